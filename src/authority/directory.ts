@@ -1,0 +1,43 @@
+/** A person, across organizations. */
+export interface DirectoryUser {
+  readonly id: string;
+  readonly emailAddress: string;
+  readonly name?: string;
+  /** Further fields, carried into the full profile and the sealed session. */
+  readonly [field: string]: unknown;
+}
+
+/** An organization (tenant). */
+export interface DirectoryOrganization {
+  readonly id: string;
+  readonly slug?: string;
+  readonly name: string;
+  readonly [field: string]: unknown;
+}
+
+/** A user's place in an organization. */
+export interface DirectoryMembership {
+  /** Names the member. @defaultValue `${userId}:${organizationId}` */
+  readonly id?: string;
+  readonly userId: string;
+  readonly organizationId: string;
+  readonly roles: readonly string[];
+}
+
+/**
+ * Who the users, organizations and memberships are: a few methods over the application's own tables.
+ *
+ * Trouble is a thrown error, which becomes "unavailable"; `undefined` means that there is no such thing.
+ */
+export interface Directory {
+  user(userId: string): Promise<DirectoryUser | undefined>;
+  userByEmailAddress(emailAddress: string): Promise<DirectoryUser | undefined>;
+  organization(organizationId: string): Promise<DirectoryOrganization | undefined>;
+  membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
+  /** All memberships of the user that are active now. */
+  memberships(userId: string): Promise<readonly DirectoryMembership[]>;
+  /** Makes the membership an invitation was issued for; required for `invite`. */
+  addMembership?(membership: DirectoryMembership): Promise<void>;
+  /** Whether the password is the user's; required for the password grant of the wire routers. */
+  verifyPassword?(userId: string, password: string): Promise<boolean>;
+}

@@ -1,0 +1,48 @@
+/** The collections that the authority keeps. */
+export type CollectionName = "sessions" | "pending" | "invitations" | "keys";
+
+/** A stored document and the version that a compare-and-set must name. */
+export interface Versioned<Value> {
+  readonly value: Value;
+  readonly version: number;
+}
+
+/** What goes with a write. */
+export interface WriteOptions {
+  /** Seconds since the epoch after which the document no longer exists. */
+  readonly expiresAt: number;
+  /** Names by which `find` reads it: `user:…`, `member:…`, `organization:…`. @defaultValue none */
+  readonly indexes?: readonly string[];
+}
+
+/**
+ * Where the authority keeps its sessions: JSON documents by collection and id.
+ *
+ * A plain get and set cannot be correct here. Every write is an `insert` that fails where the id exists, or a
+ * `compareAndSet` that fails where somebody wrote in between; single use is `consume`, an atomic get-and-delete.
+ * An expired document does not exist. Values are JSON: no `undefined`, no dates, no instances.
+ * Trouble is a thrown `StoreUnavailableError`.
+ */
+export interface Repository {
+  read(collection: CollectionName, id: string): Promise<Versioned<unknown> | undefined>;
+  /** `false` if the id exists. */
+  insert(collection: CollectionName, id: string, value: unknown, options: WriteOptions): Promise<boolean>;
+  /** `false` if the version is no longer the one named, or the document is gone. */
+  compareAndSet(
+    collection: CollectionName,
+    id: string,
+    version: number,
+    value: unknown,
+    options: WriteOptions,
+  ): Promise<boolean>;
+  /** Gets and deletes in one step: of N callers at once exactly one receives the value. */
+  consume(collection: CollectionName, id: string): Promise<unknown>;
+  /** Moves the expiry of a document that exists; never brings one back. */
+  touchIfExists(collection: CollectionName, id: string, expiresAt: number): Promise<boolean>;
+  /** Every document under an index name. */
+  find(
+    collection: CollectionName,
+    index: string,
+  ): Promise<readonly { readonly id: string; readonly value: unknown }[]>;
+  close(): Promise<void>;
+}

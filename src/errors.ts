@@ -1,0 +1,135 @@
+/**
+ * Every code that orgate answers with, its HTTP status and its title; the one table behind the problem details (RFC 9457).
+ */
+export const ERROR_TABLE = {
+  unauthenticated: { status: 401, title: "Sign in to continue" },
+  invalid_token: { status: 401, title: "The access token is not valid" },
+  token_expired: { status: 401, title: "The access token has expired" },
+  session_revoked: { status: 401, title: "The session has ended" },
+  invalid_session: { status: 401, title: "The session cookie is not valid" },
+  ambiguous_credential: { status: 401, title: "More than one credential was sent" },
+  invalid_pending_authentication: { status: 401, title: "This sign-in can no longer be completed" },
+  reauthentication_required: { status: 401, title: "Authenticate again to continue" },
+  permission_denied: { status: 403, title: "You are not allowed to do this" },
+  organization_mismatch: { status: 403, title: "This belongs to another organization" },
+  organization_selection_required: { status: 403, title: "Choose an organization to continue" },
+  organization_not_available: { status: 403, title: "This organization is not available to you" },
+  role_required: { status: 403, title: "A role that you do not hold is required" },
+  factor_required: { status: 403, title: "A further authentication factor is required" },
+  impersonation_denied: { status: 403, title: "Not available while impersonating" },
+  cross_site_request: { status: 403, title: "The request came from another site" },
+  invalid_request: { status: 400, title: "The request is not valid" },
+  sign_in_failed: { status: 400, title: "Signing in failed" },
+  method_not_allowed: { status: 405, title: "The method is not allowed" },
+  payload_too_large: { status: 413, title: "The request body is too large" },
+  store_unavailable: { status: 503, title: "Sessions cannot be checked right now" },
+  clock_skew: { status: 503, title: "The token is not valid yet" },
+  configuration_invalid: { status: 500, title: "orgate is not configured correctly" },
+  session_too_large: { status: 500, title: "The session does not fit into cookies" },
+} as const satisfies Record<string, { readonly status: number; readonly title: string }>;
+
+/** A stable, machine-readable error code. */
+export type ErrorCode = keyof typeof ERROR_TABLE;
+
+const BRAND = Symbol.for("orgate.error");
+
+/** What an {@link OrgateError} is made of beside its code. */
+export interface OrgateErrorInit {
+  /** For developers and logs; never holds a credential. @defaultValue the code's title */
+  readonly message?: string;
+  /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, …). */
+  readonly reason?: string;
+  /** Response headers that belong to the answer. @defaultValue none */
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * The one error class. `code` is stable, `status` and `headers` are what Express's own error handler answers with.
+ *
+ * Recognise it with {@link isOrgateError}, not with `instanceof`: two copies of the package may be loaded at once.
+ */
+export class OrgateError extends Error {
+  override readonly name: string = "OrgateError";
+  readonly code: ErrorCode;
+  readonly status: number;
+  readonly statusCode: number;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly reason?: string;
+
+  constructor(code: ErrorCode, init: OrgateErrorInit = {}) {
+    super(init.message ?? ERROR_TABLE[code].title);
+    this.code = code;
+    this.status = ERROR_TABLE[code].status;
+    this.statusCode = this.status;
+    this.headers = init.headers ?? {};
+    if (init.reason !== undefined) this.reason = init.reason;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** Whether a thrown value is one of orgate's errors, whichever copy of the package made it. */
+export function isOrgateError(value: unknown): value is OrgateError {
+  return typeof value === "object" && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+}
+
+/** One mistake in the configuration. */
+export interface ConfigurationProblem {
+  /** Stable: `option_missing`, `option_unknown`, `option_invalid`, … */
+  readonly code: string;
+  /** Where: `cookie.password`, `requirePermission("documents", "raed")`. */
+  readonly option: string;
+  /** What is wrong. */
+  readonly message: string;
+  /** What to do about it. */
+  readonly suggestion: string;
+}
+
+/** Thrown at construction, with **all** problems at once; code `configuration_invalid`. */
+export class ConfigurationError extends OrgateError {
+  override readonly name: string = "ConfigurationError";
+  readonly problems: readonly ConfigurationProblem[];
+
+  constructor(problems: readonly ConfigurationProblem[]) {
+    const lines = problems.map((problem) => `- ${problem.option}: ${problem.message} ${problem.suggestion}`);
+    super("configuration_invalid", {
+      message: `orgate: the configuration is not valid\n${lines.join("\n")}`,
+    });
+    this.problems = problems;
+  }
+}
+
+/**
+ * Thrown by a session store for trouble of its own: it is down, slow, overloaded, or answers nonsense.
+ *
+ * It means "cannot know", never "signed out": the answer is 503 and the cookie stays.
+ */
+export class StoreUnavailableError extends OrgateError {
+  override readonly name: string = "StoreUnavailableError";
+  /** Seconds after which asking again makes sense, where the store said so. */
+  readonly retryAfter?: number;
+
+  constructor(init: OrgateErrorInit & { readonly retryAfter?: number } = {}) {
+    super("store_unavailable", init);
+    if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
+  }
+}
+
+/**
+ * Code `organization_selection_required`: the user is known and belongs to several organizations.
+ *
+ * The pending token is not enumerable, so that logging the error does not log it.
+ */
+export class OrganizationSelectionRequiredError extends OrgateError {
+  override readonly name: string = "OrganizationSelectionRequiredError";
+  declare readonly pendingAuthenticationToken: string;
+  readonly organizations: readonly { readonly id: string; readonly name: string }[];
+
+  constructor(
+    pendingAuthenticationToken: string,
+    organizations: readonly { readonly id: string; readonly name: string }[],
+  ) {
+    super("organization_selection_required");
+    this.organizations = organizations;
+    Object.defineProperty(this, "pendingAuthenticationToken", { value: pendingAuthenticationToken });
+  }
+}

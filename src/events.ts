@@ -1,0 +1,73 @@
+import { channel } from "node:diagnostics_channel";
+import type { ErrorCode } from "./errors.ts";
+
+/** Every event that orgate tells of. Members are enumerations and numbers: safe as metric labels, never a credential. */
+export type OrgateEvent =
+  | { readonly type: "authenticated"; readonly via: "bearer" | "cookie"; readonly source: "local" | "store" }
+  | {
+      readonly type: "renewed";
+      readonly reason: "expired" | "too_old" | "asked";
+      readonly milliseconds: number;
+    }
+  | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" }
+  | { readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string }
+  | {
+      readonly type: "denied";
+      readonly code: ErrorCode;
+      readonly resource?: string;
+      readonly action?: string;
+    }
+  | {
+      readonly type: "unavailable";
+      readonly code: ErrorCode;
+      readonly reason: string;
+      readonly retryAfter: number;
+    }
+  | {
+      readonly type: "revoked";
+      readonly by: "session" | "member" | "user" | "organization";
+      readonly reason?: string;
+    }
+  | { readonly type: "reuse_detected"; readonly sessionId: string }
+  | { readonly type: "misconfigured"; readonly reason: string };
+
+/** Names of the events. */
+export type OrgateEventType = OrgateEvent["type"];
+
+/** Tells of one event; costs a property read when nobody listens. */
+export interface EventSink {
+  /** Whether anybody hears events of this type: ask before making one on a hot path. */
+  wants(type: OrgateEventType): boolean;
+  emit(event: OrgateEvent): void;
+}
+
+const CHANNELS = {
+  authenticated: channel("orgate:authenticated"),
+  renewed: channel("orgate:renewed"),
+  coalesced: channel("orgate:coalesced"),
+  rejected: channel("orgate:rejected"),
+  denied: channel("orgate:denied"),
+  unavailable: channel("orgate:unavailable"),
+  revoked: channel("orgate:revoked"),
+  reuse_detected: channel("orgate:reuse_detected"),
+  misconfigured: channel("orgate:misconfigured"),
+} as const;
+
+/**
+ * Sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
+ *
+ * @param listener - the `events` option; what it throws is swallowed, because watching must not change an answer.
+ */
+export function createEventSink(listener?: (event: OrgateEvent) => void): EventSink {
+  return {
+    wants: (type) => listener !== undefined || CHANNELS[type].hasSubscribers,
+    emit(event) {
+      if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
+      try {
+        listener?.(event);
+      } catch {
+        // A listener's trouble is its own.
+      }
+    },
+  };
+}

@@ -1,0 +1,79 @@
+/** A user within one organization; what the token, or the sealed session beside it, says of them. */
+export interface Member {
+  /** Names the membership (Stytch `member_id`); where the store has none, the user's id. */
+  readonly id: string;
+  /** Names the person across organizations, where the store knows such a thing. */
+  readonly userId?: string;
+  /** Absent while no organization has been chosen. */
+  readonly organizationId?: string;
+  /** The session's roles, which decide; never the member's own list. */
+  readonly roles: readonly string[];
+  readonly emailAddress?: string;
+  readonly name?: string;
+}
+
+/** The organization (tenant) that the session is signed in to. */
+export interface Organization {
+  readonly id: string;
+  /** Chosen by the tenant: never compare it with an id. */
+  readonly slug?: string;
+  readonly name?: string;
+}
+
+/** One way in which the member proved who they are (the seed's `authentication_factors[]`, in camelCase). */
+export interface AuthenticationFactor {
+  /** `password`, `magic_link`, `sso`, `totp`, … */
+  readonly type: string;
+  /** `knowledge`, `email`, `sso_saml`, `authenticator_app`, … */
+  readonly deliveryMethod?: string;
+  /** RFC 3339. */
+  readonly lastAuthenticatedAt?: string;
+  readonly createdAt?: string;
+  readonly updatedAt?: string;
+  readonly sequenceOrder?: "PRIMARY" | "SECONDARY";
+  /** The store's own details of the factor (`emailFactor`, `samlSsoFactor`, …), in camelCase. */
+  readonly [detail: `${string}Factor`]: unknown;
+}
+
+/** Who is acting in the member's name (RFC 8693 `act`). */
+export interface Impersonator {
+  readonly email: string;
+  readonly reason?: string;
+}
+
+/** One signed-in session of a member. Times are RFC 3339 and are never invented: absent when the store did not say. */
+export interface MemberSession {
+  readonly id: string;
+  readonly memberId: string;
+  readonly organizationId?: string;
+  readonly organizationSlug?: string;
+  readonly startedAt?: string;
+  readonly lastAccessedAt?: string;
+  readonly expiresAt?: string;
+  readonly authenticationFactors: readonly AuthenticationFactor[];
+  readonly roles: readonly string[];
+  /** `null` if there are none. */
+  readonly customClaims: Readonly<Record<string, unknown>> | null;
+  readonly impersonator?: Impersonator;
+  readonly authenticationMethod?: string;
+}
+
+/** The answer to "may they?", with the reasons a log or an audit wants. */
+export interface Verdict {
+  readonly authorized: boolean;
+  /** **All** of the session's roles that grant it; empty when denied, or when a permission slug granted it. */
+  readonly grantingRoles: readonly string[];
+  readonly resource: string;
+  readonly action: string;
+  readonly organizationId?: string;
+  /** Whether a role of the policy or a permission slug in the token decided. */
+  readonly via: "role" | "permission";
+  /** `store` when the roles were fetched for this very request. */
+  readonly source: "local" | "store";
+}
+
+/** An organization on offer in organization selection. */
+export interface OrganizationChoice {
+  readonly id: string;
+  readonly name: string;
+}
