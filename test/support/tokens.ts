@@ -1,0 +1,98 @@
+import { constants, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import type { KeyObject } from "node:crypto";
+import type { Algorithm, JsonWebKey, JsonWebKeySet, KeySource } from "../../src/stores/session-store.ts";
+
+/** A key pair that signs tokens in tests, and the algorithm it signs with. */
+export interface SigningKey {
+  readonly algorithm: Algorithm;
+  readonly kid: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/** Makes a fresh key pair. Synchronous; an RSA pair takes about 100 ms, so make it once a file. */
+export function generateSigningKey(
+  algorithm: Algorithm,
+  kid = `key-${randomBytes(6).toString("hex")}`,
+): SigningKey {
+  return { algorithm, kid, ...generatePair(algorithm) };
+}
+
+function generatePair(algorithm: Algorithm): { publicKey: KeyObject; privateKey: KeyObject } {
+  switch (algorithm) {
+    case "RS256":
+    case "PS256":
+      return generateKeyPairSync("rsa", { modulusLength: 2048 });
+    case "ES256":
+      return generateKeyPairSync("ec", { namedCurve: "P-256" });
+    case "EdDSA":
+    case "Ed25519":
+      return generateKeyPairSync("ed25519");
+  }
+}
+
+/** Signs bytes the way the algorithm says (RFC 7518 §3, RFC 8037 §3.1). */
+export function signBytes(key: SigningKey, bytes: Buffer): Buffer {
+  switch (key.algorithm) {
+    case "RS256":
+      return sign("sha256", bytes, key.privateKey);
+    case "PS256":
+      return sign("sha256", bytes, {
+        key: key.privateKey,
+        padding: constants.RSA_PKCS1_PSS_PADDING,
+        saltLength: 32,
+      });
+    case "ES256":
+      return sign("sha256", bytes, { key: key.privateKey, dsaEncoding: "ieee-p1363" });
+    case "EdDSA":
+    case "Ed25519":
+      return sign(null, bytes, key.privateKey);
+  }
+}
+
+/** Signs any header and payload, however malformed they are, into the compact form. The header's own `alg` plays no part. */
+export function signCompact(key: SigningKey, header: string | Buffer, payload: string | Buffer): string {
+  const input = `${base64url(header)}.${base64url(payload)}`;
+  return `${input}.${signBytes(key, Buffer.from(input)).toString("base64url")}`;
+}
+
+/** Signs claims with the header `{ alg, kid, typ: "JWT" }`. An override of `undefined` leaves that member out. */
+export function signToken(
+  key: SigningKey,
+  claims: Readonly<Record<string, unknown>>,
+  header: Readonly<Record<string, unknown>> = {},
+): string {
+  const merged = { alg: key.algorithm, kid: key.kid, typ: "JWT", ...header };
+  return signCompact(key, JSON.stringify(merged), JSON.stringify(claims));
+}
+
+/** Encodes without padding (RFC 7515 §2). */
+export function base64url(bytes: string | Buffer): string {
+  return Buffer.from(bytes).toString("base64url");
+}
+
+/** The public half as a JWK with `kid`, `alg` and `use`. An override of `undefined` leaves that member out. */
+export function publicJwk(key: SigningKey, overrides: Readonly<Record<string, unknown>> = {}): JsonWebKey {
+  const jwk: Record<string, unknown> = {
+    ...key.publicKey.export({ format: "jwk" }),
+    kid: key.kid,
+    alg: key.algorithm,
+    use: "sig",
+    ...overrides,
+  };
+  for (const name of Object.keys(jwk)) if (jwk[name] === undefined) delete jwk[name];
+  return { ...jwk, kty: String(jwk["kty"]) };
+}
+
+/** The public halves as a JWKS; `{ alg: undefined }` publishes them without `alg`. */
+export function publicJwks(
+  keys: readonly SigningKey[],
+  overrides: Readonly<Record<string, unknown>> = {},
+): JsonWebKeySet {
+  return { keys: keys.map((key) => publicJwk(key, overrides)) };
+}
+
+/** A source of keys in this process, without a cool-down. */
+export function staticKeys(set: JsonWebKeySet): KeySource {
+  return { load: () => Promise.resolve(set), cooldown: 0 };
+}
