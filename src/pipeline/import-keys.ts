@@ -1,0 +1,121 @@
+import { createPublicKey } from "node:crypto";
+import type { JsonWebKey as CryptoJwk, KeyObject } from "node:crypto";
+import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/session-store.ts";
+
+/** Keys beyond this many are not looked at. */
+const MAX_KEYS = 256;
+
+// Weaker ones can be broken; larger ones make every verification slow.
+const MIN_MODULUS_BITS = 2048;
+const MAX_MODULUS_BITS = 8192;
+const MIN_EXPONENT = 65_537n;
+const MAX_EXPONENT = 0xffff_ffffn;
+
+/** Public keys that may verify, found by key id and algorithm. */
+export interface ImportedKeys {
+  /** How many keys are usable. */
+  readonly size: number;
+  /** The one key that fits; `undefined` where none does, or where two different ones would. Without a `kid`, all are candidates. */
+  find(kid: string | undefined, algorithm: Algorithm): KeyObject | undefined;
+  /** What was imported from the same material, here or in the set before. */
+  recall(material: string): KeyObject | undefined;
+}
+
+interface UsableKey {
+  readonly kid: string | undefined;
+  readonly algorithms: readonly Algorithm[];
+  readonly material: string;
+  readonly key: KeyObject;
+}
+
+/**
+ * Imports what may verify signatures out of a JWKS (RFC 7517) and leaves the rest.
+ *
+ * In: RSA of 2048 to 8192 bits with an odd exponent from 65537, P-256 on the curve, Ed25519; of a private key, the public
+ * half. Out: symmetric keys, `use` other than `sig`, `key_ops` without `verify`, an `alg` that is none of ours.
+ *
+ * @param previous - the set before: keys that are in both are not imported again.
+ */
+export function importKeys(set: JsonWebKeySet, previous?: ImportedKeys): ImportedKeys {
+  const usable = set.keys
+    .slice(0, MAX_KEYS)
+    .map((jwk) => importKey(jwk, previous))
+    .filter((key) => key !== undefined);
+  const byMaterial = new Map(usable.map(({ material, key }) => [material, key]));
+  return {
+    size: usable.length,
+    find: (kid, algorithm) => findOnly(usable, kid, algorithm),
+    recall: (material) => byMaterial.get(material),
+  };
+}
+
+function findOnly(
+  usable: readonly UsableKey[],
+  kid: string | undefined,
+  algorithm: Algorithm,
+): KeyObject | undefined {
+  let found: KeyObject | undefined;
+  for (const candidate of usable) {
+    if (kid !== undefined && candidate.kid !== kid) continue;
+    if (!candidate.algorithms.includes(algorithm)) continue;
+    if (found !== undefined && !found.equals(candidate.key)) return undefined;
+    found = candidate.key;
+  }
+  return found;
+}
+
+function importKey(jwk: JsonWebKey, previous: ImportedKeys | undefined): UsableKey | undefined {
+  if (typeof jwk !== "object" || jwk === null) return undefined;
+  const { kid, use, key_ops: operations, alg } = jwk;
+  if (kid !== undefined && typeof kid !== "string") return undefined;
+  if (use !== undefined && use !== "sig") return undefined;
+  if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) {
+    return undefined;
+  }
+  const type = readKeyType(jwk);
+  const algorithms = type?.algorithms.filter((own) => alg === undefined || isSameAlgorithm(own, alg));
+  if (type === undefined || algorithms === undefined || algorithms.length === 0) return undefined;
+  const material = JSON.stringify(type.members);
+  const key = previous?.recall(material) ?? toPublicKey(type.members);
+  return key && { kid, algorithms, material, key };
+}
+
+/** `EdDSA` with an Ed25519 key is `Ed25519` (RFC 9864 section 2.2). */
+function isSameAlgorithm(own: Algorithm, alg: unknown): boolean {
+  return own === alg || (own === "EdDSA" && alg === "Ed25519") || (own === "Ed25519" && alg === "EdDSA");
+}
+
+/** The members that make the public half, and nothing else of the key. */
+function readKeyType(jwk: JsonWebKey): { members: CryptoJwk; algorithms: readonly Algorithm[] } | undefined {
+  const { kty, crv, n, e, x, y } = jwk;
+  if (kty === "RSA" && typeof n === "string" && typeof e === "string") {
+    return { members: { kty, n, e }, algorithms: ["RS256", "PS256"] };
+  }
+  if (kty === "EC" && crv === "P-256" && typeof x === "string" && typeof y === "string") {
+    return { members: { kty, crv, x, y }, algorithms: ["ES256"] };
+  }
+  if (kty === "OKP" && crv === "Ed25519" && typeof x === "string") {
+    return { members: { kty, crv, x }, algorithms: ["EdDSA", "Ed25519"] };
+  }
+  return undefined;
+}
+
+function toPublicKey(members: CryptoJwk): KeyObject | undefined {
+  try {
+    const key = createPublicKey({ key: members, format: "jwk" });
+    return members.kty !== "RSA" || isSoundRsa(key) ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isSoundRsa(key: KeyObject): boolean {
+  const { modulusLength: bits = 0, publicExponent: exponent = 0n } = key.asymmetricKeyDetails ?? {};
+  return (
+    bits >= MIN_MODULUS_BITS &&
+    bits <= MAX_MODULUS_BITS &&
+    exponent >= MIN_EXPONENT &&
+    exponent <= MAX_EXPONENT &&
+    exponent % 2n === 1n
+  );
+}

@@ -1,0 +1,161 @@
+import { isUtf8 } from "node:buffer";
+import type { Algorithm, TokenProfile } from "../stores/session-store.ts";
+import { parseStrictJson } from "./strict-json.ts";
+
+/** Tokens longer than this are refused undecoded. */
+export const MAX_TOKEN_LENGTH = 8192;
+
+/** The header of a token that passed {@link parseToken}. */
+export interface TokenHeader {
+  readonly alg: Algorithm;
+  readonly kid?: string;
+}
+
+/** A well-formed token whose signature nobody has checked yet. */
+export interface ParsedToken {
+  readonly status: "parsed";
+  readonly header: TokenHeader;
+  /** Frozen at every depth; not to be trusted before the signature is. */
+  readonly payload: UnverifiedPayload;
+}
+
+/** Claims as they were written, by whomever. */
+export type UnverifiedPayload = Readonly<Record<string, unknown>>;
+
+/** A token that is not one of the profile's, whoever signed it. */
+export interface MalformedToken {
+  readonly status: "malformed";
+  readonly reason: MalformedReason;
+}
+
+/** Which rule a malformed token broke. */
+export type MalformedReason = "size" | "structure" | "encoding" | "header" | "payload";
+
+// Whatever a profile says: these change what is signed, bring a key along, or belong to encryption (RFC 7515, 7516, 7797).
+const FORBIDDEN_PARAMETERS: ReadonlySet<string> = new Set("crit b64 jwk jku x5u x5c zip enc epk".split(" "));
+
+// The narrowest promise: a profile may choose among these, and can add nothing to them.
+const SUPPORTED_ALGORITHMS: ReadonlySet<string> = new Set<Algorithm>([
+  "RS256",
+  "PS256",
+  "ES256",
+  "EdDSA",
+  "Ed25519",
+]);
+
+const MAX_KID_LENGTH = 128;
+const COMPACT_SERIALIZATION = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+// Beyond ASCII, lower case makes equal what is not: the Kelvin sign becomes a "k".
+const PRINTABLE_ASCII = /^[!-~]+$/;
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/**
+ * Reads a token strictly, before any cryptography: size, three canonical base64url parts (RFC 7515 section 7.1), header
+ * parameters and algorithm from the profile's lists, JSON that has one reading.
+ *
+ * Canonical means that a token has one spelling: its string is as good as its bytes. Pure; never throws.
+ */
+export function parseToken(token: string, profile: TokenProfile): ParsedToken | MalformedToken {
+  const parsed = parseHeader(token, profile);
+  if (parsed.status === "malformed") return parsed;
+  const payload = decodeObject(token.slice(parsed.payloadStart, parsed.payloadEnd));
+  if (payload === undefined) return malformed("payload");
+  return { status: "parsed", header: parsed.header, payload };
+}
+
+/** A token whose structure and header are in order; its payload may be anything. */
+export interface ParsedHeader {
+  readonly status: "parsed";
+  readonly header: TokenHeader;
+  readonly payloadStart: number;
+  readonly payloadEnd: number;
+}
+
+/** The part of {@link parseToken} that holds for any signed payload (RFC 7515), not only for claims. */
+export function parseHeader(token: string, profile: TokenProfile): ParsedHeader | MalformedToken {
+  if (token.length > MAX_TOKEN_LENGTH) return malformed("size");
+  if (!COMPACT_SERIALIZATION.test(token)) return malformed("structure");
+  const headerEnd = token.indexOf(".");
+  const payloadEnd = token.lastIndexOf(".");
+  if (
+    !endsCanonically(token, 0, headerEnd) ||
+    !endsCanonically(token, headerEnd + 1, payloadEnd) ||
+    !endsCanonically(token, payloadEnd + 1, token.length)
+  ) {
+    return malformed("encoding");
+  }
+  const header = decodeObject(token.slice(0, headerEnd));
+  if (header === undefined || !isAllowedHeader(header, profile)) return malformed("header");
+  return { status: "parsed", header, payloadStart: headerEnd + 1, payloadEnd };
+}
+
+function malformed(reason: MalformedReason): MalformedToken {
+  return { status: "malformed", reason };
+}
+
+/** Whether the part's length exists in base64, and the bits that its last character has to spare are zero (RFC 4648 section 3.5). */
+function endsCanonically(token: string, start: number, end: number): boolean {
+  const last = token.charAt(end - 1);
+  switch ((end - start) % 4) {
+    case 0:
+      return true;
+    case 2:
+      return "AQgw".includes(last);
+    case 3:
+      return "AEIMQUYcgkosw048".includes(last);
+    default:
+      return false;
+  }
+}
+
+function decodeObject(part: string): UnverifiedPayload | undefined {
+  const bytes = Buffer.from(part, "base64url");
+  if (!isUtf8(bytes)) return undefined;
+  const json = parseStrictJson(bytes.toString("utf8"));
+  if (json.status === "refused" || !isObject(json.value)) return undefined;
+  return json.value;
+}
+
+function isObject(value: unknown): value is UnverifiedPayload {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isAllowedHeader(
+  header: UnverifiedPayload,
+  profile: TokenProfile,
+): header is UnverifiedPayload & TokenHeader {
+  const { alg, kid, typ } = header;
+  return (
+    Object.keys(header).every((name) => isAllowedParameter(name, profile)) &&
+    typeof alg === "string" &&
+    SUPPORTED_ALGORITHMS.has(alg) &&
+    profile.algorithms.some((allowed) => allowed === alg) &&
+    (kid === undefined || isKeyId(kid)) &&
+    isAllowedType(typ, profile.types)
+  );
+}
+
+function isAllowedParameter(name: string, profile: TokenProfile): boolean {
+  if (name === "alg" || name === "kid" || name === "typ") return true;
+  return !FORBIDDEN_PARAMETERS.has(name) && (profile.headerParameters?.includes(name) ?? false);
+}
+
+function isKeyId(kid: unknown): kid is string {
+  return (
+    typeof kid === "string" && kid.length > 0 && kid.length <= MAX_KID_LENGTH && !LONE_SURROGATE.test(kid)
+  );
+}
+
+function isAllowedType(typ: unknown, types: readonly string[]): boolean {
+  if (typ === undefined) return types.includes("");
+  if (typeof typ !== "string" || !PRINTABLE_ASCII.test(typ)) return false;
+  const folded = foldMediaType(typ);
+  return folded !== "" && types.some((allowed) => foldMediaType(allowed) === folded);
+}
+
+/** `application/` goes without saying where no other slash follows (RFC 7515 section 4.1.9). */
+function foldMediaType(type: string): string {
+  const lower = type.toLowerCase();
+  const rest = lower.startsWith("application/") ? lower.slice("application/".length) : lower;
+  return rest.includes("/") ? lower : rest;
+}
