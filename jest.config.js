@@ -1,9 +1,11 @@
-/** @type {import("jest").Config} */
-const config = {
+import { ENTRIES, moduleNamesOf } from "./scripts/entries.mjs";
+
+const CONSUMERS = "<rootDir>/test/package/projects/";
+
+/** What every project shares: native ES modules, TypeScript stripped by swc, the package under its own name. */
+const shared = {
   testEnvironment: "node",
-  testMatch: ["<rootDir>/test/**/*.test.ts"],
-  testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/package/projects/"],
-  modulePathIgnorePatterns: ["<rootDir>/dist/", "<rootDir>/test/package/projects/"],
+  modulePathIgnorePatterns: ["<rootDir>/dist", CONSUMERS],
   extensionsToTreatAsEsm: [".ts"],
   transform: {
     "^.+\\.ts$": [
@@ -15,14 +17,34 @@ const config = {
       },
     ],
   },
-  moduleNameMapper: {
-    "^orgate$": "<rootDir>/src/index.ts",
-    "^orgate/(core|express)$": "<rootDir>/src/$1.ts",
-    "^orgate/(authority|testing)$": "<rootDir>/src/$1/index.ts",
-    "^orgate/(workos|stytch)$": "<rootDir>/src/stores/$1/index.ts",
-  },
+  moduleNameMapper: moduleNamesOf(ENTRIES),
+};
+
+/** @type {import("jest").Config} */
+const config = {
+  projects: [
+    {
+      ...shared,
+      displayName: "sources",
+      testMatch: ["<rootDir>/test/**/*.test.ts"],
+      testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/(?:package|browser)/"],
+    },
+    { ...shared, displayName: "browser", testMatch: ["<rootDir>/test/browser/**/*.test.ts"] },
+    {
+      ...shared,
+      displayName: "package",
+      testMatch: ["<rootDir>/test/package/*.test.ts"],
+      globalSetup: "<rootDir>/test/package/pack.mjs",
+      globalTeardown: "<rootDir>/test/package/clean-up.mjs",
+    },
+  ],
   coverageProvider: "v8",
   collectCoverageFrom: ["src/**/*.ts"],
+  coverageThreshold: {
+    "./src/guards/": { branches: 100 },
+    "./src/pipeline/": { branches: 100 },
+    "./src/policy/": { branches: 100 },
+  },
 };
 
 export default config;
