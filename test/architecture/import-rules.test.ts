@@ -34,6 +34,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
       "pipeline/parse-token.ts",
       "pipeline/strict-json.ts",
       "pipeline/key-set.ts",
+      "pipeline/import-keys.ts",
     ],
     imports: STAGE,
   },
