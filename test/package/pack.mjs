@@ -8,7 +8,9 @@ export default function pack({ rootDir }) {
   const folder = mkdtempSync(join(tmpdir(), "orgate-package-"));
   const run = (command, ...args) => execFileSync(command, args, { cwd: rootDir, encoding: "utf8" });
   run(process.execPath, "scripts/build.mjs");
-  const [{ filename }] = JSON.parse(run("npm", "pack", "--ignore-scripts", "--json", "--pack-destination", folder));
+  const [{ filename }] = JSON.parse(
+    run("npm", "pack", "--ignore-scripts", "--json", "--pack-destination", folder),
+  );
   run("tar", "-xzf", join(folder, filename), "-C", folder);
   process.env.ORGATE_UNPACKED = join(folder, "package");
 }

@@ -1,0 +1,3 @@
+export declare const ENTRIES: Readonly<Record<string, string>>;
+export declare function exportsOf(entries: Readonly<Record<string, string>>): Record<string, unknown>;
+export declare function moduleNamesOf(entries: Readonly<Record<string, string>>): Record<string, string>;
