@@ -1,4 +1,5 @@
 import { ENTRIES, moduleNamesOf } from "./scripts/entries.mjs";
+import { listTypeOnlyFiles } from "./scripts/type-only-files.mjs";
 
 const CONSUMERS = "<rootDir>/test/package/projects/";
 
@@ -20,6 +21,8 @@ const shared = {
   moduleNameMapper: moduleNamesOf(ENTRIES),
 };
 
+const uncoverable = process.argv.includes("--coverage") ? listTypeOnlyFiles().map((path) => `!${path}`) : [];
+
 /** @type {import("jest").Config} */
 const config = {
   projects: [
@@ -39,7 +42,7 @@ const config = {
     },
   ],
   coverageProvider: "v8",
-  collectCoverageFrom: ["src/**/*.ts"],
+  collectCoverageFrom: ["src/**/*.ts", ...uncoverable],
   coverageThreshold: {
     "./src/guards/": { branches: 100 },
     "./src/pipeline/": { branches: 100 },
