@@ -10,8 +10,11 @@ export interface InvalidationMessage {
   readonly target: Invalidation;
   /** Seconds since the epoch. */
   readonly at: number;
-  /** `refuse` also answers for tokens that are still fresh while the store is down (sign-out with the store unreachable). */
-  readonly effect: "ask" | "refuse";
+  /**
+   * `ask`: the next request asks the store. `refuse`: the session is over, also while the store is down (sign-out).
+   * `supersede`: over as well, but another session took its place in the same browser, so its cookie is not cleared.
+   */
+  readonly effect: "ask" | "refuse" | "supersede";
 }
 
 /** The right to make one call, held until released or until its time is over. */

@@ -1,6 +1,7 @@
 import { createPublicKey } from "node:crypto";
 import type { JsonWebKey as CryptoJwk, KeyObject } from "node:crypto";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/session-store.ts";
+import { hasRocaFingerprint } from "./roca-fingerprint.ts";
 
 /** Keys beyond this many are not looked at. */
 const MAX_KEYS = 256;
@@ -31,7 +32,7 @@ interface UsableKey {
 /**
  * Imports what may verify signatures out of a JWKS (RFC 7517) and leaves the rest.
  *
- * In: RSA of 2048 to 8192 bits with an odd exponent from 65537, P-256 on the curve, Ed25519; of a private key, the public
+ * In: RSA of 2048 to 8192 bits with an odd exponent from 65537 and without the ROCA fingerprint, P-256 on the curve, Ed25519; of a private key, the public
  * half. Out: symmetric keys, `use` other than `sig`, `key_ops` without `verify`, an `alg` that is none of ours.
  *
  * @param previous - the set before: keys that are in both are not imported again.
@@ -103,19 +104,20 @@ function readKeyType(jwk: JsonWebKey): { members: CryptoJwk; algorithms: readonl
 function toPublicKey(members: CryptoJwk): KeyObject | undefined {
   try {
     const key = createPublicKey({ key: members, format: "jwk" });
-    return members.kty !== "RSA" || isSoundRsa(key) ? key : undefined;
+    return members.n === undefined || isSoundRsa(key, members.n) ? key : undefined;
   } catch {
     return undefined;
   }
 }
 
-function isSoundRsa(key: KeyObject): boolean {
+function isSoundRsa(key: KeyObject, n: string): boolean {
   const { modulusLength: bits = 0, publicExponent: exponent = 0n } = key.asymmetricKeyDetails ?? {};
   return (
     bits >= MIN_MODULUS_BITS &&
     bits <= MAX_MODULUS_BITS &&
     exponent >= MIN_EXPONENT &&
     exponent <= MAX_EXPONENT &&
-    exponent % 2n === 1n
+    exponent % 2n === 1n &&
+    !hasRocaFingerprint(BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`))
   );
 }

@@ -83,6 +83,8 @@ export interface Capabilities {
   readonly authenticationTime: boolean;
   /** Sessions say who impersonates. */
   readonly impersonation: boolean;
+  /** Tokens carry permission slugs. @defaultValue false */
+  readonly permissions?: boolean;
   /** A bare JWT can be renewed, without a refresh token. */
   readonly renewsBareToken: boolean;
 }

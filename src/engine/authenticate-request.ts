@@ -1,0 +1,163 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { ANONYMOUS, type RejectedState } from "../auth-state.ts";
+import { isSafeMethod } from "../http/cross-site.ts";
+import { hookResponse, type ResponseHeaders } from "../http/response-headers.ts";
+import { attach, latestRecordOf, recordOf, type RequestRecord } from "../pipeline/attach.ts";
+import { decideFreshness } from "../pipeline/decide-freshness.ts";
+import { readCredential, type Reading } from "../pipeline/read-credential.ts";
+import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import { authenticateCredential, type Question } from "./authenticate-credential.ts";
+import { describeClient } from "./client-context.ts";
+import { clearPresented, deliver } from "./deliver.ts";
+import type { Engine } from "./engine.ts";
+
+/**
+ * Finds out who is asking, and attaches it.
+ *
+ * Seen before and still fresh, the answer is there at once; a promise comes back only where something must be verified or
+ * asked. Done once for a request, however often it is called.
+ */
+export function authenticateRequest(
+  engine: Engine,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestRecord | Promise<RequestRecord> {
+  const known = recordOf(request, engine);
+  if (known !== undefined) return known;
+  const { options } = engine;
+  const reading = readCredential(request, options.sources);
+  const record = makeRecord(engine, request, reading);
+  attach(request, record);
+  if (response !== undefined) hookResponse(response, planHeaders);
+  if (reading.status !== "found") return settleUnread(engine, record, reading);
+  const { credential } = reading;
+  if (credential.kind !== "bearer" && isForged(engine, request)) {
+    return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
+  }
+  const session = serveVerified(engine, credentialKey(credential.value));
+  if (session === undefined) return authenticateSlowly(engine, record, request, response !== undefined);
+  record.session = session;
+  tellAuthenticated(engine, record);
+  return record;
+}
+
+/** Asks again about a request's credential, held to a stricter age; the record then holds the newer answer. */
+export async function refreshRequest(
+  engine: Engine,
+  record: RequestRecord,
+  request: IncomingMessage,
+  demands: Pick<Question, "maxAge" | "spendsRefreshToken">,
+): Promise<RequestRecord> {
+  if (record.credential === undefined) return record;
+  const question: Question = {
+    ...demands,
+    arrivedAt: record.arrivedAt,
+    mayServeStale: isSafeMethod(request),
+    client: describeClient(engine.options, request),
+  };
+  try {
+    deliver(engine, record, await authenticateCredential(engine, record.credential, question), request);
+    if (record.session !== undefined) record.confirmed ||= demands.maxAge === 0;
+  } catch {
+    // Nothing in the pipeline rejects; if it does all the same, it is not the member who is signed out.
+    engine.events.emit({ type: "misconfigured", reason: "internal_error" });
+    record.session = undefined;
+    record.state = Object.freeze({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
+  }
+  return record;
+}
+
+async function authenticateSlowly(
+  engine: Engine,
+  record: RequestRecord,
+  request: IncomingMessage,
+  spendsRefreshToken: boolean,
+): Promise<RequestRecord> {
+  const { maxTokenAge: maxAge } = engine.options;
+  await refreshRequest(engine, record, request, { maxAge, spendsRefreshToken });
+  tellAuthenticated(engine, record);
+  return record;
+}
+
+function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading): RequestRecord {
+  const { options } = engine;
+  return {
+    owner: engine,
+    names: options.names,
+    previous: latestRecordOf(request),
+    arrivedAt: options.clock(),
+    credential: reading.status === "found" ? reading.credential : undefined,
+    hasCredential: reading.status !== "none",
+    presentCookies: presentCookies(reading),
+    state: undefined,
+    session: undefined,
+    source: "local",
+    confirmed: false,
+    verdict: undefined,
+    used: false,
+    cookies: undefined,
+    headers: undefined,
+    closed: false,
+  };
+}
+
+const NO_COOKIES: readonly string[] = [];
+
+function presentCookies(reading: Reading): readonly string[] {
+  if (reading.status === "none") return NO_COOKIES;
+  return reading.status === "found" ? reading.credential.cookieNames : reading.cookieNames;
+}
+
+function settleUnread(engine: Engine, record: RequestRecord, reading: Exclude<Reading, { status: "found" }>): RequestRecord {
+  if (reading.status === "none") {
+    record.state = ANONYMOUS;
+    return record;
+  }
+  const { code, via } = reading;
+  reject(engine, record, { status: "rejected", code, via });
+  clearPresented(engine, record);
+  return record;
+}
+
+function reject(engine: Engine, record: RequestRecord, state: RejectedState): RequestRecord {
+  record.state = Object.freeze(state);
+  engine.events.emit({ type: "rejected", code: state.code });
+  return record;
+}
+
+function isForged({ options, origins }: Engine, request: IncomingMessage): boolean {
+  return options.checksCrossSite && !isSafeMethod(request) && origins.isCrossSite(request);
+}
+
+/** The short way: verified before, still fresh, and not invalidated since. */
+function serveVerified(engine: Engine, key: string): VerifiedSession | undefined {
+  const session = engine.cache.get(key);
+  if (session === undefined) return undefined;
+  const { options, invalidations } = engine;
+  const { clockTolerance, maxTokenAge: maxAge } = options;
+  if (decideFreshness(session, { now: options.clock(), clockTolerance, maxAge }) !== "fresh") {
+    engine.cache.delete(key);
+    return undefined;
+  }
+  if (session.checkedEpoch !== invalidations.epoch) {
+    if (invalidations.endingOf(session.memberSession.id) !== undefined || invalidations.mustAsk(session)) return undefined;
+    session.checkedEpoch = invalidations.epoch;
+  }
+  return session;
+}
+
+function tellAuthenticated({ events }: Engine, { session, source }: RequestRecord): void {
+  if (session !== undefined && events.wants("authenticated")) {
+    events.emit({ type: "authenticated", via: session.via, source });
+  }
+}
+
+/** What must be on the response, of every instance that saw the request. */
+function planHeaders(request: IncomingMessage): ResponseHeaders[] {
+  const planned: ResponseHeaders[] = [];
+  for (let record = latestRecordOf(request); record !== undefined; record = record.previous) {
+    const { cookies, headers, used, hasCredential } = record;
+    planned.push({ cookies, headers, varies: used, isPrivate: hasCredential && used });
+  }
+  return planned;
+}

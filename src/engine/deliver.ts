@@ -1,0 +1,118 @@
+import type { IncomingMessage } from "node:http";
+import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../http/cookies.ts";
+import type { RequestRecord } from "../pipeline/attach.ts";
+import type { Credential } from "../pipeline/read-credential.ts";
+import { MAX_SEAL_LENGTH } from "../pipeline/unseal-session.ts";
+import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { Successor } from "./ask-store.ts";
+import type { Resolution } from "./authenticate-credential.ts";
+import type { Engine } from "./engine.ts";
+
+/** Browsers keep a cookie for at most so long (RFC 6265bis §5.5). */
+export const MAX_COOKIE_AGE = 34_560_000;
+
+/** Takes what came of a request's credential into its record, headers for the client included. */
+export function deliver(engine: Engine, record: RequestRecord, resolution: Resolution, request: IncomingMessage): void {
+  if (resolution.status === "authenticated") {
+    record.session = resolution.session;
+    record.state = undefined;
+    record.source = resolution.source;
+  } else {
+    record.session = undefined;
+    record.state = Object.freeze(resolution.state);
+    if (resolution.clearsCookie) clearPresented(engine, record);
+  }
+  if (resolution.successor !== undefined && !isOvertaken(engine, record)) {
+    deliverSuccessor(engine, record, resolution.successor, request);
+  }
+}
+
+/** Whether a sign-in, a switch or a sign-out came after the credential, so that nothing of its renewal may follow. */
+function isOvertaken(engine: Engine, { closed, credential, session }: RequestRecord): boolean {
+  if (closed) return true;
+  if (session !== undefined && engine.invalidations.endingOf(session.memberSession.id) !== undefined) return true;
+  return credential !== undefined && engine.superseded.get(credentialKey(credential.value)) === true;
+}
+
+function deliverSuccessor(engine: Engine, record: RequestRecord, successor: Successor, request: IncomingMessage): void {
+  const { credential } = record;
+  if (credential?.kind === "bearer") {
+    setHeader(record, "Session-Jwt", successor.accessToken);
+    const { origin } = request.headers;
+    if (origin !== undefined && engine.origins.isTrusted(origin)) {
+      setHeader(record, "Access-Control-Expose-Headers", "Session-Jwt");
+    }
+  } else if (credential?.kind === "sealed") {
+    if (successor.cookieValue !== undefined) writeSessionCookie(engine, record, successor.cookieValue);
+  } else if (credential?.cookieName !== undefined) {
+    const { cookieName } = credential;
+    const attributes = { ...engine.options.cookie.attributes, httpOnly: false };
+    setCookie(record, cookieName, setCookieLine(cookieName, successor.accessToken, attributes, cookieAge(engine, record.session)));
+  }
+}
+
+/**
+ * Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears what is left of an
+ * earlier one.
+ *
+ * @returns `false` if the session is too large to be sent at all.
+ */
+export function writeSessionCookie(
+  engine: Engine,
+  record: RequestRecord,
+  value: string,
+  session: VerifiedSession | undefined = record.session,
+): boolean {
+  if (value.length > MAX_SEAL_LENGTH) {
+    engine.events.emit({ type: "misconfigured", reason: "session_too_large" });
+    return false;
+  }
+  const { name, attributes } = engine.options.cookie;
+  const lines = splitIntoCookies(name, value, attributes, cookieAge(engine, session));
+  for (const present of presentNames(record.credential)) {
+    if (!lines.has(present)) setCookie(record, present, clearCookieLine(present, attributes));
+  }
+  for (const [cookie, line] of lines) setCookie(record, cookie, line);
+  return true;
+}
+
+/** Clears the cookies that the request's credential came in; every form of them where it was ambiguous. */
+export function clearPresented(engine: Engine, record: RequestRecord): void {
+  const { attributes } = engine.options.cookie;
+  const isAmbiguous = record.state?.status === "rejected" && record.state.code === "ambiguous_credential";
+  for (const present of record.presentCookies) {
+    if (isAmbiguous) clearAllForms(engine, record, present);
+    else setCookie(record, present, clearCookieLine(present, attributes));
+  }
+}
+
+/** Clears a cookie host-only, with the host's own name as its domain, and with the configured domain. */
+export function clearAllForms(engine: Engine, record: RequestRecord, name: string): void {
+  const { cookie, origin } = engine.options;
+  const { domain } = cookie.attributes;
+  const domains = new Set([new URL(origin).hostname, ...(domain === undefined ? [] : [domain])]);
+  const lines = clearEveryForm(name, cookie.attributes, [...domains]);
+  for (const [index, line] of lines.entries()) setCookie(record, index === 0 ? name : `${name};${index}`, line);
+}
+
+/** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
+export function setCookie(record: RequestRecord, name: string, line: string): void {
+  record.cookies ??= new Map();
+  record.cookies.set(name, line);
+}
+
+function setHeader(record: RequestRecord, name: string, value: string): void {
+  record.headers ??= new Map();
+  record.headers.set(name, value);
+}
+
+function presentNames(credential: Credential | undefined): readonly string[] {
+  return credential?.cookieNames ?? [];
+}
+
+function cookieAge({ options }: Engine, session: VerifiedSession | undefined): number {
+  const { maxAge } = options.cookie;
+  if (maxAge !== undefined) return maxAge;
+  const end = session?.sessionExpiresAt;
+  return end === undefined ? MAX_COOKIE_AGE : Math.max(1, Math.min(MAX_COOKIE_AGE, Math.ceil(end - options.clock())));
+}

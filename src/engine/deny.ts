@@ -1,0 +1,160 @@
+import { createHash } from "node:crypto";
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AuthState } from "../auth-state.ts";
+import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
+import { bearerChallenge, type Challenge } from "../http/challenge.ts";
+import { setCookieLine } from "../http/cookies.ts";
+import { DENIAL_DETAILS } from "../http/denial-details.ts";
+import type { Denial } from "../http/denial.ts";
+import { isNavigation, pathOf, requestedUrl } from "../http/navigation.ts";
+import { html, renderPage, sendPage } from "../http/page.ts";
+import { sanitizeReturnTo } from "../http/return-to.ts";
+import { redirect, sendJson } from "../http/send.ts";
+import { findCookie } from "../pipeline/find-cookie.ts";
+import { setCookie } from "./deliver.ts";
+import type { RequestRecord } from "../pipeline/attach.ts";
+import type { Engine } from "./engine.ts";
+
+/** One exchange that may end in a denial. */
+export interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly record: RequestRecord;
+}
+
+/** What a denial says beyond its code. */
+export interface DenialInit {
+  readonly code: ErrorCode;
+  readonly extensions?: Readonly<Record<string, unknown>>;
+  /** RFC 9470: the oldest acceptable authentication, in seconds. */
+  readonly maxAge?: number;
+  readonly retryAfter?: number;
+  /** Where the store wants the browser to go. */
+  readonly signInUrl?: string;
+}
+
+const BOUNCE_SECONDS = 10;
+
+/** The denial that a state which is not signed in comes to. */
+export function denialOf(state: Exclude<AuthState, { status: "authenticated" }>): DenialInit {
+  switch (state.status) {
+    case "anonymous":
+      return { code: "unauthenticated" };
+    case "rejected": {
+      const { code, reason, signInUrl } = state;
+      if (code !== "reauthentication_required") return { code };
+      const url = signInUrl === undefined ? {} : { signInUrl };
+      return { code, extensions: { ...(reason !== undefined && { reason }) }, ...url };
+    }
+    default:
+      return { code: state.code, retryAfter: state.retryAfter };
+  }
+}
+
+/** Makes a denial with its default answer: a redirect for a browser that asks for a page, a problem (RFC 9457) for everything else. */
+export function createDenial(engine: Engine, exchange: Exchange, init: DenialInit): Denial {
+  const { code } = init;
+  const { status, title } = ERROR_TABLE[code];
+  const target = redirectTarget(engine, exchange, init);
+  const signInUrl = code === "reauthentication_required" ? (init.signInUrl ?? engine.options.signInPath) : undefined;
+  const denial: Denial = {
+    code,
+    status,
+    title,
+    detail: DENIAL_DETAILS[code],
+    headers: denialHeaders(engine, exchange.record, init),
+    extensions: Object.freeze({ ...init.extensions, ...(signInUrl !== undefined && { sign_in_url: signInUrl }) }),
+    ...(target !== undefined && { redirectTo: target }),
+    respond: () => respond(engine, exchange, denial),
+  };
+  return Object.freeze(denial);
+}
+
+/** Tells of a denial and answers it, by `onDenied` if the application has one. */
+export function deny(engine: Engine, exchange: Exchange, init: DenialInit, next: (error?: unknown) => void): void {
+  exchange.record.used = true;
+  const { resource, action } = init.extensions ?? {};
+  engine.events.emit({
+    type: "denied",
+    code: init.code,
+    ...(typeof resource === "string" && { resource }),
+    ...(typeof action === "string" && { action }),
+  });
+  const denial = createDenial(engine, exchange, init);
+  const { onDenied } = engine.options;
+  if (onDenied === undefined) {
+    denial.respond();
+    return;
+  }
+  // The application's own code: what it throws goes the way of its other errors, on Express 4 as well.
+  void (async () => onDenied(denial, exchange.request, exchange.response, next))().catch(next);
+}
+
+function denialHeaders({ options }: Engine, record: RequestRecord, init: DenialInit): Record<string, string> {
+  const headers: Record<string, string> = {};
+  const challenge = challengeFor(record, init);
+  if (challenge !== undefined) {
+    headers["WWW-Authenticate"] = bearerChallenge(new URL(options.origin).host, challenge);
+  }
+  if (init.retryAfter !== undefined) headers["Retry-After"] = String(init.retryAfter);
+  return headers;
+}
+
+function challengeFor(record: RequestRecord, { code, maxAge }: DenialInit): Challenge | undefined {
+  if (code === "permission_denied") return { error: "insufficient_scope" };
+  if (ERROR_TABLE[code].status !== 401) return undefined;
+  if (code === "reauthentication_required") {
+    return { error: "insufficient_user_authentication", ...(maxAge !== undefined && { maxAge }) };
+  }
+  const isBearer = record.state?.status === "rejected" && record.state.via === "bearer";
+  return isBearer ? { error: "invalid_token" } : {};
+}
+
+function redirectTarget({ options }: Engine, { request }: Exchange, init: DenialInit): string | undefined {
+  if (!isNavigation(request)) return undefined;
+  if (init.code === "reauthentication_required" && init.signInUrl !== undefined) return init.signInUrl;
+  const path = pathFor(options, init.code);
+  if (path === undefined || pathOf(request) === path) return undefined;
+  const query = new URLSearchParams({ return_to: sanitizeReturnTo(requestedUrl(request)) });
+  if (init.maxAge !== undefined) query.set("max_age", String(init.maxAge));
+  return `${path}?${query.toString()}`;
+}
+
+function pathFor({ signInPath, selectionPath }: Engine["options"], code: ErrorCode): string | undefined {
+  if (code === "organization_selection_required") return selectionPath;
+  return ERROR_TABLE[code].status === 401 ? signInPath : undefined;
+}
+
+function respond(engine: Engine, exchange: Exchange, denial: Denial): void {
+  const { response } = exchange;
+  if (response.headersSent) return;
+  for (const [name, value] of Object.entries(denial.headers)) response.setHeader(name, value);
+  if (denial.redirectTo !== undefined) {
+    bounce(engine, exchange, denial, denial.redirectTo);
+    return;
+  }
+  const { code, status, title, detail, extensions } = denial;
+  const problem = { type: `urn:orgate:error:${code}`, title, status, detail, code, ...extensions };
+  sendJson(response, status, problem, "application/problem+json");
+}
+
+/** Redirects; but a browser that was sent away from this very page a moment ago is in a loop, and is told so. */
+function bounce(engine: Engine, { request, response, record }: Exchange, denial: Denial, target: string): void {
+  const { cookie, secure, clock } = engine.options;
+  const name = secure ? "__Host-orgate-bounce" : "orgate-bounce";
+  const page = createHash("sha256").update(requestedUrl(request)).digest("base64url").slice(0, 16);
+  const seen = findCookie(request.headers.cookie, name);
+  const [lastPage, lastAt] = seen.status === "found" ? seen.value.split(".") : [];
+  const age = clock() - Number(lastAt);
+  if (lastPage === page && age >= 0 && age < BOUNCE_SECONDS) {
+    const body = html`<h1>${denial.title}</h1>
+<p>You were sent away from this page and came straight back. ${denial.detail} If you have just signed in, check that your browser accepts cookies from this site.</p>
+<a class="button" href="${target}">Continue</a>`;
+    sendPage(response, denial.status, renderPage(denial.title, body));
+    return;
+  }
+  const { domain: _none, ...attributes } = cookie.attributes;
+  const line = setCookieLine(name, `${page}.${Math.floor(clock())}`, { ...attributes, path: "/" }, BOUNCE_SECONDS);
+  setCookie(record, name, line);
+  redirect(response, target);
+}

@@ -1,0 +1,87 @@
+import { createEventSink, type EventSink } from "../events.ts";
+import type { Profile } from "../stores/session-store.ts";
+import { createOriginCheck, type OriginCheck } from "../http/cross-site.ts";
+import type { ResolvedOptions } from "../options/resolve-options.ts";
+import { createBoundedMap, type BoundedMap } from "../pipeline/bounded-map.ts";
+import { createBreaker, type Breaker } from "../pipeline/breaker.ts";
+import { createInvalidations, type Invalidations } from "../pipeline/invalidations.ts";
+import { createKeySet, type KeySet } from "../pipeline/key-set.ts";
+import { createRenewer, type Renewer } from "../pipeline/renew-session.ts";
+import { createSealer, type Sealer } from "../pipeline/unseal-session.ts";
+import { createVerifiedCache, NO_CACHE, type VerifiedCache } from "../pipeline/verified-cache.ts";
+import { createTokenVerifier, type TokenVerifier } from "../pipeline/verify-token.ts";
+import { createPolicySource, type PolicySource } from "../policy/policy-source.ts";
+import type { StoreAnswer } from "./ask-store.ts";
+
+/** Seconds that one call to the store may take. */
+export const STORE_BUDGET = 5;
+/** Seconds for which a settled renewal answers late requests with the old credential. */
+export const GRACE = 30;
+const MAX_SUPERSEDED = 10_000;
+
+/** Everything one instance of orgate is made of; its stages, wired. */
+export interface Engine {
+  readonly options: ResolvedOptions;
+  readonly events: EventSink;
+  readonly origins: OriginCheck;
+  readonly keys: KeySet;
+  readonly verifier: TokenVerifier;
+  /** Absent where no sealed cookie is read. */
+  readonly sealer: Sealer | undefined;
+  readonly cache: VerifiedCache;
+  readonly invalidations: Invalidations;
+  readonly renewer: Renewer<StoreAnswer>;
+  readonly breaker: Breaker;
+  readonly policies: PolicySource;
+  /** What the store last said of a session in full, by session id. */
+  readonly profiles: BoundedMap<string, Profile>;
+  /** Credentials after which another was set in the same browser, by key: a late renewal of theirs sets no cookie. */
+  readonly superseded: BoundedMap<string, true>;
+  close(): Promise<void>;
+}
+
+/** Wires the stages. Nothing is fetched and no timer runs until the first request needs it. */
+export function createEngine(options: ResolvedOptions): Engine {
+  const { clock, store, coordinator } = options;
+  const events = createEventSink(options.events);
+  const keys = createKeySet(store.tokens.keys, { clock, events });
+  const invalidations = createInvalidations();
+  const unsubscribe = [
+    store.onInvalidated?.((target) => invalidations.ask(target, clock())),
+    coordinator.subscribe(({ target, at, effect }) => {
+      if (effect !== "ask" && "sessionId" in target) invalidations.refuse(target.sessionId, effect);
+      else invalidations.ask(target, at);
+    }),
+  ];
+  const { passwords } = options.cookie;
+  return {
+    options,
+    events,
+    origins: createOriginCheck(options),
+    keys,
+    verifier: createTokenVerifier(store.tokens, keys),
+    sealer: passwords === undefined ? undefined : createSealer(passwords),
+    cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
+    invalidations,
+    renewer: createRenewer({ clock, events, budget: STORE_BUDGET, grace: GRACE, keeps: isWorthKeeping }),
+    breaker: createBreaker(clock),
+    policies: createPolicySource({
+      clock,
+      events,
+      ...(options.policy !== undefined && { policy: options.policy }),
+      ...(store.policy !== undefined && { storePolicy: store.policy.bind(store) }),
+    }),
+    profiles: createBoundedMap(Math.max(1, options.cacheEntries)),
+    superseded: createBoundedMap(MAX_SUPERSEDED),
+    async close() {
+      for (const stop of unsubscribe) stop?.();
+      keys.close();
+      await coordinator.close();
+    },
+  };
+}
+
+// Trouble is not an answer; but a pair that was already rotated must reach whoever still holds the old one.
+function isWorthKeeping(answer: StoreAnswer): boolean {
+  return answer.status !== "unavailable" || answer.successor !== undefined;
+}

@@ -1,0 +1,138 @@
+import type { RejectedState, RejectionCode, UnavailableState } from "../auth-state.ts";
+import type { Credential } from "../pipeline/read-credential.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { Verification } from "../pipeline/verify-token.ts";
+import type { Interpretation, SealedSession, SessionStore, VerifiedClaims } from "../stores/session-store.ts";
+import type { Engine } from "./engine.ts";
+
+/** A credential that is vouched for, by a good signature or a good seal of ours. */
+export interface Vouched {
+  readonly status: "vouched";
+  readonly via: "bearer" | "cookie";
+  readonly accessToken?: string;
+  readonly sealed?: SealedSession;
+  readonly opaqueToken?: string;
+  /** Absent where only the seal vouches, and for opaque tokens. */
+  readonly claims?: VerifiedClaims;
+  readonly session?: VerifiedSession;
+}
+
+/** A credential that is not. */
+export interface Refused {
+  readonly status: "refused";
+  readonly state: RejectedState | UnavailableState;
+  /** Whether the cookie can never become good again, so that it is cleared. */
+  readonly clearsCookie: boolean;
+}
+
+/** Verifies what was presented, without asking the store. Times are judged afterwards. */
+export async function vouchFor(engine: Engine, credential: Credential): Promise<Vouched | Refused> {
+  switch (credential.kind) {
+    case "bearer":
+    case "jwt_cookie":
+      return vouchForToken(engine, credential);
+    case "sealed":
+      return vouchForSeal(engine, credential);
+    default:
+      return { status: "vouched", via: "cookie", opaqueToken: credential.value };
+  }
+}
+
+async function vouchForToken(engine: Engine, { kind, value }: Credential): Promise<Vouched | Refused> {
+  const via = kind === "bearer" ? "bearer" : "cookie";
+  const verification = await engine.verifier.verify(value);
+  if (verification.status === "unavailable") return unavailable(verification.retryAfter);
+  if (verification.status === "rejected") return refuse(engine, "invalid_token", via, verification.reason);
+  const session = interpretClaims(engine, via, verification.claims);
+  if (session === undefined) return refuse(engine, "invalid_token", via, "class");
+  return { status: "vouched", via, accessToken: value, claims: verification.claims, session };
+}
+
+async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Vouched | Refused> {
+  const sealed = await engine.sealer?.unseal(value);
+  if (sealed === undefined) return refuse(engine, "invalid_session", "cookie", "seal", true);
+  const { accessToken } = sealed;
+  const verification = await engine.verifier.verify(accessToken);
+  if (verification.status === "unavailable") return unavailable(verification.retryAfter);
+  if (verification.status === "rejected") return judgeSealedToken(engine, sealed, verification);
+  const { claims } = verification;
+  if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
+    return refuse(engine, "invalid_session", "cookie", "subject", true);
+  }
+  const session = interpretClaims(engine, "cookie", claims, sealed);
+  if (session === undefined) return refuseMisconfigured(engine, "class");
+  return { status: "vouched", via: "cookie", accessToken, sealed, claims, session };
+}
+
+/** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */
+function judgeSealedToken(
+  engine: Engine,
+  sealed: SealedSession,
+  { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
+): Vouched | Refused {
+  if (reason === "malformed") return refuse(engine, "invalid_session", "cookie", reason, true);
+  const { clock, clockTolerance } = engine.options;
+  if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
+    return { status: "vouched", via: "cookie", accessToken: sealed.accessToken, sealed };
+  }
+  return refuseMisconfigured(engine, reason);
+}
+
+/** What verified claims stand for; `undefined` if they are no session of the store's. */
+export function interpretClaims(
+  { options }: Engine,
+  via: "bearer" | "cookie",
+  claims: VerifiedClaims,
+  sealed?: SealedSession,
+  verifiedAt?: number,
+): VerifiedSession | undefined {
+  const interpretation = interpretSafely(options.store, claims, sealed);
+  if (interpretation === undefined) return undefined;
+  const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } = interpretation;
+  return {
+    via,
+    subject: claims.sub,
+    exp: claims.exp,
+    iat: claims.iat,
+    nbf: claims.nbf,
+    verifiedAt,
+    sessionExpiresAt,
+    checkedEpoch: -1,
+    memberSession: Object.freeze(memberSession),
+    member: Object.freeze(member),
+    ...(organization !== undefined && { organization: Object.freeze(organization) }),
+    ...(permissions !== undefined && { permissions }),
+    ...(authenticatedAt !== undefined && { authenticatedAt }),
+  };
+}
+
+/** A store's reading that throws has not understood the claims. */
+function interpretSafely(store: SessionStore, claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined {
+  try {
+    return store.interpret(claims, sealed);
+  } catch {
+    return undefined;
+  }
+}
+
+function refuse(
+  { events }: Engine,
+  code: RejectionCode,
+  via: "bearer" | "cookie",
+  reason: string,
+  clearsCookie = false,
+): Refused {
+  events.emit({ type: "rejected", code, reason });
+  return { status: "refused", state: { status: "rejected", code, via }, clearsCookie };
+}
+
+// A deploy's slip (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
+function refuseMisconfigured(engine: Engine, reason: string): Refused {
+  engine.events.emit({ type: "misconfigured", reason: `sealed_token_${reason}` });
+  return refuse(engine, "invalid_session", "cookie", reason);
+}
+
+function unavailable(retryAfter: number): Refused {
+  const state: UnavailableState = { status: "unavailable", code: "store_unavailable", retryAfter };
+  return { status: "refused", state, clearsCookie: false };
+}

@@ -1,0 +1,21 @@
+/** Parameters of a Bearer challenge; values come from fixed tables and numbers, never from a request. */
+export interface Challenge {
+  readonly error?: "invalid_token" | "insufficient_scope" | "insufficient_user_authentication";
+  /** RFC 9470: the oldest acceptable authentication, in seconds. */
+  readonly maxAge?: number;
+}
+
+/**
+ * The `WWW-Authenticate` value (RFC 6750 §3, RFC 9470 §3). Without an error where no credential was sent (RFC 6750 §3.1).
+ */
+export function bearerChallenge(realm: string, challenge: Challenge = {}): string {
+  const parameters = [`realm=${quote(realm)}`];
+  if (challenge.error !== undefined) parameters.push(`error=${quote(challenge.error)}`);
+  if (challenge.maxAge !== undefined) parameters.push(`max_age=${quote(String(challenge.maxAge))}`);
+  return `Bearer ${parameters.join(", ")}`;
+}
+
+// RFC 9110 §5.6.4: a bare quote would end the string and let what follows pass as parameters.
+function quote(value: string): string {
+  return `"${value.replaceAll(/[^\u0020-\u007e]/g, "").replaceAll(/["\\]/g, String.raw`\$&`)}"`;
+}

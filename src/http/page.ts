@@ -1,0 +1,72 @@
+import type { ServerResponse } from "node:http";
+
+/** A fragment of HTML in which everything from outside has been escaped. */
+export interface Html {
+  readonly html: string;
+}
+
+const ESCAPES: ReadonlyMap<string, string> = new Map([
+  ["&", "&amp;"],
+  ["<", "&lt;"],
+  [">", "&gt;"],
+  ['"', "&quot;"],
+  ["'", "&#39;"],
+]);
+
+/** Builds HTML from a template: every value is escaped, unless it is HTML built by this function. */
+export function html(strings: TemplateStringsArray, ...values: readonly (string | Html | readonly Html[])[]): Html {
+  const parts = strings.flatMap((text, index) => [text, index < values.length ? toHtml(values[index]) : ""]);
+  return { html: parts.join("") };
+}
+
+function toHtml(value: string | Html | readonly Html[] | undefined): string {
+  if (value === undefined) return "";
+  if (typeof value === "string") return value.replaceAll(/[&<>"']/g, (character) => ESCAPES.get(character) ?? "");
+  return "html" in value ? value.html : value.map((part) => part.html).join("");
+}
+
+const STYLE = `
+:root { color-scheme: light dark; --ink: #1c1f26; --quiet: #5a6270; --line: #d5d9e0; --paper: #fff; --back: #f3f5f8; --accent: #2348c9; --alarm: #a3161f }
+@media (prefers-color-scheme: dark) { :root { --ink: #eceff4; --quiet: #a6aebc; --line: #3b4250; --paper: #1d2129; --back: #13161b; --accent: #8fa8ff; --alarm: #ff9a9f } }
+* { box-sizing: border-box }
+body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1.5rem; background: var(--back); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif }
+main { width: 100%; max-width: 26rem; padding: 2rem; background: var(--paper); border: 1px solid var(--line); border-radius: 1rem }
+h1 { margin: 0 0 .5rem; font-size: 1.375rem; line-height: 1.25 }
+p { margin: 0 0 1.25rem; color: var(--quiet) }
+ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem }
+button, .button { display: flex; width: 100%; gap: .75rem; align-items: center; padding: .875rem 1rem; border: 1px solid var(--line); border-radius: .625rem; background: transparent; color: inherit; font: inherit; text-align: start; text-decoration: none; cursor: pointer; overflow-wrap: anywhere }
+button:hover, .button:hover { border-color: var(--accent) }
+button:focus-visible, .button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+[role=alert] { color: var(--alarm) }
+`;
+
+/** A whole page of orgate's own: no script, readable without style, under a policy that lets nothing else in. */
+export function renderPage(title: string, body: Html): string {
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="robots" content="noindex">
+<title>${title}</title>
+<style>${{ html: STYLE }}</style>
+</head>
+<body>
+<main>
+${body}
+</main>
+</body>
+</html>
+`.html;
+}
+
+const POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+
+/** Sends a page. A policy that the application set (helmet's, say) stays. */
+export function sendPage(response: ServerResponse, status: number, page: string): void {
+  response.statusCode = status;
+  response.setHeader("Content-Type", "text/html; charset=utf-8");
+  response.setHeader("X-Content-Type-Options", "nosniff");
+  if (!response.hasHeader("Content-Security-Policy")) response.setHeader("Content-Security-Policy", POLICY);
+  response.end(page);
+}

@@ -1,0 +1,114 @@
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+
+/** What must be on a response when its head is written. */
+export interface ResponseHeaders {
+  /** `Set-Cookie` lines by cookie name; a later line for a cookie replaces an earlier one. */
+  readonly cookies: ReadonlyMap<string, string> | undefined;
+  readonly headers: ReadonlyMap<string, string> | undefined;
+  /** The answer depends on who asks. */
+  readonly varies: boolean;
+  /** The answer must not be kept by shared caches. */
+  readonly isPrivate: boolean;
+}
+
+type Plan = (request: IncomingMessage) => readonly ResponseHeaders[];
+
+const VARY_ON = ["Cookie", "Authorization"] as const;
+const plans = new WeakMap<object, Plan>();
+const derived = new WeakMap<object, object>();
+
+/**
+ * Sees to it that headers decided on before or during the handler are on the response, whatever the handler or an error
+ * handler did to the headers meanwhile: they are put there when the head is written.
+ *
+ * The hook stands on the response's prototype, so that most responses cost one look-up.
+ */
+export function hookResponse(response: ServerResponse, plan: Plan): void {
+  let prototype: object = Object.getPrototypeOf(response) as object;
+  if (plans.has(prototype)) return;
+  if (Object.hasOwn(prototype, "constructor")) {
+    const known = derived.get(prototype);
+    if (known !== undefined) {
+      Object.setPrototypeOf(response, known);
+      return;
+    }
+    const between = Object.create(prototype) as object;
+    derived.set(prototype, between);
+    Object.setPrototypeOf(response, between);
+    prototype = between;
+  }
+  plans.set(prototype, plan);
+  hookWriteHead(prototype as ServerResponse, plan);
+}
+
+function hookWriteHead(prototype: ServerResponse, plan: Plan): void {
+  const inherited = Reflect.get(prototype, "writeHead") as (...parameters: unknown[]) => ServerResponse;
+  const hooked = function writeHead(this: ServerResponse, status: number, ...rest: unknown[]): ServerResponse {
+    const planned = this.headersSent ? [] : plan(this.req).filter(isDue);
+    if (planned.length === 0) return inherited.call(this, status, ...rest);
+    const [first, second] = rest;
+    setPassedHeaders(this, typeof first === "string" ? second : (second ?? first));
+    for (const headers of planned) putHeaders(this, headers);
+    return typeof first === "string" ? inherited.call(this, status, first) : inherited.call(this, status);
+  };
+  Object.defineProperty(prototype, "writeHead", { value: hooked, configurable: true, writable: true });
+}
+
+function isDue({ cookies, headers, varies }: ResponseHeaders): boolean {
+  return varies || cookies !== undefined || headers !== undefined;
+}
+
+/** Headers given to `writeHead` itself would win over ours; set one by one they can be merged. */
+function setPassedHeaders(response: ServerResponse, passed: unknown): void {
+  if (Array.isArray(passed)) {
+    const pairs: unknown[][] = Array.isArray(passed[0]) ? passed : toPairs(passed);
+    const seen = new Set<string>();
+    for (const [name, value] of pairs) {
+      const key = String(name).toLowerCase();
+      if (seen.has(key)) response.appendHeader(String(name), value as string);
+      else response.setHeader(String(name), value as string);
+      seen.add(key);
+    }
+  } else if (typeof passed === "object" && passed !== null) {
+    for (const [name, value] of Object.entries(passed as OutgoingHttpHeaders)) {
+      if (value !== undefined) response.setHeader(name, value);
+    }
+  }
+}
+
+function toPairs(flat: readonly unknown[]): unknown[][] {
+  return flat.flatMap((name, index) => (index % 2 === 0 ? [[name, flat[index + 1]]] : []));
+}
+
+function putHeaders(response: ServerResponse, { cookies, headers, isPrivate }: ResponseHeaders): void {
+  if (cookies !== undefined) putCookies(response, cookies);
+  for (const [name, value] of headers ?? []) response.setHeader(name, value);
+  mergeVary(response);
+  if (isPrivate || cookies !== undefined) makePrivate(response);
+}
+
+function putCookies(response: ServerResponse, cookies: ReadonlyMap<string, string>): void {
+  const existing = [response.getHeader("set-cookie") ?? []].flat().map(String);
+  const others = existing.filter((line) => !cookies.has(line.slice(0, line.indexOf("="))));
+  response.setHeader("Set-Cookie", [...others, ...cookies.values()]);
+}
+
+function mergeVary(response: ServerResponse): void {
+  const existing = response.getHeader("vary");
+  if (existing === undefined) {
+    response.setHeader("Vary", VARY_ON.join(", "));
+    return;
+  }
+  const value = String(existing);
+  const named = new Set(value.toLowerCase().split(/\s*,\s*/));
+  if (named.has("*")) return;
+  const missing = VARY_ON.filter((name) => !named.has(name.toLowerCase()));
+  if (missing.length > 0) response.setHeader("Vary", [value, ...missing].join(", "));
+}
+
+function makePrivate(response: ServerResponse): void {
+  const existing = response.getHeader("cache-control");
+  if (existing === undefined || !String(existing).toLowerCase().includes("no-store")) {
+    response.setHeader("Cache-Control", "private, no-store");
+  }
+}

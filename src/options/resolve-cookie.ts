@@ -1,0 +1,130 @@
+import type { CookieAttributes } from "../http/cookies.ts";
+import type { SealPasswords } from "../pipeline/unseal-session.ts";
+import { isOptionObject, isSeconds, type Problems } from "./problems.ts";
+
+const KNOWN = ["password", "name", "domain", "path", "sameSite", "maxAge"] as const;
+const MIN_PASSWORD_LENGTH = 32;
+const MAX_PASSWORDS = 5;
+// RFC 6265 §4.1.1: a cookie's name is an HTTP token.
+const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+const DOMAIN = /^(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
+const GENERATE = "Make one with: openssl rand -base64 32.";
+
+/** The session cookie, resolved. */
+export interface ResolvedCookie {
+  readonly name: string;
+  readonly attributes: CookieAttributes;
+  readonly maxAge: number | undefined;
+  readonly passwords: SealPasswords | undefined;
+}
+
+/** What the cookie's defaults depend on. */
+export interface CookieContext {
+  readonly secure: boolean;
+  /** The store's own cookie name. */
+  readonly storeName: string | undefined;
+  /** Whether sealed cookies are read at all. */
+  readonly required: boolean;
+}
+
+/** Validates `cookie` and fills in its defaults. */
+export function resolveCookie(given: unknown, context: CookieContext, problems: Problems): ResolvedCookie {
+  if (given !== undefined && !isOptionObject(given)) {
+    problems.invalid("cookie", "is not an object.", "Pass { password: process.env.COOKIE_PASSWORD }.");
+  }
+  const cookie = isOptionObject(given) ? given : {};
+  problems.unknown(cookie, KNOWN, "cookie.");
+  const attributes = resolveAttributes(cookie, context, problems);
+  const name = resolveName(cookie["name"], attributes, context, problems);
+  const { maxAge } = cookie;
+  if (maxAge !== undefined && !(isSeconds(maxAge) && Number.isInteger(maxAge) && maxAge > 0)) {
+    problems.invalid("cookie.maxAge", "is not a whole number of seconds above 0.", "34_560_000 is 400 days.");
+  }
+  return {
+    name,
+    attributes,
+    maxAge: typeof maxAge === "number" ? maxAge : undefined,
+    passwords: resolvePasswords(cookie["password"], context.required, problems),
+  };
+}
+
+function resolveAttributes(
+  cookie: Record<string, unknown>,
+  { secure }: CookieContext,
+  problems: Problems,
+): CookieAttributes {
+  const { domain, path = "/", sameSite = "lax" } = cookie;
+  if (domain !== undefined && !(typeof domain === "string" && DOMAIN.test(domain))) {
+    problems.invalid("cookie.domain", "is not a domain name.", 'Pass "example.com".');
+  }
+  if (typeof path !== "string" || !/^\/[\u0020-\u003a\u003c-\u007e]*$/.test(path)) {
+    problems.invalid("cookie.path", "is not a path.", 'It starts with "/".');
+  }
+  if (sameSite !== "lax" && sameSite !== "strict" && sameSite !== "none") {
+    problems.invalid("cookie.sameSite", "is not known.", 'Use "lax", "strict" or "none".');
+  }
+  if (sameSite === "none" && !secure) {
+    problems.invalid("cookie.sameSite", '"none" needs https.', "Browsers refuse it otherwise: use an https baseUrl.");
+  }
+  return Object.freeze({
+    path: typeof path === "string" ? path : "/",
+    sameSite: sameSite === "strict" || sameSite === "none" ? sameSite : "lax",
+    secure,
+    httpOnly: true,
+    ...(typeof domain === "string" && { domain }),
+  });
+}
+
+function resolveName(
+  given: unknown,
+  { domain, path }: CookieAttributes,
+  { secure, storeName }: CookieContext,
+  problems: Problems,
+): string {
+  const isShared = domain !== undefined || path !== "/";
+  if (given === undefined) {
+    if (storeName !== undefined) return storeName;
+    if (!secure) return "orgate";
+    return isShared ? "__Secure-orgate" : "__Host-orgate";
+  }
+  if (typeof given !== "string" || !TOKEN.test(given)) {
+    problems.invalid("cookie.name", "is not a cookie name.", "Letters, digits, - and _ are safe.");
+    return "orgate";
+  }
+  const prefix = /^__(?:host|secure)-/i.exec(given)?.[0].toLowerCase();
+  if (prefix !== undefined && !secure) {
+    problems.invalid("cookie.name", `${prefix} needs https.`, "Browsers refuse it otherwise: leave the name out.");
+  }
+  if (prefix === "__host-" && isShared) {
+    problems.invalid("cookie.name", "__Host- allows neither domain nor path.", 'Start it with "__Secure-".');
+  }
+  return given;
+}
+
+function resolvePasswords(given: unknown, required: boolean, problems: Problems): SealPasswords | undefined {
+  if (given === undefined || given === "") {
+    if (required) problems.missing("cookie.password", GENERATE);
+    return undefined;
+  }
+  const numbered = numberPasswords(given);
+  if (numbered === undefined || numbered.length === 0) {
+    const forms = "Pass a string, an array with the newest first, or { 2: newest, 1: older }.";
+    problems.invalid("cookie.password", "is not a password.", forms);
+    return undefined;
+  }
+  if (numbered.length > MAX_PASSWORDS) {
+    problems.invalid("cookie.password", `lists more than ${MAX_PASSWORDS} passwords.`, "Drop the oldest.");
+  }
+  if (numbered.some(([, password]) => typeof password !== "string" || password.length < MIN_PASSWORD_LENGTH)) {
+    problems.invalid("cookie.password", `is shorter than ${MIN_PASSWORD_LENGTH} characters.`, GENERATE);
+  }
+  return Object.freeze(Object.fromEntries(numbered) as Record<number, string>);
+}
+
+function numberPasswords(given: unknown): [number, unknown][] | undefined {
+  if (typeof given === "string") return [[1, given]];
+  if (Array.isArray(given)) return given.map((password, index) => [given.length - index, password]);
+  if (!isOptionObject(given)) return undefined;
+  const entries = Object.entries(given).map(([id, password]): [number, unknown] => [Number(id), password]);
+  return Object.keys(given).every((id) => /^[1-9]\d{0,8}$/.test(id)) ? entries : undefined;
+}

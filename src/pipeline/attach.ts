@@ -1,0 +1,135 @@
+import type { AuthState } from "../auth-state.ts";
+import type { Verdict } from "../model.ts";
+import type { Credential } from "./read-credential.ts";
+import type { VerifiedSession } from "./verified-cache.ts";
+
+/** Properties that are attached, and the names they go by. */
+export interface AttachNames {
+  readonly member: string;
+  readonly organization: string;
+  readonly memberSession: string;
+  readonly verdict: string;
+}
+
+/** What one instance of orgate knows of one request. Kept where other code cannot reach it. */
+export interface RequestRecord {
+  /** The instance it belongs to. */
+  readonly owner: object;
+  readonly names: AttachNames | undefined;
+  /** What an instance mounted earlier knows of the same request. */
+  readonly previous: RequestRecord | undefined;
+  /** When the request arrived, in seconds since the epoch. */
+  readonly arrivedAt: number;
+  readonly credential: Credential | undefined;
+  /** Whether any credential came, good or bad: then the answer is private. */
+  readonly hasCredential: boolean;
+  /** Every session cookie present, whole or in chunks. */
+  readonly presentCookies: readonly string[];
+  /** Absent while a verified session says it all: the state is then made when somebody asks. */
+  state: AuthState | undefined;
+  session: VerifiedSession | undefined;
+  /** `store` when the store answered for this very request. */
+  source: Verdict["source"];
+  /** Whether the store was asked after this request arrived. */
+  confirmed: boolean;
+  verdict: Verdict | undefined;
+  /** Whether anybody looked: then the answer varies. */
+  used: boolean;
+  /** `Set-Cookie` lines by cookie, and other headers, that go out with the response. */
+  cookies: Map<string, string> | undefined;
+  headers: Map<string, string> | undefined;
+  /** A sign-in, switch or sign-out on this response: a renewal's cookie must not follow it. */
+  closed: boolean;
+}
+
+const records = new WeakMap<object, RequestRecord>();
+
+/** The record an instance keeps of a request. */
+export function recordOf(request: object, owner: object): RequestRecord | undefined {
+  let record = records.get(request);
+  while (record !== undefined && record.owner !== owner) record = record.previous;
+  return record;
+}
+
+/** The record of the instance mounted last. */
+export function latestRecordOf(request: object): RequestRecord | undefined {
+  return records.get(request);
+}
+
+/** Attaches a record and, unless it has no names, the getters `req.member`, `req.organization`, … */
+export function attach(request: object, record: RequestRecord): void {
+  records.set(request, record);
+  if (record.names !== undefined) equip(request, record.names);
+}
+
+/** The signed-in state of a record, made once. */
+export function stateOf(record: RequestRecord): AuthState {
+  if (record.state !== undefined) return record.state;
+  const { session } = record;
+  if (session === undefined) throw new TypeError("a record has a state or a session");
+  const { via, member, organization, memberSession } = session;
+  record.state = Object.freeze({
+    status: "authenticated",
+    via,
+    member,
+    memberSession,
+    ...(organization !== undefined && { organization }),
+  });
+  return record.state;
+}
+
+type Property = keyof AttachNames;
+
+const READERS: { readonly [P in Property]: (record: RequestRecord) => unknown } = {
+  member: (record) => record.session?.member,
+  organization: (record) => record.session?.organization,
+  memberSession: (record) => record.session?.memberSession,
+  verdict: (record) => record.verdict,
+};
+
+const equipped = new WeakMap<object, Set<AttachNames>>();
+const derived = new WeakMap<object, object>();
+
+/**
+ * Getters stand on the request's prototype, so that a request costs nothing until somebody reads them.
+ *
+ * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and are left
+ * alone: such a request gets a prototype in between.
+ */
+function equip(request: object, names: AttachNames): void {
+  let prototype: object = Object.getPrototypeOf(request) as object;
+  if (Object.hasOwn(prototype, "constructor")) {
+    prototype = derive(prototype);
+    Object.setPrototypeOf(request, prototype);
+  }
+  const known = equipped.get(prototype);
+  if (known?.has(names)) return;
+  equipped.set(prototype, (known ?? new Set()).add(names));
+  for (const property of Object.keys(READERS) as Property[]) defineGetter(prototype, names[property], property);
+}
+
+function derive(prototype: object): object {
+  const known = derived.get(prototype);
+  if (known !== undefined) return known;
+  const between = Object.create(prototype) as object;
+  derived.set(prototype, between);
+  return between;
+}
+
+function defineGetter(prototype: object, name: string, property: Property): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    enumerable: true,
+    get(this: object) {
+      let record = records.get(this);
+      while (record !== undefined && record.names?.[property] !== name) record = record.previous;
+      if (record === undefined) return undefined;
+      record.used = true;
+      return READERS[property](record);
+    },
+    // Assigning shadows it for this request; guards never read it.
+    set(this: object, value: unknown) {
+      Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true });
+    },
+  });
+}

@@ -1,0 +1,104 @@
+/** What the `Cookie` header holds under one name, chunks included. */
+export type FoundCookie =
+  | { readonly status: "absent"; readonly names: readonly string[] }
+  | { readonly status: "found"; readonly value: string; readonly names: readonly string[] }
+  | { readonly status: "ambiguous"; readonly names: readonly string[] };
+
+const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
+
+/**
+ * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, …).
+ *
+ * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is whoever set the
+ * longest path (RFC 6265 §5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
+ * present, leftover chunks included, so that they can be cleared.
+ */
+export function findCookie(header: string | undefined, name: string): FoundCookie {
+  if (header === undefined) return ABSENT;
+  const first = header.indexOf(name);
+  if (first === -1) return ABSENT;
+  const isOnly = header.indexOf(name, first + name.length) === -1;
+  return isOnly && header[first + name.length] === "=" ? findWhole(header, name, first) : findAny(header, name);
+}
+
+/** The usual case, without the bookkeeping: the name occurs once, and not as a chunk's. */
+function findWhole(header: string, name: string, at: number): FoundCookie {
+  if (!startsPair(header, at)) return ABSENT;
+  const end = header.indexOf(";", at);
+  const value = trimSpace(header.slice(at + name.length + 1, end === -1 ? undefined : end));
+  return value === "" ? ABSENT : { status: "found", value, names: [name] };
+}
+
+function findAny(header: string, name: string): FoundCookie {
+  const values = collectValues(header, name);
+  if (values === undefined) return { status: "ambiguous", names: presentNames(header, name) };
+  const names = [...values.keys()];
+  const whole = values.get(name);
+  const chunked = joinChunks(values, name);
+  if (whole !== undefined) {
+    return chunked === undefined ? { status: "found", value: whole, names } : { status: "ambiguous", names };
+  }
+  return chunked === undefined ? { status: "absent", names } : { status: "found", value: chunked, names };
+}
+
+const ABSENT: FoundCookie = { status: "absent", names: [] };
+
+/** Values by exact name; `undefined` where one name has two. Empty values are what clearing leaves: they count as absent. */
+function collectValues(header: string, name: string): Map<string, string> | undefined {
+  const values = new Map<string, string>();
+  for (const [key, value] of pairsNamed(header, name)) {
+    if (value === "") continue;
+    const known = values.get(key);
+    if (known !== undefined && known !== value) return undefined;
+    values.set(key, value);
+  }
+  return values;
+}
+
+function presentNames(header: string, name: string): string[] {
+  return [...new Set(pairsNamed(header, name).map(([key]) => key))];
+}
+
+function pairsNamed(header: string, name: string): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + name.length)) {
+    if (!startsPair(header, at)) continue;
+    const equals = header.indexOf("=", at);
+    if (equals === -1) break;
+    const key = header.slice(at, equals);
+    if (key !== name && !(key[name.length] === "." && CHUNK_INDEX.test(key.slice(name.length + 1)))) continue;
+    const end = header.indexOf(";", equals);
+    pairs.push([key, trimSpace(header.slice(equals + 1, end === -1 ? undefined : end))]);
+  }
+  return pairs;
+}
+
+function startsPair(header: string, at: number): boolean {
+  let before = at - 1;
+  while (before >= 0 && isSpace(header.charCodeAt(before))) before--;
+  return before < 0 || header[before] === ";";
+}
+
+function trimSpace(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(value.charCodeAt(start))) start++;
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+// Only what HTTP calls white space (RFC 9110 §5.6.3): trimming more would let another name pass for ours.
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Chunks from 0 on, up to the one that holds the seal's `~` suffix: what follows is left over from a longer session. */
+function joinChunks(values: ReadonlyMap<string, string>, name: string): string | undefined {
+  let joined: string | undefined;
+  for (let index = 0; ; index++) {
+    const chunk = values.get(`${name}.${index}`);
+    if (chunk === undefined) return joined;
+    joined = (joined ?? "") + chunk;
+    if (chunk.includes("~")) return joined;
+  }
+}

@@ -1,0 +1,106 @@
+import type { IncomingHttpHeaders } from "node:http";
+import { findCookie } from "./find-cookie.ts";
+
+/** Credentials longer than this are refused before anything is decoded. */
+export const MAX_TOKEN_LENGTH = 8_192;
+const MAX_COOKIE_LENGTH = 12_288;
+
+/** One place where a credential may be. */
+export type CredentialSource =
+  | { readonly kind: "bearer" }
+  | { readonly kind: "sealed"; readonly cookieName: string }
+  | { readonly kind: "jwt_cookie"; readonly cookieName: string }
+  | { readonly kind: "opaque"; readonly cookieName: string };
+
+/** A credential as it was presented. */
+export interface Credential {
+  readonly kind: CredentialSource["kind"];
+  readonly value: string;
+  /** The cookie it came from, and every form of it that is present; empty for a bearer. */
+  readonly cookieName?: string;
+  readonly cookieNames: readonly string[];
+}
+
+/** What a request presents. */
+export type Reading =
+  | { readonly status: "none" }
+  | { readonly status: "found"; readonly credential: Credential }
+  | {
+      readonly status: "rejected";
+      readonly code: "ambiguous_credential" | "invalid_token" | "invalid_session";
+      readonly via: "bearer" | "cookie";
+      readonly cookieName?: string;
+      readonly cookieNames: readonly string[];
+    };
+
+/** The part of a request that holds credentials. */
+export interface RequestHead {
+  readonly headers: IncomingHttpHeaders;
+  readonly rawHeaders: readonly string[];
+}
+
+const NONE: Reading = { status: "none" };
+const NO_COOKIES: readonly string[] = [];
+const BEARER = /^bearer(?: +|$)/i;
+
+/**
+ * Reads the one credential of a request: the first source that is present decides alone, without falling back.
+ *
+ * Only headers are read, never the query or the body (RFC 6750 §2.3).
+ */
+export function readCredential(request: RequestHead, sources: readonly CredentialSource[]): Reading {
+  for (const source of sources) {
+    const reading = source.kind === "bearer" ? readBearer(request) : readCookie(request.headers.cookie, source);
+    if (reading.status !== "none") return reading;
+  }
+  return NONE;
+}
+
+function readBearer({ headers, rawHeaders }: RequestHead): Reading {
+  const header = headers.authorization;
+  if (header === undefined) return NONE;
+  if (hasSecondLine(rawHeaders)) {
+    return anyBearer(rawHeaders) ? rejectBearer("ambiguous_credential") : NONE;
+  }
+  const scheme = BEARER.exec(header);
+  if (scheme === null) return NONE;
+  const value = header.slice(scheme[0].length);
+  if (value === "" || value.length > MAX_TOKEN_LENGTH) return rejectBearer("invalid_token");
+  return { status: "found", credential: { kind: "bearer", value, cookieNames: NO_COOKIES } };
+}
+
+function rejectBearer(code: "ambiguous_credential" | "invalid_token"): Reading {
+  return { status: "rejected", code, via: "bearer", cookieNames: NO_COOKIES };
+}
+
+// Node keeps the first of two Authorization lines and drops the other silently.
+function hasSecondLine(rawHeaders: readonly string[]): boolean {
+  let lines = 0;
+  for (let index = 0; index < rawHeaders.length; index += 2) {
+    if (isAuthorization(rawHeaders[index])) lines++;
+  }
+  return lines > 1;
+}
+
+function anyBearer(rawHeaders: readonly string[]): boolean {
+  return rawHeaders.some((value, index) => index % 2 === 1 && isAuthorization(rawHeaders[index - 1]) && BEARER.test(value));
+}
+
+function isAuthorization(name: string | undefined): boolean {
+  return name?.length === 13 && name.toLowerCase() === "authorization";
+}
+
+function readCookie(header: string | undefined, source: Extract<CredentialSource, { cookieName: string }>): Reading {
+  const { kind, cookieName } = source;
+  const found = findCookie(header, cookieName);
+  if (found.status === "absent") return NONE;
+  const { names: cookieNames } = found;
+  if (found.status === "ambiguous") {
+    return { status: "rejected", code: "ambiguous_credential", via: "cookie", cookieName, cookieNames };
+  }
+  const limit = kind === "sealed" ? MAX_COOKIE_LENGTH : MAX_TOKEN_LENGTH;
+  if (found.value.length > limit) {
+    return { status: "rejected", code: "invalid_session", via: "cookie", cookieName, cookieNames };
+  }
+  return { status: "found", credential: { kind, value: found.value, cookieName, cookieNames } };
+}

@@ -1,0 +1,54 @@
+import { hash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import type { Interpretation } from "../stores/session-store.ts";
+import type { TokenTimes } from "./decide-freshness.ts";
+
+/** A credential that was verified: its times, and what it stands for. Frozen where it is shared between requests. */
+export interface VerifiedSession extends TokenTimes, Omit<Interpretation, "sessionExpiresAt"> {
+  readonly via: "bearer" | "cookie";
+  /** The token's `sub`. */
+  readonly subject: string;
+  /** The epoch of invalidations it was last checked against; the only member that changes. */
+  checkedEpoch: number;
+}
+
+/** The short way from a credential seen before to what it stands for. */
+export interface VerifiedCache {
+  get(key: string): VerifiedSession | undefined;
+  set(key: string, session: VerifiedSession): void;
+  delete(key: string): void;
+  clear(): void;
+  readonly size: number;
+}
+
+/**
+ * Names a credential by the SHA-256 of its bytes, so that no token is kept in memory.
+ *
+ * Only canonical credentials are ever verified, so one session has one key.
+ */
+export function credentialKey(value: string): string {
+  return hash("sha256", value, "base64");
+}
+
+/** A cache of verified credentials, least recently used out first. Bad credentials never enter it, so they cannot flood it. */
+export function createVerifiedCache(maxEntries: number): VerifiedCache {
+  const entries = new LRUCache<string, VerifiedSession>({ max: maxEntries });
+  return {
+    get: (key) => entries.get(key),
+    set: (key, session) => void entries.set(key, session),
+    delete: (key) => void entries.delete(key),
+    clear: () => entries.clear(),
+    get size() {
+      return entries.size;
+    },
+  };
+}
+
+/** Stands in where caching is switched off. */
+export const NO_CACHE: VerifiedCache = {
+  get: () => undefined,
+  set: () => undefined,
+  delete: () => undefined,
+  clear: () => undefined,
+  size: 0,
+};
