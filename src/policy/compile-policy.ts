@@ -1,0 +1,104 @@
+import type { Policy } from "./policy.ts";
+
+/** Stands for every action; only ever as a whole action, never as a resource or as a part of a name. */
+export const EVERY_ACTION = "*";
+
+/** What a role may do with one resource. */
+export interface Permission {
+  readonly resource: string;
+  /** May hold {@link EVERY_ACTION}. */
+  readonly actions: Iterable<string>;
+}
+
+/** What every form of a policy is read into. */
+export interface PolicyStatements {
+  /** By role, in the policy's order. */
+  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
+  /** Resources and their actions; `undefined`: the policy does not list them. */
+  readonly declared: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+}
+
+type RoleSet = ReadonlySet<string>;
+
+interface ResourceGrants {
+  readonly everyAction: RoleSet;
+  /** Holds the roles of `everyAction` as well, so that one lookup is the whole answer. */
+  readonly byAction: ReadonlyMap<string, RoleSet>;
+}
+
+interface Role {
+  readonly name: string;
+  readonly place: number;
+}
+
+const NOBODY: RoleSet = new Set();
+
+/** Compiles a policy into two `Map` lookups, so that a check costs the same at any size. */
+export function compilePolicy({ permissions, declared }: PolicyStatements): Policy {
+  const grants = compileGrants(permissions);
+  return Object.freeze({
+    roles: new Set(permissions.keys()),
+    declares: (resource: string, action: string) =>
+      declared === undefined ? undefined : (declared.get(resource)?.has(action) ?? false),
+    grantingRoles(resource: string, action: string) {
+      const granted = grants.get(resource);
+      return granted === undefined ? NOBODY : (granted.byAction.get(action) ?? granted.everyAction);
+    },
+  });
+}
+
+function compileGrants(permissions: PolicyStatements["permissions"]): ReadonlyMap<string, ResourceGrants> {
+  const share = createGrantsSharer();
+  const grants = new Map<string, ResourceGrants>();
+  for (const [resource, holders] of collectHolders(permissions)) grants.set(resource, share(holders));
+  return grants;
+}
+
+/** The roles that hold each action of one resource. */
+type Holders = Map<string, Role[]>;
+
+function collectHolders(permissions: PolicyStatements["permissions"]): ReadonlyMap<string, Holders> {
+  const resources = new Map<string, Holders>();
+  let place = 0;
+  for (const [name, granted] of permissions) {
+    const role = { name, place };
+    place += 1;
+    for (const { resource, actions } of granted) {
+      const holders = getOrMake(resources, resource, (): Holders => new Map());
+      for (const action of actions) getOrMake(holders, action, (): Role[] => []).push(role);
+    }
+  }
+  return resources;
+}
+
+/**
+ * Large policies repeat a few patterns over many resources: equal sets of roles, and resources with equal
+ * grants, are kept once.
+ */
+function createGrantsSharer(): (holders: Holders) => ResourceGrants {
+  const roleSets = new Map<string, RoleSet>();
+  const resources = new Map<string, ResourceGrants>();
+
+  function shareRoles(roles: readonly Role[]): { readonly key: string; readonly names: RoleSet } {
+    const inOrder = [...new Set(roles)].toSorted((one, other) => one.place - other.place);
+    const key = inOrder.map(({ place }) => place).join();
+    return { key, names: getOrMake(roleSets, key, () => new Set(inOrder.map(({ name }) => name))) };
+  }
+
+  return (holders) => {
+    const wild = holders.get(EVERY_ACTION) ?? [];
+    const actions = [...holders].map(([action, roles]) => ({ action, ...shareRoles([...wild, ...roles]) }));
+    return getOrMake(resources, JSON.stringify(actions.map(({ action, key }) => [action, key])), () => ({
+      everyAction: shareRoles(wild).names,
+      byAction: new Map(actions.map(({ action, names }) => [action, names])),
+    }));
+  };
+}
+
+function getOrMake<Value>(known: Map<string, Value>, key: string, make: () => Value): Value {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  known.set(key, made);
+  return made;
+}
