@@ -1,0 +1,108 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
+import { ConfigurationError, OrgateError, StoreUnavailableError } from "../../../src/errors.ts";
+import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { loadPolicy } from "../../../src/policy/load-policy.ts";
+
+const policy = definePolicy({ resources: { documents: ["read"] }, roles: {} });
+
+beforeEach(() => {
+  jest.useFakeTimers();
+});
+
+afterEach(() => {
+  jest.useRealTimers();
+});
+
+describe("loadPolicy", () => {
+  it("answers with the policy and leaves no timer behind", async () => {
+    await expect(loadPolicy(() => Promise.resolve(policy))).resolves.toEqual({ status: "loaded", policy });
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it.each<[string, unknown]>([
+    ["nothing", undefined],
+    ["null", null],
+    ["true", true],
+    ["a string", "policy"],
+    ["a definition that was not compiled", { resources: {}, roles: {} }],
+    ["half a policy", { grantingRoles: () => new Set(), declares: () => true }],
+    ["roles in a list", { grantingRoles: () => new Set(), declares: () => true, roles: [] }],
+    ["a policy that does not declare", { grantingRoles: () => new Set(), roles: new Set() }],
+    ["a policy that does not grant", { declares: () => true, roles: new Set() }],
+  ])("calls %s invalid", async (_, answer) => {
+    await expect(loadPolicy(() => Promise.resolve(answer))).resolves.toEqual({
+      status: "failed",
+      reason: "policy_invalid",
+    });
+  });
+
+  it.each<[string, Error, object]>([
+    ["an error", new Error("down"), { reason: "policy_failed" }],
+    ["nothing", undefined as unknown as Error, { reason: "policy_failed" }],
+    ["a string", "down" as unknown as Error, { reason: "policy_failed" }],
+    ["another of our errors", new OrgateError("invalid_token"), { reason: "policy_failed" }],
+    ["an unavailable store", new StoreUnavailableError(), { reason: "policy_failed" }],
+    [
+      "an unavailable store that says when",
+      new StoreUnavailableError({ retryAfter: 7 }),
+      { reason: "policy_failed", retryAfter: 7 },
+    ],
+    ["a malformed policy", new ConfigurationError([]), { reason: "policy_invalid" }],
+  ])("survives a loader that rejects with %s", async (_, thrown, expected) => {
+    const reject = () => Promise.reject(thrown);
+
+    await expect(loadPolicy(reject)).resolves.toEqual({ status: "failed", ...expected });
+  });
+
+  it("survives a loader that throws before it returns a promise", async () => {
+    const loading = loadPolicy(() => {
+      throw new Error("down");
+    });
+
+    await expect(loading).resolves.toEqual({ status: "failed", reason: "policy_failed" });
+  });
+
+  it("R-45: survives answers and errors that throw when they are looked at", async () => {
+    const hostile: object = new Proxy(
+      {},
+      {
+        get(_, name) {
+          if (name === "then") return undefined;
+          throw new Error("hostile");
+        },
+      },
+    );
+
+    const failed = { status: "failed", reason: "policy_failed" };
+    await expect(loadPolicy(() => Promise.resolve(hostile))).resolves.toEqual(failed);
+    await expect(loadPolicy(() => Promise.reject(hostile as Error))).resolves.toEqual(failed);
+  });
+
+  it("gives up after five seconds and aborts the call", async () => {
+    let given: AbortSignal | undefined;
+    const loading = loadPolicy((signal) => {
+      given = signal;
+      return new Promise<never>(() => undefined);
+    });
+
+    await jest.advanceTimersByTimeAsync(4_999);
+    expect(given?.aborted).toBe(false);
+    await jest.advanceTimersByTimeAsync(1);
+    await expect(loading).resolves.toEqual({ status: "failed", reason: "policy_timeout" });
+    expect(given?.aborted).toBe(true);
+  });
+
+  it("does not hear of a loader that rejects when it is too late", async () => {
+    const loading = loadPolicy(
+      (signal) =>
+        new Promise<never>((_, reject) => {
+          signal.addEventListener("abort", () => {
+            reject(new Error("aborted"));
+          });
+        }),
+    );
+
+    await jest.advanceTimersByTimeAsync(5_000);
+    await expect(loading).resolves.toEqual({ status: "failed", reason: "policy_timeout" });
+  });
+});
