@@ -80,9 +80,8 @@ function createGrantsSharer(): (holders: Holders) => ResourceGrants {
   const resources = new Map<string, ResourceGrants>();
 
   function shareRoles(roles: readonly Role[]): { readonly key: string; readonly names: RoleSet } {
-    const inOrder = [...new Set(roles)].toSorted((one, other) => one.place - other.place);
-    const key = inOrder.map(({ place }) => place).join();
-    return { key, names: getOrMake(roleSets, key, () => new Set(inOrder.map(({ name }) => name))) };
+    const key = roles.map(({ place }) => place).join();
+    return { key, names: getOrMake(roleSets, key, () => nameInOrder(roles)) };
   }
 
   return (holders) => {
@@ -93,6 +92,10 @@ function createGrantsSharer(): (holders: Holders) => ResourceGrants {
       byAction: new Map(actions.map(({ action, names }) => [action, names])),
     }));
   };
+}
+
+function nameInOrder(roles: readonly Role[]): RoleSet {
+  return new Set(roles.toSorted((one, other) => one.place - other.place).map(({ name }) => name));
 }
 
 function getOrMake<Value>(known: Map<string, Value>, key: string, make: () => Value): Value {
