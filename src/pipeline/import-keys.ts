@@ -7,8 +7,8 @@ import { hasRocaFingerprint } from "./roca-fingerprint.ts";
 const MAX_KEYS = 256;
 
 // Weaker ones can be broken; larger ones make every verification slow.
-const MIN_MODULUS_BITS = 2048;
-const MAX_MODULUS_BITS = 8192;
+const MIN_MODULUS = 2n ** 2047n;
+const MAX_MODULUS = 2n ** 8192n - 1n;
 const MIN_EXPONENT = 65_537n;
 const MAX_EXPONENT = 0xffff_ffffn;
 
@@ -89,7 +89,7 @@ function isSameAlgorithm(own: Algorithm, alg: unknown): boolean {
 /** The members that make the public half, and nothing else of the key. */
 function readKeyType(jwk: JsonWebKey): { members: CryptoJwk; algorithms: readonly Algorithm[] } | undefined {
   const { kty, crv, n, e, x, y } = jwk;
-  if (kty === "RSA" && typeof n === "string" && typeof e === "string") {
+  if (kty === "RSA" && typeof n === "string" && typeof e === "string" && isSoundRsa(n, e)) {
     return { members: { kty, n, e }, algorithms: ["RS256", "PS256"] };
   }
   if (kty === "EC" && crv === "P-256" && typeof x === "string" && typeof y === "string") {
@@ -103,21 +103,25 @@ function readKeyType(jwk: JsonWebKey): { members: CryptoJwk; algorithms: readonl
 
 function toPublicKey(members: CryptoJwk): KeyObject | undefined {
   try {
-    const key = createPublicKey({ key: members, format: "jwk" });
-    return members.n === undefined || isSoundRsa(key, members.n) ? key : undefined;
+    return createPublicKey({ key: members, format: "jwk" });
   } catch {
     return undefined;
   }
 }
 
-function isSoundRsa(key: KeyObject, n: string): boolean {
-  const { modulusLength: bits = 0, publicExponent: exponent = 0n } = key.asymmetricKeyDetails ?? {};
+function isSoundRsa(n: string, e: string): boolean {
+  const modulus = toInteger(n);
+  const exponent = toInteger(e);
   return (
-    bits >= MIN_MODULUS_BITS &&
-    bits <= MAX_MODULUS_BITS &&
+    modulus >= MIN_MODULUS &&
+    modulus <= MAX_MODULUS &&
     exponent >= MIN_EXPONENT &&
     exponent <= MAX_EXPONENT &&
     exponent % 2n === 1n &&
-    !hasRocaFingerprint(BigInt(`0x${Buffer.from(n, "base64url").toString("hex")}`))
+    !hasRocaFingerprint(modulus)
   );
+}
+
+function toInteger(base64url: string): bigint {
+  return BigInt(`0x0${Buffer.from(base64url, "base64url").toString("hex")}`);
 }

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { compactVerify } from "jose";
+import { compactVerify, errors } from "jose";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../stores/session-store.ts";
 import type { KeySet } from "./key-set.ts";
 import { parseToken } from "./parse-token.ts";
@@ -84,17 +84,15 @@ export async function isSignedBy(token: string, key: KeyObject, algorithm: Algor
   }
 }
 
-const REFUSALS: ReadonlySet<unknown> = new Set([
+const REFUSALS: ReadonlySet<string> = new Set([
   "ERR_JWS_SIGNATURE_VERIFICATION_FAILED",
   "ERR_JWS_INVALID",
   "ERR_JOSE_ALG_NOT_ALLOWED",
-  "ERR_JOSE_NOT_SUPPORTED",
 ]);
 
 function isRefusal(error: unknown): boolean {
-  if (typeof error !== "object" || error === null || !("code" in error)) return false;
   // A cause is WebCrypto's own throw: the question was not answered.
-  return REFUSALS.has(error.code) && (!("cause" in error) || error.cause === undefined);
+  return error instanceof errors.JOSEError && REFUSALS.has(error.code) && error.cause === undefined;
 }
 
 function rejected(reason: RejectionReason): Verification {

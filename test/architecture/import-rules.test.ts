@@ -35,6 +35,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
       "pipeline/strict-json.ts",
       "pipeline/key-set.ts",
       "pipeline/import-keys.ts",
+      "pipeline/roca-fingerprint.ts",
     ],
     imports: STAGE,
   },

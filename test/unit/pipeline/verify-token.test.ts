@@ -1,0 +1,202 @@
+import { generateKeyPairSync } from "node:crypto";
+import { describe, expect, it, jest } from "@jest/globals";
+import type { KeySet } from "../../../src/pipeline/key-set.ts";
+import { createTokenVerifier, isSignedBy } from "../../../src/pipeline/verify-token.ts";
+import type { Algorithm, TokenProfile } from "../../../src/stores/session-store.ts";
+import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
+import { generateSigningKey, signToken, staticKeys } from "../../support/tokens.ts";
+import type { SigningKey } from "../../support/tokens.ts";
+
+const KEY = generateSigningKey("ES256", "trusted-key");
+const PROFILE: TokenProfile = {
+  keys: staticKeys({ keys: [] }),
+  issuers: [GOOD_CLAIMS.iss, "other-issuer"],
+  audience: [GOOD_CLAIMS.aud, "other-audience"],
+  algorithms: ["ES256"],
+  types: ["JWT"],
+  sessionClaim: "sid",
+};
+
+describe("createTokenVerifier", () => {
+  it.each<Algorithm>(["RS256", "PS256", "ES256", "EdDSA", "Ed25519"])("verifies %s", async (algorithm) => {
+    const { key, token } = createVictim(algorithm);
+    const verifier = createTokenVerifier({ ...PROFILE, algorithms: [algorithm] }, holding(key));
+    expect(await verifier.verify(token)).toEqual({ status: "verified", claims: GOOD_CLAIMS });
+  });
+
+  it.each([
+    ["a session claim that is an object", { sid: { id: "session_1" } }],
+    ["another issuer of the list", { iss: "other-issuer" }],
+    ["another audience of the list", { aud: "other-audience" }],
+    ["one audience of several", { aud: ["elsewhere", "orgate-tests"] }],
+    ["no nbf", { nbf: undefined }],
+    ["times long ago", { iat: 1, nbf: 1, exp: 2 }],
+    ["times to come", { iat: 9e9, nbf: 9e9, exp: 9.1e9 }],
+    ["times with fractions, or before the epoch", { iat: -1.5, nbf: 0.25, exp: 1.75 }],
+    ["names beyond ASCII", { sub: "\u{1f600}", sid: "\u00fc" }],
+  ])("accepts %s", async (_, claims) => {
+    expect(await verify(claims)).toMatchObject({ status: "verified" });
+  });
+
+  it.each([
+    ["class", { sid: undefined }],
+    ["claims", { sid: null }],
+    ["claims", { sid: "" }],
+    ["claims", { sid: 1 }],
+    ["claims", { sid: ["session_1"] }],
+    ["claims", { sub: undefined }],
+    ["claims", { sub: "" }],
+    ["claims", { sub: 1 }],
+    ["claims", { sub: "\udfff" }],
+    ["claims", { iat: undefined }],
+    ["claims", { iat: "1" }],
+    ["claims", { exp: undefined }],
+    ["claims", { exp: null }],
+    ["claims", { nbf: null }],
+    ["claims", { nbf: "1" }],
+    ["issuer", { iss: undefined }],
+    ["issuer", { iss: "https://app.example.com/" }],
+    ["issuer", { iss: ["https://app.example.com"] }],
+    ["audience", { aud: undefined }],
+    ["audience", { aud: [] }],
+    ["audience", { aud: "elsewhere" }],
+    ["audience", { aud: ["orgate-tests", 1] }],
+  ])("rejects for its %s: %j", async (reason, claims) => {
+    expect(await verify(claims)).toEqual({ status: "rejected", reason });
+  });
+
+  it("does not check what the profile does not name", async () => {
+    const { audience: _, ...rest } = PROFILE;
+    const verifier = createTokenVerifier({ ...rest, issuers: [] }, holding(KEY));
+    const token = signToken(KEY, { ...GOOD_CLAIMS, iss: 1, aud: [1] });
+    expect(await verifier.verify(token)).toMatchObject({ status: "verified" });
+  });
+
+  it("R-27: freezes the claims at every depth", async () => {
+    const verified = await verify({ sid: { id: "session_1", roles: ["a"] } });
+    const claims = verified.status === "verified" ? verified.claims : undefined;
+    const session = claims?.["sid"] as { roles: string[] };
+    expect([claims, session, session.roles].every((node) => Object.isFrozen(node))).toBe(true);
+  });
+
+  it("rejects another key's signature", async () => {
+    const token = signToken(generateSigningKey("ES256", KEY.kid), GOOD_CLAIMS);
+    expect(await createTokenVerifier(PROFILE, holding(KEY)).verify(token)).toEqual({
+      status: "rejected",
+      reason: "signature",
+    });
+  });
+
+  it("rejects an unknown key, and says when its token expires", async () => {
+    const keys = answering({ status: "unknown" });
+    expect(await createTokenVerifier(PROFILE, keys).verify(signToken(KEY, GOOD_CLAIMS))).toEqual({
+      status: "rejected",
+      reason: "unknown_key",
+      expiresAt: GOOD_CLAIMS.exp,
+    });
+  });
+
+  it("cannot know while keys are unavailable", async () => {
+    const keys = answering({ status: "unavailable", retryAfter: 7 });
+    expect(await createTokenVerifier(PROFILE, keys).verify(signToken(KEY, GOOD_CLAIMS))).toEqual({
+      status: "unavailable",
+      reason: "keys_unavailable",
+      retryAfter: 7,
+    });
+  });
+
+  it.each([
+    ["a key set that rejects", () => Promise.reject(new Error("unforeseen"))],
+    ["a key set that throws", () => unforeseen()],
+    ["a key that cannot be used", () => ({ status: "found" as const, key: KEY.privateKey })],
+    [
+      "a key of another kind",
+      () => ({ status: "found" as const, key: generateSigningKey("EdDSA").publicKey }),
+    ],
+  ])("cannot know with %s", async (_, find) => {
+    const verifier = createTokenVerifier(PROFILE, { find, close: () => undefined });
+    expect(await verifier.verify(signToken(KEY, GOOD_CLAIMS))).toEqual({
+      status: "unavailable",
+      reason: "verification_failed",
+      retryAfter: 1,
+    });
+  });
+
+  it("cannot know when cryptography itself fails", async () => {
+    const failing = jest.spyOn(crypto.subtle, "verify").mockRejectedValue(new Error("out of memory"));
+    const outcome = await createTokenVerifier(PROFILE, holding(KEY)).verify(signToken(KEY, GOOD_CLAIMS));
+    failing.mockRestore();
+    expect(outcome).toMatchObject({ status: "unavailable", reason: "verification_failed" });
+  });
+
+  it("asks for no key before everything else is in order", async () => {
+    const verifier = createTokenVerifier(PROFILE, { find: unforeseen, close: () => undefined });
+    const tokens = [
+      "garbage",
+      signToken(KEY, GOOD_CLAIMS, { alg: "none" }),
+      signToken(KEY, { ...GOOD_CLAIMS, sid: undefined }),
+      signToken(KEY, { ...GOOD_CLAIMS, exp: "1" }),
+      signToken(KEY, { ...GOOD_CLAIMS, iss: "elsewhere" }),
+      signToken(KEY, { ...GOOD_CLAIMS, aud: "elsewhere" }),
+    ];
+    const outcomes = await Promise.all(tokens.map((token) => verifier.verify(token)));
+    expect(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason)).toEqual([
+      "malformed",
+      "malformed",
+      "class",
+      "claims",
+      "issuer",
+      "audience",
+    ]);
+  });
+});
+
+describe("isSignedBy", () => {
+  it.each<Algorithm>(["RS256", "PS256", "ES256", "EdDSA"])(
+    "answers for signatures of any length under %s",
+    async (algorithm) => {
+      const { key, header, payload } = createVictim(algorithm);
+      const lengths = [1, 31, 32, 63, 64, 65, 71, 72, 96, 132, 255, 256, 257, 512, 1024];
+      const answers = await Promise.all(
+        lengths.flatMap((length) =>
+          [0x00, 0x30, 0xff].map((byte) => {
+            const signature = Buffer.alloc(length, byte).toString("base64url");
+            return isSignedBy(`${header}.${payload}.${signature}`, key.publicKey, algorithm);
+          }),
+        ),
+      );
+      expect(new Set(answers)).toEqual(new Set([false]));
+    },
+  );
+
+  it("throws for a key that could not have made the signature", async () => {
+    const { publicKey } = generateKeyPairSync("rsa", { modulusLength: 1024 });
+    const { token } = createVictim("RS256");
+    await expect(isSignedBy(token, publicKey, "RS256")).rejects.toThrow(TypeError);
+  });
+
+  it("holds to the one algorithm", async () => {
+    const { key, token } = createVictim("RS256");
+    expect(await isSignedBy(token, key.publicKey, "RS256")).toBe(true);
+    expect(await isSignedBy(token, key.publicKey, "PS256")).toBe(false);
+  });
+});
+
+function verify(
+  claims: Readonly<Record<string, unknown>>,
+): ReturnType<ReturnType<typeof createTokenVerifier>["verify"]> {
+  const token = signToken(KEY, { ...GOOD_CLAIMS, ...claims });
+  return createTokenVerifier(PROFILE, holding(KEY)).verify(token);
+}
+
+function holding(key: SigningKey): KeySet {
+  return answering({ status: "found", key: key.publicKey });
+}
+
+function answering(lookup: Awaited<ReturnType<KeySet["find"]>>): KeySet {
+  return { find: () => lookup, close: () => undefined };
+}
+
+function unforeseen(): never {
+  throw new Error("unforeseen");
+}
