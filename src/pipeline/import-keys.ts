@@ -32,22 +32,28 @@ interface UsableKey {
 /**
  * Imports what may verify signatures out of a JWKS (RFC 7517) and leaves the rest.
  *
- * In: RSA of 2048 to 8192 bits with an odd exponent from 65537 and without the ROCA fingerprint, P-256 on the curve, Ed25519; of a private key, the public
- * half. Out: symmetric keys, `use` other than `sig`, `key_ops` without `verify`, an `alg` that is none of ours.
+ * In: RSA of 2048 to 8192 bits with an odd exponent from 65537 and without the ROCA fingerprint, P-256 on the curve,
+ * Ed25519; of a private key, the public half. Out: symmetric keys, `use` other than `sig`, `key_ops` without `verify`, an
+ * `alg` that is none of ours.
  *
  * @param previous - the set before: keys that are in both are not imported again.
  */
 export function importKeys(set: JsonWebKeySet, previous?: ImportedKeys): ImportedKeys {
-  const usable = set.keys
-    .slice(0, MAX_KEYS)
-    .map((jwk) => importKey(jwk, previous))
-    .filter((key) => key !== undefined);
+  const usable = importUsable(set, previous);
   const byMaterial = new Map(usable.map(({ material, key }) => [material, key]));
   return {
     size: usable.length,
     find: (kid, algorithm) => findOnly(usable, kid, algorithm),
     recall: (material) => byMaterial.get(material),
   };
+}
+
+// Apart from what importKeys returns, whose closures would hold on to the set before, and it to the one before that.
+function importUsable(set: JsonWebKeySet, previous: ImportedKeys | undefined): UsableKey[] {
+  return set.keys
+    .slice(0, MAX_KEYS)
+    .map((jwk) => importKey(jwk, previous))
+    .filter((key) => key !== undefined);
 }
 
 function findOnly(

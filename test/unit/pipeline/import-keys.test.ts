@@ -2,6 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { importKeys } from "../../../src/pipeline/import-keys.ts";
 import type { Algorithm, JsonWebKey } from "../../../src/stores/session-store.ts";
+import { collectGarbage } from "../../support/collect-garbage.ts";
 import { generateSigningKey, publicJwk, publicJwks } from "../../support/tokens.ts";
 
 const RSA = generateSigningKey("RS256", "rsa");
@@ -120,6 +121,15 @@ describe("importKeys", () => {
     const second = importKeys(publicJwks([EC]), first);
     expect(second.find("ec", "ES256")).toBe(first.find("ec", "ES256"));
     expect(second.find("rsa", "RS256")).toBeUndefined();
+  });
+
+  it("lets go of the sets before", async () => {
+    let keys = importKeys(publicJwks([EC]));
+    const first = new WeakRef(keys);
+    for (let reload = 0; reload < 3; reload += 1) keys = importKeys(publicJwks([EC]), keys);
+    await collectGarbage();
+    expect(keys.size).toBe(1);
+    expect(first.deref()).toBeUndefined();
   });
 
   it("looks at 256 keys and no more", () => {
