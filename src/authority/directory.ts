@@ -3,7 +3,7 @@ export interface DirectoryUser {
   readonly id: string;
   readonly emailAddress: string;
   readonly name?: string;
-  /** Further fields, carried into the full profile and the sealed session. */
+  /** Further fields, carried into the full profile and the sealed session: never a secret. */
   readonly [field: string]: unknown;
 }
 
@@ -24,6 +24,12 @@ export interface DirectoryMembership {
   readonly roles: readonly string[];
 }
 
+/** Whom a change in the directory concerns. */
+export type DirectoryChange =
+  | { readonly memberId: string }
+  | { readonly userId: string }
+  | { readonly organizationId: string };
+
 /**
  * Who the users, organizations and memberships are: a few methods over the application's own tables.
  *
@@ -38,6 +44,11 @@ export interface Directory {
   memberships(userId: string): Promise<readonly DirectoryMembership[]>;
   /** Makes the membership an invitation was issued for; required for `invite`. */
   addMembership?(membership: DirectoryMembership): Promise<void>;
+  /**
+   * Tells at once whose roles or memberships changed, so that tokens issued before are asked about instead of believed;
+   * returns the way to stop. Without it, a change takes effect at the session's next renewal.
+   */
+  onChanged?(listener: (change: DirectoryChange) => void): () => void;
   /** Whether the password is the user's; required for the password grant of the wire routers. */
   verifyPassword?(userId: string, password: string): Promise<boolean>;
 }

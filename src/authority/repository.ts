@@ -11,7 +11,7 @@ export interface Versioned<Value> {
 export interface WriteOptions {
   /** Seconds since the epoch after which the document no longer exists. */
   readonly expiresAt: number;
-  /** Names by which `find` reads it: `user:…`, `member:…`, `organization:…`. @defaultValue none */
+  /** Names by which `find` reads it: `user:...`, `member:...`, `organization:...`. @defaultValue none */
   readonly indexes?: readonly string[];
 }
 

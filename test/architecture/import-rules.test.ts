@@ -53,7 +53,10 @@ const ZONES: Readonly<Record<string, Zone>> = {
   organization: { files: ["organization/"], imports: [...CONTRACTS, "http", "2b unseal", "5 attach"] },
 
   "authority entry": { files: ["authority/index.ts"], imports: ["authority", ...CONTRACTS] },
-  authority: { files: ["authority/"], imports: [...CONTRACTS, "http", "bounded map", "2b unseal"] },
+  authority: {
+    files: ["authority/"],
+    imports: [...CONTRACTS, "http", "bounded map", "2a verify", "2b unseal", "3 decide"],
+  },
   "store entries": { files: ["stores/workos/index.ts", "stores/stytch/index.ts"], imports: ["stores"] },
   stores: { files: ["stores/"], imports: [...CONTRACTS, "http", "bounded map"] },
 

@@ -1,0 +1,166 @@
+import { createEventSink } from "../events.ts";
+import type { JsonWebKeySet, TokenProfile } from "../stores/session-store.ts";
+import { authenticateJwt, authenticateSession } from "./authenticate-jwt.ts";
+import { createAuthorityStore } from "./authority-store.ts";
+import type { AuthorityStore } from "./authority-store.ts";
+import type { AuthorityContext } from "./context.ts";
+import { dependOnDirectory, dependOnRepository } from "./dependable.ts";
+import { invite } from "./invitations.ts";
+import { createIssuer } from "./issuer.ts";
+import { memoryRepository } from "./memory-repository.ts";
+import type {
+  AuthenticateJwtResult,
+  AuthenticateSessionResult,
+  AuthenticationResult,
+  Invitation,
+  SessionSummary,
+} from "./answers.ts";
+import type {
+  AuthenticateInput,
+  AuthenticateJwtInput,
+  AuthenticateSessionInput,
+  AuthenticateWithOrganizationSelectionInput,
+  AuthenticateWithRefreshTokenInput,
+  ExchangeInput,
+  InviteInput,
+  RevokeTarget,
+  SessionsTarget,
+  StepUpInput,
+} from "./operations.ts";
+import type { AuthorityOptions } from "./options.ts";
+import { createRecentInvalidations } from "./recent-invalidations.ts";
+import { authenticateWithRefreshToken } from "./refresh.ts";
+import { exchangeSession, stepUp } from "./replace-session.ts";
+import { listSessions, revoke } from "./revoke.ts";
+import { resolveSettings } from "./settings.ts";
+import type { AuthoritySettings } from "./settings.ts";
+import { authenticate, authenticateWithOrganizationSelection } from "./sign-in.ts";
+import { createTokenCheck } from "./token-check.ts";
+
+/**
+ * A session authority in this process: it issues the tokens, keeps the sessions, rotates refresh tokens and serves the JWKS.
+ *
+ * It is a session store, ready for `orgate({ store })`. Every refusal is an `OrgateError` with a stable code;
+ * trouble of the directory or the repository is a `StoreUnavailableError`, and never a refusal.
+ */
+export interface Authority extends AuthorityStore {
+  /**
+   * Signs in a user whom the application has authenticated. A single membership signs in at once, none signs in without an
+   * organization.
+   *
+   * @throws `OrganizationSelectionRequiredError` for a user of several organizations, unless one is named or invited to;
+   * `organization_not_available`, `sign_in_failed` (`user_not_found`, `invitation_invalid`,
+   * `invitation_cannot_be_used_for_email`), `invalid_request`, `session_too_large`
+   */
+  authenticate(input: AuthenticateInput): Promise<AuthenticationResult>;
+  /**
+   * Completes a pending authentication, once. A wrong choice, or trouble, does not spend the token.
+   *
+   * @throws `invalid_pending_authentication`, `organization_not_available`, `sign_in_failed`
+   */
+  authenticateWithOrganizationSelection(
+    input: AuthenticateWithOrganizationSelectionInput,
+  ): Promise<AuthenticationResult>;
+  /**
+   * Exchanges a refresh token for a new pair; a lost answer is given again, a token kept for too long ends the session
+   * (RFC 9700 section 4.14.2).
+   *
+   * @throws `invalid_token`, `session_revoked` (`revoked`, `expired`, `idle`, `reuse_detected`, `membership_removed`,
+   * `user_removed`), `organization_not_available`
+   */
+  authenticateWithRefreshToken(input: AuthenticateWithRefreshTokenInput): Promise<AuthenticationResult>;
+  /**
+   * Authenticates a session JWT: locally while it is fresh, by the store when it is expired or too old.
+   *
+   * @throws `invalid_token`, `token_expired`, `session_revoked`, `permission_denied`, `organization_mismatch`
+   */
+  authenticateJwt(input: AuthenticateJwtInput): Promise<AuthenticateJwtResult>;
+  /** Authenticates a session token, always by the store. Throws like `authenticateJwt`. */
+  authenticateSession(input: AuthenticateSessionInput): Promise<AuthenticateSessionResult>;
+  /**
+   * Continues a session in another organization under a new id; the old one ends in the same step.
+   *
+   * @throws `organization_not_available`, `session_revoked`, `invalid_token`, `token_expired`, `invalid_request`
+   */
+  exchange(input: ExchangeInput): Promise<AuthenticationResult>;
+  /** Adds a factor that the application has checked, under a new session id, and moves the time of authentication. */
+  stepUp(input: StepUpInput): Promise<AuthenticationResult>;
+  /** Invites an e-mail address to an organization; needs `directory.addMembership`. */
+  invite(input: InviteInput): Promise<Invitation>;
+  /** Live sessions of a user, or of a member: exactly one of them. */
+  listSessions(target: SessionsTarget): Promise<readonly SessionSummary[]>;
+  /** Ends sessions: exactly one of `sessionId`, `memberId` (also those that act elsewhere by now) and `userId`. */
+  revoke(target: RevokeTarget): Promise<void>;
+  /** The public keys (RFC 7517 section 5), for others who verify the tokens. */
+  jwks(): Promise<JsonWebKeySet>;
+  /**
+   * Puts a new key in force. Those before it go on verifying until the last token they signed has expired and may no longer
+   * renew: `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
+   */
+  rotateKeys(): Promise<{ readonly kid: string }>;
+  /** Stops listening and telling; closes the repository unless it was passed in. */
+  close(): Promise<void>;
+}
+
+/** The largest tolerance of a middleware that verifies the tokens. */
+const MAX_CLOCK_TOLERANCE = 60;
+
+/**
+ * Makes a session authority. Synchronous: keys are made when they are first needed.
+ *
+ * @throws `ConfigurationError` with every mistake in the options
+ */
+export function createAuthority(options: AuthorityOptions): Authority {
+  const { clock, ...settings } = resolveSettings(options);
+  const repository = options.repository ?? memoryRepository({ clock });
+  const invalidations = createRecentInvalidations(clock, settings.accessTokenLifetime);
+  const context: AuthorityContext = {
+    settings,
+    clock,
+    events: createEventSink(options.events),
+    directory: dependOnDirectory(options.directory),
+    repository: dependOnRepository(repository),
+    issuer: createIssuer({ keys: options.keys, retention: retentionOf(settings), clock }),
+    invalidations,
+  };
+  const profile = profileOf(context);
+  const tokens = createTokenCheck(profile, context);
+  const tools = { tokens, policy: options.policy };
+  const stopHearing = options.directory.onChanged?.((change) => invalidations.announce(change));
+  return {
+    ...createAuthorityStore(context, profile, options.policy),
+    authenticate: (input) => authenticate(context, input),
+    authenticateWithOrganizationSelection: (input) => authenticateWithOrganizationSelection(context, input),
+    authenticateWithRefreshToken: (input) => authenticateWithRefreshToken(context, input),
+    authenticateJwt: (input) => authenticateJwt(context, tools, input),
+    authenticateSession: (input) => authenticateSession(context, tools, input),
+    exchange: (input) => exchangeSession(context, tokens, input),
+    stepUp: (input) => stepUp(context, input),
+    invite: (input) => invite(context, input),
+    listSessions: (target) => listSessions(context, target),
+    revoke: (target) => revoke(context, target),
+    jwks: () => context.issuer.jwks(),
+    rotateKeys: () => context.issuer.rotate(),
+    async close() {
+      stopHearing?.();
+      tokens.close();
+      invalidations.close();
+      if (options.repository === undefined) await repository.close();
+    },
+  };
+}
+
+/** In this process the keys cost nothing to look at, so a rotation is seen at once. */
+function profileOf({ issuer, settings }: AuthorityContext): TokenProfile {
+  return {
+    keys: { load: () => issuer.jwks(), maxAge: 30, cooldown: 0 },
+    issuers: [settings.issuer],
+    algorithms: issuer.algorithms,
+    types: ["JWT"],
+    sessionClaim: "sid",
+  };
+}
+
+function retentionOf({ accessTokenLifetime, expiredTokenRenewal }: AuthoritySettings): number {
+  return accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
+}

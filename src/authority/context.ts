@@ -1,0 +1,18 @@
+import type { Clock } from "../clock.ts";
+import type { EventSink } from "../events.ts";
+import type { DependableDirectory } from "./dependable.ts";
+import type { Issuer } from "./issuer.ts";
+import type { Repository } from "./repository.ts";
+import type { RecentInvalidations } from "./recent-invalidations.ts";
+import type { AuthoritySettings } from "./settings.ts";
+
+/** What every operation of one authority works with. */
+export interface AuthorityContext {
+  readonly settings: AuthoritySettings;
+  readonly clock: Clock;
+  readonly events: EventSink;
+  readonly directory: DependableDirectory;
+  readonly repository: Repository;
+  readonly issuer: Issuer;
+  readonly invalidations: RecentInvalidations;
+}

@@ -1,0 +1,114 @@
+import { isOrgateError, StoreUnavailableError } from "../errors.ts";
+import type { Directory, DirectoryMembership, DirectoryOrganization, DirectoryUser } from "./directory.ts";
+import type { Repository } from "./repository.ts";
+
+/** The questions that sessions put to the directory. */
+export type DependableDirectory = Pick<
+  Directory,
+  "user" | "organization" | "membership" | "memberships" | "addMembership"
+>;
+
+/**
+ * The application's directory, with its trouble told from its answers: whatever it throws, and every answer that is no
+ * answer, is "cannot know" and never "there is no such user".
+ */
+export function dependOnDirectory(directory: Directory): DependableDirectory {
+  return {
+    user: async (id) =>
+      checked(
+        "directory.user",
+        () => directory.user(id),
+        (value) => isUser(value) && value.id === id,
+      ),
+    organization: async (id) =>
+      checked(
+        "directory.organization",
+        () => directory.organization(id),
+        (value) => isOrganization(value) && value.id === id,
+      ),
+    membership: async (userId, organizationId) =>
+      checked(
+        "directory.membership",
+        () => directory.membership(userId, organizationId),
+        (value) => isMembership(value, userId) && value.organizationId === organizationId,
+      ),
+    memberships: async (userId) => {
+      const found = await attempt("directory.memberships", () => directory.memberships(userId));
+      if (Array.isArray(found) && found.every((value) => isMembership(value, userId))) return found;
+      throw nonsense("directory.memberships");
+    },
+    ...(directory.addMembership !== undefined && {
+      addMembership: async (membership) =>
+        attempt("directory.addMembership", async () => directory.addMembership?.(membership)),
+    }),
+  };
+}
+
+/** The application's repository, with its trouble told from its answers. */
+export function dependOnRepository(repository: Repository): Repository {
+  return {
+    read: async (...question) => attempt("repository.read", () => repository.read(...question)),
+    insert: async (...question) => attempt("repository.insert", () => repository.insert(...question)),
+    compareAndSet: async (...question) =>
+      attempt("repository.compareAndSet", () => repository.compareAndSet(...question)),
+    consume: async (...question) => attempt("repository.consume", () => repository.consume(...question)),
+    touchIfExists: async (...question) =>
+      attempt("repository.touchIfExists", () => repository.touchIfExists(...question)),
+    find: async (...question) => attempt("repository.find", () => repository.find(...question)),
+    close: async () => attempt("repository.close", () => repository.close()),
+  };
+}
+
+async function checked<Value>(
+  name: string,
+  ask: () => Promise<Value | undefined>,
+  isAnswer: (value: unknown) => boolean,
+): Promise<Value | undefined> {
+  const value = await attempt(name, ask);
+  // Databases say null where JavaScript says undefined.
+  if (value === undefined || value === null) return undefined;
+  if (isAnswer(value)) return value;
+  throw nonsense(name);
+}
+
+async function attempt<Value>(name: string, ask: () => Promise<Value>): Promise<Value> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isOrgateError(error)) throw error;
+    // The error's own text may quote what it was given, so only its kind is told.
+    const kind = error instanceof Error ? error.name : typeof error;
+    throw new StoreUnavailableError({ message: `${name} failed (${kind})`, reason: "dependency_failed" });
+  }
+}
+
+function nonsense(name: string): StoreUnavailableError {
+  return new StoreUnavailableError({
+    message: `${name} answered with something that is not of its interface`,
+    reason: "dependency_malformed",
+  });
+}
+
+function isUser(value: unknown): value is DirectoryUser {
+  return hasString(value, "emailAddress");
+}
+
+function isOrganization(value: unknown): value is DirectoryOrganization {
+  return hasString(value, "name");
+}
+
+function isMembership(value: unknown, userId: string): value is DirectoryMembership {
+  return (
+    hasString(value, "organizationId") &&
+    Reflect.get(value, "userId") === userId &&
+    isListOfStrings(Reflect.get(value, "roles"))
+  );
+}
+
+function hasString(value: unknown, name: string): value is object {
+  return typeof value === "object" && value !== null && typeof Reflect.get(value, name) === "string";
+}
+
+function isListOfStrings(value: unknown): boolean {
+  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
+}

@@ -1,0 +1,41 @@
+export { createAuthority } from "./authority.ts";
+export { memoryDirectory } from "./memory-directory.ts";
+export { memoryRepository } from "./memory-repository.ts";
+export type { Authority } from "./authority.ts";
+export type { AuthorityStore } from "./authority-store.ts";
+export type {
+  Directory,
+  DirectoryChange,
+  DirectoryMembership,
+  DirectoryOrganization,
+  DirectoryUser,
+} from "./directory.ts";
+export type { MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
+export type { MemoryRepositoryOptions } from "./memory-repository.ts";
+export type {
+  AuthenticateJwtResult,
+  AuthenticateSessionResult,
+  AuthenticationResult,
+  Invitation,
+  SessionSummary,
+} from "./answers.ts";
+export type {
+  AuthenticateInput,
+  AuthenticateJwtInput,
+  AuthenticateSessionInput,
+  AuthenticateSessionOptions,
+  AuthenticateWithOrganizationSelectionInput,
+  AuthenticateWithRefreshTokenInput,
+  AuthenticationMethod,
+  AuthorizationCheck,
+  ExchangeInput,
+  InviteInput,
+  RequestOrigin,
+  RevokeTarget,
+  SealRequest,
+  SessionReference,
+  SessionsTarget,
+  StepUpInput,
+} from "./operations.ts";
+export type { AuthorityOptions } from "./options.ts";
+export type { CollectionName, Repository, Versioned, WriteOptions } from "./repository.ts";

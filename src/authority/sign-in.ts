@@ -1,0 +1,166 @@
+import { OrganizationSelectionRequiredError, OrgateError } from "../errors.ts";
+import type { OrganizationChoice } from "../model.ts";
+import {
+  checkCustomClaims,
+  checkFactors,
+  checkId,
+  checkImpersonator,
+  checkOptionalId,
+  checkToken,
+} from "./check-input.ts";
+import type { AuthorityContext } from "./context.ts";
+import type { DirectoryUser } from "./directory.ts";
+import { acceptInvitation } from "./invitations.ts";
+import { factorOf } from "./methods.ts";
+import type { AuthenticationResult } from "./answers.ts";
+import type { AuthenticateInput, AuthenticateWithOrganizationSelectionInput } from "./operations.ts";
+import { openPending, pendingIsSpent, readPending, spendPending } from "./pending.ts";
+import type { PendingRecord } from "./pending.ts";
+import { findSealPassword, presentAuthentication } from "./results.ts";
+import { recordOrigin } from "./session-record.ts";
+import { openSession, removeSession } from "./sessions.ts";
+import type { SessionOrigin } from "./sessions.ts";
+import { loadSubject } from "./subject.ts";
+import type { Subject } from "./subject.ts";
+
+/** Signs in a user whom the application has authenticated. */
+export async function authenticate(
+  context: AuthorityContext,
+  input: AuthenticateInput,
+): Promise<AuthenticationResult> {
+  const userId = checkId("userId", input.userId);
+  const organizationId = checkOptionalId("organizationId", input.organizationId);
+  const evidence = checkEvidence(context, input);
+  findSealPassword(input);
+  const user = await readUser(context, userId);
+  const wanted = await joinByInvitation(context, input.invitationToken, { user, organizationId });
+  const subject =
+    wanted === undefined
+      ? await chooseOnly(context, user, evidence)
+      : await requireMember(context, userId, wanted);
+  const opened = await openSession(context, subject, toOrigin(context, evidence));
+  return presentAuthentication(
+    context,
+    { record: opened.record, subject, refreshToken: opened.refreshToken.token },
+    input,
+  );
+}
+
+/** Completes a pending authentication with the organization chosen. */
+export async function authenticateWithOrganizationSelection(
+  context: AuthorityContext,
+  input: AuthenticateWithOrganizationSelectionInput,
+): Promise<AuthenticationResult> {
+  const token = checkToken("pendingAuthenticationToken", input.pendingAuthenticationToken);
+  const organizationId = checkId("organizationId", input.organizationId);
+  findSealPassword(input);
+  const pending = await readPending(context, token);
+  const user = await readUser(context, pending.userId);
+  await joinByInvitation(context, input.invitationToken, { user, organizationId });
+  const subject = await requireMember(context, pending.userId, organizationId);
+  const origin = toOrigin(context, { ...pending, ...recordOrigin(input) });
+  const opened = await openSession(context, subject, origin);
+  // The token is spent last, so that trouble before this line leaves it whole; whoever loses takes the session back.
+  if (!(await spendOrUndo(context, token, opened.record.id))) throw pendingIsSpent();
+  return presentAuthentication(
+    context,
+    { record: opened.record, subject, refreshToken: opened.refreshToken.token },
+    input,
+  );
+}
+
+/** The organizations that the user is a member of now. */
+export async function listOrganizations(
+  { directory }: AuthorityContext,
+  userId: string,
+): Promise<OrganizationChoice[]> {
+  const memberships = await directory.memberships(userId);
+  const organizations = await Promise.all(
+    memberships.map((membership) => directory.organization(membership.organizationId)),
+  );
+  return organizations.flatMap((one) => (one === undefined ? [] : [{ id: one.id, name: one.name }]));
+}
+
+async function spendOrUndo(context: AuthorityContext, token: string, sessionId: string): Promise<boolean> {
+  let isSpent = false;
+  try {
+    isSpent = await spendPending(context, token);
+    return isSpent;
+  } finally {
+    if (!isSpent) await removeSession(context, sessionId);
+  }
+}
+
+type Evidence = Omit<PendingRecord, "version" | "expiresAt" | "userId">;
+
+function checkEvidence({ clock }: AuthorityContext, input: AuthenticateInput): Evidence {
+  const method = checkId("authenticationMethod", input.authenticationMethod);
+  const now = Math.floor(clock());
+  const impersonator = checkImpersonator(input.impersonator);
+  return {
+    authenticationMethod: method,
+    authenticationFactors:
+      input.authenticationFactors === undefined
+        ? [factorOf(method, now)]
+        : checkFactors(input.authenticationFactors),
+    ...(impersonator !== undefined && { impersonator }),
+    customClaims: checkCustomClaims(input.customClaims),
+    ...recordOrigin(input),
+    authenticatedAt: now,
+  };
+}
+
+function toOrigin({ clock, settings }: AuthorityContext, evidence: Evidence): SessionOrigin {
+  const now = Math.floor(clock());
+  return {
+    authenticationMethod: evidence.authenticationMethod,
+    authenticationFactors: evidence.authenticationFactors,
+    ...(evidence.impersonator !== undefined && { impersonator: evidence.impersonator }),
+    customClaims: evidence.customClaims,
+    ...(evidence.ipAddress !== undefined && { ipAddress: evidence.ipAddress }),
+    ...(evidence.userAgent !== undefined && { userAgent: evidence.userAgent }),
+    authenticatedAt: evidence.authenticatedAt,
+    startedAt: now,
+    expiresAt: now + Math.floor(settings.sessionLifetime),
+  };
+}
+
+async function readUser({ directory }: AuthorityContext, userId: string): Promise<DirectoryUser> {
+  const user = await directory.user(userId);
+  if (user === undefined) throw new OrgateError("sign_in_failed", { reason: "user_not_found" });
+  return user;
+}
+
+async function joinByInvitation(
+  context: AuthorityContext,
+  invitationToken: string | undefined,
+  wanted: { user: DirectoryUser; organizationId: string | undefined },
+): Promise<string | undefined> {
+  if (invitationToken === undefined) return wanted.organizationId;
+  return acceptInvitation(context, checkToken("invitationToken", invitationToken), wanted);
+}
+
+async function requireMember(
+  { directory }: AuthorityContext,
+  userId: string,
+  organizationId: string,
+): Promise<Subject> {
+  const subject = await loadSubject(directory, userId, organizationId);
+  if (subject === "user_removed") throw new OrgateError("sign_in_failed", { reason: "user_not_found" });
+  if (subject === "membership_removed") throw new OrgateError("organization_not_available");
+  return subject;
+}
+
+/** The one organization of the user, or none; throws for the user to choose where there are several. */
+async function chooseOnly(
+  context: AuthorityContext,
+  user: DirectoryUser,
+  evidence: Evidence,
+): Promise<Subject> {
+  const organizations = await listOrganizations(context, user.id);
+  const [only] = organizations;
+  if (only === undefined) return { user };
+  if (organizations.length === 1) return requireMember(context, user.id, only.id);
+  const token = await openPending(context, { userId: user.id, ...evidence });
+  throw new OrganizationSelectionRequiredError(token, organizations);
+}
