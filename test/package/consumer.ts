@@ -73,6 +73,7 @@ function execute(folder: string, script: string, parameters: readonly string[]):
     cwd: folder,
     env,
     encoding: "utf8",
+    timeout: 45_000,
   });
   return { status, output: stdout + stderr };
 }

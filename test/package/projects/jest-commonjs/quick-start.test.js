@@ -1,4 +1,3 @@
-const assert = require("node:assert/strict");
 const { once } = require("node:events");
 const express = require("express");
 const { definePolicy, orgate } = require("orgate");
@@ -28,9 +27,17 @@ app.get("/documents", auth.requirePermission("documents", "read"), (req, res) =>
 });
 app.post("/documents", auth.requirePermission("documents", "write"), (_req, res) => void res.sendStatus(201));
 
-test("the quick start runs in jest, as CommonJS", async () => {
-  const server = app.listen(0);
+let server;
+beforeAll(async () => {
+  server = app.listen(0);
   await once(server, "listening");
+});
+afterAll(async () => {
+  server.close();
+  await auth.close();
+});
+
+test("the quick start runs in jest, as CommonJS", async () => {
   const url = `http://127.0.0.1:${server.address().port}/documents`;
   const { accessToken } = await authority.authenticate({
     userId: "user_ada",
@@ -39,14 +46,11 @@ test("the quick start runs in jest, as CommonJS", async () => {
   const headers = { authorization: `Bearer ${accessToken}` };
 
   const read = await fetch(url, { headers });
-  assert.equal(read.status, 200);
+  expect(read.status).toBe(200);
   const { member, organization, verdict } = await read.json();
-  assert.equal(member.emailAddress, "ada@example.com");
-  assert.equal(organization.id, "org_acme");
-  assert.deepEqual(verdict.grantingRoles, ["viewer"]);
-  assert.equal((await fetch(url, { method: "POST", headers })).status, 403);
-  assert.equal((await fetch(url)).status, 401);
-
-  server.close();
-  await auth.close();
+  expect(member.emailAddress).toBe("ada@example.com");
+  expect(organization.id).toBe("org_acme");
+  expect(verdict.grantingRoles).toEqual(["viewer"]);
+  expect((await fetch(url, { method: "POST", headers })).status).toBe(403);
+  expect((await fetch(url)).status).toBe(401);
 });
