@@ -102,9 +102,10 @@ async function switchOrganization(
   if (named === undefined || !isRenewable(context, stale, named)) {
     return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
   }
+  const { ipAddress, userAgent } = origin;
   const session = { ...named, userId: stale.claims?.sub ?? stale.sealed?.user?.id };
   checkId("organizationId", organizationId);
-  return toOutcome(replaceSession(context, session, { organizationId, request: {} }));
+  return toOutcome(replaceSession(context, session, { organizationId, request: { ipAddress, userAgent } }));
 }
 
 async function endSession(

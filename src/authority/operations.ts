@@ -26,7 +26,7 @@ export type AuthenticationMethod =
   | "MigratedSession"
   | (string & {});
 
-/** Where a request came from; recorded on the session. */
+/** Where a request came from; recorded on the session that it opens. */
 export interface RequestOrigin {
   /** At most 45 characters are kept. */
   readonly ipAddress?: string | undefined;
@@ -69,7 +69,7 @@ export interface AuthenticateWithOrganizationSelectionInput extends RequestOrigi
 }
 
 /** A refresh token, to be exchanged for a new pair. */
-export interface AuthenticateWithRefreshTokenInput extends RequestOrigin, SealRequest {
+export interface AuthenticateWithRefreshTokenInput extends SealRequest {
   readonly refreshToken: string;
   /** @defaultValue the organization the session used most recently */
   readonly organizationId?: string | undefined;
@@ -83,7 +83,7 @@ export interface AuthorizationCheck {
 }
 
 /** What goes with every authentication of an existing session. */
-export interface AuthenticateSessionOptions extends RequestOrigin {
+export interface AuthenticateSessionOptions {
   /** Extends the session to this many minutes from now, 5 to 527,040, where the store is asked; never shortens it. */
   readonly sessionDurationMinutes?: number | undefined;
   readonly authorizationCheck?: AuthorizationCheck | undefined;

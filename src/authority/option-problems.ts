@@ -47,17 +47,14 @@ export function findOptionProblems(options: AuthorityOptions): ConfigurationProb
   if (options.directory === undefined)
     problems.push(missing("directory", "memoryDirectory({...}) or your own"));
   else problems.push(...findMissingMethods("directory", options.directory, DIRECTORY_METHODS));
+  problems.push(...findNonFunctions("directory.", options.directory, ["addMembership", "onChanged"]));
   if (options.repository !== undefined) {
     problems.push(...findMissingMethods("repository", options.repository, REPOSITORY_METHODS));
   }
   if (options.policy !== undefined) {
     problems.push(...findMissingMethods("policy", options.policy, ["declares", "grantingRoles"]));
   }
-  for (const name of ["clock", "events"] as const) {
-    if (options[name] !== undefined && typeof options[name] !== "function") {
-      problems.push(invalid(name, "must be a function.", "Pass a function, or leave it out."));
-    }
-  }
+  problems.push(...findNonFunctions("", options, ["clock", "events"]));
   return [...problems, ...findKeyProblems(options.keys), ...findDurationProblems(options)];
 }
 
@@ -110,6 +107,14 @@ function findMissingMethods(
   return [
     invalid(option, `lacks the methods ${absent.join(", ")}.`, `Implement every method of its interface.`),
   ];
+}
+
+/** What may be left out, but is no function where it is given. */
+function findNonFunctions(prefix: string, value: unknown, names: readonly string[]): ConfigurationProblem[] {
+  if (!isObject(value)) return [];
+  return names
+    .filter((name) => !["undefined", "function"].includes(typeof Reflect.get(value, name)))
+    .map((name) => invalid(prefix + name, "must be a function.", "Pass a function, or leave it out."));
 }
 
 function describeUnknown(name: string): ConfigurationProblem {

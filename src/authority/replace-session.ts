@@ -3,12 +3,18 @@ import type { AuthenticationFactor } from "../model.ts";
 import { checkFactors, checkId, checkToken, invalidRequest } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { AuthenticationResult } from "./answers.ts";
-import type { ExchangeInput, SealRequest, SessionReference, StepUpInput } from "./operations.ts";
+import type {
+  ExchangeInput,
+  RequestOrigin,
+  SealRequest,
+  SessionReference,
+  StepUpInput,
+} from "./operations.ts";
 import { presentRefreshToken } from "./present-token.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import type { ParsedRefreshToken } from "./refresh-token.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
-import { toTimestamp } from "./session-record.ts";
+import { recordOrigin, toTimestamp } from "./session-record.ts";
 import type { SessionRecord } from "./session-record.ts";
 import { openSessionToken } from "./session-token.ts";
 import { openSession, readLiveSession, removeSession, sessionEnded } from "./sessions.ts";
@@ -48,7 +54,7 @@ interface Replacement {
   /** @defaultValue the one used most recently */
   readonly organizationId?: string;
   readonly factor?: AuthenticationFactor;
-  readonly request: SealRequest;
+  readonly request: SealRequest & RequestOrigin;
 }
 
 /**
@@ -73,7 +79,8 @@ export async function replaceSession(
     await removeSession(context, sessionId);
     throw sessionEnded(subject);
   }
-  const opened = await openSession(context, subject, continueFrom(context, before, replacement.factor));
+  const origin = continueFrom(context, before, replacement.factor);
+  const opened = await openSession(context, subject, { ...origin, ...recordOrigin(replacement.request) });
   if (!(await endOrUndo(context, sessionId, opened.record.id))) throw sessionEnded("revoked");
   return presentAuthentication(
     context,

@@ -17,8 +17,6 @@ export async function revoke(context: AuthorityContext, target: RevokeTarget): P
   const [by, id] = checkTarget(target, ["sessionId", "memberId", "userId"]);
   const hasEnded =
     by === "sessionId" ? await removeSession(context, id) : await removeAll(context, `${indexOf(by)}:${id}`);
-  if (by === "memberId") context.invalidations.announce({ memberId: id });
-  if (by === "userId") context.invalidations.announce({ userId: id });
   if (hasEnded) context.events.emit({ type: "revoked", by: indexOf(by), reason: "revoked" });
 }
 

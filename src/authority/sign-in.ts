@@ -78,7 +78,8 @@ export async function listOrganizations(
   const organizations = await Promise.all(
     memberships.map((membership) => directory.organization(membership.organizationId)),
   );
-  return organizations.flatMap((one) => (one === undefined ? [] : [{ id: one.id, name: one.name }]));
+  const choices = organizations.flatMap((one) => (one === undefined ? [] : [{ id: one.id, name: one.name }]));
+  return [...new Map(choices.map((choice) => [choice.id, choice])).values()];
 }
 
 async function spendOrUndo(context: AuthorityContext, token: string, sessionId: string): Promise<boolean> {

@@ -1,4 +1,5 @@
 import { OrgateError } from "../errors.ts";
+import { assertTokenFits } from "./access-token.ts";
 import type { AuthorityContext } from "./context.ts";
 import { presentRefreshToken } from "./present-token.ts";
 import type { Presentation } from "./present-token.ts";
@@ -63,10 +64,12 @@ export async function useSession(
       return { answer: { status: "no_subject", problem: subject, mayEnd }, record: before };
     }
     use.authorize?.(subject);
+    const after = advance(context, before, { use, subject, presentation });
+    assertTokenFits(context, after, subject);
     const refreshToken = presentation?.token.token;
     return {
       answer: { status: "used", subject, ...(refreshToken !== undefined && { refreshToken }) },
-      record: advance(context, before, { use, subject, presentation }),
+      record: after,
     };
   });
   if (answer.status === "used") return { ...answer, record };
@@ -125,7 +128,8 @@ function advance(
     accepted?.isRotated === true
       ? (subject.place?.organization.id ?? record.organizationId)
       : record.organizationId;
-  const memberIds = actAs(record, memberIdOf(subject), organizationId !== record.organizationId);
+  const isMostRecent = subject.place?.organization.id === organizationId;
+  const memberIds = actAs(record.memberIds, memberIdOf(subject), isMostRecent);
   const isSame =
     family === record.family &&
     lastAccessedAt === record.lastAccessedAt &&
@@ -143,10 +147,12 @@ function advance(
   };
 }
 
-/** The members that the session acts or has acted as, the most recent one first. */
-function actAs({ memberIds }: SessionRecord, memberId: string, isMove: boolean): readonly string[] {
-  if (isMove) return [memberId, ...memberIds.filter((id) => id !== memberId)];
-  return memberIds.includes(memberId) ? memberIds : [...memberIds, memberId];
+/** The members that the session acts or has acted as, that of the organization used most recently first. */
+function actAs(memberIds: readonly string[], memberId: string, isMostRecent: boolean): readonly string[] {
+  const isKnown = isMostRecent ? memberIds[0] === memberId : memberIds.includes(memberId);
+  if (isKnown) return memberIds;
+  const others = memberIds.filter((id) => id !== memberId);
+  return isMostRecent ? [memberId, ...others] : [...others, memberId];
 }
 
 /** The directory is asked once for each question of one operation, however often the write is attempted. */
