@@ -52,3 +52,15 @@ export type AuthState = AuthenticatedState | AnonymousState | RejectedState | Un
 
 /** The state of a request that carries nothing. */
 export const ANONYMOUS: AnonymousState = Object.freeze({ status: "anonymous" });
+
+/** What a signed-in request has. */
+export interface SignedIn {
+  readonly member: Member;
+  readonly organization: Organization;
+  readonly memberSession: MemberSession;
+}
+
+/** A state, and the headers that must go out with whatever answer follows. */
+export type DetachedState = AuthState & {
+  readonly headers: Readonly<Record<string, string | readonly string[]>>;
+};

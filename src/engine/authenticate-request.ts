@@ -6,7 +6,8 @@ import { attach, latestRecordOf, recordOf, type RequestRecord } from "../pipelin
 import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
-import { authenticateCredential, type Question } from "./authenticate-credential.ts";
+import { authenticateCredential } from "./authenticate-credential.ts";
+import type { Question } from "./question.ts";
 import { describeClient } from "./client-context.ts";
 import { clearPresented, deliver } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
@@ -94,6 +95,7 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     source: "local",
     confirmed: false,
     verdict: undefined,
+    passedGuard: false,
     used: false,
     cookies: undefined,
     headers: undefined,
@@ -108,7 +110,11 @@ function presentCookies(reading: Reading): readonly string[] {
   return reading.status === "found" ? reading.credential.cookieNames : reading.cookieNames;
 }
 
-function settleUnread(engine: Engine, record: RequestRecord, reading: Exclude<Reading, { status: "found" }>): RequestRecord {
+function settleUnread(
+  engine: Engine,
+  record: RequestRecord,
+  reading: Exclude<Reading, { status: "found" }>,
+): RequestRecord {
   if (reading.status === "none") {
     record.state = ANONYMOUS;
     return record;
@@ -140,7 +146,8 @@ function serveVerified(engine: Engine, key: string): VerifiedSession | undefined
     return undefined;
   }
   if (session.checkedEpoch !== invalidations.epoch) {
-    if (invalidations.endingOf(session.memberSession.id) !== undefined || invalidations.mustAsk(session)) return undefined;
+    if (invalidations.endingOf(session.memberSession.id) !== undefined || invalidations.mustAsk(session))
+      return undefined;
     session.checkedEpoch = invalidations.epoch;
   }
   return session;
@@ -157,7 +164,12 @@ function planHeaders(request: IncomingMessage): ResponseHeaders[] {
   const planned: ResponseHeaders[] = [];
   for (let record = latestRecordOf(request); record !== undefined; record = record.previous) {
     const { cookies, headers, used, hasCredential } = record;
-    planned.push({ cookies, headers, varies: used, isPrivate: hasCredential && used });
+    planned.push({
+      cookies,
+      headers,
+      varies: used,
+      isPrivate: hasCredential && (used || headers !== undefined),
+    });
   }
   return planned;
 }

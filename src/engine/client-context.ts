@@ -12,8 +12,7 @@ export function describeClient(
   request: IncomingMessage,
 ): Pick<StoreContext, "ipAddress" | "userAgent"> {
   const address = readAddress(ipAddress, request);
-  // oxlint-disable-next-line no-control-regex -- control characters are what it removes
-  const userAgent = request.headers["user-agent"]?.replaceAll(/[\u0000-\u001f\u007f]/g, "").slice(0, MAX_USER_AGENT_LENGTH);
+  const userAgent = request.headers["user-agent"]?.replaceAll(/\p{Cc}/gu, "").slice(0, MAX_USER_AGENT_LENGTH);
   return {
     ...(address !== undefined && { ipAddress: address }),
     ...(userAgent !== undefined && userAgent !== "" && { userAgent }),
@@ -30,7 +29,9 @@ function readAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingM
 function askForAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): unknown {
   try {
     // Express's `req.ip` obeys its "trust proxy" setting.
-    return ipAddress === undefined ? ((request as { ip?: unknown }).ip ?? request.socket.remoteAddress) : ipAddress(request);
+    return ipAddress === undefined
+      ? ((request as { ip?: unknown }).ip ?? request.socket.remoteAddress)
+      : ipAddress(request);
   } catch {
     return undefined;
   }

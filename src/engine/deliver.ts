@@ -4,15 +4,20 @@ import type { RequestRecord } from "../pipeline/attach.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import { MAX_SEAL_LENGTH } from "../pipeline/unseal-session.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
-import type { Successor } from "./ask-store.ts";
-import type { Resolution } from "./authenticate-credential.ts";
+import type { Successor } from "./store-answer.ts";
+import type { Resolution } from "./question.ts";
 import type { Engine } from "./engine.ts";
 
 /** Browsers keep a cookie for at most so long (RFC 6265bis §5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
 
 /** Takes what came of a request's credential into its record, headers for the client included. */
-export function deliver(engine: Engine, record: RequestRecord, resolution: Resolution, request: IncomingMessage): void {
+export function deliver(
+  engine: Engine,
+  record: RequestRecord,
+  resolution: Resolution,
+  request: IncomingMessage,
+): void {
   if (resolution.status === "authenticated") {
     record.session = resolution.session;
     record.state = undefined;
@@ -30,11 +35,17 @@ export function deliver(engine: Engine, record: RequestRecord, resolution: Resol
 /** Whether a sign-in, a switch or a sign-out came after the credential, so that nothing of its renewal may follow. */
 function isOvertaken(engine: Engine, { closed, credential, session }: RequestRecord): boolean {
   if (closed) return true;
-  if (session !== undefined && engine.invalidations.endingOf(session.memberSession.id) !== undefined) return true;
+  if (session !== undefined && engine.invalidations.endingOf(session.memberSession.id) !== undefined)
+    return true;
   return credential !== undefined && engine.superseded.get(credentialKey(credential.value)) === true;
 }
 
-function deliverSuccessor(engine: Engine, record: RequestRecord, successor: Successor, request: IncomingMessage): void {
+function deliverSuccessor(
+  engine: Engine,
+  record: RequestRecord,
+  successor: Successor,
+  request: IncomingMessage,
+): void {
   const { credential } = record;
   if (credential?.kind === "bearer") {
     setHeader(record, "Session-Jwt", successor.accessToken);
@@ -47,7 +58,11 @@ function deliverSuccessor(engine: Engine, record: RequestRecord, successor: Succ
   } else if (credential?.cookieName !== undefined) {
     const { cookieName } = credential;
     const attributes = { ...engine.options.cookie.attributes, httpOnly: false };
-    setCookie(record, cookieName, setCookieLine(cookieName, successor.accessToken, attributes, cookieAge(engine, record.session)));
+    setCookie(
+      record,
+      cookieName,
+      setCookieLine(cookieName, successor.accessToken, attributes, cookieAge(engine, record.session)),
+    );
   }
 }
 
@@ -92,7 +107,8 @@ export function clearAllForms(engine: Engine, record: RequestRecord, name: strin
   const { domain } = cookie.attributes;
   const domains = new Set([new URL(origin).hostname, ...(domain === undefined ? [] : [domain])]);
   const lines = clearEveryForm(name, cookie.attributes, [...domains]);
-  for (const [index, line] of lines.entries()) setCookie(record, index === 0 ? name : `${name};${index}`, line);
+  for (const [index, line] of lines.entries())
+    setCookie(record, index === 0 ? name : `${name};${index}`, line);
 }
 
 /** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
@@ -114,5 +130,7 @@ function cookieAge({ options }: Engine, session: VerifiedSession | undefined): n
   const { maxAge } = options.cookie;
   if (maxAge !== undefined) return maxAge;
   const end = session?.sessionExpiresAt;
-  return end === undefined ? MAX_COOKIE_AGE : Math.max(1, Math.min(MAX_COOKIE_AGE, Math.ceil(end - options.clock())));
+  return end === undefined
+    ? MAX_COOKIE_AGE
+    : Math.max(1, Math.min(MAX_COOKIE_AGE, Math.ceil(end - options.clock())));
 }

@@ -56,14 +56,18 @@ export function createDenial(engine: Engine, exchange: Exchange, init: DenialIni
   const { code } = init;
   const { status, title } = ERROR_TABLE[code];
   const target = redirectTarget(engine, exchange, init);
-  const signInUrl = code === "reauthentication_required" ? (init.signInUrl ?? engine.options.signInPath) : undefined;
+  const signInUrl =
+    code === "reauthentication_required" ? (init.signInUrl ?? engine.options.signInPath) : undefined;
   const denial: Denial = {
     code,
     status,
     title,
     detail: DENIAL_DETAILS[code],
     headers: denialHeaders(engine, exchange.record, init),
-    extensions: Object.freeze({ ...init.extensions, ...(signInUrl !== undefined && { sign_in_url: signInUrl }) }),
+    extensions: Object.freeze({
+      ...init.extensions,
+      ...(signInUrl !== undefined && { sign_in_url: signInUrl }),
+    }),
     ...(target !== undefined && { redirectTo: target }),
     respond: () => respond(engine, exchange, denial),
   };
@@ -71,7 +75,12 @@ export function createDenial(engine: Engine, exchange: Exchange, init: DenialIni
 }
 
 /** Tells of a denial and answers it, by `onDenied` if the application has one. */
-export function deny(engine: Engine, exchange: Exchange, init: DenialInit, next: (error?: unknown) => void): void {
+export function deny(
+  engine: Engine,
+  exchange: Exchange,
+  init: DenialInit,
+  next: (error?: unknown) => void,
+): void {
   exchange.record.used = true;
   const { resource, action } = init.extensions ?? {};
   engine.events.emit({
@@ -139,7 +148,12 @@ function respond(engine: Engine, exchange: Exchange, denial: Denial): void {
 }
 
 /** Redirects; but a browser that was sent away from this very page a moment ago is in a loop, and is told so. */
-function bounce(engine: Engine, { request, response, record }: Exchange, denial: Denial, target: string): void {
+function bounce(
+  engine: Engine,
+  { request, response, record }: Exchange,
+  denial: Denial,
+  target: string,
+): void {
   const { cookie, secure, clock } = engine.options;
   const name = secure ? "__Host-orgate-bounce" : "orgate-bounce";
   const page = createHash("sha256").update(requestedUrl(request)).digest("base64url").slice(0, 16);
@@ -148,13 +162,21 @@ function bounce(engine: Engine, { request, response, record }: Exchange, denial:
   const age = clock() - Number(lastAt);
   if (lastPage === page && age >= 0 && age < BOUNCE_SECONDS) {
     const body = html`<h1>${denial.title}</h1>
-<p>You were sent away from this page and came straight back. ${denial.detail} If you have just signed in, check that your browser accepts cookies from this site.</p>
-<a class="button" href="${target}">Continue</a>`;
+      <p>
+        You were sent away from this page and came straight back. ${denial.detail} If you have just signed in,
+        check that your browser accepts cookies from this site.
+      </p>
+      <a class="button" href="${target}">Continue</a>`;
     sendPage(response, denial.status, renderPage(denial.title, body));
     return;
   }
   const { domain: _none, ...attributes } = cookie.attributes;
-  const line = setCookieLine(name, `${page}.${Math.floor(clock())}`, { ...attributes, path: "/" }, BOUNCE_SECONDS);
+  const line = setCookieLine(
+    name,
+    `${page}.${Math.floor(clock())}`,
+    { ...attributes, path: "/" },
+    BOUNCE_SECONDS,
+  );
   setCookie(record, name, line);
   redirect(response, target);
 }

@@ -11,7 +11,7 @@ import { createSealer, type Sealer } from "../pipeline/unseal-session.ts";
 import { createVerifiedCache, NO_CACHE, type VerifiedCache } from "../pipeline/verified-cache.ts";
 import { createTokenVerifier, type TokenVerifier } from "../pipeline/verify-token.ts";
 import { createPolicySource, type PolicySource } from "../policy/policy-source.ts";
-import type { StoreAnswer } from "./ask-store.ts";
+import type { StoreAnswer } from "./store-answer.ts";
 
 /** Seconds that one call to the store may take. */
 export const STORE_BUDGET = 5;

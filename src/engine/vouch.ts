@@ -1,4 +1,4 @@
-import type { RejectedState, RejectionCode, UnavailableState } from "../auth-state.ts";
+import type { RejectedState, UnavailableState } from "../auth-state.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Verification } from "../pipeline/verify-token.ts";
@@ -12,6 +12,8 @@ export interface Vouched {
   readonly accessToken?: string;
   readonly sealed?: SealedSession;
   readonly opaqueToken?: string;
+  /** Kept from the store, to be sealed again: there is nowhere to put a rotated one. */
+  readonly withheldRefreshToken?: string;
   /** Absent where only the seal vouches, and for opaque tokens. */
   readonly claims?: VerifiedClaims;
   readonly session?: VerifiedSession;
@@ -42,24 +44,24 @@ async function vouchForToken(engine: Engine, { kind, value }: Credential): Promi
   const via = kind === "bearer" ? "bearer" : "cookie";
   const verification = await engine.verifier.verify(value);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
-  if (verification.status === "rejected") return refuse(engine, "invalid_token", via, verification.reason);
-  const session = interpretClaims(engine, via, verification.claims);
-  if (session === undefined) return refuse(engine, "invalid_token", via, "class");
+  if (verification.status === "rejected") return refuseToken(engine, via, verification.reason);
+  const session = interpretClaims(engine, { via, claims: verification.claims });
+  if (session === undefined) return refuseToken(engine, via, "class");
   return { status: "vouched", via, accessToken: value, claims: verification.claims, session };
 }
 
 async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Vouched | Refused> {
   const sealed = await engine.sealer?.unseal(value);
-  if (sealed === undefined) return refuse(engine, "invalid_session", "cookie", "seal", true);
+  if (sealed === undefined) return refuseSession(engine, "seal", true);
   const { accessToken } = sealed;
   const verification = await engine.verifier.verify(accessToken);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
   if (verification.status === "rejected") return judgeSealedToken(engine, sealed, verification);
   const { claims } = verification;
   if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
-    return refuse(engine, "invalid_session", "cookie", "subject", true);
+    return refuseSession(engine, "subject", true);
   }
-  const session = interpretClaims(engine, "cookie", claims, sealed);
+  const session = interpretClaims(engine, { via: "cookie", claims, sealed });
   if (session === undefined) return refuseMisconfigured(engine, "class");
   return { status: "vouched", via: "cookie", accessToken, sealed, claims, session };
 }
@@ -70,7 +72,7 @@ function judgeSealedToken(
   sealed: SealedSession,
   { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
 ): Vouched | Refused {
-  if (reason === "malformed") return refuse(engine, "invalid_session", "cookie", reason, true);
+  if (reason === "malformed") return refuseSession(engine, reason, true);
   const { clock, clockTolerance } = engine.options;
   if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
     return { status: "vouched", via: "cookie", accessToken: sealed.accessToken, sealed };
@@ -78,17 +80,24 @@ function judgeSealedToken(
   return refuseMisconfigured(engine, reason);
 }
 
+/** Verified claims, and what came with them. */
+export interface ClaimsReading {
+  readonly via: "bearer" | "cookie";
+  readonly claims: VerifiedClaims;
+  readonly sealed?: SealedSession | undefined;
+  /** When the store answered for them. */
+  readonly verifiedAt?: number;
+}
+
 /** What verified claims stand for; `undefined` if they are no session of the store's. */
 export function interpretClaims(
   { options }: Engine,
-  via: "bearer" | "cookie",
-  claims: VerifiedClaims,
-  sealed?: SealedSession,
-  verifiedAt?: number,
+  { via, claims, sealed, verifiedAt }: ClaimsReading,
 ): VerifiedSession | undefined {
   const interpretation = interpretSafely(options.store, claims, sealed);
   if (interpretation === undefined) return undefined;
-  const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } = interpretation;
+  const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } =
+    interpretation;
   return {
     via,
     subject: claims.sub,
@@ -107,7 +116,11 @@ export function interpretClaims(
 }
 
 /** A store's reading that throws has not understood the claims. */
-function interpretSafely(store: SessionStore, claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined {
+function interpretSafely(
+  store: SessionStore,
+  claims: VerifiedClaims,
+  sealed?: SealedSession,
+): Interpretation | undefined {
   try {
     return store.interpret(claims, sealed);
   } catch {
@@ -115,21 +128,28 @@ function interpretSafely(store: SessionStore, claims: VerifiedClaims, sealed?: S
   }
 }
 
-function refuse(
-  { events }: Engine,
-  code: RejectionCode,
-  via: "bearer" | "cookie",
-  reason: string,
-  clearsCookie = false,
-): Refused {
-  events.emit({ type: "rejected", code, reason });
-  return { status: "refused", state: { status: "rejected", code, via }, clearsCookie };
+function refuseToken({ events }: Engine, via: "bearer" | "cookie", reason: string): Refused {
+  events.emit({ type: "rejected", code: "invalid_token", reason });
+  return {
+    status: "refused",
+    state: { status: "rejected", code: "invalid_token", via },
+    clearsCookie: false,
+  };
+}
+
+function refuseSession({ events }: Engine, reason: string, clearsCookie: boolean): Refused {
+  events.emit({ type: "rejected", code: "invalid_session", reason });
+  return {
+    status: "refused",
+    state: { status: "rejected", code: "invalid_session", via: "cookie" },
+    clearsCookie,
+  };
 }
 
 // A deploy's slip (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
 function refuseMisconfigured(engine: Engine, reason: string): Refused {
   engine.events.emit({ type: "misconfigured", reason: `sealed_token_${reason}` });
-  return refuse(engine, "invalid_session", "cookie", reason);
+  return refuseSession(engine, reason, false);
 }
 
 function unavailable(retryAfter: number): Refused {

@@ -27,7 +27,10 @@ export interface GuardOptions {
    * The organization that the route is about, compared with the session's id: `param:orgId`, `header:x-org`, or a
    * function. @defaultValue not compared
    */
-  readonly organization?: `param:${string}` | `header:${string}` | ((request: IncomingMessage) => string | undefined);
+  readonly organization?:
+    | `param:${string}`
+    | `header:${string}`
+    | ((request: IncomingMessage) => string | undefined);
   /** Compares with the organization's slug instead of its id. Never both: tenants choose their slugs. @defaultValue `id` */
   readonly by?: "id" | "slug";
   /** A stricter age for this route, in seconds; `0` asks the store now. @defaultValue the application's `maxTokenAge` */
@@ -41,24 +44,18 @@ export interface GuardOptions {
  */
 export function refuseUncalled(name: string, parameters: readonly unknown[]): boolean {
   const [request, , next] = parameters;
-  if (typeof request !== "object" || request === null || !("headers" in request && "method" in request)) return false;
+  if (typeof request !== "object" || request === null || !("headers" in request && "method" in request))
+    return false;
   const suggestion = `Write auth.${name}(…).`;
   const error = new ConfigurationError([
-    { code: "guard_not_called", option: name, message: "was passed to a route without being called.", suggestion },
+    {
+      code: "guard_not_called",
+      option: name,
+      message: "was passed to a route without being called.",
+      suggestion,
+    },
   ]);
   if (typeof next !== "function") throw error;
   (next as Next)(error);
   return true;
-}
-
-/** The error of a guard that runs where orgate has not: never an open door. */
-export function notMounted(name: string): ConfigurationError {
-  return new ConfigurationError([
-    {
-      code: "not_mounted",
-      option: name,
-      message: "ran before orgate saw the request.",
-      suggestion: "Put app.use(auth) above the routes it guards.",
-    },
-  ]);
 }

@@ -12,9 +12,14 @@ export function compileRouteOrganization(
 ): RouteOrganization | undefined {
   if (organization === undefined) return undefined;
   if (typeof organization === "function") return (request) => asName(organization(request));
-  const [, place, name] = (typeof organization === "string" && /^(param|header):([\w-]+)$/.exec(organization)) || [];
+  const [, place, name] =
+    (typeof organization === "string" && /^(param|header):([\w-]+)$/.exec(organization)) || [];
   if (name === undefined) {
-    problems.invalid("organization", "does not say where to look.", 'Pass "param:orgId", "header:x-org" or a function.');
+    problems.invalid(
+      "organization",
+      "does not say where to look.",
+      'Pass "param:orgId", "header:x-org" or a function.',
+    );
     return undefined;
   }
   if (place === "param") return (request) => asName(ownValue((request as { params?: unknown }).params, name));

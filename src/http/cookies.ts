@@ -21,7 +21,13 @@ export function setCookieLine(
 ): string {
   const { domain, ...rest } = attributes;
   return stringifySetCookie(
-    { name, value, ...rest, ...(domain !== undefined && { domain }), ...(maxAge !== undefined && { maxAge }) },
+    {
+      name,
+      value,
+      ...rest,
+      ...(domain !== undefined && { domain }),
+      ...(maxAge !== undefined && { maxAge }),
+    },
     { encode: (text) => text },
   );
 }
@@ -36,11 +42,17 @@ export function clearCookieLine(name: string, attributes: CookieAttributes): str
 }
 
 /** Lines that remove a cookie in every form it may have: host-only, and with each of the domains. */
-export function clearEveryForm(name: string, attributes: CookieAttributes, domains: readonly string[]): string[] {
+export function clearEveryForm(
+  name: string,
+  attributes: CookieAttributes,
+  domains: readonly string[],
+): string[] {
   const { domain: _none, ...hostOnly } = attributes;
   // A `__Host-` cookie has no domain, and browsers ignore a line that gives it one.
   const shared = /^__host-/i.test(name) ? [] : domains;
-  return [hostOnly, ...shared.map((domain) => ({ ...hostOnly, domain }))].map((form) => clearCookieLine(name, form));
+  return [hostOnly, ...shared.map((domain) => ({ ...hostOnly, domain }))].map((form) =>
+    clearCookieLine(name, form),
+  );
 }
 
 /** The cookies, by name, that a long value is split into: `name.0`, `name.1`, …; or `name` itself where it fits. */

@@ -27,7 +27,8 @@ export interface OriginCheck {
 export function createOriginCheck(options: CrossSiteOptions): OriginCheck {
   const exact = new Set(options.trustedOrigins.filter((origin) => !origin.includes("*")));
   const patterns = options.trustedOrigins.filter((origin) => origin.includes("*")).map(toPattern);
-  const isTrusted = (origin: string): boolean => exact.has(origin) || patterns.some((pattern) => pattern.test(origin));
+  const isTrusted = (origin: string): boolean =>
+    exact.has(origin) || patterns.some((pattern) => pattern.test(origin));
 
   return {
     isTrusted,
@@ -42,6 +43,8 @@ export function createOriginCheck(options: CrossSiteOptions): OriginCheck {
 }
 
 function toPattern(origin: string): RegExp {
-  const [before = "", after = ""] = origin.split("*").map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`));
+  const [before = "", after = ""] = origin
+    .split("*")
+    .map((part) => part.replaceAll(/[$()*+.?[\\\]^{|}]/g, String.raw`\$&`));
   return new RegExp(`^${before}[a-z0-9-]+${after}$`, "i");
 }

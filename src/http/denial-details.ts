@@ -8,7 +8,8 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   session_revoked: "The session has ended. Sign in again.",
   invalid_session: "The session cookie was refused. Sign in again.",
   ambiguous_credential: "The request carries more than one credential of the same kind, and they differ.",
-  invalid_pending_authentication: "The sign-in has expired, was completed already, or was begun in another browser.",
+  invalid_pending_authentication:
+    "The sign-in has expired, was completed already, or was begun in another browser.",
   reauthentication_required: "The member must authenticate again.",
   permission_denied: "The member's roles do not allow this action.",
   organization_mismatch: "The organization of the request is not the one that the session is signed in to.",
@@ -22,7 +23,8 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   sign_in_failed: "The sign-in was refused.",
   method_not_allowed: "The method is not allowed here.",
   payload_too_large: "The request body is larger than this route reads.",
-  store_unavailable: "Whether the session is valid cannot be checked right now. Nobody was signed out; try again.",
+  store_unavailable:
+    "Whether the session is valid cannot be checked right now. Nobody was signed out; try again.",
   clock_skew: "The token is not valid yet: the clocks of this server and of the issuer differ.",
   configuration_invalid: "The server is not configured correctly.",
   session_too_large: "The session is too large to be sent in cookies.",

@@ -14,14 +14,18 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
 ]);
 
 /** Builds HTML from a template: every value is escaped, unless it is HTML built by this function. */
-export function html(strings: TemplateStringsArray, ...values: readonly (string | Html | readonly Html[])[]): Html {
+export function html(
+  strings: TemplateStringsArray,
+  ...values: readonly (string | Html | readonly Html[])[]
+): Html {
   const parts = strings.flatMap((text, index) => [text, index < values.length ? toHtml(values[index]) : ""]);
   return { html: parts.join("") };
 }
 
 function toHtml(value: string | Html | readonly Html[] | undefined): string {
   if (value === undefined) return "";
-  if (typeof value === "string") return value.replaceAll(/[&<>"']/g, (character) => ESCAPES.get(character) ?? "");
+  if (typeof value === "string")
+    return value.replaceAll(/[&<>"']/g, (character) => ESCAPES.get(character) ?? "");
   return "html" in value ? value.html : value.map((part) => part.html).join("");
 }
 
@@ -43,24 +47,24 @@ button:focus-visible, .button:focus-visible { outline: 3px solid var(--accent); 
 /** A whole page of orgate's own: no script, readable without style, under a policy that lets nothing else in. */
 export function renderPage(title: string, body: Html): string {
   return html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="robots" content="noindex">
-<title>${title}</title>
-<style>${{ html: STYLE }}</style>
-</head>
-<body>
-<main>
-${body}
-</main>
-</body>
-</html>
-`.html;
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="robots" content="noindex" />
+        <title>${title}</title>
+        <style>
+          ${{ html: STYLE }}
+        </style>
+      </head>
+      <body>
+        <main>${body}</main>
+      </body>
+    </html> `.html;
 }
 
-const POLICY = "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+const POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
 /** Sends a page. A policy that the application set (helmet's, say) stays. */
 export function sendPage(response: ServerResponse, status: number, page: string): void {

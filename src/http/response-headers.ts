@@ -43,7 +43,11 @@ export function hookResponse(response: ServerResponse, plan: Plan): void {
 
 function hookWriteHead(prototype: ServerResponse, plan: Plan): void {
   const inherited = Reflect.get(prototype, "writeHead") as (...parameters: unknown[]) => ServerResponse;
-  const hooked = function writeHead(this: ServerResponse, status: number, ...rest: unknown[]): ServerResponse {
+  const hooked = function writeHead(
+    this: ServerResponse,
+    status: number,
+    ...rest: unknown[]
+  ): ServerResponse {
     const planned = this.headersSent ? [] : plan(this.req).filter(isDue);
     if (planned.length === 0) return inherited.call(this, status, ...rest);
     const [first, second] = rest;

@@ -1,7 +1,6 @@
 const MAX_LENGTH = 2_048;
 const PATH_ABSOLUTE = /^\/(?![/\\])/;
-// oxlint-disable-next-line no-control-regex -- control characters are what it refuses
-const FORBIDDEN = /[\\\u0000-\u001f\u007f]/;
+const FORBIDDEN = /[\\\p{Cc}]/u;
 const NOWHERE = "http://return-to.invalid";
 
 /**

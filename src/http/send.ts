@@ -1,7 +1,12 @@
 import type { ServerResponse } from "node:http";
 
 /** Sends a JSON body. */
-export function sendJson(response: ServerResponse, status: number, body: unknown, type = "application/json"): void {
+export function sendJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  type = "application/json",
+): void {
   response.statusCode = status;
   response.setHeader("Content-Type", type);
   response.setHeader("X-Content-Type-Options", "nosniff");

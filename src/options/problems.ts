@@ -25,8 +25,15 @@ export function createProblems(): Problems {
       for (const name of Object.keys(value).filter((key) => !known.includes(key))) {
         const similar = suggestName(name, known);
         const suggestion =
-          similar === undefined ? `Known options: ${known.join(", ")}.` : `"${name}": did you mean "${similar}"?`;
-        problems.push({ code: "option_unknown", option: `${prefix}${name}`, message: "is not an option.", suggestion });
+          similar === undefined
+            ? `Known options: ${known.join(", ")}.`
+            : `"${name}": did you mean "${similar}"?`;
+        problems.push({
+          code: "option_unknown",
+          option: `${prefix}${name}`,
+          message: "is not an option.",
+          suggestion,
+        });
       }
     },
     throwIfAny() {

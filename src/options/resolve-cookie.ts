@@ -5,8 +5,8 @@ import { isOptionObject, isSeconds, type Problems } from "./problems.ts";
 const KNOWN = ["password", "name", "domain", "path", "sameSite", "maxAge"] as const;
 const MIN_PASSWORD_LENGTH = 32;
 const MAX_PASSWORDS = 5;
-// RFC 6265 §4.1.1: a cookie's name is an HTTP token.
-const TOKEN = /^[\w!#$%&'*+.^`|~-]+$/;
+/** A cookie's name is an HTTP token (RFC 6265 §4.1.1). */
+export const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const DOMAIN = /^(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
 const GENERATE = "Make one with: openssl rand -base64 32.";
 
@@ -64,7 +64,11 @@ function resolveAttributes(
     problems.invalid("cookie.sameSite", "is not known.", 'Use "lax", "strict" or "none".');
   }
   if (sameSite === "none" && !secure) {
-    problems.invalid("cookie.sameSite", '"none" needs https.', "Browsers refuse it otherwise: use an https baseUrl.");
+    problems.invalid(
+      "cookie.sameSite",
+      '"none" needs https.',
+      "Browsers refuse it otherwise: use an https baseUrl.",
+    );
   }
   return Object.freeze({
     path: typeof path === "string" ? path : "/",
@@ -87,13 +91,17 @@ function resolveName(
     if (!secure) return "orgate";
     return isShared ? "__Secure-orgate" : "__Host-orgate";
   }
-  if (typeof given !== "string" || !TOKEN.test(given)) {
+  if (typeof given !== "string" || !COOKIE_NAME.test(given)) {
     problems.invalid("cookie.name", "is not a cookie name.", "Letters, digits, - and _ are safe.");
     return "orgate";
   }
   const prefix = /^__(?:host|secure)-/i.exec(given)?.[0].toLowerCase();
   if (prefix !== undefined && !secure) {
-    problems.invalid("cookie.name", `${prefix} needs https.`, "Browsers refuse it otherwise: leave the name out.");
+    problems.invalid(
+      "cookie.name",
+      `${prefix} needs https.`,
+      "Browsers refuse it otherwise: leave the name out.",
+    );
   }
   if (prefix === "__host-" && isShared) {
     problems.invalid("cookie.name", "__Host- allows neither domain nor path.", 'Start it with "__Secure-".');
@@ -115,7 +123,9 @@ function resolvePasswords(given: unknown, required: boolean, problems: Problems)
   if (numbered.length > MAX_PASSWORDS) {
     problems.invalid("cookie.password", `lists more than ${MAX_PASSWORDS} passwords.`, "Drop the oldest.");
   }
-  if (numbered.some(([, password]) => typeof password !== "string" || password.length < MIN_PASSWORD_LENGTH)) {
+  if (
+    numbered.some(([, password]) => typeof password !== "string" || password.length < MIN_PASSWORD_LENGTH)
+  ) {
     problems.invalid("cookie.password", `is shorter than ${MIN_PASSWORD_LENGTH} characters.`, GENERATE);
   }
   return Object.freeze(Object.fromEntries(numbered) as Record<number, string>);

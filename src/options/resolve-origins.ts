@@ -1,7 +1,10 @@
 import { isOptionObject, type Problems } from "./problems.ts";
 
 /** Validates `baseUrl`: an http or https origin, and nothing after it. */
-export function resolveOrigin(given: unknown, problems: Problems): { readonly origin: string; readonly secure: boolean } {
+export function resolveOrigin(
+  given: unknown,
+  problems: Problems,
+): { readonly origin: string; readonly secure: boolean } {
   const example = 'Pass the public origin: "https://app.example.com".';
   if (given === undefined || given === "") {
     problems.missing("baseUrl", example);
@@ -41,7 +44,8 @@ export function resolveCsrf(given: unknown, problems: Problems): ResolvedCsrf {
 function isOriginOrPattern(value: unknown): value is string {
   if (typeof value !== "string" || !/^https?:\/\//.test(value)) return false;
   const stars = value.split("*").length - 1;
-  if (stars > 1 || (stars === 1 && !/^https?:\/\/\*\.[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?$/i.test(value))) return false;
+  if (stars > 1 || (stars === 1 && !/^https?:\/\/\*\.[a-z0-9-]+(?:\.[a-z0-9-]+)*(?::\d+)?$/i.test(value)))
+    return false;
   const sample = value.replace("*", "any");
   return URL.canParse(sample) && new URL(sample).origin === sample;
 }

@@ -33,6 +33,8 @@ export interface RequestRecord {
   /** Whether the store was asked after this request arrived. */
   confirmed: boolean;
   verdict: Verdict | undefined;
+  /** Whether a guard of this instance let the request pass. */
+  passedGuard: boolean;
   /** Whether anybody looked: then the answer varies. */
   used: boolean;
   /** `Set-Cookie` lines by cookie, and other headers, that go out with the response. */
@@ -105,7 +107,8 @@ function equip(request: object, names: AttachNames): void {
   const known = equipped.get(prototype);
   if (known?.has(names)) return;
   equipped.set(prototype, (known ?? new Set()).add(names));
-  for (const property of Object.keys(READERS) as Property[]) defineGetter(prototype, names[property], property);
+  for (const property of Object.keys(READERS) as Property[])
+    defineGetter(prototype, names[property], property);
 }
 
 function derive(prototype: object): object {

@@ -6,6 +6,10 @@ const SHORTEST_PAUSE = 1;
 const LONGEST_PAUSE = 30;
 const DEFAULT_PAUSE = 5;
 
+function stop(wait: number): Admission {
+  return { status: "stop", retryAfter: Math.max(SHORTEST_PAUSE, Math.ceil(wait)) };
+}
+
 /** Permission to call, or how long to leave the store alone. */
 export type Admission =
   | { readonly status: "go"; succeeded(): void; failed(retryAfter?: number): number }
@@ -30,28 +34,26 @@ export function createBreaker(clock: Clock): Breaker {
     const now = clock();
     const pause = Math.min(LONGEST_PAUSE, Math.max(SHORTEST_PAUSE, Math.ceil(retryAfter ?? DEFAULT_PAUSE)));
     failures = [...failures.filter((at) => now - at < WINDOW_SECONDS), now].slice(-FAILURES_TO_OPEN);
-    if (wasProbe || failures.length >= FAILURES_TO_OPEN) {
-      isOpen = true;
-      openUntil = now + pause;
-    }
+    isOpen ||= wasProbe || failures.length >= FAILURES_TO_OPEN;
+    openUntil = now + pause;
     return pause;
+  };
+
+  const close = (): void => {
+    failures = [];
+    isOpen = false;
+    probing = false;
   };
 
   return {
     admit() {
-      if (!isOpen) {
-        return { status: "go", succeeded: () => void (failures = []), failed: (after) => fail(after, false) };
-      }
+      if (!isOpen) return { status: "go", succeeded: close, failed: (after) => fail(after, false) };
       const wait = openUntil - clock();
-      if (wait > 0 || probing) return { status: "stop", retryAfter: Math.max(SHORTEST_PAUSE, Math.ceil(wait)) };
+      if (wait > 0 || probing) return stop(wait);
       probing = true;
       return {
         status: "go",
-        succeeded() {
-          probing = false;
-          isOpen = false;
-          failures = [];
-        },
+        succeeded: close,
         failed(after) {
           probing = false;
           return fail(after, true);

@@ -18,7 +18,9 @@ export function findCookie(header: string | undefined, name: string): FoundCooki
   const first = header.indexOf(name);
   if (first === -1) return ABSENT;
   const isOnly = header.indexOf(name, first + name.length) === -1;
-  return isOnly && header[first + name.length] === "=" ? findWhole(header, name, first) : findAny(header, name);
+  return isOnly && header[first + name.length] === "="
+    ? findWhole(header, name, first)
+    : findAny(header, name);
 }
 
 /** The usual case, without the bookkeeping: the name occurs once, and not as a chunk's. */

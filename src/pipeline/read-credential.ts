@@ -50,7 +50,8 @@ const BEARER = /^bearer(?: +|$)/i;
  */
 export function readCredential(request: RequestHead, sources: readonly CredentialSource[]): Reading {
   for (const source of sources) {
-    const reading = source.kind === "bearer" ? readBearer(request) : readCookie(request.headers.cookie, source);
+    const reading =
+      source.kind === "bearer" ? readBearer(request) : readCookie(request.headers.cookie, source);
     if (reading.status !== "none") return reading;
   }
   return NONE;
@@ -83,14 +84,19 @@ function hasSecondLine(rawHeaders: readonly string[]): boolean {
 }
 
 function anyBearer(rawHeaders: readonly string[]): boolean {
-  return rawHeaders.some((value, index) => index % 2 === 1 && isAuthorization(rawHeaders[index - 1]) && BEARER.test(value));
+  return rawHeaders.some(
+    (value, index) => index % 2 === 1 && isAuthorization(rawHeaders[index - 1]) && BEARER.test(value),
+  );
 }
 
 function isAuthorization(name: string | undefined): boolean {
   return name?.length === 13 && name.toLowerCase() === "authorization";
 }
 
-function readCookie(header: string | undefined, source: Extract<CredentialSource, { cookieName: string }>): Reading {
+function readCookie(
+  header: string | undefined,
+  source: Extract<CredentialSource, { cookieName: string }>,
+): Reading {
   const { kind, cookieName } = source;
   const found = findCookie(header, cookieName);
   if (found.status === "absent") return NONE;

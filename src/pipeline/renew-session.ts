@@ -14,15 +14,19 @@ export interface RenewalRequest<Answer> {
   /** Names the credential. */
   readonly key: string;
   /** Asks the store. The signal aborts when the time budget is spent. */
-  ask(signal: AbortSignal): Promise<Answer>;
+  readonly ask: (signal: AbortSignal) => Promise<Answer>;
   /** Whether an answer that is already there, or on its way since `startedAt`, answers this request's question. */
-  accepts(settled: { readonly answer?: Answer; readonly startedAt: number }): boolean;
+  readonly accepts: (settled: { readonly answer?: Answer; readonly startedAt: number }) => boolean;
 }
 
-/** How a renewal ended: an answer, or the budget ran out first. */
+/**
+ * How a renewal ended: an answer; the budget ran out first; or the call that was in flight does not answer the question,
+ * because it began too early: look at what it left, and ask again.
+ */
 export type RenewalResult<Answer> =
   | { readonly status: "settled"; readonly settled: Settled<Answer>; readonly shared: boolean }
-  | { readonly status: "timed_out" };
+  | { readonly status: "timed_out" }
+  | { readonly status: "too_early" };
 
 /** One call in flight per credential, and its result for the grace window. */
 export interface Renewer<Answer> {
@@ -41,7 +45,7 @@ export interface RenewerContext<Answer> {
   /** Seconds for which a settled result answers late requests. */
   readonly grace: number;
   /** Whether an answer is worth keeping: trouble is not. */
-  keeps(answer: Answer): boolean;
+  readonly keeps: (answer: Answer) => boolean;
 }
 
 interface Flight<Answer> {
@@ -55,70 +59,82 @@ const MAX_SETTLED = 10_000;
 
 /** Makes the single flight around the store. */
 export function createRenewer<Answer>(context: RenewerContext<Answer>): Renewer<Answer> {
-  const { clock, events, budget, grace } = context;
-  const flights = new Map<string, Flight<Answer>>();
-  const settledByKey = new Map<string, Settled<Answer>>();
+  return new SingleFlight(context);
+}
 
-  const settledFor = (key: string): Settled<Answer> | undefined => {
-    const settled = settledByKey.get(key);
-    if (settled === undefined) return undefined;
-    const age = clock() - settled.settledAt;
-    if (age >= 0 && age < grace) return settled;
-    settledByKey.delete(key);
-    return undefined;
-  };
+class SingleFlight<Answer> implements Renewer<Answer> {
+  readonly #context: RenewerContext<Answer>;
+  readonly #flights = new Map<string, Flight<Answer>>();
+  readonly #settled = new Map<string, Settled<Answer>>();
 
-  const keep = (key: string, settled: Settled<Answer>): void => {
-    settledByKey.delete(key);
-    settledByKey.set(key, settled);
-    // Insertion order is settling order, so the oldest are first.
-    for (const [oldest, { settledAt }] of settledByKey) {
-      if (settledByKey.size <= MAX_SETTLED && clock() - settledAt < grace) break;
-      settledByKey.delete(oldest);
+  constructor(context: RenewerContext<Answer>) {
+    this.#context = context;
+  }
+
+  async renew(request: RenewalRequest<Answer>): Promise<RenewalResult<Answer>> {
+    const { events } = this.#context;
+    const settled = this.settledFor(request.key);
+    if (settled !== undefined && request.accepts(settled)) {
+      events.emit({ type: "coalesced", with: "settled" });
+      return { status: "settled", settled, shared: true };
     }
-  };
+    const flight = this.#flights.get(request.key);
+    if (flight === undefined) return this.#wait(this.#launch(request), false);
+    events.emit({ type: "coalesced", with: "in_flight" });
+    const result = await this.#wait(flight, true);
+    if (result.status !== "settled" || request.accepts(result.settled)) return result;
+    return { status: "too_early" };
+  }
 
-  const launch = (request: RenewalRequest<Answer>): Flight<Answer> => {
+  settledFor(key: string): Settled<Answer> | undefined {
+    const settled = this.#settled.get(key);
+    if (settled === undefined || this.#isRecent(settled)) return settled;
+    this.#settled.delete(key);
+    return undefined;
+  }
+
+  forget(): void {
+    this.#settled.clear();
+  }
+
+  #isRecent({ settledAt }: Settled<Answer>): boolean {
+    const age = this.#context.clock() - settledAt;
+    return age >= 0 && age < this.#context.grace;
+  }
+
+  #keep(key: string, settled: Settled<Answer>): void {
+    this.#settled.delete(key);
+    this.#settled.set(key, settled);
+    // Insertion order is settling order, so the oldest are first.
+    for (const [oldest, candidate] of this.#settled) {
+      if (this.#settled.size <= MAX_SETTLED && this.#isRecent(candidate)) break;
+      this.#settled.delete(oldest);
+    }
+  }
+
+  #launch({ key, ask }: RenewalRequest<Answer>): Flight<Answer> {
+    const { clock, budget, keeps } = this.#context;
     const startedAt = clock();
-    const settled = request.ask(AbortSignal.timeout(budget * 1000)).then((answer) => {
+    const settled = ask(AbortSignal.timeout(budget * 1000)).then((answer) => {
       const result = { answer, startedAt, settledAt: clock() };
-      if (context.keeps(answer)) keep(request.key, result);
+      if (keeps(answer)) this.#keep(key, result);
       return result;
     });
     const flight = { startedAt, settled };
-    flights.set(request.key, flight);
+    this.#flights.set(key, flight);
     const land = (): void => {
       clearTimeout(abandon);
-      if (flights.get(request.key) === flight) flights.delete(request.key);
+      if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
     const abandon = setTimeout(land, budget * 1000 * ABANDON_AFTER_BUDGETS).unref();
     settled.then(land, land);
     return flight;
-  };
+  }
 
-  const wait = async (flight: Flight<Answer>, shared: boolean): Promise<RenewalResult<Answer>> => {
-    const settled = await within(budget, flight.settled);
+  async #wait(flight: Flight<Answer>, shared: boolean): Promise<RenewalResult<Answer>> {
+    const settled = await within(this.#context.budget, flight.settled);
     return settled === undefined ? { status: "timed_out" } : { status: "settled", settled, shared };
-  };
-
-  return {
-    settledFor,
-    forget: () => settledByKey.clear(),
-    async renew(request) {
-      const settled = settledFor(request.key);
-      if (settled !== undefined && request.accepts(settled)) {
-        events.emit({ type: "coalesced", with: "settled" });
-        return { status: "settled", settled, shared: true };
-      }
-      const flight = flights.get(request.key);
-      if (flight === undefined) return wait(launch(request), false);
-      events.emit({ type: "coalesced", with: "in_flight" });
-      const result = await wait(flight, true);
-      if (result.status === "timed_out" || request.accepts(result.settled)) return result;
-      // The call began too early for this request's question; the next one has not.
-      return this.renew(request);
-    },
-  };
+  }
 }
 
 /** The value, or `undefined` once the seconds are over; the promise itself goes on. */

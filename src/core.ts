@@ -1,0 +1,79 @@
+export { orgate } from "./orgate.ts";
+export type { Orgate } from "./orgate-instance.ts";
+export type {
+  CookieOptions,
+  CookiePassword,
+  CredentialOption,
+  OrgateOptions,
+} from "./options/orgate-options.ts";
+export { definePolicy } from "./policy/define-policy.ts";
+export { mergePolicies } from "./policy/merge-policies.ts";
+export type { ActionOf, Policy, PolicyShape, ResourceOf } from "./policy/policy.ts";
+export type { VerdictExplanation } from "./policy/verdict.ts";
+export type {
+  AnonymousState,
+  AuthenticatedState,
+  AuthState,
+  DetachedState,
+  RejectedState,
+  RejectionCode,
+  SignedIn,
+  UnavailableState,
+} from "./auth-state.ts";
+export type {
+  AuthenticationFactor,
+  Impersonator,
+  Member,
+  MemberSession,
+  Organization,
+  OrganizationChoice,
+  Verdict,
+} from "./model.ts";
+export {
+  ConfigurationError,
+  ERROR_TABLE,
+  isOrgateError,
+  OrganizationSelectionRequiredError,
+  OrgateError,
+  StoreUnavailableError,
+} from "./errors.ts";
+export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
+export type { Clock } from "./clock.ts";
+export type { OrgateEvent, OrgateEventType } from "./events.ts";
+export type { Denial } from "./http/denial.ts";
+export type { AttachNames } from "./pipeline/attach.ts";
+export type { CheckedVerdict } from "./guards/check-permission.ts";
+export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
+export type { RecentAuthOptions } from "./guards/require-recent-auth.ts";
+export type { Authentication, EstablishOptions } from "./organization/establish.ts";
+export type { CallbackOptions, SignInOptions } from "./organization/hosted-sign-in.ts";
+export type {
+  OrganizationSelectionOptions,
+  OrganizationSelectionView,
+} from "./organization/organization-selection.ts";
+export type { SignOutOptions } from "./organization/sign-out.ts";
+export type { SwitchOrganizationOptions } from "./organization/switch-organization.ts";
+export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./coordination/coordinator.ts";
+export { remoteKeys } from "./stores/remote-keys.ts";
+export type {
+  Algorithm,
+  BeginSignInOptions,
+  Capabilities,
+  CredentialProfile,
+  EndSessionTarget,
+  Interpretation,
+  JsonWebKey,
+  JsonWebKeySet,
+  KeySource,
+  Outcome,
+  PendingAuthentication,
+  Profile,
+  Renewal,
+  RenewContext,
+  SealedSession,
+  SessionStore,
+  StaleCredential,
+  StoreContext,
+  TokenProfile,
+  VerifiedClaims,
+} from "./stores/session-store.ts";

@@ -1,0 +1,95 @@
+import { decideFreshness } from "../pipeline/decide-freshness.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { Profile, Renewal, SealedSession, VerifiedClaims } from "../stores/session-store.ts";
+import type { Engine } from "./engine.ts";
+import { unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
+import { interpretClaims, type Vouched } from "./vouch.ts";
+
+/** Takes over what the store handed out: seals it first, so that nothing that fails later can lose the rotated pair. */
+export async function adoptSuccessor(
+  engine: Engine,
+  vouched: Vouched,
+  renewal: Extract<Renewal, { status: "active" }>,
+): Promise<StoreAnswer> {
+  const { accessToken: presented, sealed: presentedSeal } = vouched;
+  const accessToken = renewal.credential?.accessToken ?? presented;
+  if (accessToken === undefined) throw new TypeError("the store's answer has no access token");
+  const sealed = presentedSeal === undefined ? undefined : mergeSealed(vouched, renewal, accessToken);
+  const cookieValue = sealed === undefined ? undefined : await engine.sealer?.seal(sealed);
+  const pair: Successor = {
+    accessToken,
+    ...(sealed !== undefined && { sealed }),
+    ...(cookieValue !== undefined && { cookieValue }),
+  };
+  const verified = await verifySuccessor(engine, vouched, pair, renewal.verifiedAt);
+  if (verified.status !== "verified") return verified.answer;
+  const { session, claims } = verified;
+  rememberProfile(engine, session, renewal);
+  return {
+    status: "active",
+    session,
+    successor: { ...pair, claims },
+    isNew: renewal.credential !== undefined,
+  };
+}
+
+/** What is sealed again: fields that others sealed stay, and so does a refresh token that the store did not replace. */
+function mergeSealed(
+  { sealed, withheldRefreshToken }: Vouched,
+  { credential }: Extract<Renewal, { status: "active" }>,
+  accessToken: string,
+): SealedSession {
+  const refreshToken = credential?.refreshToken ?? withheldRefreshToken ?? sealed?.refreshToken;
+  return { ...sealed, ...credential, accessToken, ...(refreshToken !== undefined && { refreshToken }) };
+}
+
+type SuccessorCheck =
+  | { readonly status: "verified"; readonly session: VerifiedSession; readonly claims: VerifiedClaims }
+  | { readonly status: "failed"; readonly answer: StoreAnswer };
+
+async function verifySuccessor(
+  engine: Engine,
+  vouched: Vouched,
+  pair: Successor,
+  verifiedAt: number,
+): Promise<SuccessorCheck> {
+  const fail = (reason: string, keepsPair: boolean, retryAfter = 5): SuccessorCheck => {
+    engine.events.emit({ type: "misconfigured", reason: `renewed_token_${reason}` });
+    const answer = unavailable(reason, retryAfter);
+    return { status: "failed", answer: keepsPair ? { ...answer, successor: pair } : answer };
+  };
+  const verification = await engine.verifier.verify(pair.accessToken);
+  if (verification.status === "unavailable") return fail("keys_unavailable", true, verification.retryAfter);
+  if (verification.status === "rejected")
+    return fail(verification.reason, verification.reason === "unknown_key");
+  const { claims } = verification;
+  const session = interpretClaims(engine, { via: vouched.via, claims, sealed: pair.sealed, verifiedAt });
+  if (session === undefined) return fail("class", false);
+  if (!isSameIdentity(vouched, session)) return fail("identity", false);
+  const { clock, clockTolerance } = engine.options;
+  const freshness = decideFreshness(session, { now: clock(), clockTolerance });
+  return freshness === "fresh" ? { status: "verified", session, claims } : fail(freshness, false);
+}
+
+/** Whatever the store answers, one member's credential never becomes another's, nor moves to another organization. */
+function isSameIdentity({ session, sealed }: Vouched, renewed: VerifiedSession): boolean {
+  if (session !== undefined) {
+    return (
+      session.subject === renewed.subject &&
+      session.member.id === renewed.member.id &&
+      session.memberSession.organizationId === renewed.memberSession.organizationId
+    );
+  }
+  return sealed?.user === undefined || sealed.user.id === renewed.subject;
+}
+
+function rememberProfile(
+  { profiles }: Engine,
+  { memberSession }: VerifiedSession,
+  renewal: Partial<Profile>,
+): void {
+  const { member, organization } = renewal;
+  if (member === undefined) return;
+  const profile: Profile = { member, ...(organization !== undefined && { organization }) };
+  profiles.set(memberSession.id, Object.freeze(profile));
+}

@@ -1,0 +1,136 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { AuthState, DetachedState, SignedIn } from "../auth-state.ts";
+import type { Invalidation } from "../coordination/coordinator.ts";
+import { ConfigurationError, OrgateError, StoreUnavailableError } from "../errors.ts";
+import { stateOf, type RequestRecord } from "../pipeline/attach.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { Profile, StaleCredential } from "../stores/session-store.ts";
+import { authenticateRequest, refreshRequest } from "./authenticate-request.ts";
+import { describeClient } from "./client-context.ts";
+import { STORE_BUDGET, type Engine } from "./engine.ts";
+import { lookAt } from "./mounted-record.ts";
+import { vouchFor } from "./vouch.ts";
+
+/** Who is asking, as a union. */
+export function stateOfRequest(engine: Engine, request: IncomingMessage): AuthState {
+  return stateOf(lookAt(engine, request, "state"));
+}
+
+/** The signed-in member, organization and session of a guarded request. */
+export function sessionOf(engine: Engine, request: IncomingMessage): SignedIn {
+  const { session, passedGuard } = lookAt(engine, request, "session");
+  const organization = session?.organization;
+  if (session === undefined || organization === undefined || !passedGuard) {
+    const suggestion = "Put auth.requireOrganization() or auth.requirePermission(…) in front of the handler.";
+    const message = "was called where no guard saw to it that there is a session with an organization.";
+    throw new ConfigurationError([{ code: "not_guarded", option: "session", message, suggestion }]);
+  }
+  const { member, memberSession } = session;
+  return { member, organization, memberSession };
+}
+
+/** Authenticates a request that no middleware saw. */
+export async function authenticateDetached(
+  engine: Engine,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): Promise<DetachedState> {
+  const record = await authenticateRequest(engine, request, response);
+  record.used = true;
+  return Object.freeze({ ...stateOf(record), headers: headersOf(record) });
+}
+
+function headersOf({ cookies, headers }: RequestRecord): DetachedState["headers"] {
+  return Object.freeze({
+    ...Object.fromEntries(headers ?? []),
+    ...(cookies !== undefined && { "Set-Cookie": [...cookies.values()] }),
+  });
+}
+
+/**
+ * The member and organization in full: what the store said last, or says now.
+ *
+ * @throws OrgateError `unauthenticated` or the refusal's own code; StoreUnavailableError when it cannot be known.
+ */
+export async function profileOf(engine: Engine, request: IncomingMessage): Promise<Profile> {
+  const record = lookAt(engine, request, "profile");
+  const { session } = record;
+  if (session === undefined) throw errorOf(stateOf(record));
+  const known = engine.profiles.get(session.memberSession.id);
+  if (known !== undefined && known.member.id === session.member.id) return known;
+  const asked = await askProfile(engine, record, request, session);
+  if (asked !== undefined) engine.profiles.set(session.memberSession.id, Object.freeze(asked));
+  return asked ?? toProfile(record.session ?? session);
+}
+
+async function askProfile(
+  engine: Engine,
+  record: RequestRecord,
+  request: IncomingMessage,
+  session: VerifiedSession,
+): Promise<Profile | undefined> {
+  const { store } = engine.options;
+  if (store.profile === undefined || record.credential === undefined) {
+    await refreshRequest(engine, record, request, { maxAge: 0, spendsRefreshToken: true });
+    if (record.session === undefined) throw errorOf(stateOf(record));
+    return engine.profiles.get(record.session.memberSession.id);
+  }
+  const vouched = await vouchFor(engine, record.credential);
+  const { accessToken, claims, sealed } = vouched.status === "vouched" ? vouched : {};
+  const stale: StaleCredential = {
+    reason: "asked",
+    ...(accessToken !== undefined && { accessToken }),
+    ...(claims !== undefined && { claims }),
+    ...(sealed !== undefined && { sealed }),
+  };
+  const context = {
+    ...describeClient(engine.options, request),
+    signal: AbortSignal.timeout(STORE_BUDGET * 1000),
+  };
+  const profile = await store.profile(stale, context);
+  if (profile !== undefined && profile.member.id !== session.member.id) {
+    throw new StoreUnavailableError({ reason: "identity" });
+  }
+  return profile;
+}
+
+function toProfile({ member, organization }: VerifiedSession): Profile {
+  return { member, ...(organization !== undefined && { organization }) };
+}
+
+function errorOf(state: AuthState): OrgateError {
+  switch (state.status) {
+    case "unavailable":
+      return new StoreUnavailableError({ retryAfter: state.retryAfter });
+    case "rejected":
+      return new OrgateError(state.code);
+    default:
+      return new OrgateError("unauthenticated");
+  }
+}
+
+/** Makes the target's next request ask the store, here and in every other process. */
+export async function invalidateTarget(engine: Engine, target: Invalidation): Promise<void> {
+  const { clock, coordinator } = engine.options;
+  const names = ["sessionId", "memberId", "userId", "organizationId"] as const;
+  const given = names.filter((name) => typeof (target as Record<string, unknown>)[name] === "string");
+  if (given.length !== 1) {
+    const suggestion = `Pass exactly one of ${names.join(", ")}.`;
+    const problem = {
+      code: "option_invalid",
+      option: "invalidate",
+      message: "does not say whose sessions.",
+      suggestion,
+    };
+    throw new ConfigurationError([problem]);
+  }
+  const at = clock();
+  engine.invalidations.ask(target, at);
+  if ("sessionId" in target) engine.profiles.delete(target.sessionId);
+  else engine.profiles.clear();
+  engine.events.emit({
+    type: "revoked",
+    by: given[0]?.replace("Id", "") as "session" | "member" | "user" | "organization",
+  });
+  await coordinator.publish({ target, at, effect: "ask" });
+}

@@ -1,0 +1,55 @@
+import type { NextFunction, Request, RequestHandler, Response } from "express";
+import type { ParamsDictionary, Query } from "express-serve-static-core";
+import { ConfigurationError } from "./errors.ts";
+import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
+import { latestRecordOf } from "./pipeline/attach.ts";
+
+/** A request that a guard let pass: what is optional elsewhere is there. */
+export interface SignedInRequest<
+  Params = ParamsDictionary,
+  ResponseBody = unknown,
+  RequestBody = unknown,
+  RequestQuery = Query,
+> extends Request<Params, ResponseBody, RequestBody, RequestQuery> {
+  readonly member: Member;
+  readonly organization: Organization;
+  readonly memberSession: MemberSession;
+  /** After a permission guard. */
+  readonly verdict?: Verdict;
+}
+
+/**
+ * A handler whose request is signed in to an organization, with Express's own types.
+ *
+ * Where no guard saw to that, the request fails with a `ConfigurationError` instead of reaching the handler. What an
+ * asynchronous handler rejects with goes to `next`, on Express 4 as well.
+ */
+export function handler<
+  Params = ParamsDictionary,
+  ResponseBody = unknown,
+  RequestBody = unknown,
+  RequestQuery = Query,
+>(
+  handle: (
+    request: SignedInRequest<Params, ResponseBody, RequestBody, RequestQuery>,
+    response: Response<ResponseBody>,
+    next: NextFunction,
+  ) => unknown,
+): RequestHandler<Params, ResponseBody, RequestBody, RequestQuery> {
+  return function signedInHandler(request, response, next) {
+    const record = latestRecordOf(request);
+    if (record?.session?.organization === undefined || !record.passedGuard) {
+      next(unguarded());
+      return;
+    }
+    // Narrowed by the check above: the getters read the very same record.
+    const signedIn = request as SignedInRequest<Params, ResponseBody, RequestBody, RequestQuery>;
+    void (async () => handle(signedIn, response, next))().catch(next);
+  };
+}
+
+function unguarded(): ConfigurationError {
+  const suggestion = "Put auth.requireOrganization() or auth.requirePermission(…) in front of it.";
+  const message = "was reached where no guard saw to it that there is a session with an organization.";
+  return new ConfigurationError([{ code: "not_guarded", option: "handler", message, suggestion }]);
+}

@@ -1,0 +1,175 @@
+import { judge } from "../engine/question.ts";
+import { refreshRequest } from "../engine/authenticate-request.ts";
+import { deny, denialOf, type Exchange } from "../engine/deny.ts";
+import type { Engine } from "../engine/engine.ts";
+import { notMounted } from "../engine/mounted-record.ts";
+import { offerOrganizations } from "../engine/offer-organizations.ts";
+import { createProblems, isOptionObject, isSeconds, type Problems } from "../options/problems.ts";
+import { recordOf, stateOf, type RequestRecord } from "../pipeline/attach.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import {
+  PASSED,
+  type GuardOptions,
+  type GuardVerdict,
+  type Middleware,
+  type Next,
+  type Requirement,
+} from "./guard.ts";
+import { compileRouteOrganization, type RouteOrganization } from "./organization-of-route.ts";
+
+/** What a guard is made of. */
+export interface GuardDefinition {
+  /** The method's name, for configuration errors. */
+  readonly name: string;
+  readonly options: GuardOptions | undefined;
+  /** Further options that this guard knows. */
+  readonly knownOptions?: readonly string[];
+  /** Whether the session must have an organization. */
+  readonly needsOrganization: boolean;
+  readonly requirement: Requirement;
+  /** Notes mistakes of the guard's own. */
+  readonly validate?: (problems: Problems) => void;
+}
+
+interface CompiledGuard {
+  readonly definition: GuardDefinition;
+  readonly routeOrganization: RouteOrganization | undefined;
+  readonly bySlug: boolean;
+  readonly maxAge: number | undefined;
+}
+
+const KNOWN = ["organization", "by", "maxTokenAge"] as const;
+
+/**
+ * Makes the middleware of one guard. It reads the record of its own instance, never the request's properties; and answers
+ * without a promise unless something must be asked.
+ *
+ * @throws ConfigurationError when the guard can never work as written.
+ */
+export function createGuard(engine: Engine, definition: GuardDefinition): Middleware {
+  const compiled = compile(engine, definition);
+  const { name } = definition;
+  return function guard(request, response, next) {
+    const record = recordOf(request, engine);
+    if (record === undefined) {
+      next(notMounted(name));
+      return;
+    }
+    record.used = true;
+    const exchange: Exchange = { request, response, record };
+    if (mustAskAnew(engine, compiled, record)) {
+      void askAnew(engine, compiled, exchange).then(() =>
+        setImmediate(enforce, engine, compiled, exchange, next),
+      );
+      return;
+    }
+    enforce(engine, compiled, exchange, next);
+  };
+}
+
+function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
+  const problems = createProblems();
+  const { options, knownOptions = [], validate } = definition;
+  const given: unknown = options;
+  if (given !== undefined && !isOptionObject(given)) {
+    problems.invalid(
+      definition.name,
+      "has options that are not an object.",
+      "See the guard's documentation.",
+    );
+  }
+  problems.unknown(options ?? {}, [...KNOWN, ...knownOptions]);
+  validate?.(problems);
+  const routeOrganization = compileRouteOrganization(options?.organization, problems);
+  if (options?.by !== undefined && options.by !== "id" && options.by !== "slug") {
+    problems.invalid("by", "is neither.", 'Use "id" or "slug".');
+  }
+  if (options?.maxTokenAge !== undefined && !isSeconds(options.maxTokenAge)) {
+    problems.invalid("maxTokenAge", "is not a finite number of seconds, 0 or more.", "0 asks the store now.");
+  }
+  problems.throwIfAny();
+  const ages = [options?.maxTokenAge, engine.options.maxTokenAge].filter((age) => age !== undefined);
+  const isStricter = options?.maxTokenAge !== undefined;
+  return {
+    definition,
+    routeOrganization,
+    bySlug: options?.by === "slug",
+    maxAge: isStricter ? Math.min(...ages) : undefined,
+  };
+}
+
+function mustAskAnew(
+  engine: Engine,
+  { maxAge }: CompiledGuard,
+  { session, confirmed }: RequestRecord,
+): boolean {
+  if (maxAge === undefined || session === undefined || confirmed) return false;
+  return judge(engine, session, { maxAge }) !== "fresh";
+}
+
+async function askAnew(
+  engine: Engine,
+  { maxAge }: CompiledGuard,
+  { record, request }: Exchange,
+): Promise<void> {
+  await refreshRequest(engine, record, request, { maxAge, spendsRefreshToken: true });
+}
+
+function enforce(engine: Engine, guard: CompiledGuard, exchange: Exchange, next: Next): void {
+  let verdict: GuardVerdict | Promise<GuardVerdict>;
+  try {
+    verdict = evaluate(engine, guard, exchange);
+  } catch (error) {
+    // The application's own function that names the organization.
+    next(error);
+    return;
+  }
+  if (verdict instanceof Promise) {
+    // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
+    void verdict.then((settled) => setImmediate(conclude, engine, exchange, next, settled), next);
+  } else {
+    conclude(engine, exchange, next, verdict);
+  }
+}
+
+function evaluate(
+  engine: Engine,
+  { definition, routeOrganization, bySlug }: CompiledGuard,
+  exchange: Exchange,
+): GuardVerdict | Promise<GuardVerdict> {
+  const { session } = exchange.record;
+  if (session === undefined) return denyState(exchange);
+  if (definition.needsOrganization || routeOrganization !== undefined) {
+    if (session.memberSession.organizationId === undefined) {
+      return offerOrganizations(engine, exchange, session).then((init) => ({ status: "denied", ...init }));
+    }
+    if (routeOrganization !== undefined && !isOwn(session, routeOrganization(exchange.request), bySlug)) {
+      return { status: "denied", code: "organization_mismatch" };
+    }
+  }
+  return definition.requirement(session, exchange);
+}
+
+function denyState({ record }: Exchange): GuardVerdict {
+  const state = stateOf(record);
+  return state.status === "authenticated" ? PASSED : { status: "denied", ...denialOf(state) };
+}
+
+/** A route that names no organization is not the session's: nothing is open by omission. */
+function isOwn(
+  { memberSession, organization }: VerifiedSession,
+  named: string | undefined,
+  bySlug: boolean,
+): boolean {
+  const own = bySlug ? (organization?.slug ?? memberSession.organizationSlug) : memberSession.organizationId;
+  return own !== undefined && named === own;
+}
+
+function conclude(engine: Engine, exchange: Exchange, next: Next, verdict: GuardVerdict): void {
+  if (verdict.status === "passed") {
+    exchange.record.passedGuard = true;
+    next();
+  } else {
+    deny(engine, exchange, verdict, next);
+  }
+}

@@ -1,0 +1,2 @@
+export * from "./core.ts";
+export type { RequestProperties } from "./augment.ts";
