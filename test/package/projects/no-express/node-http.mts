@@ -3,7 +3,8 @@ import { definePolicy, orgate, type Member } from "orgate";
 import { orgate as plainOrgate } from "orgate/core";
 import { createAuthority, memoryDirectory } from "orgate/authority";
 
-type Known<T> = 0 extends 1 & T ? "any" : "known";
+/** Nothing but `any` (and what a lost type turns into) can be passed: each call must be an error. */
+declare function acceptOnlyAny(value: { readonly any: unique symbol }): void;
 
 const policy = definePolicy({
   resources: { documents: ["read"] },
@@ -16,19 +17,39 @@ const auth = orgate(options);
 const plainAuth = plainOrgate(options);
 const guard = auth.requirePermission("documents", "read");
 
-export const known: readonly "known"[] = [
-  "known" satisfies Known<typeof auth>,
-  "known" satisfies Known<typeof plainAuth>,
-  "known" satisfies Known<typeof guard>,
-  "known" satisfies Known<Parameters<typeof auth>[0]>,
-  "known" satisfies Known<Parameters<typeof guard>[0]>,
-  "known" satisfies Known<Parameters<typeof guard>[1]>,
-  "known" satisfies Known<ReturnType<typeof auth.state>>,
-  "known" satisfies Known<ReturnType<typeof auth.session>>,
-  "known" satisfies Known<ReturnType<typeof auth.session>["member"]>,
-  "known" satisfies Known<Express.Request["member"]>,
-  "known" satisfies Known<Express.Request["verdict"]>,
-];
+declare const middlewareParameters: Parameters<typeof auth>;
+declare const guardParameters: Parameters<typeof guard>;
+declare const nodeRequest: IncomingMessage;
+declare const expressRequest: Express.Request;
+
+// @ts-expect-error
+acceptOnlyAny(auth);
+// @ts-expect-error
+acceptOnlyAny(plainAuth);
+// @ts-expect-error
+acceptOnlyAny(guard);
+// @ts-expect-error
+acceptOnlyAny(middlewareParameters[0]);
+// @ts-expect-error
+acceptOnlyAny(middlewareParameters[1]);
+// @ts-expect-error
+acceptOnlyAny(guardParameters[0]);
+// @ts-expect-error
+acceptOnlyAny(guardParameters[1]);
+// @ts-expect-error
+acceptOnlyAny(auth.state(nodeRequest));
+// @ts-expect-error
+acceptOnlyAny(auth.session(nodeRequest));
+// @ts-expect-error
+acceptOnlyAny(auth.session(nodeRequest).member);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.member);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.organization);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.memberSession);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.verdict);
 
 // @ts-expect-error -- no such action
 auth.requirePermission("documents", "raed");

@@ -10,7 +10,8 @@ import {
 } from "orgate";
 import { createAuthority, memoryDirectory } from "orgate/authority";
 
-type Known<T> = 0 extends 1 & T ? "any" : "known";
+/** Nothing but `any` (and what a lost type turns into) can be passed: each call must be an error. */
+declare function acceptOnlyAny(value: { readonly any: unique symbol }): void;
 
 const policy = definePolicy({
   resources: { documents: ["read", "write"], billing: ["manage"] },
@@ -25,17 +26,34 @@ const auth = orgate({
   policy,
 });
 
-export const known: readonly "known"[] = [
-  "known" satisfies Known<typeof auth>,
-  "known" satisfies Known<typeof auth.requirePermission>,
-  "known" satisfies Known<typeof authority>,
-  "known" satisfies Known<ReturnType<typeof auth.state>>,
-  "known" satisfies Known<Awaited<ReturnType<typeof authority.authenticate>>>,
-  "known" satisfies Known<Request["member"]>,
-  "known" satisfies Known<Request["organization"]>,
-  "known" satisfies Known<Request["memberSession"]>,
-  "known" satisfies Known<Request["verdict"]>,
-];
+declare const expressRequest: Request;
+
+// @ts-expect-error
+acceptOnlyAny(auth);
+// @ts-expect-error
+acceptOnlyAny(auth.requirePermission("documents", "read"));
+// @ts-expect-error
+acceptOnlyAny(auth.state(expressRequest));
+// @ts-expect-error
+acceptOnlyAny(authority);
+// @ts-expect-error
+acceptOnlyAny(directory);
+// @ts-expect-error
+acceptOnlyAny(policy);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.member);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.organization);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.memberSession);
+// @ts-expect-error
+acceptOnlyAny(expressRequest.verdict);
+authority.authenticate({ userId: "user_ada", authenticationMethod: "Password" }).then((authentication) => {
+  // @ts-expect-error
+  acceptOnlyAny(authentication);
+  const token: string = authentication.accessToken;
+  return token;
+}, console.error);
 
 export const asExpressSeesIt: RequestHandler[] = [
   auth,
@@ -68,7 +86,7 @@ auth.requirePermission("document", "read");
 // @ts-expect-error -- no such option
 orgate({ baseUrl: "https://app.example.com", store: authority, maxTokenage: 60 });
 
-const state = auth.state({} as Request);
+const state = auth.state(expressRequest);
 if (state.status === "authenticated") {
   const via: "bearer" | "cookie" = state.via;
   console.log(via, state.member.id);
