@@ -1,0 +1,80 @@
+import {
+  createAuthority,
+  memoryDirectory,
+  memoryRepository,
+  type Authority,
+  type Repository,
+} from "../../../src/authority/index.ts";
+import { isOrgateError } from "../../../src/errors.ts";
+import { definePolicy } from "../../../src/policy/define-policy.ts";
+import type { Outcome } from "../../../src/stores/session-store.ts";
+import type { StoreHarness } from "../../../src/testing/store-contract.ts";
+
+const USERS = { 0: "user_nora", 1: "user_bob", 2: "user_ada" } as const;
+
+/** An authority of its own, in a world that can be moved and broken. */
+export function makeHarness(): StoreHarness & { readonly authority: Authority } {
+  let now = 1_800_000_000;
+  let isBroken = false;
+  const clock = () => now;
+  const directory = memoryDirectory({
+    users: Object.values(USERS).map((id) => ({ id, emailAddress: `${id}@example.com` })),
+    organizations: ["org_acme", "org_globex", "org_closed"].map((id) => ({ id, name: id })),
+    memberships: [
+      { userId: USERS[1], organizationId: "org_acme", roles: ["viewer"] },
+      { userId: USERS[2], organizationId: "org_acme", roles: ["viewer"] },
+      { userId: USERS[2], organizationId: "org_globex", roles: [] },
+    ],
+  });
+  const authority = createAuthority({
+    issuer: "https://app.example.com",
+    directory,
+    clock,
+    repository: breakable(memoryRepository({ clock }), () => isBroken),
+    policy: definePolicy({ resources: { documents: ["read"] }, roles: { viewer: { documents: "*" } } }),
+  });
+  return {
+    authority,
+    store: authority,
+    clock,
+    signIn: ({ organizations }) => signIn(authority, USERS[organizations]),
+    advance(seconds) {
+      now += seconds;
+    },
+    revoke: (sessionId) => authority.revoke({ sessionId }),
+    breakStore() {
+      isBroken = true;
+    },
+    mendStore() {
+      isBroken = false;
+    },
+    foreignOrganizationId: "org_closed",
+    close: () => authority.close(),
+  };
+}
+
+async function signIn(authority: Authority, userId: string): Promise<Outcome> {
+  try {
+    const result = await authority.authenticate({ userId, authenticationMethod: "Password" });
+    const { accessToken, refreshToken, user } = result;
+    return { status: "authenticated", credential: { accessToken, refreshToken, user } };
+  } catch (error) {
+    if (!isOrgateError(error) || error.code !== "organization_selection_required") throw error;
+    const { pendingAuthenticationToken, organizations } = error as typeof error & {
+      readonly pendingAuthenticationToken: string;
+      readonly organizations: readonly { readonly id: string; readonly name: string }[];
+    };
+    return { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
+  }
+}
+
+/** A repository whose database can be taken away. */
+function breakable(repository: Repository, isBroken: () => boolean): Repository {
+  return new Proxy(repository, {
+    get(target, name) {
+      if (isBroken() && name !== "close") return () => Promise.reject(new Error("connection refused"));
+      const method: unknown = Reflect.get(target, name);
+      return typeof method === "function" ? (method.bind(target) as unknown) : method;
+    },
+  });
+}

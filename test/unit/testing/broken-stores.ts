@@ -1,0 +1,347 @@
+import type { AuthorityStore } from "../../../src/authority/index.ts";
+import type { Clock } from "../../../src/clock.ts";
+import type { Outcome, SessionStore } from "../../../src/stores/session-store.ts";
+
+/** A store that breaks one promise. */
+export interface BrokenStore {
+  /** The case of the contract that must notice. */
+  readonly promise: string;
+  readonly what: string;
+  /** What takes the place of the good store's own. */
+  readonly sabotage: (store: AuthorityStore, clock: Clock) => Partial<SessionStore>;
+}
+
+const REFUSED: Outcome = { status: "refused", code: "invalid_pending_authentication" };
+
+/** At least one for each case that a store alone can fail. */
+export const BROKEN_STORES: readonly BrokenStore[] = [
+  {
+    what: "publishes tokens under another issuer",
+    promise: "the access token verifies by the store's own profile, and is valid now",
+    sabotage: ({ tokens }) => ({ tokens: { ...tokens, issuers: ["https://other.example.com"] } }),
+  },
+  {
+    what: "publishes its private keys",
+    promise: "the published keys hold no private part",
+    sabotage: ({ tokens }) => ({
+      tokens: {
+        ...tokens,
+        keys: {
+          async load(signal) {
+            const { keys } = await tokens.keys.load(signal);
+            return { keys: keys.map((key) => ({ ...key, d: "secret" })) };
+          },
+        },
+      },
+    }),
+  },
+  {
+    what: "reads a token differently each time",
+    promise: "reading a token twice gives the same answer, and changes nothing",
+    sabotage(store) {
+      let reads = 0;
+      return {
+        interpret(claims, sealed) {
+          const read = store.interpret(claims, sealed);
+          reads += 1;
+          return read && { ...read, member: { ...read.member, name: `Member ${reads}` } };
+        },
+      };
+    },
+  },
+  {
+    what: "writes to the sealed session",
+    promise: "reading a token twice gives the same answer, and changes nothing",
+    sabotage: (store) => ({
+      interpret(claims, sealed) {
+        if (sealed !== undefined) Object.assign(sealed, { seen: ((sealed["seen"] as number) || 0) + 1 });
+        return store.interpret(claims, sealed);
+      },
+    }),
+  },
+  {
+    what: "takes the member's organization from elsewhere",
+    promise: "member, organization and session agree with each other",
+    sabotage: (store) => ({
+      interpret(claims, sealed) {
+        const read = store.interpret(claims, sealed);
+        return read && { ...read, member: { ...read.member, organizationId: "org_globex" } };
+      },
+    }),
+  },
+  {
+    what: "believes whatever the claims hold",
+    promise: "claims of another shape are no session, or one that is well formed; they never throw",
+    sabotage: (store) => ({
+      interpret(claims, sealed) {
+        const read = store.interpret({ ...claims, roles: [] }, sealed);
+        const roles = claims["roles"] as string[];
+        return (
+          read && {
+            ...read,
+            member: { ...read.member, roles },
+            memberSession: { ...read.memberSession, roles },
+          }
+        );
+      },
+    }),
+  },
+  {
+    what: "answers an expired token with itself",
+    promise: "an expired credential renews: a newer token of the same member, organization and session",
+    sabotage: (store) => ({
+      async renew(stale, context) {
+        const renewal = await store.renew(stale, context);
+        if (renewal.status !== "active") return renewal;
+        const { credential: _, ...rest } = renewal;
+        return rest;
+      },
+    }),
+  },
+  {
+    what: "says milliseconds for seconds",
+    promise: "a token that is too old, or asked about, is answered for now",
+    sabotage: (store) => ({
+      async renew(stale, context) {
+        const renewal = await store.renew(stale, context);
+        return renewal.status === "active" ? { ...renewal, verifiedAt: renewal.verifiedAt * 1000 } : renewal;
+      },
+    }),
+  },
+  {
+    what: "wears a session out",
+    promise: "a credential renews over and over",
+    sabotage(store) {
+      let renewals = 0;
+      return {
+        async renew(stale, context) {
+          renewals += 1;
+          return renewals > 3 ? { status: "ended", reason: "worn_out" } : store.renew(stale, context);
+        },
+      };
+    },
+  },
+  {
+    what: "claims to renew bare tokens",
+    promise: "a bare JWT renews, or is said not to, as the capabilities say",
+    sabotage: ({ capabilities }) => ({ capabilities: { ...capabilities, renewsBareToken: false } }),
+  },
+  ...[
+    "N renewals of one credential at once do not end the session",
+    "a reply that was lost costs nothing: the old credential renews again",
+  ].map((promise) => ({
+    what: "takes a credential that is presented twice for a theft",
+    promise,
+    sabotage(store: AuthorityStore): Partial<SessionStore> {
+      const seen = new Set<string | undefined>();
+      return {
+        renew(stale, context) {
+          if (stale.reason === "expired" && seen.has(stale.accessToken)) {
+            return Promise.resolve({ status: "ended", reason: "reuse_detected" });
+          }
+          seen.add(stale.accessToken);
+          return store.renew(stale, context);
+        },
+      };
+    },
+  })),
+  {
+    what: "extends at each renewal",
+    promise: "a session is extended when that is asked for, and never otherwise",
+    sabotage: (store) => ({
+      renew: (stale, context) => store.renew(stale, { extendBy: 5_000_000, ...context }),
+    }),
+  },
+  {
+    what: "never extends",
+    promise: "a session is extended when that is asked for, and never otherwise",
+    sabotage: (store) => ({ renew: (stale, { signal }) => store.renew(stale, { signal }) }),
+  },
+  {
+    what: "goes by the refresh token alone",
+    promise: "one member's credential is never answered with another member's",
+    sabotage: (store) => ({
+      renew(stale, context) {
+        const refreshToken = stale.sealed?.refreshToken;
+        if (refreshToken === undefined) return store.renew(stale, context);
+        const accessToken = stale.accessToken ?? "";
+        return store.renew({ reason: stale.reason, sealed: { accessToken, refreshToken } }, context);
+      },
+    }),
+  },
+  ...[
+    "trouble is unavailable, not ended: the credential goes on when the store is back",
+    "a call whose time is over is unavailable, not ended",
+  ].map((promise) => ({
+    what: "turns trouble into an end",
+    promise,
+    sabotage: (store: AuthorityStore): Partial<SessionStore> => ({
+      renew: (stale, context) =>
+        store.renew(stale, context).catch(() => ({ status: "ended", reason: "error" })),
+    }),
+  })),
+  {
+    what: "signs in to the first organization whatever was chosen",
+    promise: "a member of two organizations chooses one, and is signed in to that one",
+    sabotage: (store) => ({
+      selectOrganization: (pending, _, context) => store.selectOrganization(pending, "org_acme", context),
+    }),
+  },
+  {
+    what: "makes a session for each choice",
+    promise: "of N choices at once exactly one makes a session",
+    sabotage(store) {
+      let won: Outcome | undefined;
+      return {
+        async selectOrganization(pending, organizationId, context) {
+          const outcome = await store.selectOrganization(pending, organizationId, context);
+          if (outcome.status === "authenticated") won = outcome;
+          return won ?? outcome;
+        },
+      };
+    },
+  },
+  {
+    what: "spends the choice on a wrong one",
+    promise: "an organization that is not theirs is refused, and does not spend the choice",
+    sabotage(store) {
+      let isSpent = false;
+      return {
+        async selectOrganization(pending, organizationId, context) {
+          if (isSpent) return REFUSED;
+          isSpent = true;
+          return store.selectOrganization(pending, organizationId, context);
+        },
+      };
+    },
+  },
+  {
+    what: "blames the organization for a pending token that is not one",
+    promise: "a pending token that is not one is refused",
+    sabotage: (store) => ({
+      async selectOrganization(pending, organizationId, context) {
+        const outcome = await store.selectOrganization(pending, organizationId, context);
+        return outcome.status === "refused" ? { ...outcome, code: "organization_not_available" } : outcome;
+      },
+    }),
+  },
+  {
+    what: "spends the choice when there is trouble",
+    promise: "trouble does not spend the choice",
+    sabotage(store) {
+      let isSpent = false;
+      return {
+        async selectOrganization(pending, organizationId, context) {
+          if (isSpent) return REFUSED;
+          isSpent = true;
+          return store.selectOrganization(pending, organizationId, context);
+        },
+      };
+    },
+  },
+  {
+    what: "makes up an organization for whoever has none",
+    promise: "a user without any organization is signed in without one, or refused",
+    sabotage: (store) => ({
+      interpret(claims) {
+        const read = store.interpret(claims);
+        return read && { organization: { id: "org_personal" }, ...read };
+      },
+    }),
+  },
+  {
+    what: "keeps the session id when it switches",
+    promise: "switching goes on as the same user in the other organization, under a new session id",
+    sabotage: (store) => ({
+      interpret(claims, sealed) {
+        const read = store.interpret(claims, sealed);
+        return read && { ...read, memberSession: { ...read.memberSession, id: `session of ${claims.sub}` } };
+      },
+    }),
+  },
+  {
+    what: "stays where it is when it switches",
+    promise: "switching goes on as the same user in the other organization, under a new session id",
+    sabotage: (store) => ({
+      switchOrganization: (stale, _, context) => store.switchOrganization(stale, "org_acme", context),
+    }),
+  },
+  {
+    what: "does not switch from an expired token",
+    promise: "switching works from an expired token",
+    sabotage: (store, clock) => ({
+      async switchOrganization(stale, organizationId, context) {
+        const isExpired = (stale.claims?.exp ?? 0) <= clock();
+        if (isExpired) return { status: "refused", code: "session_revoked" };
+        return store.switchOrganization(stale, organizationId, context);
+      },
+    }),
+  },
+  {
+    what: "turns trouble into a refusal to switch",
+    promise: "trouble while switching costs nothing",
+    sabotage: (store) => ({
+      switchOrganization: (stale, organizationId, context) =>
+        store.switchOrganization(stale, organizationId, context).catch(() => REFUSED),
+    }),
+  },
+  {
+    what: "switches to any organization",
+    promise: "switching never leads to an organization that is not theirs, and a refusal costs nothing",
+    sabotage: () => ({
+      switchOrganization: (stale) =>
+        Promise.resolve({ status: "authenticated", credential: stale.sealed ?? { accessToken: "" } }),
+    }),
+  },
+  {
+    what: "forgets to end the session",
+    promise: "signing out ends the session, and doing it twice is no trouble",
+    sabotage: () => ({ endSession: () => Promise.resolve({}) }),
+  },
+  {
+    what: "ends one session for everywhere",
+    promise: "signing out everywhere ends all of the member's sessions",
+    sabotage: () => ({ endSession: () => Promise.resolve({}) }),
+  },
+  {
+    what: "swallows trouble while signing out",
+    promise: "trouble while signing out is told",
+    sabotage: (store) => ({
+      endSession: async (target, context) => {
+        await store.endSession(target, context).catch(() => undefined);
+        return {};
+      },
+    }),
+  },
+  {
+    what: "tells nobody",
+    promise: "who listens hears of an ended session before endSession is done, until they stop",
+    sabotage: () => ({ onInvalidated: () => () => undefined }),
+  },
+  {
+    what: "goes on telling",
+    promise: "who listens hears of an ended session before endSession is done, until they stop",
+    sabotage: (store) => ({
+      onInvalidated(listener) {
+        store.onInvalidated(listener);
+        return () => undefined;
+      },
+    }),
+  },
+  {
+    what: "answers with somebody else's profile",
+    promise: "the full profile is the same member's, and does not spend the credential",
+    sabotage: () => ({ profile: () => Promise.resolve({ member: { id: "member_eve", roles: [] } }) }),
+  },
+  {
+    what: "grants everything to everybody",
+    promise: "the policy, where the store keeps one, answers for the organization",
+    sabotage: () => ({
+      policy: async () => ({
+        roles: new Set(["viewer"]),
+        declares: () => true,
+        grantingRoles: () => new Set(["viewer"]),
+      }),
+    }),
+  },
+];
