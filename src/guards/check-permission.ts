@@ -4,7 +4,7 @@ import { lookAt } from "../engine/mounted-record.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Verdict } from "../model.ts";
 import type { RequestRecord } from "../pipeline/attach.ts";
-import type { PolicyLookup } from "../policy/policy-source.ts";
+import type { PolicyLookup } from "../policy/policy-slot.ts";
 import { decideVerdict, explainVerdict, type VerdictExplanation } from "../policy/verdict.ts";
 import type { PermissionPair } from "./require-permission.ts";
 

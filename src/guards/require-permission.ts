@@ -3,7 +3,7 @@ import type { Exchange } from "../engine/deny.ts";
 import type { Verdict } from "../model.ts";
 import type { Problems } from "../options/problems.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
-import type { PolicyLookup } from "../policy/policy-source.ts";
+import type { PolicyLookup } from "../policy/policy-slot.ts";
 import type { Policy } from "../policy/policy.ts";
 import { decideVerdict } from "../policy/verdict.ts";
 import { createGuard } from "./create-guard.ts";

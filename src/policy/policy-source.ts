@@ -4,8 +4,6 @@ import { createBoundedMap } from "../pipeline/bounded-map.ts";
 import { createPolicySlot, type PolicyLookup } from "./policy-slot.ts";
 import type { Policy } from "./policy.ts";
 
-export type { PolicyLookup } from "./policy-slot.ts";
-
 /** Where policies come from; `policy` wins over the store's own. */
 export interface PolicySourceOptions {
   readonly policy?: Policy | (() => Promise<Policy>) | undefined;

@@ -1,13 +1,12 @@
 import process from "node:process";
-import type { ContractCase, StoreHarness } from "./contract/contract-case.ts";
+import type { ContractCase } from "./contract/contract-case.ts";
 import { ContractSubject } from "./contract/contract-subject.ts";
 import { ENDING_CASES } from "./contract/ending-cases.ts";
 import { RENEWAL_CASES } from "./contract/renewal-cases.ts";
 import { SELECTION_CASES } from "./contract/selection-cases.ts";
 import { SWITCHING_CASES } from "./contract/switching-cases.ts";
 import { TOKEN_CASES } from "./contract/token-cases.ts";
-
-export type { StoreHarness } from "./contract/contract-case.ts";
+import type { StoreHarness } from "./store-harness.ts";
 
 /** One case of the contract, for any test runner. */
 export interface StoreContractTest {

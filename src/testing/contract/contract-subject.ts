@@ -12,7 +12,7 @@ import type {
   StaleCredential,
   VerifiedClaims,
 } from "../../stores/session-store.ts";
-import type { StoreHarness } from "./contract-case.ts";
+import type { StoreHarness } from "../store-harness.ts";
 
 /** A credential after the way of every request: verified and interpreted. */
 export interface HeldSession {
