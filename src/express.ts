@@ -1,15 +1,14 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import type { ParamsDictionary, Query } from "express-serve-static-core";
 import { ConfigurationError } from "./errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
 import { latestRecordOf } from "./pipeline/attach.ts";
 
 /** A request that a guard let pass: what is optional elsewhere is there. */
 export interface SignedInRequest<
-  Params = ParamsDictionary,
+  Params = Request["params"],
   ResponseBody = unknown,
   RequestBody = unknown,
-  RequestQuery = Query,
+  RequestQuery = Request["query"],
 > extends Request<Params, ResponseBody, RequestBody, RequestQuery> {
   readonly member: Member;
   readonly organization: Organization;
@@ -25,10 +24,10 @@ export interface SignedInRequest<
  * asynchronous handler rejects with goes to `next`, on Express 4 as well.
  */
 export function handler<
-  Params = ParamsDictionary,
+  Params = Request["params"],
   ResponseBody = unknown,
   RequestBody = unknown,
-  RequestQuery = Query,
+  RequestQuery = Request["query"],
 >(
   handle: (
     request: SignedInRequest<Params, ResponseBody, RequestBody, RequestQuery>,

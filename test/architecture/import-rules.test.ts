@@ -6,28 +6,29 @@ interface Zone {
   readonly files: readonly string[];
   /** Other zones whose files these may import. */
   readonly imports: readonly string[];
+  /** Zones of which these may know the types alone: of the values that an earlier stage hands on. */
+  readonly types?: readonly string[];
 }
 
 const FOUNDATION = ["foundation"];
-const CONTRACTS = ["foundation", "policy", "coordinator", "store contract"];
-const STAGE = [...CONTRACTS, "vocabulary", "bounded map"];
+const CONTRACTS = ["foundation", "policy contract", "coordinator", "store contract"];
+const STAGE = [...CONTRACTS, "bounded map"];
+const STAGES = ["1 read", "2a verify", "2b unseal", "3 decide", "4 renew", "5 attach", "verified cache"];
 
 const ZONES: Readonly<Record<string, Zone>> = {
-  foundation: { files: ["clock.ts", "model.ts", "errors.ts", "events.ts", "did-you-mean.ts"], imports: [] },
-  policy: { files: ["policy/"], imports: FOUNDATION },
+  foundation: {
+    files: ["clock.ts", "model.ts", "errors.ts", "events.ts", "auth-state.ts", "did-you-mean.ts"],
+    imports: [],
+  },
+  "policy contract": { files: ["policy/policy.ts"], imports: FOUNDATION },
   coordinator: { files: ["coordination/coordinator.ts"], imports: FOUNDATION },
-  coordination: { files: ["coordination/"], imports: ["foundation", "coordinator"] },
   "store contract": {
     files: ["stores/session-store.ts"],
-    imports: ["foundation", "policy", "coordinator"],
+    imports: ["foundation", "policy contract", "coordinator"],
   },
 
-  vocabulary: { files: ["pipeline/verified-session.ts"], imports: CONTRACTS },
   "bounded map": { files: ["pipeline/bounded-map.ts"], imports: FOUNDATION },
-  "1 read": {
-    files: ["pipeline/read-credential.ts", "pipeline/find-cookie.ts"],
-    imports: STAGE,
-  },
+  "1 read": { files: ["pipeline/read-credential.ts", "pipeline/find-cookie.ts"], imports: STAGE },
   "2a verify": {
     files: [
       "pipeline/verify-token.ts",
@@ -41,74 +42,91 @@ const ZONES: Readonly<Record<string, Zone>> = {
   },
   "2b unseal": { files: ["pipeline/unseal-session.ts"], imports: STAGE },
   "3 decide": { files: ["pipeline/decide-freshness.ts"], imports: STAGE },
-  "4 renew": {
-    files: ["pipeline/renew-session.ts", "pipeline/breaker.ts"],
+  "4 renew": { files: ["pipeline/renew-session.ts", "pipeline/breaker.ts"], imports: STAGE },
+  "5 attach": { files: ["pipeline/attach.ts"], imports: STAGE, types: ["1 read", "verified cache"] },
+  "verified cache": {
+    files: ["pipeline/verified-cache.ts", "pipeline/invalidations.ts"],
     imports: STAGE,
+    types: ["3 decide"],
   },
-  "5 attach": { files: ["pipeline/attach.ts"], imports: STAGE },
-  "verified cache": { files: ["pipeline/verified-cache.ts", "pipeline/invalidations.ts"], imports: STAGE },
 
+  policy: { files: ["policy/"], imports: STAGE },
+  coordination: { files: ["coordination/"], imports: ["foundation", "coordinator"] },
   http: { files: ["http/"], imports: CONTRACTS },
-  guards: { files: ["guards/"], imports: [...CONTRACTS, "vocabulary", "http", "5 attach"] },
-  organization: { files: ["organization/"], imports: [...CONTRACTS, "http", "2b unseal", "5 attach"] },
+  problems: { files: ["options/problems.ts"], imports: FOUNDATION },
+  options: {
+    files: ["options/"],
+    imports: [...CONTRACTS, "problems", "coordination", "http", "1 read", "2b unseal"],
+    types: ["5 attach"],
+  },
+  engine: {
+    files: ["engine/"],
+    imports: [...CONTRACTS, ...STAGES, "bounded map", "policy", "http"],
+    types: ["options"],
+  },
+  guards: {
+    files: ["guards/"],
+    imports: [...CONTRACTS, "policy", "problems", "http", "5 attach", "engine"],
+    types: ["verified cache"],
+  },
+  organization: {
+    files: ["organization/"],
+    imports: [...CONTRACTS, "problems", "http", "2b unseal", "5 attach", "engine"],
+    types: ["guards"],
+  },
+  instance: { files: ["orgate-instance.ts"], imports: CONTRACTS, types: ["guards", "organization"] },
+  wiring: {
+    files: ["orgate.ts"],
+    imports: [...CONTRACTS, "options", "engine", "guards", "organization"],
+    types: ["instance"],
+  },
 
-  "authority entry": { files: ["authority/index.ts"], imports: ["authority", ...CONTRACTS] },
+  "remote keys": { files: ["stores/remote-keys.ts"], imports: CONTRACTS },
+  stores: {
+    files: ["stores/"],
+    imports: [...CONTRACTS, "bounded map", "problems", "http", "policy", "remote keys"],
+  },
   authority: {
     files: ["authority/"],
-    imports: [...CONTRACTS, "http", "bounded map", "2a verify", "2b unseal", "3 decide"],
-  },
-  "store entries": { files: ["stores/workos/index.ts", "stores/stytch/index.ts"], imports: ["stores"] },
-  stores: { files: ["stores/"], imports: [...CONTRACTS, "http", "bounded map"] },
-
-  entry: {
-    files: ["index.ts", "core.ts", "express.ts"],
-    imports: ["augment", "wiring", "entry", ...CONTRACTS],
-  },
-  augment: { files: ["augment.ts"], imports: ["foundation"] },
-  wiring: {
-    files: ["orgate.ts", "options.ts"],
     imports: [
       ...CONTRACTS,
-      "vocabulary",
-      "coordination",
       "bounded map",
-      "1 read",
+      "policy",
+      "problems",
+      "http",
       "2a verify",
       "2b unseal",
       "3 decide",
-      "4 renew",
-      "5 attach",
-      "verified cache",
-      "http",
-      "guards",
-      "organization",
     ],
   },
-  "testing entry": { files: ["testing/index.ts"], imports: ["testing"] },
   testing: {
     files: ["testing/"],
-    imports: [...CONTRACTS, "http", "2b unseal", "authority", "authority entry", "wiring", "entry"],
+    imports: [...CONTRACTS, "http", "2a verify", "2b unseal", "authority", "wiring"],
+    types: ["instance"],
+  },
+
+  augment: { files: ["augment.ts"], imports: FOUNDATION },
+  "express types": { files: ["express.ts"], imports: [...FOUNDATION, "5 attach"] },
+  entry: {
+    files: ["index.ts", "core.ts"],
+    imports: [...CONTRACTS, "policy", "remote keys", "wiring"],
+    types: ["augment", "instance", "options", "http", "5 attach", "guards", "organization"],
   },
 };
 
-/** Packages, and the only files that may import them. `types` allows type imports alone. */
+/** Modules from outside `src`, and the only files or folders that may import them. `types`: by type imports alone. */
 const PACKAGES: Readonly<Record<string, { readonly files: readonly string[]; readonly types?: true }>> = {
   jose: { files: ["pipeline/verify-token.ts", "authority/issuer.ts"] },
   "iron-webcrypto": { files: ["pipeline/unseal-session.ts"] },
   "lru-cache": { files: ["pipeline/verified-cache.ts", "pipeline/bounded-map.ts"] },
   cookie: { files: ["http/cookies.ts"] },
   express: { files: ["express.ts"], types: true },
-};
-
-/** Modules of Node that may be imported anywhere; `types` ones only by `import type`. */
-const NODE_MODULES: Readonly<Record<string, "values" | "types">> = {
-  "node:async_hooks": "values",
-  "node:buffer": "values",
-  "node:crypto": "values",
-  "node:diagnostics_channel": "values",
-  "node:http": "types",
-  "node:stream": "types",
-  "node:util": "values",
+  "node:assert/strict": { files: ["testing/"] },
+  "node:buffer": { files: [""] },
+  "node:crypto": { files: [""] },
+  "node:diagnostics_channel": { files: ["events.ts"] },
+  "node:http": { files: [""], types: true },
+  "node:process": { files: ["testing/"] },
 };
 
 /** The files behind the package's subpaths, the only ones that re-export. */
@@ -172,6 +190,7 @@ describe("the rules themselves", () => {
     ["pipeline/verify-token.ts", 'import type { Guard } from "../guards/guard.ts";', judgeZone],
     ["pipeline/attach.ts", 'export type X = import("../authority/directory.ts").Directory;', judgeZone],
     ["pipeline/read-credential.ts", 'const lazy = await import("../orgate.ts");', judgeZone],
+    ["pipeline/attach.ts", 'import { readCredential } from "./read-credential.ts";', judgeZone],
     ["policy/verdict.ts", 'import { orgate } from "../orgate.ts";', judgeZone],
     ["coordination/coordinator.ts", 'import type { Options } from "../options.ts";', judgeZone],
     ["pipeline/brand-new.ts", "export const x = 1;", judgeZone],
@@ -196,25 +215,31 @@ describe("the rules themselves", () => {
   });
 
   it("names only zones that exist", () => {
-    const unknown = Object.values(ZONES).flatMap((zone) => zone.imports.filter((name) => !(name in ZONES)));
+    const unknown = Object.values(ZONES).flatMap(({ imports, types = [] }) =>
+      [...imports, ...types].filter((name) => !(name in ZONES)),
+    );
     expect(unknown).toEqual([]);
   });
 });
 
+function isIn(path: string, pattern: string): boolean {
+  return pattern === "" || pattern.endsWith("/") ? path.startsWith(pattern) : path === pattern;
+}
+
 function zoneOf(path: string): string | undefined {
-  const matches = (pattern: string): boolean =>
-    pattern.endsWith("/") ? path.startsWith(pattern) : path === pattern;
-  return Object.keys(ZONES).find((name) => ZONES[name]?.files.some(matches));
+  return Object.keys(ZONES).find((name) => ZONES[name]?.files.some((pattern) => isIn(path, pattern)));
 }
 
 function judgeZone(file: SourceFile): string[] {
-  const zone = zoneOf(file.path);
-  if (zone === undefined) return [`${file.path} is in no zone: add it to the table`];
+  const name = zoneOf(file.path);
+  const zone = name === undefined ? undefined : ZONES[name];
+  if (name === undefined || zone === undefined) return [`${file.path} is in no zone: add it to the table`];
   return file.references
     .filter((reference) => !reference.external)
-    .map((reference) => ({ to: reference.to, zone: zoneOf(reference.to) ?? "no zone" }))
-    .filter((target) => target.zone !== zone && ZONES[zone]?.imports.includes(target.zone) !== true)
-    .map((target) => `${file.path} (${zone}) imports ${target.to} (${target.zone})`);
+    .map((reference) => ({ ...reference, zone: zoneOf(reference.to) ?? "no zone" }))
+    .filter((target) => target.zone !== name && !zone.imports.includes(target.zone))
+    .filter((target) => !(target.typeOnly && zone.types?.includes(target.zone) === true))
+    .map((target) => `${file.path} (${name}) imports ${target.to} (${target.zone})`);
 }
 
 function judgePackages(file: SourceFile): string[] {
@@ -224,12 +249,9 @@ function judgePackages(file: SourceFile): string[] {
 }
 
 function mayImport(path: string, reference: Reference): boolean {
-  if (reference.to.startsWith("node:")) {
-    const allowed = NODE_MODULES[reference.to];
-    return allowed === "values" || (allowed === "types" && reference.typeOnly);
-  }
   const owner = PACKAGES[reference.to];
-  return owner !== undefined && owner.files.includes(path) && (owner.types !== true || reference.typeOnly);
+  if (owner === undefined || !owner.files.some((pattern) => isIn(path, pattern))) return false;
+  return owner.types !== true || reference.typeOnly;
 }
 
 function judgeReExports(file: SourceFile): string[] {
