@@ -8,8 +8,8 @@ import type {
   SessionStore,
   StaleCredential,
   StoreContext,
-  TokenProfile,
 } from "../stores/session-store.ts";
+import type { TokenProfile } from "../stores/token-profile.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
 import { checkId } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";

@@ -1,5 +1,5 @@
 import { createEventSink } from "../events.ts";
-import type { JsonWebKeySet, TokenProfile } from "../stores/session-store.ts";
+import type { JsonWebKeySet, TokenProfile } from "../stores/token-profile.ts";
 import { authenticateJwt, authenticateSession } from "./authenticate-jwt.ts";
 import { createAuthorityStore } from "./authority-store.ts";
 import type { AuthorityStore } from "./authority-store.ts";

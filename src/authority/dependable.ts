@@ -34,8 +34,9 @@ export function dependOnDirectory(directory: Directory): DependableDirectory {
       ),
     memberships: async (userId) => {
       const found = await attempt("directory.memberships", () => directory.memberships(userId));
-      if (Array.isArray(found) && found.every((value) => isMembership(value, userId))) return found;
-      throw nonsense("directory.memberships");
+      const isAnswer = Array.isArray(found) && found.every((value) => isMembership(value, userId));
+      if (!isAnswer) throw nonsense("directory.memberships");
+      return toJson("directory.memberships", found);
     },
     ...(directory.addMembership !== undefined && {
       addMembership: async (membership) =>
@@ -67,8 +68,18 @@ async function checked<Value>(
   const value = await attempt(name, ask);
   // Databases say null where JavaScript says undefined.
   if (value === undefined || value === null) return undefined;
-  if (isAnswer(value)) return value;
-  throw nonsense(name);
+  if (!isAnswer(value)) throw nonsense(name);
+  return toJson(name, value);
+}
+
+/** Rows of a database hold dates and more; what goes into tokens, seals and answers is what JSON makes of them. */
+function toJson<Value>(name: string, value: Value): Value {
+  try {
+    const copy: Value = JSON.parse(JSON.stringify(value));
+    return copy;
+  } catch {
+    throw nonsense(name);
+  }
 }
 
 async function attempt<Value>(name: string, ask: () => Promise<Value>): Promise<Value> {

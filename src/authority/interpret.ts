@@ -1,5 +1,6 @@
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
-import type { Interpretation, VerifiedClaims } from "../stores/session-store.ts";
+import type { Interpretation } from "../stores/session-store.ts";
+import type { VerifiedClaims } from "../stores/token-profile.ts";
 import { toTimestamp } from "./session-record.ts";
 
 interface SessionClaims {

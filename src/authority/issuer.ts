@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
-import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/session-store.ts";
+import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/token-profile.ts";
 import { algorithmOf, deriveSecret, importPrivateKey } from "./signing-key.ts";
 
 /** Signs access tokens, and keeps the keys that do. */

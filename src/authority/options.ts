@@ -1,7 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { OrgateEvent } from "../events.ts";
 import type { Policy } from "../policy/policy.ts";
-import type { JsonWebKey } from "../stores/session-store.ts";
+import type { JsonWebKey } from "../stores/token-profile.ts";
 import type { Directory } from "./directory.ts";
 import type { Repository } from "./repository.ts";
 

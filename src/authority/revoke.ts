@@ -54,10 +54,8 @@ async function summarize(
 async function removeAll(context: AuthorityContext, index: string): Promise<boolean> {
   let hasEnded = false;
   for (let pass = 0; pass < MAX_PASSES; pass += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- each pass looks at what the last one left
     const found = await context.repository.find("sessions", index);
     if (found.length === 0) return hasEnded;
-    // oxlint-disable-next-line no-await-in-loop
     const ended = await Promise.all(found.map(({ id }) => removeSession(context, id)));
     hasEnded ||= ended.includes(true);
   }

@@ -103,14 +103,11 @@ export async function changeSession<Answer>(
   decide: (record: SessionRecord) => Decision<Answer> | Promise<Decision<Answer>>,
 ): Promise<Decision<Answer>> {
   for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    // oxlint-disable-next-line no-await-in-loop -- each attempt decides on what the last one lost to
     const { record, version } = await readLiveSession(context, sessionId);
-    // oxlint-disable-next-line no-await-in-loop
     const decision = await decide(record);
     if (decision.record === record) return decision;
     const options = writeOptionsOf(decision.record);
     const { repository } = context;
-    // oxlint-disable-next-line no-await-in-loop
     if (await repository.compareAndSet("sessions", sessionId, version, decision.record, options)) {
       return decision;
     }

@@ -1,6 +1,6 @@
 import { createPrivateKey, hkdfSync } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import type { Algorithm, JsonWebKey } from "../stores/session-store.ts";
+import type { Algorithm, JsonWebKey } from "../stores/token-profile.ts";
 
 /** Which algorithm a private key signs with; the reason, where it may not sign at all. */
 type KeyJudgement = { readonly algorithm: Algorithm } | { readonly problem: string };

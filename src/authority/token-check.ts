@@ -1,7 +1,8 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import { createKeySet } from "../pipeline/key-set.ts";
 import { createTokenVerifier } from "../pipeline/verify-token.ts";
-import type { Interpretation, TokenProfile, VerifiedClaims } from "../stores/session-store.ts";
+import type { Interpretation } from "../stores/session-store.ts";
+import type { TokenProfile, VerifiedClaims } from "../stores/token-profile.ts";
 import type { Clock } from "../clock.ts";
 import type { EventSink } from "../events.ts";
 import { interpretClaims } from "./interpret.ts";

@@ -103,11 +103,7 @@ export function makeRandom(seed: number): { below(limit: number): number; pick<T
   };
   return {
     below,
-    pick: (from) => {
-      const chosen = from[below(from.length)];
-      if (chosen === undefined) throw new Error("Nothing to pick from.");
-      return chosen;
-    },
+    pick: <T>(from: readonly T[]) => from[below(from.length)] as T,
   };
 }
 

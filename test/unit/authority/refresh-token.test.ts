@@ -1,0 +1,84 @@
+import { randomBytes } from "node:crypto";
+import { describe, expect, it } from "@jest/globals";
+import {
+  isOfFamily,
+  mintRefreshToken,
+  openSuccessor,
+  parseRefreshToken,
+  sealSuccessor,
+} from "../../../src/authority/refresh-token.ts";
+import { makeSessionId, parseSessionId } from "../../../src/authority/session-id.ts";
+
+const KEY = randomBytes(32).toString("base64url");
+const SESSION = parseSessionId(makeSessionId()) ?? Buffer.alloc(0);
+
+function flip(token: string, index: number): string {
+  const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+  const at = alphabet.indexOf(token.charAt(index));
+  return token.slice(0, index) + alphabet.charAt((at + 1) % 64) + token.slice(index + 1);
+}
+
+describe("a refresh token", () => {
+  it("is taken apart into what it was made of", () => {
+    const minted = mintRefreshToken(SESSION, 4_000_000_000, KEY);
+    expect(parseRefreshToken(minted.token)).toEqual(minted);
+    expect(minted.generation).toBe(4_000_000_000);
+    expect(isOfFamily(minted, KEY)).toBe(true);
+  });
+
+  it("carries 256 random bits of its own", () => {
+    const tokens = new Set(Array.from({ length: 100 }, () => mintRefreshToken(SESSION, 0, KEY).token));
+    expect(tokens.size).toBe(100);
+  });
+
+  it("R-24: is of the family with every one of its characters, and with no other", () => {
+    const { token } = mintRefreshToken(SESSION, 7, KEY);
+    const accepted = Array.from({ length: token.length }, (_, index) => flip(token, index)).filter(
+      (forged) => {
+        const parsed = parseRefreshToken(forged);
+        return parsed !== undefined && isOfFamily(parsed, KEY);
+      },
+    );
+    expect(accepted).toEqual([]);
+    expect(isOfFamily(mintRefreshToken(SESSION, 7, randomBytes(32).toString("base64url")), KEY)).toBe(false);
+  });
+
+  it.each([
+    ["nothing", () => ""],
+    ["padding", (token: string) => `${token}=`],
+    ["white space", (token: string) => ` ${token}`],
+    ["a line break at the end", (token: string) => `${token}\n`],
+    ["the other alphabet", (token: string) => `${token.slice(0, -1)}+`],
+    ["a character too few", (token: string) => token.slice(1)],
+    ["a character too many", (token: string) => `${token}A`],
+    ["a long text", () => "A".repeat(100_000)],
+  ])("is not read from %s", (_case, spoil) => {
+    expect(parseRefreshToken(spoil(mintRefreshToken(SESSION, 0, KEY).token))).toBeUndefined();
+  });
+});
+
+describe("a sealed successor", () => {
+  const first = mintRefreshToken(SESSION, 0, KEY);
+  const second = mintRefreshToken(SESSION, 1, KEY);
+  const sealed = sealSuccessor(first, second);
+
+  it("is opened by its predecessor", () => {
+    expect(openSuccessor(first, sealed, KEY)).toEqual(second);
+  });
+
+  it("R-24: is opened by nothing that is stored: not by another token, not by the key of the family", () => {
+    expect(openSuccessor(mintRefreshToken(SESSION, 0, KEY), sealed, KEY)).toBeUndefined();
+    expect(openSuccessor(second, sealed, KEY)).toBeUndefined();
+    const other = parseSessionId(makeSessionId()) ?? Buffer.alloc(0);
+    expect(openSuccessor(mintRefreshToken(other, 0, KEY), sealed, KEY)).toBeUndefined();
+  });
+
+  it("is not opened once it was touched", () => {
+    const opened = Array.from({ length: sealed.length }, (_, index) => flip(sealed, index))
+      .map((touched) => openSuccessor(first, touched, KEY))
+      .filter((successor) => successor !== undefined);
+    expect(opened).toEqual([]);
+    expect(openSuccessor(first, "", KEY)).toBeUndefined();
+    expect(openSuccessor(first, sealed.slice(4), KEY)).toBeUndefined();
+  });
+});
