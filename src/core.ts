@@ -56,15 +56,11 @@ export type { SwitchOrganizationOptions } from "./organization/switch-organizati
 export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./coordination/coordinator.ts";
 export { remoteKeys } from "./stores/remote-keys.ts";
 export type {
-  Algorithm,
   BeginSignInOptions,
   Capabilities,
   CredentialProfile,
   EndSessionTarget,
   Interpretation,
-  JsonWebKey,
-  JsonWebKeySet,
-  KeySource,
   Outcome,
   PendingAuthentication,
   Profile,
@@ -74,6 +70,12 @@ export type {
   SessionStore,
   StaleCredential,
   StoreContext,
+} from "./stores/session-store.ts";
+export type {
+  Algorithm,
+  JsonWebKey,
+  JsonWebKeySet,
+  KeySource,
   TokenProfile,
   VerifiedClaims,
-} from "./stores/session-store.ts";
+} from "./stores/token-profile.ts";

@@ -1,6 +1,7 @@
 import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
-import type { Profile, Renewal, SealedSession, VerifiedClaims } from "../stores/session-store.ts";
+import type { Profile, Renewal, SealedSession } from "../stores/session-store.ts";
+import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
 import { unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
 import { interpretClaims, type Vouched } from "./vouch.ts";

@@ -1,5 +1,6 @@
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
-import type { SealedSession, VerifiedClaims } from "../stores/session-store.ts";
+import type { SealedSession } from "../stores/session-store.ts";
+import type { VerifiedClaims } from "../stores/token-profile.ts";
 
 /** What a renewal left in place of the presented credential. */
 export interface Successor {

@@ -2,7 +2,8 @@ import type { RejectedState, UnavailableState } from "../auth-state.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Verification } from "../pipeline/verify-token.ts";
-import type { Interpretation, SealedSession, SessionStore, VerifiedClaims } from "../stores/session-store.ts";
+import type { Interpretation, SealedSession, SessionStore } from "../stores/session-store.ts";
+import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
 
 /** A credential that is vouched for, by a good signature or a good seal of ours. */

@@ -1,6 +1,6 @@
 import { createPublicKey } from "node:crypto";
 import type { JsonWebKey as CryptoJwk, KeyObject } from "node:crypto";
-import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/session-store.ts";
+import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/token-profile.ts";
 import { hasRocaFingerprint } from "./roca-fingerprint.ts";
 
 /** Keys beyond this many are not looked at. */

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
 import type { Clock } from "../clock.ts";
 import type { EventSink } from "../events.ts";
-import type { Algorithm, JsonWebKeySet, KeySource } from "../stores/session-store.ts";
+import type { Algorithm, JsonWebKeySet, KeySource } from "../stores/token-profile.ts";
 import { importKeys } from "./import-keys.ts";
 import type { ImportedKeys } from "./import-keys.ts";
 

@@ -1,5 +1,5 @@
 import { isUtf8 } from "node:buffer";
-import type { Algorithm, TokenProfile } from "../stores/session-store.ts";
+import type { Algorithm, TokenProfile } from "../stores/token-profile.ts";
 import { parseStrictJson } from "./strict-json.ts";
 
 /** Tokens longer than this are refused undecoded. */

@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { compactVerify, errors } from "jose";
-import type { Algorithm, TokenProfile, VerifiedClaims } from "../stores/session-store.ts";
+import type { Algorithm, TokenProfile, VerifiedClaims } from "../stores/token-profile.ts";
 import type { KeySet } from "./key-set.ts";
 import { parseToken } from "./parse-token.ts";
 import type { UnverifiedPayload } from "./parse-token.ts";

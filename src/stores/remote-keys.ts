@@ -1,7 +1,7 @@
 import { suggestName } from "../did-you-mean.ts";
 import { ConfigurationError, StoreUnavailableError } from "../errors.ts";
 import type { ConfigurationProblem } from "../errors.ts";
-import type { JsonWebKeySet, KeySource } from "./session-store.ts";
+import type { JsonWebKeySet, KeySource } from "./token-profile.ts";
 
 /** How a remote key set is fetched. */
 export interface RemoteKeysOptions {

@@ -1,58 +1,7 @@
 import type { Invalidation } from "../coordination/coordinator.ts";
 import type { Impersonator, Member, MemberSession, Organization, OrganizationChoice } from "../model.ts";
 import type { Policy } from "../policy/policy.ts";
-
-/** A public key as a store publishes it (RFC 7517). */
-export interface JsonWebKey {
-  readonly kty: string;
-  readonly kid?: string;
-  readonly alg?: string;
-  readonly use?: string;
-  readonly [parameter: string]: unknown;
-}
-
-/** A set of public keys (RFC 7517 §5). */
-export interface JsonWebKeySet {
-  readonly keys: readonly JsonWebKey[];
-}
-
-/** Where a store's keys come from. orgate keeps them: single flight, back-off, stale-if-error, a negative answer for unknown keys. */
-export interface KeySource {
-  /** Fetches the whole set. Throws when it cannot be had; obeys the signal. */
-  load(signal: AbortSignal): Promise<JsonWebKeySet>;
-  /** Seconds after which the set is fetched anew in the background. @defaultValue 600 */
-  readonly maxAge?: number;
-  /** Seconds between two fetches that unknown keys can cause; `0` for keys in the same process. @defaultValue 30 */
-  readonly cooldown?: number;
-}
-
-/** Signature algorithms that orgate verifies (RFC 7518 §3.1, RFC 8037, RFC 9864). */
-export type Algorithm = "RS256" | "PS256" | "ES256" | "EdDSA" | "Ed25519";
-
-/** How a store's access tokens are verified. */
-export interface TokenProfile {
-  readonly keys: KeySource;
-  /** Accepted `iss` values, compared as exact strings. Empty: `iss` is not checked. */
-  readonly issuers: readonly string[];
-  /** Checked only if given: one of these must be in `aud`. */
-  readonly audience?: readonly string[];
-  readonly algorithms: readonly Algorithm[];
-  /** Accepted `typ` header values, compared case-insensitively; `""` accepts a header without one. */
-  readonly types: readonly string[];
-  /** Header parameters allowed beside `alg`, `kid` and `typ`. @defaultValue none */
-  readonly headerParameters?: readonly string[];
-  /** The claim without which a token is no session. */
-  readonly sessionClaim: string;
-}
-
-/** Claims of a token whose signature, issuer, audience and class were verified. Times are judged later. */
-export interface VerifiedClaims {
-  readonly sub: string;
-  readonly iat: number;
-  readonly exp: number;
-  readonly nbf?: number;
-  readonly [claim: string]: unknown;
-}
+import type { TokenProfile, VerifiedClaims } from "./token-profile.ts";
 
 /** What lies in the sealed session cookie; WorkOS's own shape. */
 export interface SealedSession {

@@ -23,7 +23,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
   "policy contract": { files: ["policy/policy.ts"], imports: FOUNDATION },
   coordinator: { files: ["coordination/coordinator.ts"], imports: FOUNDATION },
   "store contract": {
-    files: ["stores/session-store.ts"],
+    files: ["stores/session-store.ts", "stores/token-profile.ts"],
     imports: ["foundation", "policy contract", "coordinator"],
   },
 

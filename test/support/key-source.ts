@@ -2,7 +2,7 @@ import { once } from "node:events";
 import type { OrgateEvent } from "../../src/events.ts";
 import { createKeySet } from "../../src/pipeline/key-set.ts";
 import type { KeySet } from "../../src/pipeline/key-set.ts";
-import type { JsonWebKeySet, KeySource } from "../../src/stores/session-store.ts";
+import type { JsonWebKeySet, KeySource } from "../../src/stores/token-profile.ts";
 
 /** A source of keys that is told what to do, and counts how often it was asked. */
 export interface FakeKeySource extends KeySource {

@@ -3,7 +3,7 @@ import { createEventSink } from "../../src/events.ts";
 import { createKeySet } from "../../src/pipeline/key-set.ts";
 import { parseHeader } from "../../src/pipeline/parse-token.ts";
 import { isSignedBy } from "../../src/pipeline/verify-token.ts";
-import type { Algorithm, JsonWebKey, TokenProfile } from "../../src/stores/session-store.ts";
+import type { Algorithm, JsonWebKey, TokenProfile } from "../../src/stores/token-profile.ts";
 import { staticKeys } from "../support/tokens.ts";
 import { describeWith, readVector } from "./read-vectors.ts";
 

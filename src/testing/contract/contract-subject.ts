@@ -10,8 +10,8 @@ import type {
   SealedSession,
   SessionStore,
   StaleCredential,
-  VerifiedClaims,
 } from "../../stores/session-store.ts";
+import type { VerifiedClaims } from "../../stores/token-profile.ts";
 import type { StoreHarness } from "../store-harness.ts";
 
 /** A credential after the way of every request: verified and interpreted. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import type { Interpretation, VerifiedClaims } from "../../stores/session-store.ts";
+import type { Interpretation } from "../../stores/session-store.ts";
+import type { VerifiedClaims } from "../../stores/token-profile.ts";
 import type { ContractCase } from "./contract-case.ts";
 
 const PRIVATE_PARAMETERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];

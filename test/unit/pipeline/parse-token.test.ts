@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { MAX_TOKEN_LENGTH, parseHeader, parseToken } from "../../../src/pipeline/parse-token.ts";
-import type { Algorithm, TokenProfile } from "../../../src/stores/session-store.ts";
+import type { Algorithm, TokenProfile } from "../../../src/stores/token-profile.ts";
 import { base64url, staticKeys } from "../../support/tokens.ts";
 
 const PROFILE: TokenProfile = {

@@ -6,7 +6,7 @@ import { createEventSink } from "../../../src/events.ts";
 import { createKeySet } from "../../../src/pipeline/key-set.ts";
 import { createTokenVerifier } from "../../../src/pipeline/verify-token.ts";
 import type { TokenVerifier, Verification } from "../../../src/pipeline/verify-token.ts";
-import type { Algorithm } from "../../../src/stores/session-store.ts";
+import type { Algorithm } from "../../../src/stores/token-profile.ts";
 import { attackCorpus } from "../../support/attacks/corpus.ts";
 import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
 import type { Victim } from "../../support/attacks/victim.ts";

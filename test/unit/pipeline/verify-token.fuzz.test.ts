@@ -4,7 +4,7 @@ import { systemClock } from "../../../src/clock.ts";
 import { createEventSink } from "../../../src/events.ts";
 import { createKeySet } from "../../../src/pipeline/key-set.ts";
 import { createTokenVerifier } from "../../../src/pipeline/verify-token.ts";
-import type { Algorithm } from "../../../src/stores/session-store.ts";
+import type { Algorithm } from "../../../src/stores/token-profile.ts";
 import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
 import { publicJwks, staticKeys } from "../../support/tokens.ts";
 
