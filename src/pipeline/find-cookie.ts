@@ -5,6 +5,7 @@ export type FoundCookie =
   | { readonly status: "ambiguous"; readonly names: readonly string[] };
 
 const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
+const SEAL_SUFFIX = /~\d/;
 
 /**
  * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, …).
@@ -94,13 +95,14 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Chunks from 0 on, up to the one that holds the seal's `~` suffix: what follows is left over from a longer session. */
+/** Chunks from 0 on, up to the one that ends in the seal's `~` suffix: what follows is left over from a longer session. */
 function joinChunks(values: ReadonlyMap<string, string>, name: string): string | undefined {
   let joined: string | undefined;
   for (let index = 0; ; index++) {
     const chunk = values.get(`${name}.${index}`);
     if (chunk === undefined) return joined;
     joined = (joined ?? "") + chunk;
-    if (chunk.includes("~")) return joined;
+    // Looked for in the whole, because the split may run through the suffix.
+    if (SEAL_SUFFIX.test(joined)) return joined;
   }
 }
