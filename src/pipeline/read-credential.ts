@@ -41,7 +41,8 @@ export interface RequestHead {
 
 const NONE: Reading = { status: "none" };
 const NO_COOKIES: readonly string[] = [];
-const BEARER = /^bearer(?: +|$)/i;
+// The scheme is a whole token (RFC 9110 §5.6.2): "Bearerish" is another one, "Bearer" before a tab or comma is ours and bad.
+const BEARER = /^bearer(?![\w!#$%&'*+.^`|~-]) */i;
 
 /**
  * Reads the one credential of a request: the first source that is present decides alone, without falling back.
