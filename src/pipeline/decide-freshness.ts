@@ -30,12 +30,14 @@ export type Freshness = "fresh" | "expired" | "too_old" | "not_yet_valid";
 export function decideFreshness(times: TokenTimes, limits: FreshnessLimits): Freshness {
   const { now, clockTolerance, maxAge } = limits;
   const end = times.sessionExpiresAt === undefined ? times.exp : Math.min(times.exp, times.sessionExpiresAt);
-  if (now >= end + clockTolerance) return "expired";
+  // Written so that a time which is no number satisfies none of them.
+  if (!(now < end + clockTolerance)) return "expired";
   const start = times.nbf === undefined ? times.iat : Math.max(times.nbf, times.iat);
-  if (now < start - clockTolerance) return "not_yet_valid";
+  if (!(now >= start - clockTolerance)) return "not_yet_valid";
   if (maxAge !== undefined) {
     const confirmedAt = times.verifiedAt === undefined ? times.iat : Math.max(times.iat, times.verifiedAt);
-    if (now - confirmedAt >= maxAge) return "too_old";
+    // What comes from the future is as young as can be, but no younger: at an age of 0 the store is asked all the same.
+    if (!(Math.max(0, now - confirmedAt) < maxAge)) return "too_old";
   }
   return "fresh";
 }
