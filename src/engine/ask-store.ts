@@ -35,7 +35,7 @@ export async function askStore(
  * Counts a call that outlives its budget as failed at that moment, once. It is waited for all the same: the requests have
  * long been answered, but a pair that a late reply brings is rotated already and must not be lost.
  */
-function watchBudget(
+export function watchBudget(
   signal: AbortSignal,
   admission: Extract<Admission, { status: "go" }>,
 ): Pick<Extract<Admission, { status: "go" }>, "succeeded" | "failed"> {
@@ -85,7 +85,8 @@ async function readRenewal(engine: Engine, vouched: Vouched, renewal: Renewal): 
   }
 }
 
-function retryAfterOf(error: unknown): number | undefined {
+/** How long a store that is in trouble asked to be left alone. */
+export function retryAfterOf(error: unknown): number | undefined {
   try {
     const retryAfter = (error as { retryAfter?: unknown } | undefined)?.retryAfter;
     return typeof retryAfter === "number" && Number.isFinite(retryAfter) ? retryAfter : undefined;
@@ -95,7 +96,8 @@ function retryAfterOf(error: unknown): number | undefined {
   }
 }
 
-function reasonOf(error: unknown, signal: AbortSignal): string {
+/** A word for what a store threw, safe as a label. */
+export function reasonOf(error: unknown, signal: AbortSignal): string {
   if (signal.aborted) return "timeout";
   try {
     const reason = (error as { code?: unknown; reason?: unknown } | undefined)?.reason;

@@ -42,6 +42,26 @@ export function authenticateRequest(
   return record;
 }
 
+/**
+ * Attaches what a request presents without looking into it: for whoever needs no answer, or must not wait for one. The
+ * state is then that of nobody, unless the middleware ran before.
+ */
+export function observeRequest(
+  engine: Engine,
+  request: IncomingMessage,
+  response: ServerResponse,
+): RequestRecord {
+  const known = recordOf(request, engine);
+  if (known !== undefined) return known;
+  const reading = readCredential(request, engine.options.sources);
+  const record = makeRecord(engine, request, reading);
+  attach(request, record);
+  hookResponse(response, planHeaders);
+  if (reading.status !== "found") return settleUnread(engine, record, reading);
+  record.state = ANONYMOUS;
+  return record;
+}
+
 /** Asks again about a request's credential, held to a stricter age; the record then holds the newer answer. */
 export async function refreshRequest(
   engine: Engine,
@@ -131,7 +151,8 @@ function reject(engine: Engine, record: RequestRecord, state: RejectedState): Re
   return record;
 }
 
-function isForged({ options, origins }: Engine, request: IncomingMessage): boolean {
+/** Whether another site made a browser send this, to change something. */
+export function isForged({ options, origins }: Engine, request: IncomingMessage): boolean {
   return options.checksCrossSite && !isSafeMethod(request) && origins.isCrossSite(request);
 }
 

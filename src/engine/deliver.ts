@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../http/cookies.ts";
 import type { RequestRecord } from "../pipeline/attach.ts";
+import type { Ending } from "../pipeline/invalidations.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import { MAX_SEAL_LENGTH } from "../pipeline/unseal-session.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
@@ -25,7 +26,7 @@ export function deliver(
   } else {
     record.session = undefined;
     record.state = Object.freeze(resolution.state);
-    if (resolution.clearsCookie) clearPresented(engine, record);
+    if (resolution.clearsCookie && endingOf(engine, record) !== "supersede") clearPresented(engine, record);
   }
   if (resolution.successor !== undefined && !isOvertaken(engine, record)) {
     deliverSuccessor(engine, record, resolution.successor, request);
@@ -33,11 +34,16 @@ export function deliver(
 }
 
 /** Whether a sign-in, a switch or a sign-out came after the credential, so that nothing of its renewal may follow. */
-function isOvertaken(engine: Engine, { closed, credential, session }: RequestRecord): boolean {
+function isOvertaken(engine: Engine, record: RequestRecord): boolean {
+  const { closed, session } = record;
   if (closed) return true;
   if (session !== undefined && engine.invalidations.endingOf(session.memberSession.id) !== undefined)
     return true;
-  return credential !== undefined && engine.superseded.get(credentialKey(credential.value)) === true;
+  return endingOf(engine, record) !== undefined;
+}
+
+function endingOf({ superseded }: Engine, { credential }: RequestRecord): Ending | undefined {
+  return credential === undefined ? undefined : superseded.get(credentialKey(credential.value));
 }
 
 function deliverSuccessor(

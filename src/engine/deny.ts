@@ -31,6 +31,10 @@ export interface DenialInit {
   readonly retryAfter?: number;
   /** Where the store wants the browser to go. */
   readonly signInUrl?: string;
+  /** Where the browser comes back to. @defaultValue the requested URL */
+  readonly returnTo?: string;
+  /** Takes the place of a problem as the default answer: a page, where a person waits for one. */
+  readonly answer?: (denial: Denial) => void;
 }
 
 const BOUNCE_SECONDS = 10;
@@ -69,7 +73,7 @@ export function createDenial(engine: Engine, exchange: Exchange, init: DenialIni
       ...(signInUrl !== undefined && { sign_in_url: signInUrl }),
     }),
     ...(target !== undefined && { redirectTo: target }),
-    respond: () => respond(engine, exchange, denial),
+    respond: () => respond(engine, exchange, denial, init.answer),
   };
   return Object.freeze(denial);
 }
@@ -124,7 +128,7 @@ function redirectTarget({ options }: Engine, { request }: Exchange, init: Denial
   if (init.code === "reauthentication_required" && init.signInUrl !== undefined) return init.signInUrl;
   const path = pathFor(options, init.code);
   if (path === undefined || pathOf(request) === path) return undefined;
-  const query = new URLSearchParams({ return_to: sanitizeReturnTo(requestedUrl(request)) });
+  const query = new URLSearchParams({ return_to: init.returnTo ?? sanitizeReturnTo(requestedUrl(request)) });
   if (init.maxAge !== undefined) query.set("max_age", String(init.maxAge));
   return `${path}?${query.toString()}`;
 }
@@ -134,12 +138,16 @@ function pathFor({ signInPath, selectionPath }: Engine["options"], code: ErrorCo
   return ERROR_TABLE[code].status === 401 ? signInPath : undefined;
 }
 
-function respond(engine: Engine, exchange: Exchange, denial: Denial): void {
+function respond(engine: Engine, exchange: Exchange, denial: Denial, answer: DenialInit["answer"]): void {
   const { response } = exchange;
   if (response.headersSent) return;
   for (const [name, value] of Object.entries(denial.headers)) response.setHeader(name, value);
   if (denial.redirectTo !== undefined) {
     bounce(engine, exchange, denial, denial.redirectTo);
+    return;
+  }
+  if (answer !== undefined) {
+    answer(denial);
     return;
   }
   const { code, status, title, detail, extensions } = denial;

@@ -4,7 +4,7 @@ import { createOriginCheck, type OriginCheck } from "../http/cross-site.ts";
 import type { ResolvedOptions } from "../options/resolve-options.ts";
 import { createBoundedMap, type BoundedMap } from "../pipeline/bounded-map.ts";
 import { createBreaker, type Breaker } from "../pipeline/breaker.ts";
-import { createInvalidations, type Invalidations } from "../pipeline/invalidations.ts";
+import { createInvalidations, type Ending, type Invalidations } from "../pipeline/invalidations.ts";
 import { createKeySet, type KeySet } from "../pipeline/key-set.ts";
 import { createRenewer, type Renewer } from "../pipeline/renew-session.ts";
 import { createSealer, type Sealer } from "../pipeline/unseal-session.ts";
@@ -35,8 +35,11 @@ export interface Engine {
   readonly policies: PolicySource;
   /** What the store last said of a session in full, by session id. */
   readonly profiles: BoundedMap<string, Profile>;
-  /** Credentials after which another was set in the same browser, by key: a late renewal of theirs sets no cookie. */
-  readonly superseded: BoundedMap<string, true>;
+  /**
+   * Credentials after which another was set, or none, in the same browser, by key: a late renewal of theirs sets no cookie,
+   * and clears none that took their place.
+   */
+  readonly superseded: BoundedMap<string, Ending>;
   close(): Promise<void>;
 }
 

@@ -33,6 +33,8 @@ export interface Renewer<Answer> {
   renew(request: RenewalRequest<Answer>): Promise<RenewalResult<Answer>>;
   /** What is known about the credential without asking. */
   settledFor(key: string): Settled<Answer> | undefined;
+  /** Waits for the call in flight, if there is one, as long as anybody waits for it. */
+  whenSettled(key: string): Promise<void>;
   forget(): void;
 }
 
@@ -91,6 +93,11 @@ class SingleFlight<Answer> implements Renewer<Answer> {
     if (settled === undefined || this.#isRecent(settled)) return settled;
     this.#settled.delete(key);
     return undefined;
+  }
+
+  async whenSettled(key: string): Promise<void> {
+    const flight = this.#flights.get(key);
+    if (flight !== undefined) await this.#wait(flight, true).catch(() => undefined);
   }
 
   forget(): void {
