@@ -33,7 +33,7 @@ export interface RejectedState {
   readonly status: "rejected";
   readonly code: RejectionCode;
   readonly via: "bearer" | "cookie";
-  /** For `reauthentication_required`: what the organization demands (`sso_required`, `mfa_enrollment`, …). */
+  /** For `reauthentication_required`: what the organization demands (`sso_required`, `mfa_enrollment`, ...). */
   readonly reason?: string;
   /** For `reauthentication_required`: where to authenticate, if the store knows. */
   readonly signInUrl?: string;

@@ -1,5 +1,5 @@
 /**
- * Tells the time in seconds since the epoch, with fractions (RFC 7519 §2, NumericDate).
+ * Tells the time in seconds since the epoch, with fractions (RFC 7519 section 2, NumericDate).
  *
  * Everything in orgate that depends on time asks one of these, so that a test can move it.
  */

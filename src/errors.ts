@@ -37,7 +37,7 @@ const BRAND = Symbol.for("orgate.error");
 export interface OrgateErrorInit {
   /** For developers and logs; never holds a credential. @defaultValue the code's title */
   readonly message?: string;
-  /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, …). */
+  /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, ...). */
   readonly reason?: string;
   /** Response headers that belong to the answer. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
@@ -74,7 +74,7 @@ export function isOrgateError(value: unknown): value is OrgateError {
 
 /** One mistake in the configuration. */
 export interface ConfigurationProblem {
-  /** Stable: `option_missing`, `option_unknown`, `option_invalid`, … */
+  /** Stable: `option_missing`, `option_unknown`, `option_invalid`, ... */
   readonly code: string;
   /** Where: `cookie.password`, `requirePermission("documents", "raed")`. */
   readonly option: string;

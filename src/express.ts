@@ -48,7 +48,7 @@ export function handler<
 }
 
 function unguarded(): ConfigurationError {
-  const suggestion = "Put auth.requireOrganization() or auth.requirePermission(…) in front of it.";
+  const suggestion = "Put auth.requireOrganization() or auth.requirePermission(...) in front of it.";
   const message = "was reached where no guard saw to it that there is a session with an organization.";
   return new ConfigurationError([{ code: "not_guarded", option: "handler", message, suggestion }]);
 }

@@ -22,16 +22,16 @@ export interface Organization {
 
 /** One way in which the member proved who they are (the seed's `authentication_factors[]`, in camelCase). */
 export interface AuthenticationFactor {
-  /** `password`, `magic_link`, `sso`, `totp`, … */
+  /** `password`, `magic_link`, `sso`, `totp`, ... */
   readonly type: string;
-  /** `knowledge`, `email`, `sso_saml`, `authenticator_app`, … */
+  /** `knowledge`, `email`, `sso_saml`, `authenticator_app`, ... */
   readonly deliveryMethod?: string;
   /** RFC 3339. */
   readonly lastAuthenticatedAt?: string;
   readonly createdAt?: string;
   readonly updatedAt?: string;
   readonly sequenceOrder?: "PRIMARY" | "SECONDARY";
-  /** The store's own details of the factor (`emailFactor`, `samlSsoFactor`, …), in camelCase. */
+  /** The store's own details of the factor (`emailFactor`, `samlSsoFactor`, ...), in camelCase. */
   readonly [detail: `${string}Factor`]: unknown;
 }
 

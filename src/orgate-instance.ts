@@ -22,28 +22,28 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape> {
 
   /** Lets a signed-in member through; 401 `unauthenticated` and its kin, 503 when that cannot be known. */
   requireAuth(options?: GuardOptions): Middleware;
-  /** …who has chosen an organization, and the right one if `options.organization` says which; 403 `organization_selection_required`, `organization_mismatch`. */
+  /** ...who has chosen an organization, and the right one if `options.organization` says which; 403 `organization_selection_required`, `organization_mismatch`. */
   requireOrganization(options?: GuardOptions): Middleware;
-  /** …whose roles grant the action on the resource; 403 `permission_denied`. Throws at construction for a pair that is not in the policy. */
+  /** ...whose roles grant the action on the resource; 403 `permission_denied`. Throws at construction for a pair that is not in the policy. */
   requirePermission<Resource extends ResourceOf<Shape>>(
     resource: Resource,
     action: ActionOf<Shape, Resource>,
     options?: GuardOptions,
   ): Middleware;
-  /** …whose roles grant one of the pairs. */
+  /** ...whose roles grant one of the pairs. */
   requireAnyPermission(
     permissions: readonly {
       [Resource in ResourceOf<Shape>]: readonly [Resource, ActionOf<Shape, Resource>];
     }[ResourceOf<Shape>][],
     options?: GuardOptions,
   ): Middleware;
-  /** …whose session holds one of the roles; 403 `role_required`. */
+  /** ...whose session holds one of the roles; 403 `role_required`. */
   requireRole(role: string | readonly string[], options?: GuardOptions): Middleware;
-  /** …who authenticated within `maxAge` seconds (RFC 9470); 401 `reauthentication_required`. */
+  /** ...who authenticated within `maxAge` seconds (RFC 9470); 401 `reauthentication_required`. */
   requireRecentAuth(options: RecentAuthOptions): Middleware;
-  /** …whose session holds this authentication factor; 403 `factor_required`. */
+  /** ...whose session holds this authentication factor; 403 `factor_required`. */
   requireFactor(type: string, options?: GuardOptions): Middleware;
-  /** …who is not being impersonated; 403 `impersonation_denied`. */
+  /** ...who is not being impersonated; 403 `impersonation_denied`. */
   denyImpersonation(options?: GuardOptions): Middleware;
 
   /** Ends your sign-in handler: sets the cookie and redirects to `return_to`, or begins organization selection. JSON for JSON clients. */

@@ -28,7 +28,7 @@ import { createSwitchOrganization } from "./organization/switch-organization.ts"
 import type { PolicyShape } from "./policy/policy.ts";
 
 /**
- * Makes the middleware: `app.use(auth)` finds out who is asking and attaches it, `auth.requirePermission(…)` and its kin
+ * Makes the middleware: `app.use(auth)` finds out who is asking and attaches it, `auth.requirePermission(...)` and its kin
  * guard the routes.
  *
  * @throws ConfigurationError that lists every mistake in the options.

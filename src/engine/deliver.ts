@@ -9,7 +9,7 @@ import type { Successor } from "./store-answer.ts";
 import type { Resolution } from "./question.ts";
 import type { Engine } from "./engine.ts";
 
-/** Browsers keep a cookie for at most so long (RFC 6265bis §5.5). */
+/** Browsers keep a cookie for at most so long (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
 
 /** Takes what came of a request's credential into its record, headers for the client included. */

@@ -21,7 +21,8 @@ export function sessionOf(engine: Engine, request: IncomingMessage): SignedIn {
   const { session, passedGuard } = lookAt(engine, request, "session");
   const organization = session?.organization;
   if (session === undefined || organization === undefined || !passedGuard) {
-    const suggestion = "Put auth.requireOrganization() or auth.requirePermission(…) in front of the handler.";
+    const suggestion =
+      "Put auth.requireOrganization() or auth.requirePermission(...) in front of the handler.";
     const message = "was called where no guard saw to it that there is a session with an organization.";
     throw new ConfigurationError([{ code: "not_guarded", option: "session", message, suggestion }]);
   }

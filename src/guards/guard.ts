@@ -46,7 +46,7 @@ export function refuseUncalled(name: string, parameters: readonly unknown[]): bo
   const [request, , next] = parameters;
   if (typeof request !== "object" || request === null || !("headers" in request && "method" in request))
     return false;
-  const suggestion = `Write auth.${name}(…).`;
+  const suggestion = `Write auth.${name}(...).`;
   const error = new ConfigurationError([
     {
       code: "guard_not_called",

@@ -2,7 +2,7 @@ import type { Engine } from "../engine/engine.ts";
 import { createGuard } from "./create-guard.ts";
 import { PASSED, type GuardOptions, type Middleware } from "./guard.ts";
 
-/** Lets a member through whose session holds this authentication factor (`totp`, `sso`, …). */
+/** Lets a member through whose session holds this authentication factor (`totp`, `sso`, ...). */
 export function requireFactor(engine: Engine, type: string, options?: GuardOptions): Middleware {
   return createGuard(engine, {
     name: "requireFactor",
@@ -14,7 +14,7 @@ export function requireFactor(engine: Engine, type: string, options?: GuardOptio
         : { status: "denied", code: "factor_required" },
     validate(problems) {
       if (typeof type !== "string" || type === "") {
-        problems.invalid("requireFactor", "names no factor.", 'Pass its type: "totp", "sso", …');
+        problems.invalid("requireFactor", "names no factor.", 'Pass its type: "totp", "sso", ...');
       }
       if (!engine.options.store.capabilities.factors) {
         problems.invalid(

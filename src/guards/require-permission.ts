@@ -79,7 +79,8 @@ function validatePairs(
   pairs: readonly PermissionPair[],
   problems: Problems,
 ): void {
-  if (pairs.length === 0) problems.invalid(name, "names no permission.", 'Pass [["documents", "read"], …].');
+  if (pairs.length === 0)
+    problems.invalid(name, "names no permission.", 'Pass [["documents", "read"], ...].');
   for (const pair of pairs) {
     const [resource, action]: readonly unknown[] = Array.isArray(pair) ? pair : [];
     const call = `${name}(${JSON.stringify(resource)}, ${JSON.stringify(action)})`;
@@ -98,7 +99,7 @@ function validatePairs(
     problems.invalid(
       name,
       "cannot be answered: there is no policy.",
-      "Pass policy: definePolicy({…}) to orgate().",
+      "Pass policy: definePolicy({...}) to orgate().",
     );
   }
 }

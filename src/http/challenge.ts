@@ -6,7 +6,7 @@ export interface Challenge {
 }
 
 /**
- * The `WWW-Authenticate` value (RFC 6750 §3, RFC 9470 §3). Without an error where no credential was sent (RFC 6750 §3.1).
+ * The `WWW-Authenticate` value (RFC 6750 section 3, RFC 9470 section 3). Without an error where no credential was sent (RFC 6750 section 3.1).
  */
 export function bearerChallenge(realm: string, challenge: Challenge = {}): string {
   const parameters = [`realm=${quote(realm)}`];
@@ -15,7 +15,7 @@ export function bearerChallenge(realm: string, challenge: Challenge = {}): strin
   return `Bearer ${parameters.join(", ")}`;
 }
 
-// RFC 9110 §5.6.4: a bare quote would end the string and let what follows pass as parameters.
+// RFC 9110 section 5.6.4: a bare quote would end the string and let what follows pass as parameters.
 function quote(value: string): string {
   return `"${value.replaceAll(/[^\u0020-\u007e]/g, "").replaceAll(/["\\]/g, String.raw`\$&`)}"`;
 }

@@ -9,7 +9,7 @@ export interface CookieAttributes {
   readonly httpOnly: boolean;
 }
 
-// Browsers drop what is larger (RFC 6265 §6.1); the whole line is counted, which is the strictest reading.
+// Browsers drop what is larger (RFC 6265 section 6.1); the whole line is counted, which is the strictest reading.
 const MAX_LINE_LENGTH = 4_096;
 
 /** One `Set-Cookie` line. Values are sent as they are: seals and tokens need no encoding. */
@@ -55,7 +55,7 @@ export function clearEveryForm(
   );
 }
 
-/** The cookies, by name, that a long value is split into: `name.0`, `name.1`, …; or `name` itself where it fits. */
+/** The cookies, by name, that a long value is split into: `name.0`, `name.1`, ...; or `name` itself where it fits. */
 export function splitIntoCookies(
   name: string,
   value: string,

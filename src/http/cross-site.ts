@@ -10,7 +10,7 @@ export interface CrossSiteOptions {
 
 const SAFE_METHODS: ReadonlySet<string | undefined> = new Set(["GET", "HEAD", "OPTIONS"]);
 
-/** Whether the method promises to change nothing (RFC 9110 §9.2.1), and no protocol is switched. */
+/** Whether the method promises to change nothing (RFC 9110 section 9.2.1), and no protocol is switched. */
 export function isSafeMethod(request: IncomingMessage): boolean {
   return SAFE_METHODS.has(request.method) && request.headers.upgrade === undefined;
 }

@@ -8,7 +8,7 @@ export interface Denial {
   readonly detail: string;
   /** Response headers that belong to the answer (`WWW-Authenticate`, `Retry-After`). */
   readonly headers: Readonly<Record<string, string>>;
-  /** Members of the problem beside the standard ones: `resource`, `action`, `organizations`, … */
+  /** Members of the problem beside the standard ones: `resource`, `action`, `organizations`, ... */
   readonly extensions: Readonly<Record<string, unknown>>;
   /** Where a browser is sent instead, if anywhere. */
   readonly redirectTo?: string;

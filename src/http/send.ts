@@ -13,7 +13,7 @@ export function sendJson(
   response.end(JSON.stringify(body));
 }
 
-/** Sends the browser elsewhere with a GET (RFC 9110 §15.4.4). */
+/** Sends the browser elsewhere with a GET (RFC 9110 section 15.4.4). */
 export function redirect(response: ServerResponse, location: string): void {
   response.statusCode = 303;
   response.setHeader("Location", location);

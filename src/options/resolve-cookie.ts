@@ -5,7 +5,7 @@ import { isOptionObject, isSeconds, type Problems } from "./problems.ts";
 const KNOWN = ["password", "name", "domain", "path", "sameSite", "maxAge"] as const;
 const MIN_PASSWORD_LENGTH = 32;
 const MAX_PASSWORDS = 5;
-/** A cookie's name is an HTTP token (RFC 6265 §4.1.1). */
+/** A cookie's name is an HTTP token (RFC 6265 section 4.1.1). */
 export const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
 const DOMAIN = /^(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
 const GENERATE = "Make one with: openssl rand -base64 32.";

@@ -15,7 +15,7 @@ export function resolveStore(given: unknown, problems: Problems): SessionStore {
   if (given === undefined) {
     problems.missing(
       "store",
-      "Pass createAuthority({…}) of orgate/authority, or a SessionStore of your own.",
+      "Pass createAuthority({...}) of orgate/authority, or a SessionStore of your own.",
     );
   } else if (!isStore) {
     problems.invalid(
@@ -34,7 +34,7 @@ export function resolvePolicy(given: unknown, problems: Problems): OrgateOptions
     problems.invalid(
       "policy",
       "is not a policy.",
-      "Pass definePolicy({…}) or a function that resolves to one.",
+      "Pass definePolicy({...}) or a function that resolves to one.",
     );
   }
   return given as OrgateOptions["policy"];

@@ -58,7 +58,7 @@ export function latestRecordOf(request: object): RequestRecord | undefined {
   return records.get(request);
 }
 
-/** Attaches a record and, unless it has no names, the getters `req.member`, `req.organization`, … */
+/** Attaches a record and, unless it has no names, the getters `req.member`, `req.organization`, ... */
 export function attach(request: object, record: RequestRecord): void {
   records.set(request, record);
   if (record.names !== undefined) equip(request, record.names);

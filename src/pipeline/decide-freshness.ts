@@ -25,7 +25,7 @@ export type Freshness = "fresh" | "expired" | "too_old" | "not_yet_valid";
  * Decides, from numbers alone, whether a token is fresh.
  *
  * At the exact second of `exp` (plus tolerance) a token is expired, at the exact age of `maxAge` it is too old, and
- * at `nbf` (minus tolerance) it is valid (RFC 7519 §4.1.4, §4.1.5).
+ * at `nbf` (minus tolerance) it is valid (RFC 7519 section 4.1.4, section 4.1.5).
  */
 export function decideFreshness(times: TokenTimes, limits: FreshnessLimits): Freshness {
   const { now, clockTolerance, maxAge } = limits;

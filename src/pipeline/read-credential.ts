@@ -41,13 +41,13 @@ export interface RequestHead {
 
 const NONE: Reading = { status: "none" };
 const NO_COOKIES: readonly string[] = [];
-// The scheme is a whole token (RFC 9110 §5.6.2): "Bearerish" is another one, "Bearer" before a tab or comma is ours and bad.
+// The scheme is a whole token (RFC 9110 section 5.6.2): "Bearerish" is another one, "Bearer" before a tab or comma is ours and bad.
 const BEARER = /^bearer(?![\w!#$%&'*+.^`|~-]) */i;
 
 /**
  * Reads the one credential of a request: the first source that is present decides alone, without falling back.
  *
- * Only headers are read, never the query or the body (RFC 6750 §2.3).
+ * Only headers are read, never the query or the body (RFC 6750 section 2.3).
  */
 export function readCredential(request: RequestHead, sources: readonly CredentialSource[]): Reading {
   for (const source of sources) {

@@ -18,7 +18,7 @@ export interface SealedSession {
 
 /** How a store's sessions travel, where it has its own ways. */
 export interface CredentialProfile {
-  /** The session cookie's name. @defaultValue by `baseUrl`: `__Host-orgate`, … */
+  /** The session cookie's name. @defaultValue by `baseUrl`: `__Host-orgate`, ... */
   readonly cookieName?: string;
   /** A cookie that holds an opaque session token, asked about once per distinct value. */
   readonly opaqueCookieName?: string;
@@ -115,7 +115,7 @@ export type Outcome =
     }
   | {
       readonly status: "step_up_required";
-      /** `mfa`, `sso`, `email_verification`, … */
+      /** `mfa`, `sso`, `email_verification`, ... */
       readonly reason: string;
       readonly pending?: PendingAuthentication;
       /** Where to go on, if the store knows. */

@@ -7,7 +7,7 @@ export interface JsonWebKey {
   readonly [parameter: string]: unknown;
 }
 
-/** A set of public keys (RFC 7517 §5). */
+/** A set of public keys (RFC 7517 section 5). */
 export interface JsonWebKeySet {
   readonly keys: readonly JsonWebKey[];
 }
@@ -22,7 +22,7 @@ export interface KeySource {
   readonly cooldown?: number;
 }
 
-/** Signature algorithms that orgate verifies (RFC 7518 §3.1, RFC 8037, RFC 9864). */
+/** Signature algorithms that orgate verifies (RFC 7518 section 3.1, RFC 8037, RFC 9864). */
 export type Algorithm = "RS256" | "PS256" | "ES256" | "EdDSA" | "Ed25519";
 
 /** How a store's access tokens are verified. */
