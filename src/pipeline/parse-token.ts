@@ -84,9 +84,22 @@ export function parseHeader(token: string, profile: TokenProfile): ParsedHeader 
   ) {
     return malformed("encoding");
   }
-  const header = decodeObject(token.slice(0, headerEnd));
-  if (header === undefined || !isAllowedHeader(header, profile)) return malformed("header");
+  const header = readHeader(token.slice(0, headerEnd), profile);
+  if (header === undefined) return malformed("header");
   return { status: "parsed", header, payloadStart: headerEnd + 1, payloadEnd };
+}
+
+// Tokens of one signer share their header: the last good one of each profile is not read again.
+const lastHeaders = new WeakMap<TokenProfile, { readonly part: string; readonly header: TokenHeader }>();
+
+function readHeader(part: string, profile: TokenProfile): TokenHeader | undefined {
+  const last = lastHeaders.get(profile);
+  if (last?.part === part) return last.header;
+  const header = decodeObject(part);
+  if (header === undefined || !isAllowedHeader(header, profile)) return undefined;
+  // A copy, because a slice would keep the whole token in memory.
+  lastHeaders.set(profile, { part: Buffer.from(part).toString("latin1"), header });
+  return header;
 }
 
 function malformed(reason: MalformedReason): MalformedToken {

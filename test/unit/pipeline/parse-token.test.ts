@@ -98,7 +98,7 @@ describe("parseToken", () => {
     [1, false],
     [null, false],
     [["k"], false],
-  ])("kid %.40j: %s", (kid, accepted) => {
+  ])("kid %j: %s", (kid, accepted) => {
     const parsed = parseToken(write({ ...HEADER, kid }, {}), PROFILE);
     expect(parsed.status).toBe(accepted ? "parsed" : "malformed");
   });
@@ -126,6 +126,23 @@ describe("parseToken", () => {
 });
 
 describe("parseHeader", () => {
+  it("R-27: remembers a good header for its own profile only", () => {
+    const strict: TokenProfile = { ...PROFILE, algorithms: ["ES256"] };
+    const token = write(HEADER, {});
+    expect([PROFILE, strict, PROFILE, strict].map((profile) => parseHeader(token, profile).status)).toEqual([
+      "parsed",
+      "malformed",
+      "parsed",
+      "malformed",
+    ]);
+  });
+
+  it("reads every header anew that is not the last one", () => {
+    const kids = ["a", "b", "a", "a", "b"];
+    const parsed = kids.map((kid) => parseHeader(write({ ...HEADER, kid }, {}), PROFILE));
+    expect(parsed.map((one) => one.status === "parsed" && one.header.kid)).toEqual(kids);
+  });
+
   it("says where a payload lies that need not be JSON", () => {
     const token = `${base64url(JSON.stringify(HEADER))}.${base64url("foo!")}.AAAA`;
     const parsed = parseHeader(token, PROFILE);

@@ -35,8 +35,7 @@ describe("parseStrictJson", () => {
     ['{"a":[{"\\u005f_proto__":null}]}', "forbidden_key"],
     ["[[[[[[[[[]]]]]]]]]", "too_deep"],
     ['{"a":{"a":{"a":{"a":{"a":{"a":{"a":{"a":{}}}}}}}}}', "too_deep"],
-    ["[".repeat(4000) + "]".repeat(4000), "too_deep"],
-  ])("refuses %.60s: %s", (text, reason) => {
+  ])("refuses %s: %s", (text, reason) => {
     expect(parseStrictJson(text)).toEqual({ status: "refused", reason });
   });
 
@@ -45,6 +44,11 @@ describe("parseStrictJson", () => {
     expect(parseStrictJson(members(256)).status).toBe("parsed");
     expect(parseStrictJson(members(257))).toEqual({ status: "refused", reason: "too_many_keys" });
     expect(parseStrictJson(`[${members(128)},${members(129)}]`)).toMatchObject({ reason: "too_many_keys" });
+  });
+
+  it("refuses thousands of levels, without running out of stack", () => {
+    const deep = "[".repeat(4000) + "]".repeat(4000);
+    expect(parseStrictJson(deep)).toEqual({ status: "refused", reason: "too_deep" });
   });
 
   it("takes other limits", () => {
