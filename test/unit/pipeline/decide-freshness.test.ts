@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import { decideFreshness, type Freshness, type TokenTimes } from "../../../src/pipeline/decide-freshness.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
