@@ -9,6 +9,7 @@ import {
   type Verdict,
 } from "orgate";
 import { createAuthority, memoryDirectory } from "orgate/authority";
+import { handler } from "orgate/express";
 
 /** Nothing but `any` (and what a lost type turns into) can be passed: each call must be an error. */
 declare function acceptOnlyAny(value: { readonly any: unique symbol }): void;
@@ -77,6 +78,16 @@ app.get("/documents/:id", auth.requirePermission("documents", "write"), (req, re
   const verdict: Verdict | undefined = req.verdict;
   res.json({ id, member, organization, memberSession, verdict });
 });
+app.get(
+  "/tenants/:tenant",
+  auth.requireOrganization({ organization: "param:tenant" }),
+  handler<{ tenant: string }>((req, res) => {
+    const tenant: string = req.params.tenant;
+    const member: Member = req.member;
+    const organization: Organization = req.organization;
+    res.json({ tenant, member, organization });
+  }),
+);
 app.use("/select-organization", auth.organizationSelection());
 
 // @ts-expect-error -- no such action

@@ -1,0 +1,37 @@
+import { afterAll, describe, expect, it } from "@jest/globals";
+import { ENTRIES } from "../../scripts/entries.mjs";
+import { createConsumer } from "./consumer.ts";
+import { isDocumented, listDeclaredNames } from "./declared-names.ts";
+import { PUBLIC_NAMES } from "./public-names.ts";
+
+const consumer = createConsumer("esm", { express: "express" });
+afterAll(() => consumer.remove());
+
+const declared = Object.entries(ENTRIES).map(
+  ([subpath, source]) =>
+    [subpath, listDeclaredNames(`dist/esm/${source.replace(/\.ts$/, ".d.ts")}`)] as const,
+);
+
+describe("the public names", () => {
+  it("are those of the table, for every entry", () => {
+    const names = declared.map(([subpath, list]) => {
+      const of = (kind: string): string[] =>
+        list.filter((entry) => entry.kind === kind).map(({ name }) => name);
+      return [subpath, { values: of("value").toSorted(), types: of("type").toSorted() }];
+    });
+    expect(Object.fromEntries(names)).toEqual(PUBLIC_NAMES);
+  });
+
+  it("are there at run time", () => {
+    const { output } = consumer.node("public-names.js");
+    const values = Object.entries(PUBLIC_NAMES).map(([subpath, names]) => [subpath, names.values]);
+    expect(JSON.parse(output)).toEqual(Object.fromEntries(values));
+  });
+
+  it("are documented, each where it is declared", () => {
+    const bare = declared.flatMap(([subpath, list]) =>
+      list.filter((entry) => !isDocumented(entry)).map(({ name }) => `${subpath}: ${name}`),
+    );
+    expect(bare).toEqual([]);
+  });
+});
