@@ -16,22 +16,17 @@ const SEAL_SUFFIX = /~\d/;
  */
 export function findCookie(header: string | undefined, name: string): FoundCookie {
   if (header === undefined) return ABSENT;
-  const first = header.indexOf(name);
-  if (first === -1) return ABSENT;
-  const isOnly = header.indexOf(name, first + name.length) === -1;
-  return isOnly && header[first + name.length] === "="
-    ? findWhole(header, name, first)
-    : findAny(header, name);
-}
-
-/** The usual case, without the bookkeeping: the name occurs once, and not as a chunk's. */
-function findWhole(header: string, name: string, at: number): FoundCookie {
-  if (!startsPair(header, at)) return ABSENT;
+  const at = header.indexOf(name);
+  if (at === -1) return ABSENT;
+  // A value holds no semicolon, so another pair can only begin behind one.
   const end = header.indexOf(";", at);
+  const isOnly = end === -1 || header.indexOf(name, end) === -1;
+  if (!isOnly || header[at + name.length] !== "=" || !startsPair(header, at)) return findAny(header, name);
   const value = trimSpace(header.slice(at + name.length + 1, end === -1 ? undefined : end));
   return value === "" ? ABSENT : { status: "found", value, names: [name] };
 }
 
+/** What the usual case, one cookie in one piece, does without: every pair under the name and its chunks. */
 function findAny(header: string, name: string): FoundCookie {
   const values = collectValues(header, name);
   if (values === undefined) return { status: "ambiguous", names: presentNames(header, name) };
