@@ -49,7 +49,9 @@ export function createBreaker(clock: Clock): Breaker {
     admit() {
       if (!isOpen) return { status: "go", succeeded: close, failed: (after) => fail(after, false) };
       const wait = openUntil - clock();
-      if (wait > 0 || probing) return stop(wait);
+      // A clock that was set back must not lengthen the pause.
+      const isPaused = wait > 0 && wait <= LONGEST_PAUSE;
+      if (isPaused || probing) return stop(wait);
       probing = true;
       return {
         status: "go",
