@@ -37,7 +37,9 @@ export function createInvalidations(): Invalidations {
 
   return {
     ask(target, at) {
-      askedAt.set(nameOf(target), at);
+      const name = nameOf(target);
+      // A message that comes late takes nothing back.
+      askedAt.set(name, Math.max(at, askedAt.get(name) ?? at));
       epoch++;
     },
     refuse(sessionId, because) {

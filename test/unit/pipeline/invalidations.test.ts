@@ -1,0 +1,128 @@
+import { describe, expect, it } from "@jest/globals";
+import type { Invalidation } from "../../../src/coordination/coordinator.ts";
+import { createInvalidations } from "../../../src/pipeline/invalidations.ts";
+import type { VerifiedSession } from "../../../src/pipeline/verified-cache.ts";
+
+const AT = 1_800_000_000;
+
+function sessionOf(more: Partial<VerifiedSession> = {}): VerifiedSession {
+  return {
+    via: "bearer",
+    subject: "user_1",
+    iat: AT - 10,
+    exp: AT + 300,
+    checkedEpoch: -1,
+    member: { id: "member_1", userId: "user_1", organizationId: "org_1", roles: [] },
+    memberSession: {
+      id: "session_1",
+      memberId: "member_1",
+      organizationId: "org_1",
+      authenticationFactors: [],
+      roles: [],
+      customClaims: null,
+    },
+    ...more,
+  };
+}
+
+const OWN: readonly Invalidation[] = [
+  { sessionId: "session_1" },
+  { memberId: "member_1" },
+  { userId: "user_1" },
+  { organizationId: "org_1" },
+];
+const OTHERS: readonly Invalidation[] = [
+  { sessionId: "session_2" },
+  { memberId: "member_2" },
+  { userId: "user_2" },
+  { organizationId: "org_2" },
+];
+/** Names of one kind in place of another's. */
+const CROSSED: readonly Invalidation[] = [
+  { sessionId: "member_1" },
+  { memberId: "user_1" },
+  { userId: "org_1" },
+  { organizationId: "session_1" },
+];
+
+describe("createInvalidations", () => {
+  it("asks about nobody until told to", () => {
+    const invalidations = createInvalidations();
+    expect(invalidations.mustAsk(sessionOf())).toBe(false);
+    expect(invalidations.endingOf("session_1")).toBeUndefined();
+  });
+
+  it.each(OWN)("asks about the session of %j", (target) => {
+    const invalidations = createInvalidations();
+    invalidations.ask(target, AT);
+    expect(invalidations.mustAsk(sessionOf())).toBe(true);
+  });
+
+  it.each([...OTHERS, ...CROSSED])("leaves the session alone that has nothing to do with %j", (target) => {
+    const invalidations = createInvalidations();
+    invalidations.ask(target, AT);
+    expect(invalidations.mustAsk(sessionOf())).toBe(false);
+  });
+
+  it.each([
+    ["issued before", { iat: AT - 1 }, true],
+    ["issued in the same second, because `iat` has no fractions", { iat: AT }, true],
+    ["issued after", { iat: AT + 1 }, false],
+    ["confirmed by the store before", { iat: AT - 60, verifiedAt: AT - 0.001 }, true],
+    ["confirmed by the store after", { iat: AT - 60, verifiedAt: AT + 0.001 }, false],
+    ["confirmed before and issued after", { iat: AT + 1, verifiedAt: AT - 60 }, false],
+  ] satisfies [string, Partial<VerifiedSession>, boolean][])(
+    "asks about a token %s: %j %s",
+    (_, times, expected) => {
+      const invalidations = createInvalidations();
+      invalidations.ask({ memberId: "member_1" }, AT);
+      expect(invalidations.mustAsk(sessionOf(times))).toBe(expected);
+    },
+  );
+
+  it("does not ask about a member without an organization or a person's id by the names it lacks", () => {
+    const invalidations = createInvalidations();
+    invalidations.ask({ userId: "undefined" }, AT);
+    invalidations.ask({ organizationId: "undefined" }, AT);
+    const { organizationId: _none, ...memberSession } = sessionOf().memberSession;
+    const bare = sessionOf({ member: { id: "member_1", roles: [] }, memberSession });
+    expect(invalidations.mustAsk(bare)).toBe(false);
+  });
+
+  it("keeps why a session is over", () => {
+    const invalidations = createInvalidations();
+    invalidations.refuse("session_1", "refuse");
+    invalidations.refuse("session_2", "supersede");
+    expect(invalidations.endingOf("session_1")).toBe("refuse");
+    expect(invalidations.endingOf("session_2")).toBe("supersede");
+    expect(invalidations.endingOf("session_3")).toBeUndefined();
+  });
+
+  it("does not go back: an older message that comes late takes nothing away", () => {
+    const invalidations = createInvalidations();
+    invalidations.ask({ memberId: "member_1" }, AT);
+    invalidations.ask({ memberId: "member_1" }, AT - 60);
+    expect(invalidations.mustAsk(sessionOf({ iat: AT - 1 }))).toBe(true);
+  });
+
+  it("moves its epoch whenever something is added", () => {
+    const invalidations = createInvalidations();
+    const epochs = [invalidations.epoch];
+    invalidations.ask({ memberId: "member_9" }, AT);
+    epochs.push(invalidations.epoch);
+    invalidations.refuse("session_9", "refuse");
+    epochs.push(invalidations.epoch);
+    expect(new Set(epochs).size).toBe(3);
+  });
+
+  it("R-39: takes names of Object.prototype like any other", () => {
+    const invalidations = createInvalidations();
+    expect(invalidations.endingOf("__proto__")).toBeUndefined();
+    expect(invalidations.endingOf("constructor")).toBeUndefined();
+    invalidations.ask({ organizationId: "__proto__" }, AT);
+    expect(invalidations.mustAsk(sessionOf())).toBe(false);
+    const { memberSession } = sessionOf();
+    const named = sessionOf({ memberSession: { ...memberSession, organizationId: "__proto__" } });
+    expect(invalidations.mustAsk(named)).toBe(true);
+  });
+});
