@@ -14,7 +14,7 @@ export async function authenticateCredential(
 ): Promise<Resolution> {
   const vouched = await vouchFor(engine, credential);
   if (vouched.status === "refused") return vouched;
-  const key = credentialKey(credential.value);
+  const key = credentialKey(credential.kind, credential.value);
   const { session } = vouched;
   if (session === undefined) return renewCredential(engine, { key, vouched, reason: "expired", question });
   const ending = engine.invalidations.endingOf(session.memberSession.id);

@@ -35,7 +35,7 @@ export function authenticateRequest(
   if (credential.kind !== "bearer" && isForged(engine, request)) {
     return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
   }
-  const session = serveVerified(engine, credentialKey(credential.value));
+  const session = serveVerified(engine, credentialKey(credential.kind, credential.value));
   if (session === undefined) return authenticateSlowly(engine, record, request, response !== undefined);
   record.session = session;
   tellAuthenticated(engine, record);

@@ -25,7 +25,7 @@ export async function currentCredential(
   credential: Credential,
 ): Promise<StaleCredential | undefined> {
   const { renewer } = engine;
-  let key = credentialKey(credential.value);
+  let key = credentialKey(credential.kind, credential.value);
   let current: StaleCredential | undefined;
   for (let step = 0; step < MAX_STEPS; step++) {
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
@@ -40,7 +40,7 @@ export async function currentCredential(
       ...(sealed !== undefined && { sealed }),
       ...(claims !== undefined && { claims }),
     };
-    const next = credentialKey(successor.cookieValue ?? accessToken);
+    const next = credentialKey(credential.kind, successor.cookieValue ?? accessToken);
     if (next === key) break;
     key = next;
   }

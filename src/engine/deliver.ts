@@ -43,7 +43,9 @@ function isOvertaken(engine: Engine, record: RequestRecord): boolean {
 }
 
 function endingOf({ superseded }: Engine, { credential }: RequestRecord): Ending | undefined {
-  return credential === undefined ? undefined : superseded.get(credentialKey(credential.value));
+  return credential === undefined
+    ? undefined
+    : superseded.get(credentialKey(credential.kind, credential.value));
 }
 
 function deliverSuccessor(

@@ -104,10 +104,11 @@ function continueFrom(engine: Engine, step: RenewalStep, answer: StoreAnswer): R
   const { accessToken, sealed, claims } = successor;
   return {
     ...step,
-    key: credentialKey(successor.cookieValue ?? accessToken),
+    key: credentialKey(step.vouched.kind, successor.cookieValue ?? accessToken),
     reason: need === "expired" || need === "too_old" ? need : "asked",
     vouched: {
       status: "vouched",
+      kind: step.vouched.kind,
       via: step.vouched.via,
       accessToken,
       session,
@@ -124,14 +125,12 @@ function withholdRefreshToken(vouched: Vouched): Vouched {
 }
 
 function conclude(engine: Engine, step: RenewalStep, answer: StoreAnswer, isLater: boolean): Resolution {
-  const { via } = step.vouched;
+  const { kind, via } = step.vouched;
   switch (answer.status) {
     case "active": {
       const { session, successor, isNew } = answer;
-      engine.cache.set(
-        isNew ? credentialKey(successor.cookieValue ?? successor.accessToken) : step.key,
-        session,
-      );
+      const { cookieValue, accessToken } = successor;
+      engine.cache.set(isNew ? credentialKey(kind, cookieValue ?? accessToken) : step.key, session);
       return { status: "authenticated", session, source: "store", ...((isNew || isLater) && { successor }) };
     }
     case "ended":

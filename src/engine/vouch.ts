@@ -9,6 +9,7 @@ import type { Engine } from "./engine.ts";
 /** A credential that is vouched for, by a good signature or a good seal of ours. */
 export interface Vouched {
   readonly status: "vouched";
+  readonly kind: Credential["kind"];
   readonly via: "bearer" | "cookie";
   readonly accessToken?: string;
   readonly sealed?: SealedSession;
@@ -37,7 +38,7 @@ export async function vouchFor(engine: Engine, credential: Credential): Promise<
     case "sealed":
       return vouchForSeal(engine, credential);
     default:
-      return { status: "vouched", via: "cookie", opaqueToken: credential.value };
+      return { status: "vouched", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
   }
 }
 
@@ -48,7 +49,7 @@ async function vouchForToken(engine: Engine, { kind, value }: Credential): Promi
   if (verification.status === "rejected") return refuseToken(engine, via, verification.reason);
   const session = interpretClaims(engine, { via, claims: verification.claims });
   if (session === undefined) return refuseToken(engine, via, "class");
-  return { status: "vouched", via, accessToken: value, claims: verification.claims, session };
+  return { status: "vouched", kind, via, accessToken: value, claims: verification.claims, session };
 }
 
 async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Vouched | Refused> {
@@ -64,7 +65,7 @@ async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Vouc
   }
   const session = interpretClaims(engine, { via: "cookie", claims, sealed });
   if (session === undefined) return refuseMisconfigured(engine, "class");
-  return { status: "vouched", via: "cookie", accessToken, sealed, claims, session };
+  return { status: "vouched", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
 }
 
 /** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */
@@ -76,7 +77,7 @@ function judgeSealedToken(
   if (reason === "malformed") return refuseSession(engine, reason, true);
   const { clock, clockTolerance } = engine.options;
   if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
-    return { status: "vouched", via: "cookie", accessToken: sealed.accessToken, sealed };
+    return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
   }
   return refuseMisconfigured(engine, reason);
 }

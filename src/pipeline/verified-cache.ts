@@ -22,12 +22,13 @@ export interface VerifiedCache {
 }
 
 /**
- * Names a credential by the SHA-256 of its bytes, so that no token is kept in memory.
+ * Names a credential by its kind and the SHA-256 of its bytes, so that no token is kept in memory.
  *
- * Only canonical credentials are ever verified, so one session has one key.
+ * Only canonical credentials are ever verified, so one session has one key. The kind is part of it because what is good as
+ * a bearer token is not thereby good inside a cookie, nor the other way round.
  */
-export function credentialKey(value: string): string {
-  return hash("sha256", value, "base64");
+export function credentialKey(kind: string, value: string): string {
+  return `${kind} ${hash("sha256", value, "base64")}`;
 }
 
 /** A cache of verified credentials, least recently used out first. Bad credentials never enter it, so they cannot flood it. */
