@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from "jose";
 import type { Clock } from "../clock.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../stores/token-profile.ts";
-import { algorithmOf, deriveSecret, importPrivateKey } from "./signing-key.ts";
+import { algorithmOf, deriveSecret, importPrivateKey, publicParametersOf } from "./signing-key.ts";
 
 /** Signs access tokens, and keeps the keys that do. */
 export interface Issuer {
@@ -37,7 +37,6 @@ interface RingKey {
 }
 
 const DEFAULT_ALGORITHM: Algorithm = "ES256";
-const PUBLIC_PARAMETERS = ["crv", "x", "y", "n", "e"] as const;
 
 /**
  * Makes the issuer. Without keys of the application's, the first is made when it is first needed.
@@ -118,14 +117,6 @@ async function makeKey(algorithm: Algorithm): Promise<RingKey> {
 
 async function toRingKey(jwk: JsonWebKey, algorithm: Algorithm): Promise<RingKey> {
   const kid = jwk.kid ?? (await calculateJwkThumbprint(jwk));
-  const publicJwk: Record<string, unknown> & { kty: string } = {
-    kty: jwk.kty,
-    kid,
-    alg: algorithm,
-    use: "sig",
-  };
-  for (const parameter of PUBLIC_PARAMETERS) {
-    if (jwk[parameter] !== undefined) publicJwk[parameter] = jwk[parameter];
-  }
+  const publicJwk = { kty: jwk.kty, ...publicParametersOf(jwk), kid, alg: algorithm, use: "sig" };
   return { kid, algorithm, privateKey: importPrivateKey(jwk), privateJwk: jwk, publicJwk };
 }

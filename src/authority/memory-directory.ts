@@ -64,7 +64,8 @@ class DirectoryTables {
   readonly #listeners = new Set<(change: DirectoryChange) => void>();
 
   constructor(input: MemoryDirectoryInput) {
-    this.add(input);
+    assertSound(input);
+    this.#store(input);
   }
 
   placesOf(userId: string): ReadonlyMap<string, DirectoryMembership> | undefined {
@@ -79,15 +80,12 @@ class DirectoryTables {
   /** Adds all of it, or nothing. */
   add({ users = [], organizations = [], memberships = [] }: MemoryDirectoryInput): void {
     const known = [...this.#places.values()].flatMap((places) => [...places.values()]);
-    const problems = findDirectoryProblems({
+    assertSound({
       users: [...this.users.values(), ...users],
       organizations: [...this.organizations.values(), ...organizations],
       memberships: [...known, ...memberships],
     });
-    if (problems.length > 0) throw new ConfigurationError(problems);
-    for (const user of users) this.users.set(user.id, copyOf(user));
-    for (const organization of organizations) this.organizations.set(organization.id, copyOf(organization));
-    for (const membership of memberships) this.#place(membership);
+    this.#store({ users, organizations, memberships });
   }
 
   setRoles(userId: string, organizationId: string, roles: readonly string[]): void {
@@ -121,6 +119,12 @@ class DirectoryTables {
     return () => this.#listeners.delete(listener);
   }
 
+  #store({ users = [], organizations = [], memberships = [] }: MemoryDirectoryInput): void {
+    for (const user of users) this.users.set(user.id, copyOf(user));
+    for (const organization of organizations) this.organizations.set(organization.id, copyOf(organization));
+    for (const membership of memberships) this.#place(membership);
+  }
+
   #place(membership: DirectoryMembership): void {
     const { userId, organizationId, roles } = membership;
     const places = this.#places.get(userId) ?? new Map<string, DirectoryMembership>();
@@ -130,6 +134,11 @@ class DirectoryTables {
   #tell(change: DirectoryChange): void {
     for (const listener of this.#listeners) listener(change);
   }
+}
+
+function assertSound(input: MemoryDirectoryInput): void {
+  const problems = findDirectoryProblems(input);
+  if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
 function unknownMembership(userId: string, organizationId: string): ConfigurationProblem {

@@ -1,4 +1,4 @@
-import { createPrivateKey, hkdfSync } from "node:crypto";
+import { createPrivateKey, createPublicKey, hkdfSync, sign, verify } from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Algorithm, JsonWebKey } from "../stores/token-profile.ts";
 
@@ -21,6 +21,17 @@ export function algorithmOf(jwk: JsonWebKey): Algorithm {
 /** Imports a private JWK that has no problem. */
 export function importPrivateKey(jwk: JsonWebKey): KeyObject {
   return createPrivateKey({ key: { ...jwk }, format: "jwk" });
+}
+
+/** What may be published of a key. */
+export function publicParametersOf(jwk: JsonWebKey): Record<string, unknown> {
+  const { crv, x, y, n, e } = jwk;
+  const parameters = Object.entries({ crv, x, y, n, e });
+  return Object.fromEntries(parameters.filter(([, value]) => value !== undefined));
+}
+
+function importPublicKey(jwk: JsonWebKey): KeyObject {
+  return createPublicKey({ key: { kty: jwk.kty, ...publicParametersOf(jwk) }, format: "jwk" });
 }
 
 /** Derives a secret for another purpose, which tells nothing of the key. */
@@ -48,14 +59,19 @@ function algorithmsOf(jwk: JsonWebKey): readonly Algorithm[] {
 
 function findMaterialProblem(jwk: JsonWebKey): { problem: string } | undefined {
   try {
-    const { asymmetricKeyDetails: details } = importPrivateKey(jwk);
+    const privateKey = importPrivateKey(jwk);
+    const details = privateKey.asymmetricKeyDetails;
     if (details?.modulusLength !== undefined && details.modulusLength < 2048) {
       return { problem: "is too weak: RSA needs 2048 bits." };
     }
     if (details?.publicExponent !== undefined && details.publicExponent < 65_537n) {
       return { problem: "is too weak: its public exponent must be at least 65537." };
     }
-    return undefined;
+    // Not every mismatch of the two halves is found when a key is imported.
+    const digest = jwk.kty === "OKP" ? null : "sha256";
+    const sample = Buffer.from("orgate");
+    const isPair = verify(digest, sample, importPublicKey(jwk), sign(digest, sample, privateKey));
+    return isPair ? undefined : { problem: "is not a valid private key." };
   } catch {
     return { problem: "is not a valid private key." };
   }

@@ -1,0 +1,113 @@
+import { describe, expect, it } from "@jest/globals";
+import { dependOnDirectory, dependOnRepository } from "../../../src/authority/dependable.ts";
+import { memoryRepository } from "../../../src/authority/index.ts";
+import type { Directory } from "../../../src/authority/index.ts";
+import { OrgateError } from "../../../src/errors.ts";
+import { makeDirectory, refusal, refusedWith } from "./set-up.ts";
+
+function answering(method: keyof Directory, answer: unknown): ReturnType<typeof dependOnDirectory> {
+  return dependOnDirectory({ ...makeDirectory(), [method]: async () => answer });
+}
+
+describe("a directory that can be depended on", () => {
+  it.each<[keyof Directory, unknown]>([
+    ["user", "user_ada"],
+    ["user", {}],
+    ["user", { id: "user_ada" }],
+    ["user", { id: "user_bob", emailAddress: "bob@example.com" }],
+    ["user", { id: "user_ada", emailAddress: "a@example.com", balance: 10n }],
+    ["organization", { id: "org_acme" }],
+    ["organization", { id: "org_globex", name: "Globex" }],
+    ["membership", { userId: "user_ada", organizationId: "org_acme" }],
+    ["membership", { userId: "user_ada", organizationId: "org_acme", roles: "admin" }],
+    ["membership", { userId: "user_ada", organizationId: "org_acme", roles: [7] }],
+    ["membership", { userId: "user_bob", organizationId: "org_acme", roles: [] }],
+    ["membership", { userId: "user_ada", organizationId: "org_globex", roles: [] }],
+    ["memberships", undefined],
+    ["memberships", {}],
+    ["memberships", [{ userId: "user_bob", organizationId: "org_acme", roles: [] }]],
+  ])("is unavailable where %s answers with nonsense: %#", async (method, answer) => {
+    const directory = answering(method, answer);
+    const asking = {
+      user: () => directory.user("user_ada"),
+      organization: () => directory.organization("org_acme"),
+      membership: () => directory.membership("user_ada", "org_acme"),
+      memberships: () => directory.memberships("user_ada"),
+    }[method as "user"];
+    expect(await refusedWith(asking())).toBe("store_unavailable dependency_malformed");
+  });
+
+  it("knows an absence, as databases say it too", async () => {
+    expect(await answering("user", undefined).user("user_ada")).toBeUndefined();
+    expect(await answering("user", null).user("user_ada")).toBeUndefined();
+    expect(await answering("memberships", []).memberships("user_ada")).toEqual([]);
+  });
+
+  it("hands rows over as JSON", async () => {
+    const row = { id: "user_ada", emailAddress: "a@example.com", createdAt: new Date(0), secret: undefined };
+    expect(await answering("user", row).user("user_ada")).toEqual({
+      id: "user_ada",
+      emailAddress: "a@example.com",
+      createdAt: "1970-01-01T00:00:00.000Z",
+    });
+  });
+
+  it("keeps the methods of a class on their instance", async () => {
+    class Own implements Directory {
+      readonly #rows = makeDirectory();
+      user(id: string): ReturnType<Directory["user"]> {
+        return this.#rows.user(id);
+      }
+      userByEmailAddress(emailAddress: string): ReturnType<Directory["userByEmailAddress"]> {
+        return this.#rows.userByEmailAddress(emailAddress);
+      }
+      organization(id: string): ReturnType<Directory["organization"]> {
+        return this.#rows.organization(id);
+      }
+      membership(userId: string, id: string): ReturnType<Directory["membership"]> {
+        return this.#rows.membership(userId, id);
+      }
+      memberships(userId: string): ReturnType<Directory["memberships"]> {
+        return this.#rows.memberships(userId);
+      }
+    }
+    const directory = dependOnDirectory(new Own());
+    expect(await directory.organization("org_acme")).toMatchObject({ name: "Acme" });
+    expect(await directory.memberships("user_ada")).toHaveLength(2);
+  });
+});
+
+describe("trouble", () => {
+  it.each([
+    ["an error", new TypeError("password=canary"), "TypeError"],
+    ["a text", "password=canary", "string"],
+    ["nothing", undefined, "undefined"],
+  ])("is told from answers, whatever is thrown, and not repeated: %s", async (_case, thrown, kind) => {
+    const broken = async (): Promise<never> => {
+      // oxlint-disable-next-line only-throw-error -- others do
+      throw thrown;
+    };
+    const repository = dependOnRepository({ ...memoryRepository(), read: broken });
+    const error = await refusal(repository.read("sessions", "a"));
+    expect(error).toMatchObject({ code: "store_unavailable", status: 503 });
+    expect(error.message).toBe(`repository.read failed (${kind})`);
+    const directory = dependOnDirectory({ ...makeDirectory(), user: broken });
+    expect((await refusal(directory.user("a"))).message).toBe(`directory.user failed (${kind})`);
+  });
+
+  it("of our own making stays what it is", async () => {
+    const own = new OrgateError("sign_in_failed", { reason: "suspended" });
+    const directory = dependOnDirectory({ ...makeDirectory(), user: async () => Promise.reject(own) });
+    expect(await refusal(directory.user("a"))).toBe(own);
+  });
+
+  it("is told from answers also where a method is not asynchronous", async () => {
+    const directory = dependOnDirectory({
+      ...makeDirectory(),
+      memberships: () => {
+        throw new RangeError("x");
+      },
+    });
+    expect(await refusedWith(directory.memberships("a"))).toBe("store_unavailable dependency_failed");
+  });
+});
