@@ -71,7 +71,17 @@ const ZONES: Readonly<Record<string, Zone>> = {
   },
   organization: {
     files: ["organization/"],
-    imports: [...CONTRACTS, "problems", "http", "2b unseal", "5 attach", "engine"],
+    imports: [
+      ...CONTRACTS,
+      "problems",
+      "http",
+      "1 read",
+      "2b unseal",
+      "4 renew",
+      "5 attach",
+      "verified cache",
+      "engine",
+    ],
     types: ["guards"],
   },
   instance: { files: ["orgate-instance.ts"], imports: CONTRACTS, types: ["guards", "organization"] },
