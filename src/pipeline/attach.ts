@@ -89,7 +89,9 @@ const READERS: { readonly [P in Property]: (record: RequestRecord) => unknown } 
   verdict: (record) => record.verdict,
 };
 
-const equipped = new WeakMap<object, Set<AttachNames>>();
+const PROPERTIES = Object.keys(READERS) as Property[];
+
+const equipped = new WeakMap<object, WeakSet<AttachNames>>();
 const derived = new WeakMap<object, object>();
 
 /**
@@ -106,9 +108,8 @@ function equip(request: object, names: AttachNames): void {
   }
   const known = equipped.get(prototype);
   if (known?.has(names)) return;
-  equipped.set(prototype, (known ?? new Set()).add(names));
-  for (const property of Object.keys(READERS) as Property[])
-    defineGetter(prototype, names[property], property);
+  equipped.set(prototype, (known ?? new WeakSet()).add(names));
+  for (const property of PROPERTIES) defineGetter(prototype, names[property]);
 }
 
 function derive(prototype: object): object {
@@ -119,16 +120,20 @@ function derive(prototype: object): object {
   return between;
 }
 
-function defineGetter(prototype: object, name: string, property: Property): void {
+function defineGetter(prototype: object, name: string): void {
   Object.defineProperty(prototype, name, {
     configurable: true,
     enumerable: true,
+    // Instances that share the prototype may mean different things by one name: each request's own record decides.
     get(this: object) {
-      let record = records.get(this);
-      while (record !== undefined && record.names?.[property] !== name) record = record.previous;
-      if (record === undefined) return undefined;
-      record.used = true;
-      return READERS[property](record);
+      for (let record = records.get(this); record !== undefined; record = record.previous) {
+        const { names } = record;
+        const property = names && PROPERTIES.find((candidate) => names[candidate] === name);
+        if (property === undefined) continue;
+        record.used = true;
+        return READERS[property](record);
+      }
+      return undefined;
     },
     // Assigning shadows it for this request; guards never read it.
     set(this: object, value: unknown) {

@@ -1,0 +1,303 @@
+import { IncomingMessage } from "node:http";
+import { Socket } from "node:net";
+import { inspect } from "node:util";
+import { describe, expect, it } from "@jest/globals";
+import express from "express";
+import {
+  attach,
+  latestRecordOf,
+  recordOf,
+  stateOf,
+  type AttachNames,
+  type RequestRecord,
+} from "../../../src/pipeline/attach.ts";
+import type { VerifiedSession } from "../../../src/pipeline/verified-cache.ts";
+import { makeRequest } from "../../support/exchange.ts";
+
+const NAMES: AttachNames = Object.freeze({
+  member: "member",
+  organization: "organization",
+  memberSession: "memberSession",
+  verdict: "verdict",
+});
+
+const VERDICT = Object.freeze({
+  authorized: true,
+  grantingRoles: ["admin"],
+  resource: "documents",
+  action: "read",
+  via: "role",
+  source: "local",
+} as const);
+
+function sessionOf(id: string, organizationId: string | undefined = "org_1"): VerifiedSession {
+  return {
+    via: "cookie",
+    subject: id,
+    iat: 0,
+    exp: 1,
+    checkedEpoch: -1,
+    member: { id, roles: [] },
+    memberSession: {
+      id: `session of ${id}`,
+      memberId: id,
+      authenticationFactors: [],
+      roles: [],
+      customClaims: null,
+    },
+    ...(organizationId !== undefined && { organization: { id: organizationId } }),
+  };
+}
+
+function recordFor(request: object, more: Partial<RequestRecord> = {}): RequestRecord {
+  return {
+    owner: {},
+    names: NAMES,
+    previous: latestRecordOf(request),
+    arrivedAt: 0,
+    credential: undefined,
+    hasCredential: true,
+    presentCookies: [],
+    state: undefined,
+    session: sessionOf("ada"),
+    source: "local",
+    confirmed: false,
+    verdict: undefined,
+    passedGuard: false,
+    used: false,
+    cookies: undefined,
+    headers: undefined,
+    closed: false,
+    ...more,
+  };
+}
+
+/** Reads a property that no type knows of. */
+function read(request: object, name: string): unknown {
+  return Reflect.get(request, name);
+}
+
+/** A request the way an Express application hands it on. */
+function expressRequest(app = express()): IncomingMessage {
+  const request = makeRequest();
+  Object.setPrototypeOf(request, app.request);
+  return request;
+}
+
+describe.each([
+  ["node:http", () => makeRequest()],
+  ["Express", () => expressRequest()],
+])("attach, on a request of %s", (_, make) => {
+  it("makes what is known readable, and notes that somebody looked", () => {
+    const request = make();
+    const record = recordFor(request, { verdict: VERDICT });
+    attach(request, record);
+    expect(record.used).toBe(false);
+    expect(read(request, "member")).toBe(record.session?.member);
+    expect(record.used).toBe(true);
+    expect(read(request, "organization")).toBe(record.session?.organization);
+    expect(read(request, "memberSession")).toBe(record.session?.memberSession);
+    expect(read(request, "verdict")).toBe(VERDICT);
+  });
+
+  it("gives the same object at every reading", () => {
+    const request = make();
+    attach(request, recordFor(request));
+    expect(read(request, "member")).toBe(read(request, "member"));
+  });
+
+  it("gives nothing where nobody is signed in, or no organization was chosen", () => {
+    const anonymous = make();
+    attach(anonymous, recordFor(anonymous, { session: undefined, state: { status: "anonymous" } }));
+    expect(
+      ["member", "organization", "memberSession", "verdict"].map((name) => read(anonymous, name)),
+    ).toEqual([undefined, undefined, undefined, undefined]);
+    const { organization: _none, ...session } = sessionOf("ada");
+    const unchosen = make();
+    attach(unchosen, recordFor(unchosen, { session }));
+    expect(read(unchosen, "organization")).toBeUndefined();
+    expect(read(unchosen, "member")).toEqual({ id: "ada", roles: [] });
+  });
+
+  it("tells requests apart that share a prototype", () => {
+    const [first, second] = [make(), make()];
+    attach(first, recordFor(first, { session: sessionOf("ada") }));
+    attach(second, recordFor(second, { session: sessionOf("bob") }));
+    expect(read(first, "member")).toMatchObject({ id: "ada" });
+    expect(read(second, "member")).toMatchObject({ id: "bob" });
+  });
+
+  it("uses other names where it is told to", () => {
+    const request = make();
+    attach(request, recordFor(request, { names: { ...NAMES, organization: "tenant", member: "user" } }));
+    expect(read(request, "tenant")).toMatchObject({ id: "org_1" });
+    expect(read(request, "user")).toMatchObject({ id: "ada" });
+    expect(read(request, "organization")).toBeUndefined();
+  });
+
+  it("attaches nothing where it is told to, and keeps the record all the same", () => {
+    const request = make();
+    const record = recordFor(request, { names: undefined });
+    attach(request, record);
+    expect(read(request, "member")).toBeUndefined();
+    expect(recordOf(request, record.owner)).toBe(record);
+  });
+
+  it("R-42: lets a later assignment shadow it for that request alone, and keeps the record as it was", () => {
+    const [request, other] = [make(), make()];
+    const record = recordFor(request);
+    attach(request, record);
+    attach(other, recordFor(other));
+    const forged = { id: "mallory", roles: ["admin"] };
+    Reflect.set(request, "member", forged);
+    expect(read(request, "member")).toBe(forged);
+    Reflect.set(request, "member", { id: "again" });
+    expect(read(request, "member")).toEqual({ id: "again" });
+    expect(record.session?.member.id).toBe("ada");
+    expect(recordOf(request, record.owner)?.session?.member.id).toBe("ada");
+    expect(read(other, "member")).toMatchObject({ id: "ada" });
+    expect(Reflect.deleteProperty(request, "member")).toBe(true);
+    expect(read(request, "member")).toMatchObject({ id: "ada" });
+  });
+
+  it("R-42: leaves alone what was assigned before, and does not take it for its own", () => {
+    const request = make();
+    const foreign = { id: "mallory" };
+    Reflect.set(request, "member", foreign);
+    const record = recordFor(request);
+    attach(request, record);
+    expect(read(request, "member")).toBe(foreign);
+    expect(recordOf(request, record.owner)?.session?.member.id).toBe("ada");
+  });
+
+  it("R-42: finds no record in objects that look like a request", () => {
+    const request = make();
+    const record = recordFor(request);
+    attach(request, record);
+    expect(recordOf(Object.assign(makeRequest(), request), record.owner)).toBeUndefined();
+    expect(recordOf(Object.create(request) as object, record.owner)).toBeUndefined();
+    expect(recordOf(request, {})).toBeUndefined();
+  });
+
+  it("gives the properties of the instance mounted last, and keeps a record for each", () => {
+    const request = make();
+    const first = recordFor(request, { session: sessionOf("ada") });
+    attach(request, first);
+    const second = recordFor(request, { session: sessionOf("bob") });
+    attach(request, second);
+    expect(read(request, "member")).toMatchObject({ id: "bob" });
+    expect([first.used, second.used]).toEqual([false, true]);
+    expect(recordOf(request, first.owner)).toBe(first);
+    expect(recordOf(request, second.owner)).toBe(second);
+    expect(latestRecordOf(request)).toBe(second);
+  });
+
+  it("gives each of two instances the names it goes by", () => {
+    const request = make();
+    attach(request, recordFor(request, { session: sessionOf("ada"), names: { ...NAMES, member: "staff" } }));
+    attach(request, recordFor(request, { session: sessionOf("bob") }));
+    expect(read(request, "staff")).toMatchObject({ id: "ada" });
+    expect(read(request, "member")).toMatchObject({ id: "bob" });
+  });
+
+  it("falls back to the instance before, where the last one attaches nothing", () => {
+    const request = make();
+    attach(request, recordFor(request, { session: sessionOf("ada") }));
+    attach(request, recordFor(request, { session: sessionOf("bob"), names: undefined }));
+    expect(read(request, "member")).toMatchObject({ id: "ada" });
+  });
+
+  it("keeps apart two instances that give one name to different things", () => {
+    const [first, second] = [make(), make()];
+    attach(first, recordFor(first, { names: { ...NAMES, member: "owner" } }));
+    attach(second, recordFor(second, { names: { ...NAMES, organization: "owner" } }));
+    expect(read(first, "owner")).toMatchObject({ id: "ada" });
+    expect(read(second, "owner")).toMatchObject({ id: "org_1" });
+  });
+
+  it("shows nobody to whoever only looks at the request's prototype", () => {
+    const request = make();
+    attach(request, recordFor(request));
+    expect(read(Object.getPrototypeOf(request) as object, "member")).toBeUndefined();
+  });
+});
+
+describe("the prototypes of a process", () => {
+  it("leave Node's own alone", () => {
+    const before = Reflect.ownKeys(IncomingMessage.prototype);
+    const request = new IncomingMessage(new Socket());
+    attach(request, recordFor(request));
+    expect(Reflect.ownKeys(IncomingMessage.prototype)).toEqual(before);
+    expect(request).toBeInstanceOf(IncomingMessage);
+    expect(new IncomingMessage(new Socket())).not.toHaveProperty("member");
+  });
+
+  it("share one in between for all requests of node:http", () => {
+    const [first, second] = [makeRequest(), makeRequest()];
+    attach(first, recordFor(first));
+    attach(second, recordFor(second));
+    expect(Object.getPrototypeOf(first)).toBe(Object.getPrototypeOf(second));
+  });
+
+  it("get getters once where they are an application's own, and no other application's", () => {
+    const app = express();
+    const other = express();
+    const request = expressRequest(app);
+    attach(request, recordFor(request));
+    const own = Object.getOwnPropertyDescriptor(app.request, "member");
+    expect(Object.getPrototypeOf(request)).toBe(app.request);
+    expect(own).toMatchObject({ get: expect.any(Function), configurable: true });
+    const second = expressRequest(app);
+    attach(second, recordFor(second));
+    expect(Object.getOwnPropertyDescriptor(app.request, "member")).toEqual(own);
+    expect("member" in other.request).toBe(false);
+    expect("member" in express.request).toBe(false);
+  });
+
+  it("hand the getters down to an application that is mounted in another", () => {
+    const app = express();
+    const inner = express();
+    app.use("/inner", inner);
+    const request = expressRequest(app);
+    attach(request, recordFor(request));
+    Object.setPrototypeOf(request, inner.request);
+    expect(read(request, "member")).toMatchObject({ id: "ada" });
+  });
+});
+
+describe("stateOf", () => {
+  it("is made from the session once, and frozen", () => {
+    const record = recordFor({});
+    const state = stateOf(record);
+    expect(state).toEqual({
+      status: "authenticated",
+      via: "cookie",
+      member: record.session?.member,
+      organization: { id: "org_1" },
+      memberSession: record.session?.memberSession,
+    });
+    expect(Object.isFrozen(state)).toBe(true);
+    expect(stateOf(record)).toBe(state);
+  });
+
+  it("says nothing of an organization where none is chosen", () => {
+    const { organization: _none, ...session } = sessionOf("ada");
+    expect(stateOf(recordFor({}, { session }))).not.toHaveProperty("organization");
+  });
+
+  it("is what was found out where nobody is signed in", () => {
+    const state = { status: "anonymous" } as const;
+    expect(stateOf(recordFor({}, { session: undefined, state }))).toBe(state);
+  });
+
+  it("never makes somebody out of nothing", () => {
+    expect(() => stateOf(recordFor({}, { session: undefined }))).toThrow(TypeError);
+  });
+
+  it("R-44: does not show the credential to whoever prints the request", () => {
+    const request = makeRequest();
+    const credential = { kind: "bearer", value: "canary.canary.canary", cookieNames: [] } as const;
+    attach(request, recordFor(request, { credential }));
+    expect(inspect(request, { depth: 9, showHidden: true, getters: true })).not.toContain("canary");
+  });
+});
