@@ -370,6 +370,7 @@ describe("R-20: interleavings", () => {
         calls = [];
         renewer = makeRenewer();
         const open = new Set<Call>();
+        let mostInFlight = 0;
         const results: { key: string; since: number; result: Promise<RenewalResult<Answer> | "failed"> }[] =
           [];
         for (const step of steps) {
@@ -380,9 +381,9 @@ describe("R-20: interleavings", () => {
             results.push({ key: step.key, since, result });
             for (const made of calls.slice(before)) open.add(made);
             const inFlight = [...open].filter(
-              (made) => made.key === step.key && now - made.startedAt < BUDGET * 6,
+              ({ key, startedAt }) => key === step.key && now - startedAt < 30,
             );
-            expect(inFlight.length).toBeLessThanOrEqual(1);
+            mostInFlight = Math.max(mostInFlight, inFlight.length);
           } else if (step.do === "wait") {
             now += step.seconds;
             await jest.advanceTimersByTimeAsync(step.seconds * 1_000);
@@ -396,6 +397,7 @@ describe("R-20: interleavings", () => {
           }
         }
         await jest.advanceTimersByTimeAsync(60_000);
+        expect(mostInFlight).toBeLessThanOrEqual(1);
         for (const { key, since, result } of results) {
           const settled = settledOf(await result);
           if (settled === undefined) continue;
