@@ -8,7 +8,8 @@ export function isNavigation(request: IncomingMessage): boolean {
 
 /** Whether `Accept` names HTML; a wildcard does not. */
 export function acceptsHtml(request: IncomingMessage): boolean {
-  return request.headers.accept?.includes("text/html") ?? false;
+  // Media types are case-insensitive (RFC 9110 section 8.3.1).
+  return /\btext\/html\b/i.test(request.headers.accept ?? "");
 }
 
 /** Whether the client is a program that speaks JSON: it says so in `Accept`, or sends JSON without asking for HTML. */
