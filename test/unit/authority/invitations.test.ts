@@ -99,11 +99,21 @@ describe("an invitation", () => {
   });
 
   it("is good once for many at once", async () => {
-    const world = makeWorld();
+    const directory = makeDirectory();
+    let additions = 0;
+    const world = makeWorld({
+      directory: {
+        ...directory,
+        addMembership: async (membership) => {
+          additions += 1;
+          await directory.addMembership(membership).catch(() => "there already");
+        },
+      },
+    });
     const token = await inviteNora(world);
     const outcomes = await Promise.allSettled(Array.from({ length: 8 }, () => accept(world, token)));
     expect(outcomes.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
-    expect(await world.directory.memberships("user_nora")).toHaveLength(1);
+    expect(additions).toBe(1);
   });
 
   it("is for its address, and is not spent by another", async () => {

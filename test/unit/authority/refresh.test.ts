@@ -178,11 +178,13 @@ describe("R-24: a refresh token that was never handed out", () => {
   it("ends nobody's session, whatever session it names", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
-    const { refreshToken: current } = await refresh(world, refreshToken);
-    await refresh(world, current);
-    world.clock.now += 1000;
+    let { refreshToken: current } = await refresh(world, refreshToken);
+    for (let time = 0; time < 3; time += 1) {
+      world.clock.now += 1000;
+      ({ refreshToken: current } = await refresh(world, current));
+    }
     const bytes = Buffer.from(current, "base64url");
-    const forgeries = [0, 1, 2, 3, 99].map((generation) => {
+    const forgeries = [0, 1, 2, 3, 4, 5, 99].map((generation) => {
       const forged = Buffer.from(bytes);
       forged.writeUInt32BE(generation, 18);
       forged.fill(7, 22);
