@@ -1,0 +1,22 @@
+import { describe, expect, it } from "@jest/globals";
+import { makeWorld, refusedWith, signInAda } from "./set-up.ts";
+
+describe("a session that others write without end", () => {
+  it("is unavailable, and not lost", async () => {
+    const world = makeWorld();
+    const { refreshToken } = await signInAda(world);
+    const repository = { ...world.repository, compareAndSet: async () => false };
+    const contended = makeWorld({ repository }, world.clock);
+    const refreshing = contended.authority.authenticateWithRefreshToken({ refreshToken });
+    expect(await refusedWith(refreshing)).toBe("store_unavailable contention");
+    expect((await world.authority.authenticateWithRefreshToken({ refreshToken })).organizationId).toBe(
+      "org_acme",
+    );
+  });
+
+  it("is unavailable where it cannot be inserted", async () => {
+    const world = makeWorld();
+    const taken = makeWorld({ repository: { ...world.repository, insert: async () => false } });
+    expect(await refusedWith(signInAda(taken))).toBe("store_unavailable session_id_taken");
+  });
+});
