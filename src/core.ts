@@ -45,12 +45,11 @@ export type { AttachNames } from "./pipeline/attach.ts";
 export type { CheckedVerdict } from "./guards/check-permission.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
 export type { RecentAuthOptions } from "./guards/require-recent-auth.ts";
-export type { Authentication, EstablishOptions } from "./organization/establish.ts";
+export type { EstablishOptions } from "./organization/establish.ts";
+export type { Authentication, AuthenticationResultLike } from "./organization/read-authentication.ts";
 export type { CallbackOptions, SignInOptions } from "./organization/hosted-sign-in.ts";
-export type {
-  OrganizationSelectionOptions,
-  OrganizationSelectionView,
-} from "./organization/organization-selection.ts";
+export type { OrganizationSelectionOptions } from "./organization/organization-selection.ts";
+export type { OrganizationSelectionView } from "./organization/selection-page.ts";
 export type { SignOutOptions } from "./organization/sign-out.ts";
 export type { SwitchOrganizationOptions } from "./organization/switch-organization.ts";
 export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./coordination/coordinator.ts";

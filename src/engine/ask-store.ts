@@ -97,8 +97,8 @@ export function retryAfterOf(error: unknown): number | undefined {
 }
 
 /** A word for what a store threw, safe as a label. */
-export function reasonOf(error: unknown, signal: AbortSignal): string {
-  if (signal.aborted) return "timeout";
+export function reasonOf(error: unknown, signal?: AbortSignal): string {
+  if (signal?.aborted === true) return "timeout";
   try {
     const reason = (error as { code?: unknown; reason?: unknown } | undefined)?.reason;
     return typeof reason === "string" && /^[a-z_]{1,40}$/.test(reason) ? reason : "store_failed";

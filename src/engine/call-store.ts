@@ -19,12 +19,8 @@ export function callStore<Value>(
 ): Promise<StoreReply<Value>> {
   const signal = AbortSignal.timeout(STORE_BUDGET * 1000);
   const context: StoreContext = { ...describeClient(engine.options, request), signal };
-  return classify(engine, signal, () =>
-    untilAborted(
-      signal,
-      admit(engine, signal, () => call(context)),
-    ),
-  );
+  const admitted = (): Promise<Value> => admit(engine, signal, () => call(context));
+  return classify(engine, () => untilAborted(signal, admitted()), signal);
 }
 
 /**
@@ -56,8 +52,8 @@ export async function admit<Value>(
 /** Tells a refusal from trouble. Whatever a store throws that is no refusal of ours means that it cannot know. */
 export async function classify<Value>(
   { events }: Engine,
-  signal: AbortSignal,
   work: () => Promise<Value>,
+  signal?: AbortSignal,
 ): Promise<StoreReply<Value>> {
   try {
     return { status: "answered", value: await work() };

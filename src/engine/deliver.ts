@@ -29,7 +29,7 @@ export function deliver(
     if (resolution.clearsCookie && endingOf(engine, record) !== "supersede") clearPresented(engine, record);
   }
   if (resolution.successor !== undefined && !isOvertaken(engine, record)) {
-    deliverSuccessor(engine, record, resolution.successor, request);
+    sendCredential(engine, { record, request, session: record.session }, resolution.successor);
   }
 }
 
@@ -48,30 +48,41 @@ function endingOf({ superseded }: Engine, { credential }: RequestRecord): Ending
     : superseded.get(credentialKey(credential.kind, credential.value));
 }
 
-function deliverSuccessor(
-  engine: Engine,
-  record: RequestRecord,
-  successor: Successor,
-  request: IncomingMessage,
-): void {
-  const { credential } = record;
-  if (credential?.kind === "bearer") {
+/** Where a credential goes. */
+export interface Delivery {
+  readonly record: RequestRecord;
+  readonly request: IncomingMessage;
+  readonly session: VerifiedSession | undefined;
+  /** The way it is read again. @defaultValue the way the presented one came */
+  readonly target?: Pick<Credential, "kind" | "cookieName">;
+}
+
+/**
+ * Puts a credential on the response, the way it will be presented.
+ *
+ * @returns `false` if it is too large to be sent at all.
+ */
+export function sendCredential(engine: Engine, delivery: Delivery, successor: Successor): boolean {
+  const { record, request, session, target = record.credential } = delivery;
+  if (target?.kind === "bearer") {
     setHeader(record, "Session-Jwt", successor.accessToken);
     const { origin } = request.headers;
     if (origin !== undefined && engine.origins.isTrusted(origin)) {
       setHeader(record, "Access-Control-Expose-Headers", "Session-Jwt");
     }
-  } else if (credential?.kind === "sealed") {
-    if (successor.cookieValue !== undefined) writeSessionCookie(engine, record, successor.cookieValue);
-  } else if (credential?.cookieName !== undefined) {
-    const { cookieName } = credential;
+  } else if (target?.kind === "sealed") {
+    const { cookieValue } = successor;
+    return cookieValue === undefined || writeSessionCookie(engine, record, cookieValue, session);
+  } else if (target?.cookieName !== undefined) {
+    const { cookieName } = target;
     const attributes = { ...engine.options.cookie.attributes, httpOnly: false };
     setCookie(
       record,
       cookieName,
-      setCookieLine(cookieName, successor.accessToken, attributes, cookieAge(engine, record.session)),
+      setCookieLine(cookieName, successor.accessToken, attributes, cookieAge(engine, session)),
     );
   }
+  return true;
 }
 
 /**
@@ -92,8 +103,8 @@ export function writeSessionCookie(
   }
   const { name, attributes } = engine.options.cookie;
   const lines = splitIntoCookies(name, value, attributes, cookieAge(engine, session));
-  for (const present of presentNames(record.credential)) {
-    if (!lines.has(present)) setCookie(record, present, clearCookieLine(present, attributes));
+  for (const earlier of [...presentNames(record.credential), ...queuedForms(record, name)]) {
+    if (!lines.has(earlier)) setCookie(record, earlier, clearCookieLine(earlier, attributes));
   }
   for (const [cookie, line] of lines) setCookie(record, cookie, line);
   return true;
@@ -128,6 +139,11 @@ export function setCookie(record: RequestRecord, name: string, line: string): vo
 function setHeader(record: RequestRecord, name: string, value: string): void {
   record.headers ??= new Map();
   record.headers.set(name, value);
+}
+
+/** Forms of a cookie that this very response was about to set. */
+function queuedForms({ cookies }: RequestRecord, name: string): string[] {
+  return [...(cookies?.keys() ?? [])].filter((key) => key === name || key.startsWith(`${name}.`));
 }
 
 function presentNames(credential: Credential | undefined): readonly string[] {

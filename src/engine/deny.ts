@@ -33,6 +33,8 @@ export interface DenialInit {
   readonly signInUrl?: string;
   /** Where the browser comes back to. @defaultValue the requested URL */
   readonly returnTo?: string;
+  /** Whether a browser may be sent elsewhere. @defaultValue `true` */
+  readonly redirects?: boolean;
   /** Takes the place of a problem as the default answer: a page, where a person waits for one. */
   readonly answer?: (denial: Denial) => void;
 }
@@ -124,7 +126,7 @@ function challengeFor(record: RequestRecord, { code, maxAge }: DenialInit): Chal
 }
 
 function redirectTarget({ options }: Engine, { request }: Exchange, init: DenialInit): string | undefined {
-  if (!isNavigation(request)) return undefined;
+  if (!isNavigation(request) || init.redirects === false) return undefined;
   if (init.code === "reauthentication_required" && init.signInUrl !== undefined) return init.signInUrl;
   const path = pathFor(options, init.code);
   if (path === undefined || pathOf(request) === path) return undefined;

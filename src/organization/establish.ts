@@ -1,19 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { isForged } from "../engine/authenticate-request.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Outcome, SealedSession } from "../stores/session-store.ts";
-
-/** What an authority answers a sign-in with; the members that a session cookie carries. */
-export interface AuthenticationResultLike {
-  readonly accessToken: string;
-  readonly refreshToken?: string | undefined;
-  readonly user?: SealedSession["user"] | object | undefined;
-  readonly organizationId?: string | undefined;
-  readonly authenticationMethod?: string | undefined;
-  readonly impersonator?: SealedSession["impersonator"];
-}
-
-/** A completed authentication, or what must be done first. */
-export type Authentication = Outcome | AuthenticationResultLike;
+import { memberOfBody } from "../http/read-body.ts";
+import type { Next } from "../guards/guard.ts";
+import { conclude } from "./conclude.ts";
+import { readAuthentication, type Authentication } from "./read-authentication.ts";
+import { chooseReturnTo, returnToOfQuery } from "./return-target.ts";
+import { keepPrivate, observe, refuse, type Arrival } from "./visit.ts";
 
 /** Options of `auth.establish()`. */
 export interface EstablishOptions {
@@ -21,16 +14,51 @@ export interface EstablishOptions {
   readonly returnTo?: string;
 }
 
-/** Ends a sign-in handler. */
+/**
+ * Ends a sign-in handler: sets the session cookie and goes on, or begins organization selection. Refusals and trouble of
+ * the store are answered; a session that was there before in the same browser ends.
+ *
+ * Resolves when the answer has been given. Rejects, with nothing sent, for mistakes of the application's own: with what the
+ * authentication threw, with `session_too_large`, or with a `ConfigurationError` where nothing can be sealed.
+ */
 // oxlint-disable-next-line max-params -- the method's own four, and the engine it is bound to
-export async function establish(
-  _engine: Engine,
-  _request: IncomingMessage,
+export function establish(
+  engine: Engine,
+  request: IncomingMessage,
   response: ServerResponse,
   authentication: Authentication | Promise<Authentication>,
-  _options?: EstablishOptions,
+  options: EstablishOptions = {},
 ): Promise<void> {
-  await authentication;
-  response.statusCode = 501;
-  response.end();
+  return new Promise((resolve, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own, unchanged
+    const next: Next = (error) => (error === undefined ? resolve() : reject(error));
+    const answered = (): void => {
+      // An `onDenied` of the application's may take its time.
+      if (response.writableEnded) resolve();
+      else response.once("close", resolve);
+    };
+    signIn(engine, { request, response, next }, authentication, options).then(answered, reject);
+  });
+}
+
+async function signIn(
+  engine: Engine,
+  arrival: Arrival,
+  authentication: Authentication | Promise<Authentication>,
+  { returnTo }: EstablishOptions,
+): Promise<void> {
+  const { request, response } = arrival;
+  const reading = readAuthentication(authentication);
+  keepPrivate(response);
+  if (isForged(engine, request)) {
+    // Nobody waits for it any more, whatever it comes to.
+    reading.catch(() => undefined);
+    refuse(engine, observe(engine, arrival), { code: "cross_site_request" });
+    return;
+  }
+  const reply = await reading;
+  const visit = observe(engine, arrival);
+  const candidates = [returnTo, returnToOfQuery(request), memberOfBody(request, "return_to")];
+  const target = chooseReturnTo(engine, request, candidates);
+  await conclude(engine, visit, { reply, returnTo: target, by: "sign_in" });
 }

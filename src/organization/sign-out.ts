@@ -1,17 +1,115 @@
+import { callStore } from "../engine/call-store.ts";
+import { presentedSession } from "../engine/current-credential.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Middleware } from "../guards/guard.ts";
+import { isJsonClient } from "../http/navigation.ts";
+import { sanitizeReturnTo } from "../http/return-to.ts";
+import { redirect, sendJson } from "../http/send.ts";
+import { createProblems, type Problems } from "../options/problems.ts";
+import { ANONYMOUS } from "../auth-state.ts";
+import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { EndSessionTarget } from "../stores/session-store.ts";
+import { clearEveryCookie } from "./clear-cookies.ts";
+import { endHere, tellOthers } from "./end-session.ts";
+import { checkHandlerOptions } from "./handler-options.ts";
+import { requireStore } from "./store-methods.ts";
+import { createHandler, observe, type Visit } from "./visit.ts";
 
-/** Options of the handler. */
+/** Options of `auth.signOut()`. */
 export interface SignOutOptions {
-  /** @defaultValue as documented */
-  readonly redirectTo?: string;
+  /** Ends every session of the member, on all devices. @defaultValue `false` */
   readonly everywhere?: boolean;
+  /** A path on this origin, or an http(s) URL. @defaultValue what the store says, else `/` */
+  readonly redirectTo?: string;
 }
 
-/** Makes the handler. */
-export function createSignOut(_engine: Engine, _options: SignOutOptions = {}): Middleware {
-  return (_request, response) => {
-    response.statusCode = 501;
-    response.end();
-  };
+/**
+ * Makes the handler of a `POST` that signs out: ends the session at the store, clears every cookie, and goes on.
+ *
+ * Works for whatever was presented, expired and revoked tokens included. With the store down the cookies are cleared all
+ * the same, this process refuses the session until its token's `exp`, and an event `unavailable` tells of it.
+ *
+ * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
+ */
+export function createSignOut(engine: Engine, options: SignOutOptions = {}): Middleware {
+  validate(engine, options);
+  return createHandler(engine, ["POST"], async (arrival) => {
+    // Nothing is renewed for somebody who leaves, and nobody waits for a renewal.
+    const visit = observe(engine, arrival);
+    const session = await leave(engine, visit);
+    clearEveryCookie(engine, visit);
+    const told = session === undefined ? undefined : await endSession(engine, visit, session, options);
+    const target = options.redirectTo ?? toTarget(told) ?? "/";
+    const { request, response } = visit;
+    if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
+    else redirect(response, target);
+  });
+}
+
+/** Forgets who it is, before anything is waited for: from here on no renewal of theirs sets a cookie. */
+async function leave(engine: Engine, { record }: Visit): Promise<VerifiedSession | undefined> {
+  const { credential } = record;
+  const known = record.session;
+  record.closed = true;
+  record.session = undefined;
+  record.state = ANONYMOUS;
+  if (credential === undefined) return known;
+  const key = credentialKey(credential.kind, credential.value);
+  engine.superseded.set(key, "refuse");
+  engine.cache.delete(key);
+  return known ?? presentedSession(engine, credential);
+}
+
+/** @returns where the store wants the browser to go. */
+async function endSession(
+  engine: Engine,
+  { request }: Visit,
+  { memberSession: { id: sessionId, memberId } }: VerifiedSession,
+  { everywhere = false }: SignOutOptions,
+): Promise<string | undefined> {
+  const { events, options } = engine;
+  await endHere(engine, sessionId, "refuse");
+  const target: EndSessionTarget = everywhere ? { memberId } : { sessionId };
+  const reply = await callStore(
+    engine,
+    request,
+    async (context) => await options.store.endSession?.(target, context),
+  );
+  if (everywhere) {
+    const at = options.clock();
+    engine.invalidations.ask({ memberId }, at);
+    engine.profiles.clear();
+    await tellOthers(engine, { target: { memberId }, at, effect: "ask" });
+  }
+  events.emit({ type: "revoked", by: everywhere ? "member" : "session", reason: "sign_out" });
+  return reply.status === "answered" ? reply.value?.redirectTo : undefined;
+}
+
+function validate(engine: Engine, options: SignOutOptions): void {
+  const problems = createProblems();
+  checkHandlerOptions(problems, "signOut", options, ["everywhere", "redirectTo"]);
+  const { everywhere, redirectTo } = options;
+  if (everywhere !== undefined && typeof everywhere !== "boolean") {
+    problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
+  }
+  if (everywhere === true) requireStore(engine, problems, "signOut.everywhere", ["endSession"]);
+  checkRedirect(problems, redirectTo);
+  problems.throwIfAny();
+}
+
+function checkRedirect(problems: Problems, redirectTo: unknown): void {
+  if (redirectTo === undefined || toTarget(redirectTo) !== undefined) return;
+  problems.invalid(
+    "signOut.redirectTo",
+    "is neither a path nor a URL.",
+    'Pass "/" or "https://www.example.com/".',
+  );
+}
+
+/** A path on this origin or an absolute http(s) URL, as it may stand in `Location`. */
+function toTarget(value: unknown): string | undefined {
+  if (typeof value !== "string") return undefined;
+  if (value === "/" || sanitizeReturnTo(value) !== "/") return sanitizeReturnTo(value);
+  const url = /^https?:\/\//i.test(value) && URL.canParse(value) ? new URL(value) : undefined;
+  return url?.href;
 }

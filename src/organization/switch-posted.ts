@@ -1,0 +1,109 @@
+import type { StoreReply } from "../engine/call-store.ts";
+import { currentCredential } from "../engine/current-credential.ts";
+import { denialOf, type DenialInit } from "../engine/deny.ts";
+import type { Engine } from "../engine/engine.ts";
+import { stateOf } from "../pipeline/attach.ts";
+import type { Credential } from "../pipeline/read-credential.ts";
+import type { Outcome } from "../stores/session-store.ts";
+import { readChoice } from "./choice-body.ts";
+import { nameChoice, type ChoiceDesk } from "./choose-once.ts";
+import { answerSignedIn, conclude } from "./conclude.ts";
+import { pageFor } from "./denial-page.ts";
+import { offerAgain, type SelectionPage } from "./offer.ts";
+import { chooseReturnTo, returnToOfQuery } from "./return-target.ts";
+import { requireMethod } from "./store-methods.ts";
+import { recognize, refuse, type Arrival, type Visit } from "./visit.ts";
+
+/** Where switching is done, and the page that it shows to a person, if any. */
+export interface SwitchDesk {
+  readonly desk: ChoiceDesk;
+  readonly page?: SelectionPage;
+  /** Where the browser goes on if the request does not say. */
+  readonly fallback?: string | undefined;
+}
+
+interface Switch extends SwitchDesk {
+  readonly credential: Credential;
+  readonly organizationId: string;
+  readonly returnTo: string;
+  /** What a denial does beyond its code. */
+  readonly denial: Omit<DenialInit, "code">;
+}
+
+/** Continues the member's session in the organization posted. */
+export async function switchPosted(engine: Engine, arrival: Arrival, desk: SwitchDesk): Promise<void> {
+  const visit = await recognize(engine, arrival);
+  const { record, request } = visit;
+  const { credential } = record;
+  const page = desk.page === undefined ? {} : pageFor(engine, visit);
+  if (credential === undefined) {
+    refuseStranger(engine, visit, page);
+    return;
+  }
+  const choice = await readChoice(engine, visit, page);
+  if (choice === undefined) return;
+  const { organizationId } = choice;
+  const candidates = [choice.returnTo, returnToOfQuery(request), desk.fallback];
+  const returnTo = chooseReturnTo(engine, request, candidates);
+  const denial = desk.page === undefined ? {} : pageFor(engine, visit, returnTo);
+  await takeChoice(engine, visit, { ...desk, credential, organizationId, returnTo, denial });
+}
+
+async function takeChoice(engine: Engine, visit: Visit, change: Switch): Promise<void> {
+  const { credential, organizationId, returnTo, denial, desk } = change;
+  const { session } = visit.record;
+  // The same click once more: the session before has ended already, and this is what took its place.
+  const settled = desk.settledFor(nameChoice(credential.value, organizationId));
+  if (settled !== undefined) {
+    await answer(engine, visit, change, { status: "answered", value: settled });
+  } else if (session === undefined) {
+    refuseStranger(engine, visit, denial);
+  } else if (session.memberSession.organizationId === organizationId) {
+    answerSignedIn(visit, session, returnTo);
+  } else {
+    await answer(engine, visit, change, await askToSwitch(engine, visit, change));
+  }
+}
+
+async function askToSwitch(
+  engine: Engine,
+  { request }: Visit,
+  { credential, organizationId, desk }: Switch,
+): Promise<StoreReply<Outcome>> {
+  const switchOrganization = requireMethod(engine, "switchOrganization");
+  const current = await currentCredential(engine, credential);
+  if (current === undefined) return { status: "unavailable", retryAfter: 5 };
+  return desk.choose(request, nameChoice(credential.value, organizationId), (context) =>
+    switchOrganization(current, organizationId, context),
+  );
+}
+
+async function answer(
+  engine: Engine,
+  visit: Visit,
+  { organizationId, returnTo, denial, page }: Switch,
+  reply: StoreReply<Outcome>,
+): Promise<void> {
+  const { session } = visit.record;
+  await conclude(engine, visit, {
+    reply,
+    returnTo,
+    by: "switch",
+    organizationId,
+    ...(session !== undefined && { subject: session.subject }),
+    denial,
+    async answerRefusal(code) {
+      if (code !== "organization_not_available" || page === undefined || session === undefined) return false;
+      const { memberSession } = session;
+      const current = memberSession.organizationId;
+      await offerAgain(engine, visit, { of: memberSession, current, page, returnTo });
+      return true;
+    },
+  });
+}
+
+function refuseStranger(engine: Engine, visit: Visit, denial: Omit<DenialInit, "code">): void {
+  const state = stateOf(visit.record);
+  if (state.status === "authenticated") throw new TypeError("a member is no stranger");
+  refuse(engine, visit, { ...denial, ...denialOf(state) });
+}
