@@ -1,0 +1,16 @@
+export { createTestAuthority } from "./test-authority.ts";
+export type { TestAuthority, TestAuthorityOptions } from "./test-authority.ts";
+export { signedInAgents } from "./signed-in-agents.ts";
+export type { SignedInAgent, SignedInAgents, SignedInAgentsOptions, SigningIn } from "./signed-in-agents.ts";
+export type {
+  RequestFunction,
+  TestAgent,
+  TestMethod,
+  TestRequest,
+  TestResponse,
+  TestTarget,
+} from "./agent.ts";
+export type { CookieJar } from "./cookie-jar.ts";
+export { sessionStoreContract } from "./store-contract.ts";
+export type { StoreContractOptions, StoreContractTest } from "./store-contract.ts";
+export type { StoreHarness } from "./store-harness.ts";
