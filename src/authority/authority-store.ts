@@ -11,7 +11,6 @@ import type {
 } from "../stores/session-store.ts";
 import type { TokenProfile } from "../stores/token-profile.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
-import { checkId } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { interpretClaims } from "./interpret.ts";
 import type { AuthorityOptions } from "./options.ts";
@@ -104,7 +103,6 @@ async function switchOrganization(
   }
   const { ipAddress, userAgent } = origin;
   const session = { ...named, userId: stale.claims?.sub ?? stale.sealed?.user?.id };
-  checkId("organizationId", organizationId);
   return toOutcome(replaceSession(context, session, { organizationId, request: { ipAddress, userAgent } }));
 }
 
@@ -161,6 +159,9 @@ async function toOutcome(result: Promise<AuthenticationResult>): Promise<Outcome
       case "sign_in_failed":
       case "session_revoked":
         return { status: "refused", code: error.code, ...reason };
+      // What cannot be the id of any organization is none of theirs.
+      case "invalid_request":
+        return { status: "refused", code: "organization_not_available" };
       case "invalid_token":
         return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
       default:

@@ -1,12 +1,16 @@
 import { isOrgateError, StoreUnavailableError } from "../errors.ts";
 import type { Renewal, RenewContext, SealedSession, StaleCredential } from "../stores/session-store.ts";
 import { issueAccessToken } from "./access-token.ts";
+import { checkOptionalNumber } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import type { ParsedRefreshToken } from "./refresh-token.ts";
 import { toFullMember, toFullOrganization } from "./subject.ts";
 import { useSession } from "./use-session.ts";
 import type { UsedSession } from "./use-session.ts";
+
+/** 366 days, as for `sessionDurationMinutes`. */
+const MAX_EXTENSION = 366 * 86_400;
 
 /** Which session a stale credential names, and with what. */
 export interface NamedSession {
@@ -21,6 +25,7 @@ export async function renewCredential(
   { extendBy, signal }: RenewContext,
 ): Promise<Renewal> {
   assertInTime(signal);
+  checkOptionalNumber("extendBy", extendBy, { least: 0, most: MAX_EXTENSION });
   const named = nameSession(stale);
   if (named === undefined) return { status: "ended", reason: "credential_mismatch" };
   if (!isRenewable(context, stale, named)) return { status: "unrenewable" };

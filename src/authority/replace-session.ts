@@ -1,6 +1,6 @@
 import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor } from "../model.ts";
-import { checkFactors, checkId, checkToken, invalidRequest } from "./check-input.ts";
+import { checkFactors, checkId, checkOptionalId, checkToken, invalidRequest } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { AuthenticationResult } from "./answers.ts";
 import type {
@@ -67,6 +67,7 @@ export async function replaceSession(
   { sessionId, userId, refreshToken }: SessionToReplace,
   replacement: Replacement,
 ): Promise<AuthenticationResult> {
+  checkOptionalId("organizationId", replacement.organizationId);
   const { record: before } = await readLiveSession(context, sessionId);
   if (userId !== undefined && userId !== before.userId) throw new OrgateError("invalid_token");
   if (refreshToken !== undefined) await assertPresentable(context, before, refreshToken);

@@ -175,7 +175,9 @@ describe("selectOrganization", () => {
     const pending = { pendingAuthenticationToken: await begin(world) };
     const select = (organizationId: string): unknown =>
       world.authority.selectOrganization(pending, organizationId, { ...context(), userAgent: "browser" });
-    expect(await select("org_closed")).toEqual({ status: "refused", code: "organization_not_available" });
+    for (const impossible of ["org_closed", "__proto__", "x".repeat(10_000), "\ud800", ""]) {
+      expect(await select(impossible)).toEqual({ status: "refused", code: "organization_not_available" });
+    }
     expect(await select("org_acme")).toEqual({
       status: "authenticated",
       credential: {

@@ -242,6 +242,7 @@ describe("renew", () => {
     expect(await endOf(500)).toBe(START + 1000);
     expect(await endOf(2000)).toBe(START + 2100);
     expect(await endOf()).toBe(START + 2100);
+    for (const impossible of [NaN, Infinity, -1]) await expect(endOf(impossible)).rejects.toThrow("extendBy");
   });
 
   it("R-28: shows a change of roles, and the end of a membership, at once", async () => {

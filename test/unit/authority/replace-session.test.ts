@@ -236,6 +236,9 @@ describe("switchOrganization", () => {
     const switchTo = (organizationId: string): unknown =>
       world.authority.switchOrganization(stale, organizationId, context());
     expect(await switchTo("org_closed")).toEqual({ status: "refused", code: "organization_not_available" });
+    for (const impossible of ["__proto__", "x".repeat(10_000), "\ud800", ""]) {
+      expect(await switchTo(impossible)).toEqual({ status: "refused", code: "organization_not_available" });
+    }
     expect(await switchTo("org_globex")).toMatchObject({
       status: "authenticated",
       credential: { organizationId: "org_globex", refreshToken: expect.any(String) },
