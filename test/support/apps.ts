@@ -71,7 +71,9 @@ export function makeApp(framework: FrameworkName, parts: AppParts): TestApp {
       ({ handler = tellWhoIsAsking }) =>
       (request, response, next) => {
         reached.push(`${request.method} ${request.url}`);
-        return handler(request, response, next);
+        const handled = handler(request, response, next);
+        // Express 4 and Connect leave a promise to itself.
+        if (handled instanceof Promise) handled.catch(next);
       },
     fail(error, response) {
       errors.push(error);
