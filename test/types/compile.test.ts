@@ -39,7 +39,9 @@ function compile(files: readonly string[]): string[] {
   const config = { extends: join(ROOT, "tsconfig.json"), files, include: [] };
   writeFileSync(join(folder, "tsconfig.json"), JSON.stringify(config));
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
-  const { stdout } = spawnSync(process.execPath, [tsc, "--pretty", "false", "-p", folder], { encoding: "utf8" });
+  const { stdout } = spawnSync(process.execPath, [tsc, "--pretty", "false", "-p", folder], {
+    encoding: "utf8",
+  });
   return stdout.split("\n").filter((line) => line !== "");
 }
 
