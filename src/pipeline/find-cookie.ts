@@ -8,10 +8,10 @@ const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
 const SEAL_SUFFIX = /~\d/;
 
 /**
- * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, …).
+ * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, ...).
  *
  * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is whoever set the
- * longest path (RFC 6265 §5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
+ * longest path (RFC 6265 section 5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
  * present, leftover chunks included, so that they can be cleared.
  */
 export function findCookie(header: string | undefined, name: string): FoundCookie {
@@ -85,7 +85,7 @@ function trimSpace(value: string): string {
   return value.slice(start, end);
 }
 
-// Only what HTTP calls white space (RFC 9110 §5.6.3): trimming more would let another name pass for ours.
+// Only what HTTP calls white space (RFC 9110 section 5.6.3): trimming more would let another name pass for ours.
 function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
