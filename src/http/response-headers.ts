@@ -14,40 +14,61 @@ export interface ResponseHeaders {
 type Plan = (request: IncomingMessage) => readonly ResponseHeaders[];
 
 const VARY_ON = ["Cookie", "Authorization"] as const;
-const plans = new WeakMap<object, Plan>();
-const derived = new WeakMap<object, object>();
+
+/** Applications' response prototypes, and responses that have none but Node's. */
+const hooked = new WeakSet<object>();
 
 /**
  * Sees to it that headers decided on before or during the handler are on the response, whatever the handler or an error
  * handler did to the headers meanwhile: they are put there when the head is written.
  *
- * The hook stands on the response's prototype, so that most responses cost one look-up.
+ * An Express application has a response prototype of its own: there the hook costs most responses one look-up. Node's class
+ * prototypes belong to the whole process and are left alone: such a response is hooked itself, and stays so when an
+ * application behind this middleware gives it another prototype.
  */
 export function hookResponse(response: ServerResponse, plan: Plan): void {
-  let prototype: object = Object.getPrototypeOf(response) as object;
-  if (plans.has(prototype)) return;
+  const prototype = Object.getPrototypeOf(response) as object;
+  if (hooked.has(prototype) || hooked.has(response)) return;
   if (Object.hasOwn(prototype, "constructor")) {
-    const known = derived.get(prototype);
-    if (known !== undefined) {
-      Object.setPrototypeOf(response, known);
-      return;
-    }
-    const between = Object.create(prototype) as object;
-    derived.set(prototype, between);
-    Object.setPrototypeOf(response, between);
-    prototype = between;
+    hookWriteHead(response, plan);
+    return;
   }
-  plans.set(prototype, plan);
-  hookWriteHead(prototype as ServerResponse, plan);
+  const outermost = outermostOf(prototype);
+  if (!hooked.has(outermost)) {
+    hookWriteHead(outermost as ServerResponse, plan);
+    // Other middleware may have hooked this one response before, around what was not hooked yet.
+    if (Object.hasOwn(response, "writeHead")) hookWriteHead(response, plan);
+  }
+  hooked.add(prototype);
 }
 
-function hookWriteHead(prototype: ServerResponse, plan: Plan): void {
-  const inherited = Reflect.get(prototype, "writeHead") as (...parameters: unknown[]) => ServerResponse;
-  const hooked = function writeHead(
+/**
+ * The prototype of the application that all others are mounted in: what a mounted one leaves to its parent, an error say,
+ * is answered under the parent's.
+ */
+function outermostOf(prototype: object): object {
+  let outermost = prototype;
+  let parent = Object.getPrototypeOf(outermost) as object;
+  while (
+    !Object.hasOwn(parent, "constructor") &&
+    !Object.hasOwn(Object.getPrototypeOf(parent) as object, "constructor")
+  ) {
+    outermost = parent;
+    parent = Object.getPrototypeOf(outermost) as object;
+  }
+  return outermost;
+}
+
+type WriteHead = (this: ServerResponse, ...parameters: unknown[]) => ServerResponse;
+
+function hookWriteHead(target: ServerResponse, plan: Plan): void {
+  const own = Object.getOwnPropertyDescriptor(target, "writeHead")?.value as WriteHead | undefined;
+  target.writeHead = function writeHead(
     this: ServerResponse,
     status: number,
     ...rest: unknown[]
   ): ServerResponse {
+    const inherited = own ?? (Reflect.get(Object.getPrototypeOf(target) as object, "writeHead") as WriteHead);
     const planned = this.headersSent ? [] : plan(this.req).filter(isDue);
     if (planned.length === 0) return inherited.call(this, status, ...rest);
     const [first, second] = rest;
@@ -55,7 +76,7 @@ function hookWriteHead(prototype: ServerResponse, plan: Plan): void {
     for (const headers of planned) putHeaders(this, headers);
     return typeof first === "string" ? inherited.call(this, status, first) : inherited.call(this, status);
   };
-  Object.defineProperty(prototype, "writeHead", { value: hooked, configurable: true, writable: true });
+  hooked.add(target);
 }
 
 function isDue({ cookies, headers, varies }: ResponseHeaders): boolean {
@@ -112,7 +133,7 @@ function mergeVary(response: ServerResponse): void {
 
 function makePrivate(response: ServerResponse): void {
   const existing = response.getHeader("cache-control");
-  if (existing === undefined || !String(existing).toLowerCase().includes("no-store")) {
+  if (!/(?:^|,)\s*no-store\s*(?:,|$)/i.test(String(existing ?? ""))) {
     response.setHeader("Cache-Control", "private, no-store");
   }
 }
