@@ -11,16 +11,17 @@ const CORE: PublicNames = {
     `),
   types: words(`
       ActionOf Algorithm AnonymousState AttachNames AuthState AuthenticatedState Authentication
-      AuthenticationFactor BeginSignInOptions CallbackOptions Capabilities CheckedVerdict Clock
-      ConfigurationProblem CookieOptions CookiePassword Coordinator CredentialOption CredentialProfile
-      Denial DetachedState EndSessionTarget ErrorCode EstablishOptions GuardOptions Impersonator
-      Interpretation Invalidation InvalidationMessage JsonWebKey JsonWebKeySet KeySource Lease Member
-      MemberSession Middleware Next Organization OrganizationChoice OrganizationSelectionOptions
-      OrganizationSelectionView Orgate OrgateEvent OrgateEventType OrgateOptions Outcome
-      PendingAuthentication Policy PolicyShape Profile RecentAuthOptions RejectedState RejectionCode
-      RenewContext Renewal ResourceOf SealedSession SessionStore SignInOptions SignOutOptions SignedIn
-      StaleCredential StoreContext SwitchOrganizationOptions TokenProfile UnavailableState Verdict
-      VerdictExplanation VerifiedClaims
+      AuthenticationFactor AuthenticationResultLike BeginSignInOptions CallbackOptions Capabilities
+      CheckedVerdict Clock ConfigurationProblem CookieOptions CookiePassword Coordinator
+      CredentialOption CredentialProfile Denial DetachedState EndSessionTarget ErrorCode
+      EstablishOptions GuardOptions Impersonator Interpretation Invalidation InvalidationMessage
+      JsonWebKey JsonWebKeySet KeySource Lease Member MemberSession Middleware Next Organization
+      OrganizationChoice OrganizationSelectionOptions OrganizationSelectionView Orgate OrgateEvent
+      OrgateEventType OrgateOptions Outcome PendingAuthentication Policy PolicyShape Profile
+      RecentAuthOptions RejectedState RejectionCode RenewContext Renewal ResourceOf SealedSession
+      SessionStore SignInOptions SignOutOptions SignedIn StaleCredential StoreContext
+      SwitchOrganizationOptions TokenProfile UnavailableState Verdict VerdictExplanation
+      VerifiedClaims
     `),
 };
 
@@ -46,8 +47,12 @@ export const PUBLIC_NAMES: Readonly<Record<string, PublicNames>> = {
     `),
   },
   "./testing": {
-    values: ["sessionStoreContract"],
-    types: [],
+    values: ["createTestAuthority", "sessionStoreContract", "signedInAgents"],
+    types: words(`
+      CookieJar RequestFunction SignedInAgent SignedInAgents SignedInAgentsOptions SigningIn
+      StoreContractOptions StoreContractTest StoreHarness TestAgent TestAuthority TestAuthorityOptions
+      TestMethod TestRequest TestResponse TestTarget
+    `),
   },
 };
 
