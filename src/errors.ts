@@ -54,7 +54,7 @@ export class OrgateError extends Error {
   readonly status: number;
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly reason?: string;
+  declare readonly reason?: string;
 
   constructor(code: ErrorCode, init: OrgateErrorInit = {}) {
     super(init.message ?? ERROR_TABLE[code].title);
@@ -69,7 +69,13 @@ export class OrgateError extends Error {
 
 /** Whether a thrown value is one of orgate's errors, whichever copy of the package made it. */
 export function isOrgateError(value: unknown): value is OrgateError {
-  return typeof value === "object" && value !== null && (value as { [BRAND]?: unknown })[BRAND] === true;
+  if (typeof value !== "object" || value === null) return false;
+  try {
+    return (value as { [BRAND]?: unknown })[BRAND] === true;
+  } catch {
+    // What is thrown may be anything, a proxy that throws when it is read included.
+    return false;
+  }
 }
 
 /** One mistake in the configuration. */
@@ -106,7 +112,7 @@ export class ConfigurationError extends OrgateError {
 export class StoreUnavailableError extends OrgateError {
   override readonly name: string = "StoreUnavailableError";
   /** Seconds after which asking again makes sense, where the store said so. */
-  readonly retryAfter?: number;
+  declare readonly retryAfter?: number;
 
   constructor(init: OrgateErrorInit & { readonly retryAfter?: number } = {}) {
     super("store_unavailable", init);

@@ -56,17 +56,19 @@ const CHANNELS = {
 /**
  * Sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
  *
- * @param listener - the `events` option; what it throws is swallowed, because watching must not change an answer.
+ * @param listener - the `events` option; what it throws, or rejects with, is swallowed, because watching must not change an answer.
  */
 export function createEventSink(listener?: (event: OrgateEvent) => void): EventSink {
   return {
     wants: (type) => listener !== undefined || CHANNELS[type].hasSubscribers,
     emit(event) {
       if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
+      // A listener's trouble is its own, also where it is asynchronous.
       try {
-        listener?.(event);
+        const told: unknown = listener?.(event);
+        if (told !== undefined) Promise.resolve(told).catch(() => undefined);
       } catch {
-        // A listener's trouble is its own.
+        return;
       }
     },
   };
