@@ -1,0 +1,61 @@
+import type { RequestListener } from "node:http";
+import request from "supertest";
+import type { Response } from "supertest";
+import { NAVIGATION } from "./harness.ts";
+
+/** What a visitor sends. An object as body goes out as JSON, a string as a form. */
+export interface Visit {
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | object;
+}
+
+/** A browser, as far as cookies go: it keeps what is set, and drops what is cleared. */
+export interface Visitor {
+  readonly cookies: Map<string, string>;
+  get(path: string, visit?: Visit): Promise<Response>;
+  post(path: string, visit?: Visit): Promise<Response>;
+  send(method: string, path: string, visit?: Visit): Promise<Response>;
+  /** Another tab, or a thief: the same cookies, which go their own way from here. */
+  copy(): Visitor;
+}
+
+export const JSON_CLIENT = { Accept: "application/json" } as const;
+export const BROWSER = NAVIGATION;
+
+/** Opens a browser on an application. */
+export function openBrowser(
+  listener: RequestListener,
+  cookies: ReadonlyMap<string, string> = new Map(),
+): Visitor {
+  const jar = new Map(cookies);
+  const visitor: Visitor = {
+    cookies: jar,
+    get: (path, visit) => visitor.send("get", path, visit),
+    post: (path, visit) => visitor.send("post", path, visit),
+    copy: () => openBrowser(listener, jar),
+    async send(method, path, { headers = BROWSER, body } = {}) {
+      const outgoing = request(listener)[method.toLowerCase() as "get"](path).set(headers);
+      const line = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+      if (line !== "") outgoing.set("Cookie", line);
+      if (body !== undefined) outgoing.type(typeof body === "string" ? "form" : "json").send(body);
+      const response = await outgoing.redirects(0);
+      for (const set of setCookiesOf(response)) keep(jar, set);
+      return response;
+    },
+  };
+  return visitor;
+}
+
+/** The `Set-Cookie` lines of an answer. */
+export function setCookiesOf(response: Response): string[] {
+  return [response.headers["set-cookie"] ?? []].flat() as string[];
+}
+
+function keep(jar: Map<string, string>, line: string): void {
+  const [pair = "", ...attributes] = line.split("; ");
+  const at = pair.indexOf("=");
+  const name = pair.slice(0, at);
+  if (attributes.some((attribute) => attribute.toLowerCase().startsWith("domain="))) return;
+  if (attributes.includes("Max-Age=0")) jar.delete(name);
+  else jar.set(name, pair.slice(at + 1));
+}
