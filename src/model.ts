@@ -56,6 +56,10 @@ export interface MemberSession {
   readonly customClaims: Readonly<Record<string, unknown>> | null;
   readonly impersonator?: Impersonator;
   readonly authenticationMethod?: string;
+  /** What the organization has paid for, where the store's tokens say so. */
+  readonly entitlements?: readonly string[];
+  /** The feature flags that are on, where the store's tokens say so. */
+  readonly featureFlags?: readonly string[];
 }
 
 /** The answer to "may they?", with the reasons a log or an audit wants. */

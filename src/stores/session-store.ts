@@ -36,6 +36,8 @@ export interface Capabilities {
   readonly permissions?: boolean;
   /** A bare JWT can be renewed, without a refresh token. */
   readonly renewsBareToken: boolean;
+  /** A session keeps its id when it is switched to another organization: the upstream's choice. @defaultValue false */
+  readonly switchKeepsSessionId?: boolean;
 }
 
 /** A store's reading of verified claims. */
@@ -103,6 +105,8 @@ export type Renewal =
 /** Somebody who authenticated and must still choose an organization. */
 export interface PendingAuthentication {
   readonly pendingAuthenticationToken: string;
+  /** Who it is, for stores that list organizations by user and not by token; sealed beside the token. */
+  readonly userId?: string;
 }
 
 /** How an authentication, a selection or a switch ended. Trouble is a thrown `StoreUnavailableError`. */
