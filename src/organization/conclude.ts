@@ -114,7 +114,7 @@ async function beginSelection(
 ): Promise<void> {
   const { record, request, response } = visit;
   const { selectionPath } = engine.options;
-  await writePending(engine, record, { token: pending.pendingAuthenticationToken, returnTo });
+  await writePending(engine, record, { pending, returnTo });
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;

@@ -32,6 +32,7 @@ export type PendingReading =
 interface PendingSeal {
   readonly kind: "pending";
   readonly token: string;
+  readonly userId?: string;
   readonly returnTo: string;
   /** The hash of what the browser's other cookie holds. */
   readonly binding: string;
@@ -50,13 +51,22 @@ const ABSENT: PendingReading = { status: "absent" };
 export async function writePending(
   { options, sealer }: Engine,
   record: RequestRecord,
-  { token, returnTo }: { readonly token: string; readonly returnTo: string },
+  { pending, returnTo }: { readonly pending: PendingAuthentication; readonly returnTo: string },
 ): Promise<void> {
   if (sealer === undefined) throw withoutPassword("a pending authentication");
   const secret = randomBytes(32).toString("base64url");
   const issuedAt = options.clock();
   const expiresAt = issuedAt + PENDING_LIFETIME;
-  const seal: PendingSeal = { kind: "pending", token, returnTo, binding: bind(secret), issuedAt, expiresAt };
+  const { pendingAuthenticationToken: token, userId } = pending;
+  const seal: PendingSeal = {
+    kind: "pending",
+    token,
+    ...(userId !== undefined && { userId }),
+    returnTo,
+    binding: bind(secret),
+    issuedAt,
+    expiresAt,
+  };
   const name = ownCookieName(options, "pending");
   const attributes = ownCookieAttributes(options);
   const toLine = async (value: PendingSeal): Promise<string> =>
@@ -82,8 +92,9 @@ export async function readPending(
   if (found.status !== "found" || browser.status !== "found") return INVALID;
   const seal = await sealer?.unsealValue(found.value);
   if (!isPendingSeal(seal) || !isAlive(options, seal) || !isBound(seal, browser.value)) return INVALID;
-  const authentication = { pendingAuthenticationToken: seal.token };
-  return { status: "found", pending: { authentication, returnTo: seal.returnTo } };
+  const { token, userId, returnTo } = seal;
+  const authentication = { pendingAuthenticationToken: token, ...(userId !== undefined && { userId }) };
+  return { status: "found", pending: { authentication, returnTo } };
 }
 
 /** Clears what the request brought of a pending authentication, and takes back what the response was about to set. */
@@ -117,10 +128,13 @@ function bind(secret: string): string {
 
 function isPendingSeal(value: unknown): value is PendingSeal {
   if (typeof value !== "object" || value === null) return false;
-  const { kind, token, binding, issuedAt, expiresAt } = value as Partial<Record<keyof PendingSeal, unknown>>;
+  const { kind, token, userId, binding, issuedAt, expiresAt } = value as Partial<
+    Record<keyof PendingSeal, unknown>
+  >;
   return (
     kind === "pending" &&
     typeof token === "string" &&
+    (userId === undefined || typeof userId === "string") &&
     typeof binding === "string" &&
     typeof issuedAt === "number" &&
     typeof expiresAt === "number"
