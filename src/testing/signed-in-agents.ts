@@ -76,7 +76,7 @@ export interface SignedInAgents<Request> {
  * it("lets editors write", async () => {
  *   const ada = await as("user_ada").in("org_acme");
  *   await ada.post("/documents").send({ title: "Plan" }).expect(201);
- *   authority.advance(301);
+ *   authority.advance(306);
  *   await ada.get("/documents").expect(200); // renewed on the way; the agent has taken up the new cookie
  * });
  *

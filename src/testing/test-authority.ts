@@ -54,7 +54,7 @@ const DEFAULT_START = Date.UTC(2027, 0, 15, 8) / 1000;
  *   policy,
  * });
  *
- * authority.advance(301); //                                          the access tokens expire
+ * authority.advance(306); //                                          the access tokens expire
  * authority.directory.setRoles("user_ada", "org_acme", ["viewer"]); // and Ada is an administrator no longer
  * ```
  * @throws `ConfigurationError` with every mistake in the options
