@@ -106,7 +106,7 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     owner: engine,
     names: options.names,
     previous: latestRecordOf(request),
-    arrivedAt: options.clock(),
+    arrivedAt: engine.nextInSequence(),
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",
     presentCookies: presentCookies(reading),

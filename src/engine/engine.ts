@@ -11,7 +11,7 @@ import { createSealer, type Sealer } from "../pipeline/unseal-session.ts";
 import { createVerifiedCache, NO_CACHE, type VerifiedCache } from "../pipeline/verified-cache.ts";
 import { createTokenVerifier, type TokenVerifier } from "../pipeline/verify-token.ts";
 import { createPolicySource, type PolicySource } from "../policy/policy-source.ts";
-import type { StoreAnswer } from "./store-answer.ts";
+import type { NumberedAnswer, StoreAnswer } from "./store-answer.ts";
 
 /** Seconds that one call to the store may take. */
 export const STORE_BUDGET = 5;
@@ -30,9 +30,11 @@ export interface Engine {
   readonly sealer: Sealer | undefined;
   readonly cache: VerifiedCache;
   readonly invalidations: Invalidations;
-  readonly renewer: Renewer<StoreAnswer>;
+  readonly renewer: Renewer<NumberedAnswer>;
   readonly breaker: Breaker;
   readonly policies: PolicySource;
+  /** Numbers arrivals and calls: a clock may show one time for both, and whether a call began after a request came decides. */
+  readonly nextInSequence: () => number;
   /** What the store last said of a session in full, by session id. */
   readonly profiles: BoundedMap<string, Profile>;
   /**
@@ -57,6 +59,7 @@ export function createEngine(options: ResolvedOptions): Engine {
     }),
   ];
   const { passwords } = options.cookie;
+  let sequence = 0;
   return {
     options,
     events,
@@ -66,8 +69,15 @@ export function createEngine(options: ResolvedOptions): Engine {
     sealer: passwords === undefined ? undefined : createSealer(passwords),
     cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
     invalidations,
-    renewer: createRenewer({ clock, events, budget: STORE_BUDGET, grace: GRACE, keeps: isWorthKeeping }),
+    renewer: createRenewer<NumberedAnswer>({
+      clock,
+      events,
+      budget: STORE_BUDGET,
+      grace: GRACE,
+      keeps: isWorthKeeping,
+    }),
     breaker: createBreaker(clock),
+    nextInSequence: () => ++sequence,
     policies: createPolicySource({
       clock,
       events,

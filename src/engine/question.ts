@@ -7,7 +7,7 @@ import type { Successor } from "./store-answer.ts";
 
 /** What one request, or one guard of it, wants to know. */
 export interface Question {
-  /** When the request arrived, in seconds since the epoch. */
+  /** The request's place among the arrivals and calls of the engine. */
   readonly arrivedAt: number;
   /** The strictest age that applies; `0` asks the store. */
   readonly maxAge: number | undefined;

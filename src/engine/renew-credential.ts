@@ -4,7 +4,7 @@ import { askStore } from "./ask-store.ts";
 import { STORE_BUDGET, type Engine } from "./engine.ts";
 import { judge, type Question, type Resolution } from "./question.ts";
 import { refuse, refuseEnded, refuseUnavailable, type RenewalStep } from "./refuse-credential.ts";
-import type { StoreAnswer, Successor } from "./store-answer.ts";
+import type { NumberedAnswer, StoreAnswer, Successor } from "./store-answer.ts";
 import { interpretClaims, type Vouched } from "./vouch.ts";
 
 // Each turn continues from the credential that an earlier renewal left; more than a few within one grace window is a fault.
@@ -41,14 +41,14 @@ function bareKey({ key }: RenewalStep): string {
   return `${key} bare`;
 }
 
-function settledFor({ renewer }: Engine, step: RenewalStep): Settled<StoreAnswer> | undefined {
+function settledFor({ renewer }: Engine, step: RenewalStep): Settled<NumberedAnswer> | undefined {
   return (
     renewer.settledFor(step.key) ??
     (step.question.spendsRefreshToken ? undefined : renewer.settledFor(bareKey(step)))
   );
 }
 
-function askOnce(engine: Engine, step: RenewalStep): Promise<RenewalResult<StoreAnswer>> {
+function askOnce(engine: Engine, step: RenewalStep): Promise<RenewalResult<NumberedAnswer>> {
   const { key, question, reason } = step;
   const { spendsRefreshToken, client } = question;
   const vouched = spendsRefreshToken ? step.vouched : withholdRefreshToken(step.vouched);
@@ -57,7 +57,10 @@ function askOnce(engine: Engine, step: RenewalStep): Promise<RenewalResult<Store
   return engine.renewer.renew({
     key: spendsRefreshToken ? key : bareKey(step),
     accepts: (settled) => accepts(engine, question, settled),
-    ask: (signal) => askStore(engine, vouched, reason, { ...context, signal }),
+    async ask(signal) {
+      const calledAt = engine.nextInSequence();
+      return { ...(await askStore(engine, vouched, reason, { ...context, signal })), calledAt };
+    },
   });
 }
 
@@ -81,14 +84,14 @@ async function retryVerifying(engine: Engine, step: RenewalStep, successor: Succ
   return refuseUnavailable(engine, step, { reason: "keys_unavailable", retryAfter, successor });
 }
 
-/** Whether an answer that is there, or on its way, answers the question: it replaces the credential, never the question. */
+/** Whether an answer that is there answers the question: it replaces the credential, never the question. */
 function accepts(
   engine: Engine,
   { maxAge, arrivedAt }: Question,
-  { answer, startedAt }: { readonly answer?: StoreAnswer; readonly startedAt: number },
+  { answer }: { readonly answer?: NumberedAnswer },
 ): boolean {
-  if (maxAge === 0 && startedAt < arrivedAt) return false;
   if (answer === undefined) return true;
+  if (maxAge === 0 && answer.calledAt < arrivedAt) return false;
   // With an age of zero nothing is ever young enough by the clock: that the call began late enough has been seen to.
   return (
     answer.status !== "active" ||

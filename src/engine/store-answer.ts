@@ -30,6 +30,9 @@ export type StoreAnswer =
       readonly successor?: Successor;
     };
 
+/** An answer, and the place of the call among the arrivals and calls of its engine. */
+export type NumberedAnswer = StoreAnswer & { readonly calledAt: number };
+
 /** The verdict on trouble of the store's. */
 export function unavailable(
   reason: string,

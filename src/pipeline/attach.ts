@@ -18,7 +18,7 @@ export interface RequestRecord {
   readonly names: AttachNames | undefined;
   /** What an instance mounted earlier knows of the same request. */
   readonly previous: RequestRecord | undefined;
-  /** When the request arrived, in seconds since the epoch. */
+  /** The request's place among the arrivals and calls of its instance. */
   readonly arrivedAt: number;
   readonly credential: Credential | undefined;
   /** Whether any credential came, good or bad: then the answer is private. */
