@@ -14,6 +14,7 @@ export interface ResponseHeaders {
 type Plan = (request: IncomingMessage) => readonly ResponseHeaders[];
 
 const VARY_ON = ["Cookie", "Authorization"] as const;
+const EXPOSED = "Access-Control-Expose-Headers";
 
 /** Applications' response prototypes, and responses that have none but Node's. */
 const hooked = new WeakSet<object>();
@@ -107,8 +108,11 @@ function toPairs(flat: readonly unknown[]): unknown[][] {
 
 function putHeaders(response: ServerResponse, { cookies, headers, isPrivate }: ResponseHeaders): void {
   if (cookies !== undefined) putCookies(response, cookies);
-  for (const [name, value] of headers ?? []) response.setHeader(name, value);
-  mergeVary(response);
+  for (const [name, value] of headers ?? []) {
+    if (name === EXPOSED) mergeList(response, name, [value]);
+    else response.setHeader(name, value);
+  }
+  mergeList(response, "Vary", VARY_ON);
   if (isPrivate || cookies !== undefined) makePrivate(response);
 }
 
@@ -118,17 +122,18 @@ function putCookies(response: ServerResponse, cookies: ReadonlyMap<string, strin
   response.setHeader("Set-Cookie", [...others, ...cookies.values()]);
 }
 
-function mergeVary(response: ServerResponse): void {
-  const existing = response.getHeader("vary");
+/** Adds names to a list of them, which the application may have begun. */
+function mergeList(response: ServerResponse, header: string, names: readonly string[]): void {
+  const existing = response.getHeader(header);
   if (existing === undefined) {
-    response.setHeader("Vary", VARY_ON.join(", "));
+    response.setHeader(header, names.join(", "));
     return;
   }
   const value = String(existing);
   const named = new Set(value.toLowerCase().split(/\s*,\s*/));
-  if (named.has("*")) return;
-  const missing = VARY_ON.filter((name) => !named.has(name.toLowerCase()));
-  if (missing.length > 0) response.setHeader("Vary", [value, ...missing].join(", "));
+  if (header === "Vary" && named.has("*")) return;
+  const missing = names.filter((name) => !named.has(name.toLowerCase()));
+  if (missing.length > 0) response.setHeader(header, [value, ...missing].join(", "));
 }
 
 function makePrivate(response: ServerResponse): void {
