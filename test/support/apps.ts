@@ -123,9 +123,13 @@ function buildBare({ before, routes }: AppParts, tools: Tools): RequestListener 
         return;
       }
       const middleware = chain[index];
-      if (middleware !== undefined) middleware(request, response, step(index + 1));
-      else if (route !== undefined) void tools.handle(route)(request, response, step(index));
-      else response.writeHead(404).end();
+      try {
+        if (middleware !== undefined) middleware(request, response, step(index + 1));
+        else if (route === undefined) response.writeHead(404).end();
+        else tools.handle(route)(request, response, (failure) => tools.fail(failure, response));
+      } catch (failure) {
+        tools.fail(failure, response);
+      }
     };
     step(0)();
   };
