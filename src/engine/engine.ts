@@ -59,7 +59,6 @@ export function createEngine(options: ResolvedOptions): Engine {
     }),
   ];
   const { passwords } = options.cookie;
-  let sequence = 0;
   return {
     options,
     events,
@@ -69,15 +68,9 @@ export function createEngine(options: ResolvedOptions): Engine {
     sealer: passwords === undefined ? undefined : createSealer(passwords),
     cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
     invalidations,
-    renewer: createRenewer<NumberedAnswer>({
-      clock,
-      events,
-      budget: STORE_BUDGET,
-      grace: GRACE,
-      keeps: isWorthKeeping,
-    }),
+    renewer: createRenewer<NumberedAnswer>({ clock, events, ...RENEWAL }),
     breaker: createBreaker(clock),
-    nextInSequence: () => ++sequence,
+    nextInSequence: createSequence(),
     policies: createPolicySource({
       clock,
       events,
@@ -94,7 +87,14 @@ export function createEngine(options: ResolvedOptions): Engine {
   };
 }
 
-// Trouble is not an answer; but a pair that was already rotated must reach whoever still holds the old one.
-function isWorthKeeping(answer: StoreAnswer): boolean {
-  return answer.status !== "unavailable" || answer.successor !== undefined;
+const RENEWAL = {
+  budget: STORE_BUDGET,
+  grace: GRACE,
+  // Trouble is not an answer; but a pair that was already rotated must reach whoever still holds the old one.
+  keeps: (answer: StoreAnswer) => answer.status !== "unavailable" || answer.successor !== undefined,
+};
+
+function createSequence(): () => number {
+  let latest = 0;
+  return () => ++latest;
 }
