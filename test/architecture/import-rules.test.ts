@@ -13,6 +13,7 @@ interface Zone {
 const FOUNDATION = ["foundation"];
 const CONTRACTS = ["foundation", "policy contract", "coordinator", "store contract"];
 const STAGE = [...CONTRACTS, "bounded map"];
+const HOSTED_STORE = [...STAGE, "policy", "problems", "http", "store tools"];
 const STAGES = ["1 read", "2a verify", "2b unseal", "3 decide", "4 renew", "5 attach", "verified cache"];
 
 const ZONES: Readonly<Record<string, Zone>> = {
@@ -91,11 +92,9 @@ const ZONES: Readonly<Record<string, Zone>> = {
     types: ["instance"],
   },
 
-  "remote keys": { files: ["stores/remote-keys.ts"], imports: CONTRACTS },
-  stores: {
-    files: ["stores/"],
-    imports: [...CONTRACTS, "bounded map", "problems", "http", "policy", "remote keys"],
-  },
+  workos: { files: ["stores/workos/"], imports: HOSTED_STORE },
+  stytch: { files: ["stores/stytch/"], imports: HOSTED_STORE },
+  "store tools": { files: ["stores/"], imports: [...STAGE, "problems"] },
   authority: {
     files: ["authority/"],
     imports: [
@@ -119,7 +118,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
   "express types": { files: ["express.ts"], imports: [...FOUNDATION, "5 attach"] },
   entry: {
     files: ["index.ts", "core.ts"],
-    imports: [...CONTRACTS, "policy", "remote keys", "wiring"],
+    imports: [...CONTRACTS, "policy", "store tools", "wiring"],
     types: ["augment", "instance", "options", "http", "5 attach", "guards", "organization"],
   },
 };
@@ -203,6 +202,7 @@ describe("the rules themselves", () => {
     ["pipeline/attach.ts", 'import { readCredential } from "./read-credential.ts";', judgeZone],
     ["policy/verdict.ts", 'import { orgate } from "../orgate.ts";', judgeZone],
     ["coordination/coordinator.ts", 'import type { Options } from "../options.ts";', judgeZone],
+    ["stores/workos/session.ts", 'import { form } from "../stytch/form.ts";', judgeZone],
     ["pipeline/brand-new.ts", "export const x = 1;", judgeZone],
     ["options.ts", 'import { jwtVerify } from "jose";', judgePackages],
     ["pipeline/attach.ts", 'import type { Request } from "express";', judgePackages],
