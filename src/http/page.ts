@@ -41,6 +41,7 @@ ul { list-style: none; margin: 0; padding: 0; display: grid; gap: .5rem }
 button, .button { display: flex; width: 100%; gap: .75rem; align-items: center; padding: .875rem 1rem; border: 1px solid var(--line); border-radius: .625rem; background: transparent; color: inherit; font: inherit; text-align: start; text-decoration: none; cursor: pointer; overflow-wrap: anywhere }
 button:hover, .button:hover { border-color: var(--accent) }
 button:focus-visible, .button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
+small { margin-inline-start: auto; color: var(--quiet) }
 [role=alert] { color: var(--alarm) }
 `;
 

@@ -27,8 +27,6 @@ export function renderSelection(view: OrganizationSelectionView): string {
 
 const NOTHING_TO_CHOOSE = html`<p>You are not a member of any organization yet. Ask to be invited.</p>`;
 const EMPTY = html``;
-const CURRENT = html` <small>current</small>`;
-const IS_CURRENT = html` aria-current="true"`;
 
 function alertOf({ error }: OrganizationSelectionView): Html {
   if (error === undefined) return EMPTY;
@@ -46,12 +44,13 @@ function formOf({ organizations, action, current }: OrganizationSelectionView): 
 
 // Tenants choose their names: `bdi` keeps one that is written from right to left from rearranging what stands around it.
 function choiceOf({ id, name }: OrganizationChoice, isCurrent: boolean): Html {
-  const label = name.trim() === "" ? id : name;
-  return html`<li>
-    <button name="organization_id" value="${id}" ${isCurrent ? IS_CURRENT : EMPTY}>
-      <bdi>${label}</bdi>${isCurrent ? CURRENT : EMPTY}
-    </button>
-  </li>`;
+  const label = html`<bdi>${name.trim() === "" ? id : name}</bdi>`;
+  const button = isCurrent
+    ? html`<button name="organization_id" value="${id}" aria-current="true">
+        ${label} <small>current</small>
+      </button>`
+    : html`<button name="organization_id" value="${id}">${label}</button>`;
+  return html`<li>${button}</li>`;
 }
 
 /** A page that says why something did not happen, and where to go on. */

@@ -37,7 +37,9 @@ export function openBrowser(
       const outgoing = request(listener)[method.toLowerCase() as "get"](path).set(headers);
       const line = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
       if (line !== "") outgoing.set("Cookie", line);
-      if (body !== undefined) outgoing.type(typeof body === "string" ? "form" : "json").send(body);
+      const type = typeof body === "string" ? "form" : "json";
+      if (body !== undefined && !("Content-Type" in headers)) outgoing.type(type);
+      if (body !== undefined) outgoing.send(body);
       const response = await outgoing.redirects(0);
       for (const set of setCookiesOf(response)) keep(jar, set);
       return response;
@@ -48,7 +50,7 @@ export function openBrowser(
 
 /** The `Set-Cookie` lines of an answer. */
 export function setCookiesOf(response: Response): string[] {
-  return [response.headers["set-cookie"] ?? []].flat() as string[];
+  return [response.headers["set-cookie"] ?? []].flat().map(String);
 }
 
 function keep(jar: Map<string, string>, line: string): void {
