@@ -6,8 +6,10 @@ const KNOWN = ["password", "name", "domain", "path", "sameSite", "maxAge"] as co
 const MIN_PASSWORD_LENGTH = 32;
 const MAX_PASSWORDS = 5;
 /** A cookie's name is an HTTP token (RFC 6265 section 4.1.1). */
-export const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]+$/;
-const DOMAIN = /^(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
+export const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/;
+const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
+/** Browsers ignore attributes of more than 1,024 characters (RFC 6265bis section 5.6). */
+const PATH = /^\/[\u0020-\u003a\u003c-\u007e]{0,1023}$/;
 const GENERATE = "Make one with: openssl rand -base64 32.";
 
 /** The session cookie, resolved. */
@@ -20,6 +22,8 @@ export interface ResolvedCookie {
 
 /** What the cookie's defaults depend on. */
 export interface CookieContext {
+  /** Empty where `baseUrl` is no good. */
+  readonly origin: string;
   readonly secure: boolean;
   /** The store's own cookie name. */
   readonly storeName: string | undefined;
@@ -50,14 +54,12 @@ export function resolveCookie(given: unknown, context: CookieContext, problems: 
 
 function resolveAttributes(
   cookie: Record<string, unknown>,
-  { secure }: CookieContext,
+  { origin, secure }: CookieContext,
   problems: Problems,
 ): CookieAttributes {
-  const { domain, path = "/", sameSite = "lax" } = cookie;
-  if (domain !== undefined && !(typeof domain === "string" && DOMAIN.test(domain))) {
-    problems.invalid("cookie.domain", "is not a domain name.", 'Pass "example.com".');
-  }
-  if (typeof path !== "string" || !/^\/[\u0020-\u003a\u003c-\u007e]*$/.test(path)) {
+  const { path = "/", sameSite = "lax" } = cookie;
+  const domain = resolveDomain(cookie["domain"], origin, problems);
+  if (typeof path !== "string" || !PATH.test(path)) {
     problems.invalid("cookie.path", "is not a path.", 'It starts with "/".');
   }
   if (sameSite !== "lax" && sameSite !== "strict" && sameSite !== "none") {
@@ -75,8 +77,22 @@ function resolveAttributes(
     sameSite: sameSite === "strict" || sameSite === "none" ? sameSite : "lax",
     secure,
     httpOnly: true,
-    ...(typeof domain === "string" && { domain }),
+    ...(domain !== undefined && { domain }),
   });
+}
+
+function resolveDomain(given: unknown, origin: string, problems: Problems): string | undefined {
+  if (given === undefined) return undefined;
+  if (typeof given !== "string" || !DOMAIN.test(given)) {
+    problems.invalid("cookie.domain", "is not a domain name.", 'Pass "example.com".');
+    return undefined;
+  }
+  const host = origin === "" ? undefined : new URL(origin).hostname;
+  if (host !== undefined && !`.${host}`.endsWith(`.${given.toLowerCase()}`)) {
+    const suggestion = `Browsers refuse it otherwise: use ${host} or a domain above it.`;
+    problems.invalid("cookie.domain", "does not hold baseUrl.", suggestion);
+  }
+  return given;
 }
 
 function resolveName(

@@ -31,12 +31,12 @@ function isChoice(value: unknown): value is CredentialChoice {
 export function resolveCookieAndSources(
   given: unknown,
   credentials: readonly CredentialChoice[],
-  { secure, store }: { readonly secure: boolean; readonly store: SessionStore },
+  { store, ...origin }: { readonly origin: string; readonly secure: boolean; readonly store: SessionStore },
   problems: Problems,
 ): { readonly cookie: ResolvedCookie; readonly sources: readonly CredentialSource[] } {
   const profile = store.credential;
   const required = credentials.includes("cookie");
-  const cookie = resolveCookie(given, { secure, storeName: profile?.cookieName, required }, problems);
+  const cookie = resolveCookie(given, { ...origin, storeName: profile?.cookieName, required }, problems);
   const sources = credentials.map((choice): CredentialSource => {
     if (choice === "bearer") return { kind: "bearer" };
     return choice === "cookie"
@@ -46,6 +46,10 @@ export function resolveCookieAndSources(
   const readsJwtCookie = sources.some(({ kind }) => kind === "jwt_cookie");
   if (profile?.opaqueCookieName !== undefined && readsJwtCookie) {
     sources.push({ kind: "opaque", cookieName: profile.opaqueCookieName });
+  }
+  const names = sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : []));
+  if (new Set(names).size !== names.length) {
+    problems.invalid("credentials", "reads one cookie in two ways.", "Give each a cookie of its own.");
   }
   return { cookie, sources };
 }

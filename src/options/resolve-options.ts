@@ -87,7 +87,7 @@ export function resolveOptions(given: unknown): ResolvedOptions {
     origin,
     secure,
     store,
-    ...resolveCookieAndSources(options["cookie"], credentials, { secure, store }, problems),
+    ...resolveCookieAndSources(options["cookie"], credentials, { origin, secure, store }, problems),
     maxTokenAge: optionalSeconds(options, "maxTokenAge", problems),
     clockTolerance: secondsUpTo(options["clockTolerance"], 5, problems),
     sessionDuration: optionalSeconds(options, "sessionDuration", problems),

@@ -15,7 +15,7 @@ export function resolveOrigin(
     problems.invalid("baseUrl", "is not an http or https URL.", example);
     return { origin: "", secure: true };
   }
-  if (parsed.pathname !== "/" || parsed.search !== "" || parsed.hash !== "" || parsed.username !== "") {
+  if (parsed.href !== `${parsed.origin}/`) {
     problems.invalid("baseUrl", "holds more than an origin.", example);
   }
   return { origin: parsed.origin, secure: parsed.protocol === "https:" };

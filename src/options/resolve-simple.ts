@@ -2,8 +2,11 @@ import { sanitizeReturnTo } from "../http/return-to.ts";
 import type { AttachNames } from "../pipeline/attach.ts";
 import type { OrgateOptions } from "./orgate-options.ts";
 import { isOptionObject, isSeconds, type Problems } from "./problems.ts";
+import { isReservedName } from "./reserved-names.ts";
 
 const MAX_CLOCK_TOLERANCE = 60;
+/** Room for every entry is taken at once. */
+const MOST_ENTRIES = 10_000_000;
 const DEFAULT_NAMES: AttachNames = {
   member: "member",
   organization: "organization",
@@ -38,10 +41,12 @@ export function resolveCacheEntries(given: unknown, problems: Problems): number 
   if (given === false) return 0;
   if (isOptionObject(given)) problems.unknown(given, ["maxEntries"], "cache.");
   const entries = isOptionObject(given) ? given["maxEntries"] : undefined;
-  if (typeof entries === "number" && Number.isSafeInteger(entries) && entries > 0) return entries;
+  if (typeof entries === "number" && Number.isInteger(entries) && entries > 0 && entries <= MOST_ENTRIES) {
+    return entries;
+  }
   problems.invalid(
     "cache.maxEntries",
-    "is not a whole number above 0.",
+    `is not a whole number from 1 to ${MOST_ENTRIES}.`,
     "To switch the cache off, pass cache: false.",
   );
   return 0;
@@ -60,6 +65,8 @@ export function resolveNames(given: unknown, problems: Problems): AttachNames | 
   const values = known.map((property) => names[property as keyof AttachNames]);
   if (values.some((name) => typeof name !== "string" || !/^[a-z_$][\w$]*$/i.test(name))) {
     problems.invalid("attach", "has a name that is not a property name.", "Use letters, digits and _.");
+  } else if (values.some(isReservedName)) {
+    problems.invalid("attach", "has a name that the request needs itself.", "Choose another.");
   } else if (new Set(values).size !== values.length) {
     problems.invalid("attach", "gives two properties one name.", "Each needs a name of its own.");
   }
