@@ -1,6 +1,7 @@
 import type { AuthState } from "../auth-state.ts";
 import type { Verdict } from "../model.ts";
 import type { Credential } from "./read-credential.ts";
+import { createRequestStamp } from "./request-stamp.ts";
 import type { VerifiedSession } from "./verified-cache.ts";
 
 /** Properties that are attached, and the names they go by. */
@@ -44,7 +45,7 @@ export interface RequestRecord {
   closed: boolean;
 }
 
-const records = new WeakMap<object, RequestRecord>();
+const records = createRequestStamp<RequestRecord>();
 
 /** The record an instance keeps of a request. */
 export function recordOf(request: object, owner: object): RequestRecord | undefined {

@@ -44,7 +44,11 @@ const ZONES: Readonly<Record<string, Zone>> = {
   "2b unseal": { files: ["pipeline/unseal-session.ts"], imports: STAGE },
   "3 decide": { files: ["pipeline/decide-freshness.ts"], imports: STAGE },
   "4 renew": { files: ["pipeline/renew-session.ts", "pipeline/breaker.ts"], imports: STAGE },
-  "5 attach": { files: ["pipeline/attach.ts"], imports: STAGE, types: ["1 read", "verified cache"] },
+  "5 attach": {
+    files: ["pipeline/attach.ts", "pipeline/request-stamp.ts"],
+    imports: STAGE,
+    types: ["1 read", "verified cache"],
+  },
   "verified cache": {
     files: ["pipeline/verified-cache.ts", "pipeline/invalidations.ts"],
     imports: STAGE,
