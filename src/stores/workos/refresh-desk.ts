@@ -1,0 +1,171 @@
+import { createHash } from "node:crypto";
+import { isOrgateError, type StoreUnavailableError } from "../../errors.ts";
+import { createBoundedMap, type BoundedMap } from "../../pipeline/bounded-map.ts";
+import { clientFields, type Origin } from "./origin.ts";
+import { peekClaims } from "./peek-claims.ts";
+import type { Authentication } from "./read-authentication.ts";
+import { sleep, within } from "./within.ts";
+import { trouble } from "./trouble.ts";
+import { CONTENDED, type GrantReply, type WorkosClient } from "./workos-client.ts";
+
+/** A refresh token to be exchanged. */
+export interface RefreshRequest {
+  readonly refreshToken: string;
+  /** Absent: the organization the session is in. */
+  readonly organizationId?: string | undefined;
+  /** Whose session it is: an answer about anybody else is not taken. */
+  readonly userId?: string | undefined;
+  /** Whether what an earlier or concurrent exchange brought will do, or WorkOS must be asked for this one. */
+  readonly mayShare: boolean;
+  readonly origin: Origin;
+}
+
+/** What an exchange came to, and when, in seconds since the epoch. */
+export type RefreshReply = GrantReply & { readonly settledAt: number };
+
+/** Exchanges refresh tokens, each of which WorkOS takes but once. */
+export interface RefreshDesk {
+  /** @throws StoreUnavailableError for trouble, and once the caller's time is over. */
+  refresh(request: RefreshRequest): Promise<RefreshReply>;
+}
+
+interface Exchange {
+  readonly organizationId: string | undefined;
+  readonly reply: Promise<RefreshReply>;
+}
+
+interface Successor {
+  readonly organizationId: string | undefined;
+  readonly reply: Extract<RefreshReply, { status: "authenticated" }>;
+}
+
+/** Seconds for which a spent token still leads to its successor. */
+const GRACE = 30;
+/** Seconds for which an exchange goes on when nobody waits for it: its late reply is the session's only credential. */
+const LINGER = 20;
+const MAX_SUCCESSORS = 10_000;
+/** Each follows a successor or waits for a sibling; more within one grace window is a fault. */
+const MAX_TURNS = 64;
+const MAX_ATTEMPTS = 4;
+const DEFAULT_PAUSE = 1;
+/** Seconds that a shared access token must still be good for. */
+const LEAST_REST = 10;
+
+/**
+ * Opens a desk at which a token is presented once at a time, and a spent one is followed to its successor for the grace
+ * window: whoever comes late, or never got the reply, is not signed out.
+ */
+export function openRefreshDesk(client: WorkosClient): RefreshDesk {
+  return new Desk(client);
+}
+
+class Desk implements RefreshDesk {
+  readonly #client: WorkosClient;
+  readonly #exchanges = new Map<string, Exchange>();
+  readonly #successors: BoundedMap<string, Successor> = createBoundedMap(MAX_SUCCESSORS);
+
+  constructor(client: WorkosClient) {
+    this.#client = client;
+  }
+
+  refresh(request: RefreshRequest): Promise<RefreshReply> {
+    const { signal } = request.origin;
+    if (signal?.aborted === true) return Promise.reject(trouble("timeout"));
+    return within(this.#client.settings.timeout, signal, () => this.#follow(request));
+  }
+
+  async #follow(first: RefreshRequest): Promise<RefreshReply> {
+    let request = first;
+    for (let turn = 0; turn < MAX_TURNS; turn++) {
+      const key = hash(request.refreshToken);
+      const running = this.#exchanges.get(key);
+      const successor = running === undefined ? this.#successorOf(key) : undefined;
+      if (successor !== undefined) {
+        if (this.#answers(successor, request)) return successor.reply;
+        request = { ...request, refreshToken: successor.reply.authentication.refreshToken };
+      } else if (running === undefined) {
+        return this.#exchange(key, request);
+      } else {
+        // oxlint-disable-next-line no-await-in-loop -- a token is presented once at a time
+        const reply = await running.reply;
+        if (reply.status === "refused" && running.organizationId === request.organizationId) return reply;
+      }
+    }
+    throw trouble("contended");
+  }
+
+  #exchange(key: string, request: RefreshRequest): Promise<RefreshReply> {
+    const { organizationId } = request;
+    const reply = this.#present(request).then((answer) => {
+      const settled = { ...answer, settledAt: this.#client.settings.clock() };
+      if (settled.status === "authenticated") this.#successors.set(key, { organizationId, reply: settled });
+      return settled;
+    });
+    this.#exchanges.set(key, { organizationId, reply });
+    const forget = (): void => void this.#exchanges.delete(key);
+    reply.then(forget, forget);
+    return reply;
+  }
+
+  /** Presents a token. Told that another is presenting it, waits as long as it is told to, and tries again. */
+  async #present(request: RefreshRequest): Promise<GrantReply> {
+    const { refreshToken, organizationId, origin } = request;
+    const fields = { refresh_token: refreshToken, organization_id: organizationId, ...clientFields(origin) };
+    const grant = { grant_type: "refresh_token", ...fields };
+    let left = this.#client.settings.timeout;
+    for (let attempt = 1; ; attempt++) {
+      try {
+        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+        const reply = await this.#client.authenticate(grant, { linger: LINGER });
+        if (reply.status === "authenticated") assertIdentity(request, reply.authentication);
+        return reply;
+      } catch (error) {
+        const pause = pauseAfter(error);
+        if (pause === undefined || pause >= left || attempt === MAX_ATTEMPTS) throw error;
+        left -= pause;
+        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+        await sleep(pause);
+      }
+    }
+  }
+
+  #successorOf(key: string): Successor | undefined {
+    const successor = this.#successors.get(key);
+    if (successor === undefined) return undefined;
+    const age = this.#client.settings.clock() - successor.reply.settledAt;
+    if (age >= 0 && age < GRACE) return successor;
+    this.#successors.delete(key);
+    return undefined;
+  }
+
+  #answers({ organizationId, reply }: Successor, request: RefreshRequest): boolean {
+    const { accessToken, user } = reply.authentication;
+    if (!request.mayShare || organizationId !== request.organizationId) return false;
+    if (request.userId !== undefined && request.userId !== user.id) return false;
+    const { exp = 0 } = peekClaims(accessToken);
+    return exp - this.#client.settings.clock() >= LEAST_REST;
+  }
+}
+
+/** Seconds to wait after being told that another is presenting the same token; `undefined` for any other trouble. */
+function pauseAfter(error: unknown): number | undefined {
+  if (!isOrgateError(error) || error.reason !== CONTENDED) return undefined;
+  return (error as StoreUnavailableError).retryAfter ?? DEFAULT_PAUSE;
+}
+
+/** A server that errs, or lies, gives nobody another's session; nor is the token it gave ever presented. */
+function assertIdentity(
+  { userId, organizationId }: RefreshRequest,
+  { user, ...answer }: Authentication,
+): void {
+  const isOther = userId !== undefined && user.id !== userId;
+  const isElsewhere =
+    organizationId !== undefined &&
+    answer.organizationId !== undefined &&
+    answer.organizationId !== organizationId;
+  if (isOther || isElsewhere) throw trouble("identity");
+}
+
+function hash(refreshToken: string): string {
+  return createHash("sha256").update(refreshToken).digest("base64url");
+}

@@ -1,0 +1,104 @@
+import type { Capabilities, SessionStore, StaleCredential, StoreContext } from "../session-store.ts";
+import { remoteKeys } from "../remote-keys.ts";
+import type { TokenProfile } from "../token-profile.ts";
+import { endSession } from "./end-session.ts";
+import { createGrants, selectOrganization, type WorkosGrants } from "./grants.ts";
+import { interpretClaims } from "./interpret-claims.ts";
+import { listOrganizations } from "./organizations.ts";
+import { refuse, toOutcome, type WorkosOutcome } from "./outcome.ts";
+import { createPendingLists } from "./pending-lists.ts";
+import { readProfile } from "./read-profile.ts";
+import { openRefreshDesk } from "./refresh-desk.ts";
+import { nameStale, renewCredential } from "./renew-credential.ts";
+import { resolveOptions, type WorkosSettings } from "./resolve-options.ts";
+import { beginSignIn, completeSignIn } from "./sign-in.ts";
+import { createWorkosClient } from "./workos-client.ts";
+import type { WorkosContext } from "./workos-context.ts";
+import type { WorkosOptions } from "./workos-options.ts";
+
+/** WorkOS AuthKit as a session store, and its grants for sign-in forms of your own. */
+export type WorkosStore = SessionStore &
+  WorkosGrants &
+  Required<
+    Pick<
+      SessionStore,
+      | "organizations"
+      | "selectOrganization"
+      | "switchOrganization"
+      | "beginSignIn"
+      | "completeSignIn"
+      | "endSession"
+      | "profile"
+    >
+  >;
+
+/** What WorkOS's sessions can answer. */
+const CAPABILITIES: Capabilities = {
+  factors: false,
+  authenticationTime: true,
+  impersonation: true,
+  permissions: true,
+  renewsBareToken: false,
+  switchKeepsSessionId: true,
+};
+
+/** Seconds for which a choice goes on when nobody waits: made again, it finds the pending token spent. */
+const SELECTION_LINGER = 20;
+
+/**
+ * Makes the session store for WorkOS AuthKit. It reads and writes the cookie of WorkOS's own SDKs (`wos-session`), and
+ * asks WorkOS only for tokens that are stale.
+ *
+ * @throws ConfigurationError with every mistake in the options.
+ */
+export function workos(options: WorkosOptions): WorkosStore {
+  const settings = resolveOptions(options);
+  const client = createWorkosClient(settings);
+  const lists = createPendingLists(settings.clock);
+  const context: WorkosContext = { client, lists, desk: openRefreshDesk(client) };
+  const grants = createGrants(context);
+  return {
+    ...grants,
+    tokens: describeTokens(settings),
+    credential: { cookieName: "wos-session" },
+    capabilities: CAPABILITIES,
+    interpret: interpretClaims,
+    renew: (stale, renewal) => renewCredential(context.desk, stale, renewal),
+    organizations: (of, call) => listOrganizations(context, of, call),
+    selectOrganization: ({ pendingAuthenticationToken }, organizationId, call) =>
+      selectOrganization(context, { pendingAuthenticationToken, organizationId, ...call }, SELECTION_LINGER),
+    switchOrganization: (stale, organizationId, call) =>
+      switchOrganization(context, stale, organizationId, call),
+    beginSignIn: (request) => beginSignIn(settings, request),
+    completeSignIn: (query, state, call) => completeSignIn(grants, query, state, call),
+    endSession: (target, call) => endSession(client, target, call),
+    profile: (of, call) => readProfile(client, of, call),
+  };
+}
+
+function describeTokens({ baseUrl, clientId, issuers, audience, fetch }: WorkosSettings): TokenProfile {
+  return {
+    keys: remoteKeys(`${baseUrl}/sso/jwks/${clientId}`, fetch === undefined ? {} : { fetch }),
+    issuers,
+    ...(audience !== undefined && { audience }),
+    algorithms: ["RS256"],
+    // AuthKit's tokens name no type, or this one.
+    types: ["", "JWT"],
+    sessionClaim: "sid",
+  };
+}
+
+/** Refreshes into another organization; what others sealed beside the session stays. */
+async function switchOrganization(
+  { desk }: WorkosContext,
+  stale: StaleCredential,
+  organizationId: string,
+  origin: StoreContext,
+): Promise<WorkosOutcome> {
+  const named = nameStale(stale);
+  if (named === undefined) return refuse("session_revoked", "no_refresh_token");
+  const reply = await desk.refresh({ ...named, organizationId, mayShare: true, origin });
+  const outcome = toOutcome(reply, "refresh");
+  if (outcome.status !== "authenticated") return outcome;
+  return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
+}
