@@ -26,7 +26,7 @@ export interface ControlledStore extends SessionStore {
   behaviour: Behaviour;
   /** Whether the keys can be fetched. */
   keysAreDown: boolean;
-  /** Makes the next calls wait until they are released. */
+  /** Makes the next calls wait until they are released; then they are carried out, whether or not anybody still waits. */
   hold(): HeldCall;
 }
 
@@ -82,7 +82,7 @@ export function controlStore(authority: Authority, overrides: Partial<SessionSto
       store.behaviour = async (stale, context, ask) => {
         gate.dispatchEvent(new Event("asked"));
         await released;
-        return ask(stale, context);
+        return ask(stale, { ...context, signal: new AbortController().signal });
       };
       return { asked, release: () => void gate.dispatchEvent(new Event("released")) };
     },

@@ -1,0 +1,356 @@
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { StoreUnavailableError } from "../../src/errors.ts";
+import { controlTimers, settle } from "../support/budget.ts";
+import type { ControlledTimers } from "../support/budget.ts";
+import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
+import type { Harness } from "../support/harness.ts";
+import { cookiesSet } from "../support/servers.ts";
+import { active, honest, TROUBLE } from "../support/stores.ts";
+import { generateSigningKey, signToken } from "../support/tokens.ts";
+import { claimsOf, COOKIE, START } from "../support/world.ts";
+import type { SignIn, World } from "../support/world.ts";
+import { resign } from "./decision-table.scenarios.ts";
+
+closeAfterEach();
+
+let timers: ControlledTimers | undefined;
+afterEach(() => {
+  timers?.restore();
+  timers = undefined;
+});
+
+const PAST_EXPIRY = 306;
+const STRANGER = generateSigningKey("ES256", "the-strangers-key");
+
+interface Stale extends Harness {
+  readonly signIn: SignIn;
+}
+
+/** An application with a session that has just expired. */
+async function startStale(options = {}): Promise<Stale> {
+  const harness = await start({ options });
+  const signIn = await harness.world.signIn();
+  harness.world.clock.now += PAST_EXPIRY;
+  return { ...harness, signIn };
+}
+
+const codeOf = (body: string): unknown => (JSON.parse(body) as { code?: unknown }).code;
+
+describe("R-35, R-45: a store in trouble", () => {
+  it.each(Object.entries(TROUBLE))("%s: 503, and nobody is signed out", async (_name, behaviour) => {
+    const { world, signIn, send, reached } = await startStale();
+    world.store.behaviour = behaviour;
+    for (const headers of [withCookie(signIn.seal), withBearer(signIn.accessToken)]) {
+      const { status, headers: got, setCookies, body } = await send({ headers });
+      expect([status, codeOf(body), setCookies, got["session-jwt"]]).toEqual([
+        503,
+        "store_unavailable",
+        [],
+        undefined,
+      ]);
+      expect(Number(got["retry-after"])).toBeGreaterThanOrEqual(1);
+    }
+    expect(reached).toEqual([]);
+    world.store.behaviour = honest;
+    world.clock.now += 31;
+    expect((await send({ headers: withCookie(signIn.seal) })).status).toBe(200);
+  });
+
+  it.each<[unknown, string]>([
+    [0, "1"],
+    [-5, "1"],
+    [0.2, "1"],
+    [12.3, "13"],
+    [30, "30"],
+    [86_400, "30"],
+    [Number.NaN, "5"],
+    [Number.POSITIVE_INFINITY, "5"],
+    ["7", "5"],
+    [undefined, "5"],
+  ])("that asks to be left alone for %p seconds is passed on as %s", async (retryAfter, expected) => {
+    const { world, signIn, send } = await startStale();
+    world.store.behaviour = () => Promise.reject(Object.assign(new StoreUnavailableError(), { retryAfter }));
+    const { headers } = await send({ headers: withCookie(signIn.seal) });
+    expect(headers["retry-after"]).toBe(expected);
+  });
+});
+
+type Hand = (world: World, signIn: SignIn) => string | Promise<string>;
+
+describe("CVE-2026-40155: a store that hands out another's session", () => {
+  const HANDS: Readonly<Record<string, Hand>> = {
+    "another member's": async ({ signIn }) => (await signIn({ userId: "user_bob" })).accessToken,
+    "another organization's": async ({ signIn }) =>
+      (await signIn({ organizationId: "org_globex" })).accessToken,
+    "no organization's": (world, signIn) =>
+      resign(world, signIn, {
+        org_id: undefined,
+        org: undefined,
+        roles: undefined,
+        iat: START + 300,
+        exp: START + 900,
+      }),
+    "another membership's": (world, signIn) =>
+      resign(world, signIn, { member: { id: "another", email: "ada@example.com" }, exp: START + 900 }),
+    "one already expired": (_world, { accessToken }) => accessToken,
+    "one from the future": (world, signIn) => resign(world, signIn, { iat: START + 9000, exp: START + 9900 }),
+    "one of another issuer": (world, signIn) =>
+      resign(world, signIn, { iss: "https://other.example", exp: START + 900 }),
+    "one of another class": (world, signIn) => resign(world, signIn, { sid: undefined, exp: START + 900 }),
+    "one signed by another key": ({ key }, { accessToken }) =>
+      signToken(STRANGER, { ...claimsOf(accessToken), exp: START + 900 }, { kid: key.kid }),
+    "one too long": (world, signIn) => resign(world, signIn, { exp: START + 900, pad: "x".repeat(8192) }),
+  };
+
+  it.each(Object.keys(HANDS))("%s: 503, a loud event, and nothing handed on", async (name) => {
+    const { world, signIn, send, reached } = await startStale();
+    const accessToken = await (HANDS[name] as Hand)(world, signIn);
+    world.store.behaviour = () => active({ accessToken, refreshToken: "another's" }, world.clock.now);
+    for (const headers of [withCookie(signIn.seal), withBearer(signIn.accessToken)]) {
+      const { status, headers: got, setCookies } = await send({ headers });
+      expect([status, got["session-jwt"], setCookies]).toEqual([503, undefined, []]);
+    }
+    expect(reached).toEqual([]);
+    expect(world.events).toContainEqual({
+      type: "misconfigured",
+      reason: expect.stringMatching(/^renewed_token_/),
+    });
+  });
+
+  it("one by a key that is not published yet: the rotated pair is kept for the client", async () => {
+    const { world, signIn, send } = await startStale();
+    world.store.behaviour = async (stale, context, ask) => {
+      const renewal = await ask(stale, context);
+      if (renewal.status !== "active" || renewal.credential === undefined) return renewal;
+      const claims = claimsOf(renewal.credential.accessToken);
+      return { ...renewal, credential: { ...renewal.credential, accessToken: signToken(STRANGER, claims) } };
+    };
+    const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
+    expect([status, setCookies]).toEqual([503, [expect.stringMatching(/^__Host-orgate=Fe26/)]]);
+    const again = await send({ headers: withCookie(signIn.seal) });
+    expect([again.status, again.setCookies]).toEqual([503, setCookies]);
+    expect(world.store.questions.length).toBe(1);
+  });
+
+  it("one whose keys are down is served as soon as they are back, without asking again", async () => {
+    const { world, signIn, send } = await startStale();
+    world.store.behaviour = async (stale, context, ask) => {
+      await world.authority.rotateKeys();
+      const renewal = await ask(stale, context);
+      world.store.keysAreDown = true;
+      return renewal;
+    };
+    const down = await send({ headers: withCookie(signIn.seal) });
+    expect([down.status, down.setCookies.length]).toEqual([503, 1]);
+    world.store.keysAreDown = false;
+    world.clock.now += 2;
+    const back = await send({ headers: withCookie(signIn.seal) });
+    expect([back.status, back.setCookies.length]).toEqual([200, 1]);
+    expect((await send({ headers: withCookie(cookiesSet(down).get(COOKIE) ?? "") })).status).toBe(200);
+    expect(world.store.questions.length).toBe(1);
+  });
+});
+
+describe("the breaker", () => {
+  /** Fails three times within the window, with a credential of its own each time. */
+  async function trip(harness: Harness, seals: readonly string[]): Promise<void> {
+    harness.world.store.behaviour = TROUBLE.down;
+    for (const seal of seals) await harness.send({ headers: withCookie(seal) });
+  }
+
+  async function startTripped(): Promise<Harness & { readonly seals: readonly string[] }> {
+    const harness = await start();
+    const { world } = harness;
+    const signIns = await Promise.all(Array.from({ length: 6 }, () => world.signIn()));
+    world.clock.now += PAST_EXPIRY;
+    const seals = signIns.map(({ seal }) => seal);
+    await trip(harness, seals.slice(0, 3));
+    return { ...harness, seals };
+  }
+
+  it("stops asking after three failures, and says until when", async () => {
+    const { world, send, seals } = await startTripped();
+    const { status, headers } = await send({ headers: withCookie(seals[3] ?? "") });
+    expect([status, headers["retry-after"], world.store.questions.length]).toEqual([503, "5", 3]);
+    expect(world.events.at(-2)).toMatchObject({ type: "unavailable", reason: "breaker_open" });
+    world.clock.now += 3.5;
+    expect((await send({ headers: withCookie(seals[3] ?? "") })).headers["retry-after"]).toBe("2");
+  });
+
+  it("lets fresh sessions through all the same", async () => {
+    const { world, send } = await startTripped();
+    const { seal } = await world.signIn();
+    expect((await send({ headers: withCookie(seal) })).status).toBe(200);
+  });
+
+  it("probes with one call at a time, and closes when it succeeds", async () => {
+    const { world, send, seals } = await startTripped();
+    world.clock.now += 5;
+    const held = world.store.hold();
+    const probe = send({ headers: withCookie(seals[3] ?? "") });
+    await held.asked;
+    const meanwhile = await send({ headers: withCookie(seals[4] ?? "") });
+    expect([meanwhile.status, world.store.questions.length]).toEqual([503, 4]);
+    held.release();
+    expect((await probe).status).toBe(200);
+    expect((await send({ headers: withCookie(seals[4] ?? "") })).status).toBe(200);
+  });
+
+  it("stays open when the probe fails", async () => {
+    const { world, send, seals } = await startTripped();
+    world.clock.now += 5;
+    await send({ headers: withCookie(seals[3] ?? "") });
+    await send({ headers: withCookie(seals[4] ?? "") });
+    expect(world.store.questions.length).toBe(4);
+  });
+});
+
+describe("the budget of five seconds", () => {
+  async function startSlow(): Promise<Stale> {
+    timers = controlTimers();
+    return startStale();
+  }
+
+  it("is spent: 503, the call is told to stop, and its late reply serves the next request", async () => {
+    const { world, signIn, send } = await startSlow();
+    const held = world.store.hold();
+    const waiting = send({ headers: withCookie(signIn.seal) });
+    await held.asked;
+    await timers?.pass(4.999);
+    const signal = world.store.questions[0]?.context.signal;
+    expect(signal?.aborted).toBe(false);
+    await timers?.pass(0.001);
+    expect(signal?.aborted).toBe(true);
+    const { status, setCookies, headers } = await waiting;
+    expect([status, setCookies, headers["retry-after"]]).toEqual([503, [], "5"]);
+    // A store that rotated the pair all the same: the next request must get it.
+    held.release();
+    while (!world.events.some(({ type }) => type === "renewed")) await settle();
+    const next = await send({ headers: withCookie(signIn.seal) });
+    expect([next.status, next.setCookies]).toEqual([200, [expect.stringMatching(/^__Host-orgate=Fe26/)]]);
+    expect(world.store.questions.length).toBe(1);
+  });
+
+  it("holds for everyone who waits for the same call", async () => {
+    const { world, signIn, send } = await startSlow();
+    world.store.behaviour = () => new Promise(() => undefined);
+    const waiting = Array.from({ length: 5 }, () => send({ headers: withCookie(signIn.seal) }));
+    while (world.events.filter(({ type }) => type === "coalesced").length < 4) await settle();
+    await timers?.pass(5);
+    expect((await Promise.all(waiting)).map(({ status }) => status)).toEqual([503, 503, 503, 503, 503]);
+    expect(world.store.questions.length).toBe(1);
+  });
+
+  it("counts as a failure once", async () => {
+    const { world, signIn, send } = await startSlow();
+    world.store.behaviour = () => new Promise(() => undefined);
+    for (let index = 0; index < 2; index++) {
+      const other = index === 0 ? signIn : await world.signIn();
+      if (index > 0) world.clock.now += PAST_EXPIRY;
+      const waiting = send({ headers: withCookie(other.seal) });
+      while (world.store.questions.length <= index) await settle();
+      await timers?.pass(5);
+      await waiting;
+    }
+    expect(
+      world.events.some((event) => event.type === "unavailable" && event.reason === "breaker_open"),
+    ).toBe(false);
+  });
+});
+
+describe("staleIfUnavailable", () => {
+  const OPTIONS = { maxTokenAge: 60, staleIfUnavailable: 30 };
+
+  async function askAt(
+    age: number,
+    sent: { method?: string; headers?: Record<string, string> } = {},
+    options = OPTIONS,
+  ): Promise<[number, number]> {
+    const { world, send } = await start({ options });
+    const { seal } = await world.signIn();
+    world.store.behaviour = TROUBLE.down;
+    world.clock.now += age;
+    const { status, setCookies } = await send({ ...sent, headers: { ...withCookie(seal), ...sent.headers } });
+    expect(setCookies).toEqual([]);
+    return [status, world.store.questions.length];
+  }
+
+  it.each([
+    [59, 200, 0],
+    [60, 200, 1],
+    [89.9, 200, 1],
+    [90, 503, 1],
+    [305, 503, 1],
+  ])("serves a token of %s seconds: %s after %s calls", async (age, status, calls) => {
+    expect(await askAt(age)).toEqual([status, calls]);
+  });
+
+  it.each([
+    ["HEAD", 200],
+    ["OPTIONS", 200],
+    ["POST", 503],
+    ["PUT", 503],
+    ["PATCH", 503],
+    ["DELETE", 503],
+    ["TRACE", 503],
+  ])("is for safe methods only: %s %s", async (method, status) => {
+    expect(await askAt(61, { method })).toEqual([status, 1]);
+  });
+
+  it("is not for upgrades", async () => {
+    expect(await askAt(61, { headers: { Connection: "Upgrade", Upgrade: "websocket" } })).toEqual([503, 1]);
+  });
+
+  it("is off unless it is asked for", async () => {
+    expect(await askAt(61, {}, { maxTokenAge: 60, staleIfUnavailable: 0 })).toEqual([503, 1]);
+  });
+
+  it("never serves an expired token", async () => {
+    expect(await askAt(PAST_EXPIRY, {}, { maxTokenAge: 60, staleIfUnavailable: 3600 })).toEqual([503, 1]);
+  });
+
+  it("never serves a session that was seen to be revoked", async () => {
+    const { world, send } = await start({ options: { maxTokenAge: 60, staleIfUnavailable: 3600 } });
+    const { seal } = await world.signIn();
+    world.clock.now += 61;
+    await world.authority.revoke({ userId: "user_ada" });
+    world.store.behaviour = TROUBLE.down;
+    expect((await send({ headers: withCookie(seal) })).status).toBe(503);
+  });
+
+  it("never serves one whose state the application asked to have checked", async () => {
+    const { world, auth, send } = await start({ options: { maxTokenAge: 60, staleIfUnavailable: 3600 } });
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    world.clock.now += 61;
+    await auth.invalidate({ memberId: "user_ada:org_acme" });
+    world.store.behaviour = TROUBLE.down;
+    expect((await send({ headers: withCookie(seal) })).status).toBe(503);
+  });
+});
+
+describe("R-32: keys that cannot be fetched", () => {
+  it("cost no refresh and no cookie, and are fetched again after a pause", async () => {
+    const { world, send, reached } = await start();
+    const { seal, accessToken } = await world.signIn();
+    world.store.keysAreDown = true;
+    for (const headers of [withCookie(seal), withBearer(accessToken)]) {
+      const { status, setCookies } = await send({ headers });
+      expect([status, setCookies]).toEqual([503, []]);
+    }
+    expect([world.store.questions, reached]).toEqual([[], []]);
+    world.store.keysAreDown = false;
+    world.clock.now += 2;
+    expect((await send({ headers: withCookie(seal) })).status).toBe(200);
+  });
+
+  it("do not matter to keys that are known", async () => {
+    const { world, send } = await start();
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    world.store.keysAreDown = true;
+    world.clock.now += 100;
+    const other = await world.signIn({ userId: "user_bob" });
+    expect((await send({ headers: withCookie(other.seal) })).status).toBe(200);
+  });
+});
