@@ -1,11 +1,8 @@
-import { afterAll, describe, expect, it } from "@jest/globals";
+import { describe, expect, it } from "@jest/globals";
 import { ENTRIES } from "../../scripts/entries.mjs";
 import { createConsumer } from "./consumer.ts";
 import { isDocumented, listDeclaredNames } from "./declared-names.ts";
 import { PUBLIC_NAMES } from "./public-names.ts";
-
-const consumer = createConsumer("esm", { express: "express" });
-afterAll(() => consumer.remove());
 
 const declared = Object.entries(ENTRIES).map(
   ([subpath, source]) =>
@@ -23,7 +20,9 @@ describe("the public names", () => {
   });
 
   it("are there at run time", () => {
+    const consumer = createConsumer("esm", { express: "express" });
     const { output } = consumer.node("public-names.js");
+    consumer.remove();
     const values = Object.entries(PUBLIC_NAMES).map(([subpath, names]) => [subpath, names.values]);
     expect(JSON.parse(output)).toEqual(Object.fromEntries(values));
   });
