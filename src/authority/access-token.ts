@@ -17,7 +17,7 @@ export function issueAccessToken(
   record: SessionRecord,
   subject: Subject,
 ): Promise<string> {
-  return context.issuer.sign(buildClaims(context, record, subject));
+  return context.issuer.sign(buildClaims(context, record, subject), context.wire?.algorithm);
 }
 
 /** Throws `session_too_large` where a token would not be accepted back: before anything is stored. */
@@ -29,8 +29,17 @@ export function assertTokenFits(context: AuthorityContext, record: SessionRecord
   });
 }
 
-/** What is not a registered claim is nested, so that no custom claim can pass for one of ours. */
 function buildClaims(
+  context: AuthorityContext,
+  record: SessionRecord,
+  subject: Subject,
+): Readonly<Record<string, unknown>> {
+  const native = buildNativeClaims(context, record, subject);
+  return context.wire?.claims(native, record, subject) ?? native;
+}
+
+/** What is not a registered claim is nested, so that no custom claim can pass for one of ours. */
+function buildNativeClaims(
   { settings, clock }: AuthorityContext,
   record: SessionRecord,
   subject: Subject,

@@ -155,7 +155,9 @@ function profileOf({ issuer, settings }: AuthorityContext): TokenProfile {
   return {
     keys: { load: () => issuer.jwks(), maxAge: 30, cooldown: 0 },
     issuers: [settings.issuer],
-    algorithms: issuer.algorithms,
+    get algorithms() {
+      return issuer.algorithms;
+    },
     types: ["JWT"],
     sessionClaim: "sid",
   };

@@ -6,10 +6,16 @@ import { algorithmOf, deriveSecret, importPrivateKey, publicParametersOf } from 
 
 /** Signs access tokens, and keeps the keys that do. */
 export interface Issuer {
-  /** What its tokens are signed with, now and after any rotation. */
+  /** What its tokens are signed with, after any rotation too. Only {@link Issuer.require} adds to it. */
   readonly algorithms: readonly Algorithm[];
-  /** Signs claims with the key in force, as a JWT of `typ` `JWT`. */
-  sign(claims: Readonly<Record<string, unknown>>): Promise<string>;
+  /**
+   * Makes sure that tokens of this algorithm can be signed, beside those of the key in force.
+   *
+   * @returns `false`: none of the application's keys can, and a key made here would be unknown to its other processes.
+   */
+  require(algorithm: Algorithm): boolean;
+  /** Signs claims as a JWT of `typ` `JWT`: with the key in force, or with the first key of the algorithm named. */
+  sign(claims: Readonly<Record<string, unknown>>, algorithm?: Algorithm): Promise<string>;
   /** The public half of every key that may still verify. */
   jwks(): Promise<JsonWebKeySet>;
   /** Puts a new key in force; those before it go on verifying for as long as `retention` says. */
@@ -46,9 +52,12 @@ const DEFAULT_ALGORITHM: Algorithm = "ES256";
 export function createIssuer(options: IssuerOptions): Issuer {
   const ring = new KeyRing(options);
   return {
-    algorithms: ring.algorithms,
-    async sign(claims) {
-      const { kid, algorithm, privateKey } = inForce(await ring.load());
+    get algorithms() {
+      return ring.algorithms;
+    },
+    require: (algorithm) => ring.require(algorithm),
+    async sign(claims, wanted) {
+      const { kid, algorithm, privateKey } = inForce(await ring.load(), wanted);
       return new SignJWT({ ...claims })
         .setProtectedHeader({ alg: algorithm, kid, typ: "JWT" })
         .sign(privateKey);
@@ -61,51 +70,84 @@ export function createIssuer(options: IssuerOptions): Issuer {
 }
 
 class KeyRing {
-  readonly algorithms: readonly Algorithm[];
   readonly #options: IssuerOptions;
-  #keys: readonly RingKey[] | undefined;
-  #loading: Promise<readonly RingKey[]> | undefined;
+  readonly #algorithms: Set<Algorithm>;
+  /** What must be signed for, beside the algorithm of the key in force. */
+  readonly #required = new Set<Algorithm>();
+  #keys: readonly RingKey[] = [];
+  #completing: Promise<void> | undefined;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
-    this.algorithms =
-      options.keys === undefined ? [DEFAULT_ALGORITHM] : [...new Set(options.keys.map(algorithmOf))];
+    this.#algorithms = new Set(options.keys?.map(algorithmOf) ?? [DEFAULT_ALGORITHM]);
+  }
+
+  get algorithms(): readonly Algorithm[] {
+    return [...this.#algorithms];
+  }
+
+  require(algorithm: Algorithm): boolean {
+    if (this.#options.keys !== undefined && !this.#algorithms.has(algorithm)) return false;
+    this.#algorithms.add(algorithm);
+    this.#required.add(algorithm);
+    return true;
   }
 
   /** The keys that may still verify, the one in force first. */
   async load(): Promise<readonly RingKey[]> {
-    const keys = this.#keys ?? (await (this.#loading ??= this.#begin()));
+    while (!this.#isComplete()) {
+      // oxlint-disable-next-line no-await-in-loop -- what was required meanwhile is made next
+      await (this.#completing ??= this.#complete());
+    }
     const now = this.#options.clock();
-    return keys.filter(({ retiredUntil }) => retiredUntil === undefined || now < retiredUntil);
+    return this.#keys.filter(({ retiredUntil }) => retiredUntil === undefined || now < retiredUntil);
   }
 
   async rotate(): Promise<{ kid: string }> {
-    const made = await makeKey(inForce(await this.load()).algorithm);
-    // Read again: another rotation may have ended while the key was made.
-    const [current, ...older] = await this.load();
+    const made = await Promise.all(this.#signers(await this.load()).map((key) => makeKey(key.algorithm)));
+    // Read again: another rotation may have ended while the keys were made.
+    const before = await this.load();
+    const replaced = new Set(this.#signers(before));
     const retiredUntil = this.#options.clock() + this.#options.retention;
-    this.#keys = current === undefined ? [made] : [made, { ...current, retiredUntil }, ...older];
-    return { kid: made.kid };
+    this.#keys = [...made, ...before.map((key) => (replaced.has(key) ? { ...key, retiredUntil } : key))];
+    return { kid: inForce(made).kid };
   }
 
-  async #begin(): Promise<readonly RingKey[]> {
+  /** The keys that sign: the one in force, and the first of every algorithm required. */
+  #signers(ring: readonly RingKey[]): readonly RingKey[] {
+    return [
+      ...new Set([inForce(ring), ...[...this.#required].map((algorithm) => inForce(ring, algorithm))]),
+    ];
+  }
+
+  #isComplete(): boolean {
+    return (
+      this.#keys.length > 0 &&
+      [...this.#required].every((wanted) => this.#keys.some((key) => key.algorithm === wanted))
+    );
+  }
+
+  async #complete(): Promise<void> {
     try {
       const { keys } = this.#options;
-      this.#keys =
-        keys === undefined
-          ? [await makeKey(DEFAULT_ALGORITHM)]
-          : await Promise.all(keys.map((jwk) => toRingKey(jwk, algorithmOf(jwk))));
-      return this.#keys;
+      if (keys !== undefined) {
+        this.#keys = await Promise.all(keys.map((jwk) => toRingKey(jwk, algorithmOf(jwk))));
+        return;
+      }
+      const known = this.#keys.map(({ algorithm }) => algorithm);
+      const missing = [...this.#algorithms].filter((algorithm) => !known.includes(algorithm));
+      const made = await Promise.all(missing.map(makeKey));
+      this.#keys = [...this.#keys, ...made];
     } finally {
       // A key that could not be made is tried again by whoever needs it next.
-      this.#loading = undefined;
+      this.#completing = undefined;
     }
   }
 }
 
-function inForce(ring: readonly RingKey[]): RingKey {
-  const [current] = ring;
-  if (current === undefined) throw new TypeError("An issuer has at least one key.");
+function inForce(ring: readonly RingKey[], wanted?: Algorithm): RingKey {
+  const current = ring.find(({ algorithm }) => wanted === undefined || algorithm === wanted);
+  if (current === undefined) throw new TypeError("An issuer has a key for everything that it signs.");
   return current;
 }
 

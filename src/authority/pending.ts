@@ -3,6 +3,8 @@ import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import type { AuthorityContext } from "./context.ts";
 import { hashToken } from "./refresh-token.ts";
+import { isWireClient, mayUse } from "./wire-dialect.ts";
+import type { WireClient } from "./wire-dialect.ts";
 
 /** Somebody who authenticated and must still choose an organization, as it is stored. */
 export interface PendingRecord {
@@ -12,6 +14,8 @@ export interface PendingRecord {
   readonly authenticationFactors: readonly AuthenticationFactor[];
   readonly impersonator?: Impersonator;
   readonly customClaims: Readonly<Record<string, unknown>> | null;
+  /** The wire's client that it was begun for; absent for the application's own. */
+  readonly client?: WireClient;
   readonly ipAddress?: string;
   readonly userAgent?: string;
   readonly authenticatedAt: number;
@@ -33,12 +37,18 @@ export function nameOfToken(token: string): string | undefined {
 
 /** Stores a pending authentication; answers with the token that completes it, once. */
 export async function openPending(
-  { repository, clock, settings }: AuthorityContext,
+  { repository, clock, settings, wire }: AuthorityContext,
   pending: Omit<PendingRecord, "version" | "expiresAt">,
 ): Promise<string> {
   const token = makeSingleUseToken();
   const expiresAt = clock() + settings.pendingLifetime;
-  const record: PendingRecord = { ...pending, version: 1, expiresAt };
+  const client = wire?.client;
+  const record: PendingRecord = {
+    ...pending,
+    ...(client !== undefined && { client }),
+    version: 1,
+    expiresAt,
+  };
   await repository.insert("pending", hashToken(token), record, { expiresAt });
   return token;
 }
@@ -49,7 +59,8 @@ export async function readPending(context: AuthorityContext, token: string): Pro
   const found = name === undefined ? undefined : await context.repository.read("pending", name);
   const record = found?.value;
   // Not every repository keeps time as exactly as the record does.
-  if (isPending(record) && context.clock() < record.expiresAt) return record;
+  const isGood = isPending(record) && context.clock() < record.expiresAt;
+  if (isGood && mayUse(record.client, context.wire?.client)) return record;
   throw pendingIsSpent();
 }
 
@@ -72,6 +83,7 @@ function isPending(value: unknown): value is PendingRecord {
     typeof Reflect.get(value, "authenticationMethod") === "string" &&
     Array.isArray(Reflect.get(value, "authenticationFactors")) &&
     typeof Reflect.get(value, "customClaims") === "object" &&
+    (Reflect.get(value, "client") === undefined || isWireClient(Reflect.get(value, "client"))) &&
     typeof Reflect.get(value, "authenticatedAt") === "number" &&
     typeof Reflect.get(value, "expiresAt") === "number"
   );

@@ -2,6 +2,8 @@ import type { AuthenticationFactor, Impersonator, MemberSession } from "../model
 import type { RequestOrigin } from "./operations.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-family.ts";
 import type { WriteOptions } from "./repository.ts";
+import { isWireClient } from "./wire-dialect.ts";
+import type { WireClient } from "./wire-dialect.ts";
 
 /** One session as it is stored. Times are whole seconds since the epoch. */
 export interface SessionRecord {
@@ -16,6 +18,8 @@ export interface SessionRecord {
   readonly authenticationFactors: readonly AuthenticationFactor[];
   readonly impersonator?: Impersonator;
   readonly customClaims: Readonly<Record<string, unknown>> | null;
+  /** The wire's client that it was opened for; absent for the application's own sessions. */
+  readonly client?: WireClient;
   readonly ipAddress?: string;
   readonly userAgent?: string;
   /** When the member authenticated; unchanged by renewals, moved by a step-up. */
@@ -103,6 +107,7 @@ function isSessionRecord(value: unknown): value is SessionRecord {
     isListOf(value["authenticationFactors"], (factor) => isObject(factor) && isString(factor["type"])) &&
     isOptional(value["impersonator"], (actor) => isObject(actor) && isString(actor["email"])) &&
     (value["customClaims"] === null || isObject(value["customClaims"])) &&
+    isOptional(value["client"], isWireClient) &&
     isOptional(value["ipAddress"], isString) &&
     isOptional(value["userAgent"], isString) &&
     ["authenticatedAt", "startedAt", "lastAccessedAt", "expiresAt"].every((time) => isTime(value[time])) &&

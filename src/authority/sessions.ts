@@ -9,6 +9,7 @@ import { findEnd, readSessionRecord, writeOptionsOf } from "./session-record.ts"
 import type { SessionRecord } from "./session-record.ts";
 import { memberIdOf } from "./subject.ts";
 import type { Subject } from "./subject.ts";
+import { mayUse } from "./wire-dialect.ts";
 
 /** How often a decision is made anew after somebody else's write came first. */
 const MAX_ATTEMPTS = 512;
@@ -42,8 +43,11 @@ export async function openSession(
   const id = makeSessionId();
   const key = randomBytes(32).toString("base64url");
   const refreshToken = mintRefreshToken(bytesOf(id), 0, key);
+  const client = origin.client ?? context.wire?.client;
   const record: SessionRecord = {
     ...origin,
+    ...context.wire?.amend?.(origin),
+    ...(client !== undefined && { client }),
     version: 1,
     id,
     userId: subject.user.id,
@@ -65,7 +69,7 @@ export function bytesOf(sessionId: string): Buffer {
   return bytes;
 }
 
-/** Reads a session that is alive; throws `session_revoked` where it is not. */
+/** Reads a session that is alive; throws `session_revoked` where it is not, `invalid_token` where it is another client's. */
 export async function readLiveSession(
   context: AuthorityContext,
   sessionId: string,
@@ -79,6 +83,7 @@ export async function readLiveSession(
     context.events.emit({ type: "misconfigured", reason: "session_unreadable" });
     throw sessionEnded("revoked");
   }
+  if (!mayUse(record.client, context.wire?.client)) throw new OrgateError("invalid_token");
   const end = findEnd(record, context.clock(), context.settings.idleTimeout);
   if (end === undefined) return { record, version: found.version };
   await removeSession(context, sessionId);

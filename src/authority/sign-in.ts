@@ -13,7 +13,11 @@ import type { DirectoryUser } from "./directory.ts";
 import { acceptInvitation } from "./invitations.ts";
 import { factorOf } from "./methods.ts";
 import type { AuthenticationResult } from "./answers.ts";
-import type { AuthenticateInput, AuthenticateWithOrganizationSelectionInput } from "./operations.ts";
+import type {
+  AuthenticateInput,
+  AuthenticateWithOrganizationSelectionInput,
+  SealRequest,
+} from "./operations.ts";
 import { openPending, pendingIsSpent, readPending, spendPending } from "./pending.ts";
 import type { PendingRecord } from "./pending.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
@@ -32,8 +36,25 @@ export async function authenticate(
   const organizationId = checkOptionalId("organizationId", input.organizationId);
   const evidence = checkEvidence(context, input);
   findSealPassword(input);
+  return signIn(context, { userId, organizationId, invitationToken: input.invitationToken, evidence }, input);
+}
+
+/** Who signs in, and to what. */
+export interface SignIn {
+  readonly userId: string;
+  readonly organizationId?: string | undefined;
+  readonly invitationToken?: string | undefined;
+  readonly evidence: Evidence;
+}
+
+/** Signs in a user by evidence that was checked before. */
+export async function signIn(
+  context: AuthorityContext,
+  { userId, organizationId, invitationToken, evidence }: SignIn,
+  request: SealRequest,
+): Promise<AuthenticationResult> {
   const user = await readUser(context, userId);
-  const wanted = await joinByInvitation(context, input.invitationToken, { user, organizationId });
+  const wanted = await joinByInvitation(context, invitationToken, { user, organizationId });
   const subject =
     wanted === undefined
       ? await chooseOnly(context, user, evidence)
@@ -42,7 +63,7 @@ export async function authenticate(
   return presentAuthentication(
     context,
     { record: opened.record, subject, refreshToken: opened.refreshToken.token },
-    input,
+    request,
   );
 }
 
@@ -92,9 +113,11 @@ async function spendOrUndo(context: AuthorityContext, token: string, sessionId: 
   }
 }
 
-type Evidence = Omit<PendingRecord, "version" | "expiresAt" | "userId">;
+/** How somebody authenticated. */
+export type Evidence = Omit<PendingRecord, "version" | "expiresAt" | "userId">;
 
-function checkEvidence({ clock }: AuthorityContext, input: AuthenticateInput): Evidence {
+/** Reads how somebody authenticated, now, out of what the application says. */
+export function checkEvidence({ clock }: AuthorityContext, input: AuthenticateInput): Evidence {
   const method = checkId("authenticationMethod", input.authenticationMethod);
   const now = Math.floor(clock());
   const impersonator = checkImpersonator(input.impersonator);
@@ -118,6 +141,7 @@ function toOrigin({ clock, settings }: AuthorityContext, evidence: Evidence): Se
     authenticationFactors: evidence.authenticationFactors,
     ...(evidence.impersonator !== undefined && { impersonator: evidence.impersonator }),
     customClaims: evidence.customClaims,
+    ...(evidence.client !== undefined && { client: evidence.client }),
     ...(evidence.ipAddress !== undefined && { ipAddress: evidence.ipAddress }),
     ...(evidence.userAgent !== undefined && { userAgent: evidence.userAgent }),
     authenticatedAt: evidence.authenticatedAt,

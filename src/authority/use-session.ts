@@ -19,12 +19,15 @@ export interface SessionUse {
   readonly organizationId: string | null | undefined;
   /** The user that the credential names; a session of anybody else is not meant. */
   readonly userId?: string | undefined;
-  /** Whether a user who is no member of it loses the session, or is only refused. */
-  readonly withoutMembership: "end" | "refuse";
+  /**
+   * Whether a user who is no member of it loses the session, or is only refused; `end_if_current`: refused, unless it is the
+   * organization used most recently.
+   */
+  readonly withoutMembership: "end" | "refuse" | "end_if_current";
   /** Seconds from now that the session lasts at least. */
   readonly extendBy?: number | undefined;
   /** Throws to refuse, before anything is written. */
-  readonly authorize?: ((subject: Subject) => void) | undefined;
+  readonly authorize?: ((subject: Subject, record: SessionRecord) => void) | undefined;
 }
 
 /** A session after it was used. */
@@ -63,7 +66,7 @@ export async function useSession(
       const mayEnd = subject === "user_removed" || wanted === before.organizationId;
       return { answer: { status: "no_subject", problem: subject, mayEnd }, record: before };
     }
-    use.authorize?.(subject);
+    use.authorize?.(subject, before);
     const after = advance(context, before, { use, subject, presentation });
     assertTokenFits(context, after, subject);
     const refreshToken = presentation?.token.token;
@@ -88,7 +91,8 @@ async function endWithoutSubject(
   sessionId: string,
   { problem, mayEnd, use }: { problem: SubjectProblem; mayEnd: boolean; use: SessionUse },
 ): Promise<OrgateError> {
-  if (problem === "membership_removed" && use.withoutMembership === "refuse") {
+  const isRefused = use.withoutMembership === "refuse" || (use.withoutMembership !== "end" && !mayEnd);
+  if (problem === "membership_removed" && isRefused) {
     return new OrgateError("organization_not_available");
   }
   if (mayEnd) await removeSession(context, sessionId);
@@ -111,7 +115,7 @@ function present(
 
 /** The record after the use; the same object where nothing changed, so that storms of readers write once a second at most. */
 function advance(
-  { clock }: AuthorityContext,
+  { clock, wire }: AuthorityContext,
   record: SessionRecord,
   {
     use,
@@ -123,7 +127,8 @@ function advance(
   const accepted = presentation?.status === "accepted" ? presentation : undefined;
   const family = accepted?.family ?? record.family;
   const lastAccessedAt = Math.max(record.lastAccessedAt, Math.floor(now));
-  const expiresAt = Math.max(record.expiresAt, Math.floor(now + (use.extendBy ?? 0)));
+  const { customClaims, ...amended } = wire?.amend?.(record) ?? record;
+  const expiresAt = Math.max(amended.expiresAt, Math.floor(now + (use.extendBy ?? 0)));
   const organizationId =
     accepted?.isRotated === true
       ? (subject.place?.organization.id ?? record.organizationId)
@@ -134,6 +139,7 @@ function advance(
     family === record.family &&
     lastAccessedAt === record.lastAccessedAt &&
     expiresAt === record.expiresAt &&
+    customClaims === record.customClaims &&
     organizationId === record.organizationId &&
     memberIds === record.memberIds;
   if (isSame) return record;
@@ -142,6 +148,7 @@ function advance(
     family,
     lastAccessedAt,
     expiresAt,
+    customClaims,
     memberIds,
     ...(organizationId !== undefined && { organizationId }),
   };
