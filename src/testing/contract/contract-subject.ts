@@ -126,6 +126,16 @@ export async function assertUnavailable(answer: Promise<unknown>, what: string):
   );
 }
 
+/** An answer; `undefined` where the store says that it cannot know. */
+export async function unlessUnavailable<Answer>(answer: Promise<Answer>): Promise<Answer | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (isOrgateError(error) && error.code === "store_unavailable") return undefined;
+    throw error;
+  }
+}
+
 /** Says that both sessions are the same member's, in the same organization. */
 export function assertSameIdentity(one: HeldSession, other: HeldSession): void {
   assert.equal(other.claims.sub, one.claims.sub, "the user stays the same");
