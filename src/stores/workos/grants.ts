@@ -64,7 +64,7 @@ export interface WorkosGrants {
   authenticateWithCode(input: AuthenticateWithCodeInput): Promise<WorkosOutcome>;
   authenticateWithPassword(input: AuthenticateWithPasswordInput): Promise<WorkosOutcome>;
   authenticateWithMagicAuth(input: AuthenticateWithMagicAuthInput): Promise<WorkosOutcome>;
-  /** The token is single use: asked again within 30 seconds, the answer is the same. */
+  /** The token is single use; within 30 seconds, a spent one still goes on from its successor. */
   authenticateWithRefreshToken(input: AuthenticateWithRefreshTokenInput): Promise<WorkosOutcome>;
   authenticateWithOrganizationSelection(
     input: AuthenticateWithOrganizationSelectionInput,

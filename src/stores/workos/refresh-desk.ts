@@ -2,7 +2,6 @@ import { createHash } from "node:crypto";
 import { isOrgateError, type StoreUnavailableError } from "../../errors.ts";
 import { createBoundedMap, type BoundedMap } from "../../pipeline/bounded-map.ts";
 import { clientFields, type Origin } from "./origin.ts";
-import { peekClaims } from "./peek-claims.ts";
 import type { Authentication } from "./read-authentication.ts";
 import { sleep, within } from "./within.ts";
 import { trouble } from "./trouble.ts";
@@ -15,7 +14,7 @@ export interface RefreshRequest {
   readonly organizationId?: string | undefined;
   /** Whose session it is: an answer about anybody else is not taken. */
   readonly userId?: string | undefined;
-  /** Whether what an earlier or concurrent exchange brought will do, or WorkOS must be asked for this one. */
+  /** Whether what an exchange under way brings will do, or WorkOS must be asked for this one. */
   readonly mayShare: boolean;
   readonly origin: Origin;
 }
@@ -35,8 +34,9 @@ interface Exchange {
 }
 
 interface Successor {
-  readonly organizationId: string | undefined;
-  readonly reply: Extract<RefreshReply, { status: "authenticated" }>;
+  readonly refreshToken: string;
+  readonly userId: string;
+  readonly settledAt: number;
 }
 
 /** Seconds for which a spent token still leads to its successor. */
@@ -48,8 +48,6 @@ const MAX_SUCCESSORS = 10_000;
 const MAX_TURNS = 64;
 const MAX_ATTEMPTS = 4;
 const DEFAULT_PAUSE = 1;
-/** Seconds that a shared access token must still be good for. */
-const LEAST_REST = 10;
 
 /**
  * Opens a desk at which a token is presented once at a time, and a spent one is followed to its successor for the grace
@@ -79,17 +77,15 @@ class Desk implements RefreshDesk {
     for (let turn = 0; turn < MAX_TURNS; turn++) {
       const key = hash(request.refreshToken);
       const running = this.#exchanges.get(key);
-      const successor = running === undefined ? this.#successorOf(key) : undefined;
-      if (successor !== undefined) {
-        if (this.#answers(successor, request)) return successor.reply;
-        request = { ...request, refreshToken: successor.reply.authentication.refreshToken };
-      } else if (running === undefined) {
-        return this.#exchange(key, request);
-      } else {
+      if (running !== undefined) {
         // oxlint-disable-next-line no-await-in-loop -- a token is presented once at a time
         const reply = await running.reply;
-        if (reply.status === "refused" && running.organizationId === request.organizationId) return reply;
+        if (answers(running, reply, request)) return reply;
+        continue;
       }
+      const successor = this.#successorOf(key, request);
+      if (successor === undefined) return this.#exchange(key, request);
+      request = { ...request, refreshToken: successor.refreshToken };
     }
     throw trouble("contended");
   }
@@ -97,9 +93,12 @@ class Desk implements RefreshDesk {
   #exchange(key: string, request: RefreshRequest): Promise<RefreshReply> {
     const { organizationId } = request;
     const reply = this.#present(request).then((answer) => {
-      const settled = { ...answer, settledAt: this.#client.settings.clock() };
-      if (settled.status === "authenticated") this.#successors.set(key, { organizationId, reply: settled });
-      return settled;
+      const settledAt = this.#client.settings.clock();
+      if (answer.status === "authenticated") {
+        const { refreshToken, user } = answer.authentication;
+        this.#successors.set(key, { refreshToken, userId: user.id, settledAt });
+      }
+      return { ...answer, settledAt };
     });
     this.#exchanges.set(key, { organizationId, reply });
     const forget = (): void => void this.#exchanges.delete(key);
@@ -129,22 +128,23 @@ class Desk implements RefreshDesk {
     }
   }
 
-  #successorOf(key: string): Successor | undefined {
+  #successorOf(key: string, { userId }: RefreshRequest): Successor | undefined {
     const successor = this.#successors.get(key);
-    if (successor === undefined) return undefined;
-    const age = this.#client.settings.clock() - successor.reply.settledAt;
+    if (successor === undefined || (userId !== undefined && userId !== successor.userId)) return undefined;
+    const age = this.#client.settings.clock() - successor.settledAt;
     if (age >= 0 && age < GRACE) return successor;
     this.#successors.delete(key);
     return undefined;
   }
+}
 
-  #answers({ organizationId, reply }: Successor, request: RefreshRequest): boolean {
-    const { accessToken, user } = reply.authentication;
-    if (!request.mayShare || organizationId !== request.organizationId) return false;
-    if (request.userId !== undefined && request.userId !== user.id) return false;
-    const { exp = 0 } = peekClaims(accessToken);
-    return exp - this.#client.settings.clock() >= LEAST_REST;
-  }
+/** Whether what somebody else's exchange of the same token came to will do for a request, too. */
+function answers({ organizationId }: Exchange, reply: RefreshReply, request: RefreshRequest): boolean {
+  if (organizationId !== request.organizationId) return false;
+  if (reply.status === "refused") return true;
+  return (
+    request.mayShare && (request.userId ?? reply.authentication.user.id) === reply.authentication.user.id
+  );
 }
 
 /** Seconds to wait after being told that another is presenting the same token; `undefined` for any other trouble. */
