@@ -5,6 +5,7 @@ export const ENTRIES = {
   "./express": "express.ts",
   "./authority": "authority/index.ts",
   "./testing": "testing/index.ts",
+  "./workos": "stores/workos/index.ts",
 };
 
 /** The `exports` of package.json that the entries ask for. */

@@ -46,6 +46,15 @@ export const PUBLIC_NAMES: Readonly<Record<string, PublicNames>> = {
       WriteOptions
     `),
   },
+  "./workos": {
+    values: ["workos"],
+    types: words(`
+      AuthenticateWithCodeInput AuthenticateWithEmailVerificationInput AuthenticateWithMagicAuthInput
+      AuthenticateWithOrganizationSelectionInput AuthenticateWithPasswordInput
+      AuthenticateWithRefreshTokenInput AuthenticateWithTotpInput Origin StepUpDetails WorkosGrants
+      WorkosOptions WorkosOutcome WorkosStore
+    `),
+  },
   "./testing": {
     values: ["createTestAuthority", "sessionStoreContract", "signedInAgents"],
     types: words(`
