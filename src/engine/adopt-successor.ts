@@ -3,6 +3,7 @@ import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Profile, Renewal, SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
+import { frozenCopy } from "./frozen-copy.ts";
 import { unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
 import { interpretClaims, type Vouched } from "./vouch.ts";
 
@@ -12,9 +13,9 @@ export async function adoptSuccessor(
   vouched: Vouched,
   renewal: Extract<Renewal, { status: "active" }>,
 ): Promise<StoreAnswer> {
-  const { accessToken: presented, sealed: presentedSeal } = vouched;
-  const accessToken = renewal.credential?.accessToken ?? presented;
-  if (accessToken === undefined) throw new TypeError("the store's answer has no access token");
+  const { sealed: presentedSeal } = vouched;
+  const { accessToken } = renewal.credential ?? vouched;
+  if (typeof accessToken !== "string") throw new TypeError("the store's answer has no access token");
   const sealed = presentedSeal === undefined ? undefined : mergeSealed(vouched, renewal, accessToken);
   const cookieValue = sealed === undefined ? undefined : await engine.sealer?.seal(sealed);
   const pair: Successor = {
@@ -22,7 +23,7 @@ export async function adoptSuccessor(
     ...(sealed !== undefined && { sealed }),
     ...(cookieValue !== undefined && { cookieValue }),
   };
-  const verified = await verifySuccessor(engine, vouched, pair, renewal.verifiedAt);
+  const verified = await verifySuccessor(engine, vouched, pair, renewal);
   if (verified.status !== "verified") return verified.answer;
   const { session, claims } = verified;
   rememberProfile(engine, session, renewal);
@@ -52,24 +53,33 @@ async function verifySuccessor(
   engine: Engine,
   vouched: Vouched,
   pair: Successor,
-  verifiedAt: number,
+  { verifiedAt, credential }: Extract<Renewal, { status: "active" }>,
 ): Promise<SuccessorCheck> {
   const fail = (reason: string, keepsPair: boolean, retryAfter = 5): SuccessorCheck => {
     engine.events.emit({ type: "misconfigured", reason: `renewed_token_${reason}` });
     const answer = unavailable(reason, retryAfter);
-    return { status: "failed", answer: keepsPair ? { ...answer, successor: pair } : answer };
+    const isRotated = keepsPair && credential !== undefined;
+    return { status: "failed", answer: isRotated ? { ...answer, successor: pair } : answer };
   };
   const verification = await engine.verifier.verify(pair.accessToken);
   if (verification.status === "unavailable") return fail("keys_unavailable", true, verification.retryAfter);
   if (verification.status === "rejected")
     return fail(verification.reason, verification.reason === "unknown_key");
   const { claims } = verification;
-  const session = interpretClaims(engine, { via: vouched.via, claims, sealed: pair.sealed, verifiedAt });
+  const { clock, clockTolerance } = engine.options;
+  const now = clock();
+  const session = interpretClaims(engine, {
+    via: vouched.via,
+    claims,
+    sealed: pair.sealed,
+    // A store whose clock is ahead, or that counts in milliseconds, must not make an answer young for ever.
+    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, now) : undefined,
+  });
   if (session === undefined) return fail("class", false);
   if (!isSameIdentity(vouched, session)) return fail("identity", false);
-  const { clock, clockTolerance } = engine.options;
-  const freshness = decideFreshness(session, { now: clock(), clockTolerance });
-  return freshness === "fresh" ? { status: "verified", session, claims } : fail(freshness, false);
+  const freshness = decideFreshness(session, { now, clockTolerance });
+  // A time out of joint does not make the rotated pair another's: lost, it would end the session.
+  return freshness === "fresh" ? { status: "verified", session, claims } : fail(freshness, true);
 }
 
 /** Whatever the store answers, one member's credential never becomes another's, nor moves to another organization. */
@@ -92,5 +102,5 @@ function rememberProfile(
   const { member, organization } = renewal;
   if (member === undefined) return;
   const profile: Profile = { member, ...(organization !== undefined && { organization }) };
-  profiles.set(memberSession.id, Object.freeze(profile));
+  profiles.set(memberSession.id, frozenCopy(profile));
 }

@@ -1,3 +1,4 @@
+import { toRedirectTarget } from "../http/redirect-target.ts";
 import type { Admission } from "../pipeline/breaker.ts";
 import type { Renewal, RenewContext, StaleCredential } from "../stores/session-store.ts";
 import { adoptSuccessor } from "./adopt-successor.ts";
@@ -75,7 +76,7 @@ async function readRenewal(engine: Engine, vouched: Vouched, renewal: Renewal): 
     case "ended":
       return { status: "ended", reason: renewal.reason };
     case "reauthenticate": {
-      const { url } = renewal;
+      const url = toRedirectTarget(renewal.url);
       return { status: "reauthenticate", reason: renewal.reason, ...(url !== undefined && { url }) };
     }
     case "unrenewable":

@@ -1,9 +1,9 @@
 import { isNavigation } from "../http/navigation.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
-import { describeClient } from "./client-context.ts";
+import { callStore } from "./call-store.ts";
 import type { DenialInit, Exchange } from "./deny.ts";
-import { STORE_BUDGET, type Engine } from "./engine.ts";
+import type { Engine } from "./engine.ts";
 
 /**
  * The denial `organization_selection_required`, with the organizations on offer for a program. A browser is sent to
@@ -15,22 +15,23 @@ export async function offerOrganizations(
   { memberSession }: VerifiedSession,
 ): Promise<DenialInit> {
   const { store, selectionPath } = engine.options;
-  let organizations: readonly OrganizationChoice[] | undefined;
-  if (!isNavigation(request) && store.organizations !== undefined) {
-    const context = {
-      ...describeClient(engine.options, request),
-      signal: AbortSignal.timeout(STORE_BUDGET * 1000),
-    };
-    // That an organization is required is certain, whether or not the list can be had.
-    organizations = await store.organizations(memberSession, context).catch(() => undefined);
-  }
+  const ask = store.organizations?.bind(store, memberSession);
+  const reply =
+    isNavigation(request) || ask === undefined
+      ? undefined
+      : await callStore(engine, request, async (context) => readChoices(await ask(context)));
+  // That an organization is required is certain, whether or not the list can be had.
+  const organizations = reply?.status === "answered" ? reply.value : undefined;
   return {
     code: "organization_selection_required",
-    extensions: {
-      ...(organizations !== undefined && {
-        organizations: organizations.map(({ id, name }) => ({ id, name })),
-      }),
-      selection_url: selectionPath,
-    },
+    extensions: { ...(organizations !== undefined && { organizations }), selection_url: selectionPath },
   };
+}
+
+function readChoices(answered: unknown): readonly OrganizationChoice[] | undefined {
+  if (!Array.isArray(answered)) return undefined;
+  return answered.flatMap((choice: Partial<OrganizationChoice> | null | undefined) => {
+    const { id, name } = choice ?? {};
+    return typeof id === "string" && typeof name === "string" ? [{ id, name }] : [];
+  });
 }

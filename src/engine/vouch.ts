@@ -5,6 +5,7 @@ import type { Verification } from "../pipeline/verify-token.ts";
 import type { Interpretation, SealedSession, SessionStore } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
+import { frozenCopy } from "./frozen-copy.ts";
 
 /** A credential that is vouched for, by a good signature or a good seal of ours. */
 export interface Vouched {
@@ -88,7 +89,7 @@ export interface ClaimsReading {
   readonly claims: VerifiedClaims;
   readonly sealed?: SealedSession | undefined;
   /** When the store answered for them. */
-  readonly verifiedAt?: number;
+  readonly verifiedAt?: number | undefined;
 }
 
 /** What verified claims stand for; `undefined` if they are no session of the store's. */
@@ -109,10 +110,10 @@ export function interpretClaims(
     verifiedAt,
     sessionExpiresAt,
     checkedEpoch: -1,
-    memberSession: Object.freeze(memberSession),
-    member: Object.freeze(member),
-    ...(organization !== undefined && { organization: Object.freeze(organization) }),
-    ...(permissions !== undefined && { permissions }),
+    memberSession: frozenCopy(memberSession),
+    member: frozenCopy(member),
+    ...(organization !== undefined && { organization: frozenCopy(organization) }),
+    ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
   };
 }

@@ -3,6 +3,7 @@ import type { DenialInit } from "../engine/deny.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { ErrorCode } from "../errors.ts";
 import { isJsonClient } from "../http/navigation.ts";
+import { toRedirectTarget } from "../http/redirect-target.ts";
 import { redirect, sendJson } from "../http/send.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Outcome } from "../stores/session-store.ts";
@@ -47,7 +48,8 @@ async function concludeOutcome(
       await beginSelection(engine, visit, outcome, conclusion.returnTo);
       return;
     case "step_up_required": {
-      const { reason, url } = outcome;
+      const { reason } = outcome;
+      const url = toRedirectTarget(outcome.url);
       refuse(engine, visit, {
         ...conclusion.denial,
         code: "reauthentication_required",

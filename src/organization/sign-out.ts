@@ -3,7 +3,7 @@ import { presentedSession } from "../engine/current-credential.ts";
 import type { Engine } from "../engine/engine.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { isJsonClient } from "../http/navigation.ts";
-import { sanitizeReturnTo } from "../http/return-to.ts";
+import { toRedirectTarget } from "../http/redirect-target.ts";
 import { redirect, sendJson } from "../http/send.ts";
 import { createProblems, type Problems } from "../options/problems.ts";
 import { ANONYMOUS } from "../auth-state.ts";
@@ -39,7 +39,7 @@ export function createSignOut(engine: Engine, options: SignOutOptions = {}): Mid
     const session = await leave(engine, visit);
     clearEveryCookie(engine, visit);
     const told = session === undefined ? undefined : await endSession(engine, visit, session, options);
-    const target = options.redirectTo ?? toTarget(told) ?? "/";
+    const target = options.redirectTo ?? toRedirectTarget(told) ?? "/";
     const { request, response } = visit;
     if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
     else redirect(response, target);
@@ -98,18 +98,10 @@ function validate(engine: Engine, options: SignOutOptions): void {
 }
 
 function checkRedirect(problems: Problems, redirectTo: unknown): void {
-  if (redirectTo === undefined || toTarget(redirectTo) !== undefined) return;
+  if (redirectTo === undefined || toRedirectTarget(redirectTo) !== undefined) return;
   problems.invalid(
     "signOut.redirectTo",
     "is neither a path nor a URL.",
     'Pass "/" or "https://www.example.com/".',
   );
-}
-
-/** A path on this origin or an absolute http(s) URL, as it may stand in `Location`. */
-function toTarget(value: unknown): string | undefined {
-  if (typeof value !== "string") return undefined;
-  if (value === "/" || sanitizeReturnTo(value) !== "/") return sanitizeReturnTo(value);
-  const url = /^https?:\/\//i.test(value) && URL.canParse(value) ? new URL(value) : undefined;
-  return url?.href;
 }

@@ -1,0 +1,37 @@
+import { describe, expect, it } from "@jest/globals";
+import { frozenCopy } from "../../../src/engine/frozen-copy.ts";
+
+describe("frozenCopy", () => {
+  it("copies plain data, frozen at every depth, and leaves the original to its owner", () => {
+    const original = { list: [{ deep: { deeper: 1 } }], none: null, text: "x" };
+    const copy = frozenCopy(original);
+    expect(copy).toEqual(original);
+    expect([copy, copy.list, copy.list[0], copy.list[0]?.deep].map(Object.isFrozen)).toEqual([
+      true,
+      true,
+      true,
+      true,
+    ]);
+    original.list[0]!.deep.deeper = 2;
+    original.list.push({ deep: { deeper: 3 } });
+    expect(copy.list).toEqual([{ deep: { deeper: 1 } }]);
+  });
+
+  it("shares what is no plain data", () => {
+    const [date, map] = [new Date(0), new Map()];
+    expect(frozenCopy({ date, map })).toEqual({ date, map });
+    expect(frozenCopy({ date }).date).toBe(date);
+    expect(frozenCopy(date)).toBe(date);
+  });
+
+  it.each([undefined, null, 0, "", false, 1n])("gives %p back", (value) => {
+    expect(frozenCopy(value)).toBe(value);
+  });
+
+  it("R-39: keeps a member named __proto__ a member", () => {
+    const copy = frozenCopy(JSON.parse('{"__proto__":{"polluted":true}}') as Record<string, unknown>);
+    expect(Object.keys(copy)).toEqual(["__proto__"]);
+    expect(copy["polluted"]).toBeUndefined();
+    expect(frozenCopy(Object.assign(Object.create(null) as object, { a: 1 }))).toEqual({ a: 1 });
+  });
+});
