@@ -1,0 +1,73 @@
+import { randomBytes } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import express, { type Express } from "express";
+import helmet from "helmet";
+import { orgate, type Clock } from "orgate";
+import { createAuthority, type Authority } from "orgate/authority";
+import { createActivity } from "./activity.ts";
+import { createDirectory, policy } from "./company.ts";
+import { createLibrary } from "./documents.ts";
+import { addCompanyRoutes } from "./company-routes.ts";
+import { addSessionRoutes } from "./session-routes.ts";
+import { createShow } from "./show.ts";
+
+/** How long an access token lives: short, so that a renewal can be watched. Yours live for minutes. */
+const TOKEN_LIFETIME = 15;
+
+/** What the demo is started with. */
+export interface DemoOptions {
+  /** The origin that the browser sees. */
+  readonly baseUrl: string;
+  /** For tests. */
+  readonly clock?: Clock;
+}
+
+/** Makes the demo: a small application of two companies, with all it needs in this process. */
+export function createApp(options: DemoOptions): Express {
+  return createDemo(options).app;
+}
+
+/** The demo, and the authority behind it, for tests that look there. */
+export function createDemo({ baseUrl, clock = () => Date.now() / 1000 }: DemoOptions): {
+  readonly app: Express;
+  readonly authority: Authority;
+} {
+  const directory = createDirectory();
+  const activity = createActivity();
+  const authority = createAuthority({
+    issuer: baseUrl,
+    directory,
+    policy,
+    accessTokenLifetime: TOKEN_LIFETIME,
+    clock,
+  });
+  const auth = orgate({
+    baseUrl,
+    store: authority,
+    // A new one at each start: whoever was signed in before signs in again. Yours comes from the environment.
+    cookie: { password: randomBytes(32).toString("base64") },
+    policy,
+    clock,
+    clockTolerance: 0,
+    signIn: { path: "/sign-in" },
+    events: (event) => activity.note(event),
+    onDenied: (denial, request, response) => show.denial(denial, request, response),
+  });
+  const show = createShow({ auth, directory, activity, now: clock, tokenLifetime: TOKEN_LIFETIME });
+
+  const app = express();
+  app.disable("x-powered-by");
+  app.use(helmet(overPlainHttp(baseUrl)));
+  app.use(express.static(fileURLToPath(new URL("public", import.meta.url))));
+  app.get("/favicon.ico", (_req, res) => res.redirect(301, "/icon.svg"));
+  app.use(auth);
+  addSessionRoutes(app, { auth, authority, directory, show });
+  addCompanyRoutes(app, { auth, directory, library: createLibrary(clock), show });
+  return { app, authority };
+}
+
+/** helmet's defaults; but Safari takes `upgrade-insecure-requests` at its word even on localhost, where there is no https. */
+function overPlainHttp(baseUrl: string): Parameters<typeof helmet>[0] {
+  if (baseUrl.startsWith("https:")) return {};
+  return { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } };
+}

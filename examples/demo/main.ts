@@ -1,0 +1,38 @@
+import { createServer } from "node:http";
+import { createApp } from "./app.ts";
+
+const port = Number(process.env.PORT ?? 3000);
+const baseUrl = `http://localhost:${port}`;
+
+const WELCOME = `
+  orgate's demo is running:  ${baseUrl}
+
+  Try this:
+    1. Sign in as Ada, who works for two companies, and choose one.
+    2. Watch the bar: every 15 seconds her token is renewed. Everything in between is answered without the store.
+    3. Delete a document: it is denied, and the page says why. Make yourself an admin, wait for the renewal, try again.
+    4. Switch to the other company in the head of the page.
+    5. Sign in as Sam, who acts for Grace, and open Billing.
+    6. Open API keys a minute after you signed in: you are asked to sign in again.
+    7. Sign in in a second browser too, and sign out everywhere.
+
+  Stop it with Ctrl+C.
+`;
+
+if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+  fail(`PORT must be a number from 1 to 65535, and is "${process.env.PORT}".`);
+}
+
+const server = createServer(createApp({ baseUrl }));
+server.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code === "EADDRINUSE") fail(`Port ${port} is taken. Choose another: PORT=3001 npm run demo`);
+  if (error.code === "EACCES")
+    fail(`Port ${port} may not be used by you. Choose another: PORT=3001 npm run demo`);
+  throw error;
+});
+server.listen(port, "localhost", () => console.log(WELCOME));
+
+function fail(message: string): never {
+  console.error(message);
+  process.exit(1);
+}

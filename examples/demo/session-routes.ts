@@ -1,0 +1,82 @@
+import { urlencoded, type Express, type Request } from "express";
+import type { Authority } from "orgate/authority";
+import { PERSONAS, type DemoDirectory } from "./company.ts";
+import { renderNowhere, renderSignIn } from "./sign-in-page.ts";
+import type { Auth, Show } from "./show.ts";
+
+/** What the routes of a session are made of. */
+export interface SessionParts {
+  readonly auth: Auth;
+  readonly authority: Authority;
+  readonly directory: DemoDirectory;
+  readonly show: Show;
+}
+
+/** Signing in and out, choosing, switching, and where somebody without an organization arrives. */
+export function addSessionRoutes(app: Express, { auth, authority, directory, show }: SessionParts): void {
+  const form = urlencoded({ extended: false, limit: "8kb" });
+
+  app.get("/sign-in", (req, res) => {
+    const { max_age: maxAge } = req.query;
+    const problem =
+      typeof maxAge === "string" ? "This page asks for a fresh sign-in. Who are you?" : undefined;
+    res.send(renderSignIn(req.originalUrl, problem));
+  });
+
+  app.post("/sign-in", form, async (req, res) => {
+    const { as } = req.body as { as?: unknown };
+    const persona = PERSONAS.get(String(as));
+    if (persona === undefined) {
+      res.status(400).send(renderSignIn(req.originalUrl, "Nobody here goes by that name."));
+      return;
+    }
+    const { userId, impersonator } = persona;
+    const authentication = authority.authenticate({
+      userId,
+      authenticationMethod: impersonator === undefined ? "Password" : "Impersonation",
+      impersonator,
+      ...originOf(req),
+    });
+    await auth.establish(req, res, authentication);
+  });
+
+  app.get("/", auth.requireAuth(), (req, res) => {
+    const { organization, member } = req;
+    if (organization !== undefined) res.redirect(303, `/o/${organization.slug ?? ""}/documents`);
+    else res.send(renderNowhere(member?.name ?? ""));
+  });
+
+  // What an invitation's link would do: it makes the membership, and the session goes on in it.
+  app.post("/join", auth.requireAuth(), async (req, res) => {
+    const { userId = "", emailAddress = "" } = req.member ?? {};
+    const { token } = await authority.invite({
+      emailAddress,
+      organizationId: "org_globex",
+      roles: ["viewer"],
+    });
+    const authentication = authority.authenticate({
+      userId,
+      authenticationMethod: "Password",
+      invitationToken: token,
+      ...originOf(req),
+    });
+    await auth.establish(req, res, authentication);
+  });
+
+  app.use("/select-organization", async (req, res, next) => {
+    const { userId } = req.member ?? {};
+    const isNowhere = userId !== undefined && (await directory.memberships(userId)).length === 0;
+    if (isNowhere) res.redirect(303, "/");
+    else next();
+  });
+  app.use("/select-organization", auth.organizationSelection());
+  app.post("/switch-organization", auth.switchOrganization());
+  app.post("/sign-out", auth.signOut({ redirectTo: "/sign-in" }));
+  app.post("/sign-out-everywhere", auth.signOut({ redirectTo: "/sign-in", everywhere: true }));
+
+  app.get("/live.json", auth.requireOrganization(), (req, res) => void res.json(show.live(req)));
+}
+
+function originOf(req: Request) {
+  return { ipAddress: req.ip, userAgent: req.get("user-agent") };
+}

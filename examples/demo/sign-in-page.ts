@@ -1,0 +1,49 @@
+import { PERSONAS, type Persona } from "./company.ts";
+import { html, type Html } from "./html.ts";
+import { initialsOf, renderPage } from "./layout.ts";
+
+/** The page with the people to sign in as. */
+export function renderSignIn(action: string, problem?: string): string {
+  const main = html`<div class="narrow">
+    <h1>Who are you today?</h1>
+    <p class="lead">
+      Paperclip keeps the documents of two companies. Pick somebody: there are no passwords, because checking
+      one is your application's part, and sessions are orgate's.
+    </p>
+    ${problem !== undefined && html`<p role="alert">${problem}</p>`}
+    <form method="post" action="${action}">
+      <ul class="cards">
+        ${[...PERSONAS].map(renderCard)}
+      </ul>
+    </form>
+  </div>`;
+  return renderPage({ title: "Sign in", main });
+}
+
+function renderCard([key, { name, about, places }]: [string, Persona]): Html {
+  return html`<li>
+    <button class="card" name="as" value="${key}">
+      <span class="initials" aria-hidden="true">${initialsOf(name)}</span>
+      <span class="who">
+        <strong>${name}</strong>
+        <span class="about">${about}</span>
+        <span class="chips">${places.map((place) => html`<span class="chip">${place}</span>`)}</span>
+      </span>
+    </button>
+  </li>`;
+}
+
+/** Where somebody arrives who is signed in, and a member of nothing. */
+export function renderNowhere(name: string): string {
+  const main = html`<div class="narrow">
+    <h1>Welcome, ${name}</h1>
+    <p class="lead">
+      You are signed in, and not a member of any organization yet. That is a session too: every page of a
+      company asks for an organization first, and there is none to choose.
+    </p>
+    <form method="post" action="/join">
+      <button class="primary">Accept an invitation to Globex Labs</button>
+    </form>
+  </div>`;
+  return renderPage({ title: "Welcome", main, visitor: { name, others: [] } });
+}
