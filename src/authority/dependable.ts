@@ -5,7 +5,13 @@ import type { Repository } from "./repository.ts";
 /** The questions that sessions put to the directory. */
 export type DependableDirectory = Pick<
   Directory,
-  "user" | "organization" | "membership" | "memberships" | "addMembership"
+  | "user"
+  | "userByEmailAddress"
+  | "organization"
+  | "membership"
+  | "memberships"
+  | "addMembership"
+  | "verifyPassword"
 >;
 
 /**
@@ -20,6 +26,8 @@ export function dependOnDirectory(directory: Directory): DependableDirectory {
         () => directory.user(id),
         (value) => isUser(value) && value.id === id,
       ),
+    userByEmailAddress: async (emailAddress) =>
+      checked("directory.userByEmailAddress", () => directory.userByEmailAddress(emailAddress), isUser),
     organization: async (id) =>
       checked(
         "directory.organization",
@@ -41,6 +49,15 @@ export function dependOnDirectory(directory: Directory): DependableDirectory {
     ...(directory.addMembership !== undefined && {
       addMembership: async (membership) =>
         attempt("directory.addMembership", async () => directory.addMembership?.(membership)),
+    }),
+    ...(directory.verifyPassword !== undefined && {
+      verifyPassword: async (userId, password) => {
+        const verified = await attempt("directory.verifyPassword", async () =>
+          directory.verifyPassword?.(userId, password),
+        );
+        if (typeof verified !== "boolean") throw nonsense("directory.verifyPassword");
+        return verified;
+      },
     }),
   };
 }
@@ -101,7 +118,7 @@ function nonsense(name: string): StoreUnavailableError {
 }
 
 function isUser(value: unknown): value is DirectoryUser {
-  return hasString(value, "emailAddress");
+  return hasString(value, "emailAddress") && hasString(value, "id");
 }
 
 function isOrganization(value: unknown): value is DirectoryOrganization {

@@ -115,9 +115,7 @@ class KeyRing {
 
   /** The keys that sign: the one in force, and the first of every algorithm required. */
   #signers(ring: readonly RingKey[]): readonly RingKey[] {
-    return [
-      ...new Set([inForce(ring), ...[...this.#required].map((algorithm) => inForce(ring, algorithm))]),
-    ];
+    return [...new Set([inForce(ring), ...[...this.#required].map((algorithm) => inForce(ring, algorithm))])];
   }
 
   #isComplete(): boolean {

@@ -12,25 +12,41 @@ export type BodyReading =
   /** The client went away: there is nobody to answer. */
   | { readonly status: "aborted" };
 
-const INVALID: BodyReading = { status: "invalid" };
-const TYPES: ReadonlySet<string> = new Set(["application/json", "application/x-www-form-urlencoded"]);
+const INVALID = { status: "invalid" } as const;
+const JSON_TYPE = "application/json";
+const TYPES: ReadonlySet<string> = new Set([JSON_TYPE, "application/x-www-form-urlencoded"]);
 
 /**
  * Reads a form or a JSON object. What a body parser left in `request.body` is respected; without one at most 8 KiB are
  * read from the stream.
  */
 export async function readBody(request: IncomingMessage): Promise<BodyReading> {
+  const raw = await readRawBody(request, MAX_BODY_LENGTH);
+  if (raw.status === "parsed") return toReading(raw.fields);
+  if (raw.status !== "text") return raw;
+  return raw.type === JSON_TYPE ? readJson(raw.text) : { status: "read", fields: readForm(raw.text) };
+}
+
+/** A body of one of the two types, before anything is made of it. */
+export type RawBody =
+  | { readonly status: "parsed"; readonly fields: Readonly<Record<string, unknown>> }
+  | { readonly status: "text"; readonly type: string; readonly text: string }
+  | Exclude<BodyReading, { status: "read" }>;
+
+/** Takes what a body parser left, or else reads at most `limit` bytes of a form or of JSON from the stream. */
+export async function readRawBody(request: IncomingMessage, limit: number): Promise<RawBody> {
   const parsed = parsedBody(request);
   // A parser that did not know the type leaves an empty object, and the stream unread.
-  if (isFields(parsed) && (Object.keys(parsed).length > 0 || request.readableEnded)) return toReading(parsed);
+  if (isFields(parsed) && (Object.keys(parsed).length > 0 || request.readableEnded)) {
+    return { status: "parsed", fields: parsed };
+  }
   if (request.readableEnded) return INVALID;
   const type = mediaType(request);
   if (!TYPES.has(type) || !isPlain(request)) return INVALID;
-  const bytes = await readBytes(request);
+  const bytes = await readBytes(request, limit);
   if (!Buffer.isBuffer(bytes)) return { status: bytes };
   const text = decode(bytes);
-  if (text === undefined) return INVALID;
-  return type === "application/json" ? readJson(text) : readForm(text);
+  return text === undefined ? INVALID : { status: "text", type, text };
 }
 
 /** A member of a body that a parser has read already; `undefined` without one. */
@@ -60,8 +76,8 @@ function isPlain({ headers }: IncomingMessage): boolean {
   return encoding === undefined || encoding.toLowerCase() === "identity";
 }
 
-function readBytes(request: IncomingMessage): Promise<Buffer | "too_large" | "aborted"> {
-  if (Number(request.headers["content-length"] ?? 0) > MAX_BODY_LENGTH) return Promise.resolve("too_large");
+function readBytes(request: IncomingMessage, limit: number): Promise<Buffer | "too_large" | "aborted"> {
+  if (Number(request.headers["content-length"] ?? 0) > limit) return Promise.resolve("too_large");
   if (request.destroyed) return Promise.resolve("aborted");
   return new Promise((resolve) => {
     const chunks: Buffer[] = [];
@@ -73,7 +89,7 @@ function readBytes(request: IncomingMessage): Promise<Buffer | "too_large" | "ab
     const take = (chunk: Buffer | string): void => {
       const bytes = Buffer.from(chunk as string);
       length += bytes.length;
-      if (length > MAX_BODY_LENGTH) finish("too_large");
+      if (length > limit) finish("too_large");
       else chunks.push(bytes);
     };
     const end = (): void => finish(Buffer.concat(chunks));
@@ -99,13 +115,13 @@ function readJson(text: string): BodyReading {
   }
 }
 
-/** A field that is there twice has all its values, and so is no string. */
-function readForm(text: string): BodyReading {
+/** Reads a form. A field that is there twice has all its values, and so is no string. */
+export function readForm(text: string): ReadonlyMap<string, unknown> {
   const fields = new Map<string, unknown>();
   const form = new URLSearchParams(text);
   for (const name of form.keys()) {
     const values = form.getAll(name);
     fields.set(name, values.length === 1 ? values[0] : values);
   }
-  return { status: "read", fields };
+  return fields;
 }

@@ -1,4 +1,4 @@
-import type { Policy } from "./policy.ts";
+import type { Policy, PolicyDescription, ResourceDescription } from "./policy.ts";
 
 /** Stands for every action; only ever as a whole action, never as a resource or as a part of a name. */
 export const EVERY_ACTION = "*";
@@ -36,14 +36,37 @@ const NOBODY: RoleSet = new Set();
 /** Compiles a policy into two `Map` lookups, so that a check costs the same at any size. */
 export function compilePolicy({ permissions, declared }: PolicyStatements): Policy {
   const grants = compileGrants(permissions);
+  const roles = new Set(permissions.keys());
   return Object.freeze({
-    roles: new Set(permissions.keys()),
+    roles,
     declares: (resource: string, action: string) =>
       declared === undefined ? undefined : (declared.get(resource)?.has(action) ?? false),
     grantingRoles(resource: string, action: string) {
       const granted = grants.get(resource);
       return granted === undefined ? NOBODY : (granted.byAction.get(action) ?? granted.everyAction);
     },
+    describe: () => ({
+      roles: [...roles].map((role) => ({ role, permissions: describeRole(role, grants) })),
+      resources: declared && describeDeclared(declared),
+    }),
+  });
+}
+
+function describeDeclared(
+  declared: ReadonlyMap<string, ReadonlySet<string>>,
+): NonNullable<PolicyDescription["resources"]> {
+  return [...declared].map(([resource, actions]) => ({
+    resource,
+    actions: [...actions].filter((action) => action !== EVERY_ACTION),
+  }));
+}
+
+/** Read off the compiled grants, so that the policy's source need not be kept. */
+function describeRole(role: string, grants: ReadonlyMap<string, ResourceGrants>): ResourceDescription[] {
+  return [...grants].flatMap(([resource, { everyAction, byAction }]) => {
+    const named = [...byAction].filter(([, roles]) => roles.has(role)).map(([action]) => action);
+    const actions = everyAction.has(role) ? [EVERY_ACTION] : named;
+    return actions.length === 0 ? [] : [{ resource, actions }];
   });
 }
 

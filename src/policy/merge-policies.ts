@@ -1,4 +1,4 @@
-import type { Policy, PolicyShape } from "./policy.ts";
+import type { Policy, PolicyDescription, PolicyShape } from "./policy.ts";
 
 type NamesIn<Shape> = Shape extends unknown ? keyof Shape & string : never;
 
@@ -32,6 +32,7 @@ const NOTHING: Policy = Object.freeze({
   roles: NOBODY,
   declares: () => false,
   grantingRoles: () => NOBODY,
+  describe: () => ({ roles: [], resources: [] }),
 });
 
 function mergeTwo(one: Policy, other: Policy): Policy {
@@ -45,7 +46,24 @@ function mergeTwo(one: Policy, other: Policy): Policy {
     },
     grantingRoles: (resource: string, action: string) =>
       unite(one.grantingRoles(resource, action), other.grantingRoles(resource, action)),
+    ...describeBoth(one, other),
   });
+}
+
+/** Where either cannot be written out, the whole cannot. */
+function describeBoth(one: Policy, other: Policy): Pick<Policy, "describe"> {
+  const [first, second] = [one.describe, other.describe];
+  if (first === undefined || second === undefined) return {};
+  return { describe: () => joinDescriptions(first.call(one), second.call(other)) };
+}
+
+/** A role or a resource that both have is written twice: what it says adds up. */
+function joinDescriptions(one: PolicyDescription, other: PolicyDescription): PolicyDescription {
+  const isListed = one.resources !== undefined && other.resources !== undefined;
+  return {
+    roles: [...one.roles, ...other.roles],
+    resources: isListed ? [...(one.resources ?? []), ...(other.resources ?? [])] : undefined,
+  };
 }
 
 /** Policies share their sets of roles, so that there are few pairs to unite, whatever is asked. */

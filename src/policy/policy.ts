@@ -16,6 +16,21 @@ export interface Policy<Shape extends PolicyShape = PolicyShape> {
   grantingRoles(resource: string, action: string): ReadonlySet<string>;
   /** Every role the policy knows. */
   readonly roles: ReadonlySet<string>;
+  /** The policy written out: what an authority tells others of it. Policies that `definePolicy` made have it. */
+  describe?(): PolicyDescription;
+}
+
+/** A resource and actions of it; `"*"`, as a whole action, stands for every action. */
+export interface ResourceDescription {
+  readonly resource: string;
+  readonly actions: readonly string[];
+}
+
+/** What a policy says, as a list. */
+export interface PolicyDescription {
+  readonly roles: readonly { readonly role: string; readonly permissions: readonly ResourceDescription[] }[];
+  /** `undefined`: the policy does not list its resources. */
+  readonly resources: readonly ResourceDescription[] | undefined;
 }
 
 /** Resources that a policy's type lists. */
