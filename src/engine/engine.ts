@@ -65,7 +65,7 @@ export function createEngine(options: ResolvedOptions): Engine {
     origins: createOriginCheck(options),
     keys,
     verifier: createTokenVerifier(store.tokens, keys),
-    sealer: passwords === undefined ? undefined : createSealer(passwords),
+    sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
     cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
     invalidations,
     renewer: createRenewer<NumberedAnswer>({ clock, events, ...RENEWAL }),

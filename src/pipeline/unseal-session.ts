@@ -30,12 +30,13 @@ const VERSION_SUFFIX = /~(\d{1,3})$/;
  * Makes the one that seals and opens session cookies.
  *
  * @param passwords - each of at least 32 characters; checked where the options are.
+ * @param sealId - the id that seals carry; it decides nothing here, but others look their one password up by it.
  */
-export function createSealer(passwords: SealPasswords): Sealer {
+export function createSealer(passwords: SealPasswords, sealId?: string): Sealer {
   const newestFirst = Object.entries(passwords).toSorted(([a], [b]) => Number(b) - Number(a));
   const [newest] = newestFirst;
   if (newest === undefined) throw new RangeError("a sealer needs a password");
-  const newestPassword = { id: newest[0], secret: newest[1] };
+  const newestPassword = { id: sealId ?? newest[0], secret: newest[1] };
 
   const open = async (sealed: string): Promise<{ value: unknown } | undefined> => {
     if (sealed.length > MAX_SEAL_LENGTH || !CANONICAL_SEAL.test(sealed)) return undefined;

@@ -60,7 +60,8 @@ export function workos(options: WorkosOptions): WorkosStore {
   return {
     ...grants,
     tokens: describeTokens(settings),
-    credential: { cookieName: "wos-session" },
+    // WorkOS's SDKs know one password, under this id.
+    credential: { cookieName: "wos-session", passwordId: "1" },
     capabilities: CAPABILITIES,
     interpret: interpretClaims,
     renew: (stale, renewal) => renewCredential(context.desk, stale, renewal),
