@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ANONYMOUS, type RejectedState } from "../auth-state.ts";
 import { isSafeMethod } from "../http/cross-site.ts";
-import { hookResponse, type ResponseHeaders } from "../http/response-headers.ts";
 import { attach, latestRecordOf, recordOf, type RequestRecord } from "../pipeline/attach.ts";
 import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
@@ -11,6 +10,7 @@ import type { Question } from "./question.ts";
 import { describeClient } from "./client-context.ts";
 import { clearPresented, deliver } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
+import { equipExchange, pinHeaders } from "./equip-exchange.ts";
 
 /**
  * Finds out who is asking, and attaches it.
@@ -24,19 +24,22 @@ export function authenticateRequest(
   response: ServerResponse | undefined,
 ): RequestRecord | Promise<RequestRecord> {
   const known = recordOf(request, engine);
-  if (known !== undefined) return known;
+  if (known !== undefined) {
+    equipExchange(request, response, known);
+    return known;
+  }
   const { options } = engine;
   const reading = readCredential(request, options.sources);
   const record = makeRecord(engine, request, reading);
   attach(request, record);
-  if (response !== undefined) hookResponse(response, planHeaders);
+  equipExchange(request, response, record);
   if (reading.status !== "found") return settleUnread(engine, record, reading);
   const { credential } = reading;
   if (credential.kind !== "bearer" && isForged(engine, request)) {
     return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
   }
   const session = serveVerified(engine, credentialKey(credential.kind, credential.value));
-  if (session === undefined) return authenticateSlowly(engine, record, request, response !== undefined);
+  if (session === undefined) return authenticateSlowly(engine, record, { request, response });
   record.session = session;
   tellAuthenticated(engine, record);
   return record;
@@ -56,7 +59,7 @@ export function observeRequest(
   const reading = readCredential(request, engine.options.sources);
   const record = makeRecord(engine, request, reading);
   attach(request, record);
-  hookResponse(response, planHeaders);
+  equipExchange(request, response, record);
   if (reading.status !== "found") return settleUnread(engine, record, reading);
   record.state = ANONYMOUS;
   return record;
@@ -91,11 +94,11 @@ export async function refreshRequest(
 async function authenticateSlowly(
   engine: Engine,
   record: RequestRecord,
-  request: IncomingMessage,
-  spendsRefreshToken: boolean,
+  { request, response }: { request: IncomingMessage; response: ServerResponse | undefined },
 ): Promise<RequestRecord> {
   const { maxTokenAge: maxAge } = engine.options;
-  await refreshRequest(engine, record, request, { maxAge, spendsRefreshToken });
+  await refreshRequest(engine, record, request, { maxAge, spendsRefreshToken: response !== undefined });
+  if (response !== undefined) pinHeaders(response, record);
   tellAuthenticated(engine, record);
   return record;
 }
@@ -178,19 +181,4 @@ function tellAuthenticated({ events }: Engine, { session, source }: RequestRecor
   if (session !== undefined && events.wants("authenticated")) {
     events.emit({ type: "authenticated", via: session.via, source });
   }
-}
-
-/** What must be on the response, of every instance that saw the request. */
-function planHeaders(request: IncomingMessage): ResponseHeaders[] {
-  const planned: ResponseHeaders[] = [];
-  for (let record = latestRecordOf(request); record !== undefined; record = record.previous) {
-    const { cookies, headers, used, hasCredential } = record;
-    planned.push({
-      cookies,
-      headers,
-      varies: used,
-      isPrivate: hasCredential && (used || headers !== undefined),
-    });
-  }
-  return planned;
 }

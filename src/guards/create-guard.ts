@@ -2,6 +2,7 @@ import { judge } from "../engine/question.ts";
 import { refreshRequest } from "../engine/authenticate-request.ts";
 import { deny, denialOf, type Exchange } from "../engine/deny.ts";
 import type { Engine } from "../engine/engine.ts";
+import { equipExchange } from "../engine/equip-exchange.ts";
 import { notMounted } from "../engine/mounted-record.ts";
 import { offerOrganizations } from "../engine/offer-organizations.ts";
 import { createProblems, isOptionObject, isSeconds, type Problems } from "../options/problems.ts";
@@ -56,6 +57,7 @@ export function createGuard(engine: Engine, definition: GuardDefinition): Middle
       return;
     }
     record.used = true;
+    equipExchange(request, response, record);
     const exchange: Exchange = { request, response, record };
     if (mustAskAnew(engine, compiled, record)) {
       void askAnew(engine, compiled, exchange).then(() =>

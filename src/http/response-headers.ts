@@ -43,6 +43,11 @@ export function hookResponse(response: ServerResponse, plan: Plan): void {
   hooked.add(prototype);
 }
 
+/** The same for one response alone, and for good: also when an application that is called as a function answers it. */
+export function hookOneResponse(response: ServerResponse, plan: Plan): void {
+  if (!hooked.has(response)) hookWriteHead(response, plan);
+}
+
 /**
  * The prototype of the application that all others are mounted in: what a mounted one leaves to its parent, an error say,
  * is answered under the parent's.

@@ -101,7 +101,7 @@ const derived = new WeakMap<object, object>();
  * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and are left
  * alone: such a request gets a prototype in between.
  */
-function equip(request: object, names: AttachNames): void {
+export function equip(request: object, names: AttachNames): void {
   let prototype: object = Object.getPrototypeOf(request) as object;
   if (Object.hasOwn(prototype, "constructor")) {
     prototype = derive(prototype);

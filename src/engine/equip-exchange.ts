@@ -1,0 +1,36 @@
+import type { IncomingMessage, ServerResponse } from "node:http";
+import { hookOneResponse, hookResponse, type ResponseHeaders } from "../http/response-headers.ts";
+import { equip, latestRecordOf, type RequestRecord } from "../pipeline/attach.ts";
+
+/**
+ * Puts the getters on the request and the hook on the response again, where they are gone: an Express application that is
+ * called as a function, from Connect or by a virtual host, gives both prototypes of its own.
+ */
+export function equipExchange(
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+  { names }: RequestRecord,
+): void {
+  if (names !== undefined) equip(request, names);
+  if (response !== undefined) hookResponse(response, planHeaders);
+}
+
+/** Sees to it that what a renewal left goes out, whichever application answers. */
+export function pinHeaders(response: ServerResponse, { cookies, headers }: RequestRecord): void {
+  if (cookies !== undefined || headers !== undefined) hookOneResponse(response, planHeaders);
+}
+
+/** What must be on the response, of every instance that saw the request. */
+function planHeaders(request: IncomingMessage): ResponseHeaders[] {
+  const planned: ResponseHeaders[] = [];
+  for (let record = latestRecordOf(request); record !== undefined; record = record.previous) {
+    const { cookies, headers, used, hasCredential } = record;
+    planned.push({
+      cookies,
+      headers,
+      varies: used,
+      isPrivate: hasCredential && (used || headers !== undefined),
+    });
+  }
+  return planned;
+}
