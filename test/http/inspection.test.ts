@@ -1,0 +1,356 @@
+import { once } from "node:events";
+import { request as httpRequest } from "node:http";
+import type { IncomingMessage } from "node:http";
+import { describe, expect, it } from "@jest/globals";
+import type { DetachedState } from "../../src/auth-state.ts";
+import { isOrgateError } from "../../src/errors.ts";
+import { handler } from "../../src/express.ts";
+import type { Middleware } from "../../src/guards/guard.ts";
+import type { OrgateOptions } from "../../src/options/orgate-options.ts";
+import type { Orgate } from "../../src/orgate-instance.ts";
+import { EXPRESSES } from "../support/apps.ts";
+import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
+import type { Harness } from "../support/harness.ts";
+import { TROUBLE } from "../support/stores.ts";
+import { makeWorld } from "../support/world.ts";
+import type { World } from "../support/world.ts";
+
+closeAfterEach();
+
+interface Asking {
+  readonly guards?: (auth: Orgate) => readonly Middleware[];
+  readonly options?: Partial<OrgateOptions>;
+  readonly world?: World;
+}
+
+/** An application whose handler asks something of the instance, and what came of it. */
+async function startAsking(
+  ask: (auth: Orgate, request: IncomingMessage) => unknown,
+  { guards = () => [], options = {}, world = makeWorld() }: Asking = {},
+): Promise<Harness & { readonly answers: unknown[] }> {
+  const answers: unknown[] = [];
+  const harness = await start({
+    world,
+    options,
+    routes: (auth) => [
+      {
+        path: "/documents",
+        guards: guards(auth),
+        async handler(request, response) {
+          try {
+            answers.push(await ask(auth, request));
+          } catch (error) {
+            answers.push(error);
+          }
+          response.end();
+        },
+      },
+    ],
+  });
+  return { ...harness, answers };
+}
+
+const codeOf = (error: unknown): unknown => (isOrgateError(error) ? error.code : error);
+
+describe("auth.state", () => {
+  it("says who it is, and through what", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.state(request));
+    const { seal, accessToken } = await world.signIn();
+    for (const headers of [{}, withCookie(seal), withBearer(accessToken), withBearer("garbage")])
+      await send({ headers });
+    const ada = {
+      status: "authenticated",
+      member: expect.objectContaining({ id: "user_ada:org_acme" }),
+      organization: expect.objectContaining({ id: "org_acme" }),
+      memberSession: expect.objectContaining({ organizationId: "org_acme" }),
+    };
+    expect(answers).toEqual([
+      { status: "anonymous" },
+      { ...ada, via: "cookie" },
+      { ...ada, via: "bearer" },
+      { status: "rejected", code: "invalid_token", via: "bearer" },
+    ]);
+    expect(answers.every((state) => Object.isFrozen(state))).toBe(true);
+  });
+
+  it("says what cannot be known, and when to ask again", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.state(request));
+    const { seal } = await world.signIn();
+    world.clock.now += 306;
+    world.store.behaviour = TROUBLE.overloaded;
+    await send({ headers: withCookie(seal) });
+    expect(answers).toEqual([{ status: "unavailable", code: "store_unavailable", retryAfter: 7 }]);
+  });
+
+  it("has no organization for a member who must choose one", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.state(request));
+    const { seal } = await world.signIn({ userId: "user_nora" });
+    await send({ headers: withCookie(seal) });
+    expect(answers[0]).toMatchObject({ status: "authenticated", member: { id: "user_nora" } });
+    expect(answers[0]).not.toHaveProperty("organization");
+  });
+
+  it.each(["state", "session", "check", "profile"] as const)(
+    "and its kin throw where orgate has not run: %s",
+    async (name) => {
+      const other = makeWorld();
+      const stranger = other.mount();
+      const { send, answers } = await startAsking((_auth, request) =>
+        name === "check" ? stranger.check(request, "documents", "read") : stranger[name](request),
+      );
+      await send({});
+      expect(answers.map(codeOf)).toEqual(["configuration_invalid"]);
+      await stranger.close();
+    },
+  );
+});
+
+describe("auth.check", () => {
+  it("gives the verdict and its explanation without rejecting", async () => {
+    const { world, send, answers } = await startAsking((auth, request) =>
+      auth.check(request, "documents", "delete"),
+    );
+    const [ada, vera] = [await world.signIn(), await world.signIn({ userId: "user_vera" })];
+    for (const headers of [withCookie(ada.seal), withCookie(vera.seal), {}]) {
+      expect((await send({ headers })).status).toBe(200);
+    }
+    const asked = { resource: "documents", action: "delete", via: "role", source: "local" };
+    expect(answers).toEqual([
+      {
+        ...asked,
+        authorized: true,
+        grantingRoles: ["admin"],
+        organizationId: "org_acme",
+        explanation: { held: ["admin", "viewer"], wouldGrant: ["admin"] },
+      },
+      {
+        ...asked,
+        authorized: false,
+        grantingRoles: [],
+        organizationId: "org_acme",
+        explanation: { held: ["viewer"], wouldGrant: ["admin"] },
+      },
+      { ...asked, authorized: false, grantingRoles: [], explanation: { held: [], wouldGrant: ["admin"] } },
+    ]);
+  });
+
+  it("throws where the policy cannot be had: not knowing is not a denial", async () => {
+    const options = { policy: () => Promise.reject(new Error("down")) };
+    const { world, send, answers } = await startAsking(
+      (auth, request) => auth.check(request, "documents", "read"),
+      { options },
+    );
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    expect(answers.map(codeOf)).toEqual(["store_unavailable"]);
+  });
+
+  it.each(["__proto__", "constructor", "toString", "hasOwnProperty", ""])(
+    "R-39: grants nothing for %p",
+    async (name) => {
+      const { world, send, answers } = await startAsking((auth, request) => [
+        auth.check(request, name, "read"),
+        auth.check(request, "documents", name),
+      ]);
+      const { seal } = await world.signIn({ userId: "user_vera" });
+      await send({ headers: withCookie(seal) });
+      expect(answers).toMatchObject([[{ authorized: false }, { authorized: false }]]);
+    },
+  );
+});
+
+describe("auth.session", () => {
+  it("is there after a guard that saw to an organization", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.session(request), {
+      guards: (auth) => [auth.requireOrganization()],
+    });
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    expect(answers).toEqual([
+      {
+        member: expect.objectContaining({ id: "user_ada:org_acme" }),
+        organization: { id: "org_acme", slug: "acme", name: "Acme" },
+        memberSession: expect.objectContaining({ memberId: "user_ada:org_acme" }),
+      },
+    ]);
+  });
+
+  it("throws where no guard ran, signed in or not", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.session(request));
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    await send({});
+    expect(answers.map(codeOf)).toEqual(["configuration_invalid", "configuration_invalid"]);
+  });
+});
+
+describe("auth.profile", () => {
+  it("asks the store once, and keeps the answer", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.profile(request));
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    await send({ headers: withCookie(seal) });
+    expect(answers[0]).toMatchObject({
+      member: { id: "user_ada:org_acme", emailAddress: "ada@example.com", name: "Ada Lovelace" },
+      organization: { id: "org_acme", slug: "acme" },
+    });
+    expect(answers[1]).toEqual(answers[0]);
+    expect([world.store.otherCalls, world.store.questions.length]).toEqual([1, 0]);
+  });
+
+  it("has what a renewal brought along, without asking again", async () => {
+    const { world, send, answers } = await startAsking((auth, request) => auth.profile(request));
+    const { seal } = await world.signIn();
+    world.clock.now += 306;
+    await send({ headers: withCookie(seal) });
+    expect(answers[0]).toMatchObject({ member: { name: "Ada Lovelace" } });
+    expect([world.store.otherCalls, world.store.questions.length]).toEqual([0, 1]);
+  });
+
+  it.each<[string, Record<string, string>, string]>([
+    ["nobody", {}, "unauthenticated"],
+    ["a bad token", withBearer("garbage"), "invalid_token"],
+    ["a bad cookie", withCookie("garbage"), "invalid_session"],
+  ])("is refused for %s", async (_whom, headers, code) => {
+    const { send, answers } = await startAsking((auth, request) => auth.profile(request));
+    await send({ headers });
+    expect(answers.map(codeOf)).toEqual([code]);
+  });
+
+  it("of another member is never handed out", async () => {
+    const world = makeWorld();
+    const bob = await world.signIn({ userId: "user_bob" });
+    world.store.profile = () => Promise.resolve({ member: bob.member });
+    const { send, answers } = await startAsking((auth, request) => auth.profile(request), { world });
+    const { seal } = await world.signIn();
+    await send({ headers: withCookie(seal) });
+    expect(answers.map(codeOf)).toEqual(["store_unavailable"]);
+  });
+});
+
+describe("auth.authenticate", () => {
+  /** Runs a request through it that no middleware saw. */
+  async function authenticate(harness: Harness, headers: Record<string, string>): Promise<DetachedState> {
+    const seen = once(harness.server, "upgrade");
+    const outgoing = httpRequest({
+      host: "127.0.0.1",
+      port: harness.port,
+      headers: { ...headers, Connection: "Upgrade", Upgrade: "websocket" },
+    });
+    outgoing.on("error", () => undefined);
+    outgoing.end();
+    const [request, socket] = await seen;
+    try {
+      return await harness.auth.authenticate(request);
+    } finally {
+      socket.destroy();
+    }
+  }
+
+  it("needs no response, and has nothing to send for a fresh session", async () => {
+    const harness = await start();
+    const { seal } = await harness.world.signIn();
+    const state = await authenticate(harness, withCookie(seal));
+    expect(state).toMatchObject({ status: "authenticated", via: "cookie", headers: {} });
+    expect(await authenticate(harness, {})).toEqual({ status: "anonymous", headers: {} });
+  });
+
+  it("spends no refresh token without a response; the cookie that must go out seals it still", async () => {
+    const harness = await start();
+    const { world } = harness;
+    const { seal, refreshToken } = await world.signIn();
+    world.clock.now += 306;
+    const state = await authenticate(harness, withCookie(seal));
+    expect(state.status).toBe("authenticated");
+    expect(world.store.questions.map(({ stale }) => stale.sealed?.refreshToken)).toEqual([undefined]);
+    expect(state.headers).toEqual({ "Set-Cookie": [expect.stringMatching(/^__Host-orgate=Fe26/)] });
+    // The refresh token was not rotated: the old cookie goes on being good.
+    world.clock.now += 60;
+    expect((await harness.send({ headers: withCookie(seal) })).status).toBe(200);
+    expect(world.store.questions.at(-1)?.stale.sealed?.refreshToken === refreshToken).toBe(true);
+  });
+
+  it("has the header that clears a bad cookie", async () => {
+    const harness = await start();
+    expect(await authenticate(harness, withCookie("garbage"))).toEqual({
+      status: "rejected",
+      code: "invalid_session",
+      via: "cookie",
+      headers: { "Set-Cookie": [expect.stringMatching(/^__Host-orgate=; Max-Age=0;/)] },
+    });
+  });
+
+  it("hands the new token of a bearer back", async () => {
+    const harness = await start();
+    const { accessToken } = await harness.world.signIn();
+    harness.world.clock.now += 306;
+    const { status, headers } = await authenticate(harness, withBearer(accessToken));
+    expect([status, String(headers["Session-Jwt"]).split(".").length]).toEqual(["authenticated", 3]);
+  });
+
+  it("with a response renews in full, and puts the headers on it by itself", async () => {
+    const states: DetachedState[] = [];
+    const { world, send } = await start({
+      before: () => [],
+      routes: (auth) => [
+        {
+          path: "/documents",
+          async handler(request, response) {
+            states.push(await auth.authenticate(request, response));
+            response.end();
+          },
+        },
+      ],
+    });
+    const { seal, refreshToken } = await world.signIn();
+    world.clock.now += 306;
+    const { setCookies, headers } = await send({ headers: withCookie(seal) });
+    expect(states.map(({ status }) => status)).toEqual(["authenticated"]);
+    expect(setCookies).toEqual(states[0]?.headers["Set-Cookie"]);
+    expect(headers["cache-control"]).toBe("private, no-store");
+    expect(world.store.questions[0]?.stale.sealed?.refreshToken === refreshToken).toBe(true);
+  });
+});
+
+describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
+  const handle = handler((request, response) => {
+    response.json({ member: request.member.id, organization: request.organization.name });
+  }) as unknown as Middleware;
+
+  it("has a signed-in request behind a guard", async () => {
+    const { world, send } = await start({
+      framework,
+      routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization(), handle] }],
+    });
+    const { seal } = await world.signIn();
+    const { status, body } = await send({ headers: withCookie(seal) });
+    expect([status, JSON.parse(body)]).toEqual([200, { member: "user_ada:org_acme", organization: "Acme" }]);
+  });
+
+  it.each<[string, (auth: Orgate) => Middleware[], string]>([
+    ["no guard", () => [], "user_ada"],
+    ["a guard that does not see to an organization", (auth) => [auth.requireAuth()], "user_nora"],
+  ])("is not reached behind %s", async (_what, guards, userId) => {
+    const { world, send, errors } = await start({
+      framework,
+      routes: (auth) => [{ path: "/documents", guards: [...guards(auth), handle] }],
+    });
+    const { seal } = await world.signIn({ userId });
+    const { status } = await send({ headers: withCookie(seal) });
+    expect([status, errors.map(codeOf)]).toEqual([500, ["configuration_invalid"]]);
+  });
+
+  it("sends what an asynchronous handler rejects with to the error handler", async () => {
+    const failing = handler(async () => {
+      await Promise.resolve();
+      throw new Error("in the handler");
+    }) as unknown as Middleware;
+    const { world, send, errors } = await start({
+      framework,
+      routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization(), failing] }],
+    });
+    const { seal } = await world.signIn();
+    const { status } = await send({ headers: withCookie(seal) });
+    expect([status, errors]).toEqual([500, [new Error("in the handler")]]);
+  });
+});
