@@ -92,8 +92,6 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
       }),
     "another membership's": (world, signIn) =>
       resign(world, signIn, { member: { id: "another", email: "ada@example.com" }, exp: START + 900 }),
-    "one already expired": (_world, { accessToken }) => accessToken,
-    "one from the future": (world, signIn) => resign(world, signIn, { iat: START + 9000, exp: START + 9900 }),
     "one of another issuer": (world, signIn) =>
       resign(world, signIn, { iss: "https://other.example", exp: START + 900 }),
     "one of another class": (world, signIn) => resign(world, signIn, { sid: undefined, exp: START + 900 }),
@@ -110,6 +108,22 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
       const { status, headers: got, setCookies } = await send({ headers });
       expect([status, got["session-jwt"], setCookies]).toEqual([503, undefined, []]);
     }
+    expect(reached).toEqual([]);
+    expect(world.events).toContainEqual({
+      type: "misconfigured",
+      reason: expect.stringMatching(/^renewed_token_/),
+    });
+  });
+
+  it.each([
+    ["one already expired", { exp: START + 1 }],
+    ["one from the future", { iat: START + 9000, exp: START + 9900 }],
+  ])("%s: a time out of joint is trouble, and the rotated pair is kept for the client", async (_, times) => {
+    const { world, signIn, send, reached } = await startStale();
+    const accessToken = resign(world, signIn, times);
+    world.store.behaviour = () => active({ accessToken, refreshToken: "rotated" }, world.clock.now);
+    const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
+    expect([status, setCookies]).toEqual([503, [expect.stringMatching(/^__Host-orgate=Fe26/)]]);
     expect(reached).toEqual([]);
     expect(world.events).toContainEqual({
       type: "misconfigured",
