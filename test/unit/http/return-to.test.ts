@@ -139,9 +139,10 @@ describe("R-16: sanitizeReturnTo", () => {
   it(`never leads off the origin, whatever it is given, and means the same twice (seed ${SEED})`, () => {
     const property = fc.property(text, (given) => {
       const path = sanitizeReturnTo(given);
-      expect(path).toMatch(/^\/(?![/\\])[\u0021-\u007e]{0,2047}$/);
-      expect([landsOnOrigin(path), sanitizeReturnTo(path)]).toEqual([true, path]);
+      const isPath = /^\/(?![/\\])[\u0021-\u007e]{0,2047}$/.test(path);
+      return isPath && landsOnOrigin(path) && sanitizeReturnTo(path) === path;
     });
-    fc.assert(property, { seed: SEED, numRuns: RUNS });
+    const { counterexample } = fc.check(property, { seed: SEED, numRuns: RUNS });
+    expect(counterexample).toBeNull();
   });
 });

@@ -1,0 +1,177 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type { SessionStore } from "../../src/stores/session-store.ts";
+import { controlTimers, settle } from "../support/budget.ts";
+import type { ControlledTimers } from "../support/budget.ts";
+import { makeTenancy, SELECTION } from "../support/tenancy.ts";
+import type { Tenancy } from "../support/tenancy.ts";
+import { JSON_CLIENT } from "../support/visitor.ts";
+import type { Visitor } from "../support/visitor.ts";
+
+const FORM = { Accept: "text/html" };
+const acme = { headers: JSON_CLIENT, body: { organization_id: "org_acme" } };
+const globex = { headers: JSON_CLIENT, body: { organization_id: "org_globex" } };
+
+type Method = "organizations" | "selectOrganization" | "switchOrganization" | "endSession";
+
+/** A store one method of which answers only when it is told to, whatever its signal says. */
+function makeSlow(method: Method): { app: Tenancy; asked: Promise<void>; answer: () => void } {
+  let answer = (): void => undefined;
+  let tell = (): void => undefined;
+  const told = new Promise<void>((resolve) => {
+    answer = resolve;
+  });
+  const asked = new Promise<void>((resolve) => {
+    tell = resolve;
+  });
+  const app = makeTenancy({
+    overrides: (real) => ({
+      [method]: async (...given: never[]) => {
+        tell();
+        await told;
+        return (real[method] as (...parameters: never[]) => unknown)(...given);
+      },
+    }),
+  });
+  return { app, asked, answer };
+}
+
+describe("a store that does not answer in time", () => {
+  let timers: ControlledTimers;
+  beforeEach(() => {
+    timers = controlTimers();
+  });
+  afterEach(() => timers.restore());
+
+  const spend = async (asked: Promise<void>): Promise<void> => {
+    await asked;
+    await settle();
+    await timers.pass(5.1);
+  };
+
+  const chosen = async (app: Tenancy): Promise<Visitor> => {
+    const browser = await app.signIn("user_ada");
+    await browser.post(SELECTION, acme);
+    return browser;
+  };
+
+  it("is 503 for the page", async () => {
+    const { app, asked } = makeSlow("organizations");
+    const browser = await app.signIn("user_ada");
+    const page = browser.get(SELECTION, { headers: JSON_CLIENT });
+    await spend(asked);
+    expect([(await page).status, (await page).body.code]).toEqual([503, "store_unavailable"]);
+    expect(app.world.events).toContainEqual({
+      type: "unavailable",
+      code: "store_unavailable",
+      reason: "timeout",
+      retryAfter: 5,
+    });
+  });
+
+  it("is 503 for a choice; and what comes late is there for the next try", async () => {
+    const { app, asked, answer } = makeSlow("selectOrganization");
+    const browser = await app.signIn("user_ada");
+    const first = browser.post(SELECTION, acme);
+    await spend(asked);
+    expect([(await first).status, (await first).body.code]).toEqual([503, "store_unavailable"]);
+    answer();
+    await settle();
+    await settle();
+    expect((await browser.post(SELECTION, acme)).status).toBe(200);
+    expect(await app.countSessions("user_ada")).toBe(1);
+  });
+
+  it("is 503 for a switch", async () => {
+    const { app, asked } = makeSlow("switchOrganization");
+    const browser = await chosen(app);
+    const switching = browser.post("/switch", globex);
+    await spend(asked);
+    expect((await switching).status).toBe(503);
+    expect(await app.whoIs(browser)).toMatchObject({ organization: "org_acme" });
+  });
+
+  it("does not keep anybody from signing out", async () => {
+    const { app, asked } = makeSlow("endSession");
+    const browser = await chosen(app);
+    const thief = browser.copy();
+    const leaving = browser.post("/sign-out", { headers: FORM });
+    await spend(asked);
+    expect((await leaving).status).toBe(303);
+    expect((await thief.get("/me", { headers: JSON_CLIENT })).body.code).toBe("session_revoked");
+  });
+});
+
+describe("R-45: a store that throws what nobody can read", () => {
+  const trap = new Proxy(new Error("trap"), {
+    get() {
+      throw new TypeError("sprung");
+    },
+  });
+
+  it.each<[string, Partial<SessionStore>]>([
+    ["a trap", { selectOrganization: () => Promise.reject(trap) }],
+    ["undefined", { selectOrganization: () => Promise.reject(undefined) }], // oxlint-disable-line typescript/prefer-promise-reject-errors
+    [
+      "at once",
+      {
+        selectOrganization() {
+          throw new Error("not even a promise");
+        },
+      },
+    ],
+  ])("%s: 503", async (_what, overrides) => {
+    const app = makeTenancy({ overrides: () => overrides });
+    const browser = await app.signIn("user_ada");
+    const response = await browser.post(SELECTION, acme);
+    expect([response.status, response.body.code, app.errors]).toEqual([503, "store_unavailable", []]);
+  });
+});
+
+describe("a store that knows better than the token", () => {
+  it("says on the page that the session has ended", async () => {
+    const app = makeTenancy({
+      options: { coordinator: undefined as never },
+      overrides: (real) => ({ ...real, onInvalidated: undefined as never }),
+    });
+    const browser = await app.signIn("user_bob");
+    await app.world.authority.revoke({ userId: "user_bob" });
+    const page = await browser.get(SELECTION, { headers: JSON_CLIENT });
+    expect([page.status, page.body.code]).toEqual([401, "session_revoked"]);
+  });
+
+  it("says so of what is pending too, and the session shows instead", async () => {
+    const app = makeTenancy();
+    const browser = await app.signIn("user_bob");
+    await browser.post("/sign-in", { headers: { ...FORM, "X-User": "user_ada" } });
+    const spent = browser.copy();
+    spent.cookies.delete("__Host-orgate");
+    await spent.post(SELECTION, acme);
+    const page = await browser.get(`${SELECTION}?return_to=/x`);
+    expect([page.status, page.headers["location"], browser.cookies.has("__Host-orgate-pending")]).toEqual([
+      303,
+      "/x",
+      false,
+    ]);
+    expect(await app.whoIs(browser)).toMatchObject({ member: "user_bob:org_acme" });
+  });
+});
+
+describe("an application without a sign-in page", () => {
+  it("has no link to one", async () => {
+    const app = makeTenancy({ options: { signIn: undefined as never } });
+    const page = await app.browser.get(SELECTION);
+    expect([
+      page.status,
+      page.text.includes("<h1>Sign in to continue</h1>"),
+      page.text.includes("<a "),
+    ]).toEqual([401, true, false]);
+  });
+
+  it("R-16: a return target that no router could read leads to where it says", async () => {
+    const app = makeTenancy();
+    const response = await app.browser.post("/sign-in?return_to=/%25zz", {
+      headers: { ...FORM, "X-User": "user_bob" },
+    });
+    expect(response.headers["location"]).toBe("/%zz");
+  });
+});

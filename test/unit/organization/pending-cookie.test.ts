@@ -1,0 +1,136 @@
+import { describe, expect, it } from "@jest/globals";
+import type { IncomingMessage } from "node:http";
+import type { Engine } from "../../../src/engine/engine.ts";
+import { clearPending, readPending, writePending } from "../../../src/organization/pending-cookie.ts";
+import type { RequestRecord } from "../../../src/pipeline/attach.ts";
+import { makeBench } from "../../support/engine-bench.ts";
+
+type Jar = Map<string, string>;
+
+function makeRecord(): RequestRecord {
+  return { cookies: undefined } as unknown as RequestRecord;
+}
+
+function toRequest(jar: Jar): IncomingMessage {
+  const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
+  return { headers: cookie === "" ? {} : { cookie } } as IncomingMessage;
+}
+
+async function begin(engine: Engine, returnTo = "/x", token = "the-pending-token"): Promise<Jar> {
+  const record = makeRecord();
+  await writePending(engine, record, { pending: { pendingAuthenticationToken: token }, returnTo });
+  return new Map(
+    [...(record.cookies?.values() ?? [])].map((line): [string, string] => {
+      const [pair = ""] = line.split(";", 1);
+      return [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
+    }),
+  );
+}
+
+describe("a pending authentication's cookie", () => {
+  it("is read back in the browser that began", async () => {
+    const { engine } = makeBench();
+    expect(await readPending(engine, toRequest(await begin(engine)))).toEqual({
+      status: "found",
+      pending: { authentication: { pendingAuthenticationToken: "the-pending-token" }, returnTo: "/x" },
+    });
+    expect(await readPending(engine, toRequest(new Map()))).toEqual({ status: "absent" });
+  });
+
+  it("has a name without the prefix where there is no https", async () => {
+    const { engine } = makeBench({ baseUrl: "http://localhost:3000" });
+    expect([...(await begin(engine)).keys()]).toEqual(["orgate-pending", "orgate-browser"]);
+  });
+
+  it("opens with an older password, and not without it", async () => {
+    const [old, recent] = [
+      "the older one of the passwords of this test",
+      "the newer one of the passwords of this test",
+    ];
+    const before = makeBench({ cookie: { password: { 1: old } } });
+    const jar = await begin(before.engine);
+    const rotated = makeBench({ cookie: { password: { 1: old, 2: recent } } });
+    expect((await readPending(rotated.engine, toRequest(jar))).status).toBe("found");
+    const replaced = makeBench({ cookie: { password: { 2: recent } } });
+    expect((await readPending(replaced.engine, toRequest(jar))).status).toBe("invalid");
+  });
+
+  it.each([
+    [-6, "invalid"],
+    [-5, "found"],
+    [0, "found"],
+    [599, "found"],
+    [599.999, "found"],
+    [600, "invalid"],
+    [601, "invalid"],
+  ])("R-19: after %d seconds is %s, by our own clock", async (seconds, status) => {
+    const { engine, clock } = makeBench();
+    const jar = await begin(engine);
+    clock.now += seconds;
+    expect((await readPending(engine, toRequest(jar))).status).toBe(status);
+  });
+
+  it.each<[string, object]>([
+    ["of another kind", { kind: "sign_in" }],
+    ["without a token", { token: undefined }],
+    ["with a binding that is no text", { binding: 7 }],
+    ["without a beginning", { issuedAt: undefined }],
+    ["without an end", { expiresAt: undefined }],
+    ["that claims to last longer", { issuedAt: -1_000 }],
+    ["bound to nothing", { binding: "" }],
+  ])("R-19: that was sealed %s is invalid", async (_what, change) => {
+    const { engine, clock } = makeBench();
+    const jar = await begin(engine);
+    const [name = ""] = jar.keys();
+    const seal = (await engine.sealer?.unsealValue(jar.get(name) ?? "")) as Record<string, unknown>;
+    const { issuedAt } = change as { issuedAt?: number };
+    const times =
+      issuedAt === undefined ? {} : { issuedAt: clock.now + issuedAt, expiresAt: clock.now + 1_000 };
+    jar.set(name, (await engine.sealer?.sealValue({ ...seal, ...change, ...times })) ?? "");
+    expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+  });
+
+  it.each([null, 7, "text", [1]])("R-19: that was sealed around %j is invalid", async (value) => {
+    const { engine } = makeBench();
+    const jar = await begin(engine);
+    const [name = ""] = jar.keys();
+    jar.set(name, (await engine.sealer?.sealValue(value)) ?? "");
+    expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+  });
+
+  it("R-14: forgets where to go on before it grows too large, and refuses a token that is", async () => {
+    const { engine } = makeBench();
+    const jar = await begin(engine, `/${"a".repeat(2_047)}`, "t".repeat(1_500));
+    const reading = await readPending(engine, toRequest(jar));
+    expect(reading).toMatchObject({ status: "found", pending: { returnTo: "/" } });
+    const small = await readPending(engine, toRequest(await begin(engine, `/${"a".repeat(2_047)}`)));
+    expect(small).toMatchObject({ pending: { returnTo: `/${"a".repeat(2_047)}` } });
+    await expect(begin(engine, "/", "t".repeat(3_500))).rejects.toMatchObject({ code: "session_too_large" });
+  });
+
+  it("is bound anew each time: what is left of an earlier one opens nothing", async () => {
+    const { engine } = makeBench();
+    const [first, second] = [await begin(engine), await begin(engine)];
+    const [pending = "", browser = ""] = first.keys();
+    const mixed = new Map([
+      [pending, second.get(pending) ?? ""],
+      [browser, first.get(browser) ?? ""],
+    ]);
+    expect((await readPending(engine, toRequest(mixed))).status).toBe("invalid");
+  });
+
+  it("is cleared where it is present, and not set after all where it was about to be", async () => {
+    const { engine } = makeBench();
+    const record = makeRecord();
+    clearPending(engine, toRequest(await begin(engine)), record);
+    expect([...(record.cookies?.values() ?? [])].every((line) => line.includes("; Max-Age=0; "))).toBe(true);
+    expect(record.cookies?.size).toBe(2);
+    const fresh = makeRecord();
+    await writePending(engine, fresh, { pending: { pendingAuthenticationToken: "t" }, returnTo: "/" });
+    clearPending(engine, toRequest(new Map()), fresh);
+    expect(fresh.cookies?.size).toBe(0);
+    const untouched = makeRecord();
+    clearPending(engine, toRequest(new Map()), untouched);
+    expect(untouched.cookies).toBeUndefined();
+  });
+});
