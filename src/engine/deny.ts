@@ -41,10 +41,11 @@ export interface DenialInit {
 
 const BOUNCE_SECONDS = 10;
 
-/** The denial that a state which is not signed in comes to. */
-export function denialOf(state: Exclude<AuthState, { status: "authenticated" }>): DenialInit {
+/** The denial that a state which is not signed in comes to. There is none that would let anybody through. */
+export function denialOf(state: AuthState): DenialInit {
   switch (state.status) {
     case "anonymous":
+    case "authenticated":
       return { code: "unauthenticated" };
     case "rejected": {
       const { code, reason, signInUrl } = state;

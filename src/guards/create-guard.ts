@@ -9,7 +9,6 @@ import { createProblems, isOptionObject, isSeconds, type Problems } from "../opt
 import { recordOf, stateOf, type RequestRecord } from "../pipeline/attach.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import {
-  PASSED,
   type GuardOptions,
   type GuardVerdict,
   type Middleware,
@@ -140,7 +139,7 @@ function evaluate(
   exchange: Exchange,
 ): GuardVerdict | Promise<GuardVerdict> {
   const { session } = exchange.record;
-  if (session === undefined) return denyState(exchange);
+  if (session === undefined) return { status: "denied", ...denialOf(stateOf(exchange.record)) };
   if (definition.needsOrganization || routeOrganization !== undefined) {
     if (session.memberSession.organizationId === undefined) {
       return offerOrganizations(engine, exchange, session).then((init) => ({ status: "denied", ...init }));
@@ -150,11 +149,6 @@ function evaluate(
     }
   }
   return definition.requirement(session, exchange);
-}
-
-function denyState({ record }: Exchange): GuardVerdict {
-  const state = stateOf(record);
-  return state.status === "authenticated" ? PASSED : { status: "denied", ...denialOf(state) };
 }
 
 /** A route that names no organization is not the session's: nothing is open by omission. */
