@@ -109,7 +109,7 @@ describe("a JSON client", () => {
 
 const HTML = { "content-type": "text/html" };
 
-describe("R-33: a service that misbehaves is unavailable, and says nothing about anybody", () => {
+describe("R-35: a service that misbehaves is unavailable, and says nothing about anybody", () => {
   it.each<[string, RequestListener, Partial<Extract<JsonReply, { status: "unavailable" }>>]>([
     ["200 with HTML", json(200, `<html>${CANARY}`, HTML), { reason: "not_json", httpStatus: 200 }],
     ["401 with HTML", json(401, `<html>${CANARY}`, HTML), { reason: "not_json", httpStatus: 401 }],

@@ -1,0 +1,323 @@
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import type {
+  RenewContext,
+  Renewal,
+  SealedSession,
+  StaleCredential,
+} from "../../../src/stores/session-store.ts";
+import { oauth, plain, type Answer } from "../../support/fake-workos-world.ts";
+import { makeWorkosHarness, type WorkosHarness } from "../../support/workos-harness.ts";
+
+const CONTEXT: RenewContext = {
+  ipAddress: "192.0.2.7",
+  userAgent: "a browser",
+  signal: new AbortController().signal,
+};
+
+let harness: WorkosHarness;
+let credential: SealedSession;
+
+beforeEach(async () => {
+  harness = await makeWorkosHarness({ timeout: 1 });
+  credential = await signIn(1);
+});
+
+afterEach(() => harness.close());
+
+async function signIn(organizations: 0 | 1): Promise<SealedSession> {
+  const outcome = await harness.signIn({ organizations });
+  if (outcome.status !== "authenticated") throw new Error(outcome.status);
+  return outcome.credential;
+}
+
+function claimsOf({ accessToken }: SealedSession): NonNullable<StaleCredential["claims"]> {
+  const [, payload = ""] = accessToken.split(".");
+  return JSON.parse(Buffer.from(payload, "base64url").toString()) as NonNullable<StaleCredential["claims"]>;
+}
+
+function staleOf(sealed: SealedSession, reason: StaleCredential["reason"] = "expired"): StaleCredential {
+  return { reason, sealed, accessToken: sealed.accessToken, claims: claimsOf(sealed) };
+}
+
+function renew(reason: StaleCredential["reason"] = "expired"): Promise<Renewal> {
+  return harness.store.renew(staleOf(credential, reason), CONTEXT);
+}
+
+function answerNext(answer: Answer, times = 1): void {
+  harness.fake.fail("refresh_token", (exchange) => exchange.answer(answer), times);
+}
+
+function refreshes(): number {
+  return harness.fake.calls.filter((call) => call.endsWith(" refresh_token")).length;
+}
+
+describe("a renewal at WorkOS", () => {
+  it("sends the refresh token, with the organization of the token and who asks", async () => {
+    await renew();
+
+    expect(harness.fake.sent.at(-1)).toEqual({
+      grant_type: "refresh_token",
+      client_id: "client_test",
+      client_secret: "sk_test_a2V5",
+      refresh_token: credential.refreshToken,
+      organization_id: "org_acme",
+      ip_address: "192.0.2.7",
+      user_agent: "a browser",
+    });
+  });
+
+  it("takes the organization from the token and never from the seal, also where only the seal vouches", async () => {
+    const sealed = { ...credential, organizationId: "org_globex" };
+    await harness.store.renew({ reason: "expired", sealed, accessToken: credential.accessToken }, CONTEXT);
+
+    expect(harness.fake.sent.at(-1)).toMatchObject({ organization_id: "org_acme" });
+  });
+
+  it("names no organization where there is none", async () => {
+    credential = await signIn(0);
+    await renew();
+
+    expect(harness.fake.sent.at(-1)).not.toHaveProperty("organization_id");
+  });
+
+  it("brings the user as they are now", async () => {
+    const user = { id: "user_bob", email: "robert@example.com", password: "pw-bob" };
+    harness.fake.world.users.set("user_bob", user);
+
+    expect(await renew()).toMatchObject({
+      status: "active",
+      credential: { user: { email: "robert@example.com" } },
+    });
+  });
+
+  it("is not tried without a refresh token", async () => {
+    const { refreshToken: _none, ...bare } = credential;
+
+    expect(await harness.store.renew(staleOf(bare), CONTEXT)).toEqual({ status: "unrenewable" });
+    expect(refreshes()).toBe(0);
+  });
+});
+
+describe("what WorkOS says of a session", () => {
+  it.each([
+    oauth(400, "invalid_grant"),
+    oauth(400, "expired_token"),
+    plain(400, "organization_membership_not_found"),
+    plain(404, "organization_not_found"),
+    plain(400, "invalid_organization_id"),
+  ])("ends it: %j", async (answer) => {
+    answerNext(answer);
+
+    expect(await renew()).toEqual({ status: "ended", reason: answer.body["error"] ?? answer.body["code"] });
+  });
+
+  it.each([
+    oauth(400, "sso_required", { connection_ids: ["conn_1"] }),
+    oauth(400, "mfa_enrollment"),
+    plain(403, "mfa_enrollment"),
+    plain(403, "mfa_challenge"),
+    oauth(400, "organization_authentication_methods_required"),
+    plain(403, "authentication_method_not_allowed"),
+    plain(403, "email_verification_required"),
+    plain(403, "organization_selection_required"),
+    plain(403, "radar_email_challenge"),
+  ])("asks for another sign-in: %j", async (answer) => {
+    answerNext(answer);
+
+    expect(await renew()).toEqual({
+      status: "reauthenticate",
+      reason: answer.body["error"] ?? answer.body["code"],
+      organizationId: "org_acme",
+    });
+  });
+
+  it("says where, if a browser can be sent there", async () => {
+    const url = "https://auth.example.com/sso?x=1";
+    answerNext(oauth(400, "sso_required", { authkit_redirect_url: url }));
+    expect(await renew()).toMatchObject({ status: "reauthenticate", url });
+
+    for (const bad of [
+      "javascript:alert(1)",
+      "http://auth.example.com/",
+      "/relative",
+      42,
+      `https://a/${"x".repeat(3000)}`,
+    ]) {
+      answerNext(oauth(400, "sso_required", { authkit_redirect_url: bad }));
+      expect(await renew()).not.toHaveProperty("url");
+    }
+  });
+
+  it.each<[Answer, string]>([
+    [oauth(401, "invalid_client"), "client_rejected"],
+    [oauth(400, "unauthorized_client"), "client_rejected"],
+    [{ status: 401, body: { message: "Unauthorized" } }, "client_rejected"],
+    [plain(422, "invalid_request_parameters"), "client_rejected"],
+    [{ status: 404, body: { message: "Not Found" } }, "request_rejected"],
+    [{ status: 400, body: { error: ["invalid_grant"] } }, "request_rejected"],
+    [oauth(400, "token_too_big"), "request_rejected"],
+    [oauth(400, "something_new"), "request_rejected"],
+    [oauth(400, "constructor"), "request_rejected"],
+    [{ status: 200, body: {} }, "nonsense"],
+    [{ status: 200, body: { access_token: "a", refresh_token: "b", user: { id: 1 } } }, "nonsense"],
+    [{ status: 500, body: { error: "invalid_grant" } }, "server_error"],
+    [{ status: 503, body: {} }, "server_error"],
+    [{ status: 408, body: {} }, "upstream_timeout"],
+    [plain(429, "daily_quota_exceeded"), "rate_limited"],
+  ])("is nothing: %j", async (answer, reason) => {
+    answerNext(answer);
+
+    await expect(renew()).rejects.toMatchObject({ code: "store_unavailable", reason });
+    expect(await renew()).toMatchObject({ status: "active" });
+  });
+
+  it("comes with when to ask again", async () => {
+    answerNext({ status: 503, body: {}, headers: { "retry-after": "17" } });
+
+    await expect(renew()).rejects.toMatchObject({ retryAfter: 17 });
+  });
+});
+
+describe("two who present one refresh token at once", () => {
+  const contended = { ...oauth(429, "too_many_requests"), headers: { "retry-after": "0" } };
+
+  it("in two processes: the one that is told to wait tries again", async () => {
+    answerNext(contended, 2);
+
+    expect(await renew()).toMatchObject({ status: "active" });
+    expect(refreshes()).toBe(3);
+  });
+
+  it("in two processes: what the other's exchange leaves is taken as the word on the session", async () => {
+    answerNext(contended);
+    harness.fake.world.replayGrace = 10;
+    harness.fake.world.refresh(credential.refreshToken ?? "", "org_acme");
+
+    expect(await renew()).toMatchObject({ status: "active" });
+  });
+
+  it("in two processes: nobody tries for ever", async () => {
+    answerNext(contended, 9);
+
+    await expect(renew()).rejects.toMatchObject({ code: "store_unavailable", reason: "refresh_contended" });
+    expect(refreshes()).toBe(4);
+  });
+
+  it("in two processes: nobody waits longer than there is time", async () => {
+    answerNext({ ...contended, headers: { "retry-after": "30" } });
+
+    await expect(renew()).rejects.toMatchObject({ reason: "refresh_contended", retryAfter: 30 });
+    expect(refreshes()).toBe(1);
+  });
+
+  it("in one process: it is presented once, and the answer is everybody's", async () => {
+    const renewals = await Promise.all([renew(), renew(), renew()]);
+
+    expect(new Set(renewals.map((renewal) => JSON.stringify(renewal))).size).toBe(1);
+    expect(refreshes()).toBe(1);
+  });
+
+  it("in one process: who wants WorkOS's word now goes on from what the other left", async () => {
+    const [expired, asked] = await Promise.all([renew("expired"), renew("asked")]);
+
+    expect(expired).toMatchObject({ status: "active" });
+    expect(asked).toMatchObject({ status: "active" });
+    expect(harness.fake.sent.at(-1)?.["refresh_token"]).toBe(
+      expired.status === "active" ? expired.credential?.refreshToken : undefined,
+    );
+  });
+
+  it("in one process: trouble is everybody's, and asked about once", async () => {
+    harness.fake.fail("refresh_token", ({ request }) => request.socket.destroy());
+    const renewals = await Promise.allSettled([renew(), renew(), renew("asked")]);
+
+    expect(renewals.map(({ status }) => status)).toEqual(["rejected", "rejected", "rejected"]);
+    expect(refreshes()).toBe(1);
+  });
+
+  it("for two organizations: the second goes on from the first's successor", async () => {
+    harness.fake.world.memberships.get("user_bob")?.set("org_globex", "admin");
+    const { store } = harness;
+    const [renewed, switched] = await Promise.all([
+      renew(),
+      store.switchOrganization(staleOf(credential), "org_globex", CONTEXT),
+    ]);
+
+    expect(renewed).toMatchObject({ status: "active", credential: { organizationId: "org_acme" } });
+    expect(switched).toMatchObject({ status: "authenticated", credential: { organizationId: "org_globex" } });
+  });
+});
+
+describe("a reply that is lost", () => {
+  it("costs nothing while WorkOS answers a spent token with its successor", async () => {
+    harness.fake.world.replayGrace = 10;
+    harness.fake.fail("refresh_token", ({ perform, request }) => {
+      perform();
+      request.socket.destroy();
+    });
+
+    await expect(renew()).rejects.toMatchObject({ reason: "unreachable" });
+    expect(await renew()).toMatchObject({ status: "active" });
+  });
+
+  it("to somebody who gave up waiting is there for who comes next", async () => {
+    let release = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      harness.fake.fail("refresh_token", ({ perform, answer }) => {
+        release = () => answer(perform());
+        resolve();
+      });
+    });
+    const aborting = new AbortController();
+    const first = harness.store.renew(staleOf(credential), { ...CONTEXT, signal: aborting.signal });
+    await arrived;
+    aborting.abort();
+    await expect(first).rejects.toMatchObject({ reason: "timeout" });
+    const second = renew();
+    release();
+
+    expect(await second).toMatchObject({ status: "active" });
+    expect(refreshes()).toBe(1);
+  });
+
+  it("leads on from its successor for half a minute, and no longer", async () => {
+    await renew();
+    await harness.advance(29);
+    expect(await renew()).toMatchObject({ status: "active" });
+
+    await harness.advance(31);
+    expect(await renew()).toEqual({ status: "ended", reason: "invalid_grant" });
+  });
+});
+
+describe("R-20: an answer about somebody else", () => {
+  it("is nobody's: another user", async () => {
+    const other = await signIn(0);
+    harness.fake.fail("refresh_token", ({ perform, answer }) => {
+      const { body } = perform();
+      const user = harness.fake.world.describeUser("user_nora");
+      answer({ status: 200, body: { ...body, access_token: other.accessToken, user } });
+    });
+
+    await expect(renew()).rejects.toMatchObject({ reason: "identity" });
+  });
+
+  it("is nobody's: another organization", async () => {
+    harness.fake.fail("refresh_token", ({ perform, answer }) =>
+      answer({ status: 200, body: { ...perform().body, organization_id: "org_globex" } }),
+    );
+
+    await expect(renew()).rejects.toMatchObject({ reason: "identity" });
+  });
+
+  it("leaves no token behind that would be presented next", async () => {
+    harness.fake.fail("refresh_token", ({ answer }) => {
+      const user = harness.fake.world.describeUser("user_nora");
+      answer({ status: 200, body: { access_token: "x.y.z", refresh_token: "somebody-elses", user } });
+    });
+    await expect(renew()).rejects.toMatchObject({ reason: "identity" });
+
+    expect(await renew()).toMatchObject({ status: "active" });
+    expect(harness.fake.sent.at(-1)).toMatchObject({ refresh_token: credential.refreshToken });
+  });
+});
