@@ -7,6 +7,10 @@ import { startFakeWorkos, type FakeWorkos } from "./fake-workos.ts";
 export interface WorkosHarness extends StoreHarness {
   readonly store: WorkosStore;
   readonly fake: FakeWorkos;
+  readonly advance: (seconds: number) => void;
+  readonly breakStore: () => void;
+  readonly mendStore: () => void;
+  readonly close: () => void;
 }
 
 const START = 1_800_000_000;

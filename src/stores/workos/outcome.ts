@@ -59,12 +59,12 @@ function toSelection(body: JsonObject): WorkosOutcome {
 }
 
 function readChoices(value: unknown): readonly OrganizationChoice[] | undefined {
-  if (!Array.isArray(value)) return undefined;
-  return value.every(isChoice) ? value.map(({ id, name }) => ({ id, name })) : undefined;
+  if (!Array.isArray(value) || !value.every(isChoice)) return undefined;
+  return value.map(({ id, name }) => ({ id, name: isText(name) ? name : id }));
 }
 
-function isChoice(value: unknown): value is OrganizationChoice {
-  return isObject(value) && isText(value["id"]) && typeof value["name"] === "string";
+function isChoice(value: unknown): value is { readonly id: string; readonly name?: unknown } {
+  return isObject(value) && isText(value["id"]);
 }
 
 function toStepUp(code: string, body: JsonObject): WorkosOutcome {

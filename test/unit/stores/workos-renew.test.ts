@@ -282,10 +282,10 @@ describe("a reply that is lost", () => {
 
   it("leads on from its successor for half a minute, and no longer", async () => {
     await renew();
-    await harness.advance(29);
+    harness.advance(29);
     expect(await renew()).toMatchObject({ status: "active" });
 
-    await harness.advance(31);
+    harness.advance(31);
     expect(await renew()).toEqual({ status: "ended", reason: "invalid_grant" });
   });
 });
