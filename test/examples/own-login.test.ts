@@ -41,7 +41,7 @@ describe("a login handler of one's own", () => {
     await ada.get("/").expect(401);
   });
 
-  it("never leaves the site for return_to", async () => {
+  it("R-16: never leaves the site for return_to", async () => {
     const app = await createApp();
     const { headers } = await request(app)
       .post("/sign-in?return_to=https://evil.example/")

@@ -1,0 +1,126 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
+import type { Browser, Page } from "playwright-core";
+import { describeInBrowser, launchChromium } from "./chromium.ts";
+import { chooseFromMenu, keepPicture, signInAs, startDemo, whereIs, type DemoWorld } from "./demo-world.ts";
+
+jest.setTimeout(60_000);
+
+describeInBrowser("the demo", () => {
+  let browser: Browser;
+  let world: DemoWorld;
+  let page: Page;
+
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    world = await startDemo(browser);
+    page = await (await world.open()).newPage();
+    await page.goto("/");
+  });
+  afterEach(() => world.close());
+
+  const live = (name: string) => page.locator(`[data-live=${name}]`);
+  const numberOf = async (name: string) => Number(await live(name).textContent());
+  const waitForText = (name: string, text: string) =>
+    page.locator(`[data-live=${name}]`, { hasText: new RegExp(`^${text}$`) }).waitFor();
+
+  it("shows a token being renewed, with one call to the store, while its page is watched", async () => {
+    await signInAs(page, "Grace Hopper");
+    await waitForText("left", "15");
+    const before = await numberOf("local");
+    world.advance(10);
+    await waitForText("left", "5");
+    expect(await numberOf("store")).toBe(0);
+    world.advance(5);
+    await waitForText("store", "1");
+    expect(await numberOf("left")).toBe(15);
+    expect(await numberOf("local")).toBeGreaterThan(before);
+    expect(await live("recent").textContent()).toContain("token expired");
+    await keepPicture(page.getByLabel("What orgate did"), "renewal");
+  });
+
+  it("takes up a changed role at the renewal, or at once where the store is asked", async () => {
+    await signInAs(page, "Grace Hopper");
+    await page.getByRole("button", { name: "none" }).click();
+    expect(await live("roles").textContent()).toBe("admin");
+    world.advance(15);
+    await waitForText("roles", "none");
+    await page.reload();
+    expect(await page.getByText("403 permission_denied").count()).toBe(1);
+
+    await page.getByRole("button", { name: "viewer" }).click();
+    await page.getByRole("link", { name: "asks the store" }).click();
+    expect(whereIs(page)).toBe("/o/acme/live");
+    expect(await live("roles").textContent()).toBe("viewer");
+  });
+
+  it("writes and deletes documents, whatever they are called", async () => {
+    await signInAs(page, "Grace Hopper");
+    const title = '<img src=x onerror=alert(1)> & "co"';
+    await page.getByLabel("A new document").fill(title);
+    await page.getByRole("button", { name: "Write" }).click();
+    const written = page.getByRole("listitem").filter({ hasText: title });
+    expect(await written.count()).toBe(1);
+    await page.getByRole("button", { name: `Delete ${title}` }).click();
+    expect(whereIs(page)).toBe("/o/acme/documents");
+    expect(await written.count()).toBe(0);
+  });
+
+  it("keeps billing from the support engineer who acts as its administrator", async () => {
+    await signInAs(page, "Sam Porter, support");
+    expect(await page.getByText("sam@support.example").isVisible()).toBe(true);
+    await page.getByRole("link", { name: "Billing" }).click();
+    expect(await page.getByText("403 impersonation_denied").count()).toBe(1);
+    expect(await page.getByRole("button", { name: "admin" }).count()).toBe(0);
+  });
+
+  it("asks for a fresh sign-in, and comes back from it", async () => {
+    await signInAs(page, "Grace Hopper");
+    await page.getByRole("link", { name: "API keys" }).click();
+    expect(whereIs(page)).toBe("/o/acme/keys");
+    world.advance(61);
+    await page.reload();
+    expect(whereIs(page)).toBe("/sign-in?return_to=%2Fo%2Facme%2Fkeys&max_age=60");
+    expect(await page.getByRole("alert").textContent()).toContain("fresh sign-in");
+    await signInAs(page, "Grace Hopper");
+    expect(whereIs(page)).toBe("/o/acme/keys");
+  });
+
+  it("has a place for a user without an organization, and lets an invitation in", async () => {
+    await signInAs(page, "Nora Vance");
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Welcome, Nora Vance");
+    await page.goto("/o/acme/documents");
+    expect(whereIs(page)).toBe("/");
+    await page.getByRole("button", { name: "Accept an invitation" }).click();
+    expect(whereIs(page)).toBe("/o/globex/documents");
+  });
+
+  it("signs out everywhere: the other browser is asked to sign in", async () => {
+    await signInAs(page, "Grace Hopper");
+    const other = await (await world.open()).newPage();
+    await other.goto("/");
+    await signInAs(other, "Grace Hopper");
+    await chooseFromMenu(page, "Grace Hopper", "Sign out everywhere");
+    expect(whereIs(page)).toBe("/sign-in");
+    await other.goto("/o/acme/documents");
+    expect(whereIs(other)).toBe("/sign-in?return_to=%2Fo%2Facme%2Fdocuments");
+  });
+
+  it("works without script", async () => {
+    const plain = await (await world.open({ javaScriptEnabled: false })).newPage();
+    await plain.goto("/o/globex/documents");
+    await signInAs(plain, "Ada Lovelace");
+    await plain.getByRole("button", { name: "Globex Labs" }).click();
+    expect(await plain.locator("[data-live=left]").textContent()).toBe("15");
+    world.advance(15);
+    await plain.getByRole("link", { name: "Look again" }).click();
+    expect(await plain.locator("[data-live=store]").textContent()).toBe("1");
+    await chooseFromMenu(plain, "Globex Labs", "Acme Press");
+    await plain.getByLabel("A new document").fill("Plain");
+    await plain.getByRole("button", { name: "Write" }).click();
+    expect(await plain.getByText("Plain", { exact: true }).count()).toBe(1);
+  });
+});

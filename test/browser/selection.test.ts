@@ -1,0 +1,183 @@
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
+import type { Browser, Page } from "playwright-core";
+import { describeInBrowser, launchChromium } from "./chromium.ts";
+import {
+  chooseFromMenu,
+  keepPicture,
+  overflowOf,
+  signInAs,
+  startDemo,
+  whereIs,
+  type DemoWorld,
+} from "./demo-world.ts";
+
+jest.setTimeout(60_000);
+
+const DEEP = "/o/acme/billing?month=october";
+
+describeInBrowser("a member of two organizations", () => {
+  let browser: Browser;
+  let world: DemoWorld;
+  let page: Page;
+
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser.close());
+
+  beforeEach(async () => {
+    world = await startDemo(browser);
+    page = await (await world.open()).newPage();
+  });
+  afterEach(() => world.close());
+
+  async function signIn(path = "/o/acme/documents"): Promise<void> {
+    await page.goto(path);
+    await signInAs(page, "Ada Lovelace");
+    await page.getByRole("button", { name: "Acme Press" }).click();
+  }
+
+  it("signs in, chooses, lands on the page that was asked for, is told why not, switches, and leaves", async () => {
+    await page.goto(DEEP);
+    expect(whereIs(page)).toBe(`/sign-in?return_to=${encodeURIComponent(DEEP)}`);
+    await keepPicture(page, "sign-in");
+    await signInAs(page, "Ada Lovelace");
+    expect(whereIs(page)).toBe("/select-organization");
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Choose an organization");
+    await keepPicture(page, "organization-selection");
+
+    await page.getByRole("button", { name: "Acme Press" }).click();
+    expect(whereIs(page)).toBe(DEEP);
+    const denial = page.getByRole("main");
+    expect(await denial.getByRole("heading", { level: 1 }).textContent()).toBe(
+      "You are not allowed to do this",
+    );
+    const reasons = await denial.locator(".reasons dd").allTextContents();
+    expect(reasons).toEqual(["billing:manage", "editor", "admin"]);
+    await keepPicture(page, "denied");
+
+    await page.getByRole("link", { name: "Back to your documents" }).click();
+    expect(whereIs(page)).toBe("/o/acme/documents");
+    await keepPicture(page, "documents");
+    await chooseFromMenu(page, "Acme Press", "Globex Labs");
+    expect(whereIs(page)).toBe("/o/globex/documents");
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Documents of Globex Labs");
+
+    await chooseFromMenu(page, "Ada Lovelace", "Sign out");
+    expect(whereIs(page)).toBe("/sign-in");
+    const cookies = await page.context().cookies();
+    expect(cookies.map(({ name }) => name)).not.toContain("orgate");
+    expect(await world.authority.listSessions({ userId: "user_ada" })).toEqual([]);
+  });
+
+  it("comes to no harm by the back button, after signing out and after choosing", async () => {
+    await signIn();
+    await page.goBack();
+    expect(whereIs(page)).toBe("/select-organization");
+    await page.getByRole("button", { name: "Globex Labs" }).click();
+    await page.waitForURL("**/o/**");
+    expect(await world.authority.listSessions({ userId: "user_ada" })).toHaveLength(1);
+
+    await page.goto("/");
+    await chooseFromMenu(page, "Ada Lovelace", "Sign out");
+    await page.goBack();
+    await page.waitForURL("**/sign-in**");
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Who are you today?");
+  });
+
+  it("comes to no harm by a double click on an organization", async () => {
+    await page.goto("/o/globex/documents");
+    await signInAs(page, "Ada Lovelace");
+    const posts: string[] = [];
+    page.on("request", (request) => {
+      if (request.method() === "POST") posts.push(new URL(request.url()).pathname);
+    });
+    world.holdFirstAnswer("/select-organization");
+    // By coordinates: a locator would wait for the first click's navigation, and nobody's finger does.
+    const box = await page.getByRole("button", { name: "Globex Labs" }).boundingBox();
+    const click = async (): Promise<void> => {
+      const sent = page.waitForRequest((request) => request.method() === "POST");
+      await page.mouse.click((box?.x ?? 0) + 20, (box?.y ?? 0) + 20);
+      await sent;
+    };
+    await click();
+    await click();
+    await page.waitForURL("**/o/globex/documents");
+    expect(posts).toEqual(["/select-organization", "/select-organization"]);
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Documents of Globex Labs");
+    const sessions = await world.authority.listSessions({ userId: "user_ada" });
+    expect(sessions.map(({ organizationId }) => organizationId)).toEqual(["org_globex"]);
+  });
+
+  it("comes to no harm by a tab of before a switch: its form does nothing in either organization", async () => {
+    await signIn();
+    const stale = await page.context().newPage();
+    await stale.goto("/o/acme/documents");
+    await chooseFromMenu(page, "Acme Press", "Globex Labs");
+    await page.waitForURL("**/o/globex/documents");
+
+    await stale.getByLabel("A new document").fill("Written in the wrong tab");
+    await stale.getByRole("button", { name: "Write" }).click();
+    expect(await stale.getByText("403 organization_mismatch").count()).toBe(1);
+    await page.reload();
+    expect(await page.getByText("Written in the wrong tab").count()).toBe(0);
+
+    await stale.goto("/o/acme/documents");
+    await stale.getByRole("button", { name: "Go on as a member of Acme Press" }).click();
+    await stale.waitForURL("**/o/acme/documents");
+    expect(await stale.getByText("Written in the wrong tab").count()).toBe(0);
+  });
+
+  it("comes to no harm by a tab of before signing out: its form asks to sign in, and does nothing", async () => {
+    await signIn();
+    const stale = await page.context().newPage();
+    await stale.goto("/o/acme/documents");
+    await chooseFromMenu(page, "Ada Lovelace", "Sign out");
+    await page.waitForURL("**/sign-in");
+
+    await stale.getByLabel("A new document").fill("Written by nobody");
+    await stale.getByRole("button", { name: "Write" }).click();
+    expect(await stale.getByRole("heading", { level: 1 }).textContent()).toBe("Sign in to continue");
+    await stale.getByRole("main").getByRole("link", { name: "Sign in" }).click();
+    await signInAs(stale, "Grace Hopper");
+    await stale.waitForURL("**/o/acme/documents");
+    expect(await stale.getByText("Written by nobody").count()).toBe(0);
+  });
+
+  it("chooses with the keyboard alone, and sees where it is", async () => {
+    await page.goto("/o/globex/documents");
+    await signInAs(page, "Ada Lovelace");
+    await page.waitForURL("**/select-organization");
+    const visited: string[] = [];
+    for (let presses = 0; presses < 2; presses++) {
+      await page.keyboard.press("Tab");
+      const [name, outline] = await page.evaluate<[string, number]>(
+        "[document.activeElement.innerText.trim(), parseFloat(getComputedStyle(document.activeElement).outlineWidth)]",
+      );
+      visited.push(name);
+      expect(outline).toBeGreaterThanOrEqual(2);
+    }
+    expect(visited).toEqual(["Acme Press", "Globex Labs"]);
+    await page.keyboard.press("Enter");
+    await page.waitForURL("**/o/globex/documents");
+    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Documents of Globex Labs");
+  });
+
+  it("fits into 320 pixels, in the dark as well", async () => {
+    const narrow = await world.open({ viewport: { width: 320, height: 640 }, colorScheme: "dark" });
+    page = await narrow.newPage();
+    await page.goto("/o/acme/documents");
+    expect(await overflowOf(page)).toBe(0);
+    await signInAs(page, "Ada Lovelace");
+    await page.waitForURL("**/select-organization");
+    expect(await overflowOf(page)).toBe(0);
+    await keepPicture(page, "organization-selection-narrow");
+    await page.getByRole("button", { name: "Acme Press" }).click();
+    for (const path of ["documents", "billing", "keys", "live"]) {
+      await page.goto(`/o/acme/${path}`);
+      expect(await overflowOf(page)).toBe(0);
+    }
+    await page.goto("/o/acme/documents");
+    await keepPicture(page, "documents-narrow");
+  });
+});
