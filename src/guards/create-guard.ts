@@ -84,6 +84,8 @@ function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
   const routeOrganization = compileRouteOrganization(options?.organization, problems);
   if (options?.by !== undefined && options.by !== "id" && options.by !== "slug") {
     problems.invalid("by", "is neither.", 'Use "id" or "slug".');
+  } else if (options?.by !== undefined && options.organization === undefined) {
+    problems.invalid("by", "has nothing to compare.", 'Say which: organization: "param:orgId".');
   }
   if (options?.maxTokenAge !== undefined && !isSeconds(options.maxTokenAge)) {
     problems.invalid("maxTokenAge", "is not a finite number of seconds, 0 or more.", "0 asks the store now.");

@@ -114,7 +114,7 @@ function run(
     settle = resolve;
     const step = (index: number) => (error?: unknown) => {
       const name = requested[index];
-      if (error !== undefined) reject(error);
+      if (error !== undefined) reject(new Error("a guard failed", { cause: error }));
       else if (name === undefined) resolve(undefined);
       else GUARDS[name].guard(request, response, step(index + 1));
     };

@@ -1,0 +1,92 @@
+import { describe, expect, it } from "@jest/globals";
+import { authenticateRequest } from "../../../src/engine/authenticate-request.ts";
+import { ConfigurationError, isOrgateError } from "../../../src/errors.ts";
+import { checkPermission } from "../../../src/guards/check-permission.ts";
+import type { Policy } from "../../../src/policy/policy.ts";
+import { makeBench, POLICY, type EngineBench } from "../../support/engine-bench.ts";
+import { makeRequest } from "../../support/exchange.ts";
+import { issueToken } from "../../support/fake-store.ts";
+
+async function requestOf(bench: EngineBench, claims?: Readonly<Record<string, unknown>>) {
+  const headers = claims === undefined ? {} : { Authorization: `Bearer ${issueToken(claims)}` };
+  const request = makeRequest({ headers });
+  await authenticateRequest(bench.engine, request, undefined);
+  return request;
+}
+
+describe("checkPermission", () => {
+  it("gives a verdict at once, with what is held and what would grant it", async () => {
+    const bench = makeBench();
+    const request = await requestOf(bench, { roles: ["viewer", "unknown"] });
+    expect(checkPermission(bench.engine, request, ["documents", "write"])).toEqual({
+      authorized: false,
+      grantingRoles: [],
+      resource: "documents",
+      action: "write",
+      organizationId: "org_1",
+      via: "role",
+      source: "local",
+      explanation: { held: ["viewer", "unknown"], wouldGrant: ["editor", "admin"] },
+    });
+    const granted = checkPermission(bench.engine, request, ["documents", "read"]);
+    expect(granted).toMatchObject({ authorized: true, grantingRoles: ["viewer"] });
+    expect(Object.isFrozen(granted)).toBe(true);
+  });
+
+  it("knows nothing of whoever is not signed in, and lets them do nothing", async () => {
+    const bench = makeBench();
+    const verdict = checkPermission(bench.engine, await requestOf(bench), ["documents", "read"]);
+    expect(verdict).toMatchObject({ authorized: false, explanation: { held: [] } });
+    expect(verdict).not.toHaveProperty("organizationId");
+  });
+
+  it("says of a pair that the policy does not know that nobody may", async () => {
+    const bench = makeBench();
+    const request = await requestOf(bench, { roles: ["admin"] });
+    expect(checkPermission(bench.engine, request, ["__proto__", "constructor"])).toMatchObject({
+      authorized: false,
+      explanation: { wouldGrant: [] },
+    });
+  });
+
+  it("counts permission slugs, where there is no policy as well", async () => {
+    const bench = makeBench({ policy: undefined as never });
+    const request = await requestOf(bench, { permissions: ["documents:read"] });
+    expect(checkPermission(bench.engine, request, ["documents", "read"])).toMatchObject({
+      authorized: true,
+      via: "permission",
+    });
+  });
+
+  it("waits for a policy that must be loaded", async () => {
+    const bench = makeBench({ policy: () => Promise.resolve(POLICY as Policy) });
+    const request = await requestOf(bench, { roles: ["admin"] });
+    const first = checkPermission(bench.engine, request, ["documents", "read"]);
+    expect(first).toBeInstanceOf(Promise);
+    await expect(first).resolves.toMatchObject({ authorized: true });
+    expect(checkPermission(bench.engine, request, ["documents", "read"])).toMatchObject({ authorized: true });
+  });
+
+  it("throws where the policy cannot be had: that is no denial", async () => {
+    const bench = makeBench({ policy: () => Promise.reject(new Error("down")) });
+    const request = await requestOf(bench, { roles: ["admin"] });
+    const failure: unknown = await Promise.resolve(
+      checkPermission(bench.engine, request, ["documents", "read"]),
+    ).catch((error: unknown) => error);
+    expect(isOrgateError(failure) && failure.code).toBe("store_unavailable");
+  });
+
+  it("throws where orgate is not mounted", () => {
+    const { engine } = makeBench();
+    expect(() => checkPermission(engine, makeRequest(), ["documents", "read"])).toThrow(ConfigurationError);
+  });
+
+  it("makes the answer vary, because somebody looked", async () => {
+    const bench = makeBench();
+    const request = makeRequest({ headers: { Authorization: `Bearer ${issueToken()}` } });
+    const record = await authenticateRequest(bench.engine, request, undefined);
+    expect(record.used).toBe(false);
+    await checkPermission(bench.engine, request, ["documents", "read"]);
+    expect(record.used).toBe(true);
+  });
+});
