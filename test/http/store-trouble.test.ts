@@ -7,7 +7,7 @@ import type { Harness } from "../support/harness.ts";
 import { cookiesSet } from "../support/servers.ts";
 import { active, honest, TROUBLE } from "../support/stores.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { claimsOf, COOKIE, START } from "../support/world.ts";
+import { claimsOf, COOKIE, makeWorld, START } from "../support/world.ts";
 import type { SignIn, World } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
@@ -340,6 +340,35 @@ describe("staleIfUnavailable", () => {
     await auth.invalidate({ memberId: "user_ada:org_acme" });
     world.store.behaviour = TROUBLE.down;
     expect((await send({ headers: withCookie(seal) })).status).toBe(503);
+  });
+});
+
+describe("R-31: a storm of random key ids", () => {
+  it("costs one fetch, and no known key an answer", async () => {
+    const world = makeWorld();
+    const { keys } = world.store.tokens;
+    const load = keys.load.bind(keys);
+    let loads = 0;
+    Object.assign(keys, {
+      cooldown: 30,
+      load(signal: AbortSignal) {
+        loads += 1;
+        return load(signal);
+      },
+    });
+    const { send, reached } = await start({ world });
+    const { seal, accessToken } = await world.signIn();
+    expect((await send({ headers: withCookie(seal) })).status).toBe(200);
+    const claims = claimsOf(accessToken);
+    const storm = Array.from({ length: 100 }, (_, index) => world.sign(claims, { kid: `random-${index}` }));
+    const answers = await Promise.all(storm.map((token) => send({ headers: withBearer(token) })));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([401]));
+    expect([loads, world.store.questions.length, reached.length]).toEqual([1, 0, 1]);
+    const other = await world.signIn({ userId: "user_bob" });
+    expect((await send({ headers: withCookie(other.seal) })).status).toBe(200);
+    world.clock.now += 30;
+    await Promise.all(storm.map((token) => send({ headers: withBearer(token) })));
+    expect(loads).toBe(2);
   });
 });
 
