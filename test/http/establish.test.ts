@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import type { Request, Response } from "express";
+import type { Coordinator, InvalidationMessage } from "../../src/coordination/coordinator.ts";
+import { inProcessCoordinator } from "../../src/coordination/in-process.ts";
 import { OrgateError, StoreUnavailableError } from "../../src/errors.ts";
 import type { OrgateOptions } from "../../src/options/orgate-options.ts";
 import type { EstablishOptions } from "../../src/organization/establish.ts";
@@ -386,6 +388,25 @@ describe("R-13: signing in where somebody is signed in", () => {
     await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_vera" } });
     expect(await app.whoIs(visitor)).toMatchObject({ member: "user_vera:org_acme" });
     expect(app.world.store.questions).toEqual([]);
+  });
+
+  it("ends the one before in every process, also where the store cannot", async () => {
+    const told: InvalidationMessage[] = [];
+    const coordinator: Coordinator = {
+      ...inProcessCoordinator(),
+      publish: async (message) => void told.push(message),
+    };
+    const app = makeTenancy({
+      options: { coordinator },
+      overrides: () => ({ endSession: () => Promise.reject(new Error("down")) }),
+    });
+    const visitor = await app.signIn("user_bob");
+    const thief = visitor.copy();
+    const { session } = await app.whoIs(visitor);
+    await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
+    const stolen = await thief.get("/me", { headers: JSON_CLIENT });
+    expect([stolen.status, stolen.body.code]).toEqual([401, "session_revoked"]);
+    expect(told).toEqual([{ target: { sessionId: session }, at: app.world.clock.now, effect: "supersede" }]);
   });
 
   it("leaves a bearer's session alone, which is another client's", async () => {

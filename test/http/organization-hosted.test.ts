@@ -293,6 +293,18 @@ describe("R-13: the way back", () => {
     expect(visitor.cookies.has(COOKIE)).toBe(false);
   });
 
+  it("is not taken with a pending authentication in place of the flow", async () => {
+    const app = makeHosted();
+    await app.browser.get(await app.begin(app.browser, "user_ada"));
+    const [seal = "", secret = ""] = ["pending", "browser"].map((name) =>
+      app.browser.cookies.get(`__Host-orgate-${name}`),
+    );
+    const name = createHash("sha256").update(secret).digest("base64url").slice(0, 16);
+    app.browser.cookies.set(`__Host-orgate-sign-in-${name}`, `1.${seal}`);
+    const response = await app.browser.get(`/callback?code=1&state=${secret}`, { headers: JSON_CLIENT });
+    expect([response.status, response.body.code]).toEqual(FAILED);
+  });
+
   it.each([
     [599, 303],
     [600, 401],

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../src/errors.ts";
+import { settle } from "../support/budget.ts";
 import { FRAMEWORKS } from "../support/apps.ts";
 import { makeTenancy, SELECTION } from "../support/tenancy.ts";
 import type { Tenancy, TenancyOptions } from "../support/tenancy.ts";
@@ -275,15 +276,48 @@ describe("R-15: a switch among other requests", () => {
   });
 
   it("a renewal under way is waited for, and the switch goes on from what it left", async () => {
-    const { app, browser } = await signedIn({ mounted: false });
+    const spent: unknown[] = [];
+    let arrive = (): void => undefined;
+    const arrived = new Promise<void>((resolve) => {
+      arrive = resolve;
+    });
+    const { app, browser } = await signedIn({
+      before: [
+        (request, _response, next) => {
+          if (request.url === "/switch") arrive();
+          next();
+        },
+      ],
+      overrides: (real) => ({
+        switchOrganization(stale, ...rest) {
+          spent.push(stale.sealed?.refreshToken);
+          return real.switchOrganization!(stale, ...rest);
+        },
+      }),
+    });
     const tab = browser.copy();
     const held = app.world.store.hold();
+    const { behaviour: wait } = app.world.store;
+    let rotated: unknown;
+    app.world.store.behaviour = (stale, context, ask) =>
+      wait(stale, context, async () => {
+        const answer = await ask({ ...stale, reason: "expired" }, context);
+        rotated = answer.status === "active" && answer.credential?.refreshToken;
+        return answer;
+      });
     const renewing = tab.get("/fresh", { headers: JSON_CLIENT });
     await held.asked;
     const switching = browser.post("/switch", toGlobex);
+    await arrived;
+    for (let turn = 0; turn < 5; turn++) {
+      // oxlint-disable-next-line no-await-in-loop -- it had time enough to spend the token that is being spent
+      await settle();
+    }
+    expect(spent).toEqual([]);
     held.release();
     const [renewed, switched] = await Promise.all([renewing, switching]);
     expect([renewed.status, switched.status]).toEqual([200, 200]);
+    expect([typeof rotated, spent]).toEqual(["string", [rotated]]);
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
     expect(await app.countSessions("user_ada")).toBe(1);
   });
