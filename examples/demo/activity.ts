@@ -26,7 +26,7 @@ const REASONS = { expired: "token expired", too_old: "token too old", asked: "a 
 function describe(event: OrgateEvent): string | undefined {
   switch (event.type) {
     case "renewed":
-      return `renewed in ${event.milliseconds.toFixed(1)} ms: ${REASONS[event.reason]}`;
+      return `renewed: ${REASONS[event.reason]}`;
     case "denied":
       return event.resource === undefined
         ? `denied: ${event.code}`
