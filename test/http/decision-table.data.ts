@@ -47,7 +47,7 @@ export const CONDITIONS = {
   sealed_for_another: "good seal; its user is not the token's `sub`",
   twice: "twice, differing",
   keys_down: "no key known, and none to be fetched",
-  keys_down_expired: "expired; no key known, and none to be fetched",
+  keys_down_expired: "the same, and expired",
   cross_site: "good, but cross-site and unsafe method",
 } as const;
 
