@@ -157,11 +157,14 @@ describe("R-15: a renewal that comes too late", () => {
 
   const JSON_CLIENT = { Accept: "application/json", "Content-Type": "application/json" };
 
-  it("does not undo a sign-out", async () => {
+  it.each([
+    ["that the store has yet to answer", "question"],
+    ["that the store has answered already", "answer"],
+  ] as const)("%s does not undo a sign-out", async (_what, where) => {
     const { world, send } = await startWithHandlers();
     const { seal } = await world.signIn();
     world.clock.now += 306;
-    const held = world.store.hold();
+    const held = world.store.hold(where);
     const late = send({ headers: withCookie(seal) });
     await held.asked;
     const out = await send({

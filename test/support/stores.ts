@@ -26,8 +26,11 @@ export interface ControlledStore extends SessionStore {
   behaviour: Behaviour;
   /** Whether the keys can be fetched. */
   keysAreDown: boolean;
-  /** Makes the next calls wait until they are released; then they are carried out, whether or not anybody still waits. */
-  hold(): HeldCall;
+  /**
+   * Makes the next calls wait until they are released, on the way to the authority or on the way back. They are carried
+   * out whether or not anybody still waits.
+   */
+  hold(where?: "question" | "answer"): HeldCall;
 }
 
 /** A call that waits. */
@@ -75,14 +78,17 @@ export function controlStore(authority: Authority, overrides: Partial<SessionSto
     organizations: counted(real.organizations?.bind(real)),
     profile: counted(real.profile?.bind(real)),
     endSession: counted(real.endSession?.bind(real)),
-    hold() {
+    hold(where = "question") {
       const gate = new EventTarget();
       const asked = once(gate, "asked");
       const released = once(gate, "released");
       store.behaviour = async (stale, context, ask) => {
+        const carryOut = (): Promise<Renewal> =>
+          ask(stale, { ...context, signal: new AbortController().signal });
+        const answer = where === "answer" ? await carryOut() : undefined;
         gate.dispatchEvent(new Event("asked"));
         await released;
-        return ask(stale, { ...context, signal: new AbortController().signal });
+        return answer ?? carryOut();
       };
       return { asked, release: () => void gate.dispatchEvent(new Event("released")) };
     },
