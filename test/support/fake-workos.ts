@@ -38,6 +38,9 @@ export interface FakeWorkos {
   readonly sent: Fields[];
   /** Lets a fault answer the next requests whose call contains the text, in place of the fake. */
   readonly fail: (text: string, fault: Fault, times?: number) => void;
+  readonly clearFaults: () => void;
+  /** Cuts every connection: whatever is still waited for will not come. */
+  readonly dropConnections: () => void;
   isDown: boolean;
   readonly close: () => void;
 }
@@ -62,6 +65,8 @@ export async function startFakeWorkos(clock: Clock = systemClock): Promise<FakeW
     calls,
     sent,
     fail: (text, fault, times = 1) => void faults.push({ text, fault, left: times }),
+    clearFaults: () => void faults.splice(0),
+    dropConnections: () => upstream.dropConnections(),
     isDown: false,
     close: () => upstream.close(),
   };

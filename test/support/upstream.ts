@@ -6,6 +6,7 @@ import type { AddressInfo } from "node:net";
 /** A server on this machine, closed with all that hangs on it. */
 export interface Upstream {
   readonly url: string;
+  dropConnections(): void;
   close(): void;
 }
 
@@ -16,6 +17,7 @@ export async function serveUpstream(listener: RequestListener): Promise<Upstream
   await once(server, "listening");
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    dropConnections: () => server.closeAllConnections(),
     close() {
       server.closeAllConnections();
       server.close();

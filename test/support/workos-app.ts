@@ -1,5 +1,6 @@
 import type { OrgateEvent } from "../../src/events.ts";
 import { orgate } from "../../src/orgate.ts";
+import type { Orgate } from "../../src/orgate-instance.ts";
 import type { OrgateOptions } from "../../src/options/orgate-options.ts";
 import type { SealedSession } from "../../src/stores/session-store.ts";
 import type { WorkosOptions } from "../../src/stores/workos/index.ts";
@@ -21,6 +22,8 @@ export interface WorkosApp extends TestApp {
   readonly open: () => Visitor;
   /** What lies in a browser's session cookie. */
   readonly sessionOf: (visitor: Visitor) => Promise<SealedSession | undefined>;
+  /** Opens a browser with these cookies on another instance of orgate over the same store. */
+  readonly openElsewhere: (cookies: ReadonlyMap<string, string>) => Visitor;
   /** Lets the access token expire. */
   readonly expire: () => void;
   readonly close: () => Promise<void>;
@@ -43,14 +46,16 @@ export async function makeWorkosApp({
   const harness = await makeWorkosHarness({ redirectUri: `${BASE_URL}/callback`, ...storeOptions });
   const events: OrgateEvent[] = [];
   const { store } = harness;
-  const auth = orgate({
-    baseUrl: BASE_URL,
-    store,
-    cookie: { password: PASSWORD },
-    clock: harness.clock,
-    events: (event) => events.push(event),
-    ...options,
-  });
+  const mount = (): Orgate =>
+    orgate({
+      baseUrl: BASE_URL,
+      store,
+      cookie: { password: PASSWORD },
+      clock: harness.clock,
+      events: (event) => events.push(event),
+      ...options,
+    });
+  const auth = mount();
   const app = makeApp(framework, {
     before: [auth],
     routes: [
@@ -92,6 +97,11 @@ export async function makeWorkosApp({
       return visitor;
     },
     sessionOf: async ({ cookies }) => sealer.unseal(joinChunks(cookies)),
+    openElsewhere(cookies) {
+      const other = mount();
+      const routes = [{ path: "/me", guards: [other.requireAuth()] }];
+      return openBrowser(makeApp(framework, { before: [other], routes }).listener, cookies);
+    },
     expire: () => harness.advance(ACCESS_TOKEN_LIFETIME + TOLERANCE),
     async close() {
       await auth.close();
