@@ -36,6 +36,12 @@ import { resolveSettings } from "./settings.ts";
 import type { AuthoritySettings } from "./settings.ts";
 import { authenticate, authenticateWithOrganizationSelection } from "./sign-in.ts";
 import { createTokenCheck } from "./token-check.ts";
+import { createStytchRouter } from "./wire/stytch/stytch-router.ts";
+import type { StytchRouter } from "./wire/stytch/stytch-router.ts";
+import type { StytchRouterOptions } from "./wire/stytch/stytch-router-options.ts";
+import { createWorkosRouter } from "./wire/workos/workos-router.ts";
+import type { WorkosRouter } from "./wire/workos/workos-router.ts";
+import type { WorkosRouterOptions } from "./wire/workos/workos-router-options.ts";
 
 /**
  * A session authority in this process: it issues the tokens, keeps the sessions, rotates refresh tokens and serves the JWKS.
@@ -98,6 +104,10 @@ export interface Authority extends AuthorityStore {
    * renew: `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
    */
   rotateKeys(): Promise<{ readonly kid: string }>;
+  /** Middleware that serves the authority to WorkOS's SDKs. Throws `ConfigurationError`. */
+  workosRouter(options: WorkosRouterOptions): WorkosRouter;
+  /** Middleware that serves the authority to Stytch's B2B SDKs. Throws `ConfigurationError`. */
+  stytchRouter(options: StytchRouterOptions): StytchRouter;
   /** Stops listening and telling; closes the repository unless it was passed in. */
   close(): Promise<void>;
 }
@@ -111,24 +121,16 @@ const MAX_CLOCK_TOLERANCE = 60;
  * @throws `ConfigurationError` with every mistake in the options
  */
 export function createAuthority(options: AuthorityOptions): Authority {
-  const { clock, ...settings } = resolveSettings(options);
-  const repository = options.repository ?? memoryRepository({ clock });
-  const invalidations = createRecentInvalidations(clock, settings.accessTokenLifetime);
-  const context: AuthorityContext = {
-    settings,
-    clock,
-    events: createEventSink(options.events),
-    directory: dependOnDirectory(options.directory),
-    repository: dependOnRepository(repository),
-    issuer: createIssuer({ keys: options.keys, retention: retentionOf(settings), clock }),
-    invalidations,
-  };
+  const context = createContext(options);
   const profile = profileOf(context);
   const tokens = createTokenCheck(profile, context);
-  const tools = { tokens, policy: options.policy };
-  const stopHearing = options.directory.onChanged?.((change) => invalidations.announce(change));
+  const { policy } = options;
+  const tools = { tokens, policy };
+  const closers: (() => void)[] = [];
+  const onClose = (close: () => void): unknown => closers.push(close);
+  const stopHearing = options.directory.onChanged?.((change) => context.invalidations.announce(change));
   return {
-    ...createAuthorityStore(context, profile, options.policy),
+    ...createAuthorityStore(context, profile, policy),
     authenticate: (input) => authenticate(context, input),
     authenticateWithOrganizationSelection: (input) => authenticateWithOrganizationSelection(context, input),
     authenticateWithRefreshToken: (input) => authenticateWithRefreshToken(context, input),
@@ -141,12 +143,30 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revoke: (target) => revoke(context, target),
     jwks: () => context.issuer.jwks(),
     rotateKeys: () => context.issuer.rotate(),
+    workosRouter: (wire) => createWorkosRouter(context, policy, wire),
+    stytchRouter: (wire) => createStytchRouter({ context, tokens, policy, onClose }, wire),
     async close() {
       stopHearing?.();
       tokens.close();
-      invalidations.close();
-      if (options.repository === undefined) await repository.close();
+      context.invalidations.close();
+      for (const close of closers) close();
+      if (options.repository === undefined) await context.repository.close();
     },
+  };
+}
+
+function createContext(options: AuthorityOptions): AuthorityContext {
+  const { clock, ...settings } = resolveSettings(options);
+  const repository = options.repository ?? memoryRepository({ clock });
+  const invalidations = createRecentInvalidations(clock, settings.accessTokenLifetime);
+  return {
+    settings,
+    clock,
+    events: createEventSink(options.events),
+    directory: dependOnDirectory(options.directory),
+    repository: dependOnRepository(repository),
+    issuer: createIssuer({ keys: options.keys, retention: retentionOf(settings), clock }),
+    invalidations,
   };
 }
 

@@ -46,6 +46,14 @@ export function dependOnDirectory(directory: Directory): DependableDirectory {
       if (!isAnswer) throw nonsense("directory.memberships");
       return toJson("directory.memberships", found);
     },
+    ...dependOnOptionalMethods(directory),
+  };
+}
+
+function dependOnOptionalMethods(
+  directory: Directory,
+): Pick<DependableDirectory, "addMembership" | "verifyPassword"> {
+  return {
     ...(directory.addMembership !== undefined && {
       addMembership: async (membership) =>
         attempt("directory.addMembership", async () => directory.addMembership?.(membership)),

@@ -38,4 +38,14 @@ export type {
   StepUpInput,
 } from "./operations.ts";
 export type { AuthorityOptions } from "./options.ts";
+export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
+export type { StytchRouterOptions } from "./wire/stytch/stytch-router-options.ts";
+export type { WorkosRouter } from "./wire/workos/workos-router.ts";
+export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-router-options.ts";
+export type { AuthorizationRequest } from "./wire/workos/authorization-request.ts";
+export type {
+  AuthorizationAnswer,
+  AuthorizationRefusal,
+  AuthorizationSubject,
+} from "./wire/workos/complete-authorization.ts";
 export type { CollectionName, Repository, Versioned, WriteOptions } from "./repository.ts";

@@ -3,8 +3,8 @@ import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import type { AuthorityContext } from "./context.ts";
 import { hashToken } from "./refresh-token.ts";
-import { isWireClient, mayUse } from "./wire-dialect.ts";
-import type { WireClient } from "./wire-dialect.ts";
+import { isWireClient, mayUse } from "./wire-client.ts";
+import type { WireClient } from "./wire-client.ts";
 
 /** Somebody who authenticated and must still choose an organization, as it is stored. */
 export interface PendingRecord {

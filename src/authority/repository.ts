@@ -1,5 +1,5 @@
 /** The collections that the authority keeps. */
-export type CollectionName = "sessions" | "pending" | "invitations" | "keys";
+export type CollectionName = "sessions" | "pending" | "invitations" | "authorizations" | "keys";
 
 /** A stored document and the version that a compare-and-set must name. */
 export interface Versioned<Value> {

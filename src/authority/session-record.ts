@@ -2,8 +2,8 @@ import type { AuthenticationFactor, Impersonator, MemberSession } from "../model
 import type { RequestOrigin } from "./operations.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-family.ts";
 import type { WriteOptions } from "./repository.ts";
-import { isWireClient } from "./wire-dialect.ts";
-import type { WireClient } from "./wire-dialect.ts";
+import { isWireClient } from "./wire-client.ts";
+import type { WireClient } from "./wire-client.ts";
 
 /** One session as it is stored. Times are whole seconds since the epoch. */
 export interface SessionRecord {

@@ -9,7 +9,7 @@ import { findEnd, readSessionRecord, writeOptionsOf } from "./session-record.ts"
 import type { SessionRecord } from "./session-record.ts";
 import { memberIdOf } from "./subject.ts";
 import type { Subject } from "./subject.ts";
-import { mayUse } from "./wire-dialect.ts";
+import { mayUse } from "./wire-client.ts";
 
 /** How often a decision is made anew after somebody else's write came first. */
 const MAX_ATTEMPTS = 512;

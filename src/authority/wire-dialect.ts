@@ -1,13 +1,7 @@
 import type { Algorithm } from "../stores/token-profile.ts";
 import type { SessionRecord } from "./session-record.ts";
 import type { Subject } from "./subject.ts";
-
-/** A client of a wire protocol, as the credentials that it was given remember it. */
-export interface WireClient {
-  readonly id: string;
-  /** It showed no secret (RFC 6749 section 2.1). */
-  readonly isPublic: boolean;
-}
+import type { WireClient } from "./wire-client.ts";
 
 /** What a wire protocol decides of a session that it opens or uses. */
 export type Amendable = Pick<SessionRecord, "customClaims" | "expiresAt">;
@@ -25,27 +19,5 @@ export interface WireDialect {
     subject: Subject,
   ): Record<string, unknown>;
   /** Changes a session on its way into the repository; answers with the same members where nothing is to change. */
-  amend?(session: Amendable): Amendable;
-}
-
-/**
- * Whether a client may use what was given to another, or to nobody.
- *
- * Without a client it is the application itself that asks. A public client is given nothing that it was not the one to
- * receive: it shows no secret, so a stolen credential would be all that it takes (RFC 9700 section 4.14.2).
- */
-export function mayUse(bound: WireClient | undefined, acting: WireClient | undefined): boolean {
-  if (acting === undefined) return true;
-  if (bound === undefined) return !acting.isPublic;
-  return bound.id === acting.id && (bound.isPublic || !acting.isPublic);
-}
-
-/** Whether a stored value is a client. */
-export function isWireClient(value: unknown): value is WireClient {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    typeof Reflect.get(value, "id") === "string" &&
-    typeof Reflect.get(value, "isPublic") === "boolean"
-  );
+  readonly amend?: (session: Amendable) => Amendable;
 }

@@ -52,9 +52,9 @@ function mergeTwo(one: Policy, other: Policy): Policy {
 
 /** Where either cannot be written out, the whole cannot. */
 function describeBoth(one: Policy, other: Policy): Pick<Policy, "describe"> {
-  const [first, second] = [one.describe, other.describe];
-  if (first === undefined || second === undefined) return {};
-  return { describe: () => joinDescriptions(first.call(one), second.call(other)) };
+  if (typeof one.describe !== "function" || typeof other.describe !== "function") return {};
+  const [first, second] = [one.describe.bind(one), other.describe.bind(other)];
+  return { describe: () => joinDescriptions(first(), second()) };
 }
 
 /** A role or a resource that both have is written twice: what it says adds up. */

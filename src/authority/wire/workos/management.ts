@@ -1,0 +1,83 @@
+import type { AuthorityContext } from "../../context.ts";
+import { listSessions, revoke } from "../../revoke.ts";
+import { parseSessionId } from "../../session-id.ts";
+import { fieldsOfQuery, readOptionalText } from "../read-fields.ts";
+import type { WireAnswer, WireCall } from "../router.ts";
+import { toMembershipBody, toSessionBody } from "./bodies.ts";
+import { notFound } from "./errors.ts";
+import { toPage } from "./lists.ts";
+import { WireRefusal } from "../wire-refusal.ts";
+import type { WorkosRouterOptions } from "./workos-router-options.ts";
+
+/** `GET /user_management/users/:id/sessions` */
+export async function answerSessions(
+  context: AuthorityContext,
+  { segments: [userId = ""], query }: WireCall,
+): Promise<WireAnswer> {
+  if ((await context.directory.user(userId)) === undefined) throw notFound("User");
+  const sessions = await listSessions(context, { userId });
+  const newestFirst = sessions.toSorted((one, other) =>
+    (other.startedAt ?? "").localeCompare(one.startedAt ?? ""),
+  );
+  return toPage(newestFirst.map(toSessionBody), fieldsOfQuery(query));
+}
+
+/** `POST /user_management/sessions/revoke`. A session that is over already is no error. */
+export async function answerRevoke(context: AuthorityContext, { fields }: WireCall): Promise<WireAnswer> {
+  const sessionId = readOptionalText(fields, "session_id");
+  if (sessionId === undefined) throw unprocessable("session_id", "session_id is required.");
+  if (parseSessionId(sessionId) === undefined) throw notFound("Session");
+  await revoke(context, { sessionId });
+  return { status: 200, body: {} };
+}
+
+/**
+ * `GET /user_management/sessions/logout`: ends the session, and sends the browser to an address of the list.
+ *
+ * Whoever knows a session's id may end it: nobody can guess one.
+ */
+export async function answerLogout(
+  context: AuthorityContext,
+  { signOutRedirects = [] }: WorkosRouterOptions,
+  { query }: WireCall,
+): Promise<WireAnswer> {
+  const asked = fieldsOfQuery(query);
+  const sessionId = readOptionalText(asked, "session_id");
+  if (sessionId === undefined) throw unprocessable("session_id", "session_id is required.");
+  if (parseSessionId(sessionId) !== undefined) await revoke(context, { sessionId });
+  const returnTo = readOptionalText(asked, "return_to");
+  const location = signOutRedirects.find((address) => address === returnTo) ?? signOutRedirects[0];
+  if (location === undefined) return { status: 200, body: { message: "Signed out." } };
+  return { status: 302, headers: { Location: location } };
+}
+
+/** `GET /user_management/organization_memberships`: what the directory can list, the active ones of a user. */
+export async function answerMemberships(context: AuthorityContext, { query }: WireCall): Promise<WireAnswer> {
+  const asked = fieldsOfQuery(query);
+  const userId = readOptionalText(asked, "user_id");
+  if (userId === undefined) throw unprocessable("user_id", "user_id is required.");
+  const organizationId = readOptionalText(asked, "organization_id");
+  const statuses = [...query.getAll("statuses"), ...query.getAll("statuses[]")].flatMap((list) =>
+    list.split(","),
+  );
+  if (statuses.length > 0 && !statuses.includes("active")) return toPage([], asked);
+  const memberships = await context.directory.memberships(userId);
+  const wanted = memberships.filter(
+    (one) => organizationId === undefined || one.organizationId === organizationId,
+  );
+  const entries = await Promise.all(
+    wanted.map(async (membership) => {
+      const organization = await context.directory.organization(membership.organizationId);
+      return organization === undefined ? undefined : toMembershipBody(membership, organization);
+    }),
+  );
+  return toPage(
+    entries.filter((entry) => entry !== undefined),
+    asked,
+  );
+}
+
+function unprocessable(field: string, message: string): WireRefusal {
+  const errors = [{ field, code: "required" }];
+  return new WireRefusal({ status: 422, body: { code: "invalid_request_parameters", message, errors } });
+}

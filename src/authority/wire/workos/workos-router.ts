@@ -1,0 +1,122 @@
+import type { Policy } from "../../../policy/policy.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { createWireRouter } from "../router.ts";
+import type { WireMiddleware, WireRoute } from "../router.ts";
+import { describeRequest, openRequest } from "./authorization-request.ts";
+import type { AuthorizationRequest } from "./authorization-request.ts";
+import { answerAuthorize } from "./authorize.ts";
+import { createDialect } from "./claims.ts";
+import { requireApiKey } from "./client.ts";
+import { completeAuthorization, refuseAuthorization } from "./complete-authorization.ts";
+import type {
+  AuthorizationAnswer,
+  AuthorizationRefusal,
+  AuthorizationSubject,
+} from "./complete-authorization.ts";
+import { notFound, refuseWorkos } from "./errors.ts";
+import { answerGrant } from "./grants.ts";
+import { answerLogout, answerMemberships, answerRevoke, answerSessions } from "./management.ts";
+import { checkWorkosOptions } from "./workos-router-options.ts";
+import type { WorkosRouterOptions } from "./workos-router-options.ts";
+
+/** Middleware that speaks WorkOS's protocol, and the application's side of `authorize`. */
+export interface WorkosRouter extends WireMiddleware {
+  /** What the client asked for; throws `invalid_request` for a token that is unknown or has expired. */
+  readAuthorization(token: string): Promise<AuthorizationRequest>;
+  /**
+   * Answers an authorization request for the user whom the application has authenticated: redirect the browser to
+   * `redirectTo`. Once only; throws `invalid_request`.
+   */
+  completeAuthorization(token: string, subject: AuthorizationSubject): Promise<AuthorizationAnswer>;
+  /** Answers an authorization request with an error. Once only; throws `invalid_request`. */
+  refuseAuthorization(token: string, refusal?: AuthorizationRefusal): Promise<AuthorizationAnswer>;
+}
+
+/**
+ * Serves the authority over WorkOS's wire protocol, so that WorkOS's SDKs work against it unchanged.
+ *
+ * Access tokens are signed by RS256, with a key made for it where the authority keeps its own.
+ *
+ * @throws `ConfigurationError` with every mistake in the options
+ */
+export function createWorkosRouter(
+  context: AuthorityContext,
+  policy: Policy | undefined,
+  options: WorkosRouterOptions,
+): WorkosRouter {
+  checkWorkosOptions(options, context.issuer.require("RS256"));
+  const router = createWireRouter({
+    routes: [...listOpenRoutes(context, policy, options), ...listKeyedRoutes(context, options)],
+    refuse: refuseWorkos,
+  });
+  return Object.assign(router, {
+    readAuthorization: async (token: string) =>
+      describeRequest(token, await openRequest(context, token, options.clientId)),
+    completeAuthorization: (token: string, subject: AuthorizationSubject) =>
+      completeAuthorization(context, options, token, subject),
+    refuseAuthorization: (token: string, refusal?: AuthorizationRefusal) =>
+      refuseAuthorization(context, options, token, refusal),
+  });
+}
+
+/** What browsers and clients reach without the API key. */
+function listOpenRoutes(
+  context: AuthorityContext,
+  policy: Policy | undefined,
+  options: WorkosRouterOptions,
+): readonly WireRoute[] {
+  const dialectFor = createDialect(options, policy);
+  const routes: readonly WireRoute[] = [
+    {
+      method: "POST",
+      path: "/user_management/authenticate",
+      handle: (call) => answerGrant(context, { options, dialectFor }, call),
+    },
+    {
+      method: "GET",
+      path: "/sso/jwks/:",
+      cacheControl: "public, max-age=60",
+      handle: async ({ segments: [clientId] }) => {
+        if (clientId !== options.clientId) throw notFound("Client");
+        const { keys } = await context.issuer.jwks();
+        return { status: 200, body: { keys: keys.filter(({ alg }) => alg === "RS256") } };
+      },
+    },
+    {
+      method: "GET",
+      path: "/user_management/sessions/logout",
+      handle: (call) => answerLogout(context, options, call),
+    },
+  ];
+  if (options.signIn === undefined) return routes;
+  const path = "/user_management/authorize";
+  return [...routes, { method: "GET", path, handle: (call) => answerAuthorize(context, options, call) }];
+}
+
+/** What the holder of the API key reaches. */
+function listKeyedRoutes(context: AuthorityContext, options: WorkosRouterOptions): readonly WireRoute[] {
+  const routes: readonly WireRoute[] = [
+    {
+      method: "POST",
+      path: "/user_management/sessions/revoke",
+      handle: (call) => answerRevoke(context, call),
+    },
+    {
+      method: "GET",
+      path: "/user_management/users/:/sessions",
+      handle: (call) => answerSessions(context, call),
+    },
+    {
+      method: "GET",
+      path: "/user_management/organization_memberships",
+      handle: (call) => answerMemberships(context, call),
+    },
+  ];
+  return routes.map((route) => ({
+    ...route,
+    handle: async (call) => {
+      requireApiKey(options, call.request);
+      return route.handle(call);
+    },
+  }));
+}
