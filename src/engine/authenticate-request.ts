@@ -12,6 +12,9 @@ import { clearPresented, deliver } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
 import { equipExchange, pinHeaders } from "./equip-exchange.ts";
 
+/** Records that do not hold their answer yet: whoever asks about the same request meanwhile waits for it. */
+const underWay = new WeakMap<RequestRecord, Promise<RequestRecord>>();
+
 /**
  * Finds out who is asking, and attaches it.
  *
@@ -26,7 +29,7 @@ export function authenticateRequest(
   const known = recordOf(request, engine);
   if (known !== undefined) {
     equipExchange(request, response, known);
-    return known;
+    return underWay.get(known) ?? known;
   }
   const { options } = engine;
   const reading = readCredential(request, options.sources);
@@ -39,7 +42,11 @@ export function authenticateRequest(
     return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
   }
   const session = serveVerified(engine, credentialKey(credential.kind, credential.value));
-  if (session === undefined) return authenticateSlowly(engine, record, { request, response });
+  if (session === undefined) {
+    const slowly = authenticateSlowly(engine, record, { request, response });
+    underWay.set(record, slowly);
+    return slowly;
+  }
   record.session = session;
   tellAuthenticated(engine, record);
   return record;

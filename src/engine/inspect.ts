@@ -6,8 +6,9 @@ import { stateOf, type RequestRecord } from "../pipeline/attach.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Profile, StaleCredential } from "../stores/session-store.ts";
 import { authenticateRequest, refreshRequest } from "./authenticate-request.ts";
-import { describeClient } from "./client-context.ts";
-import { STORE_BUDGET, type Engine } from "./engine.ts";
+import { callStore } from "./call-store.ts";
+import type { Engine } from "./engine.ts";
+import { frozenCopy } from "./frozen-copy.ts";
 import { lookAt } from "./mounted-record.ts";
 import { vouchFor } from "./vouch.ts";
 
@@ -60,8 +61,10 @@ export async function profileOf(engine: Engine, request: IncomingMessage): Promi
   const known = engine.profiles.get(session.memberSession.id);
   if (known !== undefined && known.member.id === session.member.id) return known;
   const asked = await askProfile(engine, record, request, session);
-  if (asked !== undefined) engine.profiles.set(session.memberSession.id, Object.freeze(asked));
-  return asked ?? toProfile(record.session ?? session);
+  if (asked === undefined) return toProfile(record.session ?? session);
+  const profile = frozenCopy(asked);
+  engine.profiles.set(session.memberSession.id, profile);
+  return profile;
 }
 
 async function askProfile(
@@ -84,15 +87,21 @@ async function askProfile(
     ...(claims !== undefined && { claims }),
     ...(sealed !== undefined && { sealed }),
   };
-  const context = {
-    ...describeClient(engine.options, request),
-    signal: AbortSignal.timeout(STORE_BUDGET * 1000),
-  };
-  const profile = await store.profile(stale, context);
-  if (profile !== undefined && profile.member.id !== session.member.id) {
-    throw new StoreUnavailableError({ reason: "identity" });
+  const ask = store.profile.bind(store, stale);
+  const reply = await callStore(engine, request, async (context) => ofMember(await ask(context), session));
+  switch (reply.status) {
+    case "answered":
+      return reply.value;
+    case "refused":
+      throw new OrgateError(reply.code);
+    default:
+      throw new StoreUnavailableError({ retryAfter: reply.retryAfter });
   }
-  return profile;
+}
+
+function ofMember(profile: Profile | undefined, { member }: VerifiedSession): Profile | undefined {
+  if (profile === undefined || profile.member.id === member.id) return profile;
+  throw new StoreUnavailableError({ reason: "identity" });
 }
 
 function toProfile({ member, organization }: VerifiedSession): Profile {

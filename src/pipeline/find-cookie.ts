@@ -92,12 +92,12 @@ function isSpace(code: number): boolean {
 
 /** Chunks from 0 on, up to the one that ends in the seal's `~` suffix: what follows is left over from a longer session. */
 function joinChunks(values: ReadonlyMap<string, string>, name: string): string | undefined {
-  let joined: string | undefined;
-  for (let index = 0; ; index++) {
+  let joined = values.get(`${name}.0`);
+  // The suffix is looked for in the whole, because the split may run through it.
+  for (let index = 1; joined !== undefined && !SEAL_SUFFIX.test(joined); index++) {
     const chunk = values.get(`${name}.${index}`);
-    if (chunk === undefined) return joined;
-    joined = (joined ?? "") + chunk;
-    // Looked for in the whole, because the split may run through the suffix.
-    if (SEAL_SUFFIX.test(joined)) return joined;
+    if (chunk === undefined) break;
+    joined += chunk;
   }
+  return joined;
 }
