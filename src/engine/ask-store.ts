@@ -74,16 +74,22 @@ async function readRenewal(engine: Engine, vouched: Vouched, renewal: Renewal): 
     case "active":
       return adoptSuccessor(engine, vouched, renewal);
     case "ended":
-      return { status: "ended", reason: renewal.reason };
+      return { status: "ended", reason: toLabel(renewal.reason, "ended") };
     case "reauthenticate": {
       const url = toRedirectTarget(renewal.url);
-      return { status: "reauthenticate", reason: renewal.reason, ...(url !== undefined && { url }) };
+      const reason = toLabel(renewal.reason, "authentication_required");
+      return { status: "reauthenticate", reason, ...(url !== undefined && { url }) };
     }
     case "unrenewable":
       return { status: "unrenewable" };
     default:
       throw new TypeError("the store's answer has no known status");
   }
+}
+
+/** A store's word as it may stand in an event or an answer: short and plain, or not at all. */
+function toLabel(word: unknown, fallback: string): string {
+  return typeof word === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(word) ? word : fallback;
 }
 
 /** How long a store that is in trouble asked to be left alone. */
@@ -102,7 +108,7 @@ export function reasonOf(error: unknown, signal?: AbortSignal): string {
   if (signal?.aborted === true) return "timeout";
   try {
     const reason = (error as { code?: unknown; reason?: unknown } | undefined)?.reason;
-    return typeof reason === "string" && /^[a-z_]{1,40}$/.test(reason) ? reason : "store_failed";
+    return toLabel(reason, "store_failed");
   } catch {
     return "store_failed";
   }

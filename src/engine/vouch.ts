@@ -7,6 +7,9 @@ import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
 import { frozenCopy } from "./frozen-copy.ts";
 
+/** RFC 7515 section 7.1. */
+const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /** A credential that is vouched for, by a good signature or a good seal of ours. */
 export interface Vouched {
   readonly status: "vouched";
@@ -75,7 +78,10 @@ function judgeSealedToken(
   sealed: SealedSession,
   { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
 ): Vouched | Refused {
-  if (reason === "malformed") return refuseSession(engine, reason, true);
+  // A token by an algorithm or of a type that the profile no longer lists is a token still.
+  if (reason === "malformed" && !COMPACT_FORM.test(sealed.accessToken)) {
+    return refuseSession(engine, reason, true);
+  }
   const { clock, clockTolerance } = engine.options;
   if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
     return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };

@@ -1,0 +1,70 @@
+import { describe, expect, it } from "@jest/globals";
+import { describeClient } from "../../../src/engine/client-context.ts";
+import { makeRequest } from "../../support/exchange.ts";
+
+function addressOf(address: unknown): string | undefined {
+  const ipAddress = (): string => address as string;
+  return describeClient({ ipAddress }, makeRequest()).ipAddress;
+}
+
+describe("R-49: the client's address", () => {
+  it.each([
+    ["192.0.2.7", "192.0.2.7"],
+    ["2001:db8::1", "2001:db8::1"],
+    ["2001:DB8::1", "2001:DB8::1"],
+    ["::ffff:192.0.2.7", "192.0.2.7"],
+    ["::FFFF:192.0.2.7", "192.0.2.7"],
+    ["::ffff:c000:207", "::ffff:c000:207"],
+  ])("tells %s as %s", (given, expected) => {
+    expect(addressOf(given)).toBe(expected);
+  });
+
+  it.each([
+    "",
+    "unknown",
+    "192.0.2.7, 203.0.113.9",
+    "192.0.2.7\r\nX: y",
+    "fe80::1%eth0",
+    "1".repeat(46),
+    7,
+    null,
+    undefined,
+    ["192.0.2.7"],
+  ])("tells nothing of %p", (given) => {
+    expect(addressOf(given)).toBeUndefined();
+  });
+
+  it("is Express's, else the socket's, never a header's", () => {
+    const headers = {
+      "X-Forwarded-For": "203.0.113.9",
+      Forwarded: "for=203.0.113.9",
+      "X-Real-IP": "203.0.113.9",
+    };
+    const request = makeRequest({ headers });
+    expect(describeClient({ ipAddress: undefined }, request)).toEqual({});
+    Object.defineProperty(request.socket, "remoteAddress", { value: "192.0.2.1" });
+    expect(describeClient({ ipAddress: undefined }, request)).toEqual({ ipAddress: "192.0.2.1" });
+    Object.assign(request, { ip: "192.0.2.2" });
+    expect(describeClient({ ipAddress: undefined }, request)).toEqual({ ipAddress: "192.0.2.2" });
+  });
+
+  it("R-45: is left out where the application's function throws", () => {
+    const ipAddress = (): string => {
+      throw new Error("down");
+    };
+    expect(describeClient({ ipAddress }, makeRequest())).toEqual({});
+  });
+});
+
+describe("R-49: the user agent", () => {
+  it.each([
+    ["Test/1.0", "Test/1.0"],
+    ["a\r\nb\u0000c\u001bd\u007fe", "abcde"],
+    ["x".repeat(600), "x".repeat(512)],
+    ["\u0007", undefined],
+    ["", undefined],
+  ])("tells %j as %j", (given, expected) => {
+    const request = makeRequest({ headers: { "User-Agent": given } });
+    expect(describeClient({ ipAddress: () => undefined }, request).userAgent).toBe(expected);
+  });
+});
