@@ -1,3 +1,4 @@
+import type { SessionSummary } from "../../answers.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { parseSessionId } from "../../session-id.ts";
@@ -16,10 +17,13 @@ export async function answerSessions(
 ): Promise<WireAnswer> {
   if ((await context.directory.user(userId)) === undefined) throw notFound("User");
   const sessions = await listSessions(context, { userId });
-  const newestFirst = sessions.toSorted((one, other) =>
-    (other.startedAt ?? "").localeCompare(one.startedAt ?? ""),
-  );
+  const newestFirst = sessions.toSorted((one, other) => (placeOf(one) < placeOf(other) ? 1 : -1));
   return toPage(newestFirst.map(toSessionBody), fieldsOfQuery(query));
+}
+
+/** Sessions of the same second have an order too, or cursors would lose some. */
+function placeOf({ startedAt = "", id }: SessionSummary): string {
+  return `${startedAt} ${id}`;
 }
 
 /** `POST /user_management/sessions/revoke`. A session that is over already is no error. */
