@@ -64,11 +64,18 @@ function readBearer({ headers, rawHeaders }: RequestHead): Reading {
   if (hasSecondLine(rawHeaders)) {
     return anyBearer(rawHeaders) ? rejectBearer("ambiguous_credential") : NONE;
   }
-  const scheme = BEARER.exec(header);
-  if (scheme === null) return NONE;
-  const value = header.slice(scheme[0].length);
+  const value = stripScheme(header);
+  if (value === undefined) return NONE;
   if (value === "" || value.length > MAX_TOKEN_LENGTH) return rejectBearer("invalid_token");
   return { status: "found", credential: { kind: "bearer", value, cookieNames: NO_COOKIES } };
+}
+
+/** What follows `Bearer`; `undefined` for any other scheme. */
+function stripScheme(header: string): string | undefined {
+  // The usual spelling needs no pattern.
+  if (header.startsWith("Bearer ") && header[7] !== " ") return header.slice(7);
+  const scheme = BEARER.exec(header);
+  return scheme === null ? undefined : header.slice(scheme[0].length);
 }
 
 function rejectBearer(code: "ambiguous_credential" | "invalid_token"): Reading {
@@ -91,7 +98,7 @@ function anyBearer(rawHeaders: readonly string[]): boolean {
 }
 
 function isAuthorization(name: string | undefined): boolean {
-  return name?.length === 13 && name.toLowerCase() === "authorization";
+  return name === "Authorization" || (name?.length === 13 && name.toLowerCase() === "authorization");
 }
 
 function readCookie(

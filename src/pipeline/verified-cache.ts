@@ -21,14 +21,22 @@ export interface VerifiedCache {
   readonly size: number;
 }
 
+// The lengths differ, so that no two kinds share a key; a prefix would cost as much as the look-up.
+const DIGEST_ENCODINGS = {
+  bearer: "base64",
+  sealed: "base64url",
+  jwt_cookie: "hex",
+  opaque: "binary",
+} as const;
+
 /**
  * Names a credential by its kind and the SHA-256 of its bytes, so that no token is kept in memory.
  *
  * Only canonical credentials are ever verified, so one session has one key. The kind is part of it because what is good as
  * a bearer token is not thereby good inside a cookie, nor the other way round.
  */
-export function credentialKey(kind: string, value: string): string {
-  return `${kind} ${hash("sha256", value, "base64")}`;
+export function credentialKey(kind: keyof typeof DIGEST_ENCODINGS, value: string): string {
+  return hash("sha256", value, DIGEST_ENCODINGS[kind]);
 }
 
 /** A cache of verified credentials, least recently used out first. Bad credentials never enter it, so they cannot flood it. */
