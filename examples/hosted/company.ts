@@ -6,23 +6,24 @@ const policy = definePolicy({
   roles: { viewer: { documents: ["read"] }, admin: { documents: "*" } },
 });
 
-/** An authority for the people of two sample companies. Ada works for both. */
+/** The people of two sample companies. Ada works for both. */
+export const directory = memoryDirectory({
+  users: [
+    { id: "user_ada", emailAddress: "ada@example.com", name: "Ada Lovelace" },
+    { id: "user_bob", emailAddress: "bob@example.com", name: "Bob Babbage" },
+  ],
+  organizations: [
+    { id: "org_acme", slug: "acme", name: "Acme" },
+    { id: "org_globex", slug: "globex", name: "Globex" },
+  ],
+  memberships: [
+    { userId: "user_ada", organizationId: "org_acme", roles: ["admin"] },
+    { userId: "user_ada", organizationId: "org_globex", roles: ["viewer"] },
+    { userId: "user_bob", organizationId: "org_acme", roles: ["viewer"] },
+  ],
+});
+
 export function createLocalAuthority(issuer: string): Authority {
-  const directory = memoryDirectory({
-    users: [
-      { id: "user_ada", emailAddress: "ada@example.com", name: "Ada Lovelace" },
-      { id: "user_bob", emailAddress: "bob@example.com", name: "Bob Babbage" },
-    ],
-    organizations: [
-      { id: "org_acme", slug: "acme", name: "Acme" },
-      { id: "org_globex", slug: "globex", name: "Globex" },
-    ],
-    memberships: [
-      { userId: "user_ada", organizationId: "org_acme", roles: ["admin"] },
-      { userId: "user_ada", organizationId: "org_globex", roles: ["viewer"] },
-      { userId: "user_bob", organizationId: "org_acme", roles: ["viewer"] },
-    ],
-  });
   return createAuthority({ issuer, directory, policy });
 }
 
