@@ -94,6 +94,8 @@ const PROPERTIES = Object.keys(READERS) as Property[];
 
 const equipped = new WeakMap<object, WeakSet<AttachNames>>();
 const derived = new WeakMap<object, object>();
+/** What was equipped last, which is nearly always what comes next. */
+let latest: { readonly prototype: object; readonly names: AttachNames } | undefined;
 
 /**
  * Getters stand on the request's prototype, so that a request costs nothing until somebody reads them.
@@ -103,10 +105,12 @@ const derived = new WeakMap<object, object>();
  */
 export function equip(request: object, names: AttachNames): void {
   let prototype: object = Object.getPrototypeOf(request) as object;
+  if (prototype === latest?.prototype && names === latest.names) return;
   if (Object.hasOwn(prototype, "constructor")) {
     prototype = derive(prototype);
     Object.setPrototypeOf(request, prototype);
   }
+  latest = { prototype, names };
   const known = equipped.get(prototype);
   if (known?.has(names)) return;
   equipped.set(prototype, (known ?? new WeakSet()).add(names));
