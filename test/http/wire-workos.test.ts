@@ -56,7 +56,7 @@ async function refusal(call: Promise<unknown>): Promise<Record<string, unknown>>
     (thrown: unknown) => thrown,
   );
   if (!(error instanceof Error)) throw new Error("Expected a refusal.");
-  return { ...error, name: error.name };
+  return { ...(error as object), name: error.name };
 }
 
 async function signInBob({

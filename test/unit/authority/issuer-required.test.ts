@@ -1,0 +1,56 @@
+import { generateKeyPairSync } from "node:crypto";
+import { describe, expect, it } from "@jest/globals";
+import { createIssuer } from "../../../src/authority/issuer.ts";
+import type { Issuer } from "../../../src/authority/issuer.ts";
+import type { JsonWebKey } from "../../../src/stores/token-profile.ts";
+import { START } from "./set-up.ts";
+
+describe("an algorithm that a wire requires", () => {
+  const make = (keys?: readonly JsonWebKey[]): Issuer =>
+    createIssuer({ keys, retention: 1000, clock: () => START });
+
+  it("has one key made for it, however many ask at once, and signs with it alone", async () => {
+    const issuer = make();
+    const first = await issuer.sign({ a: 1 });
+    expect(issuer.require("RS256")).toBe(true);
+    expect(issuer.algorithms).toEqual(["ES256", "RS256"]);
+    const tokens = await Promise.all([
+      issuer.sign({}, "RS256"),
+      issuer.sign({}, "RS256"),
+      issuer.sign({}),
+      issuer.sign({}),
+    ]);
+    expect(tokens.map(algorithmOf)).toEqual(["RS256", "RS256", "ES256", "ES256"]);
+    expect((await issuer.jwks()).keys.map(({ alg }) => alg)).toEqual(["ES256", "RS256"]);
+    expect(kidOf(tokens[2])).toBe(kidOf(first));
+  });
+
+  it("is rotated with the key in force, by rotations at once too", async () => {
+    const issuer = make();
+    issuer.require("RS256");
+    const before = kidOf(await issuer.sign({}, "RS256"));
+    await Promise.all([issuer.rotate(), issuer.rotate()]);
+    const after = kidOf(await issuer.sign({}, "RS256"));
+    expect(after).not.toBe(before);
+    const { keys } = await issuer.jwks();
+    for (const alg of ["ES256", "RS256"]) expect(keys.filter((key) => key.alg === alg)).toHaveLength(3);
+    expect(new Set(keys.map(({ kid }) => kid)).size).toBe(6);
+  });
+
+  it("is not made up where the application keeps the keys", () => {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const issuer = make([{ ...privateKey.export({ format: "jwk" }), kty: "EC" }]);
+    expect(issuer.require("RS256")).toBe(false);
+    expect(issuer.algorithms).toEqual(["ES256"]);
+  });
+});
+
+function headerOf(token = ""): Record<string, unknown> {
+  return JSON.parse(Buffer.from(token.split(".")[0] ?? "", "base64url").toString()) as Record<
+    string,
+    unknown
+  >;
+}
+
+const algorithmOf = (token: string): unknown => headerOf(token)["alg"];
+const kidOf = (token: string | undefined): unknown => headerOf(token)["kid"];

@@ -1,0 +1,46 @@
+import type { IncomingMessage } from "node:http";
+import { describe, expect, it } from "@jest/globals";
+import { isSameSecret, readBasic, readBearer } from "../../../../src/authority/wire/client-secret.ts";
+
+const asked = (...values: string[]): IncomingMessage =>
+  ({ rawHeaders: values.flatMap((value) => ["Authorization", value]) }) as IncomingMessage;
+const encode = (text: string): string => Buffer.from(text).toString("base64");
+
+describe("isSameSecret", () => {
+  it("compares whole secrets, of any length", () => {
+    expect(isSameSecret("secret", "secret")).toBe(true);
+    for (const other of ["", "secre", "secrets", "Secret", "secret "]) {
+      expect(isSameSecret(other, "secret")).toBe(false);
+    }
+  });
+});
+
+describe("readBasic", () => {
+  it("takes the first colon for the separator (RFC 7617)", () => {
+    expect(readBasic(asked(`basic ${encode("user:pass:word")}`))).toEqual({
+      user: "user",
+      password: "pass:word",
+    });
+  });
+
+  it.each([
+    [[]],
+    [["Basic"]],
+    [["Basic "]],
+    [["Basic !!!"]],
+    [[`Basic ${encode("nocolon")}`]],
+    [[`Bearer ${encode("a:b")}`]],
+    [[`Basic ${encode("a:b")}`, `Basic ${encode("a:b")}`]],
+  ])("R-11: reads nothing from %j", (values) => {
+    expect(readBasic(asked(...values))).toBeUndefined();
+  });
+});
+
+describe("readBearer", () => {
+  it("reads one token", () => {
+    expect(readBearer(asked("BEARER sk_1"))).toBe("sk_1");
+    expect(readBearer(asked("Bearer sk_1", "Bearer sk_1"))).toBeUndefined();
+    expect(readBearer(asked("Basic sk_1"))).toBeUndefined();
+    expect(readBearer(asked())).toBeUndefined();
+  });
+});

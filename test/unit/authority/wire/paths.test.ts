@@ -1,0 +1,38 @@
+import { describe, expect, it } from "@jest/globals";
+import { matchPath, splitPath, splitTarget } from "../../../../src/authority/wire/paths.ts";
+
+const PATTERN = splitPath("/users/:/sessions");
+
+describe("matchPath", () => {
+  it("decodes the variable segments", () => {
+    expect(matchPath(PATTERN, splitPath("/users/a%20b%2Fc/sessions"))).toEqual(["a b/c"]);
+    expect(matchPath(PATTERN, splitPath("/users/__proto__/sessions"))).toEqual(["__proto__"]);
+  });
+
+  it.each([
+    "/users/a/sessions/",
+    "//users/a/sessions",
+    "/users//sessions",
+    "/Users/a/sessions",
+    "/%75sers/a/sessions",
+    "/users/%ff/sessions",
+    "/users/%/sessions",
+    "/users/a/b/sessions",
+    "users/a/sessions",
+    "",
+  ])("R-41: takes %j for another path", (path) => {
+    expect(matchPath(PATTERN, splitPath(path))).toBeUndefined();
+  });
+});
+
+describe("splitTarget", () => {
+  it("reads the query after the first question mark", () => {
+    const { path, query } = splitTarget("/a/b?x=1&y=?");
+    expect(path).toEqual(["", "a", "b"]);
+    expect(Object.fromEntries(query)).toEqual({ x: "1", y: "?" });
+  });
+
+  it("knows no path in the absolute form", () => {
+    expect(splitTarget("http://evil.example/a/b").path).not.toEqual(["", "a", "b"]);
+  });
+});
