@@ -43,8 +43,8 @@ export interface RejectedState {
 export interface UnavailableState {
   readonly status: "unavailable";
   readonly code: "store_unavailable" | "clock_skew";
-  /** Seconds after which to try again. */
-  readonly retryAfter: number;
+  /** Seconds after which to try again; absent where waiting does not help. */
+  readonly retryAfter?: number;
 }
 
 /** Who is asking, as far as it can be known. */

@@ -54,12 +54,13 @@ export type { SignOutOptions } from "./organization/sign-out.ts";
 export type { SwitchOrganizationOptions } from "./organization/switch-organization.ts";
 export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./coordination/coordinator.ts";
 export { remoteKeys } from "./stores/remote-keys.ts";
+export type { Capabilities } from "./stores/capabilities.ts";
 export type {
   BeginSignInOptions,
-  Capabilities,
   CredentialProfile,
   EndSessionTarget,
   Interpretation,
+  OrganizationsContext,
   Outcome,
   PendingAuthentication,
   Profile,

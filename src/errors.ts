@@ -39,6 +39,8 @@ export interface OrgateErrorInit {
   readonly message?: string;
   /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, ...). */
   readonly reason?: string;
+  /** The upstream's own id of the request, which its support asks for. Names nobody. */
+  readonly requestId?: string;
   /** Response headers that belong to the answer. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -55,6 +57,7 @@ export class OrgateError extends Error {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
   declare readonly reason?: string;
+  declare readonly requestId?: string;
 
   constructor(code: ErrorCode, init: OrgateErrorInit = {}) {
     super(init.message ?? ERROR_TABLE[code].title);
@@ -63,6 +66,7 @@ export class OrgateError extends Error {
     this.statusCode = this.status;
     this.headers = init.headers ?? {};
     if (init.reason !== undefined) this.reason = init.reason;
+    if (init.requestId !== undefined) this.requestId = init.requestId;
     Object.defineProperty(this, BRAND, { value: true });
   }
 }
@@ -104,6 +108,13 @@ export class ConfigurationError extends OrgateError {
   }
 }
 
+/** What a {@link StoreUnavailableError} is made of. */
+export interface StoreUnavailableErrorInit extends OrgateErrorInit {
+  readonly retryAfter?: number | undefined;
+  /** The answer is then 503 without `Retry-After`, with an event `misconfigured`. @defaultValue `false` */
+  readonly misconfigured?: boolean;
+}
+
 /**
  * Thrown by a session store for trouble of its own: it is down, slow, overloaded, or answers nonsense.
  *
@@ -113,10 +124,13 @@ export class StoreUnavailableError extends OrgateError {
   override readonly name: string = "StoreUnavailableError";
   /** Seconds after which asking again makes sense, where the store said so. */
   declare readonly retryAfter?: number;
+  /** Set where the store refuses this application itself (a wrong secret): trying again does not help. */
+  declare readonly misconfigured?: true;
 
-  constructor(init: OrgateErrorInit & { readonly retryAfter?: number } = {}) {
+  constructor(init: StoreUnavailableErrorInit = {}) {
     super("store_unavailable", init);
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
+    if (init.misconfigured === true) this.misconfigured = true;
   }
 }
 

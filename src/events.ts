@@ -21,7 +21,8 @@ export type OrgateEvent =
       readonly type: "unavailable";
       readonly code: ErrorCode;
       readonly reason: string;
-      readonly retryAfter: number;
+      /** Absent where waiting does not help. */
+      readonly retryAfter?: number;
     }
   | {
       readonly type: "revoked";

@@ -1,6 +1,6 @@
 import { isOrgateError } from "../errors.ts";
+import type { Capabilities } from "../stores/capabilities.ts";
 import type {
-  Capabilities,
   EndSessionTarget,
   Outcome,
   PendingAuthentication,

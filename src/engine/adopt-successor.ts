@@ -1,10 +1,11 @@
 import { decideFreshness } from "../pipeline/decide-freshness.ts";
+import type { Credential } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Profile, Renewal, SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
 import { frozenCopy } from "./frozen-copy.ts";
-import { unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
+import { kindAfter, unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
 import { interpretClaims, type Vouched } from "./vouch.ts";
 
 /** Takes over what the store handed out: seals it first, so that nothing that fails later can lose the rotated pair. */
@@ -22,6 +23,7 @@ export async function adoptSuccessor(
     accessToken,
     ...(sealed !== undefined && { sealed }),
     ...(cookieValue !== undefined && { cookieValue }),
+    ...pairOpaqueToken(engine, vouched.kind, renewal.credential),
   };
   const verified = await verifySuccessor(engine, vouched, pair, renewal);
   if (verified.status !== "verified") return verified.answer;
@@ -33,6 +35,18 @@ export async function adoptSuccessor(
     successor: { ...pair, claims },
     isNew: renewal.credential !== undefined,
   };
+}
+
+/** The token that lies in a cookie beside an unsealed JWT, where the store hands one out. */
+export function pairOpaqueToken(
+  { options }: Pick<Engine, "options">,
+  kind: Credential["kind"],
+  credential: SealedSession | undefined,
+): Pick<Successor, "opaqueToken"> {
+  const opaqueToken = credential?.refreshToken;
+  const isPaired =
+    kindAfter(kind) === "jwt_cookie" && options.store.credential?.opaqueCookieName !== undefined;
+  return isPaired && typeof opaqueToken === "string" ? { opaqueToken } : {};
 }
 
 /** What is sealed again: fields that others sealed stay, and so does a refresh token that the store did not replace. */

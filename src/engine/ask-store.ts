@@ -1,4 +1,5 @@
 import { toRedirectTarget } from "../http/redirect-target.ts";
+import { credentialKey } from "../pipeline/verified-cache.ts";
 import type { Admission } from "../pipeline/breaker.ts";
 import type { Renewal, RenewContext, StaleCredential } from "../stores/session-store.ts";
 import { adoptSuccessor } from "./adopt-successor.ts";
@@ -7,7 +8,19 @@ import { unavailable, type StoreAnswer } from "./store-answer.ts";
 import type { Vouched } from "./vouch.ts";
 
 /** Asks the store about a stale credential, once, and makes sense of the answer. Never rejects. */
-export async function askStore(
+export function askStore(
+  engine: Engine,
+  vouched: Vouched,
+  reason: StaleCredential["reason"],
+  context: RenewContext,
+): Promise<StoreAnswer> {
+  const { kind, session, sealed, opaqueToken, accessToken = "" } = vouched;
+  const ask = (): Promise<StoreAnswer> => askOf(engine, vouched, reason, context);
+  if (session !== undefined || sealed !== undefined) return ask();
+  return engine.unvouched.ask(credentialKey(kind, opaqueToken ?? accessToken), ask);
+}
+
+async function askOf(
   engine: Engine,
   vouched: Vouched,
   reason: StaleCredential["reason"],
@@ -22,7 +35,12 @@ export async function askStore(
   try {
     answer = await readRenewal(engine, vouched, await store.renew(toStale(vouched, reason), context));
   } catch (error) {
-    return unavailable(reasonOf(error, context.signal), watch.failed(retryAfterOf(error)));
+    const trouble = reasonOf(error, context.signal);
+    if (!isMisconfigured(error)) return unavailable(trouble, watch.failed(retryAfterOf(error)));
+    // The store did answer: it is this application that is wrong, and no pause mends that.
+    watch.succeeded();
+    engine.events.emit({ type: "misconfigured", reason: trouble });
+    return unavailable(trouble, undefined);
   }
   // The store answered; trouble with its keys is counted where keys are fetched.
   watch.succeeded();
@@ -82,6 +100,8 @@ async function readRenewal(engine: Engine, vouched: Vouched, renewal: Renewal): 
     }
     case "unrenewable":
       return { status: "unrenewable" };
+    case "rejected":
+      return { status: "rejected", reason: renewal.reason };
     default:
       throw new TypeError("the store's answer has no known status");
   }
@@ -100,6 +120,15 @@ export function retryAfterOf(error: unknown): number | undefined {
   } catch {
     // What a store throws may be anything, a getter that throws included.
     return undefined;
+  }
+}
+
+/** Whether the store refuses this application itself. */
+export function isMisconfigured(error: unknown): boolean {
+  try {
+    return (error as { misconfigured?: unknown } | undefined)?.misconfigured === true;
+  } catch {
+    return false;
   }
 }
 

@@ -6,6 +6,7 @@ import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
 import { authenticateCredential } from "./authenticate-credential.ts";
+import { presentCookies } from "./present-cookies.ts";
 import type { Question } from "./question.ts";
 import { describeClient } from "./client-context.ts";
 import { clearPresented, deliver } from "./deliver.ts";
@@ -119,7 +120,7 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     arrivedAt: engine.nextInSequence(),
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",
-    presentCookies: presentCookies(reading),
+    presentCookies: presentCookies(reading, request.headers.cookie, options.sources),
     state: undefined,
     session: undefined,
     source: "local",
@@ -131,13 +132,6 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     headers: undefined,
     closed: false,
   };
-}
-
-const NO_COOKIES: readonly string[] = [];
-
-function presentCookies(reading: Reading): readonly string[] {
-  if (reading.status === "none") return NO_COOKIES;
-  return reading.status === "found" ? reading.credential.cookieNames : reading.cookieNames;
 }
 
 function settleUnread(

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { ERROR_TABLE, isOrgateError, StoreUnavailableError, type ErrorCode } from "../errors.ts";
 import type { StoreContext } from "../stores/session-store.ts";
-import { reasonOf, retryAfterOf, watchBudget } from "./ask-store.ts";
+import { isMisconfigured, reasonOf, retryAfterOf, watchBudget } from "./ask-store.ts";
 import { describeClient } from "./client-context.ts";
 import { STORE_BUDGET, type Engine } from "./engine.ts";
 
@@ -9,7 +9,7 @@ import { STORE_BUDGET, type Engine } from "./engine.ts";
 export type StoreReply<Value> =
   | { readonly status: "answered"; readonly value: Value }
   | { readonly status: "refused"; readonly code: ErrorCode; readonly reason?: string }
-  | { readonly status: "unavailable"; readonly retryAfter: number };
+  | { readonly status: "unavailable"; readonly retryAfter: number | undefined };
 
 /** Calls the store within the time budget, unless it has been failing lately. Never rejects. */
 export function callStore<Value>(
@@ -43,8 +43,8 @@ export async function admit<Value>(
     watch.succeeded();
     return value;
   } catch (error) {
-    if (refusalOf(error) === undefined) watch.failed(retryAfterOf(error));
-    else watch.succeeded();
+    if (refusalOf(error) !== undefined || isMisconfigured(error)) watch.succeeded();
+    else watch.failed(retryAfterOf(error));
     throw error;
   }
 }
@@ -60,9 +60,16 @@ export async function classify<Value>(
   } catch (error) {
     const refusal = refusalOf(error);
     if (refusal !== undefined) return refusal;
-    const retryAfter = Math.max(1, Math.ceil(retryAfterOf(error) ?? STORE_BUDGET));
     const reason = reasonOf(error, signal);
-    events.emit({ type: "unavailable", code: "store_unavailable", reason, retryAfter });
+    const isOurs = isMisconfigured(error);
+    const retryAfter = isOurs ? undefined : Math.max(1, Math.ceil(retryAfterOf(error) ?? STORE_BUDGET));
+    if (isOurs) events.emit({ type: "misconfigured", reason });
+    events.emit({
+      type: "unavailable",
+      code: "store_unavailable",
+      reason,
+      ...(retryAfter !== undefined && { retryAfter }),
+    });
     return { status: "unavailable", retryAfter };
   }
 }

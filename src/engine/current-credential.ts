@@ -2,6 +2,7 @@ import type { Credential } from "../pipeline/read-credential.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { StaleCredential } from "../stores/session-store.ts";
 import type { Engine } from "./engine.ts";
+import { keyOfSuccessor } from "./store-answer.ts";
 import { vouchFor } from "./vouch.ts";
 
 const MAX_STEPS = 16;
@@ -40,7 +41,7 @@ export async function currentCredential(
       ...(sealed !== undefined && { sealed }),
       ...(claims !== undefined && { claims }),
     };
-    const next = credentialKey(credential.kind, successor.cookieValue ?? accessToken);
+    const next = keyOfSuccessor(credential.kind, successor);
     if (next === key) break;
     key = next;
   }

@@ -73,16 +73,31 @@ export function sendCredential(engine: Engine, delivery: Delivery, successor: Su
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
     return cookieValue === undefined || writeSessionCookie(engine, record, cookieValue, session);
-  } else if (target?.cookieName !== undefined) {
-    const { cookieName } = target;
-    const attributes = { ...engine.options.cookie.attributes, httpOnly: false };
-    setCookie(
-      record,
-      cookieName,
-      setCookieLine(cookieName, successor.accessToken, attributes, cookieAge(engine, session)),
-    );
+  } else if (target !== undefined) {
+    writeUnsealedCookies(engine, { record, session, target }, successor);
   }
   return true;
+}
+
+/** Puts an unsealed JWT on the response, and what lies beside it, where the store's own front ends find them. */
+function writeUnsealedCookies(
+  engine: Engine,
+  { record, session, target }: Pick<Delivery, "record" | "session" | "target">,
+  { accessToken, opaqueToken }: Successor,
+): void {
+  const { cookie, sources } = engine.options;
+  const attributes = { ...cookie.attributes, httpOnly: false };
+  const nameOf = (kind: Credential["kind"]): string | undefined => {
+    const source = target?.kind === kind ? target : sources.find((one) => one.kind === kind);
+    return source !== undefined && "cookieName" in source ? source.cookieName : undefined;
+  };
+  for (const [name, value] of [
+    [nameOf("jwt_cookie"), accessToken],
+    [nameOf("opaque"), opaqueToken],
+  ] as const) {
+    if (name === undefined || value === undefined) continue;
+    setCookie(record, name, setCookieLine(name, value, attributes, cookieAge(engine, session)));
+  }
 }
 
 /**

@@ -28,7 +28,7 @@ export interface DenialInit {
   readonly extensions?: Readonly<Record<string, unknown>>;
   /** RFC 9470: the oldest acceptable authentication, in seconds. */
   readonly maxAge?: number;
-  readonly retryAfter?: number;
+  readonly retryAfter?: number | undefined;
   /** Where the store wants the browser to go. */
   readonly signInUrl?: string;
   /** Where the browser comes back to. @defaultValue the requested URL */

@@ -12,6 +12,7 @@ import { createVerifiedCache, NO_CACHE, type VerifiedCache } from "../pipeline/v
 import { createTokenVerifier, type TokenVerifier } from "../pipeline/verify-token.ts";
 import { createPolicySource, type PolicySource } from "../policy/policy-source.ts";
 import type { NumberedAnswer, StoreAnswer } from "./store-answer.ts";
+import { openUnvouchedDesk, type UnvouchedDesk } from "./unvouched.ts";
 
 /** Seconds that one call to the store may take. */
 export const STORE_BUDGET = 5;
@@ -33,6 +34,7 @@ export interface Engine {
   readonly renewer: Renewer<NumberedAnswer>;
   readonly breaker: Breaker;
   readonly policies: PolicySource;
+  readonly unvouched: UnvouchedDesk;
   /** Numbers arrivals and calls: a clock may show one time for both, and whether a call began after a request came decides. */
   readonly nextInSequence: () => number;
   /** What the store last said of a session in full, by session id. */
@@ -71,12 +73,8 @@ export function createEngine(options: ResolvedOptions): Engine {
     renewer: createRenewer<NumberedAnswer>({ clock, events, ...RENEWAL }),
     breaker: createBreaker(clock),
     nextInSequence: createSequence(),
-    policies: createPolicySource({
-      clock,
-      events,
-      ...(options.policy !== undefined && { policy: options.policy }),
-      ...(store.policy !== undefined && { storePolicy: store.policy.bind(store) }),
-    }),
+    policies: createPolicies(options, events),
+    unvouched: openUnvouchedDesk(clock),
     profiles: createBoundedMap(Math.max(1, options.cacheEntries)),
     superseded: createBoundedMap(MAX_SUPERSEDED),
     async close() {
@@ -85,6 +83,16 @@ export function createEngine(options: ResolvedOptions): Engine {
       await coordinator.close();
     },
   };
+}
+
+function createPolicies({ clock, policy, store }: ResolvedOptions, events: EventSink): PolicySource {
+  return createPolicySource({
+    clock,
+    events,
+    ...(policy !== undefined && { policy }),
+    ...(store.policy !== undefined && { storePolicy: store.policy.bind(store) }),
+    byOrganization: store.capabilities.policyByOrganization,
+  });
 }
 
 const RENEWAL = {

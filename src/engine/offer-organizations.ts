@@ -2,6 +2,7 @@ import { isNavigation } from "../http/navigation.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import { callStore } from "./call-store.ts";
+import { currentCredential } from "./current-credential.ts";
 import type { DenialInit, Exchange } from "./deny.ts";
 import type { Engine } from "./engine.ts";
 
@@ -11,7 +12,7 @@ import type { Engine } from "./engine.ts";
  */
 export async function offerOrganizations(
   engine: Engine,
-  { request }: Exchange,
+  { request, record }: Exchange,
   { memberSession }: VerifiedSession,
 ): Promise<DenialInit> {
   const { store, selectionPath } = engine.options;
@@ -19,7 +20,10 @@ export async function offerOrganizations(
   const reply =
     isNavigation(request) || ask === undefined
       ? undefined
-      : await callStore(engine, request, async (context) => readChoices(await ask(context)));
+      : await callStore(engine, request, async (context) => {
+          const credential = record.credential && (await currentCredential(engine, record.credential));
+          return readChoices(await ask({ ...context, ...(credential !== undefined && { credential }) }));
+        });
   // That an organization is required is certain, whether or not the list can be had.
   const organizations = reply?.status === "answered" ? reply.value : undefined;
   return {

@@ -25,6 +25,18 @@ export function refuseEnded(
   return refuse({ status: "rejected", code: "session_revoked", via }, clearsCookie);
 }
 
+/** What nothing vouched for, and the store does not know. */
+export function refuseUnknown(
+  engine: Engine,
+  { kind, via }: Pick<Vouched, "kind" | "via">,
+  reason: string,
+): Resolution {
+  const isOpaque = kind === "opaque";
+  const code = isOpaque ? "invalid_session" : "invalid_token";
+  engine.events.emit({ type: "rejected", code, reason });
+  return refuse({ status: "rejected", code, via }, isOpaque);
+}
+
 /** A token from the future: the clocks differ, and nobody is signed out over that. */
 export function refuseSkewed(engine: Engine): Refused {
   const retryAfter = 5;
@@ -41,9 +53,15 @@ export function refuseSkewed(engine: Engine): Refused {
 export function refuseUnavailable(
   engine: Engine,
   { vouched: { session }, reason: need, question }: RenewalStep,
-  { reason, retryAfter, successor }: { reason: string; retryAfter: number; successor?: Successor },
+  {
+    reason,
+    retryAfter,
+    successor,
+  }: { reason: string; retryAfter: number | undefined; successor?: Successor },
 ): Resolution {
-  engine.events.emit({ type: "unavailable", code: "store_unavailable", reason, retryAfter });
+  const code = "store_unavailable";
+  const wait = retryAfter === undefined ? {} : { retryAfter };
+  engine.events.emit({ type: "unavailable", code, reason, ...wait });
   if (session !== undefined && need === "too_old" && mayServeStale(engine, session, question)) {
     return {
       status: "authenticated",
@@ -52,7 +70,7 @@ export function refuseUnavailable(
       ...(successor !== undefined && { successor }),
     };
   }
-  const state: UnavailableState = { status: "unavailable", code: "store_unavailable", retryAfter };
+  const state: UnavailableState = { status: "unavailable", code, ...wait };
   return { status: "refused", state, clearsCookie: false, ...(successor !== undefined && { successor }) };
 }
 

@@ -1,10 +1,21 @@
 import type { RenewalResult, Settled } from "../pipeline/renew-session.ts";
-import { credentialKey } from "../pipeline/verified-cache.ts";
 import { askStore } from "./ask-store.ts";
 import { STORE_BUDGET, type Engine } from "./engine.ts";
 import { judge, type Question, type Resolution } from "./question.ts";
-import { refuse, refuseEnded, refuseUnavailable, type RenewalStep } from "./refuse-credential.ts";
-import type { NumberedAnswer, StoreAnswer, Successor } from "./store-answer.ts";
+import {
+  refuse,
+  refuseEnded,
+  refuseUnavailable,
+  refuseUnknown,
+  type RenewalStep,
+} from "./refuse-credential.ts";
+import {
+  keyOfSuccessor,
+  kindAfter,
+  type NumberedAnswer,
+  type StoreAnswer,
+  type Successor,
+} from "./store-answer.ts";
 import { interpretClaims, type Vouched } from "./vouch.ts";
 
 // Each turn continues from the credential that an earlier renewal left; more than a few within one grace window is a fault.
@@ -107,11 +118,11 @@ function continueFrom(engine: Engine, step: RenewalStep, answer: StoreAnswer): R
   const { accessToken, sealed, claims } = successor;
   return {
     ...step,
-    key: credentialKey(step.vouched.kind, successor.cookieValue ?? accessToken),
+    key: keyOfSuccessor(step.vouched.kind, successor),
     reason: need === "expired" || need === "too_old" ? need : "asked",
     vouched: {
       status: "vouched",
-      kind: step.vouched.kind,
+      kind: kindAfter(step.vouched.kind),
       via: step.vouched.via,
       accessToken,
       session,
@@ -132,8 +143,14 @@ function conclude(engine: Engine, step: RenewalStep, answer: StoreAnswer, isLate
   switch (answer.status) {
     case "active": {
       const { session, successor, isNew } = answer;
-      const { cookieValue, accessToken } = successor;
-      engine.cache.set(isNew ? credentialKey(kind, cookieValue ?? accessToken) : step.key, session);
+      const ending = engine.invalidations.endingOf(session.memberSession.id);
+      // Of what nothing vouched for nobody could know before whose session it is.
+      if (step.vouched.session === undefined && ending !== undefined) {
+        return refuseEnded(engine, via, "ended_here", ending === "refuse");
+      }
+      engine.cache.set(isNew ? keyOfSuccessor(kind, successor) : step.key, session);
+      // It stays as it is, and is not asked about again while its JWT is good.
+      if (kind === "opaque") engine.cache.set(step.key, session);
       return { status: "authenticated", session, source: "store", ...((isNew || isLater) && { successor }) };
     }
     case "ended":
@@ -145,6 +162,8 @@ function conclude(engine: Engine, step: RenewalStep, answer: StoreAnswer, isLate
       const signIn = url === undefined ? {} : { signInUrl: url };
       return refuse({ status: "rejected", code: "reauthentication_required", via, reason, ...signIn });
     }
+    case "rejected":
+      return refuseUnknown(engine, step.vouched, answer.reason);
     case "unrenewable":
       engine.events.emit({ type: "rejected", code: "token_expired" });
       return refuse({ status: "rejected", code: "token_expired", via });

@@ -1,9 +1,10 @@
+import { pairOpaqueToken } from "../engine/adopt-successor.ts";
 import type { Delivery } from "../engine/deliver.ts";
 import { sendCredential } from "../engine/deliver.ts";
 import type { Engine } from "../engine/engine.ts";
-import type { Successor } from "../engine/store-answer.ts";
+import { keyOfSuccessor, type Successor } from "../engine/store-answer.ts";
 import { ConfigurationError, OrgateError } from "../errors.ts";
-import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { SealedSession } from "../stores/session-store.ts";
 import { supersedePresented } from "./end-session.ts";
 import type { Visit } from "./visit.ts";
@@ -49,7 +50,7 @@ export async function issueSession(engine: Engine, visit: Visit, issuance: Issua
   if (engine.invalidations.endingOf(session.memberSession.id) !== undefined) return { status: "ended" };
   send(engine, { record, request, session, target }, { ...pair, claims });
   await supersedePresented(engine, visit, { session, by: issuance.by, via });
-  adopt(engine, visit, session, credentialKey(target.kind, pair.cookieValue ?? pair.accessToken));
+  adopt(engine, visit, session, keyOfSuccessor(target.kind, pair));
   return { status: "issued", session };
 }
 
@@ -71,9 +72,10 @@ function targetOf({ options }: Engine, { record }: Visit, { by }: Issuance): Tar
   return cookie ?? { kind: "bearer" };
 }
 
-async function sealPair({ sealer }: Engine, credential: SealedSession, target: Target): Promise<Successor> {
+async function sealPair(engine: Engine, credential: SealedSession, target: Target): Promise<Successor> {
+  const { sealer } = engine;
   const { accessToken } = credential;
-  if (target.kind !== "sealed") return { accessToken };
+  if (target.kind !== "sealed") return { accessToken, ...pairOpaqueToken(engine, target.kind, credential) };
   if (sealer === undefined) throw withoutPassword("a session");
   return { accessToken, sealed: credential, cookieValue: await sealer.seal(credential) };
 }

@@ -1,10 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { callStore, type StoreReply } from "../engine/call-store.ts";
+import { currentCredential } from "../engine/current-credential.ts";
 import type { Engine } from "../engine/engine.ts";
 import { acceptsHtml, pathOf } from "../http/navigation.ts";
 import { sendPage } from "../http/page.ts";
 import { sanitizeReturnTo } from "../http/return-to.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
+import { recordOf } from "../pipeline/attach.ts";
 import type { PendingAuthentication } from "../stores/session-store.ts";
 import { renderSelection, type OrganizationSelectionView } from "./selection-page.ts";
 import { checkChoices } from "./store-outcome.ts";
@@ -24,9 +26,17 @@ export async function listOrganizations(
   of: PendingAuthentication | MemberSession,
 ): Promise<StoreReply<readonly OrganizationChoice[]>> {
   const { store } = engine.options;
-  return callStore(engine, request, async (context) =>
-    store.organizations === undefined ? [] : checkChoices(await store.organizations(of, context)),
-  );
+  const { credential: presented } = recordOf(request, engine) ?? {};
+  return callStore(engine, request, async (context) => {
+    if (store.organizations === undefined) return [];
+    const isSession = !("pendingAuthenticationToken" in of);
+    const credential = isSession && presented ? await currentCredential(engine, presented) : undefined;
+    const choices = await store.organizations(of, {
+      ...context,
+      ...(credential !== undefined && { credential }),
+    });
+    return checkChoices(choices);
+  });
 }
 
 /** What a page shows, with the way back to this very handler. */

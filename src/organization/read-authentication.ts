@@ -1,6 +1,6 @@
 import { ConfigurationError, isOrgateError, type OrgateError } from "../errors.ts";
 import { refusalOf, type StoreReply } from "../engine/call-store.ts";
-import { retryAfterOf } from "../engine/ask-store.ts";
+import { isMisconfigured, retryAfterOf } from "../engine/ask-store.ts";
 import { STORE_BUDGET } from "../engine/engine.ts";
 import type { Impersonator, OrganizationChoice } from "../model.ts";
 import type { Outcome, SealedSession } from "../stores/session-store.ts";
@@ -69,7 +69,8 @@ function toReply(error: unknown): StoreReply<Outcome> {
   const refusal = refusalOf(error);
   if (refusal !== undefined) return refusal;
   if (isOrgateError(error) && error.code === "store_unavailable") {
-    return { status: "unavailable", retryAfter: Math.max(1, Math.ceil(retryAfterOf(error) ?? STORE_BUDGET)) };
+    const retryAfter = Math.max(1, Math.ceil(retryAfterOf(error) ?? STORE_BUDGET));
+    return { status: "unavailable", retryAfter: isMisconfigured(error) ? undefined : retryAfter };
   }
   throw error;
 }

@@ -85,12 +85,13 @@ async function answer(
   reply: StoreReply<Outcome>,
 ): Promise<void> {
   const { session } = visit.record;
+  const keepsSubject = engine.options.store.capabilities.switchKeepsSubject ?? true;
   await conclude(engine, visit, {
     reply,
     returnTo,
     by: "switch",
     organizationId,
-    ...(session !== undefined && { subject: session.subject }),
+    ...(keepsSubject && session !== undefined && { subject: session.subject }),
     denial,
     async answerRefusal(code) {
       if (code !== "organization_not_available" || page === undefined || session === undefined) return false;

@@ -13,6 +13,8 @@ export type LoadedPolicy =
       readonly reason: "policy_failed" | "policy_invalid" | "policy_timeout";
       /** Seconds, where the store said so. */
       readonly retryAfter?: number;
+      /** Why the store refuses this application itself. */
+      readonly misconfigured?: string;
     };
 
 /** Loads a policy once, within {@link LOAD_BUDGET} seconds. Never rejects, whatever the loader does. */
@@ -57,7 +59,8 @@ function describeFailure(error: unknown): LoadedPolicy {
   try {
     if (isOrgateError(error)) {
       if (error.code === "configuration_invalid") return { status: "failed", reason: "policy_invalid" };
-      const { retryAfter } = error as Partial<StoreUnavailableError>;
+      const { retryAfter, misconfigured, reason = "policy_failed" } = error as Partial<StoreUnavailableError>;
+      if (misconfigured === true) return { status: "failed", reason: "policy_failed", misconfigured: reason };
       if (typeof retryAfter === "number") return { status: "failed", reason: "policy_failed", retryAfter };
     }
   } catch {

@@ -1,14 +1,14 @@
 import type { Clock } from "../clock.ts";
 import type { EventSink } from "../events.ts";
-import { loadPolicy } from "./load-policy.ts";
+import { loadPolicy, type LoadedPolicy } from "./load-policy.ts";
 import type { Policy } from "./policy.ts";
 
 /** The policy in force: there is one, there is none to go by, or it cannot be had right now. */
 export type PolicyLookup =
   | { readonly status: "found"; readonly policy: Policy }
   | { readonly status: "none" }
-  /** `retryAfter` in seconds. */
-  | { readonly status: "unavailable"; readonly retryAfter: number };
+  /** `retryAfter` in seconds; `undefined`: waiting does not help. */
+  | { readonly status: "unavailable"; readonly retryAfter: number | undefined };
 
 /** What a slot is made of. */
 export interface PolicySlotParts {
@@ -29,16 +29,14 @@ const LONGEST_WAIT = 60;
  *
  * @returns what answers: at once while the policy is fresh or a failed load is being waited out.
  */
-export function createPolicySlot({
-  load,
-  clock,
-  events,
-}: PolicySlotParts): () => PolicyLookup | Promise<PolicyLookup> {
+export function createPolicySlot(parts: PolicySlotParts): () => PolicyLookup | Promise<PolicyLookup> {
+  const { load, clock, events } = parts;
   let found: PolicyLookup | undefined;
   let loadedAt = -Infinity;
   let failures = 0;
   let failedAt = -Infinity;
   let wait = 0;
+  let mayWait = true;
   let flight: Promise<PolicyLookup> | undefined;
 
   async function reload(startedAt: number): Promise<PolicyLookup> {
@@ -53,8 +51,8 @@ export function createPolicySlot({
     failures += 1;
     failedAt = clock();
     wait = chooseWait(failures, loaded.retryAfter);
-    events.emit({ type: "unavailable", code: "store_unavailable", reason: loaded.reason, retryAfter: wait });
-    return found ?? { status: "unavailable", retryAfter: wait };
+    mayWait = tellFailure(events, loaded, wait);
+    return found ?? missing(mayWait ? wait : undefined);
   }
 
   return () => {
@@ -62,12 +60,27 @@ export function createPolicySlot({
     const fresh = isWithin(POLICY_MAX_AGE, loadedAt, now);
     const waiting = isWithin(wait, failedAt, now);
     if (found !== undefined && (fresh || waiting)) return found;
-    if (waiting) return { status: "unavailable", retryAfter: Math.ceil(failedAt + wait - now) };
+    if (waiting) return missing(mayWait ? Math.ceil(failedAt + wait - now) : undefined);
     flight ??= reload(now);
     // Somebody saw a moment ago that it cannot be had: nobody needs to wait to see it again.
     const failing = failures > 0 && isWithin(POLICY_MAX_AGE, failedAt, now);
     return found !== undefined && failing ? found : flight;
   };
+}
+
+/** @returns whether waiting helps: what refuses this application is tried again all the same, but nobody is told to wait. */
+function tellFailure(
+  events: EventSink,
+  { reason, misconfigured }: Extract<LoadedPolicy, { status: "failed" }>,
+  retryAfter: number,
+): boolean {
+  if (misconfigured !== undefined) events.emit({ type: "misconfigured", reason: misconfigured });
+  events.emit({ type: "unavailable", code: "store_unavailable", reason, retryAfter });
+  return misconfigured === undefined;
+}
+
+function missing(retryAfter: number | undefined): PolicyLookup {
+  return { status: "unavailable", retryAfter };
 }
 
 /** A clock that was set back makes everything old, never fresh for longer. */

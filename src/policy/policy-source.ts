@@ -11,6 +11,8 @@ export interface PolicySourceOptions {
   readonly storePolicy?:
     | ((organizationId: string | undefined, context: { readonly signal: AbortSignal }) => Promise<Policy>)
     | undefined;
+  /** Whether the store's policy differs between organizations. @defaultValue true */
+  readonly byOrganization?: boolean | undefined;
   readonly clock: Clock;
   readonly events: EventSink;
 }
@@ -35,7 +37,7 @@ const WITHOUT_ORGANIZATION = Symbol("without organization");
  * fails the old one goes on being served; without an old one the answer is `unavailable`, which is not a denial.
  */
 export function createPolicySource(options: PolicySourceOptions): PolicySource {
-  const { policy, storePolicy, clock, events } = options;
+  const { policy, storePolicy, byOrganization = true, clock, events } = options;
   if (typeof policy === "function") {
     return { get: createPolicySlot({ load: () => policy(), clock, events }) };
   }
@@ -46,6 +48,10 @@ export function createPolicySource(options: PolicySourceOptions): PolicySource {
   if (storePolicy === undefined) {
     const lookup: PolicyLookup = Object.freeze({ status: "none" });
     return { get: () => lookup };
+  }
+  if (!byOrganization) {
+    const load = (signal: AbortSignal): Promise<Policy> => storePolicy(undefined, { signal });
+    return { get: createPolicySlot({ load, clock, events }) };
   }
   return { get: createOrganizationSlots(storePolicy, { clock, events }) };
 }

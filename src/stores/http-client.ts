@@ -54,13 +54,17 @@ export function createJsonClient(options: JsonClientOptions): JsonClient {
 }
 
 /** Trouble as the error that a session store throws for it. It repeats nothing of what was received. */
-export function unavailableError({
-  reason,
-  httpStatus,
-  retryAfter,
-}: Extract<JsonReply, { status: "unavailable" }>): StoreUnavailableError {
+export function unavailableError(
+  { reason, httpStatus, retryAfter }: Extract<JsonReply, { status: "unavailable" }>,
+  requestId?: string,
+): StoreUnavailableError {
   const message = `The service could not answer (${reason}${httpStatus === undefined ? "" : `, status ${httpStatus}`}).`;
-  return new StoreUnavailableError({ reason, message, ...(retryAfter !== undefined && { retryAfter }) });
+  return new StoreUnavailableError({
+    reason,
+    message,
+    retryAfter,
+    ...(requestId !== undefined && { requestId }),
+  });
 }
 
 async function send(options: JsonClientOptions, budget: number, request: JsonRequest): Promise<JsonReply> {

@@ -1,6 +1,7 @@
 import type { Invalidation } from "../coordination/coordinator.ts";
 import type { Impersonator, Member, MemberSession, Organization, OrganizationChoice } from "../model.ts";
 import type { Policy } from "../policy/policy.ts";
+import type { Capabilities } from "./capabilities.ts";
 import type { TokenProfile, VerifiedClaims } from "./token-profile.ts";
 
 /** What lies in the sealed session cookie; WorkOS's own shape. */
@@ -25,24 +26,11 @@ export interface CredentialProfile {
    * and know one id alone. @defaultValue the password's own number
    */
   readonly passwordId?: string;
-  /** A cookie that holds an opaque session token, asked about once per distinct value. */
+  /**
+   * A cookie that holds an opaque session token, asked about once per distinct value. Read, and written back from the
+   * credential's `refreshToken`, beside the cookie that holds an unsealed JWT.
+   */
   readonly opaqueCookieName?: string;
-}
-
-/** What a store's sessions can answer; guards check it at construction. */
-export interface Capabilities {
-  /** Sessions list their authentication factors. */
-  readonly factors: boolean;
-  /** Sessions say when the member authenticated. */
-  readonly authenticationTime: boolean;
-  /** Sessions say who impersonates. */
-  readonly impersonation: boolean;
-  /** Tokens carry permission slugs. @defaultValue false */
-  readonly permissions?: boolean;
-  /** A bare JWT can be renewed, without a refresh token. */
-  readonly renewsBareToken: boolean;
-  /** A session keeps its id when it is switched to another organization: the upstream's choice. @defaultValue false */
-  readonly switchKeepsSessionId?: boolean;
 }
 
 /** A store's reading of verified claims. */
@@ -87,6 +75,12 @@ export interface RenewContext extends StoreContext {
   readonly extendBy?: number;
 }
 
+/** What goes with the question which organizations are on offer. */
+export interface OrganizationsContext extends StoreContext {
+  /** What the session was presented by, where it is a session that is asked about: for stores that list by credential. */
+  readonly credential?: StaleCredential;
+}
+
 /** What a store says of a stale credential. Trouble is a thrown `StoreUnavailableError`. */
 export type Renewal =
   | {
@@ -105,7 +99,9 @@ export type Renewal =
       readonly url?: string;
       readonly organizationId?: string;
     }
-  | { readonly status: "unrenewable" };
+  | { readonly status: "unrenewable" }
+  /** For what nothing vouched for (an opaque token, an unknown key): it is none of the store's. */
+  | { readonly status: "rejected"; readonly reason: string };
 
 /** Somebody who authenticated and must still choose an organization. */
 export interface PendingAuthentication {
@@ -173,7 +169,7 @@ export interface SessionStore {
   /** The organizations on offer; asked for again at each view, never carried. */
   organizations?(
     of: PendingAuthentication | MemberSession,
-    context: StoreContext,
+    context: OrganizationsContext,
   ): Promise<OrganizationChoice[]>;
   selectOrganization?(
     pending: PendingAuthentication,

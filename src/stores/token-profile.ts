@@ -37,6 +37,11 @@ export interface TokenProfile {
   readonly types: readonly string[];
   /** Header parameters allowed beside `alg`, `kid` and `typ`. @defaultValue none */
   readonly headerParameters?: readonly string[];
+  /**
+   * A token that no key of the source has signed, and that no seal vouches for. `"ask"`: the store is asked, once per
+   * distinct token, bounded; a refusal is remembered. @defaultValue "reject"
+   */
+  readonly unknownKey?: "reject" | "ask";
   /** The claim without which a token is no session. */
   readonly sessionClaim: string;
 }

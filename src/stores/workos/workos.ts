@@ -1,4 +1,5 @@
-import type { Capabilities, SessionStore, StaleCredential, StoreContext } from "../session-store.ts";
+import type { Capabilities } from "../capabilities.ts";
+import type { SessionStore, StaleCredential, StoreContext } from "../session-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
 import type { TokenProfile } from "../token-profile.ts";
 import { endSession } from "./end-session.ts";

@@ -490,7 +490,9 @@ describe("what the store says", () => {
       });
       expect(state).toMatchObject({ status: "unavailable", code: "store_unavailable" });
       expect(
-        state.status === "unavailable" && Number.isInteger(state.retryAfter) && state.retryAfter > 0,
+        state.status === "unavailable" &&
+          Number.isInteger(state.retryAfter) &&
+          Number(state.retryAfter) > 0,
       ).toBe(true);
       expect(outcome.cookies).toEqual([]);
       expect(outcome.reached).toBe(true);

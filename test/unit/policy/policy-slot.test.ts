@@ -97,8 +97,9 @@ describe("createPolicySlot", () => {
       const lookup = await get();
       expect(calls).toBe(attempt);
       if (lookup.status !== "unavailable") throw new Error(`expected unavailable, not ${lookup.status}`);
-      waits.push(lookup.retryAfter);
-      now += lookup.retryAfter - 0.5;
+      const { retryAfter = 0 } = lookup;
+      waits.push(retryAfter);
+      now += retryAfter - 0.5;
       expect(get()).toEqual({ status: "unavailable", retryAfter: 1 });
       expect(calls).toBe(attempt);
       now += 0.5;
