@@ -6,6 +6,7 @@ export const ENTRIES = {
   "./authority": "authority/index.ts",
   "./testing": "testing/index.ts",
   "./workos": "stores/workos/index.ts",
+  "./stytch": "stores/stytch/index.ts",
 };
 
 /** The `exports` of package.json that the entries ask for. */

@@ -24,7 +24,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
   "policy contract": { files: ["policy/policy.ts"], imports: FOUNDATION },
   coordinator: { files: ["coordination/coordinator.ts"], imports: FOUNDATION },
   "store contract": {
-    files: ["stores/session-store.ts", "stores/token-profile.ts"],
+    files: ["stores/session-store.ts", "stores/token-profile.ts", "stores/capabilities.ts"],
     imports: ["foundation", "policy contract", "coordinator"],
   },
 
@@ -50,7 +50,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
     types: ["1 read", "verified cache"],
   },
   "verified cache": {
-    files: ["pipeline/verified-cache.ts", "pipeline/invalidations.ts"],
+    files: ["pipeline/verified-cache.ts", "pipeline/invalidations.ts", "pipeline/share-roles.ts"],
     imports: STAGE,
     types: ["3 decide"],
   },
@@ -97,7 +97,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
   },
 
   workos: { files: ["stores/workos/"], imports: HOSTED_STORE },
-  stytch: { files: ["stores/stytch/"], imports: HOSTED_STORE },
+  stytch: { files: ["stores/stytch/"], imports: [...HOSTED_STORE, "2a verify", "3 decide"] },
   "store tools": { files: ["stores/"], imports: [...STAGE, "problems"] },
   authority: {
     files: ["authority/"],

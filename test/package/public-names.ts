@@ -16,7 +16,7 @@ const CORE: PublicNames = {
       CredentialOption CredentialProfile Denial DetachedState EndSessionTarget ErrorCode
       EstablishOptions GuardOptions Impersonator Interpretation Invalidation InvalidationMessage
       JsonWebKey JsonWebKeySet KeySource Lease Member MemberSession Middleware Next Organization
-      OrganizationChoice OrganizationSelectionOptions OrganizationSelectionView Orgate OrgateEvent
+      OrganizationChoice OrganizationSelectionOptions OrganizationSelectionView OrganizationsContext Orgate OrgateEvent
       OrgateEventType OrgateOptions Outcome PendingAuthentication Policy PolicyShape Profile
       RecentAuthOptions RejectedState RejectionCode RenewContext Renewal ResourceOf SealedSession
       SessionStore SignInOptions SignOutOptions SignedIn StaleCredential StoreContext
@@ -53,6 +53,17 @@ export const PUBLIC_NAMES: Readonly<Record<string, PublicNames>> = {
       AuthenticateWithOrganizationSelectionInput AuthenticateWithPasswordInput
       AuthenticateWithRefreshTokenInput AuthenticateWithTotpInput Origin StepUpDetails WorkosGrants
       WorkosOptions WorkosOutcome WorkosStore
+    `),
+  },
+  "./stytch": {
+    values: ["fromStytch", "stytch"],
+    types: words(`
+      ActiveScimConnection ActiveSsoConnection CustomRole EmailImplicitRoleAssignment
+      OauthExchangeFactor OauthFactor OauthRegistration RetiredEmailAddress RoleAssignment RoleSource
+      ScimRegistration SsoFactor SsoRegistration StytchAuthenticateJwtInput
+      StytchAuthenticateJwtResult StytchAuthenticationFactor StytchAuthorizationCheck StytchMember
+      StytchOperations StytchOptions StytchOrganization StytchOutcome StytchResponse StytchStepUp
+      StytchStore
     `),
   },
   "./testing": {

@@ -1,0 +1,120 @@
+import { createKeySet } from "../../pipeline/key-set.ts";
+import { createTokenVerifier } from "../../pipeline/verify-token.ts";
+import type { EventSink } from "../../events.ts";
+import { createPolicySource } from "../../policy/policy-source.ts";
+import { remoteKeys } from "../remote-keys.ts";
+import type { Capabilities } from "../capabilities.ts";
+import type { SessionStore, StoreContext } from "../session-store.ts";
+import type { TokenProfile } from "../token-profile.ts";
+import { authenticateJwt, type JwtDesk, type StytchAuthenticateJwtResult } from "./authenticate-jwt.ts";
+import { continueDiscovery } from "./continue-discovery.ts";
+import { endSession } from "./end-session.ts";
+import type { StytchResponse } from "./from-stytch.ts";
+import { interpretClaims, SESSION_CLAIM } from "./interpret-claims.ts";
+import type { StytchAuthenticateJwtInput } from "./jwt-input.ts";
+import { listOrganizations, selectOrganization, switchOrganization } from "./organizations.ts";
+import type { StytchOutcome } from "./outcome.ts";
+import { createPolicyLoader, type PolicyLoader } from "./project-policy.ts";
+import { renewCredential } from "./renew-credential.ts";
+import { resolveOptions, type StytchSettings } from "./resolve-options.ts";
+import { createStytchClient, type StytchClient } from "./stytch-client.ts";
+import type { StytchOptions } from "./stytch-options.ts";
+
+/** Stytch B2B as a session store, and its operations for handlers of your own. */
+export type StytchStore = SessionStore &
+  StytchOperations &
+  Required<
+    Pick<
+      SessionStore,
+      "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "policy"
+    >
+  >;
+
+/** Operations of Stytch's for handlers of your own. */
+export interface StytchOperations {
+  /**
+   * Authenticates a session JWT outside the middleware: here while it is fresh; by Stytch, with the member and the
+   * organization in full, when it is expired or as old as `maxTokenAgeSeconds`, and only then. Forged, malformed and
+   * denied ones cost no call.
+   *
+   * Rejects with an `OrgateError`: `invalid_token`, `session_revoked`, `organization_mismatch`, `permission_denied`,
+   * `invalid_request`; or with a `StoreUnavailableError` where it cannot be known.
+   */
+  authenticateJwt(input: StytchAuthenticateJwtInput): Promise<StytchAuthenticateJwtResult>;
+  /**
+   * Like `fromStytch`, for the `discovery.authenticate` calls: a member of exactly one organization is signed in to it
+   * without having to choose.
+   */
+  continueDiscovery(response: StytchResponse, context?: Partial<StoreContext>): Promise<StytchOutcome>;
+}
+
+/** What Stytch's sessions can answer. */
+const CAPABILITIES: Capabilities = {
+  factors: true,
+  authenticationTime: true,
+  impersonation: true,
+  permissions: false,
+  renewsBareToken: true,
+  // Whoever is in two organizations is two members.
+  switchKeepsSubject: false,
+};
+
+const NO_EVENTS: EventSink = { wants: () => false, emit: () => undefined };
+
+/**
+ * Makes the session store for Stytch B2B. It verifies session JWTs by the project's keys, and asks Stytch only for those
+ * that are stale.
+ *
+ * To read the cookies of Stytch's front ends, pass `credentials: ["bearer", { jwtCookie: "stytch_session_jwt" }]` to
+ * `orgate()`: the session token's cookie is then read too, and both are written back when the session is renewed.
+ *
+ * @throws ConfigurationError with every mistake in the options.
+ */
+export function stytch(options: StytchOptions): StytchStore {
+  const settings = resolveOptions(options);
+  const client = createStytchClient(settings);
+  const tokens = describeTokens(settings);
+  const loadPolicy = createPolicyLoader(client);
+  const desk = openJwtDesk(client, tokens, loadPolicy);
+  return {
+    tokens,
+    credential: { opaqueCookieName: settings.opaqueCookieName },
+    capabilities: { ...CAPABILITIES, policyByOrganization: settings.organizationPolicies },
+    interpret: interpretClaims,
+    renew: (stale, context) => renewCredential(client, stale, context),
+    organizations: (of, context) => listOrganizations(client, of, context),
+    selectOrganization: (pending, organizationId, context) =>
+      selectOrganization(client, pending, organizationId, context),
+    switchOrganization: (stale, organizationId, context) =>
+      switchOrganization(client, stale, organizationId, context),
+    endSession: (target, context) => endSession(client, target, context),
+    policy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
+    authenticateJwt: (input) => authenticateJwt(desk, input),
+    continueDiscovery: (response, context = {}) =>
+      continueDiscovery(client, response, { signal: new AbortController().signal, ...context }),
+  };
+}
+
+function describeTokens({ baseUrl, projectId, issuers, unknownKey, fetch }: StytchSettings): TokenProfile {
+  return {
+    keys: remoteKeys(`${baseUrl}/v1/b2b/sessions/jwks/${projectId}`, fetch === undefined ? {} : { fetch }),
+    issuers,
+    audience: [projectId],
+    algorithms: ["RS256"],
+    types: ["JWT"],
+    sessionClaim: SESSION_CLAIM,
+    unknownKey,
+  };
+}
+
+function openJwtDesk(client: StytchClient, tokens: TokenProfile, loadPolicy: PolicyLoader): JwtDesk {
+  const { clock, organizationPolicies } = client.settings;
+  const keys = createKeySet(tokens.keys, { clock, events: NO_EVENTS });
+  const policies = createPolicySource({
+    storePolicy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
+    byOrganization: organizationPolicies,
+    clock,
+    events: NO_EVENTS,
+  });
+  return { client, verifier: createTokenVerifier(tokens, keys), policies, flights: new Map() };
+}
