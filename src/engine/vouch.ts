@@ -1,5 +1,6 @@
 import type { RejectedState, UnavailableState } from "../auth-state.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
+import { shareRoles } from "../pipeline/share-roles.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Verification } from "../pipeline/verify-token.ts";
 import type { Interpretation, SealedSession, SessionStore } from "../stores/session-store.ts";
@@ -108,8 +109,6 @@ export function interpretClaims(
   const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } =
     interpretation;
   return {
-    via,
-    subject: claims.sub,
     exp: claims.exp,
     iat: claims.iat,
     nbf: claims.nbf,
@@ -118,9 +117,13 @@ export function interpretClaims(
     checkedEpoch: -1,
     memberSession: frozenCopy(memberSession),
     member: frozenCopy(member),
-    ...(organization !== undefined && { organization: frozenCopy(organization) }),
-    ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
-    ...(authenticatedAt !== undefined && { authenticatedAt }),
+    organization: frozenCopy(organization),
+    authenticatedAt,
+    subject: claims.sub,
+    roles: shareRoles(memberSession.roles),
+    organizationId: memberSession.organizationId,
+    permissions: frozenCopy(permissions),
+    via,
   };
 }
 

@@ -143,7 +143,7 @@ function evaluate(
   const { session } = exchange.record;
   if (session === undefined) return { status: "denied", ...denialOf(stateOf(exchange.record)) };
   if (definition.needsOrganization || routeOrganization !== undefined) {
-    if (session.memberSession.organizationId === undefined) {
+    if (session.organizationId === undefined) {
       return offerOrganizations(engine, exchange, session).then((init) => ({ status: "denied", ...init }));
     }
     if (routeOrganization !== undefined && !isOwn(session, routeOrganization(exchange.request), bySlug)) {
@@ -155,11 +155,11 @@ function evaluate(
 
 /** A route that names no organization is not the session's: nothing is open by omission. */
 function isOwn(
-  { memberSession, organization }: VerifiedSession,
+  { memberSession, organization, organizationId }: VerifiedSession,
   named: string | undefined,
   bySlug: boolean,
 ): boolean {
-  const own = bySlug ? (organization?.slug ?? memberSession.organizationSlug) : memberSession.organizationId;
+  const own = bySlug ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
   return own !== undefined && named === own;
 }
 

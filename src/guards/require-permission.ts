@@ -25,7 +25,7 @@ export function requirePermission(
     options,
     needsOrganization: true,
     requirement(session, exchange) {
-      const lookup = policies.get(session.memberSession.organizationId);
+      const lookup = policies.get(session.organizationId);
       return lookup instanceof Promise
         ? lookup.then((found) => decide(found, pairs, session, exchange))
         : decide(lookup, pairs, session, exchange);
@@ -65,11 +65,10 @@ function decide(
 /** The verdict on one pair for a session. */
 export function verdictOn(
   policy: Policy | undefined,
-  { memberSession, permissions }: VerifiedSession,
+  { roles, organizationId, permissions }: VerifiedSession,
   source: Verdict["source"],
   [resource, action]: PermissionPair,
 ): Verdict {
-  const { roles, organizationId } = memberSession;
   return decideVerdict({ policy, roles, permissions, organizationId, resource, action, source });
 }
 

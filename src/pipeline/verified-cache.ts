@@ -1,15 +1,26 @@
 import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
+import type { Organization } from "../model.ts";
 import type { Interpretation } from "../stores/session-store.ts";
 import type { TokenTimes } from "./decide-freshness.ts";
 
-/** A credential that was verified: its times, and what it stands for. Frozen where it is shared between requests. */
-export interface VerifiedSession extends TokenTimes, Omit<Interpretation, "sessionExpiresAt"> {
-  readonly via: "bearer" | "cookie";
-  /** The token's `sub`. */
-  readonly subject: string;
+/**
+ * A credential that was verified: its times, and what it stands for. Frozen where it is shared between requests.
+ *
+ * All have one shape, with what every request looks at side by side at the beginning.
+ */
+export interface VerifiedSession extends TokenTimes, Pick<Interpretation, "member" | "memberSession"> {
   /** The epoch of invalidations it was last checked against; the only member that changes. */
   checkedEpoch: number;
+  /** The roles and the organization of `memberSession`, where guards find them without a detour. */
+  readonly roles: readonly string[];
+  readonly organizationId?: string | undefined;
+  readonly permissions?: readonly string[] | undefined;
+  readonly via: "bearer" | "cookie";
+  readonly organization?: Organization | undefined;
+  readonly authenticatedAt?: number | undefined;
+  /** The token's `sub`. */
+  readonly subject: string;
 }
 
 /** The short way from a credential seen before to what it stands for. */

@@ -37,6 +37,7 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
     iat: 0,
     exp: 1,
     checkedEpoch: -1,
+    roles: [],
     member: { id, roles: [] },
     memberSession: {
       id: `session of ${id}`,

@@ -16,6 +16,7 @@ function sessionOf(id: string): VerifiedSession {
     iat: 0,
     exp: 1,
     checkedEpoch: -1,
+    roles: [],
     member: { id, roles: [] },
     memberSession: { id, memberId: id, authenticationFactors: [], roles: [], customClaims: null },
   };
