@@ -76,7 +76,7 @@ export function makeWireWorld(
       { id: "member_bob", userId: "user_bob", organizationId: "org_acme", roles: ["editor"] },
     ],
   });
-  const { repository, takeDown, bringBack } = breakable(memoryRepository({ clock }));
+  const { repository, takeDown, bringBack } = breakable(options.repository ?? memoryRepository({ clock }));
   const authority = createAuthority({
     issuer: "https://app.example.com",
     directory: {

@@ -76,8 +76,6 @@ function readReturnAddress(
   asked: Fields,
 ): ReturnAddress {
   if (query.toString().length > MAX_QUERY) throw oauthError("invalid_request", "The request is too long.");
-  const repeated = [...asked.values()].some((value) => typeof value !== "string");
-  if (repeated) throw oauthError("invalid_request", "A parameter must not be there twice.");
   if (!isSameSecret(readText(asked, "client_id"), clientId)) {
     throw oauthError("invalid_client", "Invalid client ID.");
   }
