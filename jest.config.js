@@ -41,6 +41,8 @@ const config = {
       globalTeardown: "<rootDir>/test/package/clean-up.mjs",
     },
   ],
+  // A hang must end, but a machine that is busy is not a failure.
+  testTimeout: 60_000,
   coverageProvider: "v8",
   collectCoverageFrom: ["src/**/*.ts", ...uncoverable],
   coverageThreshold: {
