@@ -7,61 +7,86 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import type { DifferenceRow, Observation } from "../test/differential/difference.ts";
+import type { DifferenceRow, JwtRow, Observation } from "../test/differential/difference.ts";
+import { STYTCH_ROWS } from "../test/differential/stytch-rows.ts";
 import { WORKOS_ROWS } from "../test/differential/workos-rows.ts";
 
 /** Where the document is. */
 export const DIFFERENCES = new URL("../docs/differences.md", import.meta.url);
 
-type Rows = readonly DifferenceRow<string>[];
+type Row = DifferenceRow<string> | JwtRow<string>;
 
 const HEAD = `# Where orgate and the official SDKs differ
 
 Generated from \`test/differential\`, which runs every row on both, against one server: do not edit.
 
-*Calls* are requests to the API (authenticate, refresh, policy). *Keys* are fetches of the key set, which both keep afterwards; every row starts
-with none. A row without a reason: both decide alike, at the same price. The SDKs' own retries are switched off.
+*Cost* counts requests: **k**eys and **p**olicy are fetched once and kept for a while (every row starts with neither), **c**alls are paid for each
+time. A row without a reason: both decide alike, at the same cost of policies and calls. The SDKs' own retries are switched off.
 `;
 
 const WORKOS_HEAD = `## \`@workos-inc/node\` 11.0.0
 
-Left: the recipe of WorkOS's documents, \`loadSealedSession().authenticate()\`, and where that fails \`refresh()\`. Right: \`requireAuth()\`
+The SDK: the recipe of WorkOS's documents, \`loadSealedSession().authenticate()\`, and where that fails \`refresh()\`. orgate: \`requireAuth()\`
 with \`workos()\`.
+`;
+
+const STYTCH_HEAD = `## \`stytch\` 14.2.0
+
+The SDK: \`sessions.authenticateJwt()\`. The operation: \`authenticateJwt()\` of \`stytch()\`. The middleware: \`requireAuth()\`, or \`requirePermission()\`
+where there is a check, with the JWT as a bearer.
 `;
 
 /** The whole document. */
 export function renderDifferences(): string {
-  return [HEAD, renderSection(WORKOS_HEAD, WORKOS_ROWS)].join("\n");
+  return [
+    HEAD,
+    renderSection(WORKOS_HEAD, ["orgate"], WORKOS_ROWS),
+    renderSection(STYTCH_HEAD, ["the operation", "the middleware"], STYTCH_ROWS),
+  ].join("\n");
 }
 
-function renderSection(head: string, rows: Rows): string {
+function renderSection(head: string, sides: readonly string[], rows: readonly Row[]): string {
   const differing = rows.filter(({ why }) => why !== undefined);
   const alike = rows.filter(({ why }) => why === undefined);
+  const columns = ["input", ...["the SDK", ...sides].flatMap((side) => [side, "cost"])];
   return [
     head,
     `${differing.length} of ${rows.length} rows differ.\n`,
-    "| input | the SDK | keys, calls | orgate | keys, calls | why |",
-    "| --- | --- | --- | --- | --- | --- |",
-    ...differing.map(({ why = "", ...row }) => `| ${cellsOf(row)} | ${why} |`),
+    ...lineUp([...columns, "why"]),
+    ...differing.map((row) => lineOf([...cellsOf(row), row.why ?? ""])),
     "\nBoth alike:\n",
-    "| input | the SDK | keys, calls | orgate | keys, calls |",
-    "| --- | --- | --- | --- | --- |",
-    ...alike.map((row) => `| ${cellsOf(row)} |`),
+    ...lineUp(columns),
+    ...alike.map((row) => lineOf(cellsOf(row))),
     "",
   ].join("\n");
 }
 
-function cellsOf({ input, sdk, orgate }: DifferenceRow<string>): string {
-  const cells = [input, textOf(sdk), countsOf(sdk), textOf(orgate), countsOf(orgate)];
-  return cells.join(" | ");
+function lineUp(columns: readonly string[]): string[] {
+  return [lineOf(columns), lineOf(columns.map(() => "---"))];
+}
+
+function lineOf(cells: readonly string[]): string {
+  return `| ${cells.join(" | ")} |`;
+}
+
+function cellsOf(row: Row): string[] {
+  const operation = "operation" in row ? [row.operation] : [];
+  const observations = [row.sdk, ...operation, row.orgate];
+  return [row.input, ...observations.flatMap((one) => [textOf(one), costOf(one)])];
 }
 
 function textOf({ decision }: Observation): string {
   return decision.replaceAll("|", "\\|").replaceAll("<", "&lt;");
 }
 
-function countsOf({ keys, calls }: Observation): string {
-  return `${keys}, ${calls}`;
+function costOf({ keys, policies = 0, calls }: Observation): string {
+  const counts = [
+    [keys, "k"],
+    [policies === "many" ? "many " : policies, "p"],
+    [calls, "c"],
+  ] as const;
+  const told = counts.filter(([count]) => count !== 0).map(([count, name]) => `${count}${name}`);
+  return told.length === 0 ? "-" : told.join(" ");
 }
 
 function main(): void {

@@ -4,6 +4,8 @@ export interface Observation {
   readonly decision: string;
   /** Requests that reached the upstream: key sets are fetched once a process, the others are paid for. */
   readonly keys: number;
+  /** Fetches of the RBAC policy, which is kept for a while too; absent: none. Above two it is chance how many. */
+  readonly policies?: number | "many";
   readonly calls: number;
 }
 
@@ -18,16 +20,21 @@ export interface DifferenceRow<Scenario extends string> {
   readonly why?: string;
 }
 
+/** The same, with the store's own operation of that name beside the middleware. */
+export interface JwtRow<Scenario extends string> extends DifferenceRow<Scenario> {
+  readonly operation: Observation;
+}
+
 /** What a decision comes to, whoever says it. */
-export type Kind = "signed in" | "refused" | "unavailable" | "throws" | "other";
+type Kind = "signed in" | "refused" | "unavailable" | "throws" | "other";
 
 /** Whether two decisions come to the same for the member, at the same price. */
 export function agree(sdk: Observation, orgate: Observation): boolean {
-  return kindOf(sdk.decision) === kindOf(orgate.decision) && sdk.calls === orgate.calls;
+  const isSameKind = kindOf(sdk.decision) === kindOf(orgate.decision);
+  return isSameKind && sdk.calls === orgate.calls && sdk.policies === orgate.policies;
 }
 
-/** The first words of a decision. */
-export function kindOf(decision: string): Kind {
+function kindOf(decision: string): Kind {
   const kinds: readonly Kind[] = ["signed in", "refused", "unavailable", "throws"];
   return kinds.find((kind) => decision.startsWith(kind)) ?? "other";
 }

@@ -1,27 +1,31 @@
 import type { Observation } from "./difference.ts";
 
-/** One side at work: it answers to a credential, as often as it is presented. */
+/** One side at work: what it answers to a credential, as often as it is presented. */
 export interface Side {
   readonly present: (credential: string | undefined) => Promise<string>;
-  readonly signOut: (credential: string) => Promise<string>;
   readonly close: () => Promise<void>;
 }
 
 /** Runs a scenario on one side, and counts what reached the server meanwhile. */
-export async function observe(
-  calls: readonly string[],
-  open: () => Side,
-  run: (side: Side) => Promise<string>,
+export async function observe<Opened extends Side>(
+  received: readonly string[],
+  open: () => Opened,
+  run: (side: Opened) => Promise<string>,
 ): Promise<Observation> {
-  const before = calls.length;
+  const before = received.length;
   const decision = await decide(open, run);
-  const made = calls.slice(before);
-  const keys = made.filter((call) => call.includes("/jwks/")).length;
-  return { decision, keys, calls: made.length - keys };
+  const made = received.slice(before);
+  const count = (path: string): number => made.filter((call) => call.includes(path)).length;
+  const [keys, policies] = [count("/jwks/"), count("/rbac/")];
+  const calls = made.length - keys - policies;
+  return { decision, keys, ...(policies > 0 && { policies: policies > 2 ? "many" : policies }), calls };
 }
 
-async function decide(open: () => Side, run: (side: Side) => Promise<string>): Promise<string> {
-  let side: Side;
+async function decide<Opened extends Side>(
+  open: () => Opened,
+  run: (side: Opened) => Promise<string>,
+): Promise<string> {
+  let side: Opened;
   try {
     side = open();
   } catch (error) {

@@ -105,7 +105,7 @@ export const WORKOS_ROWS: readonly DifferenceRow<WorkosScenarioName>[] = [
     scenario: "malformed_token",
     input: "a good seal, `not.a.token` inside",
     sdk: { decision: "throws JWTInvalid ERR_JWT_INVALID", keys: 0, calls: 0 },
-    orgate: { decision: "refused: 401 invalid_session, cookie cleared", keys: 0, calls: 0 },
+    orgate: { decision: "refused: 401 invalid_session, cookie kept", keys: 0, calls: 0 },
     why: "The SDK decodes outside of its `try`, and throws.",
   },
   {
@@ -138,7 +138,7 @@ export const WORKOS_ROWS: readonly DifferenceRow<WorkosScenarioName>[] = [
   },
   {
     scenario: "just_expired",
-    input: "a token that expired 2 seconds ago",
+    input: "a token that expired a second ago",
     sdk: { decision: "signed in as user_bob, refreshed after invalid_jwt", keys: 1, calls: 1 },
     orgate: { decision: "signed in as user_bob", keys: 1, calls: 0 },
     why: "orgate's `clockTolerance` is 5 seconds, the SDK's 0.",

@@ -1,14 +1,13 @@
 import { oauth, plain, type Answer } from "../support/fake-workos-world.ts";
 import type { FakeExchange } from "../support/fake-workos.ts";
 import { base64url, generateSigningKey } from "../support/tokens.ts";
-import type { Side } from "./observe.ts";
-import { EXPIRED, now, type Minting, type WorkosBench } from "./workos-sides.ts";
+import { EXPIRED, now, type Minting, type SealSide, type WorkosBench } from "./workos-sides.ts";
 
 /** How an input is made and presented. Runs once for each side, on one server. */
 export interface WorkosScenario {
   /** Spoils the server, for both. */
   readonly spoil?: (bench: WorkosBench) => void;
-  readonly run: (side: Side, bench: WorkosBench) => Promise<string>;
+  readonly run: (side: SealSide, bench: WorkosBench) => Promise<string>;
   /** The cookie password, where it is a poor one. */
   readonly password?: string;
 }
@@ -39,8 +38,8 @@ export const WORKOS_SCENARIOS = {
   foreign_issuer: presents({ claims: { iss: "https://elsewhere.example.com" } }),
   no_session_claim: presents({ claims: { sid: undefined } }),
   no_expiry: presents({ claims: { exp: undefined } }),
-  not_yet_valid: presents({ claims: { nbf: now() + 3600 } }),
-  just_expired: presents({ claims: { exp: now() - 2, iat: now() - 302 } }),
+  not_yet_valid: presents(() => ({ claims: { nbf: now() + 3600 } })),
+  just_expired: presents(() => ({ claims: { exp: now() - 1, iat: now() - 301 } })),
   expired: presents(EXPIRED),
   // The keys.
   keys_down: { ...presents({}), spoil: ({ fake }) => void (fake.isDown = true) },
@@ -103,8 +102,12 @@ function raw(cookie: string): WorkosScenario {
   return { run: (side) => side.present(cookie) };
 }
 
-function presents(changes: Minting): WorkosScenario {
-  return { run: async (side, { mint }) => side.present(await mint(changes)) };
+/** What depends on the time is made when it is presented. */
+function presents(changes: Minting | (() => Minting)): WorkosScenario {
+  return {
+    run: async (side, { mint }) =>
+      side.present(await mint(typeof changes === "function" ? changes() : changes)),
+  };
 }
 
 /** An expired token, and a refresh that is answered like this. */

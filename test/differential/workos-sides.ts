@@ -13,6 +13,11 @@ import { WORKOS_COOKIE } from "../support/workos-app.ts";
 import { BASE_URL, PASSWORD } from "../support/world.ts";
 import type { Side } from "./observe.ts";
 
+/** A side that can be left, too. */
+export interface SealSide extends Side {
+  readonly signOut: (cookie: string) => Promise<string>;
+}
+
 /** A server, and what can be minted for it. */
 export interface WorkosBench {
   readonly fake: FakeWorkos;
@@ -59,7 +64,7 @@ export async function openBench(): Promise<WorkosBench> {
 }
 
 /** The recipe of WorkOS's documents: authenticate, and where that fails, refresh. */
-export function openSdk({ port }: FakeWorkos, cookiePassword = PASSWORD): Side {
+export function openSdk({ port }: FakeWorkos, cookiePassword = PASSWORD): SealSide {
   const { userManagement } = new WorkOS(API_KEY, {
     clientId: CLIENT_ID,
     apiHostname: "127.0.0.1",
@@ -89,7 +94,7 @@ export function openSdk({ port }: FakeWorkos, cookiePassword = PASSWORD): Side {
 }
 
 /** orgate as middleware before a guarded route. */
-export function openOrgate({ url }: FakeWorkos, password = PASSWORD): Side {
+export function openOrgate({ url }: FakeWorkos, password = PASSWORD): SealSide {
   const store = workos({ clientId: CLIENT_ID, apiKey: API_KEY, baseUrl: url });
   const auth: Orgate = orgate({ baseUrl: BASE_URL, store, cookie: { password } });
   const { listener } = makeApp("Express 5", {
