@@ -11,7 +11,7 @@ import { frozenCopy } from "./frozen-copy.ts";
 /** RFC 7515 section 7.1. */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** A credential that is vouched for, by a good signature or a good seal of ours. */
+/** A credential that is vouched for, by a good signature or a good seal of ours; or of a kind that the store wants to be asked about. */
 export interface Vouched {
   readonly status: "vouched";
   readonly kind: Credential["kind"];
@@ -21,7 +21,7 @@ export interface Vouched {
   readonly opaqueToken?: string;
   /** Kept from the store, to be sealed again: there is nowhere to put a rotated one. */
   readonly withheldRefreshToken?: string;
-  /** Absent where only the seal vouches, and for opaque tokens. */
+  /** Absent where only the seal vouches, for opaque tokens, and where no key is known. */
   readonly claims?: VerifiedClaims;
   readonly session?: VerifiedSession;
 }
@@ -51,7 +51,12 @@ async function vouchForToken(engine: Engine, { kind, value }: Credential): Promi
   const via = kind === "bearer" ? "bearer" : "cookie";
   const verification = await engine.verifier.verify(value);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
-  if (verification.status === "rejected") return refuseToken(engine, via, verification.reason);
+  if (verification.status === "rejected") {
+    const mayAsk = engine.options.store.tokens.unknownKey === "ask";
+    if (mayAsk && verification.reason === "unknown_key")
+      return { status: "vouched", kind, via, accessToken: value };
+    return refuseToken(engine, via, verification.reason);
+  }
   const session = interpretClaims(engine, { via, claims: verification.claims });
   if (session === undefined) return refuseToken(engine, via, "class");
   return { status: "vouched", kind, via, accessToken: value, claims: verification.claims, session };
