@@ -130,12 +130,17 @@ describe.each(Object.keys(HOSTS))("Stytch's Node SDK against the router on %s", 
 describe("the session JWT", () => {
   it("is Stytch's, with custom claims at the top that shadow nothing", async () => {
     const { router, client } = await setUp();
-    const { sessionJwt, memberSession } = await router.authenticate({
+    const own = { roles: ["owner"], organization_id: "org_evil", plan: "pro" };
+    const stolen = { sub: "evil", iss: "evil", "https://stytch.com/session": {}, "https://stytch.com/x": 1 };
+    const { sessionJwt, sessionToken, memberSession } = await router.authenticate({
       userId: "user_bob",
       authenticationMethod: "password",
-      customClaims: { roles: ["owner"], organization_id: "org_evil", sub: "evil", iss: "evil", plan: "pro" },
+      customClaims: { ...own, ...stolen },
     });
     const claims = claimsOf(sessionJwt);
+    expect(claims).not.toHaveProperty(["https://stytch.com/x"]);
+    const remote = await client.sessions.authenticate({ session_token: sessionToken });
+    expect(remote.member_session.custom_claims).toEqual(own);
     expect(claims).toMatchObject({
       iss: `stytch.com/${PROJECT_ID}`,
       aud: [PROJECT_ID],
@@ -153,7 +158,7 @@ describe("the session JWT", () => {
       member_id: "member_bob",
       organization_id: "org_acme",
       roles: ["editor"],
-      custom_claims: { roles: ["owner"], organization_id: "org_evil", plan: "pro" },
+      custom_claims: own,
     });
   });
 
