@@ -72,7 +72,9 @@ async function verifySuccessor(
   const fail = (reason: string, keepsPair: boolean, retryAfter = 5): SuccessorCheck => {
     engine.events.emit({ type: "misconfigured", reason: `renewed_token_${reason}` });
     const answer = unavailable(reason, retryAfter);
-    const isRotated = keepsPair && credential !== undefined;
+    // What was not spent renews again: better than a token that nobody can verify.
+    const isSpent = engine.options.store.capabilities.renewalSpends ?? true;
+    const isRotated = keepsPair && isSpent && credential !== undefined;
     return { status: "failed", answer: isRotated ? { ...answer, successor: pair } : answer };
   };
   const verification = await engine.verifier.verify(pair.accessToken);

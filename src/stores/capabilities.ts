@@ -10,6 +10,8 @@ export interface Capabilities {
   readonly permissions?: boolean;
   /** A bare JWT can be renewed, without a refresh token. */
   readonly renewsBareToken: boolean;
+  /** A renewal spends what was presented: what takes its place must not be lost, whatever it is. @defaultValue true */
+  readonly renewalSpends?: boolean;
   /** A session keeps its id when it is switched to another organization: the upstream's choice. @defaultValue false */
   readonly switchKeepsSessionId?: boolean;
   /** A switch to another organization keeps the token's `sub`: it names the user, not the member. @defaultValue true */

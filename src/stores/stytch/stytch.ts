@@ -55,6 +55,7 @@ const CAPABILITIES: Capabilities = {
   impersonation: true,
   permissions: false,
   renewsBareToken: true,
+  renewalSpends: false,
   // Whoever is in two organizations is two members.
   switchKeepsSubject: false,
 };

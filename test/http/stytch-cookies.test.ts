@@ -1,0 +1,179 @@
+import { afterEach, describe, expect, it } from "@jest/globals";
+import { generateSigningKey } from "../support/tokens.ts";
+import { JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
+
+const AUTHENTICATE = "POST /v1/b2b/sessions/authenticate";
+const HEADERS = { headers: JSON_CLIENT };
+const apps: StytchApp[] = [];
+
+afterEach(async () => {
+  await Promise.all(apps.splice(0).map((app) => app.close()));
+});
+
+async function start(options: StytchAppOptions = {}): Promise<StytchApp> {
+  const app = await makeStytchApp({ orgate: FRONT_END, ...options });
+  apps.push(app);
+  return app;
+}
+
+describe("the cookies of Stytch's front ends", () => {
+  it("are written back together when the session is renewed, as the front end writes them", async () => {
+    const app = await start();
+    const { session, jwt } = app.session();
+    const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
+    expect(setCookiesOf(await browser.get("/me", HEADERS))).toEqual([]);
+    app.expire();
+    const renewed = await browser.get("/me", HEADERS);
+    expect(renewed.status).toBe(200);
+    expect(setCookiesOf(renewed)).toEqual([
+      expect.stringMatching(
+        /^stytch_session_jwt=[\w-]+\.[\w-]+\.[\w-]+; Max-Age=\d+; Path=\/; Secure; SameSite=Lax$/,
+      ),
+      expect.stringMatching(
+        new RegExp(`^stytch_session=${session.token}; Max-Age=\\d+; Path=/; Secure; SameSite=Lax$`),
+      ),
+    ]);
+    expect(app.harness.fake.sent.at(-1)).toEqual({ session_jwt: jwt });
+    expect(setCookiesOf(await browser.get("/me", HEADERS))).toEqual([]);
+    expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
+  });
+
+  it("make do with the session token, asked about once while its JWT is good", async () => {
+    const app = await start();
+    const { session } = app.session();
+    const browser = app.browser({ stytch_session: session.token });
+    const stubborn = browser.copy();
+    const first = await browser.get("/me", HEADERS);
+    expect([first.status, first.body.member]).toEqual([200, "member-test-bob-acme"]);
+    expect(app.harness.fake.sent.at(-1)).toEqual({ session_token: session.token });
+    expect([...browser.cookies.keys()].toSorted()).toEqual(["stytch_session", "stytch_session_jwt"]);
+    expect((await browser.get("/me", HEADERS)).status).toBe(200);
+    await app.harness.advance(200);
+    expect((await stubborn.copy().get("/me", HEADERS)).status).toBe(200);
+    expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
+    await app.harness.advance(200);
+    expect((await stubborn.get("/me", HEADERS)).status).toBe(200);
+    expect(app.harness.fake.asked()).toHaveLength(2);
+  });
+
+  it("are cleared together when the session has ended, and when somebody signs out", async () => {
+    const app = await start();
+    const { session, jwt } = app.session();
+    const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
+    const leaving = app.session();
+    session.revoked = true;
+    app.expire();
+    const ended = await browser.get("/me", HEADERS);
+    expect([ended.status, ended.body.code]).toEqual([401, "session_revoked"]);
+    expect(browser.cookies.size).toBe(0);
+
+    const other = app.browser({ stytch_session_jwt: leaving.jwt, stytch_session: leaving.session.token });
+    expect((await other.post("/sign-out", HEADERS)).status).toBe(200);
+    expect(other.cookies.size).toBe(0);
+    expect(leaving.session.revoked).toBe(true);
+  });
+
+  it("end at Stytch, too, for whoever has the session token alone", async () => {
+    const app = await start();
+    const { session } = app.session();
+    const browser = app.browser({ stytch_session: session.token });
+    expect((await browser.post("/sign-out", HEADERS)).status).toBe(200);
+    expect([browser.cookies.size, session.revoked]).toEqual([0, true]);
+    const late = app.browser({ stytch_session: session.token });
+    expect((await late.get("/me", HEADERS)).body.code).toBe("session_revoked");
+  });
+
+  it("are set by a sign-in and by a switch", async () => {
+    const app = await start({ orgate: { ...FRONT_END } });
+    const { session } = app.session("ada");
+    const { world } = app.harness.fake;
+    app.nextSignIn = { status: 200, body: { ...world.issue(session), member_authenticated: true } };
+    const browser = app.browser();
+    expect((await browser.post("/sign-in", HEADERS)).status).toBe(200);
+    expect(browser.cookies.get("stytch_session")).toBe(session.token);
+    const body = { organization_id: "organization-test-globex" };
+    expect((await browser.post("/switch", { ...HEADERS, body })).status).toBe(200);
+    const next = [...world.sessions.values()].find(
+      (one) => one.token === browser.cookies.get("stytch_session"),
+    );
+    expect(next?.member.id).toBe("member-test-ada-globex");
+    expect((await browser.get("/me", HEADERS)).body.member).toBe("member-test-ada-globex");
+  });
+
+  it("R-01: a made-up session token costs one call, and none when it comes again", async () => {
+    const app = await start();
+    const browser = app.browser({ stytch_session: "made-up" });
+    const thief = browser.copy();
+    const first = await browser.get("/me", HEADERS);
+    expect([first.status, first.body.code]).toEqual([401, "session_revoked"]);
+    expect(browser.cookies.size).toBe(0);
+    await app.harness.advance(3_600);
+    expect((await thief.get("/me", HEADERS)).status).toBe(401);
+    expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
+  });
+
+  it("R-01: a flood of made-up session tokens closes their way for a while, and nobody else's", async () => {
+    const app = await start();
+    const { jwt } = app.session();
+    for (let index = 0; index < 100; index += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
+      await app.browser({ stytch_session: `made-up-${index}` }).get("/me", HEADERS);
+    }
+    const { session } = app.session();
+    const closed = await app.browser({ stytch_session: session.token }).get("/me", HEADERS);
+    expect([closed.status, closed.body.code]).toEqual([503, "store_unavailable"]);
+    expect(setCookiesOf(closed)).toEqual([]);
+    expect(app.harness.fake.asked()).toHaveLength(100);
+    expect((await app.browser({ stytch_session_jwt: jwt }).get("/me", HEADERS)).status).toBe(200);
+    await app.harness.advance(61);
+    expect((await app.browser({ stytch_session: session.token }).get("/me", HEADERS)).status).toBe(200);
+  });
+});
+
+describe("a JWT whose key is gone", () => {
+  const RETIRED = generateSigningKey("RS256", "jwk-test-retired");
+
+  it("is refused without a call", async () => {
+    const app = await start();
+    const { session } = app.session();
+    const jwt = app.harness.fake.world.sign(session, {}, RETIRED);
+    const answer = await app.browser({ stytch_session_jwt: jwt }).get("/me", HEADERS);
+    expect([answer.status, answer.body.code]).toEqual([401, "invalid_token"]);
+    expect(app.harness.fake.asked()).toEqual([]);
+  });
+
+  it("is asked about once with unknownKey: ask, and replaced", async () => {
+    const app = await start({ store: { unknownKey: "ask" } });
+    const { session } = app.session();
+    const jwt = app.harness.fake.world.sign(session, {}, RETIRED);
+    const browser = app.browser({ stytch_session_jwt: jwt });
+    const answers = await Promise.all(Array.from({ length: 10 }, () => browser.copy().get("/me", HEADERS)));
+    expect(answers.map(({ status }) => status)).toEqual(Array.from({ length: 10 }, () => 200));
+    expect((await browser.get("/me", HEADERS)).body.member).toBe("member-test-bob-acme");
+    expect(browser.cookies.get("stytch_session_jwt")).not.toBe(jwt);
+    expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
+  });
+
+  it("R-01: is remembered when Stytch refuses it", async () => {
+    const app = await start({ store: { unknownKey: "ask" } });
+    const { session } = app.session();
+    const jwt = app.harness.fake.world.sign(session, { "https://stytch.com/session": { id: "x" } }, RETIRED);
+    for (let round = 0; round < 3; round += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const answer = await app.browser({ stytch_session_jwt: jwt }).get("/me", HEADERS);
+      expect(answer.status).toBe(401);
+      app.expire();
+    }
+    expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
+  });
+
+  it("R-01: signs nobody in as another when Stytch's answer is of another session", async () => {
+    const app = await start({ store: { unknownKey: "ask" } });
+    const { session } = app.session("bob");
+    const jwt = app.harness.fake.world.sign(session, { sub: "member-test-ada-acme" }, RETIRED);
+    const answer = await app.browser({ stytch_session_jwt: jwt }).get("/me", HEADERS);
+    expect([answer.status, answer.body.code]).toEqual([503, "store_unavailable"]);
+    expect(app.reached).toEqual([]);
+  });
+});
