@@ -86,7 +86,7 @@ describe("the declarations", () => {
 /** Packages that a built file imports; Node's own modules aside. */
 function specifiersOf(path: string): string[] {
   const text = withoutComments(read(path));
-  const found = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*["']([^"'\n]+)["']/g)];
+  const found = [...text.matchAll(/(?:\bfrom|\bimport|\bimport\(|(?<!\.)\brequire\()\s*["']([^"'\n]+)["']/g)];
   return found.map((match) => match[1] ?? "").filter((specifier) => !/^(?:\.|node:)/.test(specifier));
 }
 
