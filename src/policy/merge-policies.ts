@@ -59,11 +59,8 @@ function describeBoth(one: Policy, other: Policy): Pick<Policy, "describe"> {
 
 /** A role or a resource that both have is written twice: what it says adds up. */
 function joinDescriptions(one: PolicyDescription, other: PolicyDescription): PolicyDescription {
-  const isListed = one.resources !== undefined && other.resources !== undefined;
-  return {
-    roles: [...one.roles, ...other.roles],
-    resources: isListed ? [...(one.resources ?? []), ...(other.resources ?? [])] : undefined,
-  };
+  const resources = one.resources && other.resources && [...one.resources, ...other.resources];
+  return { roles: [...one.roles, ...other.roles], resources };
 }
 
 /** Policies share their sets of roles, so that there are few pairs to unite, whatever is asked. */

@@ -5,6 +5,18 @@ import { loadPolicy } from "../../../src/policy/load-policy.ts";
 
 const policy = definePolicy({ resources: { documents: ["read"] }, roles: {} });
 
+/** What another copy of the package might throw, if it were hostile. */
+function makeBranded(): Error {
+  return Object.defineProperties(new Error("hostile"), {
+    [Symbol.for("orgate.error")]: { value: true },
+    code: {
+      get() {
+        throw new Error("sprung");
+      },
+    },
+  });
+}
+
 beforeEach(() => {
   jest.useFakeTimers();
 });
@@ -48,6 +60,17 @@ describe("loadPolicy", () => {
       { reason: "policy_failed", retryAfter: 7 },
     ],
     ["a malformed policy", new ConfigurationError([]), { reason: "policy_invalid" }],
+    [
+      "a store that refuses the application",
+      new StoreUnavailableError({ misconfigured: true, reason: "unauthorized_credentials" }),
+      { reason: "policy_failed", misconfigured: "unauthorized_credentials" },
+    ],
+    [
+      "a store that refuses the application without a word",
+      new StoreUnavailableError({ misconfigured: true }),
+      { reason: "policy_failed", misconfigured: "policy_failed" },
+    ],
+    ["an error of ours that throws when it is looked at", makeBranded(), { reason: "policy_failed" }],
   ])("survives a loader that rejects with %s", async (_, thrown, expected) => {
     const reject = () => Promise.reject(thrown);
 

@@ -185,6 +185,23 @@ describe("createPolicySlot", () => {
     await expect(createSlot()()).resolves.toEqual({ status: "unavailable", retryAfter: expected });
   });
 
+  it("tells nobody to wait for a store that refuses the application, and tells the operator", async () => {
+    const refusal = new StoreUnavailableError({ misconfigured: true, reason: "unauthorized_credentials" });
+    answer = () => Promise.reject(refusal);
+    const get = createSlot();
+
+    await expect(get()).resolves.toEqual({ status: "unavailable", retryAfter: undefined });
+    expect(get()).toEqual({ status: "unavailable", retryAfter: undefined });
+    expect(calls).toBe(1);
+    expect(heard).toEqual([
+      { type: "misconfigured", reason: "unauthorized_credentials" },
+      { type: "unavailable", code: "store_unavailable", reason: "policy_failed", retryAfter: 1 },
+    ]);
+    answer = up(first);
+    now += 1;
+    await expect(get()).resolves.toEqual({ status: "found", policy: first });
+  });
+
   it("makes a clock that was set back neither trust the old one for longer nor wait for longer", async () => {
     const get = createSlot();
     await get();

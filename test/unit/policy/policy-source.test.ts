@@ -5,7 +5,7 @@ import type { Policy } from "../../../src/policy/policy.ts";
 
 const own = definePolicy({ resources: { documents: ["read"] }, roles: {} });
 
-function createSource(options: Pick<PolicySourceOptions, "policy" | "storePolicy">) {
+function createSource(options: Pick<PolicySourceOptions, "policy" | "storePolicy" | "byOrganization">) {
   return createPolicySource({
     ...options,
     clock: () => 1_000,
@@ -45,6 +45,18 @@ describe("createPolicySource", () => {
 
     expect(source.current).toBeUndefined();
     expect(source.get("org_acme")).toEqual({ status: "none" });
+  });
+
+  it("loads a store's policy once for all organizations, where it keeps no others", async () => {
+    const store = createStore();
+    const source = createSource({ storePolicy: store.storePolicy, byOrganization: false });
+
+    const lookup = await source.get("org_acme");
+    expect(lookup.status).toBe("found");
+    expect(source.get("org_globex")).toBe(lookup);
+    expect(source.get(undefined)).toBe(lookup);
+    expect(store.asked).toEqual([undefined]);
+    expect(store.signals[0]).toBeInstanceOf(AbortSignal);
   });
 
   it("loads the application's policy once for all organizations, before the store's", async () => {
