@@ -236,6 +236,18 @@ describe("signing out", () => {
   });
 });
 
+describe("R-35: an API key that WorkOS rejects", () => {
+  it.each([401, 403])("is our mistake, told as such (%i), and says nothing about anybody", async (status) => {
+    const { store, fake } = await start();
+    fake.fail("/user_management/", ({ answer }) => answer({ status, body: { message: "Unauthorized" } }), 2);
+
+    const rejected = { code: "store_unavailable", reason: "client_rejected" };
+    await expect(store.endSession({ sessionId: "s" }, CONTEXT)).rejects.toMatchObject(rejected);
+    const pending = { pendingAuthenticationToken: "p", userId: "user_ada" };
+    await expect(store.organizations(pending, CONTEXT)).rejects.toMatchObject(rejected);
+  });
+});
+
 describe("the full profile", () => {
   it("is the user and the organization as they are now; the roles are the session's", async () => {
     const harness = await start();
