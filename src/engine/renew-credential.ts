@@ -29,11 +29,13 @@ export async function renewCredential(engine: Engine, first: RenewalStep): Promi
     if (known?.answer.status === "unavailable" && known.answer.successor !== undefined) {
       return retryVerifying(engine, step, known.answer.successor);
     }
+    const isAccepted = known !== undefined && accepts(engine, step.question, known);
+    // A renewal under the credential's own key answers those as well who would ask under a key of their own.
+    if (isAccepted && !step.question.spendsRefreshToken) {
+      return conclude(engine, step, known.answer, step !== first);
+    }
     // An earlier renewal replaced the credential; what is stale now is its successor.
-    const next =
-      known === undefined || accepts(engine, step.question, known)
-        ? step
-        : continueFrom(engine, step, known.answer);
+    const next = known === undefined || isAccepted ? step : continueFrom(engine, step, known.answer);
     if (next.key !== step.key) {
       step = next;
       continue;

@@ -1,0 +1,74 @@
+import { describe, expect, it } from "@jest/globals";
+import { callStore } from "../../../src/engine/call-store.ts";
+import { OrgateError, StoreUnavailableError } from "../../../src/errors.ts";
+import { makeBench } from "../../support/engine-bench.ts";
+import { makeRequest } from "../../support/exchange.ts";
+
+const trap = new Proxy(new Error("trap"), {
+  get() {
+    throw new TypeError("sprung");
+  },
+});
+
+describe("callStore", () => {
+  it("answers with what the store says, told who the client is and when to stop", async () => {
+    const { engine } = makeBench({ ipAddress: () => "192.0.2.7" });
+    const request = makeRequest({ headers: { "User-Agent": "Test/1" } });
+    const reply = await callStore(engine, request, async (context) => context);
+    expect(reply).toMatchObject({
+      status: "answered",
+      value: { ipAddress: "192.0.2.7", userAgent: "Test/1" },
+    });
+    expect(reply.status === "answered" && reply.value.signal).toBeInstanceOf(AbortSignal);
+  });
+
+  it("tells a refusal from trouble", async () => {
+    const { engine, events } = makeBench();
+    const refusal = new OrgateError("organization_not_available", { reason: "left" });
+    expect(await callStore(engine, makeRequest(), () => Promise.reject(refusal))).toEqual({
+      status: "refused",
+      code: "organization_not_available",
+      reason: "left",
+    });
+    expect(events).toEqual([]);
+  });
+
+  it.each([
+    ["an error", new Error("down"), 5],
+    ["undefined", undefined, 5],
+    ["a string", "down", 5],
+    ["a trap", trap, 5],
+    ["trouble with a wait", new StoreUnavailableError({ retryAfter: 6.2 }), 7],
+    ["trouble with no wait", new StoreUnavailableError({ retryAfter: 0 }), 1],
+    ["an error of ours that is no refusal", new OrgateError("session_too_large"), 5],
+  ])("R-45: cannot know where the store throws %s, now or later", async (_, thrown, retryAfter) => {
+    for (const how of ["sync", "async"] as const) {
+      const { engine, events } = makeBench();
+      const reply = await callStore(engine, makeRequest(), () => {
+        // oxlint-disable-next-line typescript/only-throw-error
+        if (how === "sync") throw thrown;
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors
+        return Promise.reject(thrown);
+      });
+      expect(reply).toEqual({ status: "unavailable", retryAfter });
+      expect(events).toEqual([expect.objectContaining({ type: "unavailable", retryAfter })]);
+    }
+  });
+
+  it("R-35: counts for the breaker, and stops at it", async () => {
+    const { engine } = makeBench();
+    let calls = 0;
+    const fail = (): Promise<never> => {
+      calls += 1;
+      return Promise.reject(new StoreUnavailableError({ retryAfter: 9 }));
+    };
+    for (let time = 0; time < 5; time++) await callStore(engine, makeRequest(), fail);
+    expect(calls).toBe(3);
+    expect(await callStore(engine, makeRequest(), fail)).toEqual({ status: "unavailable", retryAfter: 9 });
+    const refused = makeBench();
+    for (let time = 0; time < 5; time++) {
+      await callStore(refused.engine, makeRequest(), () => Promise.reject(new OrgateError("sign_in_failed")));
+    }
+    expect(refused.engine.breaker.admit().status).toBe("go");
+  });
+});
