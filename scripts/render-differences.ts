@@ -33,7 +33,8 @@ with \`workos()\`.
 const STYTCH_HEAD = `## \`stytch\` 14.2.0
 
 The SDK: \`sessions.authenticateJwt()\`. The operation: \`authenticateJwt()\` of \`stytch()\`. The middleware: \`requireAuth()\`, or \`requirePermission()\`
-where there is a check, with the JWT as a bearer.
+where there is a check, with the JWT as a bearer. Not in the table, because it would take as long as it says: a Stytch that never answers. The SDK's \`timeout\`
+option does nothing, and it waits; orgate says 503 after 5 seconds at most.
 `;
 
 /** The whole document. */

@@ -41,6 +41,9 @@ export const STYTCH_SCENARIOS = {
       return side.present(resign(await mint(), header, hmac));
     },
   },
+  alg_ps256: {
+    run: async (side, { mint, key }) => side.present(await mint({ key: { ...key, algorithm: "PS256" } })),
+  },
   // The header and the claims.
   typ_absent: presents({ header: { typ: undefined } }),
   typ_at_jwt: presents({ header: { typ: "at+jwt" } }),
@@ -60,6 +63,7 @@ export const STYTCH_SCENARIOS = {
   no_organization: presents({ claims: { [ORGANIZATION]: undefined } }),
   no_roles: { ...presents({ session: { roles: undefined } }), question: { check: CHECK } },
   roles_text: { ...presents({ session: { roles: "a viewer or so" } }), question: { check: CHECK } },
+  roles_items: presents({ session: { roles: ["viewer", 7] } }),
   no_sub: presents({ claims: { sub: undefined } }),
   no_iat: presents({ claims: { iat: undefined } }),
   no_exp: presents({ claims: { exp: undefined } }),
@@ -69,6 +73,7 @@ export const STYTCH_SCENARIOS = {
     question: { check: { ...CHECK, action: "write" } },
   },
   custom_organization: presents({ claims: { organization_id: "org_globex" } }),
+  custom_namespace: presents({ claims: { "https://stytch.com/other": { roles: ["editor"] } } }),
   // The times.
   expired: presents(EXPIRED),
   just_expired: presents(() => ({ claims: { iat: now() - 301, nbf: now() - 301, exp: now() - 1 } })),
@@ -95,12 +100,17 @@ export const STYTCH_SCENARIOS = {
   max_age_negative: { ...presents({}), question: { maxAge: -1 } },
   max_age_nan: { ...presents({ ago: 200 }), question: { maxAge: Number.NaN } },
   max_age_text: { ...presents({}), question: { maxAge: "60" } },
+  max_age_null: { ...presents({ ago: 200 }), question: { maxAge: null } },
+  max_age_301: { ...presents({ ago: 200 }), question: { maxAge: 301 } },
   // The check.
   allowed: { ...presents({}), question: { check: CHECK } },
   allowed_expired: { ...presents(EXPIRED), question: { check: CHECK } },
   denied: { ...presents({}), question: { check: { ...CHECK, action: "write" } } },
   denied_expired: { ...presents(EXPIRED), question: { check: { ...CHECK, action: "write" } } },
   action_case: { ...presents({}), question: { check: { ...CHECK, action: "READ" } } },
+  action_star: { ...presents({}), question: { check: { ...CHECK, action: "*" } } },
+  action_prefix: { ...presents({}), question: { check: { ...CHECK, action: "rea" } } },
+  unknown_resource: { ...presents({}), question: { check: { ...CHECK, resource: "document" } } },
   other_organization: { ...presents({}), question: { check: { ...CHECK, organizationId: "org_globex" } } },
   slug: { ...presents({}), question: { check: { ...CHECK, organizationId: "acme" } } },
   policy_500: { ...presents({}), question: { check: CHECK }, spoil: failing("/rbac/", answerJson(500)) },
