@@ -22,6 +22,8 @@ Generated from \`test/differential\`, which runs every row on both, against one 
 
 *Cost* counts requests: **k**eys and **p**olicy are fetched once and kept for a while (every row starts with neither), **c**alls are paid for each
 time. A row without a reason: both decide alike, at the same cost of policies and calls. The SDKs' own retries are switched off.
+
+No row was run against a live service. WorkOS is played by a server of the tests, and Stytch by the authority's own router, both with faults on demand.
 `;
 
 const WORKOS_HEAD = `## \`@workos-inc/node\` 11.0.0
