@@ -101,7 +101,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect((await browser.get("/me", HEADERS)).body.member).toBe("member-test-ada-globex");
   });
 
-  it("R-01: a made-up session token costs one call, and none when it comes again", async () => {
+  it("R-29: a made-up session token costs one call, and none when it comes again", async () => {
     const app = await start();
     const browser = app.browser({ stytch_session: "made-up" });
     const thief = browser.copy();
@@ -113,7 +113,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("R-01: a flood of made-up session tokens closes their way for a while, and nobody else's", async () => {
+  it("R-29: a flood of made-up session tokens closes their way for a while, and nobody else's", async () => {
     const app = await start();
     const { jwt } = app.session();
     for (let index = 0; index < 100; index += 1) {
@@ -155,7 +155,7 @@ describe("a JWT whose key is gone", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("R-01: is remembered when Stytch refuses it", async () => {
+  it("R-31: is remembered when Stytch refuses it", async () => {
     const app = await start({ store: { unknownKey: "ask" } });
     const { session } = app.session();
     const jwt = app.harness.fake.world.sign(session, { "https://stytch.com/session": { id: "x" } }, RETIRED);
@@ -168,7 +168,7 @@ describe("a JWT whose key is gone", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("R-01: signs nobody in as another when Stytch's answer is of another session", async () => {
+  it("R-09: signs nobody in as another when Stytch's answer is of another session", async () => {
     const app = await start({ store: { unknownKey: "ask" } });
     const { session } = app.session("bob");
     const jwt = app.harness.fake.world.sign(session, { sub: "member-test-ada-acme" }, RETIRED);

@@ -1,0 +1,107 @@
+import { describe, expect, it } from "@jest/globals";
+import type { StoreAnswer } from "../../../src/engine/store-answer.ts";
+import { openUnvouchedDesk, type UnvouchedDesk } from "../../../src/engine/unvouched.ts";
+
+const REJECTED: StoreAnswer = { status: "rejected", reason: "invalid_session_token" };
+const ENDED: StoreAnswer = { status: "ended", reason: "session_not_found" };
+const TROUBLE: StoreAnswer = { status: "unavailable", reason: "timeout", retryAfter: 5 };
+
+interface Setup {
+  readonly desk: UnvouchedDesk;
+  readonly asked: string[];
+  now: number;
+  readonly ask: (key: string, answer?: StoreAnswer) => Promise<StoreAnswer>;
+}
+
+function setUp(): Setup {
+  const asked: string[] = [];
+  const setup: Setup = {
+    desk: openUnvouchedDesk(() => setup.now),
+    asked,
+    now: 1_800_000_000,
+    ask: (key, answer = REJECTED) =>
+      setup.desk.ask(key, async () => {
+        asked.push(key);
+        return answer;
+      }),
+  };
+  return setup;
+}
+
+async function refuseMany(setup: Setup, times: number): Promise<void> {
+  for (let index = 0; index < times; index += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
+    await setup.ask(`made-up-${index}-${setup.now}`);
+  }
+}
+
+describe("what nothing vouches for", () => {
+  it.each([REJECTED, ENDED])("R-29: is asked about once when it is refused: %j", async (answer) => {
+    const setup = setUp();
+    expect(await setup.ask("a", answer)).toEqual(answer);
+    setup.now += 86_400;
+    expect(await setup.ask("a", TROUBLE)).toEqual(answer);
+    expect(setup.asked).toEqual(["a"]);
+  });
+
+  it("is asked about again after trouble, for trouble says nothing of it", async () => {
+    const setup = setUp();
+    await setup.ask("a", TROUBLE);
+    await setup.ask("a", ENDED);
+    expect(setup.asked).toEqual(["a", "a"]);
+  });
+
+  it("R-29: is let through no more after a hundred refusals within a minute, for what is left of it", async () => {
+    const setup = setUp();
+    await refuseMany(setup, 50);
+    setup.now += 20;
+    await refuseMany(setup, 50);
+    setup.now += 10.5;
+    const closed = await setup.ask("one more");
+    expect(closed).toEqual({ status: "unavailable", reason: "unvouched_flood", retryAfter: 30 });
+    expect(setup.asked).toHaveLength(100);
+    setup.now += 30;
+    expect(await setup.ask("one more")).toEqual(REJECTED);
+  });
+
+  it("R-29: keeps repeating what it knows while it is closed", async () => {
+    const setup = setUp();
+    await setup.ask("known", ENDED);
+    await refuseMany(setup, 99);
+    expect(await setup.ask("known")).toEqual(ENDED);
+  });
+
+  it("is not closed for longer by a clock that was set back", async () => {
+    const setup = setUp();
+    await refuseMany(setup, 100);
+    setup.now -= 3_600;
+    expect(await setup.ask("one more")).toEqual(REJECTED);
+  });
+
+  it("R-29: has at most fifty calls under way, whatever becomes of them", async () => {
+    const setup = setUp();
+    const { promise, resolve, reject } = withResolvers();
+    const held = Array.from({ length: 50 }, (_, index) =>
+      setup.desk.ask(`held-${index}`, () => promise).catch(() => undefined),
+    );
+    expect(await setup.ask("one more")).toMatchObject({ status: "unavailable", retryAfter: 1 });
+    reject(new Error("the store failed"));
+    await Promise.all(held);
+    expect(await setup.ask("one more")).toEqual(REJECTED);
+    resolve(REJECTED);
+  });
+});
+
+function withResolvers(): {
+  readonly promise: Promise<StoreAnswer>;
+  readonly resolve: (answer: StoreAnswer) => void;
+  readonly reject: (error: Error) => void;
+} {
+  let resolve: (answer: StoreAnswer) => void = () => undefined;
+  let reject: (error: Error) => void = () => undefined;
+  const promise = new Promise<StoreAnswer>((onResolve, onReject) => {
+    resolve = onResolve;
+    reject = onReject;
+  });
+  return { promise, resolve, reject };
+}
