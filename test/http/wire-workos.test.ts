@@ -547,17 +547,62 @@ describe("sessions and memberships", () => {
     expect((await list(["pending"])).data).toEqual([]);
   });
 
+  it("tells of the user and the organization as they are now", async () => {
+    const { workos } = await setUp();
+    expect(await workos.userManagement.getUser("user_ada")).toMatchObject({
+      object: "user",
+      id: "user_ada",
+      email: "ada@example.com",
+      firstName: "Ada",
+      metadata: { timezone: "Europe/London" },
+    });
+    expect(await workos.organizations.getOrganization("org_acme")).toMatchObject({
+      object: "organization",
+      id: "org_acme",
+      name: "Acme",
+      externalId: "ext-acme",
+      domains: [],
+      metadata: {},
+    });
+    const gone = [
+      workos.userManagement.getUser("user_nobody"),
+      workos.userManagement.getUser("__proto__"),
+      workos.organizations.getOrganization("org_nowhere"),
+      workos.organizations.getOrganization("__proto__"),
+    ];
+    const refusals = await Promise.all(gone.map((call) => refusal(call)));
+    expect(refusals.map(({ status, code }) => [status, code])).toEqual(
+      gone.map(() => [404, "entity_not_found"]),
+    );
+  });
+
+  it.each(["", "Bearer sk_test_0123456789abcdeX"])(
+    "leaves the application its own pages of organizations: %p",
+    async (authorization) => {
+      const world = makeWireWorld();
+      worlds.push(world);
+      const router = world.authority.workosRouter({ clientId: CLIENT_ID, apiKey: API_KEY });
+      const server = await serve((request, response) =>
+        router(request, response, () => response.end("the application's")),
+      );
+      servers.push(server);
+      const answer = await server.send({ path: "/organizations/org_acme", headers: { authorization } });
+      expect([answer.status, answer.body]).toEqual([200, "the application's"]);
+    },
+  );
+
   it("is for the holder of the API key", async () => {
     const { server } = await setUp();
     const address = { apiHostname: "127.0.0.1", port: server.port, https: false, maxRetries: 0 };
     const impostor = new WorkOS("sk_test_0123456789abcdeX", { clientId: CLIENT_ID, ...address });
     const calls = [
+      impostor.userManagement.getUser("user_bob"),
       impostor.userManagement.listSessions("user_bob"),
       impostor.userManagement.listOrganizationMemberships({ userId: "user_bob" }),
       impostor.userManagement.revokeSession({ sessionId: "session_x" }),
     ];
     const refusals = await Promise.all(calls.map((call) => refusal(call)));
-    expect(refusals.map(({ status }) => status)).toEqual([401, 401, 401]);
+    expect(refusals.map(({ status }) => status)).toEqual([401, 401, 401, 401]);
   });
 });
 

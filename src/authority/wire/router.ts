@@ -30,6 +30,8 @@ export interface WireRoute {
   readonly path: string;
   /** Says who may read the answer from a cache. @defaultValue nobody */
   readonly cacheControl?: string;
+  /** Where it is false, the path is the application's own. @defaultValue every request */
+  isFor?(request: IncomingMessage): boolean;
   /** `undefined`: the response is somebody else's by now. */
   handle(call: WireCall): Promise<WireAnswer | undefined>;
 }
@@ -55,7 +57,8 @@ export function createWireRouter({ routes, refuse }: WireProtocol): WireMiddlewa
     const { path, query } = splitTarget(request.url ?? "");
     const onPath = table.flatMap((route) => {
       const segments = matchPath(route.pattern, path);
-      return segments === undefined ? [] : [{ route, segments }];
+      if (segments === undefined || route.isFor?.(request) === false) return [];
+      return [{ route, segments }];
     });
     if (onPath.length === 0) {
       if (next === undefined) send(request, response, { status: 404, body: { message: "Not Found" } });

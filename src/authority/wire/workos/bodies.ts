@@ -10,7 +10,6 @@ type Body = Readonly<Record<string, unknown>>;
 
 /** The user, by the further fields that the directory keeps in camelCase; what it does not say is `null`, or false. */
 export function toUserBody(user: DirectoryUser): Body {
-  const metadata = user["metadata"];
   return {
     object: "user",
     id: user.id,
@@ -23,8 +22,22 @@ export function toUserBody(user: DirectoryUser): Body {
     last_sign_in_at: textOf(user["lastSignInAt"]),
     locale: textOf(user["locale"]),
     external_id: textOf(user["externalId"]),
-    metadata: typeof metadata === "object" && metadata !== null ? metadata : {},
+    metadata: metadataOf(user),
     ...toTimes(user),
+  };
+}
+
+/** The organization, by the further fields that the directory keeps in camelCase. Its domains are not known here. */
+export function toOrganizationBody(organization: DirectoryOrganization): Body {
+  return {
+    object: "organization",
+    id: organization.id,
+    name: organization.name,
+    allow_profiles_outside_organization: organization["allowProfilesOutsideOrganization"] === true,
+    domains: [],
+    external_id: textOf(organization["externalId"]),
+    metadata: metadataOf(organization),
+    ...toTimes(organization),
   };
 }
 
@@ -81,6 +94,10 @@ export function toMembershipBody(membership: DirectoryMembership, organization: 
 
 function toImpersonatorBody({ email, reason }: Impersonator): Body {
   return { email, reason: reason ?? null };
+}
+
+function metadataOf({ metadata }: Readonly<Record<string, unknown>>): object {
+  return typeof metadata === "object" && metadata !== null ? metadata : {};
 }
 
 function toTimes(entity: object): Body {

@@ -27,7 +27,12 @@ export function authenticateClient(
 }
 
 /** Lets only the holder of the API key through. */
-export function requireApiKey({ apiKey }: WorkosRouterOptions, request: IncomingMessage): void {
+export function requireApiKey(options: WorkosRouterOptions, request: IncomingMessage): void {
+  if (!holdsApiKey(options, request)) throw unauthorized();
+}
+
+/** Whether a request comes from the holder of the API key. */
+export function holdsApiKey({ apiKey }: WorkosRouterOptions, request: IncomingMessage): boolean {
   const given = readBearer(request);
-  if (given === undefined || !isSameSecret(given, apiKey)) throw unauthorized();
+  return given !== undefined && isSameSecret(given, apiKey);
 }

@@ -4,11 +4,31 @@ import { listSessions, revoke } from "../../revoke.ts";
 import { parseSessionId } from "../../session-id.ts";
 import { fieldsOfQuery, readOptionalText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
-import { toMembershipBody, toSessionBody } from "./bodies.ts";
+import { toMembershipBody, toOrganizationBody, toSessionBody, toUserBody } from "./bodies.ts";
 import { notFound } from "./errors.ts";
 import { toPage } from "./lists.ts";
 import { WireRefusal } from "../wire-refusal.ts";
 import type { WorkosRouterOptions } from "./workos-router-options.ts";
+
+/** `GET /user_management/users/:id` */
+export async function answerUser(
+  { directory }: AuthorityContext,
+  { segments: [userId = ""] }: WireCall,
+): Promise<WireAnswer> {
+  const user = await directory.user(userId);
+  if (user === undefined) throw notFound("User");
+  return { status: 200, body: toUserBody(user) };
+}
+
+/** `GET /organizations/:id` */
+export async function answerOrganization(
+  { directory }: AuthorityContext,
+  { segments: [organizationId = ""] }: WireCall,
+): Promise<WireAnswer> {
+  const organization = await directory.organization(organizationId);
+  if (organization === undefined) throw notFound("Organization");
+  return { status: 200, body: toOrganizationBody(organization) };
+}
 
 /** `GET /user_management/users/:id/sessions` */
 export async function answerSessions(

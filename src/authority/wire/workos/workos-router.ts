@@ -6,7 +6,7 @@ import { describeRequest, openRequest } from "./authorization-request.ts";
 import type { AuthorizationRequest } from "./authorization-request.ts";
 import { answerAuthorize } from "./authorize.ts";
 import { createDialect } from "./claims.ts";
-import { requireApiKey } from "./client.ts";
+import { holdsApiKey, requireApiKey } from "./client.ts";
 import { completeAuthorization, refuseAuthorization } from "./complete-authorization.ts";
 import type {
   AuthorizationAnswer,
@@ -15,7 +15,14 @@ import type {
 } from "./complete-authorization.ts";
 import { notFound, refuseWorkos } from "./errors.ts";
 import { answerGrant } from "./grants.ts";
-import { answerLogout, answerMemberships, answerRevoke, answerSessions } from "./management.ts";
+import {
+  answerLogout,
+  answerMemberships,
+  answerOrganization,
+  answerRevoke,
+  answerSessions,
+  answerUser,
+} from "./management.ts";
 import { checkWorkosOptions } from "./workos-router-options.ts";
 import type { WorkosRouterOptions } from "./workos-router-options.ts";
 
@@ -100,6 +107,18 @@ function listKeyedRoutes(context: AuthorityContext, options: WorkosRouterOptions
       method: "POST",
       path: "/user_management/sessions/revoke",
       handle: (call) => answerRevoke(context, call),
+    },
+    {
+      method: "GET",
+      path: "/user_management/users/:",
+      handle: (call) => answerUser(context, call),
+    },
+    {
+      method: "GET",
+      path: "/organizations/:",
+      // Applications have pages at such a path.
+      isFor: (request) => holdsApiKey(options, request),
+      handle: (call) => answerOrganization(context, call),
     },
     {
       method: "GET",
