@@ -1,0 +1,23 @@
+import { describe, expect, it } from "@jest/globals";
+import { sessionStoreContract } from "../../src/testing/store-contract.ts";
+import { makeStytchWireHarness } from "../support/wire-harness.ts";
+
+const skipped = new Map<string, string>();
+const tests = sessionStoreContract(() => makeStytchWireHarness(), {
+  onSkipped: (name, lacks) => void skipped.set(name, lacks),
+});
+
+describe("the store for Stytch, over the authority's router, keeps the store contract", () => {
+  it.each(tests)("$name", async ({ name, run }) => {
+    const result = await run();
+
+    expect(result).toBe(skipped.has(name) ? "skipped" : "passed");
+  });
+
+  it("in everything but what Stytch's protocol has no word for", () => {
+    expect([...new Set(skipped.values())].toSorted()).toEqual([
+      "SessionStore.onInvalidated",
+      "SessionStore.profile",
+    ]);
+  });
+});
