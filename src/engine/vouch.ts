@@ -120,15 +120,15 @@ export function interpretClaims(
     verifiedAt,
     sessionExpiresAt,
     checkedEpoch: -1,
+    roles: shareRoles(memberSession.roles),
+    organizationId: memberSession.organizationId,
+    permissions: frozenCopy(permissions),
+    via,
     memberSession: frozenCopy(memberSession),
     member: frozenCopy(member),
     organization: frozenCopy(organization),
     authenticatedAt,
     subject: claims.sub,
-    roles: shareRoles(memberSession.roles),
-    organizationId: memberSession.organizationId,
-    permissions: frozenCopy(permissions),
-    via,
   };
 }
 

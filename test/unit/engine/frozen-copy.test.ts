@@ -17,6 +17,21 @@ describe("frozenCopy", () => {
     expect(copy.list).toEqual([{ deep: { deeper: 1 } }]);
   });
 
+  it("shares what is frozen through, and copies what only looks it", () => {
+    const [frozen, shallow] = [
+      Object.freeze({ list: Object.freeze([Object.freeze({ deep: 1 })]) }),
+      Object.freeze({ list: Object.freeze([{ deep: 1 }]) }),
+    ];
+    const dated = Object.freeze([Object.freeze(new Date(0))]);
+    const copy = frozenCopy({ frozen, shallow, dated });
+    expect(copy.frozen).toBe(frozen);
+    shallow.list[0]!.deep = 2;
+    expect(copy.shallow).toEqual({ list: [{ deep: 1 }] });
+    expect(copy.dated).toEqual([new Date(0)]);
+    expect(frozenCopy(dated)).toEqual(dated);
+    expect(frozenCopy(frozen.list)).toBe(frozen.list);
+  });
+
   it("shares what is no plain data", () => {
     const [date, map] = [new Date(0), new Map()];
     expect(frozenCopy({ date, map })).toEqual({ date, map });
