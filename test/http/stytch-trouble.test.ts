@@ -180,6 +180,19 @@ describe("a secret that is wrong", () => {
     expect(JSON.stringify(app.events)).not.toMatch(/secret-test|canary|request-id/);
   });
 
+  it.each([
+    ["another type", refused(401, "user_unauthenticated")],
+    ["no type at all", { status: 401, body: { message: "Unauthorized" } }],
+  ])("is what every 401 says, one with %s included", async (_what, answer) => {
+    const app = await start();
+    const { jwt } = app.session();
+    app.expire();
+    app.harness.fake.fail("/sessions/authenticate", say(answer));
+    const refusal = await request(app.listener).get("/me").set("Authorization", bearerOf(jwt));
+    expect([refusal.status, refusal.headers["retry-after"]]).toEqual([503, undefined]);
+    expect(app.events).toContainEqual(expect.objectContaining({ type: "misconfigured" }));
+  });
+
   it("denies no permission: the policy cannot be known", async () => {
     const app = await start(WRONG);
     const { jwt } = app.session("ada");
