@@ -27,10 +27,14 @@ function toItem(text) {
 async function keepLooking() {
   // A tab in the background needs no numbers; whoever has signed out elsewhere needs none either.
   const goesOn = document.hidden || (await look().catch(() => true));
-  if (goesOn) setTimeout(keepLooking, 1000);
+  if (goesOn) lookSoon();
 }
 
-if (parts.length > 0) setTimeout(keepLooking, 1000);
+function lookSoon() {
+  setTimeout(() => void keepLooking(), 1000);
+}
+
+if (parts.length > 0) lookSoon();
 
 // Menus close when attention goes elsewhere.
 const menus = document.querySelectorAll("details.menu");
