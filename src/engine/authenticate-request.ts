@@ -13,9 +13,6 @@ import { clearPresented, deliver } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
 import { equipExchange, pinHeaders } from "./equip-exchange.ts";
 
-/** Records that do not hold their answer yet: whoever asks about the same request meanwhile waits for it. */
-const underWay = new WeakMap<RequestRecord, Promise<RequestRecord>>();
-
 /**
  * Finds out who is asking, and attaches it.
  *
@@ -30,7 +27,7 @@ export function authenticateRequest(
   const known = recordOf(request, engine);
   if (known !== undefined) {
     equipExchange(request, response, known);
-    return underWay.get(known) ?? known;
+    return known.settling ?? known;
   }
   const { options } = engine;
   const reading = readCredential(request, options.sources);
@@ -44,9 +41,8 @@ export function authenticateRequest(
   }
   const session = serveVerified(engine, credentialKey(credential.kind, credential.value));
   if (session === undefined) {
-    const slowly = authenticateSlowly(engine, record, { request, response });
-    underWay.set(record, slowly);
-    return slowly;
+    record.settling = authenticateSlowly(engine, record, { request, response });
+    return record.settling;
   }
   record.session = session;
   tellAuthenticated(engine, record);
@@ -85,7 +81,7 @@ export async function refreshRequest(
     ...demands,
     arrivedAt: record.arrivedAt,
     mayServeStale: isSafeMethod(request),
-    client: describeClient(engine.options, request),
+    client: () => describeClient(engine.options, request),
   };
   try {
     deliver(engine, record, await authenticateCredential(engine, record.credential, question), request);
@@ -121,6 +117,7 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",
     presentCookies: presentCookies(reading, request.headers.cookie, options.sources),
+    settling: undefined,
     state: undefined,
     session: undefined,
     source: "local",

@@ -14,6 +14,7 @@ export function presentCookies(
 ): readonly string[] {
   if (reading.status === "none") return NO_COOKIES;
   const { cookieName, cookieNames } = reading.status === "found" ? reading.credential : reading;
+  if (cookieName === undefined) return cookieNames;
   const isPaired = sources.some((source) => isUnsealed(source) && source.cookieName === cookieName);
   if (!isPaired) return cookieNames;
   return sources.flatMap((source) => (isUnsealed(source) ? findCookie(header, source.cookieName).names : []));

@@ -15,7 +15,8 @@ export interface Question {
   readonly mayServeStale: boolean;
   /** Without a response there is nowhere to put a rotated pair, so no refresh token is spent. */
   readonly spendsRefreshToken: boolean;
-  readonly client: Pick<StoreContext, "ipAddress" | "userAgent">;
+  /** Asked only when the store is: finding out costs something. */
+  readonly client: () => Pick<StoreContext, "ipAddress" | "userAgent">;
 }
 
 /** What came of a credential. */

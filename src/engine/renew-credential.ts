@@ -66,7 +66,7 @@ function askOnce(engine: Engine, step: RenewalStep): Promise<RenewalResult<Numbe
   const { spendsRefreshToken, client } = question;
   const vouched = spendsRefreshToken ? step.vouched : withholdRefreshToken(step.vouched);
   const extendBy = engine.options.sessionDuration;
-  const context = { ...client, ...(extendBy !== undefined && { extendBy }) };
+  const context = { ...client(), ...(extendBy !== undefined && { extendBy }) };
   return engine.renewer.renew({
     key: spendsRefreshToken ? key : bareKey(step),
     accepts: (settled) => accepts(engine, question, settled),

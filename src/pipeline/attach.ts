@@ -26,6 +26,8 @@ export interface RequestRecord {
   readonly hasCredential: boolean;
   /** Every session cookie present, whole or in chunks. */
   readonly presentCookies: readonly string[];
+  /** While the answer is still being found out: whoever asks about the same request meanwhile waits for it. */
+  settling?: Promise<RequestRecord> | undefined;
   /** Absent while a verified session says it all: the state is then made when somebody asks. */
   state: AuthState | undefined;
   session: VerifiedSession | undefined;
