@@ -39,11 +39,12 @@ export const PUBLIC_NAMES: Readonly<Record<string, PublicNames>> = {
       AuthenticateInput AuthenticateJwtInput AuthenticateJwtResult AuthenticateSessionInput
       AuthenticateSessionOptions AuthenticateSessionResult AuthenticateWithOrganizationSelectionInput
       AuthenticateWithRefreshTokenInput AuthenticationMethod AuthenticationResult Authority
-      AuthorityOptions AuthorityStore AuthorizationCheck CollectionName Directory DirectoryChange
+      AuthorityOptions AuthorityStore AuthorizationAnswer AuthorizationCheck AuthorizationRefusal
+      AuthorizationRequest AuthorizationSubject CollectionName Directory DirectoryChange
       DirectoryMembership DirectoryOrganization DirectoryUser ExchangeInput Invitation InviteInput
       MemoryDirectory MemoryDirectoryInput MemoryRepositoryOptions Repository RequestOrigin
-      RevokeTarget SealRequest SessionReference SessionSummary SessionsTarget StepUpInput Versioned
-      WriteOptions
+      RevokeTarget SealRequest SessionReference SessionSummary SessionsTarget StepUpInput StytchRouter
+      StytchRouterOptions Versioned WorkosRouter WorkosRouterOptions WorkosSignInHandler WriteOptions
     `),
   },
   "./workos": {
