@@ -158,6 +158,11 @@ function respond(engine: Engine, exchange: Exchange, denial: Denial, answer: Den
   sendJson(response, status, problem, "application/problem+json");
 }
 
+/** The cookie that notices a browser going round in circles. */
+export function bounceCookieName(secure: boolean): string {
+  return secure ? "__Host-orgate-bounce" : "orgate-bounce";
+}
+
 /** Redirects; but a browser that was sent away from this very page a moment ago is in a loop, and is told so. */
 function bounce(
   engine: Engine,
@@ -166,7 +171,7 @@ function bounce(
   target: string,
 ): void {
   const { cookie, secure, clock } = engine.options;
-  const name = secure ? "__Host-orgate-bounce" : "orgate-bounce";
+  const name = bounceCookieName(secure);
   const page = createHash("sha256").update(requestedUrl(request)).digest("base64url").slice(0, 16);
   const seen = findCookie(request.headers.cookie, name);
   const [lastPage, lastAt] = seen.status === "found" ? seen.value.split(".") : [];

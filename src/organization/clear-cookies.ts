@@ -1,4 +1,5 @@
 import { clearAllForms, setCookie } from "../engine/deliver.ts";
+import { bounceCookieName } from "../engine/deny.ts";
 import type { Engine } from "../engine/engine.ts";
 import { clearCookieLine } from "../http/cookies.ts";
 import { findCookie } from "../pipeline/find-cookie.ts";
@@ -20,7 +21,9 @@ export function clearEveryCookie(engine: Engine, { request, record }: Visit): vo
     for (const form of new Set([name, ...present])) clearAllForms(engine, record, form);
   }
   clearPending(engine, request, record);
-  for (const { name } of presentFlows(engine, request)) {
+  const flows = presentFlows(engine, request).map(({ name }) => name);
+  const bounce = findCookie(request.headers.cookie, bounceCookieName(engine.options.secure)).names;
+  for (const name of [...flows, ...bounce]) {
     setCookie(record, name, clearCookieLine(name, ownCookieAttributes(engine.options)));
   }
 }
