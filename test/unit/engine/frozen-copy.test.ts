@@ -32,6 +32,21 @@ describe("frozenCopy", () => {
     expect(frozenCopy(frozen.list)).toBe(frozen.list);
   });
 
+  it("shares what is frozen through already, and copies what only looks it", () => {
+    const claims = Object.freeze({ roles: Object.freeze(["viewer"]), nested: Object.freeze({ a: 1 }) });
+    expect(frozenCopy({ claims }).claims).toBe(claims);
+    const list = Object.freeze([Object.freeze(["a"])]);
+    expect(frozenCopy(list)).toBe(list);
+
+    const shallow = Object.freeze({ roles: ["viewer"], list: Object.freeze([{ deep: 1 }]) });
+    const copy = frozenCopy(shallow);
+    expect(copy).toEqual(shallow);
+    expect([copy.roles, copy.list, copy.list[0]].map(Object.isFrozen)).toEqual([true, true, true]);
+    expect([Object.isFrozen(shallow.roles), Object.isFrozen(shallow.list[0])]).toEqual([false, false]);
+    const holder = Object.freeze({ date: new Date(0) });
+    expect(frozenCopy(holder)).toEqual(holder);
+  });
+
   it("shares what is no plain data", () => {
     const [date, map] = [new Date(0), new Map()];
     expect(frozenCopy({ date, map })).toEqual({ date, map });
