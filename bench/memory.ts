@@ -1,0 +1,74 @@
+import { createEngine } from "../src/engine/engine.ts";
+import { interpretClaims } from "../src/engine/vouch.ts";
+import { resolveOptions } from "../src/options/resolve-options.ts";
+import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/pipeline/verified-cache.ts";
+import type { VerifiedClaims } from "../src/stores/token-profile.ts";
+import type { Row } from "./table.ts";
+import { PASSWORD, type World } from "./world.ts";
+
+/** Most bytes per session beside the attached objects. */
+const MOST_BYTES = 512;
+
+/** Bytes of heap that a cached session takes: alone, and with the member, organization and session that are attached. */
+export function measureMemory(world: World, sessions: number): readonly Row[] {
+  const claims = claimsOf(world.sessions[0]?.accessToken ?? "");
+  const { authority: store, issuer: baseUrl } = world;
+  const engine = createEngine(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
+  const read = (index: number): VerifiedSession => {
+    const session = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
+    if (session === undefined) throw new Error("the claims are no session");
+    return session;
+  };
+  const { member, organization, memberSession } = read(0);
+  const alone = bytesPerSession(sessions, (index) =>
+    Object.assign(read(index), { member, organization, memberSession }),
+  );
+  const whole = bytesPerSession(sessions, read);
+  const of = `${sessions.toLocaleString("en")} sessions`;
+  return [
+    { what: `cached session, ${of}`, ...asMeasured(alone), target: MOST_BYTES },
+    { what: "... with the attached objects", ...asMeasured(whole) },
+  ];
+}
+
+function asMeasured({ heap, external }: Bytes): Pick<Row, "measured" | "unit" | "digits" | "note"> {
+  const measured = { median: heap, low: heap, high: heap };
+  return { measured, unit: "B", digits: 0, note: `${external.toFixed(0)} B more outside of the heap` };
+}
+
+interface Bytes {
+  readonly heap: number;
+  readonly external: number;
+}
+
+function bytesPerSession(sessions: number, make: (index: number) => VerifiedSession): Bytes {
+  const before = usedMemory();
+  const cache = createVerifiedCache(sessions);
+  for (let index = 0; index < sessions; index += 1) {
+    cache.set(credentialKey("bearer", `credential ${index}`), make(index));
+  }
+  const after = usedMemory();
+  if (cache.size !== sessions) throw new Error(`${cache.size} sessions in the cache`);
+  return {
+    heap: (after.heapUsed - before.heapUsed) / sessions,
+    external: (after.external - before.external) / sessions,
+  };
+}
+
+function usedMemory(): NodeJS.MemoryUsage {
+  if (globalThis.gc === undefined) throw new Error("run with --expose-gc");
+  globalThis.gc();
+  globalThis.gc();
+  return process.memoryUsage();
+}
+
+function claimsOf(token: string): string {
+  return Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
+}
+
+/** The claims of another member: parsed anew, so that nothing of them is shared by accident. */
+function renumber(claims: string, index: number): VerifiedClaims {
+  const parsed = JSON.parse(claims) as VerifiedClaims & { readonly sid: string };
+  const custom = { custom_claims: { plan: "team" } };
+  return { ...parsed, ...custom, sub: `user_${index}`, sid: `session_${index}_of_the_benchmark` };
+}
