@@ -1,7 +1,7 @@
 import { createJsonClient, unavailableError } from "../http-client.ts";
 import type { JsonObject, JsonReply } from "../json-reply.ts";
 import type { WorkosSettings } from "./resolve-options.ts";
-import { trouble } from "./trouble.ts";
+import { clientRejected, trouble } from "./trouble.ts";
 import { MISCONFIGURED, readErrorCode } from "./error-codes.ts";
 import { readAuthentication, type Authentication } from "./read-authentication.ts";
 
@@ -58,7 +58,7 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
     async call(method, path, options, body) {
       const reply = await http.send({ method, path, ...options, ...(body !== undefined && { body }) });
       if (reply.status === "unavailable") throw unavailableError(reply);
-      if (reply.httpStatus === 401 || reply.httpStatus === 403) throw trouble("client_rejected");
+      if (reply.httpStatus === 401 || reply.httpStatus === 403) throw clientRejected();
       return reply;
     },
   };
@@ -77,7 +77,7 @@ function readGrantReply(reply: JsonReply): GrantReply {
   }
   const code = readErrorCode(body);
   // Without a code nothing is said about the user: a wrong key (401), a wrong address (404).
-  if (code === undefined) throw trouble(httpStatus === 401 ? "client_rejected" : "request_rejected");
-  if (MISCONFIGURED.has(code)) throw trouble("client_rejected");
+  if (code === undefined) throw httpStatus === 401 ? clientRejected() : trouble("request_rejected");
+  if (MISCONFIGURED.has(code)) throw clientRejected();
   return { status: "refused", code, body };
 }

@@ -171,6 +171,12 @@ describe("what WorkOS says of a session", () => {
     expect(await renew()).toMatchObject({ status: "active" });
   });
 
+  it("says that the application itself is refused, which no waiting mends", async () => {
+    answerNext(oauth(401, "invalid_client"));
+
+    await expect(renew()).rejects.toMatchObject({ reason: "client_rejected", misconfigured: true });
+  });
+
   it("comes with when to ask again", async () => {
     answerNext({ status: 503, body: {}, headers: { "retry-after": "17" } });
 
