@@ -10,6 +10,7 @@ import { callStore } from "./call-store.ts";
 import type { Engine } from "./engine.ts";
 import { frozenCopy } from "./frozen-copy.ts";
 import { lookAt } from "./mounted-record.ts";
+import { tellOthers } from "./tell-others.ts";
 import { vouchFor } from "./vouch.ts";
 
 /** Who is asking, as a union. */
@@ -121,7 +122,7 @@ function errorOf(state: AuthState): OrgateError {
 
 /** Makes the target's next request ask the store, here and in every other process. */
 export async function invalidateTarget(engine: Engine, target: Invalidation): Promise<void> {
-  const { clock, coordinator } = engine.options;
+  const { clock } = engine.options;
   const names = ["sessionId", "memberId", "userId", "organizationId"] as const;
   const given = names.filter((name) => typeof (target as Record<string, unknown>)[name] === "string");
   if (given.length !== 1) {
@@ -142,5 +143,5 @@ export async function invalidateTarget(engine: Engine, target: Invalidation): Pr
     type: "revoked",
     by: given[0]?.replace("Id", "") as "session" | "member" | "user" | "organization",
   });
-  await coordinator.publish({ target, at, effect: "ask" });
+  await tellOthers(engine, { target, at, effect: "ask" });
 }

@@ -1,7 +1,7 @@
 import type { Engine } from "../engine/engine.ts";
 import { callStore } from "../engine/call-store.ts";
 import { presentedSession } from "../engine/current-credential.ts";
-import type { InvalidationMessage } from "../coordination/coordinator.ts";
+import { tellOthers } from "../engine/tell-others.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Visit } from "./visit.ts";
 
@@ -14,15 +14,6 @@ export async function endHere(
   engine.invalidations.refuse(sessionId, effect);
   engine.profiles.delete(sessionId);
   await tellOthers(engine, { target: { sessionId }, at: engine.options.clock(), effect });
-}
-
-/** Tells the other processes. Trouble with that is no reason to fail: their bound is the age of a token. */
-export async function tellOthers({ options, events }: Engine, message: InvalidationMessage): Promise<void> {
-  try {
-    await options.coordinator.publish(message);
-  } catch {
-    events.emit({ type: "misconfigured", reason: "coordinator_failed" });
-  }
 }
 
 /** What took the place of the credential presented. */

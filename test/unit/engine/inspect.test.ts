@@ -290,6 +290,18 @@ describe("invalidateTarget", () => {
     expect(bench.events).toContainEqual({ type: "revoked", by });
   });
 
+  it("holds here, and is told, when the other processes cannot be reached", async () => {
+    const publish = async (): Promise<void> => {
+      throw new Error("the channel is gone");
+    };
+    const bench = makeBench({ coordinator: { ...inProcessCoordinator(), publish } });
+    await seen(bench);
+    await invalidateTarget(bench.engine, { memberId: "user_1" });
+    await seen(bench);
+    expect(bench.store.asked).toHaveLength(1);
+    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "coordinator_failed" });
+  });
+
   it("leaves others alone", async () => {
     const bench = makeBench();
     await seen(bench);
