@@ -1,7 +1,9 @@
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import { jest } from "@jest/globals";
 import { createAuthority, memoryDirectory } from "../../src/authority/index.ts";
+import type { Clock } from "../../src/clock.ts";
 import { definePolicy } from "../../src/policy/define-policy.ts";
 import { generateSigningKey, signToken, type SigningKey } from "../support/tokens.ts";
 
@@ -30,11 +32,18 @@ export interface StytchBench {
   readonly url: string;
   readonly calls: string[];
   readonly key: SigningKey;
+  /** The time that the server and orgate go by. */
+  readonly clock: Clock;
+  /** Sets `Date` forward, which the SDK goes by, and with it the clock. */
+  readonly pass: (seconds: number) => void;
+  /** A JWT as the server signs it, by the key in force. */
+  readonly signIn: () => Promise<string>;
   /** A JWT of a session of its own. */
   readonly mint: (changes?: Minting) => Promise<string>;
+  readonly rotateKeys: () => Promise<unknown>;
   readonly revokeAll: () => Promise<unknown>;
-  /** Answers every call that contains the text in place of the authority. */
-  readonly fail: (text: string, answer: (response: ServerResponse) => void) => void;
+  /** Answers every call that contains the text in place of the authority, until what is returned is called. */
+  readonly fail: (text: string, answer: (response: ServerResponse) => void) => () => void;
   readonly close: () => void;
 }
 
@@ -57,14 +66,14 @@ const directory = memoryDirectory({
 
 export async function openBench(): Promise<StytchBench> {
   let ago = 0;
-  const clock = (): number => Date.now() / 1000 - ago;
+  const clock: Clock = () => Date.now() / 1000;
   const jwk = { ...KEY.privateKey.export({ format: "jwk" }), kid: KEY.kid, alg: "RS256", kty: "RSA" };
   const authority = createAuthority({
     issuer: "https://auth.example.com",
     directory,
     policy,
     keys: [jwk],
-    clock,
+    clock: () => clock() - ago,
   });
   const router = authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
   const calls: string[] = [];
@@ -78,16 +87,23 @@ export async function openBench(): Promise<StytchBench> {
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
+  const signIn = async (): Promise<string> => {
+    const { sessionJwt } = await router.authenticate({
+      userId: "user_bob",
+      authenticationMethod: "Password",
+    });
+    return sessionJwt;
+  };
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
     key: KEY,
+    clock,
+    pass: (seconds) => jest.setSystemTime(Date.now() + seconds * 1000),
+    signIn,
     async mint({ ago: before = 0, claims, session, header, key = KEY } = {}) {
       ago = before;
-      const { sessionJwt } = await router.authenticate({
-        userId: "user_bob",
-        authenticationMethod: "Password",
-      });
+      const sessionJwt = await signIn();
       ago = 0;
       const payload = JSON.parse(
         Buffer.from(sessionJwt.split(".")[1] ?? "", "base64url").toString(),
@@ -95,8 +111,13 @@ export async function openBench(): Promise<StytchBench> {
       const nested = { ...(payload[SESSION] as Claims), ...session };
       return signToken(key, { ...payload, [SESSION]: nested, ...claims }, header);
     },
+    rotateKeys: () => authority.rotateKeys(),
     revokeAll: () => authority.revoke({ userId: "user_bob" }),
-    fail: (text, answer) => void faults.push({ text, answer }),
+    fail(text, answer) {
+      const fault = { text, answer };
+      faults.push(fault);
+      return () => void faults.splice(faults.indexOf(fault), 1);
+    },
     close() {
       server.closeAllConnections();
       server.close();

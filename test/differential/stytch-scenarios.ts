@@ -17,6 +17,7 @@ const FOREIGN_KEY = generateSigningKey("RS256", "stytch-key");
 const RETIRED_KEY = generateSigningKey("RS256", "retired-key");
 const EXPIRED: Minting = { ago: 400 };
 const AUTHENTICATE = "/v1/b2b/sessions/authenticate";
+const CROWD = 50;
 const CHECK = { organizationId: "org_acme", resource: "documents", action: "read" };
 
 export const STYTCH_SCENARIOS = {
@@ -29,6 +30,8 @@ export const STYTCH_SCENARIOS = {
   forged: presents({ key: FOREIGN_KEY }),
   unknown_key: presents({ key: RETIRED_KEY }),
   unknown_key_ask: { ...presents({ key: RETIRED_KEY }), question: { unknownKey: "ask" } },
+  rotated_in: { run: (side, bench) => presentRotated(side, bench, 31) },
+  rotated_in_at_once: { run: (side, bench) => presentRotated(side, bench, 0) },
   no_kid: presents({ header: { kid: undefined } }),
   alg_none: {
     run: async (side, { mint }) => side.present(resign(await mint(), { alg: "none", typ: "JWT" }, () => "")),
@@ -60,6 +63,14 @@ export const STYTCH_SCENARIOS = {
   aud_absent: presents({ claims: { aud: undefined } }),
   no_session: presents({ claims: { [SESSION]: undefined } }),
   connected_app: presents({ claims: { [SESSION]: undefined, scope: "openid documents:read" } }),
+  m2m: presents({
+    claims: {
+      [SESSION]: undefined,
+      [ORGANIZATION]: undefined,
+      sub: "m2m-client-test-1",
+      scope: "read:documents",
+    },
+  }),
   no_organization: presents({ claims: { [ORGANIZATION]: undefined } }),
   no_roles: { ...presents({ session: { roles: undefined } }), question: { check: CHECK } },
   roles_text: { ...presents({ session: { roles: "a viewer or so" } }), question: { check: CHECK } },
@@ -113,7 +124,20 @@ export const STYTCH_SCENARIOS = {
   unknown_resource: { ...presents({}), question: { check: { ...CHECK, resource: "document" } } },
   other_organization: { ...presents({}), question: { check: { ...CHECK, organizationId: "org_globex" } } },
   slug: { ...presents({}), question: { check: { ...CHECK, organizationId: "acme" } } },
+  organization_empty: { ...presents({}), question: { check: { ...CHECK, organizationId: "" } } },
+  organization_undefined: { ...presents({}), question: { check: { ...CHECK, organizationId: undefined } } },
   policy_500: { ...presents({}), question: { check: CHECK }, spoil: failing("/rbac/", answerJson(500)) },
+  policy_stale_500: {
+    async run(side, { mint, fail, pass }) {
+      await side.present(await mint());
+      const mend = fail("/rbac/", answerJson(500));
+      pass(360);
+      const answer = await side.present(await mint());
+      mend();
+      return answer;
+    },
+    question: { check: CHECK },
+  },
   organization_policy_403: {
     ...presents({}),
     question: { check: CHECK },
@@ -123,14 +147,14 @@ export const STYTCH_SCENARIOS = {
   checks_at_once: {
     async run(side, { mint }) {
       const jwt = await mint();
-      return countPassed(await Promise.all(Array.from({ length: 20 }, () => side.present(jwt))));
+      return countPassed(await Promise.all(Array.from({ length: CROWD }, () => side.present(jwt))));
     },
     question: { check: CHECK },
   },
   expired_at_once: {
     async run(side, { mint }) {
       const jwt = await mint(EXPIRED);
-      return countPassed(await Promise.all(Array.from({ length: 20 }, () => side.present(jwt))));
+      return countPassed(await Promise.all(Array.from({ length: CROWD }, () => side.present(jwt))));
     },
   },
   expired_again: {
@@ -175,6 +199,14 @@ function presents(changes: Minting | (() => Minting)): StytchScenario {
     run: async (side, { mint }) =>
       side.present(await mint(typeof changes === "function" ? changes() : changes)),
   };
+}
+
+/** A JWT of the key that took the place of the one that was fetched, so many seconds after the fetch. */
+async function presentRotated(side: Side, bench: StytchBench, seconds: number): Promise<string> {
+  await side.present(await bench.signIn());
+  await bench.rotateKeys();
+  bench.pass(seconds);
+  return side.present(await bench.signIn());
 }
 
 function now(): number {

@@ -1,7 +1,7 @@
 import { B2BClient, StytchError } from "stytch";
 import { isOrgateError } from "../../src/errors.ts";
 import { orgate } from "../../src/orgate.ts";
-import { stytch, type StytchStore } from "../../src/stores/stytch/index.ts";
+import { stytch, type StytchAuthorizationCheck, type StytchStore } from "../../src/stores/stytch/index.ts";
 import { makeApp } from "../support/apps.ts";
 import { openBrowser } from "../support/visitor.ts";
 import { BASE_URL } from "../support/world.ts";
@@ -11,7 +11,11 @@ import { PROJECT_ID, SECRET, type StytchBench } from "./stytch-bench.ts";
 /** What is asked of a JWT, beside whose it is. As strange as callers are. */
 export interface Question {
   readonly maxAge?: unknown;
-  readonly check?: { readonly organizationId: string; readonly resource: string; readonly action: string };
+  readonly check?: {
+    readonly organizationId: string | undefined;
+    readonly resource: string;
+    readonly action: string;
+  };
   /** The store's option. */
   readonly unknownKey?: "ask";
 }
@@ -50,15 +54,15 @@ export function openSdk({ url }: StytchBench, { maxAge, check }: Question): Side
 }
 
 /** `authenticateJwt` of `stytch()`. */
-export function openOperation({ url }: StytchBench, { maxAge, check, unknownKey }: Question): Side {
-  const store = openStore(url, unknownKey);
+export function openOperation(bench: StytchBench, { maxAge, check, unknownKey }: Question): Side {
+  const store = openStore(bench, unknownKey);
   return {
     async present(jwt) {
       try {
         const { memberSession, member, verdict } = await store.authenticateJwt({
           sessionJwt: jwt as string,
           ...(maxAge !== undefined && { maxTokenAgeSeconds: maxAge as number }),
-          ...(check !== undefined && { authorizationCheck: check }),
+          ...(check !== undefined && { authorizationCheck: check as StytchAuthorizationCheck }),
         });
         const asked = member === undefined ? "" : ", Stytch asked";
         return `signed in as ${memberSession.memberId}${asked}${verdict === undefined ? "" : ", with a verdict"}`;
@@ -72,10 +76,11 @@ export function openOperation({ url }: StytchBench, { maxAge, check, unknownKey 
 }
 
 /** orgate as middleware before a guarded route; the JWT is a bearer. */
-export function openOrgate({ url }: StytchBench, { maxAge, check, unknownKey }: Question): Side {
+export function openOrgate(bench: StytchBench, { maxAge, check, unknownKey }: Question): Side {
   const auth = orgate({
     baseUrl: BASE_URL,
-    store: openStore(url, unknownKey),
+    store: openStore(bench, unknownKey),
+    clock: bench.clock,
     credentials: ["bearer"],
     ...(maxAge !== undefined && { maxTokenAge: maxAge as number }),
   });
@@ -102,11 +107,12 @@ export function openOrgate({ url }: StytchBench, { maxAge, check, unknownKey }: 
   };
 }
 
-function openStore(baseUrl: string, unknownKey: "ask" | undefined): StytchStore {
+function openStore({ url, clock }: StytchBench, unknownKey: "ask" | undefined): StytchStore {
   return stytch({
     projectId: PROJECT_ID,
     secret: SECRET,
-    baseUrl,
+    baseUrl: url,
+    clock,
     timeout: 1,
     ...(unknownKey !== undefined && { unknownKey }),
   });

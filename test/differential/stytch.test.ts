@@ -6,9 +6,24 @@ import { STYTCH_ROWS } from "./stytch-rows.ts";
 import { STYTCH_SCENARIOS, type StytchScenario } from "./stytch-scenarios.ts";
 import { openOperation, openOrgate, openSdk, type Question } from "./stytch-sides.ts";
 
+/** Only `Date` is the test's own: sockets and timeouts are real. */
+const ALL_BUT_DATE = [
+  "hrtime",
+  "nextTick",
+  "performance",
+  "queueMicrotask",
+  "setImmediate",
+  "clearImmediate",
+  "setInterval",
+  "clearInterval",
+  "setTimeout",
+  "clearTimeout",
+] as const;
+
 let bench: StytchBench;
 
 beforeEach(async () => {
+  jest.useFakeTimers({ doNotFake: [...ALL_BUT_DATE] });
   // The SDK warns of an address that is not Stytch's.
   jest.spyOn(console, "warn").mockImplementation(() => undefined);
   bench = await openBench();
@@ -16,6 +31,7 @@ beforeEach(async () => {
 afterEach(() => {
   bench.close();
   jest.restoreAllMocks();
+  jest.useRealTimers();
 });
 
 describe("stytch and orgate on one server", () => {
