@@ -1,6 +1,6 @@
 import { generateKeyPairSync, type JsonWebKey as NodeJsonWebKey } from "node:crypto";
 import { createAuthority, memoryDirectory } from "../src/authority/index.ts";
-import { definePolicy, orgate } from "../src/index.ts";
+import { definePolicy, orgate, type OrgateOptions } from "../src/index.ts";
 
 const ISSUER = "https://app.example.com";
 export const PASSWORD = "a-cookie-password-of-at-least-32-characters";
@@ -62,7 +62,7 @@ export async function makeWorld(members: number) {
   return { authority, sessions, publicKey, issuer: ISSUER, makeAuth };
 
   /** An instance of its own, which has seen nothing yet. */
-  function makeAuth() {
-    return orgate({ baseUrl: ISSUER, store: authority, policy, cookie: { password: PASSWORD } });
+  function makeAuth(options?: Pick<OrgateOptions, "cache">) {
+    return orgate({ baseUrl: ISSUER, store: authority, policy, cookie: { password: PASSWORD }, ...options });
   }
 }

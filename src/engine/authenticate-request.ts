@@ -6,7 +6,6 @@ import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
 import { authenticateCredential } from "./authenticate-credential.ts";
-import { presentCookies } from "./present-cookies.ts";
 import type { Question } from "./question.ts";
 import { describeClient } from "./client-context.ts";
 import { clearPresented, deliver } from "./deliver.ts";
@@ -34,7 +33,7 @@ export function authenticateRequest(
   const record = makeRecord(engine, request, reading);
   attach(request, record);
   equipExchange(request, response, record);
-  if (reading.status !== "found") return settleUnread(engine, record, reading);
+  if (reading.status !== "found") return settleUnread(engine, record, reading, request);
   const { credential } = reading;
   if (credential.kind !== "bearer" && isForged(engine, request)) {
     return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
@@ -64,7 +63,7 @@ export function observeRequest(
   const record = makeRecord(engine, request, reading);
   attach(request, record);
   equipExchange(request, response, record);
-  if (reading.status !== "found") return settleUnread(engine, record, reading);
+  if (reading.status !== "found") return settleUnread(engine, record, reading, request);
   record.state = ANONYMOUS;
   return record;
 }
@@ -116,7 +115,6 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     arrivedAt: engine.nextInSequence(),
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",
-    presentCookies: presentCookies(reading, request.headers.cookie, options.sources),
     settling: undefined,
     state: undefined,
     session: undefined,
@@ -135,6 +133,7 @@ function settleUnread(
   engine: Engine,
   record: RequestRecord,
   reading: Exclude<Reading, { status: "found" }>,
+  request: IncomingMessage,
 ): RequestRecord {
   if (reading.status === "none") {
     record.state = ANONYMOUS;
@@ -142,7 +141,7 @@ function settleUnread(
   }
   const { code, via } = reading;
   reject(engine, record, { status: "rejected", code, via });
-  clearPresented(engine, record);
+  clearPresented(engine, record, request, reading);
   return record;
 }
 

@@ -5,12 +5,15 @@ import type { Ending } from "../pipeline/invalidations.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import { MAX_SEAL_LENGTH } from "../pipeline/unseal-session.ts";
 import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import { presentCookies, type Presented } from "./present-cookies.ts";
 import type { Successor } from "./store-answer.ts";
 import type { Resolution } from "./question.ts";
 import type { Engine } from "./engine.ts";
 
 /** Browsers keep a cookie for at most so long (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
+
+const NOTHING: Presented = { cookieNames: [] };
 
 /** Takes what came of a request's credential into its record, headers for the client included. */
 export function deliver(
@@ -26,7 +29,8 @@ export function deliver(
   } else {
     record.session = undefined;
     record.state = Object.freeze(resolution.state);
-    if (resolution.clearsCookie && endingOf(engine, record) !== "supersede") clearPresented(engine, record);
+    if (resolution.clearsCookie && endingOf(engine, record) !== "supersede")
+      clearPresented(engine, record, request, record.credential);
   }
   if (resolution.successor !== undefined && !isOvertaken(engine, record)) {
     sendCredential(engine, { record, request, session: record.session }, resolution.successor);
@@ -126,12 +130,17 @@ export function writeSessionCookie(
 }
 
 /** Clears the cookies that the request's credential came in; every form of them where it was ambiguous. */
-export function clearPresented(engine: Engine, record: RequestRecord): void {
-  const { attributes } = engine.options.cookie;
+export function clearPresented(
+  engine: Engine,
+  record: RequestRecord,
+  request: IncomingMessage,
+  presented: Presented = NOTHING,
+): void {
+  const { cookie, sources } = engine.options;
   const isAmbiguous = record.state?.status === "rejected" && record.state.code === "ambiguous_credential";
-  for (const present of record.presentCookies) {
+  for (const present of presentCookies(request, presented, sources)) {
     if (isAmbiguous) clearAllForms(engine, record, present);
-    else setCookie(record, present, clearCookieLine(present, attributes));
+    else setCookie(record, present, clearCookieLine(present, cookie.attributes));
   }
 }
 

@@ -1,22 +1,22 @@
+import type { IncomingMessage } from "node:http";
 import { findCookie } from "../pipeline/find-cookie.ts";
-import type { CredentialSource, Reading } from "../pipeline/read-credential.ts";
+import type { Credential, CredentialSource } from "../pipeline/read-credential.ts";
 
-const NO_COOKIES: readonly string[] = [];
+/** The cookies under one name that a credential came in. */
+export type Presented = Pick<Credential, "cookieName" | "cookieNames">;
 
 /**
  * Every cookie of the credential that a request presents, to be cleared with it. An unsealed JWT and the session token beside
  * it are one credential.
  */
 export function presentCookies(
-  reading: Reading,
-  header: string | undefined,
+  request: Pick<IncomingMessage, "headers">,
+  { cookieName, cookieNames }: Presented,
   sources: readonly CredentialSource[],
 ): readonly string[] {
-  if (reading.status === "none") return NO_COOKIES;
-  const { cookieName, cookieNames } = reading.status === "found" ? reading.credential : reading;
-  if (cookieName === undefined) return cookieNames;
   const isPaired = sources.some((source) => isUnsealed(source) && source.cookieName === cookieName);
   if (!isPaired) return cookieNames;
+  const header = request.headers.cookie;
   return sources.flatMap((source) => (isUnsealed(source) ? findCookie(header, source.cookieName).names : []));
 }
 

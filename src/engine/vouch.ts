@@ -120,6 +120,7 @@ export function interpretClaims(
     verifiedAt,
     sessionExpiresAt,
     checkedEpoch: -1,
+    usedAt: 0,
     roles: shareRoles(memberSession.roles),
     organizationId: memberSession.organizationId,
     permissions: frozenCopy(permissions),

@@ -4,8 +4,7 @@ import type { Verdict } from "../model.ts";
 import type { Problems } from "../options/problems.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { PolicyLookup } from "../policy/policy-slot.ts";
-import type { Policy } from "../policy/policy.ts";
-import { decideVerdict } from "../policy/verdict.ts";
+import { deferVerdict, isAuthorized } from "../policy/verdict.ts";
 import { createGuard } from "./create-guard.ts";
 import { PASSED, type GuardOptions, type GuardVerdict, type Middleware } from "./guard.ts";
 
@@ -45,31 +44,22 @@ function decide(
     return { status: "denied", code: "store_unavailable", retryAfter: lookup.retryAfter };
   }
   const policy = lookup.status === "found" ? lookup.policy : undefined;
-  let denied: Verdict | undefined;
+  const { roles, permissions, organizationId } = session;
+  const { source } = record;
+  // What is told of several pairs is told of the first.
+  let denied: (() => Verdict) | undefined;
   for (const [resource, action] of pairs) {
-    const verdict = verdictOn(policy, session, record.source, [resource, action]);
-    if (verdict.authorized) {
+    const question = { policy, roles, permissions, organizationId, resource, action, source };
+    const verdict = deferVerdict(question);
+    if (isAuthorized(question)) {
       record.verdict = verdict;
       return PASSED;
     }
     denied ??= verdict;
   }
   record.verdict = denied;
-  return {
-    status: "denied",
-    code: "permission_denied",
-    extensions: { resource: denied?.resource, action: denied?.action },
-  };
-}
-
-/** The verdict on one pair for a session. */
-export function verdictOn(
-  policy: Policy | undefined,
-  { roles, organizationId, permissions }: VerifiedSession,
-  source: Verdict["source"],
-  [resource, action]: PermissionPair,
-): Verdict {
-  return decideVerdict({ policy, roles, permissions, organizationId, resource, action, source });
+  const { resource, action } = denied?.() ?? {};
+  return { status: "denied", code: "permission_denied", extensions: { resource, action } };
 }
 
 function validatePairs(

@@ -23,9 +23,7 @@ export interface RequestRecord {
   readonly arrivedAt: number;
   readonly credential: Credential | undefined;
   /** Whether any credential came, good or bad: then the answer is private. */
-  readonly hasCredential: boolean;
-  /** Every session cookie present, whole or in chunks. */
-  readonly presentCookies: readonly string[];
+  hasCredential: boolean;
   /** While the answer is still being found out: whoever asks about the same request meanwhile waits for it. */
   settling?: Promise<RequestRecord> | undefined;
   /** Absent while a verified session says it all: the state is then made when somebody asks. */
@@ -35,7 +33,8 @@ export interface RequestRecord {
   source: Verdict["source"];
   /** Whether the store was asked after this request arrived. */
   confirmed: boolean;
-  verdict: Verdict | undefined;
+  /** Of the permission guard that ran last; made when somebody reads it. */
+  verdict: (() => Verdict) | undefined;
   /** Whether a guard of this instance let the request pass. */
   passedGuard: boolean;
   /** Whether anybody looked: then the answer varies. */
@@ -89,7 +88,7 @@ const READERS: { readonly [P in Property]: (record: RequestRecord) => unknown } 
   member: (record) => record.session?.member,
   organization: (record) => record.session?.organization,
   memberSession: (record) => record.session?.memberSession,
-  verdict: (record) => record.verdict,
+  verdict: (record) => record.verdict?.(),
 };
 
 const PROPERTIES = Object.keys(READERS) as Property[];

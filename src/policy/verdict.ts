@@ -40,12 +40,30 @@ export function decideVerdict(question: PermissionQuestion): Verdict {
   const bySlug = !byRole && listOf(permissions).includes(`${resource}:${action}`);
   const authorized = byRole || bySlug;
   const via = bySlug ? "permission" : "role";
-  // Two literals, not a spread: this is on the way of every guarded request.
-  return Object.freeze<Verdict>(
-    organizationId === undefined
-      ? { authorized, grantingRoles, resource, action, via, source }
-      : { authorized, grantingRoles, resource, action, organizationId, via, source },
-  );
+  return Object.freeze<Verdict>({
+    authorized,
+    grantingRoles,
+    resource,
+    action,
+    ...(organizationId !== undefined && { organizationId }),
+    via,
+    source,
+  });
+}
+
+/** Whether {@link decideVerdict} would authorize it: what a guard needs to know of every request. */
+export function isAuthorized({ policy, roles, permissions, resource, action }: PermissionQuestion): boolean {
+  if (policy !== undefined) {
+    const granting = policy.grantingRoles(resource, action);
+    for (const role of listOf(roles)) if (granting.has(role)) return true;
+  }
+  return listOf(permissions).includes(`${resource}:${action}`);
+}
+
+/** The verdict on a question, made when somebody asks for it. */
+export function deferVerdict(question: PermissionQuestion): () => Verdict {
+  let verdict: Verdict | undefined;
+  return () => (verdict ??= decideVerdict(question));
 }
 
 /** Tells which roles are held and which would grant it. */
@@ -60,15 +78,8 @@ export function explainVerdict(
 }
 
 function selectGranting(granting: ReadonlySet<string>, held: readonly string[]): readonly string[] {
-  if (granting.size === 0) return NONE;
-  let selected: string[] | undefined;
-  for (const role of listOf(held)) {
-    if (!granting.has(role)) continue;
-    if (selected === undefined) selected = [role];
-    else selected.push(role);
-  }
-  if (selected === undefined) return NONE;
-  return Object.freeze(selected.length > 1 ? [...new Set(selected)] : selected);
+  const selected = new Set(listOf(held).filter((role) => granting.has(role)));
+  return selected.size === 0 ? NONE : Object.freeze([...selected]);
 }
 
 /** A string in place of the list would be walked letter by letter, and `includes` would match any part of it. */

@@ -37,6 +37,7 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
     iat: 0,
     exp: 1,
     checkedEpoch: -1,
+    usedAt: 0,
     roles: [],
     member: { id, roles: [] },
     memberSession: {
@@ -58,7 +59,6 @@ function recordFor(request: object, more: Partial<RequestRecord> = {}): RequestR
     arrivedAt: 0,
     credential: undefined,
     hasCredential: true,
-    presentCookies: [],
     state: undefined,
     session: sessionOf("ada"),
     source: "local",
@@ -91,7 +91,7 @@ describe.each([
 ])("attach, on a request of %s", (_, make) => {
   it("makes what is known readable, and notes that somebody looked", () => {
     const request = make();
-    const record = recordFor(request, { verdict: VERDICT });
+    const record = recordFor(request, { verdict: () => VERDICT });
     attach(request, record);
     expect(record.used).toBe(false);
     expect(read(request, "member")).toBe(record.session?.member);

@@ -1,6 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import { definePolicy } from "../../../src/policy/define-policy.ts";
-import { decideVerdict, explainVerdict, type PermissionQuestion } from "../../../src/policy/verdict.ts";
+import {
+  decideVerdict,
+  deferVerdict,
+  explainVerdict,
+  isAuthorized,
+  type PermissionQuestion,
+} from "../../../src/policy/verdict.ts";
 
 const policy = definePolicy({
   resources: { documents: ["read", "write"], billing: ["manage"] },
@@ -12,17 +18,34 @@ const policy = definePolicy({
   },
 });
 
-function ask(question: Partial<PermissionQuestion>) {
-  return decideVerdict({
+function ask(partial: Partial<PermissionQuestion>) {
+  const question: PermissionQuestion = {
     policy,
     roles: [],
     organizationId: "org_acme",
     resource: "documents",
     action: "read",
     source: "local",
-    ...question,
-  });
+    ...partial,
+  };
+  const verdict = decideVerdict(question);
+  // What the guard goes by is what the verdict says, whatever is asked here.
+  expect(isAuthorized(question)).toBe(verdict.authorized);
+  return verdict;
 }
+
+describe("deferVerdict", () => {
+  it("decides when it is first asked, and then says the same", () => {
+    let asked = 0;
+    const counting = { ...policy, grantingRoles: () => ((asked += 1), new Set(["viewer"])) };
+    const question = { policy: counting, roles: ["viewer"], resource: "documents", action: "read" };
+    const verdict = deferVerdict({ ...question, source: "local" });
+    expect(asked).toBe(0);
+    expect(verdict().grantingRoles).toEqual(["viewer"]);
+    expect(verdict()).toBe(verdict());
+    expect([asked, Object.isFrozen(verdict())]).toEqual([1, true]);
+  });
+});
 
 describe("decideVerdict", () => {
   it("names all of the held roles that grant it, in the order held", () => {
