@@ -46,6 +46,7 @@ export type { CheckedVerdict } from "./guards/check-permission.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
 export type { RecentAuthOptions } from "./guards/require-recent-auth.ts";
 export type { EstablishOptions } from "./organization/establish.ts";
+export type { StepUp, UnfinishedAuthentication } from "./organization/pending-authentication.ts";
 export type { Authentication, AuthenticationResultLike } from "./organization/read-authentication.ts";
 export type { CallbackOptions, SignInOptions } from "./organization/hosted-sign-in.ts";
 export type { OrganizationSelectionOptions } from "./organization/organization-selection.ts";

@@ -5,6 +5,7 @@ import type { CheckedVerdict } from "./guards/check-permission.ts";
 import type { GuardOptions, Middleware } from "./guards/guard.ts";
 import type { RecentAuthOptions } from "./guards/require-recent-auth.ts";
 import type { EstablishOptions } from "./organization/establish.ts";
+import type { UnfinishedAuthentication } from "./organization/pending-authentication.ts";
 import type { Authentication } from "./organization/read-authentication.ts";
 import type { OrganizationSelectionOptions } from "./organization/organization-selection.ts";
 import type { SwitchOrganizationOptions } from "./organization/switch-organization.ts";
@@ -83,6 +84,11 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape> {
   session(request: IncomingMessage): SignedIn;
   /** The member and organization in full, from the store's last answer or by asking. */
   profile(request: IncomingMessage): Promise<Profile>;
+  /**
+   * The authentication that was begun in this browser and is not finished, for the handler of a step that is due: MFA, a
+   * further sign-in, ... It is finished by `auth.establish`, which goes on where it was begun. `undefined` for nothing.
+   */
+  pendingAuthentication(request: IncomingMessage): Promise<UnfinishedAuthentication | undefined>;
   /** Who is asking, as a union of what can be known. */
   state(request: IncomingMessage): AuthState;
   /** For webhooks: the target's next request asks the store, in every process. */

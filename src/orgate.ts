@@ -23,6 +23,7 @@ import type { Orgate } from "./orgate-instance.ts";
 import { establish } from "./organization/establish.ts";
 import { createCallback, createSignIn } from "./organization/hosted-sign-in.ts";
 import { createOrganizationSelection } from "./organization/organization-selection.ts";
+import { pendingAuthenticationOf } from "./organization/pending-authentication.ts";
 import { createSignOut } from "./organization/sign-out.ts";
 import { createSwitchOrganization } from "./organization/switch-organization.ts";
 import type { PolicyShape } from "./policy/policy.ts";
@@ -117,7 +118,14 @@ function handlersOf(engine: Engine): Handlers {
 
 type Inspection = Pick<
   Orgate<Record<string, string>>,
-  "authenticate" | "check" | "session" | "profile" | "state" | "invalidate" | "close"
+  | "authenticate"
+  | "check"
+  | "session"
+  | "profile"
+  | "pendingAuthentication"
+  | "state"
+  | "invalidate"
+  | "close"
 >;
 
 function inspectionOf(engine: Engine): Inspection {
@@ -127,6 +135,7 @@ function inspectionOf(engine: Engine): Inspection {
       checkPermission(engine, request, [resource, action]),
     session: (request) => sessionOf(engine, request),
     profile: (request) => profileOf(engine, request),
+    pendingAuthentication: (request) => pendingAuthenticationOf(engine, request),
     state: (request) => stateOfRequest(engine, request),
     invalidate: (target) => invalidateTarget(engine, target),
     close: () => engine.close(),

@@ -5,24 +5,30 @@ import { describeClient } from "../engine/client-context.ts";
 import { GRACE, STORE_BUDGET, type Engine } from "../engine/engine.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import { createRenewer } from "../pipeline/renew-session.ts";
-import type { Outcome, StoreContext } from "../stores/session-store.ts";
+import type { Outcome, PendingAuthentication, StoreContext } from "../stores/session-store.ts";
 import { checkOutcome } from "./store-outcome.ts";
+
+/** A choice, by the secret that allows it. */
+export interface NamedChoice {
+  readonly secret: string;
+  readonly organizationId: string;
+}
 
 /** Makes a choice once, however often it is sent. */
 export interface ChoiceDesk {
   /** Asks the store, or joins those who asked with the same secret for the same organization. */
   choose(
     request: IncomingMessage,
-    key: string,
+    choice: NamedChoice,
     ask: (context: StoreContext) => Promise<Outcome>,
   ): Promise<StoreReply<Outcome>>;
-  /** The session that such a choice has come to a moment ago. */
-  settledFor(key: string): Outcome | undefined;
+  /** What such a choice has come to a moment ago. */
+  settledFor(choice: NamedChoice): Outcome | undefined;
 }
 
 /**
  * Opens a desk at which a repeat of the same choice by the same holder (a double click) gets the winner's answer, for
- * the grace window. Anything but a session is asked for again.
+ * the grace window. Anything but a session, and what takes the place of a secret that is spent, is asked for again.
  */
 export function openChoiceDesk(engine: Engine): ChoiceDesk {
   const { events, options } = engine;
@@ -31,25 +37,42 @@ export function openChoiceDesk(engine: Engine): ChoiceDesk {
     events,
     budget: STORE_BUDGET,
     grace: GRACE,
-    keeps: ({ status }) => status === "authenticated",
+    keeps: (outcome) => outcome.status === "authenticated" || pendingOf(outcome) !== undefined,
   });
+  const settledFor = (choice: NamedChoice): Outcome | undefined => flights.settledFor(nameOf(choice))?.answer;
+
+  /** A second click may come when the browser holds the new secret already. */
+  const repeatForSuccessor = async (outcome: Outcome, { organizationId }: NamedChoice): Promise<void> => {
+    if (outcome.status !== "step_up_required" || outcome.pending === undefined) return;
+    const { pendingAuthenticationToken: secret } = outcome.pending;
+    if (settledFor({ secret, organizationId }) !== undefined) return;
+    const key = nameOf({ secret, organizationId });
+    await flights.renew({ key, accepts: () => true, ask: async () => outcome });
+  };
+
   return {
-    settledFor: (key) => flights.settledFor(key)?.answer,
-    choose: (request, key, ask) =>
+    settledFor,
+    choose: (request, choice, ask) =>
       classify(engine, async () => {
         const client = describeClient(options, request);
         const result = await flights.renew({
-          key,
+          key: nameOf(choice),
           accepts: () => true,
           ask: (signal) => admit(engine, signal, async () => checkOutcome(await ask({ ...client, signal }))),
         });
-        if (result.status === "settled") return result.settled.answer;
-        throw new StoreUnavailableError({ reason: "timeout" });
+        if (result.status !== "settled") throw new StoreUnavailableError({ reason: "timeout" });
+        const { answer } = result.settled;
+        await repeatForSuccessor(answer, choice);
+        return answer;
       }),
   };
 }
 
-/** Names a choice by a hash of the secret that allows it, so that no token is kept. */
-export function nameChoice(secret: string, organizationId: string): string {
+function pendingOf(outcome: Outcome): PendingAuthentication | undefined {
+  return "pending" in outcome ? outcome.pending : undefined;
+}
+
+/** Names a choice by a hash of its secret, so that no token is kept. */
+function nameOf({ secret, organizationId }: NamedChoice): string {
   return `${createHash("sha256").update(secret).digest("base64url")} ${organizationId}`;
 }

@@ -1,10 +1,13 @@
+import type { StoreReply } from "../engine/call-store.ts";
 import type { Engine } from "../engine/engine.ts";
+import type { Outcome, PendingAuthentication } from "../stores/session-store.ts";
 import { readChoice } from "./choice-body.ts";
-import { nameChoice, type ChoiceDesk } from "./choose-once.ts";
+import type { ChoiceDesk } from "./choose-once.ts";
 import { conclude } from "./conclude.ts";
 import { pageFor, refuseOnPage } from "./denial-page.ts";
 import { offerAgain, type SelectionPage } from "./offer.ts";
-import { clearPending, readPending, type Pending } from "./pending-cookie.ts";
+import { clearPending, readSelectable } from "./pending-cookie.ts";
+import type { Pending } from "./pending-seal.ts";
 import { chooseReturnTo, returnToOfQuery } from "./return-target.ts";
 import { requireMethod } from "./store-methods.ts";
 import { observe, type Arrival, type Visit } from "./visit.ts";
@@ -25,45 +28,51 @@ export async function choosePending(
   arrival: Arrival,
   selection: Selection,
 ): Promise<boolean> {
-  const reading = await readPending(engine, arrival.request);
+  const reading = await readSelectable(engine, arrival.request);
   if (reading.status === "absent") return false;
   const visit = observe(engine, arrival);
   if (reading.status === "found") await complete(engine, visit, reading.pending, selection);
-  else refusePending(engine, visit, "/");
+  else {
+    clearPending(engine, visit.request, visit.record);
+    refuseOnPage(engine, visit, { code: "invalid_pending_authentication", returnTo: "/" });
+  }
   return true;
 }
 
 async function complete(
   engine: Engine,
   visit: Visit,
-  { authentication, returnTo: sealed }: Pending,
+  before: Pending,
   { desk, page }: Selection,
 ): Promise<void> {
   const { request } = visit;
+  const { authentication, returnTo: sealed } = before;
   const choice = await readChoice(engine, visit, pageFor(engine, visit));
   if (choice === undefined) return;
   const { organizationId } = choice;
   const returnTo = chooseReturnTo(engine, request, [choice.returnTo, returnToOfQuery(request), sealed]);
   const select = requireMethod(engine, "selectOrganization");
-  const key = nameChoice(authentication.pendingAuthenticationToken, organizationId);
-  const reply = await desk.choose(request, key, (context) => select(authentication, organizationId, context));
+  const { pendingAuthenticationToken: secret } = authentication;
+  const reply = await desk.choose(request, { secret, organizationId }, (context) =>
+    select(authentication, organizationId, context),
+  );
   await conclude(engine, visit, {
-    reply,
+    reply: keepPending(reply, authentication),
     returnTo,
+    before,
     by: "sign_in",
     organizationId,
     denial: pageFor(engine, visit, returnTo),
     async answerRefusal(code) {
-      if (code === "invalid_pending_authentication") refusePending(engine, visit, returnTo);
-      else if (code === "organization_not_available") {
-        await offerAgain(engine, visit, { of: authentication, page, returnTo });
-      } else return false;
+      if (code !== "organization_not_available") return false;
+      await offerAgain(engine, visit, { of: authentication, page, returnTo });
       return true;
     },
   });
 }
 
-function refusePending(engine: Engine, visit: Visit, returnTo: string): void {
-  clearPending(engine, visit.request, visit.record);
-  refuseOnPage(engine, visit, { code: "invalid_pending_authentication", returnTo });
+/** A step that is due where nothing was spent goes on from the very authentication that was pending. */
+function keepPending(reply: StoreReply<Outcome>, authentication: PendingAuthentication): StoreReply<Outcome> {
+  if (reply.status !== "answered" || reply.value.status !== "step_up_required") return reply;
+  return { ...reply, value: { ...reply.value, pending: reply.value.pending ?? authentication } };
 }

@@ -7,8 +7,11 @@ import { toRedirectTarget } from "../http/redirect-target.ts";
 import { redirect, sendJson } from "../http/send.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Outcome } from "../stores/session-store.ts";
+import { pageFor } from "./denial-page.ts";
 import { issueSession, type Issuance } from "./issue-session.ts";
-import { clearPending, writePending } from "./pending-cookie.ts";
+import { clearSpent, leavePending } from "./leave-pending.ts";
+import { clearPending } from "./pending-cookie.ts";
+import type { Pending } from "./pending-seal.ts";
 import { refuse, type Visit } from "./visit.ts";
 
 /** How an authentication, a selection or a switch ended, and how to go on. */
@@ -16,6 +19,8 @@ export interface Conclusion extends Omit<Issuance, "credential"> {
   readonly reply: StoreReply<Outcome>;
   /** Safe, already. */
   readonly returnTo: string;
+  /** What was pending in this browser. */
+  readonly before?: Pending | undefined;
   /** What a denial does beyond its code. */
   readonly denial?: Omit<DenialInit, "code">;
   /** Answers a refusal in a way of its own; `false` leaves it to the default. */
@@ -45,19 +50,11 @@ async function concludeOutcome(
       await signIn(engine, visit, { ...conclusion, credential: outcome.credential });
       return;
     case "selection_required":
-      await beginSelection(engine, visit, outcome, conclusion.returnTo);
+      await beginSelection(engine, visit, conclusion, outcome);
       return;
-    case "step_up_required": {
-      const { reason } = outcome;
-      const url = toRedirectTarget(outcome.url);
-      refuse(engine, visit, {
-        ...conclusion.denial,
-        code: "reauthentication_required",
-        extensions: { reason },
-        ...(url !== undefined && { signInUrl: url }),
-      });
+    case "step_up_required":
+      await demandStep(engine, visit, conclusion, outcome);
       return;
-    }
     default:
       await concludeRefusal(engine, visit, conclusion, outcome);
   }
@@ -66,11 +63,12 @@ async function concludeOutcome(
 async function concludeRefusal(
   engine: Engine,
   visit: Visit,
-  { denial, answerRefusal }: Conclusion,
+  { before, denial, answerRefusal }: Conclusion,
   { code, reason }: { readonly code: ErrorCode; readonly reason?: string },
 ): Promise<void> {
   // Why is for the log: whoever tries to get in learns no more than the code.
   engine.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
+  if (code === "invalid_pending_authentication" && before !== undefined) clearSpent(engine, visit, before);
   if (answerRefusal === undefined || !(await answerRefusal(code))) refuse(engine, visit, { ...denial, code });
 }
 
@@ -111,12 +109,12 @@ export function answerSignedIn(
 async function beginSelection(
   engine: Engine,
   visit: Visit,
+  { before, returnTo }: Conclusion,
   { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
-  returnTo: string,
 ): Promise<void> {
-  const { record, request, response } = visit;
+  const { request, response } = visit;
   const { selectionPath } = engine.options;
-  await writePending(engine, record, { pending, returnTo });
+  await leavePending(engine, visit, { pending, returnTo, before });
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;
@@ -124,4 +122,27 @@ async function beginSelection(
   const choices = organizations.map(({ id, name }) => ({ id, name }));
   const extensions = { organizations: choices, selection_url: selectionPath };
   refuse(engine, visit, { code: "organization_selection_required", extensions });
+}
+
+/** Says that a step is due, and leaves what it goes on from with the browser, for the application's own handler. */
+async function demandStep(
+  engine: Engine,
+  visit: Visit,
+  { before, by, denial, returnTo }: Conclusion,
+  { pending, reason, details, url }: Extract<Outcome, { status: "step_up_required" }>,
+): Promise<void> {
+  // A bearer's client keeps no cookies, and where none is sealed none can be kept.
+  const isBrowser = by === "sign_in" || visit.record.credential?.kind !== "bearer";
+  if (pending !== undefined && isBrowser && engine.sealer !== undefined) {
+    const step = { reason, ...(details !== undefined && { details }), by };
+    await leavePending(engine, visit, { pending, returnTo, step, before });
+  }
+  const target = toRedirectTarget(url);
+  refuse(engine, visit, {
+    ...pageFor(engine, visit, returnTo),
+    ...denial,
+    code: "reauthentication_required",
+    extensions: { reason },
+    ...(target !== undefined && { signInUrl: target }),
+  });
 }

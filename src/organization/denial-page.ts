@@ -31,9 +31,12 @@ function onward(
   returnTo: string,
 ): { readonly href: string; readonly text: string } | undefined {
   const { sign_in_url: signInUrl } = extensions;
-  if (typeof signInUrl === "string") return { href: signInUrl, text: "Sign in again" };
+  const query = new URLSearchParams({ return_to: returnTo }).toString();
+  if (typeof signInUrl === "string") {
+    const isOwn = signInUrl === signInPath;
+    return { href: isOwn ? `${signInUrl}?${query}` : signInUrl, text: "Sign in again" };
+  }
   if (status === 401 || status === 400) {
-    const query = new URLSearchParams({ return_to: returnTo }).toString();
     return signInPath === undefined ? undefined : { href: `${signInPath}?${query}`, text: "Sign in" };
   }
   return status === 403 || status === 503 ? { href: selectionPath, text: "Try again" } : undefined;

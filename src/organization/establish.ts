@@ -4,19 +4,26 @@ import type { Engine } from "../engine/engine.ts";
 import { memberOfBody } from "../http/read-body.ts";
 import type { Next } from "../guards/guard.ts";
 import { conclude } from "./conclude.ts";
+import { presentPending } from "./pending-cookie.ts";
 import { readAuthentication, type Authentication } from "./read-authentication.ts";
-import { chooseReturnTo, returnToOfQuery } from "./return-target.ts";
+import { chooseReturnTo, returnToOfQuery, returnToOfStep } from "./return-target.ts";
 import { keepPrivate, observe, refuse, type Arrival } from "./visit.ts";
 
 /** Options of `auth.establish()`. */
 export interface EstablishOptions {
-  /** Where the browser goes on, on this origin. @defaultValue `return_to` of the query, then of a parsed body, then `/` */
+  /**
+   * Where the browser goes on, on this origin. @defaultValue `return_to` of the query, then of a parsed body, then what a
+   * step-up was begun with, then `/`
+   */
   readonly returnTo?: string;
 }
 
 /**
  * Ends a sign-in handler: sets the session cookie and goes on, or begins organization selection. Refusals and trouble of
  * the store are answered; a session that was there before in the same browser ends.
+ *
+ * A step-up is answered with `reauthentication_required`. What it goes on from is left with the browser: the handler of the
+ * next step reads it by `auth.pendingAuthentication(req)`, and ends here again.
  *
  * Resolves when the answer has been given. Rejects, with nothing sent, for mistakes of the application's own: with what the
  * authentication threw, with `session_too_large`, or with a `ConfigurationError` where nothing can be sealed.
@@ -58,7 +65,13 @@ async function signIn(
   }
   const reply = await reading;
   const visit = observe(engine, arrival);
-  const candidates = [returnTo, returnToOfQuery(request), memberOfBody(request, "return_to")];
+  const before = await presentPending(engine, request);
+  const candidates = [
+    returnTo,
+    returnToOfQuery(request),
+    memberOfBody(request, "return_to"),
+    returnToOfStep(before),
+  ];
   const target = chooseReturnTo(engine, request, candidates);
-  await conclude(engine, visit, { reply, returnTo: target, by: "sign_in" });
+  await conclude(engine, visit, { reply, returnTo: target, before, by: "sign_in" });
 }

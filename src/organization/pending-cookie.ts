@@ -1,4 +1,3 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { setCookie } from "../engine/deliver.ts";
 import type { Engine } from "../engine/engine.ts";
@@ -6,21 +5,18 @@ import { OrgateError } from "../errors.ts";
 import { clearCookieLine, setCookieLine } from "../http/cookies.ts";
 import type { RequestRecord } from "../pipeline/attach.ts";
 import { findCookie } from "../pipeline/find-cookie.ts";
-import type { PendingAuthentication } from "../stores/session-store.ts";
 import { withoutPassword } from "./issue-session.ts";
 import { ownCookieAttributes, ownCookieName } from "./own-cookies.ts";
+import {
+  makePendingSeal,
+  readPendingSeal,
+  toPending,
+  type NewPending,
+  type Pending,
+  type PendingSeal,
+} from "./pending-seal.ts";
 
-/** Seconds that somebody has to choose. */
-export const PENDING_LIFETIME = 600;
 const MAX_LINE_LENGTH = 4_096;
-const BROWSER_SECRET = /^[\w-]{43}$/;
-
-/** Somebody who authenticated in this browser and must still choose an organization. */
-export interface Pending {
-  readonly authentication: PendingAuthentication;
-  /** As it was sealed: make it safe again. */
-  readonly returnTo: unknown;
-}
 
 /** What a request says of a pending authentication. */
 export type PendingReading =
@@ -29,19 +25,11 @@ export type PendingReading =
   /** Expired, not ours, or begun in another browser. */
   | { readonly status: "invalid" };
 
-interface PendingSeal {
-  readonly kind: "pending";
-  readonly token: string;
-  readonly userId?: string;
-  readonly returnTo: string;
-  /** The hash of what the browser's other cookie holds. */
-  readonly binding: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-}
-
 const INVALID: PendingReading = { status: "invalid" };
 const ABSENT: PendingReading = { status: "absent" };
+
+/** What a response leaves with the browser: what its request brought is then no longer pending. */
+const left = new WeakMap<RequestRecord, PendingReading>();
 
 /**
  * Seals a pending token into a cookie that opens only beside another one, made for it at the same moment.
@@ -51,33 +39,27 @@ const ABSENT: PendingReading = { status: "absent" };
 export async function writePending(
   { options, sealer }: Engine,
   record: RequestRecord,
-  { pending, returnTo }: { readonly pending: PendingAuthentication; readonly returnTo: string },
+  given: NewPending,
 ): Promise<void> {
   if (sealer === undefined) throw withoutPassword("a pending authentication");
-  const secret = randomBytes(32).toString("base64url");
-  const issuedAt = options.clock();
-  const expiresAt = issuedAt + PENDING_LIFETIME;
-  const { pendingAuthenticationToken: token, userId } = pending;
-  const seal: PendingSeal = {
-    kind: "pending",
-    token,
-    ...(userId !== undefined && { userId }),
-    returnTo,
-    binding: bind(secret),
-    issuedAt,
-    expiresAt,
-  };
+  const { seal, secret } = makePendingSeal(given, options.clock());
   const name = ownCookieName(options, "pending");
   const attributes = ownCookieAttributes(options);
+  const lifetime = Math.ceil(seal.expiresAt - seal.issuedAt);
   const toLine = async (value: PendingSeal): Promise<string> =>
-    setCookieLine(name, await sealer.sealValue(value), attributes, PENDING_LIFETIME);
-  let line = await toLine(seal);
-  // Where to go on can be forgotten; who is signing in cannot.
-  if (line.length > MAX_LINE_LENGTH) line = await toLine({ ...seal, returnTo: "/" });
+    setCookieLine(name, await sealer.sealValue(value), attributes, lifetime);
+  let sealed = seal;
+  let line = await toLine(sealed);
+  if (line.length > MAX_LINE_LENGTH) {
+    // Where to go on can be forgotten; who is signing in cannot.
+    sealed = { ...seal, returnTo: "/" };
+    line = await toLine(sealed);
+  }
   if (line.length > MAX_LINE_LENGTH) throw new OrgateError("session_too_large");
   const browser = ownCookieName(options, "browser");
   setCookie(record, name, line);
-  setCookie(record, browser, setCookieLine(browser, secret, attributes, PENDING_LIFETIME));
+  setCookie(record, browser, setCookieLine(browser, secret, attributes, lifetime));
+  left.set(record, { status: "found", pending: toPending(sealed) });
 }
 
 /** Reads the pending authentication that this browser began. */
@@ -90,11 +72,31 @@ export async function readPending(
   if (found.status === "absent") return ABSENT;
   const browser = findCookie(cookie, ownCookieName(options, "browser"));
   if (found.status !== "found" || browser.status !== "found") return INVALID;
+  const { clock, clockTolerance } = options;
   const seal = await sealer?.unsealValue(found.value);
-  if (!isPendingSeal(seal) || !isAlive(options, seal) || !isBound(seal, browser.value)) return INVALID;
-  const { token, userId, returnTo } = seal;
-  const authentication = { pendingAuthenticationToken: token, ...(userId !== undefined && { userId }) };
-  return { status: "found", pending: { authentication, returnTo } };
+  const pending = readPendingSeal(seal, browser.value, { now: clock(), clockTolerance });
+  return pending === undefined ? INVALID : { status: "found", pending };
+}
+
+/** What is pending in this browser, if anything. */
+export async function presentPending(engine: Engine, request: IncomingMessage): Promise<Pending | undefined> {
+  const reading = await readPending(engine, request);
+  return reading.status === "found" ? reading.pending : undefined;
+}
+
+/** The same for whoever chooses: not what a switch left, for its member chooses by the session that goes on meanwhile. */
+export async function readSelectable(engine: Engine, request: IncomingMessage): Promise<PendingReading> {
+  const reading = await readPending(engine, request);
+  return reading.status === "found" && reading.pending.step?.by === "switch" ? ABSENT : reading;
+}
+
+/** The same as {@link readPending}, as it is after what the response sets and clears. */
+export async function currentPending(
+  engine: Engine,
+  request: IncomingMessage,
+  record: RequestRecord,
+): Promise<PendingReading> {
+  return left.get(record) ?? readPending(engine, request);
 }
 
 /** Clears what the request brought of a pending authentication, and takes back what the response was about to set. */
@@ -105,38 +107,5 @@ export function clearPending({ options }: Engine, request: IncomingMessage, reco
     if (isPresent) setCookie(record, name, clearCookieLine(name, ownCookieAttributes(options)));
     else record.cookies?.delete(name);
   }
-}
-
-function isAlive(
-  { clock, clockTolerance }: Engine["options"],
-  { issuedAt, expiresAt }: PendingSeal,
-): boolean {
-  const now = clock();
-  return issuedAt <= now + clockTolerance && now < Math.min(expiresAt, issuedAt + PENDING_LIFETIME);
-}
-
-function isBound({ binding }: PendingSeal, secret: string): boolean {
-  if (!BROWSER_SECRET.test(secret)) return false;
-  const expected = Buffer.from(binding);
-  const actual = Buffer.from(bind(secret));
-  return expected.length === actual.length && timingSafeEqual(expected, actual);
-}
-
-function bind(secret: string): string {
-  return createHash("sha256").update(secret).digest("base64url");
-}
-
-function isPendingSeal(value: unknown): value is PendingSeal {
-  if (typeof value !== "object" || value === null) return false;
-  const { kind, token, userId, binding, issuedAt, expiresAt } = value as Partial<
-    Record<keyof PendingSeal, unknown>
-  >;
-  return (
-    kind === "pending" &&
-    typeof token === "string" &&
-    (userId === undefined || typeof userId === "string") &&
-    typeof binding === "string" &&
-    typeof issuedAt === "number" &&
-    typeof expiresAt === "number"
-  );
+  left.set(record, ABSENT);
 }

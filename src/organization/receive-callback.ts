@@ -4,7 +4,8 @@ import { queryOf } from "../http/navigation.ts";
 import { conclude } from "./conclude.ts";
 import { pageFor, refuseOnPage } from "./denial-page.ts";
 import { clearFlow, readFlow } from "./flow-cookie.ts";
-import { chooseReturnTo } from "./return-target.ts";
+import { presentPending } from "./pending-cookie.ts";
+import { chooseReturnTo, returnToOfStep } from "./return-target.ts";
 import { requireMethod } from "./store-methods.ts";
 import { checkOutcome } from "./store-outcome.ts";
 import { observe, type Arrival } from "./visit.ts";
@@ -29,7 +30,9 @@ export async function receiveCallback(
     refuseOnPage(engine, visit, { code: "invalid_pending_authentication", redirects: false });
     return;
   }
-  const returnTo = chooseReturnTo(engine, request, [flow.returnTo === "/" ? fallback : flow.returnTo]);
+  const before = await presentPending(engine, request);
+  const asked = flow.returnTo === "/" ? (returnToOfStep(before) ?? fallback) : flow.returnTo;
+  const returnTo = chooseReturnTo(engine, request, [asked]);
   const error = query.get("error");
   if (error !== null) {
     clearFlow(engine, visit.record, parameter);
@@ -45,5 +48,5 @@ export async function receiveCallback(
   // Trouble leaves the flow as it is: loading the page again may help.
   if (reply.status !== "unavailable") clearFlow(engine, visit.record, parameter);
   const denial = { ...pageFor(engine, visit, returnTo), redirects: false };
-  await conclude(engine, visit, { reply, returnTo, by: "sign_in", denial });
+  await conclude(engine, visit, { reply, returnTo, before, by: "sign_in", denial });
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Engine } from "../engine/engine.ts";
 import { pathOf, queryOf } from "../http/navigation.ts";
 import { sanitizeReturnTo } from "../http/return-to.ts";
+import type { Pending } from "./pending-seal.ts";
 
 /**
  * Where the browser goes on: the first candidate that was given, made safe. A path that would lead straight back to
@@ -23,6 +24,11 @@ export function chooseReturnTo(
 export function returnToOfQuery(request: IncomingMessage): unknown {
   const given = queryOf(request).getAll("return_to");
   return given.length > 1 ? given : given[0];
+}
+
+/** Where a sign-in goes on that a step was due in. What was left by one that is a choice short is no part of the next. */
+export function returnToOfStep(pending: Pending | undefined): unknown {
+  return pending?.step === undefined ? undefined : pending.returnTo;
 }
 
 /** A path as routers compare it: without query, case and trailing slashes, percent-encoding undone. */

@@ -6,7 +6,7 @@ import { redirect, sendJson } from "../http/send.ts";
 import type { OrganizationChoice } from "../model.ts";
 import { stateOf } from "../pipeline/attach.ts";
 import { refuseOnPage } from "./denial-page.ts";
-import { clearPending, readPending } from "./pending-cookie.ts";
+import { clearPending, readSelectable } from "./pending-cookie.ts";
 import { chooseReturnTo, returnToOfQuery } from "./return-target.ts";
 import { completeView, listOrganizations, showPage, type SelectionPage } from "./offer.ts";
 import { observe, recognize, type Arrival, type Visit } from "./visit.ts";
@@ -14,7 +14,7 @@ import { observe, recognize, type Arrival, type Visit } from "./visit.ts";
 /** Shows between what can be chosen, to somebody who must choose or to a member. Changes nothing. */
 export async function showSelection(engine: Engine, arrival: Arrival, page: SelectionPage): Promise<void> {
   const { request } = arrival;
-  const reading = await readPending(engine, request);
+  const reading = await readSelectable(engine, request);
   if (reading.status === "found") {
     const { authentication, returnTo } = reading.pending;
     const reply = await listOrganizations(engine, request, authentication);

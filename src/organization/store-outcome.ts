@@ -30,23 +30,29 @@ export function checkChoices(given: readonly OrganizationChoice[]): readonly Org
 /** Whether a value is an outcome, complete enough to be acted upon. */
 export function isOutcome(value: unknown): value is Outcome {
   if (!isRecord(value)) return false;
-  const { credential, pending, organizations, reason, code } = value;
+  const { credential, pending, organizations, reason, details, code } = value;
   switch (value["status"]) {
     case "authenticated":
       return isRecord(credential) && typeof credential["accessToken"] === "string";
     case "selection_required":
-      return (
-        isRecord(pending) &&
-        typeof pending["pendingAuthenticationToken"] === "string" &&
-        Array.isArray(organizations)
-      );
+      return isPendingAuthentication(pending) && Array.isArray(organizations);
     case "step_up_required":
-      return typeof reason === "string";
+      return (
+        typeof reason === "string" &&
+        (pending === undefined || isPendingAuthentication(pending)) &&
+        (details === undefined || isRecord(details))
+      );
     case "refused":
       return REFUSALS.has(code);
     default:
       return false;
   }
+}
+
+function isPendingAuthentication(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  const { pendingAuthenticationToken: token, userId } = value;
+  return typeof token === "string" && (userId === undefined || typeof userId === "string");
 }
 
 function isChoice(value: unknown): boolean {

@@ -6,7 +6,7 @@ import { stateOf } from "../pipeline/attach.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import type { Outcome } from "../stores/session-store.ts";
 import { readChoice } from "./choice-body.ts";
-import { nameChoice, type ChoiceDesk } from "./choose-once.ts";
+import type { ChoiceDesk } from "./choose-once.ts";
 import { answerSignedIn, conclude } from "./conclude.ts";
 import { pageFor } from "./denial-page.ts";
 import { offerAgain, type SelectionPage } from "./offer.ts";
@@ -53,7 +53,7 @@ async function takeChoice(engine: Engine, visit: Visit, change: Switch): Promise
   const { credential, organizationId, returnTo, denial, desk } = change;
   const { session } = visit.record;
   // The same click once more: the session before has ended already, and this is what took its place.
-  const settled = desk.settledFor(nameChoice(credential.value, organizationId));
+  const settled = desk.settledFor({ secret: credential.value, organizationId });
   if (settled !== undefined) {
     await answer(engine, visit, change, { status: "answered", value: settled });
   } else if (session === undefined) {
@@ -73,7 +73,7 @@ async function askToSwitch(
   const switchOrganization = requireMethod(engine, "switchOrganization");
   const current = await currentCredential(engine, credential);
   if (current === undefined) return { status: "unavailable", retryAfter: 5 };
-  return desk.choose(request, nameChoice(credential.value, organizationId), (context) =>
+  return desk.choose(request, { secret: credential.value, organizationId }, (context) =>
     switchOrganization(current, organizationId, context),
   );
 }

@@ -122,7 +122,10 @@ export type Outcome =
       readonly status: "step_up_required";
       /** `mfa`, `sso`, `email_verification`, ... */
       readonly reason: string;
+      /** What the next step goes on from, in place of what was presented: `auth.pendingAuthentication(req)` reads it. */
       readonly pending?: PendingAuthentication;
+      /** What the next step needs, as JSON has it; sealed beside `pending`, and in no answer. */
+      readonly details?: object;
       /** Where to go on, if the store knows. */
       readonly url?: string;
     }

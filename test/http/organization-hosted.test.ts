@@ -24,6 +24,8 @@ interface HostedPage {
   /** What the page sends the browser back with. */
   grant(location: string, userId: string): string;
   isDown: boolean;
+  /** What the way back comes to instead, once. */
+  due: Outcome | undefined;
 }
 
 function openHostedPage(world: World): HostedPage {
@@ -54,6 +56,7 @@ function openHostedPage(world: World): HostedPage {
   const page: HostedPage = {
     begun,
     isDown: false,
+    due: undefined,
     store: {
       ...world.store,
       beginSignIn(options) {
@@ -68,7 +71,9 @@ function openHostedPage(world: World): HostedPage {
       },
       async completeSignIn(query, state) {
         if (page.isDown) throw new StoreUnavailableError({ retryAfter: 4 });
-        return redeem(query, state as HostedState);
+        const { due } = page;
+        page.due = undefined;
+        return due ?? redeem(query, state as HostedState);
       },
     },
     grant(location, userId) {
@@ -369,6 +374,19 @@ describe("R-13: the way back", () => {
     expect([failed.status, failed.headers["retry-after"], setCookiesOf(failed)]).toEqual([503, "4", []]);
     app.page.isDown = false;
     expect((await app.browser.get(back)).status).toBe(303);
+  });
+
+  it("that comes to a step leaves what it goes on from, and the next sign-in goes on where the first was begun", async () => {
+    const app = makeHosted({ callback: { returnTo: "/home" } });
+    const pending = { pendingAuthenticationToken: "the-pending-token" };
+    app.page.due = { status: "step_up_required", reason: "sso_required", pending };
+    const first = await app.browser.get(await app.begin(app.browser, "user_bob", "?return_to=/documents"));
+    expect([first.status, first.text.includes("the-pending-token")]).toEqual([401, false]);
+    expect(first.text).toContain('href="/sign-in?return_to=%2Fdocuments"');
+    expect(app.browser.cookies.has("__Host-orgate-pending")).toBe(true);
+    const second = await app.browser.get(await app.begin(app.browser, "user_bob"));
+    expect([second.status, second.headers["location"]]).toEqual([303, "/documents"]);
+    expect([...app.browser.cookies.keys()]).toEqual([COOKIE]);
   });
 
   it("with a code of another flow is refused by the store", async () => {

@@ -19,9 +19,9 @@ const CORE: PublicNames = {
       OrganizationChoice OrganizationSelectionOptions OrganizationSelectionView OrganizationsContext Orgate OrgateEvent
       OrgateEventType OrgateOptions Outcome PendingAuthentication Policy PolicyShape Profile
       RecentAuthOptions RejectedState RejectionCode RenewContext Renewal ResourceOf SealedSession
-      SessionStore SignInOptions SignOutOptions SignedIn StaleCredential StoreContext
-      SwitchOrganizationOptions TokenProfile UnavailableState Verdict VerdictExplanation
-      VerifiedClaims
+      SessionStore SignInOptions SignOutOptions SignedIn StaleCredential StepUp StoreContext
+      SwitchOrganizationOptions TokenProfile UnavailableState UnfinishedAuthentication Verdict
+      VerdictExplanation VerifiedClaims
     `),
 };
 

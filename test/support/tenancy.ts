@@ -6,7 +6,7 @@ import type { SignOutOptions } from "../../src/organization/sign-out.ts";
 import type { SessionStore } from "../../src/stores/session-store.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import { makeApp } from "./apps.ts";
-import type { FrameworkName, TestApp } from "./apps.ts";
+import type { FrameworkName, Route, TestApp } from "./apps.ts";
 import { openBrowser } from "./visitor.ts";
 import type { Visitor } from "./visitor.ts";
 import { makeWorld } from "./world.ts";
@@ -26,6 +26,7 @@ export interface TenancyOptions {
   readonly establish?: EstablishOptions;
   /** Runs before everything: body parsers, say. */
   readonly before?: readonly Middleware[];
+  readonly routes?: (auth: Orgate, world: World) => readonly Route[];
 }
 
 /** An application whose `POST /sign-in` signs in the user that `X-User` names, or throws what `X-Throw` names. */
@@ -68,6 +69,7 @@ export function makeTenancy(options: TenancyOptions = {}): Tenancy {
           return auth.establish(request, response, authentication, establish).catch(next);
         },
       },
+      ...(options.routes?.(auth, world) ?? []),
     ],
   });
   const open = (): Visitor => openBrowser(app.listener);

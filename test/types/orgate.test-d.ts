@@ -48,6 +48,7 @@ const auth = orgate({
 export type NothingIsAny = [
   Holds<Same<IsAny<typeof auth>, false>>,
   Holds<Same<IsAny<ReturnType<typeof auth.session>>, false>>,
+  Holds<Same<IsAny<Awaited<ReturnType<typeof auth.pendingAuthentication>>>, false>>,
 ];
 
 // Guards know the policy.

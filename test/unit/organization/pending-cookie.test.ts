@@ -1,7 +1,15 @@
 import { describe, expect, it } from "@jest/globals";
 import type { IncomingMessage } from "node:http";
 import type { Engine } from "../../../src/engine/engine.ts";
-import { clearPending, readPending, writePending } from "../../../src/organization/pending-cookie.ts";
+import {
+  clearPending,
+  currentPending,
+  presentPending,
+  readPending,
+  readSelectable,
+  writePending,
+} from "../../../src/organization/pending-cookie.ts";
+import type { NewPending } from "../../../src/organization/pending-seal.ts";
 import type { RequestRecord } from "../../../src/pipeline/attach.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
@@ -16,9 +24,14 @@ function toRequest(jar: Jar): IncomingMessage {
   return { headers: cookie === "" ? {} : { cookie } } as IncomingMessage;
 }
 
-async function begin(engine: Engine, returnTo = "/x", token = "the-pending-token"): Promise<Jar> {
+async function begin(
+  engine: Engine,
+  returnTo = "/x",
+  token = "the-pending-token",
+  more: Partial<NewPending> = {},
+): Promise<Jar> {
   const record = makeRecord();
-  await writePending(engine, record, { pending: { pendingAuthenticationToken: token }, returnTo });
+  await writePending(engine, record, { pending: { pendingAuthenticationToken: token }, returnTo, ...more });
   return new Map(
     [...(record.cookies?.values() ?? [])].map((line): [string, string] => {
       const [pair = ""] = line.split(";", 1);
@@ -32,7 +45,11 @@ describe("a pending authentication's cookie", () => {
     const { engine } = makeBench();
     expect(await readPending(engine, toRequest(await begin(engine)))).toEqual({
       status: "found",
-      pending: { authentication: { pendingAuthenticationToken: "the-pending-token" }, returnTo: "/x" },
+      pending: {
+        authentication: { pendingAuthenticationToken: "the-pending-token" },
+        returnTo: "/x",
+        expiresAt: 1_800_000_600,
+      },
     });
     expect(await readPending(engine, toRequest(new Map()))).toEqual({ status: "absent" });
   });
@@ -78,6 +95,10 @@ describe("a pending authentication's cookie", () => {
     ["without an end", { expiresAt: undefined }],
     ["that claims to last longer", { issuedAt: -1_000 }],
     ["bound to nothing", { binding: "" }],
+    ["before a step that is none", { step: "mfa" }],
+    ["before a step without a reason", { step: { by: "sign_in" } }],
+    ["before a step of nobody's", { step: { reason: "mfa", by: "renewal" } }],
+    ["before a step with details that are none", { step: { reason: "mfa", by: "sign_in", details: null } }],
   ])("R-19: that was sealed %s is invalid", async (_what, change) => {
     const { engine, clock } = makeBench();
     const jar = await begin(engine);
@@ -96,6 +117,52 @@ describe("a pending authentication's cookie", () => {
     const [name = ""] = jar.keys();
     jar.set(name, (await engine.sealer?.sealValue(value)) ?? "");
     expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+  });
+
+  it("says which step is due, whom it concerns and what it needs", async () => {
+    const { engine } = makeBench();
+    const step = { reason: "mfa", details: { factors: ["totp"] }, by: "sign_in" } as const;
+    const pending = { pendingAuthenticationToken: "t", userId: "user_ada" };
+    const jar = await begin(engine, "/x", "t", { pending, step });
+    expect(await readPending(engine, toRequest(jar))).toMatchObject({
+      pending: { authentication: pending, step },
+    });
+    expect((await readSelectable(engine, toRequest(jar))).status).toBe("found");
+  });
+
+  it("that a switch left is not there for whoever chooses", async () => {
+    const { engine } = makeBench();
+    const jar = await begin(engine, "/x", "t", { step: { reason: "mfa", by: "switch" } });
+    expect((await readPending(engine, toRequest(jar))).status).toBe("found");
+    expect(await readSelectable(engine, toRequest(jar))).toEqual({ status: "absent" });
+    expect(await readSelectable(engine, toRequest(await begin(engine)))).toMatchObject({ status: "found" });
+    jar.delete("__Host-orgate-browser");
+    expect(await readSelectable(engine, toRequest(jar))).toEqual({ status: "invalid" });
+  });
+
+  it.each([
+    ["the same", "t", 1_800_000_600],
+    ["another", "another", 1_800_001_000],
+  ])("R-19: sealed once more with %s token ends in time", async (_what, token, expiresAt) => {
+    const { engine, clock } = makeBench();
+    const before = await presentPending(engine, toRequest(await begin(engine, "/x", "t")));
+    clock.now += 400;
+    const later = await presentPending(engine, toRequest(await begin(engine, "/x", token, { before })));
+    expect(later?.expiresAt).toBe(expiresAt);
+  });
+
+  it("is, within an exchange, what the response says last", async () => {
+    const { engine } = makeBench();
+    const record = makeRecord();
+    const request = toRequest(await begin(engine, "/before"));
+    expect(await currentPending(engine, request, record)).toMatchObject({ pending: { returnTo: "/before" } });
+    const pending = { pendingAuthenticationToken: "t".repeat(1_500) };
+    await writePending(engine, record, { pending, returnTo: `/${"a".repeat(2_000)}` });
+    expect(await currentPending(engine, request, record)).toMatchObject({
+      pending: { authentication: pending, returnTo: "/" },
+    });
+    clearPending(engine, request, record);
+    expect(await currentPending(engine, request, record)).toEqual({ status: "absent" });
   });
 
   it("R-14: forgets where to go on before it grows too large, and refuses a token that is", async () => {
