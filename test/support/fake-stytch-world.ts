@@ -205,6 +205,22 @@ export class FakeStytchWorld {
     });
   }
 
+  /** Completes the step that is due for a member, for whoever holds an intermediate session. */
+  authenticateTotp(fields: Fields): Answer {
+    const token = textOf(fields["intermediate_session_token"]);
+    const known = this.intermediates.get(token);
+    const member = this.members.get(textOf(fields["member_id"]));
+    if (known === undefined || known.expiresAt <= this.clock()) {
+      return refused(404, "intermediate_session_not_found");
+    }
+    if (member?.email !== known.email || member.organizationId !== fields["organization_id"]) {
+      return refused(404, "member_not_found");
+    }
+    if (fields["code"] !== "123456") return refused(400, "invalid_totp_code");
+    this.intermediates.delete(token);
+    return done({ ...this.issue(this.startSession(member)), member_id: member.id });
+  }
+
   revoke({ member_session_id: id, member_id: memberId, session_token: token }: Fields): Answer {
     const own = [...this.sessions.values()].filter(
       (session) => session.id === id || session.member.id === memberId || session.token === token,

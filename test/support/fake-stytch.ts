@@ -110,6 +110,8 @@ function route(world: FakeStytchWorld, call: string, fields: Fields, request: In
       return world.exchange(fields);
     case "POST /v1/b2b/sessions/revoke":
       return world.revoke(fields);
+    case "POST /v1/b2b/totp/authenticate":
+      return world.authenticateTotp(fields);
     case "GET /v1/b2b/rbac/policy":
       return done({ policy: world.policy });
     case "POST /v1/b2b/discovery/organizations":

@@ -40,6 +40,8 @@ interface RefreshToken {
 interface Pending {
   readonly userId: string;
   readonly method: string;
+  /** Chosen already. */
+  readonly organizationId: string | undefined;
   readonly issuedAt: number;
 }
 
@@ -71,6 +73,8 @@ export class FakeWorkosWorld {
   readonly codes = new Map<string, Code>();
   /** By user: a step that is due before any session. */
   readonly stepUps = new Map<string, Answer>();
+  /** Organizations that are entered with a further factor alone. */
+  readonly guarded = new Set<string>();
   key: SigningKey = KEY;
   issuer = "https://api.workos.com";
   accessTokenLifetime = 300;
@@ -199,6 +203,7 @@ export class FakeWorkosWorld {
     }
     if (!this.memberships.get(pending.userId)?.has(organizationId)) return noMembership();
     this.pendings.delete(token);
+    if (this.guarded.has(organizationId)) return this.#challenge(pending, organizationId);
     return this.finish(pending.userId, pending.method, organizationId);
   }
 
@@ -212,10 +217,23 @@ export class FakeWorkosWorld {
   }
 
   /** Remembers that a user still has something to do. */
-  defer(userId: string, method = "Password"): string {
+  defer(userId: string, method = "Password", organizationId?: string): string {
     const token = name("pending");
-    this.pendings.set(token, { userId, method, issuedAt: this.clock() });
+    this.pendings.set(token, { userId, method, organizationId, issuedAt: this.clock() });
     return token;
+  }
+
+  #challenge({ userId, method }: Pending, organizationId: string): Answer {
+    return {
+      status: 403,
+      body: {
+        code: "mfa_challenge",
+        message: "The user must complete an MFA challenge to finish authenticating.",
+        pending_authentication_token: this.defer(userId, method, organizationId),
+        authentication_factors: [{ id: "auth_factor_1", type: "totp" }],
+        user: this.describeUser(userId),
+      },
+    };
   }
 
   #askToChoose(userId: string, method: string, organizations: readonly string[]): Answer {

@@ -222,5 +222,5 @@ function completeStep(world: FakeWorkosWorld, token: string, code: unknown): Ans
   if (code !== "123456") return plain(400, "invalid_one_time_code");
   world.pendings.delete(token);
   world.stepUps.delete(pending.userId);
-  return world.finish(pending.userId, pending.method);
+  return world.finish(pending.userId, pending.method, pending.organizationId);
 }

@@ -19,7 +19,7 @@ export interface StytchAppOptions {
   readonly store?: Partial<StytchOptions>;
   readonly orgate?: Partial<OrgateOptions>;
   readonly framework?: FrameworkName;
-  readonly routes?: (auth: Orgate) => readonly Route[];
+  readonly routes?: (auth: Orgate, harness: StytchHarness) => readonly Route[];
 }
 
 /** An application over a store over a fake. */
@@ -59,7 +59,7 @@ export async function makeStytchApp(options: StytchAppOptions = {}): Promise<Sty
     { path: "/select-organization", guards: [auth.organizationSelection()] },
     { path: "/switch", guards: [auth.switchOrganization()] },
     { path: "/sign-out", guards: [auth.signOut()] },
-    ...(options.routes?.(auth) ?? []),
+    ...(options.routes?.(auth, harness) ?? []),
   ];
   const { world } = harness.fake;
   const app: StytchApp = {

@@ -3,9 +3,9 @@ import { orgate } from "../../src/orgate.ts";
 import type { Orgate } from "../../src/orgate-instance.ts";
 import type { OrgateOptions } from "../../src/options/orgate-options.ts";
 import type { SealedSession } from "../../src/stores/session-store.ts";
-import type { WorkosOptions } from "../../src/stores/workos/index.ts";
+import type { WorkosOptions, WorkosStore } from "../../src/stores/workos/index.ts";
 import { createSealer, type Sealer } from "../../src/pipeline/unseal-session.ts";
-import { makeApp, type FrameworkName, type TestApp } from "./apps.ts";
+import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import { openBrowser, type Visitor } from "./visitor.ts";
 import { makeWorkosHarness, type WorkosHarness } from "./workos-harness.ts";
 import { BASE_URL, PASSWORD } from "./world.ts";
@@ -33,6 +33,7 @@ export interface WorkosAppOptions {
   readonly framework?: FrameworkName;
   readonly store?: Partial<WorkosOptions>;
   readonly options?: Partial<OrgateOptions>;
+  readonly routes?: (auth: Orgate, store: WorkosStore) => readonly Route[];
 }
 
 const ACCESS_TOKEN_LIFETIME = 300;
@@ -42,6 +43,7 @@ export async function makeWorkosApp({
   framework = "Express 5",
   store: storeOptions,
   options,
+  routes: more,
 }: WorkosAppOptions = {}): Promise<WorkosApp> {
   const harness = await makeWorkosHarness({ redirectUri: `${BASE_URL}/callback`, ...storeOptions });
   const events: OrgateEvent[] = [];
@@ -80,6 +82,7 @@ export async function makeWorkosApp({
           return auth.establish(request, response, outcome).catch(next);
         },
       },
+      ...(more?.(auth, store) ?? []),
     ],
   });
   const open = (): Visitor => openBrowser(app.listener);
