@@ -45,7 +45,7 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly maxTokenAge?: number | undefined;
   /** For `exp`, `nbf` and `iat`, at most 60; never stretches `maxTokenAge`. @defaultValue 5 */
   readonly clockTolerance?: number;
-  /** Each call to the store extends the session to this long from now. @defaultValue never extended */
+  /** Each call to the store extends the session to this long from now; above 0. @defaultValue never extended */
   readonly sessionDuration?: number | undefined;
   /** The RBAC policy; wins over the store's own. A function is called at first use and every five minutes. */
   readonly policy?: Policy<Shape> | (() => Promise<Policy<Shape>>);

@@ -12,6 +12,7 @@ import { resolveCsrf, resolveOrigin } from "./resolve-origins.ts";
 import { resolveCoordinator, resolvePolicy, resolveStore } from "./resolve-seams.ts";
 import {
   optionalFunction,
+  optionalExtension,
   optionalSeconds,
   resolveCacheEntries,
   resolveNames,
@@ -90,7 +91,7 @@ export function resolveOptions(given: unknown): ResolvedOptions {
     ...resolveCookieAndSources(options["cookie"], credentials, { origin, secure, store }, problems),
     maxTokenAge: optionalSeconds(options, "maxTokenAge", problems),
     clockTolerance: secondsUpTo(options["clockTolerance"], 5, problems),
-    sessionDuration: optionalSeconds(options, "sessionDuration", problems),
+    sessionDuration: optionalExtension(options["sessionDuration"], problems),
     policy: resolvePolicy(options["policy"], problems),
     signInPath: resolvePath(options, "signIn", problems),
     selectionPath: resolvePath(options, "organizationSelection", problems) ?? "/select-organization",

@@ -89,6 +89,17 @@ export function optionalSeconds(
   return undefined;
 }
 
+/** Validates `sessionDuration`: by nothing there is nothing to extend. */
+export function optionalExtension(given: unknown, problems: Problems): number | undefined {
+  if (given === undefined || (isSeconds(given) && given > 0)) return given;
+  problems.invalid(
+    "sessionDuration",
+    "is not a finite number of seconds above 0.",
+    "Leave it out, and no session is extended.",
+  );
+  return undefined;
+}
+
 /** Validates `clockTolerance`. */
 export function secondsUpTo(given: unknown, fallback: number, problems: Problems): number {
   if (given === undefined) return fallback;

@@ -156,6 +156,14 @@ const DURATIONS: readonly Mistake[] = [
 );
 
 const WRONG: readonly Mistake[] = [
+  ...[0, -0].map((value) =>
+    invalid(
+      `sessionDuration: ${describeValue(value)}`,
+      { sessionDuration: value },
+      "sessionDuration",
+      /Leave it out, and no session is extended/,
+    ),
+  ),
   ...[
     "app.example.com",
     "//app.example.com",
@@ -579,6 +587,7 @@ describe("what the options come to", () => {
       sessionDuration: 3_600,
     });
     expect(resolve({ clockTolerance: 0 }).clockTolerance).toBe(0);
+    expect(resolve({ sessionDuration: 0.5 }).sessionDuration).toBe(0.5);
     expect(resolve({ cache: { maxEntries: 1 } }).cacheEntries).toBe(1);
     expect(resolve({ cache: false }).cacheEntries).toBe(0);
     expect(resolve({ cookie: { password: "x".repeat(32), maxAge: 1 } }).cookie.maxAge).toBe(1);
