@@ -1,7 +1,7 @@
+import { formatTime } from "../clock.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import type { Interpretation } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
-import { toTimestamp } from "./session-record.ts";
 
 interface SessionClaims {
   readonly started_at: number;
@@ -18,53 +18,68 @@ interface SessionClaims {
  */
 export function interpretClaims(claims: VerifiedClaims): Interpretation | undefined {
   const { sid, auth_time: authenticatedAt, session, custom_claims: customClaims = null } = claims;
-  const member = readMember(claims);
   const place = readPlace(claims);
   const impersonator = readImpersonator(claims["act"]);
   if (!isText(sid) || !isTime(authenticatedAt) || !isSession(session)) return undefined;
-  if (member === undefined || place === undefined || impersonator === "malformed") return undefined;
+  if (place === undefined || impersonator === "malformed") return undefined;
   if (customClaims !== null && !isObject(customClaims)) return undefined;
+  const member = readMember(claims, place);
+  if (member === undefined) return undefined;
   const { organization, roles } = place;
-  const memberSession: MemberSession = {
+  // Frozen as it is made: a frozen copy of what is not costs many times more.
+  const memberSession = Object.freeze<MemberSession>({
     id: sid,
     memberId: member.id,
     ...(organization !== undefined && { organizationId: organization.id }),
     ...(organization?.slug !== undefined && { organizationSlug: organization.slug }),
-    startedAt: toTimestamp(session.started_at),
-    lastAccessedAt: toTimestamp(session.last_accessed_at),
-    expiresAt: toTimestamp(session.expires_at),
+    startedAt: formatTime(session.started_at),
+    lastAccessedAt: formatTime(session.last_accessed_at),
+    expiresAt: formatTime(session.expires_at),
     authenticationFactors: session.factors,
     roles,
     customClaims,
     ...(impersonator !== undefined && { impersonator }),
     authenticationMethod: session.method,
-  };
+  });
   return {
     memberSession,
-    member: { ...member, ...(organization !== undefined && { organizationId: organization.id }), roles },
+    member,
     ...(organization !== undefined && { organization }),
     sessionExpiresAt: session.expires_at,
     authenticatedAt,
+    isFrozen: true,
   };
 }
 
-function readMember({ sub, member }: VerifiedClaims): Omit<Member, "roles"> | undefined {
+function readMember({ sub, member }: VerifiedClaims, { organization, roles }: Place): Member | undefined {
   if (!isObject(member)) return undefined;
   const { id, email, name } = member;
   if (!isText(id) || typeof email !== "string" || !isOptionalText(name)) return undefined;
-  return { id, userId: sub, emailAddress: email, ...(name !== undefined && { name }) };
+  return Object.freeze<Member>({
+    id,
+    userId: sub,
+    emailAddress: email,
+    ...(name !== undefined && { name }),
+    ...(organization !== undefined && { organizationId: organization.id }),
+    roles,
+  });
 }
 
-function readPlace({
-  org_id: id,
-  org,
-  roles,
-}: VerifiedClaims): { organization?: Organization; roles: readonly string[] } | undefined {
-  if (id === undefined && org === undefined && roles === undefined) return { roles: [] };
+/** Where a session is, and as what. */
+interface Place {
+  readonly organization?: Organization;
+  readonly roles: readonly string[];
+}
+
+const NOWHERE: Place = { roles: Object.freeze([]) };
+
+function readPlace({ org_id: id, org, roles }: VerifiedClaims): Place | undefined {
+  if (id === undefined && org === undefined && roles === undefined) return NOWHERE;
   if (!isText(id) || !isObject(org) || !isListOf(roles, (role) => typeof role === "string")) return undefined;
   const { slug, name } = org;
   if (typeof name !== "string" || !isOptionalText(slug)) return undefined;
-  return { organization: { id, ...(slug !== undefined && { slug }), name }, roles };
+  const organization = Object.freeze<Organization>({ id, ...(slug !== undefined && { slug }), name });
+  return { organization, roles };
 }
 
 function readImpersonator(act: unknown): Impersonator | undefined | "malformed" {
@@ -72,7 +87,7 @@ function readImpersonator(act: unknown): Impersonator | undefined | "malformed" 
   if (!isObject(act)) return "malformed";
   const { sub: email, reason } = act;
   if (!isText(email) || !isOptionalText(reason)) return "malformed";
-  return { email, ...(reason !== undefined && { reason }) };
+  return Object.freeze<Impersonator>({ email, ...(reason !== undefined && { reason }) });
 }
 
 function isSession(value: unknown): value is SessionClaims {

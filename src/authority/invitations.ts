@@ -1,3 +1,4 @@
+import { formatTime } from "../clock.ts";
 import { randomBytes } from "node:crypto";
 import { ConfigurationError, OrgateError } from "../errors.ts";
 import {
@@ -13,7 +14,6 @@ import type { Invitation } from "./answers.ts";
 import type { InviteInput } from "./operations.ts";
 import { makeSingleUseToken, nameOfToken } from "./pending.ts";
 import { hashToken } from "./refresh-token.ts";
-import { toTimestamp } from "./session-record.ts";
 
 const WEEK = 7 * 86_400;
 
@@ -52,8 +52,8 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
   return {
     ...terms,
     token,
-    createdAt: toTimestamp(createdAt),
-    expiresAt: toTimestamp(record.expiresAt),
+    createdAt: formatTime(createdAt),
+    expiresAt: formatTime(record.expiresAt),
   };
 }
 

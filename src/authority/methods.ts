@@ -1,5 +1,5 @@
+import { formatTime } from "../clock.ts";
 import type { AuthenticationFactor } from "../model.ts";
-import { toTimestamp } from "./session-record.ts";
 
 type FactorKind = Pick<AuthenticationFactor, "type" | "deliveryMethod">;
 
@@ -46,7 +46,7 @@ const FACTORS: ReadonlyMap<string, FactorKind> = new Map([
 export function factorOf(method: string, now: number): AuthenticationFactor {
   return {
     ...(FACTORS.get(method) ?? { type: method }),
-    lastAuthenticatedAt: toTimestamp(now),
+    lastAuthenticatedAt: formatTime(now),
     sequenceOrder: "PRIMARY",
   };
 }

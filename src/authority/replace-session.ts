@@ -1,3 +1,4 @@
+import { formatTime } from "../clock.ts";
 import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor } from "../model.ts";
 import { checkFactors, checkId, checkOptionalId, checkToken, invalidRequest } from "./check-input.ts";
@@ -14,7 +15,7 @@ import { presentRefreshToken } from "./present-token.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import type { ParsedRefreshToken } from "./refresh-token.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
-import { recordOrigin, toTimestamp } from "./session-record.ts";
+import { recordOrigin } from "./session-record.ts";
 import type { SessionRecord } from "./session-record.ts";
 import { openSessionToken } from "./session-token.ts";
 import { openSession, readLiveSession, removeSession, sessionEnded } from "./sessions.ts";
@@ -123,7 +124,7 @@ function continueFrom(
   const added: AuthenticationFactor = {
     sequenceOrder: others.length === 0 ? "PRIMARY" : "SECONDARY",
     ...factor,
-    lastAuthenticatedAt: toTimestamp(now),
+    lastAuthenticatedAt: formatTime(now),
   };
   return { ...origin, authenticationFactors: [...others, added], authenticatedAt: now };
 }

@@ -1,3 +1,4 @@
+import { formatTime } from "../clock.ts";
 import type { AuthenticationFactor, Impersonator, MemberSession } from "../model.ts";
 import type { RequestOrigin } from "./operations.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-family.ts";
@@ -75,19 +76,14 @@ export function toMemberSession(
   return {
     id: record.id,
     ...member,
-    startedAt: toTimestamp(record.startedAt),
-    lastAccessedAt: toTimestamp(record.lastAccessedAt),
-    expiresAt: toTimestamp(record.expiresAt),
+    startedAt: formatTime(record.startedAt),
+    lastAccessedAt: formatTime(record.lastAccessedAt),
+    expiresAt: formatTime(record.expiresAt),
     authenticationFactors: record.authenticationFactors,
     customClaims: record.customClaims,
     ...(record.impersonator !== undefined && { impersonator: record.impersonator }),
     authenticationMethod: record.authenticationMethod,
   };
-}
-
-/** Seconds since the epoch as RFC 3339. */
-export function toTimestamp(seconds: number): string {
-  return new Date(seconds * 1000).toISOString();
 }
 
 /** Reads a stored document; `undefined`: it is not a session of this version, whoever wrote it. */

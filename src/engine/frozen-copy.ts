@@ -7,25 +7,25 @@ export function frozenCopy<Value>(value: Value): Value {
 }
 
 function copy(value: unknown): unknown {
-  if (typeof value !== "object" || value === null) return value;
-  if (Array.isArray(value)) return isFrozenThrough(value) ? value : Object.freeze(value.map(copy));
-  if (!isPlain(value)) return value;
+  if (isFrozenThrough(value)) return value;
+  if (Array.isArray(value)) return Object.freeze(value.map(copy));
+  if (!isObject(value) || !isPlain(value)) return value;
   const made: Record<string, unknown> = { ...value };
-  for (const name of Object.keys(made)) {
-    const member = made[name];
-    // `made` has a member of this name already, so that not even `__proto__` reaches the prototype.
-    if (typeof member === "object" && member !== null)
-      made[name] = isFrozenThrough(member) ? member : copy(member);
-  }
+  // `made` has a member of each name already, so that not even `__proto__` reaches the prototype.
+  for (const name of Object.keys(made)) made[name] = copy(made[name]);
   return Object.freeze(made);
 }
 
-/** Whether it is plain data that nobody can write to at any depth. */
-function isFrozenThrough(value: object): boolean {
+/** Whether it is data that nobody can write to at any depth. */
+function isFrozenThrough(value: unknown): boolean {
+  if (!isObject(value)) return true;
   if (!Object.isFrozen(value) || !(Array.isArray(value) || isPlain(value))) return false;
-  return Object.values(value).every(
-    (member: unknown) => typeof member !== "object" || member === null || isFrozenThrough(member),
-  );
+  for (const member of Object.values(value)) if (!isFrozenThrough(member)) return false;
+  return true;
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
 }
 
 /** Whether it is an object literal, of any realm. */

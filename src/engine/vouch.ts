@@ -39,9 +39,9 @@ export async function vouchFor(engine: Engine, credential: Credential): Promise<
   switch (credential.kind) {
     case "bearer":
     case "jwt_cookie":
-      return vouchForToken(engine, credential);
+      return await vouchForToken(engine, credential);
     case "sealed":
-      return vouchForSeal(engine, credential);
+      return await vouchForSeal(engine, credential);
     default:
       return { status: "vouched", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
   }
@@ -112,7 +112,7 @@ export function interpretClaims(
   const interpretation = interpretSafely(options.store, claims, sealed);
   if (interpretation === undefined) return undefined;
   const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } =
-    interpretation;
+    interpretation.isFrozen === true ? interpretation : freezeParts(interpretation);
   return {
     exp: claims.exp,
     iat: claims.iat,
@@ -123,13 +123,24 @@ export function interpretClaims(
     usedAt: 0,
     roles: shareRoles(memberSession.roles),
     organizationId: memberSession.organizationId,
-    permissions: frozenCopy(permissions),
+    permissions,
     via,
-    memberSession: frozenCopy(memberSession),
-    member: frozenCopy(member),
-    organization: frozenCopy(organization),
+    memberSession,
+    member,
+    organization,
     authenticatedAt,
     subject: claims.sub,
+  };
+}
+
+function freezeParts(interpretation: Interpretation): Interpretation {
+  const { memberSession, member, organization, permissions } = interpretation;
+  return {
+    ...interpretation,
+    memberSession: frozenCopy(memberSession),
+    member: frozenCopy(member),
+    ...(organization !== undefined && { organization: frozenCopy(organization) }),
+    ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
   };
 }
 

@@ -44,6 +44,8 @@ export interface Interpretation {
   readonly sessionExpiresAt?: number;
   /** When the member last authenticated, in seconds since the epoch; absent when unknown. */
   readonly authenticatedAt?: number;
+  /** Says that all of it is frozen at every depth: it is then shared as it is. @defaultValue a frozen copy is made of it */
+  readonly isFrozen?: true;
 }
 
 /** A credential that is vouched for (a good signature, or a good seal of ours) and must be asked about. */

@@ -1,3 +1,5 @@
+import { formatTime } from "../clock.ts";
+
 const RFC3339 = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,9})?(?:Z|[+-]\d{2}:\d{2})$/;
 /** What RFC 3339 can write: later than this, a date throws instead of being formatted. */
 const LATEST_TIME = 253_402_300_799;
@@ -14,5 +16,5 @@ export function secondsOf(timestamp: string): number {
 
 /** Seconds since the epoch in the form of RFC 3339; `undefined` for what it cannot write. */
 export function toTimestamp(seconds: number): string | undefined {
-  return seconds >= 0 && seconds <= LATEST_TIME ? new Date(seconds * 1000).toISOString() : undefined;
+  return seconds >= 0 && seconds <= LATEST_TIME ? formatTime(seconds) : undefined;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { interpretClaims } from "../../../src/authority/interpret.ts";
+import { parseStrictJson } from "../../../src/pipeline/strict-json.ts";
 import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
 import { claimsOf, makeWorld, signInAda, START } from "./set-up.ts";
 
@@ -40,7 +41,26 @@ describe("interpretClaims", () => {
       organization: { id: "org_acme", slug: "acme", name: "Acme" },
       sessionExpiresAt: START + 30 * 86_400,
       authenticatedAt: START,
+      isFrozen: true,
     });
+  });
+
+  it("freezes all of it, as it says, down to the claims that were frozen before", async () => {
+    const json = parseStrictJson(JSON.stringify(await claims()));
+    const interpretation = interpretClaims((json as { value: VerifiedClaims }).value);
+    const isDeeplyFrozen = (value: unknown): boolean =>
+      typeof value !== "object" ||
+      value === null ||
+      (Object.isFrozen(value) && Object.values(value).every(isDeeplyFrozen));
+    expect(interpretation?.memberSession).toMatchObject({ customClaims: { a: 1 }, impersonator: {} });
+    expect(Object.values(interpretation ?? {}).map(isDeeplyFrozen)).toEqual([
+      true,
+      true,
+      true,
+      true,
+      true,
+      true,
+    ]);
   });
 
   const MISTAKES: readonly unknown[] = [null, 7, "", "text", [], {}, true, [7], { length: 1 }];

@@ -153,6 +153,48 @@ describe("what a seal vouches for", () => {
   });
 });
 
+describe("what a store reads in the claims", () => {
+  const shared = {
+    memberSession: {
+      id: "session_1",
+      memberId: "member_1",
+      organizationId: "org_1",
+      authenticationFactors: [{ type: "password" }],
+      roles: ["viewer"],
+      customClaims: null,
+    },
+    member: { id: "member_1", roles: ["viewer"] },
+    organization: { id: "org_1" },
+    permissions: ["documents:read"],
+  };
+
+  it("is copied and frozen at every depth, and stays the store's to write to", async () => {
+    const outcome = await send(makeBench({}, { interpret: () => shared }), {
+      headers: { Authorization: `Bearer ${issueToken()}` },
+    });
+    const { session } = outcome.record as RequestRecord;
+    const parts = [session?.memberSession, session?.member, session?.organization, session?.permissions];
+    expect(parts).toEqual([shared.memberSession, shared.member, shared.organization, shared.permissions]);
+    expect(parts.map(Object.isFrozen)).toEqual([true, true, true, true]);
+    expect(Object.isFrozen(session?.memberSession.authenticationFactors[0])).toBe(true);
+    expect(Object.values(shared).some(Object.isFrozen)).toBe(false);
+  });
+
+  it("is shared as it is where the store says that it is frozen", async () => {
+    const interpret = () => ({ ...shared, isFrozen: true as const });
+    const outcome = await send(makeBench({}, { interpret }), {
+      headers: { Authorization: `Bearer ${issueToken()}` },
+    });
+    const { session } = outcome.record as RequestRecord;
+    expect(session?.memberSession).toBe(shared.memberSession);
+    expect([session?.member, session?.organization, session?.permissions]).toEqual([
+      shared.member,
+      shared.organization,
+      shared.permissions,
+    ]);
+  });
+});
+
 describe("an opaque session token", () => {
   it("is asked about, where the store declares that kind", async () => {
     const bench = makeBench(

@@ -1,8 +1,8 @@
+import { formatTime } from "../../../clock.ts";
 import { memberIdOf } from "../../subject.ts";
 import type { WireDialect } from "../../wire-dialect.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 import { toFactorBody, toSeconds } from "./session-body.ts";
-import { toTimestamp } from "../../session-record.ts";
 
 /** The claim that makes a JWT a session of Stytch's. */
 export const SESSION_CLAIM = "https://stytch.com/session";
@@ -31,9 +31,9 @@ export function createStytchDialect(projectId: string): WireDialect {
         jti: native["jti"],
         [SESSION_CLAIM]: {
           id: record.id,
-          started_at: toSeconds(toTimestamp(record.startedAt)),
-          last_accessed_at: toSeconds(toTimestamp(record.lastAccessedAt)),
-          expires_at: toSeconds(toTimestamp(record.expiresAt)),
+          started_at: toSeconds(formatTime(record.startedAt)),
+          last_accessed_at: toSeconds(formatTime(record.lastAccessedAt)),
+          expires_at: toSeconds(formatTime(record.expiresAt)),
           attributes: { ip_address: record.ipAddress ?? "", user_agent: record.userAgent ?? "" },
           authentication_factors: record.authenticationFactors.map(toFactorBody),
           roles: place?.membership.roles ?? [],
