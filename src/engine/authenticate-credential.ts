@@ -1,5 +1,5 @@
 import type { Credential } from "../pipeline/read-credential.ts";
-import { credentialKey } from "../pipeline/verified-cache.ts";
+import { keyOf } from "./key-of.ts";
 import type { Engine } from "./engine.ts";
 import { judge, type Question, type Resolution } from "./question.ts";
 import { refuseEnded, refuseSkewed } from "./refuse-credential.ts";
@@ -14,7 +14,7 @@ export async function authenticateCredential(
 ): Promise<Resolution> {
   const vouched = await vouchFor(engine, credential);
   if (vouched.status === "refused") return vouched;
-  const key = credentialKey(credential.kind, credential.value);
+  const key = keyOf(credential);
   const { session } = vouched;
   if (session === undefined) return renewCredential(engine, { key, vouched, reason: "expired", question });
   const ending = engine.invalidations.endingOf(session.memberSession.id);

@@ -4,7 +4,8 @@ import { isSafeMethod } from "../http/cross-site.ts";
 import { attach, latestRecordOf, recordOf, type RequestRecord } from "../pipeline/attach.ts";
 import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
-import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import { keyOf } from "./key-of.ts";
 import { authenticateCredential } from "./authenticate-credential.ts";
 import type { Question } from "./question.ts";
 import { describeClient } from "./client-context.ts";
@@ -38,7 +39,7 @@ export function authenticateRequest(
   if (credential.kind !== "bearer" && isForged(engine, request)) {
     return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
   }
-  const session = serveVerified(engine, credentialKey(credential.kind, credential.value));
+  const session = serveVerified(engine, keyOf(credential));
   if (session === undefined) {
     record.settling = authenticateSlowly(engine, record, { request, response });
     return record.settling;

@@ -1,5 +1,6 @@
 import type { Credential } from "../pipeline/read-credential.ts";
-import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import { keyOf } from "./key-of.ts";
 import type { StaleCredential } from "../stores/session-store.ts";
 import type { Engine } from "./engine.ts";
 import { keyOfSuccessor } from "./store-answer.ts";
@@ -26,7 +27,7 @@ export async function currentCredential(
   credential: Credential,
 ): Promise<StaleCredential | undefined> {
   const { renewer } = engine;
-  let key = credentialKey(credential.kind, credential.value);
+  let key = keyOf(credential);
   let current: StaleCredential | undefined;
   for (let step = 0; step < MAX_STEPS; step++) {
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left

@@ -4,7 +4,8 @@ import type { RequestRecord } from "../pipeline/attach.ts";
 import type { Ending } from "../pipeline/invalidations.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import { MAX_SEAL_LENGTH } from "../pipeline/unseal-session.ts";
-import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
+import { keyOf } from "./key-of.ts";
 import { presentCookies, type Presented } from "./present-cookies.ts";
 import type { Successor } from "./store-answer.ts";
 import type { Resolution } from "./question.ts";
@@ -47,9 +48,7 @@ function isOvertaken(engine: Engine, record: RequestRecord): boolean {
 }
 
 function endingOf({ superseded }: Engine, { credential }: RequestRecord): Ending | undefined {
-  return credential === undefined
-    ? undefined
-    : superseded.get(credentialKey(credential.kind, credential.value));
+  return credential === undefined ? undefined : superseded.get(keyOf(credential));
 }
 
 /** Where a credential goes. */

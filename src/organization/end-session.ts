@@ -2,7 +2,8 @@ import type { Engine } from "../engine/engine.ts";
 import { callStore } from "../engine/call-store.ts";
 import { presentedSession } from "../engine/current-credential.ts";
 import { tellOthers } from "../engine/tell-others.ts";
-import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import { keyOf } from "../engine/key-of.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Visit } from "./visit.ts";
 
 /** Ends a session in this process at once, and in the others as fast as they can be told. */
@@ -33,7 +34,7 @@ export async function supersedePresented(
   const presentedAs = credential?.kind === "bearer" ? "bearer" : "cookie";
   if (credential === undefined || presentedAs !== via) return;
   const before = record.session ?? (await presentedSession(engine, credential));
-  const key = credentialKey(credential.kind, credential.value);
+  const key = keyOf(credential);
   engine.superseded.set(key, "supersede");
   engine.cache.delete(key);
   const sessionId = before?.memberSession.id;

@@ -7,7 +7,8 @@ import { toRedirectTarget } from "../http/redirect-target.ts";
 import { redirect, sendJson } from "../http/send.ts";
 import { createProblems, type Problems } from "../options/problems.ts";
 import { ANONYMOUS } from "../auth-state.ts";
-import { credentialKey, type VerifiedSession } from "../pipeline/verified-cache.ts";
+import { keyOf } from "../engine/key-of.ts";
+import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { EndSessionTarget } from "../stores/session-store.ts";
 import { clearEveryCookie } from "./clear-cookies.ts";
 import { tellOthers } from "../engine/tell-others.ts";
@@ -55,7 +56,7 @@ async function leave(engine: Engine, { record }: Visit): Promise<VerifiedSession
   record.session = undefined;
   record.state = ANONYMOUS;
   if (credential === undefined) return known;
-  const key = credentialKey(credential.kind, credential.value);
+  const key = keyOf(credential);
   engine.superseded.set(key, "refuse");
   engine.cache.delete(key);
   return known ?? presentedSession(engine, credential);

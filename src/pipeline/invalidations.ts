@@ -48,6 +48,7 @@ export function createInvalidations(): Invalidations {
     },
     endingOf: (sessionId) => refused.get(sessionId),
     mustAsk({ memberSession, member, iat, verifiedAt }) {
+      if (askedAt.size === 0) return false;
       const confirmedAt = Math.max(iat, verifiedAt ?? iat);
       return (
         isNewer(`session ${memberSession.id}`, confirmedAt) ||

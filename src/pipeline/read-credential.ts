@@ -19,6 +19,8 @@ export interface Credential {
   /** The cookie it came from, and every form of it that is present; empty for a bearer. */
   readonly cookieName?: string;
   readonly cookieNames: readonly string[];
+  /** What caches call it: made when first asked for. */
+  key?: string;
 }
 
 /** What a request presents. */

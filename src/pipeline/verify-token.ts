@@ -51,7 +51,8 @@ export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenV
     }
     if (!comesFromIssuer(payload, profile.issuers)) return rejected("issuer");
     if (!isMeantFor(payload["aud"], profile.audience)) return rejected("audience");
-    const lookup = await keys.find(header.kid, header.alg);
+    const found = keys.find(header.kid, header.alg);
+    const lookup = found instanceof Promise ? await found : found;
     switch (lookup.status) {
       case "unknown":
         return { status: "rejected", reason: "unknown_key", expiresAt: payload.exp };
@@ -64,8 +65,14 @@ export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenV
     }
   };
   return {
-    // What nobody foresaw is "cannot know", never "signed out".
-    verify: (token) => verify(token).catch(() => unavailable("verification_failed")),
+    async verify(token) {
+      try {
+        return await verify(token);
+      } catch {
+        // What nobody foresaw is "cannot know", never "signed out".
+        return unavailable("verification_failed");
+      }
+    },
   };
 }
 
