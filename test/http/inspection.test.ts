@@ -340,6 +340,24 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
     expect([status, errors.map(codeOf)]).toEqual([500, ["configuration_invalid"]]);
   });
 
+  it.each<[string, NonNullable<OrgateOptions["attach"]>]>([
+    ["nothing", false],
+    ["another member", { member: "user" }],
+    ["another organization", { organization: "tenant" }],
+    ["another session", { memberSession: "orgateSession" }],
+    ["another verdict", { verdict: "ruling" }],
+  ])("is not reached where its types would lie: attached is %s", async (_what, attach) => {
+    const { world, send, errors } = await start({
+      framework,
+      options: { attach },
+      routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization(), handle] }],
+    });
+    const { seal } = await world.signIn();
+    const { status } = await send({ headers: withCookie(seal) });
+    expect(status).toBe(500);
+    expect(errors).toMatchObject([{ problems: [{ code: "not_attached", option: "handler" }] }]);
+  });
+
   it("sends what an asynchronous handler rejects with to the error handler", async () => {
     const failing = handler(async () => {
       await Promise.resolve();
