@@ -173,7 +173,7 @@ function createContext(options: AuthorityOptions): AuthorityContext {
 /** In this process the keys cost nothing to look at, so a rotation is seen at once. */
 function profileOf({ issuer, settings }: AuthorityContext): TokenProfile {
   return {
-    keys: { load: () => issuer.jwks(), maxAge: 30, cooldown: 0 },
+    keys: { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 },
     issuers: [settings.issuer],
     get algorithms() {
       return issuer.algorithms;

@@ -18,6 +18,8 @@ export interface Issuer {
   sign(claims: Readonly<Record<string, unknown>>, algorithm?: Algorithm): Promise<string>;
   /** The public half of every key that may still verify. */
   jwks(): Promise<JsonWebKeySet>;
+  /** Another value whenever the keys have changed. */
+  revision(): unknown;
   /** Puts a new key in force; those before it go on verifying for as long as `retention` says. */
   rotate(): Promise<{ readonly kid: string }>;
   /** One secret for each key that may still verify, the one in force first. */
@@ -63,6 +65,7 @@ export function createIssuer(options: IssuerOptions): Issuer {
         .sign(privateKey);
     },
     jwks: async () => ({ keys: (await ring.load()).map(({ publicJwk }) => publicJwk) }),
+    revision: () => ring.revision,
     rotate: () => ring.rotate(),
     secrets: async (purpose) =>
       (await ring.load()).map(({ privateJwk }) => deriveSecret(privateJwk, purpose)),
@@ -84,6 +87,11 @@ class KeyRing {
 
   get algorithms(): readonly Algorithm[] {
     return [...this.#algorithms];
+  }
+
+  /** The list that is replaced with every change. */
+  get revision(): unknown {
+    return this.#keys;
   }
 
   require(algorithm: Algorithm): boolean {

@@ -1,18 +1,14 @@
-import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AuthState } from "../auth-state.ts";
 import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
-import { bearerChallenge, type Challenge } from "../http/challenge.ts";
-import { setCookieLine } from "../http/cookies.ts";
+import type { Challenge } from "../http/challenge.ts";
 import { DENIAL_DETAILS } from "../http/denial-details.ts";
 import type { Denial } from "../http/denial.ts";
 import { isNavigation, pathOf, requestedUrl } from "../http/navigation.ts";
-import { html, renderPage, sendPage } from "../http/page.ts";
 import { sanitizeReturnTo } from "../http/return-to.ts";
-import { redirect, sendJson } from "../http/send.ts";
-import { findCookie } from "../pipeline/find-cookie.ts";
-import { setCookie } from "./deliver.ts";
+import { sendJson } from "../http/send.ts";
 import type { RequestRecord } from "../pipeline/attach.ts";
+import { bounce } from "./bounce.ts";
 import type { Engine } from "./engine.ts";
 
 /** One exchange that may end in a denial. */
@@ -39,8 +35,6 @@ export interface DenialInit {
   readonly answer?: (denial: Denial) => void;
 }
 
-const BOUNCE_SECONDS = 10;
-
 /** The denial that a state which is not signed in comes to. There is none that would let anybody through. */
 export function denialOf(state: AuthState): DenialInit {
   switch (state.status) {
@@ -63,22 +57,28 @@ export function createDenial(engine: Engine, exchange: Exchange, init: DenialIni
   const { code } = init;
   const { status, title } = ERROR_TABLE[code];
   const target = redirectTarget(engine, exchange, init);
-  const signInUrl =
-    code === "reauthentication_required" ? (init.signInUrl ?? engine.options.signInPath) : undefined;
   const denial: Denial = {
     code,
     status,
     title,
     detail: DENIAL_DETAILS[code],
     headers: denialHeaders(engine, exchange.record, init),
-    extensions: Object.freeze({
-      ...init.extensions,
-      ...(signInUrl !== undefined && { sign_in_url: signInUrl }),
-    }),
+    extensions: extensionsOf(engine, init),
     ...(target !== undefined && { redirectTo: target }),
     respond: () => respond(engine, exchange, denial, init.answer),
   };
   return Object.freeze(denial);
+}
+
+const NO_EXTENSIONS: Denial["extensions"] = Object.freeze({});
+
+function extensionsOf(
+  { options }: Engine,
+  { code, extensions, signInUrl }: DenialInit,
+): Denial["extensions"] {
+  const url = code === "reauthentication_required" ? (signInUrl ?? options.signInPath) : undefined;
+  if (url !== undefined) return Object.freeze({ ...extensions, sign_in_url: url });
+  return extensions === undefined ? NO_EXTENSIONS : Object.freeze({ ...extensions });
 }
 
 /** Tells of a denial and answers it, by `onDenied` if the application has one. */
@@ -106,11 +106,15 @@ export function deny(
   void (async () => onDenied(denial, exchange.request, exchange.response, next))().catch(next);
 }
 
-function denialHeaders({ options }: Engine, record: RequestRecord, init: DenialInit): Record<string, string> {
+function denialHeaders(
+  { challenge }: Engine,
+  record: RequestRecord,
+  init: DenialInit,
+): Record<string, string> {
   const headers: Record<string, string> = {};
-  const challenge = challengeFor(record, init);
-  if (challenge !== undefined) {
-    headers["WWW-Authenticate"] = bearerChallenge(new URL(options.origin).host, challenge);
+  const needed = challengeFor(record, init);
+  if (needed !== undefined) {
+    headers["WWW-Authenticate"] = challenge(needed);
   }
   if (init.retryAfter !== undefined) headers["Retry-After"] = String(init.retryAfter);
   return headers;
@@ -156,43 +160,4 @@ function respond(engine: Engine, exchange: Exchange, denial: Denial, answer: Den
   const { code, status, title, detail, extensions } = denial;
   const problem = { type: `urn:orgate:error:${code}`, title, status, detail, code, ...extensions };
   sendJson(response, status, problem, "application/problem+json");
-}
-
-/** The cookie that notices a browser going round in circles. */
-export function bounceCookieName(secure: boolean): string {
-  return secure ? "__Host-orgate-bounce" : "orgate-bounce";
-}
-
-/** Redirects; but a browser that was sent away from this very page a moment ago is in a loop, and is told so. */
-function bounce(
-  engine: Engine,
-  { request, response, record }: Exchange,
-  denial: Denial,
-  target: string,
-): void {
-  const { cookie, secure, clock } = engine.options;
-  const name = bounceCookieName(secure);
-  const page = createHash("sha256").update(requestedUrl(request)).digest("base64url").slice(0, 16);
-  const seen = findCookie(request.headers.cookie, name);
-  const [lastPage, lastAt] = seen.status === "found" ? seen.value.split(".") : [];
-  const age = clock() - Number(lastAt);
-  if (lastPage === page && age >= 0 && age < BOUNCE_SECONDS) {
-    const body = html`<h1>${denial.title}</h1>
-      <p>
-        You were sent away from this page and came straight back. ${denial.detail} If you have just signed in,
-        check that your browser accepts cookies from this site.
-      </p>
-      <a class="button" href="${target}">Continue</a>`;
-    sendPage(response, denial.status, renderPage(denial.title, body));
-    return;
-  }
-  const { domain: _none, ...attributes } = cookie.attributes;
-  const line = setCookieLine(
-    name,
-    `${page}.${Math.floor(clock())}`,
-    { ...attributes, path: "/" },
-    BOUNCE_SECONDS,
-  );
-  setCookie(record, name, line);
-  redirect(response, target);
 }

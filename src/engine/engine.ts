@@ -1,5 +1,6 @@
 import { createEventSink, type EventSink } from "../events.ts";
 import type { Profile } from "../stores/session-store.ts";
+import { createChallenger, type Challenger } from "../http/challenge.ts";
 import { createOriginCheck, type OriginCheck } from "../http/cross-site.ts";
 import type { ResolvedOptions } from "../options/resolve-options.ts";
 import { createBoundedMap, type BoundedMap } from "../pipeline/bounded-map.ts";
@@ -34,6 +35,8 @@ export interface Engine {
   readonly renewer: Renewer<NumberedAnswer>;
   readonly breaker: Breaker;
   readonly policies: PolicySource;
+  /** Writes `WWW-Authenticate`. */
+  readonly challenge: Challenger;
   readonly unvouched: UnvouchedDesk;
   /** Numbers arrivals and calls: a clock may show one time for both, and whether a call began after a request came decides. */
   readonly nextInSequence: () => number;
@@ -74,6 +77,7 @@ export function createEngine(options: ResolvedOptions): Engine {
     breaker: createBreaker(clock),
     nextInSequence: createSequence(),
     policies: createPolicies(options, events),
+    challenge: createChallenger(new URL(options.origin).host),
     unvouched: openUnvouchedDesk(clock),
     profiles: createBoundedMap(Math.max(1, options.cacheEntries)),
     superseded: createBoundedMap(MAX_SUPERSEDED),

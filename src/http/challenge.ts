@@ -5,14 +5,19 @@ export interface Challenge {
   readonly maxAge?: number;
 }
 
+/** Writes the `WWW-Authenticate` value of one realm. */
+export type Challenger = (challenge: Challenge) => string;
+
 /**
- * The `WWW-Authenticate` value (RFC 6750 section 3, RFC 9470 section 3). Without an error where no credential was sent (RFC 6750 section 3.1).
+ * Makes what writes `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3). Without an error where no credential was sent
+ * (RFC 6750 section 3.1).
  */
-export function bearerChallenge(realm: string, challenge: Challenge = {}): string {
-  const parameters = [`realm=${quote(realm)}`];
-  if (challenge.error !== undefined) parameters.push(`error=${quote(challenge.error)}`);
-  if (challenge.maxAge !== undefined) parameters.push(`max_age=${quote(String(challenge.maxAge))}`);
-  return `Bearer ${parameters.join(", ")}`;
+export function createChallenger(realm: string): Challenger {
+  const start = `Bearer realm=${quote(realm)}`;
+  return ({ error, maxAge }) => {
+    const named = error === undefined ? start : `${start}, error="${error}"`;
+    return maxAge === undefined ? named : `${named}, max_age="${maxAge}"`;
+  };
 }
 
 // RFC 9110 section 5.6.4: a bare quote would end the string and let what follows pass as parameters.

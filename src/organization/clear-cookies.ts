@@ -1,5 +1,5 @@
 import { clearAllForms, setCookie } from "../engine/deliver.ts";
-import { bounceCookieName } from "../engine/deny.ts";
+import { bounceCookieName } from "../engine/bounce.ts";
 import type { Engine } from "../engine/engine.ts";
 import { clearCookieLine } from "../http/cookies.ts";
 import { findCookie } from "../pipeline/find-cookie.ts";

@@ -52,6 +52,8 @@ class SourcedKeySet implements KeySet {
   readonly #cooldown: number;
   readonly #closing = new AbortController();
   #keys: ImportedKeys | undefined;
+  /** What the source said of them before they were loaded. */
+  #revision: unknown;
   #loadedAt = 0;
   #finishedAt = -Infinity;
   #failures = 0;
@@ -67,7 +69,9 @@ class SourcedKeySet implements KeySet {
   find(kid: string | undefined, algorithm: Algorithm): KeyLookup | Promise<KeyLookup> {
     const key = this.#findHeld(kid, algorithm);
     const mayLoad = this.#loading !== undefined || this.#secondsUntilLoad() === 0;
-    if (key === undefined) return mayLoad ? this.#ask(kid, algorithm) : this.#answerMissing();
+    if (key === undefined) {
+      return mayLoad && !this.#isCurrent() ? this.#ask(kid, algorithm) : this.#answerMissing();
+    }
     const age = this.#age();
     if (!mayLoad || age < this.#maxAge) return { status: "found", key };
     // After an idle time nobody has seen what was withdrawn meanwhile: look first, unless the source is known to be down.
@@ -93,6 +97,21 @@ class SourcedKeySet implements KeySet {
 
   #findHeld(kid: string | undefined, algorithm: Algorithm): KeyObject | undefined {
     return this.#age() < MAX_STALENESS ? this.#keys?.find(kid, algorithm) : undefined;
+  }
+
+  /** Whether the source says that nothing has changed since the keys were loaded. */
+  #isCurrent(): boolean {
+    if (this.#source.revision === undefined || this.#keys === undefined) return false;
+    return this.#readRevision() === this.#revision;
+  }
+
+  /** A source that cannot say is one that has changed. */
+  #readRevision(): unknown {
+    try {
+      return this.#source.revision?.();
+    } catch {
+      return Symbol("unknown");
+    }
   }
 
   #answerMissing(): KeyLookup {
@@ -124,11 +143,13 @@ class SourcedKeySet implements KeySet {
 
   async #loadOnce(): Promise<void> {
     const { clock, events, loadBudget = DEFAULT_LOAD_BUDGET } = this.#context;
+    const revision = this.#readRevision();
     try {
       const set = await loadWithin(this.#source, loadBudget, this.#closing.signal);
       const keys = importKeys(set, this.#keys);
       if (keys.size > 0) {
         this.#keys = keys;
+        this.#revision = revision;
         this.#loadedAt = clock();
         this.#failures = 0;
       } else {

@@ -20,6 +20,8 @@ export interface KeySource {
   readonly maxAge?: number;
   /** Seconds between two fetches that unknown keys can cause; `0` for keys in the same process. @defaultValue 30 */
   readonly cooldown?: number;
+  /** For keys in the same process: something that becomes another value whenever they change. Until then an unknown key causes no fetch. */
+  readonly revision?: () => unknown;
 }
 
 /** Signature algorithms that orgate verifies (RFC 7518 section 3.1, RFC 8037, RFC 9864). */

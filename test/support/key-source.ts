@@ -23,7 +23,7 @@ export interface KeySetBench {
 /** Sets up a key set whose source answers with this set until it is told otherwise. */
 export function createKeySetBench(
   set: JsonWebKeySet,
-  options: Pick<KeySource, "maxAge" | "cooldown"> & { readonly loadBudget?: number } = {},
+  options: Pick<KeySource, "maxAge" | "cooldown" | "revision"> & { readonly loadBudget?: number } = {},
 ): KeySetBench {
   const { loadBudget, ...limits } = options;
   const source: FakeKeySource = {

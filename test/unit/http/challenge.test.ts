@@ -1,8 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { bearerChallenge } from "../../../src/http/challenge.ts";
+import { createChallenger, type Challenge } from "../../../src/http/challenge.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
+
+function bearerChallenge(realm: string, challenge: Challenge = {}): string {
+  return createChallenger(realm)(challenge);
+}
 
 /** A strict reader of `Bearer` challenges (RFC 9110 section 11.2): names and unescaped values, or nothing. */
 function parseChallenge(header: string): [string, string][] | undefined {
@@ -19,7 +23,7 @@ function parseChallenge(header: string): [string, string][] | undefined {
   return found;
 }
 
-describe("bearerChallenge", () => {
+describe("createChallenger", () => {
   it("names no error where no credential was sent (RFC 6750 section 3.1)", () => {
     expect(bearerChallenge("app.example.com")).toBe('Bearer realm="app.example.com"');
   });

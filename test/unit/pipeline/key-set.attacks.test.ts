@@ -75,6 +75,45 @@ describe("R-31: unknown key ids", () => {
     expect(await keys.find("new", "ES256")).toEqual(FOUND);
   });
 
+  it("cause none where the source says that its keys have not changed", async () => {
+    let revision = 1;
+    const { keys, source } = createKeySetBench(OLD_SET, { cooldown: 0, revision: () => revision });
+    await keys.find("old", "ES256");
+    expect([keys.find("a", "ES256"), keys.find("b", "ES256"), source.loads]).toEqual([UNKNOWN, UNKNOWN, 1]);
+    source.answer = () => BOTH;
+    revision = 2;
+    expect(await keys.find("new", "ES256")).toEqual(FOUND);
+    expect([keys.find("c", "ES256"), source.loads]).toEqual([UNKNOWN, 2]);
+  });
+
+  it("cause a load where the keys changed while they were loaded, and where the source cannot say", async () => {
+    let revision = 1;
+    const ask = (): number => {
+      if (revision === 3) throw new Error("no revision");
+      return revision;
+    };
+    const { keys, source } = createKeySetBench(OLD_SET, { cooldown: 0, revision: ask });
+    const first = hold(source, OLD_SET);
+    const early = keys.find("old", "ES256");
+    revision = 2;
+    source.answer = () => BOTH;
+    await first.release();
+    expect(await early).toEqual(FOUND);
+    expect(await keys.find("new", "ES256")).toEqual(FOUND);
+    revision = 3;
+    expect(await keys.find("another", "ES256")).toEqual(UNKNOWN);
+    expect(await keys.find("another", "ES256")).toEqual(UNKNOWN);
+    expect(source.loads).toBe(4);
+  });
+
+  it("cause one while there are no keys at all, whatever the source says", async () => {
+    const { keys, source, advance } = createKeySetBench({ keys: [] }, { cooldown: 0, revision: () => 1 });
+    await keys.find("old", "ES256");
+    source.answer = () => BOTH;
+    advance(1);
+    expect(await keys.find("new", "ES256")).toEqual(FOUND);
+  });
+
   it("ask again where the load they joined had begun before the key was published", async () => {
     const { keys, source } = createKeySetBench(OLD_SET, { cooldown: 0 });
     const first = hold(source, OLD_SET);

@@ -29,7 +29,10 @@ export function createSessionJwtCheck(
   native: TokenCheck,
   projectId: string,
 ): SessionJwtCheck {
-  const keys = createKeySet({ load: () => context.issuer.jwks(), maxAge: 30, cooldown: 0 }, context);
+  const keys = createKeySet(
+    { load: () => context.issuer.jwks(), revision: () => context.issuer.revision(), maxAge: 30, cooldown: 0 },
+    context,
+  );
   const verifier = createTokenVerifier(
     {
       keys: { load: () => context.issuer.jwks() },
