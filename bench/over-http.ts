@@ -1,5 +1,5 @@
 import { headerOf, type Way } from "./exchanges.ts";
-import { BARE, openStage, type Act, type Stage } from "./http-stage.ts";
+import { BARE, openStage, REQUESTS, type Act, type Stage } from "./http-stage.ts";
 import { measureNeverSeenOverHttp, measureRefusedOverHttp } from "./http-misses.ts";
 import { fastJwtAct, orgateAct } from "./peers.ts";
 import { REFUSED } from "./refused.ts";
@@ -39,14 +39,14 @@ async function measureSeen(stage: Stage, world: World, rounds: number): Promise<
   const orgate = orgateAct(world);
   for (const way of ["bearer", "cookie"] as const) {
     // Twice through the list, so that every credential has been seen.
-    for (let count = 0; count < 2 * world.sessions.length; count += 200) await stage.play(orgate, way);
+    for (let count = 0; count < 2 * world.sessions.length; count += REQUESTS) await stage.play(orgate, way);
   }
   const nothing: Act = {
     middleware: (_request, _response, next) => next(),
     guard: (_request, _response, next) => next(),
   };
   const fastJwt = fastJwtAct(world);
-  for (let count = 0; count < 2 * world.sessions.length; count += 200) await stage.play(fastJwt, "bearer");
+  for (let count = 0; count < 2 * world.sessions.length; count += REQUESTS) await stage.play(fastJwt, "bearer");
   const taken = await inRounds(rounds, {
     bare: () => stage.play(BARE, "bearer"),
     nothing: () => stage.play(nothing, "bearer"),

@@ -4,15 +4,26 @@ import type { Engine } from "./engine.ts";
 import { judge, type Question, type Resolution } from "./question.ts";
 import { refuseEnded, refuseSkewed } from "./refuse-credential.ts";
 import { renewCredential } from "./renew-credential.ts";
-import { vouchFor } from "./vouch.ts";
+import { vouchFor, type Judgement } from "./vouch.ts";
 
-/** The long way: verify, decide, and renew where the token is stale. Never rejects. */
-export async function authenticateCredential(
+/** The long way: verify, decide, and renew where the token is stale. Never rejects; a promise only where it takes time. */
+export function authenticateCredential(
   engine: Engine,
   credential: Credential,
   question: Question,
-): Promise<Resolution> {
-  const vouched = await vouchFor(engine, credential);
+): Resolution | Promise<Resolution> {
+  const judgement = vouchFor(engine, credential);
+  return judgement instanceof Promise
+    ? judgement.then((known) => resolve(engine, credential, question, known))
+    : resolve(engine, credential, question, judgement);
+}
+
+function resolve(
+  engine: Engine,
+  credential: Credential,
+  question: Question,
+  vouched: Judgement,
+): Resolution | Promise<Resolution> {
   if (vouched.status === "refused") return vouched;
   const key = keyOf(credential);
   const { session } = vouched;

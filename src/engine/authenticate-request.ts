@@ -7,7 +7,7 @@ import { readCredential, type Reading } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import { keyOf } from "./key-of.ts";
 import { authenticateCredential } from "./authenticate-credential.ts";
-import type { Question } from "./question.ts";
+import type { Question, Resolution } from "./question.ts";
 import { describeClient } from "./client-context.ts";
 import { clearPresented, deliver } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
@@ -40,10 +40,7 @@ export function authenticateRequest(
     return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
   }
   const session = serveVerified(engine, keyOf(credential));
-  if (session === undefined) {
-    record.settling = authenticateSlowly(engine, record, { request, response });
-    return record.settling;
-  }
+  if (session === undefined) return authenticateSlowly(engine, record, { request, response });
   record.session = session;
   tellAuthenticated(engine, record);
   return record;
@@ -69,13 +66,16 @@ export function observeRequest(
   return record;
 }
 
-/** Asks again about a request's credential, held to a stricter age; the record then holds the newer answer. */
-export async function refreshRequest(
+/**
+ * Asks again about a request's credential, held to a stricter age; the record then holds the newer answer. A promise only
+ * where it takes time.
+ */
+export function refreshRequest(
   engine: Engine,
   record: RequestRecord,
   request: IncomingMessage,
   demands: Pick<Question, "maxAge" | "spendsRefreshToken">,
-): Promise<RequestRecord> {
+): RequestRecord | Promise<RequestRecord> {
   if (record.credential === undefined) return record;
   const question: Question = {
     ...demands,
@@ -83,28 +83,42 @@ export async function refreshRequest(
     mayServeStale: isSafeMethod(request),
     client: () => describeClient(engine.options, request),
   };
-  try {
-    deliver(engine, record, await authenticateCredential(engine, record.credential, question), request);
+  const take = (resolution: Resolution): RequestRecord => {
+    deliver(engine, record, resolution, request);
     if (record.session !== undefined) record.confirmed ||= demands.maxAge === 0;
-  } catch {
-    // Nothing in the pipeline rejects; if it does all the same, it is not the member who is signed out.
+    return record;
+  };
+  // Nothing in the pipeline throws or rejects; if it does all the same, it is not the member who is signed out.
+  const fail = (): RequestRecord => {
     engine.events.emit({ type: "misconfigured", reason: "internal_error" });
     record.session = undefined;
     record.state = Object.freeze({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
+    return record;
+  };
+  try {
+    const resolution = authenticateCredential(engine, record.credential, question);
+    return resolution instanceof Promise ? resolution.then(take).catch(fail) : take(resolution);
+  } catch {
+    return fail();
   }
-  return record;
 }
 
-async function authenticateSlowly(
+function authenticateSlowly(
   engine: Engine,
   record: RequestRecord,
   { request, response }: { request: IncomingMessage; response: ServerResponse | undefined },
-): Promise<RequestRecord> {
+): RequestRecord | Promise<RequestRecord> {
   const { maxTokenAge: maxAge } = engine.options;
-  await refreshRequest(engine, record, request, { maxAge, spendsRefreshToken: response !== undefined });
-  if (response !== undefined) pinHeaders(response, record);
-  tellAuthenticated(engine, record);
-  return record;
+  const finish = (settled: RequestRecord): RequestRecord => {
+    if (response !== undefined) pinHeaders(response, settled);
+    tellAuthenticated(engine, settled);
+    return settled;
+  };
+  const demands = { maxAge, spendsRefreshToken: response !== undefined };
+  const refreshed = refreshRequest(engine, record, request, demands);
+  if (!(refreshed instanceof Promise)) return finish(refreshed);
+  record.settling = refreshed.then(finish);
+  return record.settling;
 }
 
 function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading): RequestRecord {

@@ -34,22 +34,28 @@ export interface Refused {
   readonly clearsCookie: boolean;
 }
 
-/** Verifies what was presented, without asking the store. Times are judged afterwards. */
-export async function vouchFor(engine: Engine, credential: Credential): Promise<Vouched | Refused> {
+/** What became of a credential before anybody was asked. */
+export type Judgement = Vouched | Refused;
+
+/** Verifies what was presented, without asking the store. Times are judged afterwards. A promise only where it takes time. */
+export function vouchFor(engine: Engine, credential: Credential): Judgement | Promise<Judgement> {
   switch (credential.kind) {
     case "bearer":
-    case "jwt_cookie":
-      return await vouchForToken(engine, credential);
+    case "jwt_cookie": {
+      const verification = engine.verifier.verify(credential.value);
+      return verification instanceof Promise
+        ? verification.then((known) => judgeToken(engine, credential, known))
+        : judgeToken(engine, credential, verification);
+    }
     case "sealed":
-      return await vouchForSeal(engine, credential);
+      return vouchForSeal(engine, credential);
     default:
       return { status: "vouched", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
   }
 }
 
-async function vouchForToken(engine: Engine, { kind, value }: Credential): Promise<Vouched | Refused> {
+function judgeToken(engine: Engine, { kind, value }: Credential, verification: Verification): Judgement {
   const via = kind === "bearer" ? "bearer" : "cookie";
-  const verification = await engine.verifier.verify(value);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
   if (verification.status === "rejected") {
     const mayAsk = engine.options.store.tokens.unknownKey === "ask";
@@ -62,7 +68,7 @@ async function vouchForToken(engine: Engine, { kind, value }: Credential): Promi
   return { status: "vouched", kind, via, accessToken: value, claims: verification.claims, session };
 }
 
-async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Vouched | Refused> {
+async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judgement> {
   const sealed = await engine.sealer?.unseal(value);
   if (sealed === undefined) return refuseSession(engine, "seal", true);
   const { accessToken } = sealed;
@@ -83,7 +89,7 @@ function judgeSealedToken(
   engine: Engine,
   sealed: SealedSession,
   { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
-): Vouched | Refused {
+): Judgement {
   // A token by an algorithm or of a type that the profile no longer lists is a token still.
   if (reason === "malformed" && !COMPACT_FORM.test(sealed.accessToken)) {
     return refuseSession(engine, reason, true);

@@ -1,9 +1,8 @@
 import type { KeyObject } from "node:crypto";
 import { compactVerify, errors } from "jose";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../stores/token-profile.ts";
-import type { KeySet } from "./key-set.ts";
-import { parseToken } from "./parse-token.ts";
-import type { UnverifiedPayload } from "./parse-token.ts";
+import type { KeyLookup, KeySet } from "./key-set.ts";
+import { parseToken, type TokenHeader, type UnverifiedPayload } from "./parse-token.ts";
 
 /** What became of a token. Times are not judged here. */
 export type Verification =
@@ -32,48 +31,68 @@ export type RejectionReason =
 
 /** Verifies the tokens of one profile. */
 export interface TokenVerifier {
-  /** Never throws and never rejects. */
-  verify(token: string): Promise<Verification>;
+  /** Never throws and never rejects. A promise only where a key must be waited for, or a signature checked. */
+  verify(token: string): Verification | Promise<Verification>;
 }
 
 /**
  * Makes the verifier for one store's tokens.
  *
- * What needs no key is checked first, so that garbage and tokens of others cost no cryptography and no fetch.
+ * What needs no key is checked first, so that garbage and tokens of others cost no cryptography, no fetch and no waiting.
  */
 export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenVerifier {
-  const verify = async (token: string): Promise<Verification> => {
-    const parsed = parseToken(token, profile);
-    if (parsed.status === "malformed") return rejected("malformed");
-    const { header, payload } = parsed;
-    if (!hasVerifiableClaims(payload, profile.sessionClaim)) {
-      return rejected(payload[profile.sessionClaim] === undefined ? "class" : "claims");
-    }
-    if (!comesFromIssuer(payload, profile.issuers)) return rejected("issuer");
-    if (!isMeantFor(payload["aud"], profile.audience)) return rejected("audience");
-    const found = keys.find(header.kid, header.alg);
-    const lookup = found instanceof Promise ? await found : found;
-    switch (lookup.status) {
-      case "unknown":
-        return { status: "rejected", reason: "unknown_key", expiresAt: payload.exp };
-      case "unavailable":
-        return { status: "unavailable", reason: "keys_unavailable", retryAfter: lookup.retryAfter };
-      default:
-        return (await isSignedBy(token, lookup.key, header.alg))
-          ? { status: "verified", claims: payload }
-          : rejected("signature");
-    }
-  };
   return {
-    async verify(token) {
+    verify(token) {
       try {
-        return await verify(token);
+        const checked = checkUnsigned(token, profile);
+        if (checked.status !== "unsigned") return checked;
+        const lookup = keys.find(checked.header.kid, checked.header.alg);
+        return lookup instanceof Promise
+          ? lookup.then((found) => checkSigned(token, checked, found), cannotKnow)
+          : checkSigned(token, checked, lookup);
       } catch {
-        // What nobody foresaw is "cannot know", never "signed out".
-        return unavailable("verification_failed");
+        return cannotKnow();
       }
     },
   };
+}
+
+/** A token whose signature is all that is left to check. */
+interface Unsigned {
+  readonly status: "unsigned";
+  readonly header: TokenHeader;
+  readonly claims: VerifiedClaims;
+}
+
+/** Every check that needs no key. */
+function checkUnsigned(token: string, profile: TokenProfile): Unsigned | Verification {
+  const parsed = parseToken(token, profile);
+  if (parsed.status === "malformed") return rejected("malformed");
+  const { header, payload } = parsed;
+  if (!hasVerifiableClaims(payload, profile.sessionClaim)) {
+    return rejected(payload[profile.sessionClaim] === undefined ? "class" : "claims");
+  }
+  if (!comesFromIssuer(payload, profile.issuers)) return rejected("issuer");
+  if (!isMeantFor(payload["aud"], profile.audience)) return rejected("audience");
+  return { status: "unsigned", header, claims: payload };
+}
+
+function checkSigned(
+  token: string,
+  { header, claims }: Unsigned,
+  lookup: KeyLookup,
+): Verification | Promise<Verification> {
+  switch (lookup.status) {
+    case "unknown":
+      return { status: "rejected", reason: "unknown_key", expiresAt: claims.exp };
+    case "unavailable":
+      return { status: "unavailable", reason: "keys_unavailable", retryAfter: lookup.retryAfter };
+    default:
+      return isSignedBy(token, lookup.key, header.alg).then(
+        (isGood) => (isGood ? { status: "verified", claims } : rejected("signature")),
+        cannotKnow,
+      );
+  }
 }
 
 /**
@@ -106,8 +125,9 @@ function rejected(reason: RejectionReason): Verification {
   return { status: "rejected", reason };
 }
 
-function unavailable(reason: string): Verification {
-  return { status: "unavailable", reason, retryAfter: 1 };
+/** What nobody foresaw is "cannot know", never "signed out". */
+function cannotKnow(): Verification {
+  return { status: "unavailable", reason: "verification_failed", retryAfter: 1 };
 }
 
 function hasVerifiableClaims(

@@ -139,7 +139,7 @@ describe("createTokenVerifier", () => {
       signToken(KEY, { ...GOOD_CLAIMS, iss: "elsewhere" }),
       signToken(KEY, { ...GOOD_CLAIMS, aud: "elsewhere" }),
     ];
-    const outcomes = await Promise.all(tokens.map((token) => verifier.verify(token)));
+    const outcomes = await Promise.all(tokens.map(async (token) => verifier.verify(token)));
     expect(outcomes.map((outcome) => outcome.status === "rejected" && outcome.reason)).toEqual([
       "malformed",
       "malformed",
