@@ -2,9 +2,9 @@ import { createPublicKey, verify } from "node:crypto";
 import { defaults, unseal } from "iron-webcrypto";
 import { createLocalJWKSet, jwtVerify } from "jose";
 import { freshString, headerOf, makeExchange, type Exchange, type Way } from "./exchanges.ts";
-import { cpuOf, cpuOfAsync, inRounds, ratioOf, spreadOf, type Spread } from "./statistics.ts";
+import { cpuOfAsync, inRounds, ratioOf, spreadOf } from "./statistics.ts";
 import type { Row } from "./table.ts";
-import { PASSWORD, type Session, type World } from "./world.ts";
+import { COOKIE, PASSWORD, type Session, type World } from "./world.ts";
 
 /** Credentials of one batch, and how many of them are under way at once. */
 const BATCH = 250;
@@ -26,67 +26,78 @@ export async function measureNeverSeen(world: World, rounds: number): Promise<re
     const from = (turn * BATCH) % Math.max(1, world.sessions.length - BATCH);
     return world.sessions.slice(from, from + BATCH);
   };
-  const spend = (each: (session: Session) => Promise<unknown>): Promise<number> =>
-    overBatch(batch(), (sessions) => cpuOfAsync(() => runAll(sessions, each)));
+  // Everything that a request is made of is made in every job, and taken off again.
+  const spend = async (
+    way: Way,
+    each: (session: Session, exchange: Exchange) => unknown,
+  ): Promise<number> => {
+    const sessions = batch();
+    const work = async (session: Session): Promise<void> => {
+      await each(session, makeExchange(way, freshString(headerOf(way, session))));
+    };
+    return (await cpuOfAsync(() => runAll(sessions, work))) / sessions.length;
+  };
+  const [bearer, cookie] = [openInstance(world), openInstance(world)];
+  await bearer.pass(makeExchange("bearer", `Bearer ${world.sessions[0]?.accessToken}`));
+  await cookie.pass(makeExchange("cookie", `${COOKIE}=${world.sessions[0]?.sealedSession}`));
   const taken = await inRounds(rounds, {
-    verify: () => overBatch(batch(), (sessions) => cpuOf(() => sessions.forEach(checkSignature))),
-    key: () => spend(({ accessToken }) => jose(accessToken)),
-    keySet: () => spend(({ accessToken }) => jwtVerify(accessToken, keySet, options)),
-    unseal: () => spend(({ sealedSession }) => openSeal(sealedSession)),
+    made: () => spend("bearer", () => undefined),
+    madeCookie: () => spend("cookie", () => undefined),
+    verify: () => spend("bearer", (session) => checkSignature(session)),
+    key: () => spend("bearer", ({ accessToken }) => jose(accessToken)),
+    keySet: () => spend("bearer", ({ accessToken }) => jwtVerify(accessToken, keySet, options)),
+    bearer: () => spend("bearer", (_session, exchange) => bearer.pass(exchange)),
+    unseal: () => spend("cookie", ({ sealedSession }) => openSeal(sealedSession)),
     unsealAndVerify: () =>
-      spend(async ({ sealedSession }) => {
+      spend("cookie", async ({ sealedSession }) => {
         const { accessToken } = (await openSeal(sealedSession)) as { accessToken: string };
-        return jose(accessToken);
+        await jose(accessToken);
       }),
-    bearer: () => orgateOver(world, "bearer", batch()),
-    cookie: () => orgateOver(world, "cookie", batch()),
+    cookie: () => spend("cookie", (_session, exchange) => cookie.pass(exchange)),
   });
+  await Promise.all([bearer.close(), cookie.close()]);
   function checkSignature({ accessToken }: Session): void {
     const at = accessToken.lastIndexOf(".");
     const signature = Buffer.from(accessToken.slice(at + 1), "base64url");
     const isGood = verify("RSA-SHA256", Buffer.from(accessToken.slice(0, at)), key, signature);
     if (!isGood) throw new Error("a signature of the benchmark's own does not verify");
   }
-  const row = (what: string, measured: Spread): Row => ({ what, measured, unit: "us", digits: 1 });
-  const times = (what: string, values: readonly number[], floor: readonly number[]): Row => {
-    return { what, measured: ratioOf(values, floor), unit: "x", target: MOST_TIMES };
-  };
+  const net = (name: keyof typeof taken, made: "made" | "madeCookie" = "made"): readonly number[] =>
+    taken[name].map((value, round) => value - (taken[made][round] ?? 0));
   return [
-    row("crypto.verify, RS256", spreadOf(taken.verify)),
-    row("jose jwtVerify, key object", spreadOf(taken.key)),
-    row("jose jwtVerify, local JWKS", spreadOf(taken.keySet)),
-    row("iron-webcrypto unseal", spreadOf(taken.unseal)),
-    row("middleware + guard, bearer", spreadOf(taken.bearer)),
-    times("... of jwtVerify", taken.bearer, taken.key),
-    row("middleware + guard, cookie", spreadOf(taken.cookie)),
-    times("... of unseal + jwtVerify", taken.cookie, taken.unsealAndVerify),
+    row("crypto.verify, RS256", net("verify")),
+    row("jose jwtVerify, key object", net("key")),
+    row("jose jwtVerify, local JWKS", net("keySet")),
+    row("iron-webcrypto unseal", net("unseal", "madeCookie")),
+    row("middleware + guard, bearer", net("bearer")),
+    times("... of jwtVerify, key object", net("bearer"), net("key")),
+    times("... of jwtVerify, local JWKS", net("bearer"), net("keySet")),
+    row("middleware + guard, cookie", net("cookie", "madeCookie")),
+    times("... of unseal + jwtVerify", net("cookie", "madeCookie"), net("unsealAndVerify", "madeCookie")),
   ];
 }
 
-async function orgateOver(world: World, way: Way, sessions: readonly Session[]): Promise<number> {
-  const auth = world.makeAuth();
-  const guard = auth.requirePermission("documents", "read");
-  const pass = ({ request, response }: Exchange): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const done = (error?: unknown): void =>
-        error === undefined ? resolve() : reject(new Error("refused"));
-      auth(request, response, () => guard(request, response, done));
-    });
-  const exchanges = sessions.map((session) => makeExchange(way, freshString(headerOf(way, session))));
-  const [first, ...others] = exchanges;
-  // The keys are loaded once in the life of an instance.
-  if (first !== undefined) await pass(first);
-  const spent = await overBatch(others, (rest) => cpuOfAsync(() => runAll(rest, pass)));
-  await auth.close();
-  return spent;
+function row(what: string, values: readonly number[]): Row {
+  return { what, measured: spreadOf(values), unit: "us", digits: 1 };
 }
 
-/** Microseconds for one of a batch. */
-async function overBatch<Item>(
-  items: readonly Item[],
-  measure: (items: readonly Item[]) => number | Promise<number>,
-): Promise<number> {
-  return (await measure(items)) / items.length;
+function times(what: string, values: readonly number[], floor: readonly number[]): Row {
+  return { what, measured: ratioOf(values, floor), unit: "x", target: MOST_TIMES };
+}
+
+/** An instance that has long forgotten a credential when it comes again. */
+function openInstance(world: World): { pass(exchange: Exchange): Promise<void>; close(): Promise<void> } {
+  const auth = world.makeAuth({ cache: { maxEntries: BATCH } });
+  const guard = auth.requirePermission("documents", "read");
+  return {
+    pass: ({ request, response }) =>
+      new Promise((resolve, reject) => {
+        const done = (error?: unknown): void =>
+          error === undefined ? resolve() : reject(new Error("refused"));
+        auth(request, response, () => guard(request, response, done));
+      }),
+    close: () => auth.close(),
+  };
 }
 
 /** As a server does it: several at once, because one after another overstates whatever waits. */

@@ -46,7 +46,8 @@ async function measureSeen(stage: Stage, world: World, rounds: number): Promise<
     guard: (_request, _response, next) => next(),
   };
   const fastJwt = fastJwtAct(world);
-  for (let count = 0; count < 2 * world.sessions.length; count += REQUESTS) await stage.play(fastJwt, "bearer");
+  for (let count = 0; count < 2 * world.sessions.length; count += REQUESTS)
+    await stage.play(fastJwt, "bearer");
   const taken = await inRounds(rounds, {
     bare: () => stage.play(BARE, "bearer"),
     nothing: () => stage.play(nothing, "bearer"),

@@ -7,8 +7,8 @@ import { BARE, type Act } from "./http-stage.ts";
 import { COOKIE, PASSWORD, type World } from "./world.ts";
 
 /** A new instance, with a permission guard. */
-export function orgateAct(world: World): Act {
-  const auth = world.makeAuth();
+export function orgateAct(world: World, options?: Parameters<World["makeAuth"]>[0]): Act {
+  const auth = world.makeAuth(options);
   return { middleware: auth, guard: auth.requirePermission("documents", "read") };
 }
 
