@@ -20,17 +20,13 @@ export function pinHeaders(response: ServerResponse, { cookies, headers }: Reque
   if (cookies !== undefined || headers !== undefined) hookOneResponse(response, planHeaders);
 }
 
-/** What must be on the response, of every instance that saw the request. */
+/** What is due on the response, of every instance that saw the request. */
 function planHeaders(request: IncomingMessage): ResponseHeaders[] {
   const planned: ResponseHeaders[] = [];
   for (let record = latestRecordOf(request); record !== undefined; record = record.previous) {
     const { cookies, headers, used, hasCredential } = record;
-    planned.push({
-      cookies,
-      headers,
-      varies: used,
-      isPrivate: hasCredential && (used || headers !== undefined),
-    });
+    if (!used && cookies === undefined && headers === undefined) continue;
+    planned.push({ cookies, headers, isPrivate: hasCredential && (used || headers !== undefined) });
   }
   return planned;
 }

@@ -5,15 +5,15 @@ export interface ResponseHeaders {
   /** `Set-Cookie` lines by cookie name; a later line for a cookie replaces an earlier one. */
   readonly cookies: ReadonlyMap<string, string> | undefined;
   readonly headers: ReadonlyMap<string, string> | undefined;
-  /** The answer depends on who asks. */
-  readonly varies: boolean;
   /** The answer must not be kept by shared caches. */
   readonly isPrivate: boolean;
 }
 
+/** What is due on the answer to a request; such an answer varies. */
 type Plan = (request: IncomingMessage) => readonly ResponseHeaders[];
 
 const VARY_ON = ["Cookie", "Authorization"] as const;
+const VARY = VARY_ON.join(", ");
 const EXPOSED = "Access-Control-Expose-Headers";
 
 /** Applications' response prototypes, and responses that have none but Node's. */
@@ -75,7 +75,7 @@ function hookWriteHead(target: ServerResponse, plan: Plan): void {
     ...rest: unknown[]
   ): ServerResponse {
     const inherited = own ?? (Reflect.get(Object.getPrototypeOf(target) as object, "writeHead") as WriteHead);
-    const planned = this.headersSent ? [] : plan(this.req).filter(isDue);
+    const planned = this.headersSent ? NOTHING : plan(this.req);
     if (planned.length === 0) return inherited.call(this, status, ...rest);
     const [first, second] = rest;
     setPassedHeaders(this, typeof first === "string" ? second : (second ?? first));
@@ -85,9 +85,7 @@ function hookWriteHead(target: ServerResponse, plan: Plan): void {
   hooked.add(target);
 }
 
-function isDue({ cookies, headers, varies }: ResponseHeaders): boolean {
-  return varies || cookies !== undefined || headers !== undefined;
-}
+const NOTHING: readonly ResponseHeaders[] = [];
 
 /** Headers given to `writeHead` itself would win over ours; set one by one they can be merged. */
 function setPassedHeaders(response: ServerResponse, passed: unknown): void {
@@ -113,12 +111,18 @@ function toPairs(flat: readonly unknown[]): unknown[][] {
 
 function putHeaders(response: ServerResponse, { cookies, headers, isPrivate }: ResponseHeaders): void {
   if (cookies !== undefined) putCookies(response, cookies);
-  for (const [name, value] of headers ?? []) {
+  if (headers !== undefined) putOthers(response, headers);
+  // The usual case needs no merging: this is on the way of every answer.
+  if (response.hasHeader("Vary")) mergeList(response, "Vary", VARY_ON);
+  else response.setHeader("Vary", VARY);
+  if (isPrivate || cookies !== undefined) makePrivate(response);
+}
+
+function putOthers(response: ServerResponse, headers: ReadonlyMap<string, string>): void {
+  for (const [name, value] of headers) {
     if (name === EXPOSED) mergeList(response, name, [value]);
     else response.setHeader(name, value);
   }
-  mergeList(response, "Vary", VARY_ON);
-  if (isPrivate || cookies !== undefined) makePrivate(response);
 }
 
 function putCookies(response: ServerResponse, cookies: ReadonlyMap<string, string>): void {
@@ -143,7 +147,7 @@ function mergeList(response: ServerResponse, header: string, names: readonly str
 
 function makePrivate(response: ServerResponse): void {
   const existing = response.getHeader("cache-control");
-  if (!/(?:^|,)\s*no-store\s*(?:,|$)/i.test(String(existing ?? ""))) {
+  if (existing === undefined || !/(?:^|,)\s*no-store\s*(?:,|$)/i.test(String(existing))) {
     response.setHeader("Cache-Control", "private, no-store");
   }
 }

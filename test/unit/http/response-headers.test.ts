@@ -12,17 +12,15 @@ const COOKIES = new Map([["__Host-orgate", LINE]]);
 const ALL: ResponseHeaders = {
   cookies: COOKIES,
   headers: new Map([["Session-Jwt", "a.b.c"]]),
-  varies: true,
   isPrivate: true,
 };
-const NOTHING: ResponseHeaders = { cookies: undefined, headers: undefined, varies: false, isPrivate: false };
-const LOOKED: ResponseHeaders = { ...NOTHING, varies: true };
+const LOOKED: ResponseHeaders = { cookies: undefined, headers: undefined, isPrivate: false };
 
 function plan(...headers: readonly Partial<ResponseHeaders>[]): (exchange: WiredExchange) => void {
   return ({ request, response }) => {
     planned.set(
       request,
-      headers.map((some) => ({ ...NOTHING, ...some })),
+      headers.map((some) => ({ ...LOOKED, ...some })),
     );
     hookResponse(response, (asked) => planned.get(asked) ?? []);
   };
@@ -30,13 +28,13 @@ function plan(...headers: readonly Partial<ResponseHeaders>[]): (exchange: Wired
 
 /** Answers with these headers planned, the way `respond` does. */
 async function answer(
-  headers: Partial<ResponseHeaders>,
+  headers: Partial<ResponseHeaders> | undefined,
   respond: (response: ServerResponse) => void,
   prepare: (exchange: WiredExchange) => void = () => undefined,
 ): Promise<Answer> {
   const exchange = makeExchange();
   prepare(exchange);
-  plan(headers)(exchange);
+  plan(...(headers === undefined ? [] : [headers]))(exchange);
   respond(exchange.response);
   return exchange.answered();
 }
@@ -86,7 +84,7 @@ describe.each([
     const plain = makeExchange();
     respond(plain.response);
     const expected = await plain.answered();
-    const seen = await answer(NOTHING, respond, prepare);
+    const seen = await answer(undefined, respond, prepare);
     expect(seen).toEqual(expected);
     expect(seen.headers["vary"]).toBeUndefined();
   });
@@ -104,7 +102,7 @@ describe.each([
   it("keeps what a handler decided while it streamed: late plans are on the head if it was not written", async () => {
     const exchange = makeExchange();
     prepare(exchange);
-    plan(NOTHING)(exchange);
+    plan()(exchange);
     planned.set(exchange.request, [ALL]);
     exchange.response.write("first");
     planned.set(exchange.request, [{ ...ALL, cookies: new Map([["late", "late=1"]]) }]);
