@@ -55,11 +55,11 @@ export type { SignOutOptions } from "./organization/sign-out.ts";
 export type { SwitchOrganizationOptions } from "./organization/switch-organization.ts";
 export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./coordination/coordinator.ts";
 export { remoteKeys } from "./stores/remote-keys.ts";
+export type { BeginSignInOptions } from "./stores/begin-sign-in.ts";
 export type { Capabilities } from "./stores/capabilities.ts";
+export type { EndSessionTarget, PresentedEnd } from "./stores/session-ending.ts";
 export type {
-  BeginSignInOptions,
   CredentialProfile,
-  EndSessionTarget,
   Interpretation,
   OrganizationsContext,
   Outcome,

@@ -1,7 +1,6 @@
 import { isOrgateError } from "../errors.ts";
 import type { Capabilities } from "../stores/capabilities.ts";
 import type {
-  EndSessionTarget,
   Outcome,
   PendingAuthentication,
   Profile,
@@ -9,6 +8,7 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../stores/session-store.ts";
+import type { EndSessionTarget } from "../stores/session-ending.ts";
 import type { TokenProfile } from "../stores/token-profile.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
 import type { AuthorityContext } from "./context.ts";

@@ -1,7 +1,5 @@
 import type { Clock } from "../clock.ts";
-import { createBoundedMap } from "../pipeline/bounded-map.ts";
-import type { PresentedEnd } from "../stores/session-ending.ts";
-import type { StoreReply } from "./call-store.ts";
+import { createBoundedMap, type BoundedMap } from "../pipeline/bounded-map.ts";
 import type { StoreAnswer } from "./store-answer.ts";
 
 /**
@@ -11,16 +9,22 @@ import type { StoreAnswer } from "./store-answer.ts";
 export interface UnvouchedDesk {
   /** Asks, or repeats what the store said of this very credential. */
   ask(key: string, ask: () => Promise<StoreAnswer>): Promise<StoreAnswer>;
-  /** Ends the session of one, under the same limits. Whatever that comes to, it is refused from here on. */
-  end(key: string, end: () => Promise<StoreReply<PresentedEnd>>): Promise<StoreReply<PresentedEnd>>;
+  /** Ends the session of one, under the same limits. Whatever that comes to, it is refused here from now on. */
+  end<Answer>(
+    key: string,
+    end: () => Promise<Answer>,
+    isNobodys: (answer: Answer) => boolean,
+  ): Promise<UnvouchedCall<Answer>>;
 }
 
-type Refusal = Extract<StoreAnswer, { status: "ended" | "rejected" }>;
-
-/** Why there was no call. */
-type Unasked =
+/** What came of a call under the limits. */
+export type UnvouchedCall<Answer> =
+  | { readonly status: "called"; readonly answer: Answer }
+  /** The store has refused it before. */
   | { readonly status: "known"; readonly refusal: Refusal }
   | { readonly status: "closed"; readonly retryAfter: number };
+
+type Refusal = Extract<StoreAnswer, { status: "ended" | "rejected" }>;
 
 const MOST_REMEMBERED = 10_000;
 /** Calls under way. */
@@ -32,6 +36,29 @@ const WINDOW = 60;
 /** Opens a desk. */
 export function openUnvouchedDesk(clock: Clock): UnvouchedDesk {
   const remembered = createBoundedMap<string, Refusal>(MOST_REMEMBERED);
+  const limit = createLimit(clock, remembered);
+  return {
+    async ask(key, ask) {
+      const call = await limit(key, ask, (answer) => (isRefusal(answer) ? answer : undefined));
+      if (call.status === "called") return call.answer;
+      if (call.status === "known") return call.refusal;
+      return { status: "unavailable", reason: "unvouched_flood", retryAfter: call.retryAfter };
+    },
+    async end(key, end, isNobodys) {
+      const call = await limit(key, end, (answer) => (isNobodys(answer) ? NOBODYS : undefined));
+      if (remembered.get(key) === undefined) remembered.set(key, SIGNED_OUT);
+      return call;
+    },
+  };
+}
+
+type Limit = <Answer>(
+  key: string,
+  call: () => Promise<Answer>,
+  refusalIn: (answer: Answer) => Refusal | undefined,
+) => Promise<UnvouchedCall<Answer>>;
+
+function createLimit(clock: Clock, remembered: BoundedMap<string, Refusal>): Limit {
   let refusedAt: number[] = [];
   let underWay = 0;
 
@@ -44,11 +71,7 @@ export function openUnvouchedDesk(clock: Clock): UnvouchedDesk {
     return refusedAt.length >= MOST_REFUSALS ? Math.ceil(oldest + WINDOW - now) : 0;
   };
 
-  const limit = async <Answer>(
-    key: string,
-    call: () => Promise<Answer>,
-    refusalIn: (answer: Answer) => Refusal | undefined,
-  ): Promise<Unasked | { readonly status: "asked"; readonly answer: Answer }> => {
+  return async (key, call, refusalIn) => {
     const known = remembered.get(key);
     if (known !== undefined) return { status: "known", refusal: known };
     const retryAfter = secondsClosed();
@@ -61,27 +84,10 @@ export function openUnvouchedDesk(clock: Clock): UnvouchedDesk {
         remembered.set(key, refusal);
         refusedAt.push(clock());
       }
-      return { status: "asked", answer };
+      return { status: "called", answer };
     } finally {
       underWay -= 1;
     }
-  };
-
-  return {
-    async ask(key, ask) {
-      const asked = await limit(key, ask, (answer) => (isRefusal(answer) ? answer : undefined));
-      if (asked.status === "asked") return asked.answer;
-      if (asked.status === "known") return asked.refusal;
-      return { status: "unavailable", reason: "unvouched_flood", retryAfter: asked.retryAfter };
-    },
-    async end(key, end) {
-      const asked = await limit(key, end, (reply) => (isUnknown(reply) ? NOBODYS : undefined));
-      if (asked.status === "known") return { status: "answered", value: { status: "unknown" } };
-      if (remembered.get(key) === undefined) remembered.set(key, SIGNED_OUT);
-      return asked.status === "asked"
-        ? asked.answer
-        : { status: "unavailable", retryAfter: asked.retryAfter };
-    },
   };
 }
 
@@ -90,8 +96,4 @@ const SIGNED_OUT: Refusal = { status: "ended", reason: "signed_out" };
 
 function isRefusal(answer: StoreAnswer): answer is Refusal {
   return answer.status === "ended" || answer.status === "rejected";
-}
-
-function isUnknown(reply: StoreReply<PresentedEnd>): boolean {
-  return reply.status === "answered" && reply.value.status === "unknown";
 }

@@ -3,7 +3,7 @@ import type { Middleware } from "../guards/guard.ts";
 import { queryOf } from "../http/navigation.ts";
 import { redirect } from "../http/send.ts";
 import { createProblems } from "../options/problems.ts";
-import type { BeginSignInOptions } from "../stores/session-store.ts";
+import type { BeginSignInOptions } from "../stores/begin-sign-in.ts";
 import { readSignInQuery } from "./sign-in-query.ts";
 import { requireMethod, requireStore } from "./store-methods.ts";
 import { checkHandlerOptions } from "./handler-options.ts";

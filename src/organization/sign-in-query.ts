@@ -1,4 +1,4 @@
-import type { BeginSignInOptions } from "../stores/session-store.ts";
+import type { BeginSignInOptions } from "../stores/begin-sign-in.ts";
 
 const MAX_LENGTH = 512;
 // oxlint-disable-next-line no-control-regex -- control characters are what it refuses

@@ -2,6 +2,8 @@ import type { Invalidation } from "../coordination/coordinator.ts";
 import type { Impersonator, Member, MemberSession, Organization, OrganizationChoice } from "../model.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Capabilities } from "./capabilities.ts";
+import type { BeginSignInOptions } from "./begin-sign-in.ts";
+import type { EndSessionTarget, PresentedEnd } from "./session-ending.ts";
 import type { TokenProfile, VerifiedClaims } from "./token-profile.ts";
 
 /** What lies in the sealed session cookie; WorkOS's own shape. */
@@ -141,23 +143,10 @@ export type Outcome =
       readonly reason?: string;
     };
 
-/** Whose sessions end. */
-export type EndSessionTarget = { readonly sessionId: string } | { readonly memberId: string };
-
 /** The member and organization in full, as the store knows them now. */
 export interface Profile {
   readonly member: Member;
   readonly organization?: Organization;
-}
-
-/** What `beginSignIn` is asked for. */
-export interface BeginSignInOptions {
-  readonly organizationId?: string;
-  readonly loginHint?: string;
-  readonly screenHint?: "sign-in" | "sign-up";
-  readonly maxAge?: number;
-  readonly invitationToken?: string;
-  readonly redirectUri?: string;
 }
 
 /**
@@ -190,6 +179,15 @@ export interface SessionStore {
   beginSignIn?(options: BeginSignInOptions): { readonly url: string; readonly state: unknown };
   completeSignIn?(query: URLSearchParams, state: unknown, context: StoreContext): Promise<Outcome>;
   endSession?(target: EndSessionTarget, context: StoreContext): Promise<{ readonly redirectTo?: string }>;
+  /**
+   * Ends the session of a credential that the store alone can read (an opaque token, a token whose key is gone), or all of its
+   * member's; for sign-outs that know no session. Throws like `endSession` where it cannot be done now.
+   */
+  endPresented?(
+    of: StaleCredential,
+    scope: "session" | "member",
+    context: StoreContext,
+  ): Promise<PresentedEnd>;
   /** The RBAC policy in force, for stores that keep one. */
   policy?(organizationId: string | undefined, context: StoreContext): Promise<Policy>;
   /** The full member and organization, without spending the credential. */

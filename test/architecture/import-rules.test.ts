@@ -24,7 +24,13 @@ const ZONES: Readonly<Record<string, Zone>> = {
   "policy contract": { files: ["policy/policy.ts"], imports: FOUNDATION },
   coordinator: { files: ["coordination/coordinator.ts"], imports: FOUNDATION },
   "store contract": {
-    files: ["stores/session-store.ts", "stores/token-profile.ts", "stores/capabilities.ts"],
+    files: [
+      "stores/session-store.ts",
+      "stores/begin-sign-in.ts",
+      "stores/session-ending.ts",
+      "stores/token-profile.ts",
+      "stores/capabilities.ts",
+    ],
     imports: ["foundation", "policy contract", "coordinator"],
   },
 

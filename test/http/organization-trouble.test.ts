@@ -6,6 +6,7 @@ import { makeTenancy, SELECTION } from "../support/tenancy.ts";
 import type { Tenancy } from "../support/tenancy.ts";
 import { JSON_CLIENT } from "../support/visitor.ts";
 import type { Visitor } from "../support/visitor.ts";
+import { claimsOf } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
 const acme = { headers: JSON_CLIENT, body: { organization_id: "org_acme" } };
@@ -98,6 +99,88 @@ describe("a store that does not answer in time", () => {
     await spend(asked);
     expect((await leaving).status).toBe(303);
     expect((await thief.get("/me", { headers: JSON_CLIENT })).body.code).toBe("session_revoked");
+  });
+});
+
+describe("a store that ends what it alone can read", () => {
+  const signOut = (endPresented: NonNullable<SessionStore["endPresented"]> | undefined) => {
+    const app = makeTenancy({
+      mounted: false,
+      options: { credentials: [{ jwtCookie: "session_jwt" }] },
+      overrides: () => ({
+        credential: { opaqueCookieName: "session_token" },
+        ...(endPresented !== undefined && { endPresented }),
+      }),
+    });
+    app.browser.cookies.set("session_token", "the-session-token");
+    return { app, leaving: app.browser.post("/sign-out", { headers: JSON_CLIENT }) };
+  };
+
+  it("is asked with the token, and says where the browser goes", async () => {
+    const asked: unknown[] = [];
+    const { app, leaving } = signOut(async (of, scope, { signal, ...client }) => {
+      asked.push(of, scope, signal instanceof AbortSignal, client.ipAddress);
+      return { status: "ended", redirectTo: "https://id.example/out" };
+    });
+    expect((await leaving).body).toEqual({ signed_out: true, redirect_to: "https://id.example/out" });
+    const of = { reason: "asked", opaqueToken: "the-session-token" };
+    expect(asked).toEqual([of, "session", true, expect.any(String)]);
+    expect(app.browser.cookies.size).toBe(0);
+  });
+
+  it("says whose it was, and that session is refused here at once, whatever the store says of it later", async () => {
+    let accessToken = "";
+    const { app, leaving } = signOut(async () => {
+      ({ accessToken } = await app.world.signIn());
+      return { status: "ended", sessionId: String(claimsOf(accessToken)["sid"]) };
+    });
+    await leaving;
+    app.browser.cookies.set("session_jwt", accessToken);
+    const late = await app.browser.get("/me", { headers: JSON_CLIENT });
+    expect([late.status, late.body.code, app.world.store.questions]).toEqual([401, "session_revoked", []]);
+  });
+
+  it("does not keep anybody from signing out by taking its time", async () => {
+    const timers = controlTimers();
+    try {
+      let tell = (): void => undefined;
+      const asked = new Promise<void>((resolve) => {
+        tell = resolve;
+      });
+      const { app, leaving } = signOut(() => {
+        tell();
+        return new Promise(() => undefined);
+      });
+      void leaving.catch(() => undefined);
+      await asked;
+      await settle();
+      await timers.pass(5.1);
+      expect((await leaving).status).toBe(200);
+      expect(app.browser.cookies.size).toBe(0);
+      expect(app.world.events).toContainEqual(
+        expect.objectContaining({ type: "unavailable", reason: "timeout" }),
+      );
+    } finally {
+      timers.restore();
+    }
+  });
+
+  it.each<[string, () => Promise<never>]>([
+    ["fails", () => Promise.reject(new TypeError("fetch failed"))],
+    ["answers with nonsense", async () => ({ status: "perhaps" }) as never],
+    ["answers with nothing", async () => undefined as never],
+  ])("signs out all the same where it %s, and tells of it", async (_what, endPresented) => {
+    const { app, leaving } = signOut(endPresented);
+    expect((await leaving).status).toBe(200);
+    expect([app.browser.cookies.size, app.errors]).toEqual([0, []]);
+    expect(app.world.events).toContainEqual(expect.objectContaining({ type: "unavailable" }));
+  });
+
+  it("signs out all the same where it has no word for it", async () => {
+    const { app, leaving } = signOut(undefined);
+    expect((await leaving).status).toBe(200);
+    expect([app.browser.cookies.size, app.world.store.otherCalls]).toEqual([0, 0]);
+    expect(app.world.events).toEqual([]);
   });
 });
 

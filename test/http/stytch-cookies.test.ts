@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { generateSigningKey } from "../support/tokens.ts";
-import { JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
 import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 
 const AUTHENTICATE = "POST /v1/b2b/sessions/authenticate";
@@ -128,6 +128,159 @@ describe("the cookies of Stytch's front ends", () => {
     expect((await app.browser({ stytch_session_jwt: jwt }).get("/me", HEADERS)).status).toBe(200);
     await app.harness.advance(61);
     expect((await app.browser({ stytch_session: session.token }).get("/me", HEADERS)).status).toBe(200);
+  });
+});
+
+describe("signing out with the session token alone, without auth above", () => {
+  const REVOKE = "POST /v1/b2b/sessions/revoke";
+
+  it("ends the session at Stytch by the token, in one call", async () => {
+    const app = await start({ mounted: false });
+    const { session } = app.session();
+    const other = app.session();
+    const browser = app.browser({ stytch_session: session.token });
+    const thief = browser.copy();
+    const out = await browser.post("/sign-out", { headers: { Accept: "text/html" } });
+    expect([out.status, out.headers["location"], browser.cookies.size]).toEqual([303, "/", 0]);
+    expect([session.revoked, other.session.revoked]).toEqual([true, false]);
+    expect(app.harness.fake.asked()).toEqual([REVOKE]);
+    expect(app.harness.fake.sent.at(-1)).toEqual({ session_token: session.token });
+    expect(app.events).toContainEqual({ type: "revoked", by: "session", reason: "sign_out" });
+    const stolen = await thief.get("/me", HEADERS);
+    expect([stolen.status, stolen.body.code]).toEqual([401, "session_revoked"]);
+    expect(app.harness.fake.asked()).toHaveLength(1);
+  });
+
+  it("everywhere ends all of the member's, once Stytch has said whose it is", async () => {
+    const app = await start({ mounted: false });
+    const [here, there, ada] = [app.session(), app.session(), app.session("ada")];
+    const elsewhere = app.browser({ stytch_session_jwt: there.jwt });
+    expect((await elsewhere.get("/me", HEADERS)).status).toBe(200);
+    await app.harness.advance(1);
+    const browser = app.browser({ stytch_session: here.session.token });
+    expect((await browser.post("/sign-out-everywhere", HEADERS)).status).toBe(200);
+    expect([here, there, ada].map(({ session }) => session.revoked)).toEqual([true, true, false]);
+    expect(app.harness.fake.asked()).toEqual([AUTHENTICATE, REVOKE]);
+    expect(app.harness.fake.sent.at(-1)).toEqual({ member_id: here.session.member.id });
+    expect(app.events).toContainEqual({ type: "revoked", by: "member", reason: "sign_out" });
+    expect((await elsewhere.get("/me", HEADERS)).body.code).toBe("session_revoked");
+    expect((await app.browser({ stytch_session_jwt: here.jwt }).get("/me", HEADERS)).status).toBe(401);
+  });
+
+  it("asks by the session's id where it was seen before", async () => {
+    const app = await start({ mounted: false });
+    const { session } = app.session();
+    const browser = app.browser({ stytch_session: session.token });
+    await browser.copy().get("/me", HEADERS);
+    await browser.post("/sign-out", HEADERS);
+    expect(app.harness.fake.sent.at(-1)).toEqual({ member_session_id: session.id });
+    expect(session.revoked).toBe(true);
+  });
+
+  it.each<[string, (app: StytchApp) => void]>([
+    ["is down", ({ harness }) => void (harness.fake.isDown = true)],
+    [
+      "fails",
+      ({ harness }) => harness.fake.fail("/revoke", ({ answer }) => answer({ status: 500, body: {} }), 9),
+    ],
+    [
+      "refuses the application",
+      ({ harness }) =>
+        harness.fake.fail(
+          "/revoke",
+          ({ answer }) => answer({ status: 401, body: { error_type: "unauthorized_credentials" } }),
+          9,
+        ),
+    ],
+    [
+      "answers with a refusal of another kind",
+      ({ harness }) =>
+        harness.fake.fail(
+          "/revoke",
+          ({ answer }) => answer({ status: 400, body: { error_type: "query_params_do_not_match" } }),
+          9,
+        ),
+    ],
+  ])(
+    "clears the cookies all the same while Stytch %s, tells of it, and refuses the token",
+    async (_what, spoil) => {
+      const app = await start({ mounted: false });
+      const { session } = app.session();
+      const browser = app.browser({ stytch_session: session.token });
+      const thief = browser.copy();
+      spoil(app);
+      const out = await browser.post("/sign-out", HEADERS);
+      expect([out.status, out.body, browser.cookies.size]).toEqual([
+        200,
+        { signed_out: true, redirect_to: "/" },
+        0,
+      ]);
+      expect(session.revoked).toBe(false);
+      expect(app.events).toContainEqual(
+        expect.objectContaining({ type: "unavailable", code: "store_unavailable" }),
+      );
+      expect(app.events).toContainEqual({ type: "revoked", by: "session", reason: "sign_out" });
+      app.harness.fake.isDown = false;
+      expect((await thief.get("/me", HEADERS)).body.code).toBe("session_revoked");
+    },
+  );
+
+  it("R-29: a made-up token costs one call, in whatever way it comes again, and no event of a session", async () => {
+    const app = await start({ mounted: false });
+    for (const path of ["/sign-out", "/sign-out", "/sign-out-everywhere"]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const out = await app.browser({ stytch_session: "made-up" }).post(path, HEADERS);
+      expect(out.status).toBe(200);
+    }
+    expect((await app.browser({ stytch_session: "made-up" }).get("/me", HEADERS)).status).toBe(401);
+    expect(app.harness.fake.asked()).toEqual([REVOKE]);
+    expect(app.events.filter(({ type }) => type === "revoked")).toEqual([]);
+  });
+
+  it("R-29: a flood of made-up tokens closes the way, which is told, and clears cookies all the same", async () => {
+    const app = await start({ mounted: false });
+    for (let index = 0; index < 100; index += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
+      await app.browser({ stytch_session: `made-up-${index}` }).post("/sign-out", HEADERS);
+    }
+    const { session } = app.session();
+    const browser = app.browser({ stytch_session: session.token });
+    const thief = browser.copy();
+    expect((await browser.post("/sign-out", HEADERS)).status).toBe(200);
+    expect([browser.cookies.size, app.harness.fake.asked().length]).toEqual([0, 100]);
+    expect(app.events).toContainEqual(
+      expect.objectContaining({ type: "unavailable", reason: "unvouched_flood" }),
+    );
+    await app.harness.advance(61);
+    expect((await thief.get("/me", HEADERS)).body.code).toBe("session_revoked");
+  });
+
+  it("R-17: is not done for another site", async () => {
+    const app = await start({ mounted: false });
+    const { session } = app.session();
+    const headers = { ...JSON_CLIENT, "Sec-Fetch-Site": "cross-site" };
+    const out = await app.browser({ stytch_session: session.token }).post("/sign-out", { headers });
+    expect([out.status, session.revoked]).toEqual([403, false]);
+  });
+});
+
+describe("a sealed session whose key is gone", () => {
+  it("is ended at Stytch by its session token when it is signed out of", async () => {
+    const app = await start({ mounted: false, orgate: {} });
+    const { session } = app.session();
+    const { world } = app.harness.fake;
+    app.nextSignIn = { status: 200, body: { ...world.issue(session), member_authenticated: true } };
+    const browser = app.browser();
+    await browser.post("/sign-in", HEADERS);
+    world.key = generateSigningKey("RS256", "jwk-test-2");
+    world.published = [world.key];
+    await app.harness.advance(3_000);
+    const other = await start({ mounted: false, orgate: {}, store: { baseUrl: app.harness.fake.url } });
+    await other.harness.advance(3_000);
+    const late = openBrowser(other.listener, browser.cookies);
+    expect((await late.post("/sign-out", HEADERS)).status).toBe(200);
+    expect(app.harness.fake.sent.at(-1)).toEqual({ session_token: session.token });
+    expect(session.revoked).toBe(true);
   });
 });
 

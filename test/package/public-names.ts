@@ -17,7 +17,7 @@ const CORE: PublicNames = {
       EstablishOptions GuardOptions Impersonator Interpretation Invalidation InvalidationMessage
       JsonWebKey JsonWebKeySet KeySource Lease Member MemberSession Middleware Next Organization
       OrganizationChoice OrganizationSelectionOptions OrganizationSelectionView OrganizationsContext Orgate OrgateEvent
-      OrgateEventType OrgateOptions Outcome PendingAuthentication Policy PolicyShape Profile
+      OrgateEventType OrgateOptions Outcome PendingAuthentication Policy PolicyShape PresentedEnd Profile
       RecentAuthOptions RejectedState RejectionCode RenewContext Renewal ResourceOf SealedSession
       SessionStore SignInOptions SignOutOptions SignedIn StaleCredential StepUp StoreContext
       SwitchOrganizationOptions TokenProfile UnavailableState UnfinishedAuthentication Verdict

@@ -19,6 +19,8 @@ export interface StytchAppOptions {
   readonly store?: Partial<StytchOptions>;
   readonly orgate?: Partial<OrgateOptions>;
   readonly framework?: FrameworkName;
+  /** Whether `app.use(auth)` stands above the handlers. @defaultValue `true` */
+  readonly mounted?: boolean;
   readonly routes?: (auth: Orgate, harness: StytchHarness) => readonly Route[];
 }
 
@@ -52,18 +54,19 @@ export async function makeStytchApp(options: StytchAppOptions = {}): Promise<Sty
   const signIn = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
     auth.establish(request, response, fromStytch(app.nextSignIn.body));
   const routes: Route[] = [
-    { path: "/me", guards: [auth.requireAuth()] },
+    { path: "/me", guards: [auth, auth.requireAuth()] },
     { path: "/write", guards: [auth.requirePermission("documents", "write")] },
     { path: "/fresh", guards: [auth.requireAuth({ maxTokenAge: 0 })] },
     { path: "/sign-in", handler: signIn },
     { path: "/select-organization", guards: [auth.organizationSelection()] },
     { path: "/switch", guards: [auth.switchOrganization()] },
     { path: "/sign-out", guards: [auth.signOut()] },
+    { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: true })] },
     ...(options.routes?.(auth, harness) ?? []),
   ];
   const { world } = harness.fake;
   const app: StytchApp = {
-    ...makeApp(options.framework ?? "Express 5", { before: [auth], routes }),
+    ...makeApp(options.framework ?? "Express 5", { before: options.mounted === false ? [] : [auth], routes }),
     harness,
     auth,
     events,

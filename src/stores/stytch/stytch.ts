@@ -8,7 +8,7 @@ import type { SessionStore, StoreContext } from "../session-store.ts";
 import type { TokenProfile } from "../token-profile.ts";
 import { authenticateJwt, type JwtDesk, type StytchAuthenticateJwtResult } from "./authenticate-jwt.ts";
 import { continueDiscovery } from "./continue-discovery.ts";
-import { endSession } from "./end-session.ts";
+import { endPresented, endSession } from "./end-session.ts";
 import type { StytchResponse } from "./from-stytch.ts";
 import { interpretClaims, SESSION_CLAIM } from "./interpret-claims.ts";
 import type { StytchAuthenticateJwtInput } from "./jwt-input.ts";
@@ -26,7 +26,7 @@ export type StytchStore = SessionStore &
   Required<
     Pick<
       SessionStore,
-      "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "policy"
+      "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy"
     >
   >;
 
@@ -89,6 +89,7 @@ export function stytch(options: StytchOptions): StytchStore {
     switchOrganization: (stale, organizationId, context) =>
       switchOrganization(client, stale, organizationId, context),
     endSession: (target, context) => endSession(client, target, context),
+    endPresented: (of, scope, context) => endPresented(client, of, scope, context),
     policy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
     authenticateJwt: (input) => authenticateJwt(desk, input),
     continueDiscovery: (response, context = {}) =>

@@ -1,4 +1,5 @@
-import type { EndSessionTarget, StoreContext } from "../session-store.ts";
+import type { EndSessionTarget } from "../session-ending.ts";
+import type { StoreContext } from "../session-store.ts";
 import { listPages } from "./list-pages.ts";
 import { isText } from "./shape.ts";
 import { trouble } from "./trouble.ts";

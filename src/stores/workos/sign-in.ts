@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { ConfigurationError } from "../../errors.ts";
-import type { BeginSignInOptions, StoreContext } from "../session-store.ts";
+import type { BeginSignInOptions } from "../begin-sign-in.ts";
+import type { StoreContext } from "../session-store.ts";
 import type { WorkosGrants } from "./grants.ts";
 import { refuse, type WorkosOutcome } from "./outcome.ts";
 import type { WorkosSettings } from "./resolve-options.ts";

@@ -76,6 +76,25 @@ export const ENDING_CASES: readonly ContractCase[] = [
     },
   },
   {
+    name: "signing out by a token that the store alone can read ends its session, and nobody's is told apart",
+    async check(subject) {
+      const { store } = subject;
+      if (store.credential?.opaqueCookieName === undefined) return undefined;
+      if (store.endPresented === undefined) return { lacks: "SessionStore.endPresented" };
+      const [held, other] = [await subject.signIn(), await subject.signIn()];
+      const { refreshToken: opaqueToken } = held.credential;
+      assert.ok(opaqueToken, "the session comes with its opaque token");
+      const end = await store.endPresented({ reason: "asked", opaqueToken }, "session", subject.context());
+      assert.equal(end.status, "ended");
+      await assertEnded(subject, held);
+      assertActive(await subject.renew(other, "asked"));
+      const madeUp = { reason: "asked", opaqueToken: "made-up" } as const;
+      const nobodys = await store.endPresented(madeUp, "session", subject.context());
+      assert.equal(nobodys.status, "unknown");
+      return undefined;
+    },
+  },
+  {
     name: "who listens hears of an ended session before endSession is done, until they stop",
     async check(subject) {
       const { store } = subject;

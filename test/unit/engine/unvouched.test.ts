@@ -92,6 +92,53 @@ describe("what nothing vouches for", () => {
   });
 });
 
+describe("the end of what nothing vouches for", () => {
+  const isNobodys = (answer: string): boolean => answer === "nobody's";
+
+  function end(setup: Setup, key: string, answer = "ended"): ReturnType<UnvouchedDesk["end"]> {
+    const call = async (): Promise<string> => {
+      setup.asked.push(`end ${key}`);
+      return answer;
+    };
+    return setup.desk.end(key, call, isNobodys);
+  }
+
+  it.each(["ended", "trouble", "nobody's"])(
+    "is asked for once, and refuses it from then on: %s",
+    async (answer) => {
+      const setup = setUp();
+      expect(await end(setup, "a", answer)).toEqual({ status: "called", answer });
+      const reason = answer === "nobody's" ? "session_not_found" : "signed_out";
+      const refusal = { status: "ended", reason };
+      expect(await end(setup, "a")).toEqual({ status: "known", refusal });
+      expect(await setup.ask("a")).toEqual(refusal);
+      expect(setup.asked).toEqual(["end a"]);
+    },
+  );
+
+  it("is not asked for where the store refused it before", async () => {
+    const setup = setUp();
+    await setup.ask("a");
+    expect(await end(setup, "a")).toEqual({ status: "known", refusal: REJECTED });
+    expect(await setup.ask("a")).toEqual(REJECTED);
+  });
+
+  it("R-29: counts as a refusal where it is nobody's alone, and is closed with the rest", async () => {
+    const setup = setUp();
+    for (let index = 0; index < 150; index += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
+      await end(setup, `signed-out-${index}`);
+    }
+    expect(await setup.ask("one more")).toEqual(REJECTED);
+    for (let index = 0; index < 99; index += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
+      await end(setup, `made-up-${index}`, "nobody's");
+    }
+    expect(await end(setup, "another")).toEqual({ status: "closed", retryAfter: 60 });
+    expect(await setup.ask("another")).toEqual({ status: "ended", reason: "signed_out" });
+  });
+});
+
 function withResolvers(): {
   readonly promise: Promise<StoreAnswer>;
   readonly resolve: (answer: StoreAnswer) => void;

@@ -314,6 +314,16 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
+    what: "says that a session has ended which goes on",
+    promise:
+      "signing out by a token that the store alone can read ends its session, and nobody's is told apart",
+    sabotage: () => ({
+      credential: { opaqueCookieName: "session_token" },
+      endPresented: ({ opaqueToken }) =>
+        Promise.resolve({ status: opaqueToken === "made-up" ? "unknown" : "ended" }),
+    }),
+  },
+  {
     what: "tells nobody",
     promise: "who listens hears of an ended session before endSession is done, until they stop",
     sabotage: () => ({ onInvalidated: () => () => undefined }),

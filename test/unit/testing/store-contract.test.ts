@@ -83,7 +83,7 @@ describe("what a store or a harness lacks", () => {
     const answers = await Promise.all(tests.map(({ run }) => run()));
 
     expect(answers.filter((answer) => answer === "skipped")).toHaveLength(skipped.size);
-    expect(answers.length - skipped.size).toBe(14);
+    expect(answers.length - skipped.size).toBe(15);
     expect([...new Set(skipped.values())].toSorted()).toEqual([
       "SessionStore.endSession",
       "SessionStore.onInvalidated",
