@@ -6,7 +6,7 @@ import { DENIAL_DETAILS } from "../http/denial-details.ts";
 import type { Denial } from "../http/denial.ts";
 import { isNavigation, pathOf, requestedUrl } from "../http/navigation.ts";
 import { sanitizeReturnTo } from "../http/return-to.ts";
-import { sendJson } from "../http/send.ts";
+import { sendProblem } from "../http/send.ts";
 import type { RequestRecord } from "../pipeline/attach.ts";
 import { bounce } from "./bounce.ts";
 import type { Engine } from "./engine.ts";
@@ -157,7 +157,17 @@ function respond(engine: Engine, exchange: Exchange, denial: Denial, answer: Den
     answer(denial);
     return;
   }
-  const { code, status, title, detail, extensions } = denial;
+  sendProblem(response, denial.status, problemOf(denial));
+}
+
+/** Problems that say nothing beyond their code, written out once: whoever floods a server with bad credentials pays for no more. */
+const plainProblems = new Map<ErrorCode, string>();
+
+function problemOf({ code, status, title, detail, extensions }: Denial): string {
+  const known = extensions === NO_EXTENSIONS ? plainProblems.get(code) : undefined;
+  if (known !== undefined) return known;
   const problem = { type: `urn:orgate:error:${code}`, title, status, detail, code, ...extensions };
-  sendJson(response, status, problem, "application/problem+json");
+  const json = JSON.stringify(problem);
+  if (extensions === NO_EXTENSIONS) plainProblems.set(code, json);
+  return json;
 }

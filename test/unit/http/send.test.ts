@@ -1,11 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { redirect, sendJson } from "../../../src/http/send.ts";
+import { redirect, sendJson, sendProblem } from "../../../src/http/send.ts";
 import { makeExchange } from "../../support/exchange.ts";
 
-describe("sendJson", () => {
+describe("sendProblem", () => {
   it("sends a body that browsers do not guess about", async () => {
     const { response, answered } = makeExchange();
-    sendJson(response, 403, { code: "permission_denied" }, "application/problem+json");
+    sendProblem(response, 403, '{"code":"permission_denied"}');
     const answer = await answered();
     expect(answer.status).toBe(403);
     expect(answer.headers).toMatchObject({
@@ -14,8 +14,10 @@ describe("sendJson", () => {
     });
     expect(JSON.parse(answer.body)).toEqual({ code: "permission_denied" });
   });
+});
 
-  it("is plain JSON if not told otherwise, and sends characters beyond ASCII whole", async () => {
+describe("sendJson", () => {
+  it("sends plain JSON, characters beyond ASCII whole", async () => {
     const { response, answered } = makeExchange();
     sendJson(response, 200, { name: "Zo\u00eb \u{1f600}" });
     const answer = await answered();
