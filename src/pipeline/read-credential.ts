@@ -17,10 +17,10 @@ export interface Credential {
   readonly kind: CredentialSource["kind"];
   readonly value: string;
   /** The cookie it came from, and every form of it that is present; empty for a bearer. */
-  readonly cookieName?: string;
+  readonly cookieName?: string | undefined;
   readonly cookieNames: readonly string[];
   /** What caches call it: made when first asked for. */
-  key?: string;
+  key?: string | undefined;
 }
 
 /** What a request presents. */
@@ -69,7 +69,10 @@ function readBearer({ headers, rawHeaders }: RequestHead): Reading {
   const value = stripScheme(header);
   if (value === undefined) return NONE;
   if (value === "" || value.length > MAX_TOKEN_LENGTH) return rejectBearer("invalid_token");
-  return { status: "found", credential: { kind: "bearer", value, cookieNames: NO_COOKIES } };
+  return {
+    status: "found",
+    credential: { kind: "bearer", value, cookieName: undefined, cookieNames: NO_COOKIES, key: undefined },
+  };
 }
 
 /** What follows `Bearer`; `undefined` for any other scheme. */
@@ -118,5 +121,8 @@ function readCookie(
   if (found.value.length > limit) {
     return { status: "rejected", code: "invalid_session", via: "cookie", cookieName, cookieNames };
   }
-  return { status: "found", credential: { kind, value: found.value, cookieName, cookieNames } };
+  return {
+    status: "found",
+    credential: { kind, value: found.value, cookieName, cookieNames, key: undefined },
+  };
 }
