@@ -1,5 +1,5 @@
 import { createEngine } from "../src/engine/engine.ts";
-import { interpretClaims } from "../src/engine/vouch.ts";
+import { interpretClaims } from "../src/engine/interpret-claims.ts";
 import { resolveOptions } from "../src/options/resolve-options.ts";
 import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/pipeline/verified-cache.ts";
 import type { VerifiedClaims } from "../src/stores/token-profile.ts";

@@ -6,7 +6,8 @@ import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
 import { frozenCopy } from "./frozen-copy.ts";
 import { kindAfter, unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
-import { interpretClaims, type Vouched } from "./vouch.ts";
+import { interpretIssued } from "./interpret-claims.ts";
+import type { Vouched } from "./vouch.ts";
 
 /** Takes over what the store handed out: seals it first, so that nothing that fails later can lose the rotated pair. */
 export async function adoptSuccessor(
@@ -84,7 +85,7 @@ async function verifySuccessor(
   const { claims } = verification;
   const { clock, clockTolerance } = engine.options;
   const now = clock();
-  const session = interpretClaims(engine, {
+  const session = interpretIssued(engine, {
     via: vouched.via,
     claims,
     sealed: pair.sealed,

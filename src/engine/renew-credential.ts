@@ -16,7 +16,8 @@ import {
   type StoreAnswer,
   type Successor,
 } from "./store-answer.ts";
-import { interpretClaims, type Vouched } from "./vouch.ts";
+import { interpretIssued } from "./interpret-claims.ts";
+import type { Vouched } from "./vouch.ts";
 
 // Each turn continues from the credential that an earlier renewal left; more than a few within one grace window is a fault.
 const MAX_TURNS = 16;
@@ -82,7 +83,7 @@ async function retryVerifying(engine: Engine, step: RenewalStep, successor: Succ
   const verification = await engine.verifier.verify(successor.accessToken);
   if (verification.status === "verified") {
     const { via } = step.vouched;
-    const session = interpretClaims(engine, {
+    const session = interpretIssued(engine, {
       via,
       claims: verification.claims,
       sealed: successor.sealed,

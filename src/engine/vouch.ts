@@ -1,12 +1,11 @@
 import type { RejectedState, UnavailableState } from "../auth-state.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
-import { shareRoles } from "../pipeline/share-roles.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Verification } from "../pipeline/verify-token.ts";
-import type { Interpretation, SealedSession, SessionStore } from "../stores/session-store.ts";
+import type { SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
-import { frozenCopy } from "./frozen-copy.ts";
+import { interpretClaims, type ClaimsReading } from "./interpret-claims.ts";
 
 /** RFC 7515 section 7.1. */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
@@ -63,9 +62,11 @@ function judgeToken(engine: Engine, { kind, value }: Credential, verification: V
       return { status: "vouched", kind, via, accessToken: value };
     return refuseToken(engine, via, verification.reason);
   }
-  const session = interpretClaims(engine, { via, claims: verification.claims });
+  const { claims } = verification;
+  const session = readSession(engine, { via, claims });
+  if (session === UNREADABLE) return unavailable(UNREADABLE_RETRY_AFTER);
   if (session === undefined) return refuseToken(engine, via, "class");
-  return { status: "vouched", kind, via, accessToken: value, claims: verification.claims, session };
+  return { status: "vouched", kind, via, accessToken: value, claims, session };
 }
 
 async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judgement> {
@@ -79,9 +80,26 @@ async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judg
   if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
     return refuseSession(engine, "subject", true);
   }
-  const session = interpretClaims(engine, { via: "cookie", claims, sealed });
+  const session = readSession(engine, { via: "cookie", claims, sealed });
+  if (session === UNREADABLE) return unavailable(UNREADABLE_RETRY_AFTER);
   if (session === undefined) return refuseMisconfigured(engine, "class");
   return { status: "vouched", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
+}
+
+const UNREADABLE = "unreadable";
+const UNREADABLE_RETRY_AFTER = 5;
+
+/** A store that fails to read claims has not said that they are no session: nobody is signed out by its defect. */
+function readSession(
+  engine: Engine,
+  reading: ClaimsReading,
+): VerifiedSession | undefined | typeof UNREADABLE {
+  try {
+    return interpretClaims(engine, reading);
+  } catch {
+    engine.events.emit({ type: "misconfigured", reason: "interpret_failed" });
+    return UNREADABLE;
+  }
 }
 
 /** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */
@@ -99,68 +117,6 @@ function judgeSealedToken(
     return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
   }
   return refuseMisconfigured(engine, reason);
-}
-
-/** Verified claims, and what came with them. */
-export interface ClaimsReading {
-  readonly via: "bearer" | "cookie";
-  readonly claims: VerifiedClaims;
-  readonly sealed?: SealedSession | undefined;
-  /** When the store answered for them. */
-  readonly verifiedAt?: number | undefined;
-}
-
-/** What verified claims stand for; `undefined` if they are no session of the store's. */
-export function interpretClaims(
-  { options }: Engine,
-  { via, claims, sealed, verifiedAt }: ClaimsReading,
-): VerifiedSession | undefined {
-  const interpretation = interpretSafely(options.store, claims, sealed);
-  if (interpretation === undefined) return undefined;
-  const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } =
-    interpretation.isFrozen === true ? interpretation : freezeParts(interpretation);
-  return {
-    exp: claims.exp,
-    iat: claims.iat,
-    nbf: claims.nbf,
-    verifiedAt,
-    sessionExpiresAt,
-    checkedEpoch: -1,
-    usedAt: 0,
-    roles: shareRoles(memberSession.roles),
-    organizationId: memberSession.organizationId,
-    permissions,
-    via,
-    memberSession,
-    member,
-    organization,
-    authenticatedAt,
-    subject: claims.sub,
-  };
-}
-
-function freezeParts(interpretation: Interpretation): Interpretation {
-  const { memberSession, member, organization, permissions } = interpretation;
-  return {
-    ...interpretation,
-    memberSession: frozenCopy(memberSession),
-    member: frozenCopy(member),
-    ...(organization !== undefined && { organization: frozenCopy(organization) }),
-    ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
-  };
-}
-
-/** A store's reading that throws has not understood the claims. */
-function interpretSafely(
-  store: SessionStore,
-  claims: VerifiedClaims,
-  sealed?: SealedSession,
-): Interpretation | undefined {
-  try {
-    return store.interpret(claims, sealed);
-  } catch {
-    return undefined;
-  }
 }
 
 function refuseToken({ events }: Engine, via: "bearer" | "cookie", reason: string): Refused {

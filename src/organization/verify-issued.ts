@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { judge } from "../engine/question.ts";
-import { interpretClaims } from "../engine/vouch.ts";
+import { interpretIssued } from "../engine/interpret-claims.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
@@ -45,7 +45,7 @@ export async function verifyIssued(engine: Engine, issued: IssuedCredential): Pr
   }
   const { claims } = verification;
   const verifiedAt = engine.options.clock();
-  const session = interpretClaims(engine, { via, claims, sealed: credential, verifiedAt });
+  const session = interpretIssued(engine, { via, claims, sealed: credential, verifiedAt });
   if (session === undefined) return fail(engine, "class");
   if (!isExpected(issued, session)) return fail(engine, "identity");
   const need = judge(engine, session, { maxAge: undefined });

@@ -94,17 +94,25 @@ describe("what a seal vouches for", () => {
     });
   });
 
-  it("is kept where the store finds no session in its claims, or fails to read them", async () => {
-    const readers = [
-      () => undefined,
-      () => {
-        throw new Error("cannot read");
-      },
-    ];
-    for (const interpret of readers) {
-      const judged = await judgeSession({ accessToken: issueToken() }, { interpret });
-      expect(judged).toMatchObject({ code: "invalid_session", cleared: false, misconfigured: true });
-    }
+  it("is kept where the store finds no session in its claims", async () => {
+    const judged = await judgeSession({ accessToken: issueToken() }, { interpret: () => undefined });
+    expect(judged).toMatchObject({ code: "invalid_session", cleared: false, misconfigured: true });
+  });
+
+  it("cannot be known where the store fails to read the claims, nor can what a bearer vouches for", async () => {
+    const interpret = (): never => {
+      throw new Error("cannot read");
+    };
+    const sealed = await judgeSession({ accessToken: issueToken() }, { interpret });
+    expect(sealed).toEqual({ code: "store_unavailable", cleared: false, asked: 0, misconfigured: true });
+    const bench = makeBench({}, { interpret });
+    const { record } = await send(bench, { headers: { Authorization: `Bearer ${issueToken()}` } });
+    expect(stateOf(record as RequestRecord)).toEqual({
+      status: "unavailable",
+      code: "store_unavailable",
+      retryAfter: 5,
+    });
+    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
   });
 
   it("is asked about where the key is known no more and the token has expired", async () => {
