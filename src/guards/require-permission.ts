@@ -58,8 +58,9 @@ function decide(
     denied ??= verdict;
   }
   record.verdict = denied;
-  const { resource, action } = denied?.() ?? {};
-  return { status: "denied", code: "permission_denied", extensions: { resource, action } };
+  const verdict = denied?.();
+  const extensions = { resource: verdict?.resource, action: verdict?.action };
+  return { status: "denied", code: "permission_denied", extensions };
 }
 
 function validatePairs(

@@ -32,6 +32,14 @@ describe("formatTime", () => {
       isAlike(seconds);
   });
 
+  it("goes on when it has written out more hours than it keeps", () => {
+    for (let hour = 0; hour < 12_000; hour += 1) {
+      const time = hour * 3600;
+      if (formatTime(time) !== new Date(time * 1000).toISOString()) throw new Error(`hour ${hour}`);
+    }
+    expect(formatTime(0)).toBe("1970-01-01T00:00:00.000Z");
+  });
+
   it.each([NaN, Infinity, -Infinity, 8_640_000_003_600])("has no form for %p, as Date has none", (time) => {
     expect(() => formatTime(time)).toThrow(RangeError);
   });
