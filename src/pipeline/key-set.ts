@@ -99,9 +99,10 @@ class SourcedKeySet implements KeySet {
     return this.#age() < MAX_STALENESS ? this.#keys?.find(kid, algorithm) : undefined;
   }
 
-  /** Whether the source says that nothing has changed since the keys were loaded. */
+  /** Whether the source says that nothing has changed since the keys were loaded. Keys too old to serve are loaded again. */
   #isCurrent(): boolean {
     if (this.#source.revision === undefined || this.#keys === undefined) return false;
+    if (this.#age() >= MAX_STALENESS) return false;
     return this.#readRevision() === this.#revision;
   }
 

@@ -104,6 +104,19 @@ function startStrict(maxTokenAge: number, options = {}): Promise<Harness> {
   });
 }
 
+describe("a weekend in which nobody came", () => {
+  it("costs no session: the first who comes is renewed, and so is everybody after", async () => {
+    const { world, send } = await start();
+    const { seal, accessToken } = await world.signIn();
+    expect((await send({ headers: withCookie(seal) })).status).toBe(200);
+    world.clock.now += 3 * 86_400;
+    const renewed = await send({ headers: withCookie(seal) });
+    expect(renewed.status).toBe(200);
+    expect((await send({ headers: withCookie(sealOf(renewed)) })).status).toBe(200);
+    expect((await send({ headers: withBearer(accessToken) })).status).toBe(200);
+  });
+});
+
 describe("a guard's own age", () => {
   it("of zero asks the store on its route alone, and says so in the verdict", async () => {
     const { world, send } = await startStrict(0);

@@ -114,6 +114,14 @@ describe("R-31: unknown key ids", () => {
     expect(await keys.find("new", "ES256")).toEqual(FOUND);
   });
 
+  it("cause one where nobody asked for more than a day, though nothing has changed since", async () => {
+    const { keys, source, advance } = createKeySetBench(OLD_SET, { cooldown: 0, revision: () => 1 });
+    await keys.find("old", "ES256");
+    advance(2 * 86_400);
+    expect(await keys.find("old", "ES256")).toEqual(FOUND);
+    expect(source.loads).toBe(2);
+  });
+
   it("ask again where the load they joined had begun before the key was published", async () => {
     const { keys, source } = createKeySetBench(OLD_SET, { cooldown: 0 });
     const first = hold(source, OLD_SET);
