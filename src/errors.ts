@@ -108,6 +108,12 @@ export class ConfigurationError extends OrgateError {
   }
 }
 
+/** The header that says when to try again: a whole number of seconds (RFC 9110 section 10.2.3). */
+export function retryHeaders(retryAfter: number | undefined): Readonly<Record<string, string>> {
+  if (retryAfter === undefined || !Number.isFinite(retryAfter)) return {};
+  return { "Retry-After": String(Math.max(1, Math.ceil(retryAfter))) };
+}
+
 /** What a {@link StoreUnavailableError} is made of. */
 export interface StoreUnavailableErrorInit extends OrgateErrorInit {
   readonly retryAfter?: number | undefined;
@@ -128,7 +134,7 @@ export class StoreUnavailableError extends OrgateError {
   declare readonly misconfigured?: true;
 
   constructor(init: StoreUnavailableErrorInit = {}) {
-    super("store_unavailable", init);
+    super("store_unavailable", { headers: retryHeaders(init.retryAfter), ...init });
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
     if (init.misconfigured === true) this.misconfigured = true;
   }
@@ -150,6 +156,7 @@ export class OrganizationSelectionRequiredError extends OrgateError {
   ) {
     super("organization_selection_required");
     this.organizations = organizations;
-    Object.defineProperty(this, "pendingAuthenticationToken", { value: pendingAuthenticationToken });
+    // A getter, because `inspect` can be told to show what is not enumerable.
+    Object.defineProperty(this, "pendingAuthenticationToken", { get: () => pendingAuthenticationToken });
   }
 }

@@ -73,7 +73,8 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape> {
   authenticate(request: IncomingMessage, response?: ServerResponse): Promise<DetachedState>;
   /**
    * A verdict without rejecting; nobody signed in is a plain denial. A promise only where the policy must be loaded first.
-   * Throws a `StoreUnavailableError` when the policy cannot be had, a `ConfigurationError` where orgate is not mounted.
+   * Throws with status 503 when who is asking or the policy cannot be known (`store_unavailable`, `clock_skew`), and a
+   * `ConfigurationError` where orgate is not mounted.
    */
   check<Resource extends ResourceOf<Shape>>(
     request: IncomingMessage,

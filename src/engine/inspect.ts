@@ -11,6 +11,7 @@ import type { Engine } from "./engine.ts";
 import { frozenCopy } from "./frozen-copy.ts";
 import { lookAt } from "./mounted-record.ts";
 import { tellOthers } from "./tell-others.ts";
+import { errorOf } from "./state-error.ts";
 import { vouchFor } from "./vouch.ts";
 
 /** Who is asking, as a union. */
@@ -53,7 +54,7 @@ function headersOf({ cookies, headers }: RequestRecord): DetachedState["headers"
 /**
  * The member and organization in full: what the store said last, or says now.
  *
- * @throws OrgateError `unauthenticated` or the refusal's own code; StoreUnavailableError when it cannot be known.
+ * @throws OrgateError `unauthenticated`, or the refusal's own code; with status 503 when it cannot be known.
  */
 export async function profileOf(engine: Engine, request: IncomingMessage): Promise<Profile> {
   const record = lookAt(engine, request, "profile");
@@ -109,39 +110,29 @@ function toProfile({ member, organization }: VerifiedSession): Profile {
   return { member, ...(organization !== undefined && { organization }) };
 }
 
-function errorOf(state: AuthState): OrgateError {
-  switch (state.status) {
-    case "unavailable":
-      return new StoreUnavailableError({ retryAfter: state.retryAfter });
-    case "rejected":
-      return new OrgateError(state.code);
-    default:
-      return new OrgateError("unauthenticated");
-  }
-}
-
 /** Makes the target's next request ask the store, here and in every other process. */
-export async function invalidateTarget(engine: Engine, target: Invalidation): Promise<void> {
-  const { clock } = engine.options;
-  const names = ["sessionId", "memberId", "userId", "organizationId"] as const;
-  const given = names.filter((name) => typeof (target as Record<string, unknown>)[name] === "string");
-  if (given.length !== 1) {
-    const suggestion = `Pass exactly one of ${names.join(", ")}.`;
-    const problem = {
-      code: "option_invalid",
-      option: "invalidate",
-      message: "does not say whose sessions.",
-      suggestion,
-    };
-    throw new ConfigurationError([problem]);
-  }
-  const at = clock();
+export async function invalidateTarget(engine: Engine, given: Invalidation): Promise<void> {
+  const { by, target } = readTarget(given);
+  const at = engine.options.clock();
   engine.invalidations.ask(target, at);
   if ("sessionId" in target) engine.profiles.delete(target.sessionId);
   else engine.profiles.clear();
-  engine.events.emit({
-    type: "revoked",
-    by: given[0]?.replace("Id", "") as "session" | "member" | "user" | "organization",
-  });
+  engine.events.emit({ type: "revoked", by });
   await tellOthers(engine, { target, at, effect: "ask" });
+}
+
+const SCOPES = ["session", "member", "user", "organization"] as const;
+
+/** The one name that is there: a webhook's handler may pass others that are `undefined`. */
+function readTarget(given: unknown): { by: (typeof SCOPES)[number]; target: Invalidation } {
+  const ids = (given ?? {}) as Readonly<Record<string, unknown>>;
+  const named = SCOPES.flatMap((by) => {
+    const id = ids[`${by}Id`];
+    return typeof id === "string" && id !== "" ? [{ by, target: { [`${by}Id`]: id } as Invalidation }] : [];
+  });
+  const [only] = named;
+  if (only !== undefined && named.length === 1) return only;
+  const suggestion = `Pass exactly one of ${SCOPES.map((by) => `${by}Id`).join(", ")}.`;
+  const message = "does not say whose sessions.";
+  throw new ConfigurationError([{ code: "option_invalid", option: "invalidate", message, suggestion }]);
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import type { Engine } from "../engine/engine.ts";
 import { lookAt } from "../engine/mounted-record.ts";
+import { errorOf } from "../engine/state-error.ts";
 import { StoreUnavailableError } from "../errors.ts";
 import type { Verdict } from "../model.ts";
 import type { RequestRecord } from "../pipeline/attach.ts";
@@ -21,6 +22,8 @@ export function checkPermission(
   pair: PermissionPair,
 ): CheckedVerdict | Promise<CheckedVerdict> {
   const record = lookAt(engine, request, "check");
+  // Who is asking cannot be known right now: that is no denial either.
+  if (record.state?.status === "unavailable") throw errorOf(record.state);
   const lookup = engine.policies.get(record.session?.memberSession.organizationId);
   return lookup instanceof Promise
     ? lookup.then((found) => explain(record, pair, found))

@@ -145,6 +145,24 @@ describe("auth.check", () => {
     expect(answers.map(codeOf)).toEqual(["store_unavailable"]);
   });
 
+  it("throws while the store is down, so that Express answers 503 and when to ask again", async () => {
+    const { world, send, answers } = await startAsking((auth, request) =>
+      auth.check(request, "documents", "read"),
+    );
+    const { seal } = await world.signIn();
+    world.clock.now += 306;
+    world.store.behaviour = TROUBLE.overloaded;
+    await send({ headers: withCookie(seal) });
+    expect(answers).toEqual([
+      expect.objectContaining({
+        code: "store_unavailable",
+        status: 503,
+        retryAfter: 7,
+        headers: { "Retry-After": "7" },
+      }),
+    ]);
+  });
+
   it.each(["__proto__", "constructor", "toString", "hasOwnProperty", ""])(
     "R-39: grants nothing for %p",
     async (name) => {

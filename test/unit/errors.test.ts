@@ -145,6 +145,16 @@ describe("StoreUnavailableError", () => {
     });
     expect(new StoreUnavailableError()).not.toHaveProperty("retryAfter");
   });
+
+  it.each([
+    [7, { "Retry-After": "7" }],
+    [0.2, { "Retry-After": "1" }],
+    [-3, { "Retry-After": "1" }],
+    [Infinity, {}],
+    [undefined, {}],
+  ])("has Express's own error handler say when to try again: %p", (retryAfter, headers) => {
+    expect(new StoreUnavailableError({ retryAfter }).headers).toEqual(headers);
+  });
 });
 
 describe("OrganizationSelectionRequiredError", () => {

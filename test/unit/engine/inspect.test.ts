@@ -231,9 +231,7 @@ describe("profileOf", () => {
     bench.store.answer = () => ({ status: "ended", reason: "revoked" });
     expect(await codeOf(profileOf(bench.engine, (await seen(bench)).request))).toBe("session_revoked");
     const early = { headers: { Authorization: `Bearer ${issueToken({ iat: NOW + 60, exp: NOW + 90 })}` } };
-    expect(await codeOf(profileOf(bench.engine, (await seen(bench, early)).request))).toBe(
-      "store_unavailable",
-    );
+    expect(await codeOf(profileOf(bench.engine, (await seen(bench, early)).request))).toBe("clock_skew");
     expect(await codeOf(profileOf(bench.engine, makeRequest()))).toBe("configuration_invalid");
   });
 
@@ -327,6 +325,17 @@ describe("invalidateTarget", () => {
     expect(asked).toBe(3);
   });
 
+  it("passes over what is undefined beside the one that is meant", async () => {
+    const told: InvalidationMessage[] = [];
+    const publish = async (message: InvalidationMessage): Promise<void> => void told.push(message);
+    const bench = makeBench({ coordinator: { ...inProcessCoordinator(), publish } });
+    await seen(bench);
+    await invalidateTarget(bench.engine, { sessionId: undefined, memberId: "user_1" });
+    await seen(bench);
+    expect(bench.store.asked).toHaveLength(1);
+    expect(told).toEqual([{ target: { memberId: "user_1" }, at: NOW, effect: "ask" }]);
+  });
+
   it("hears what other processes tell: to ask, or that a session is over", async () => {
     let hear: (message: InvalidationMessage) => void = () => undefined;
     const coordinator = {
@@ -369,6 +378,10 @@ describe("invalidateTarget", () => {
     { sessionID: "a" },
     { sessionId: 7 },
     { sessionId: undefined },
+    { sessionId: "" },
+    null,
+    undefined,
+    "session_1",
   ])("is a configuration error for %j", async (target) => {
     const bench = makeBench();
     expect(await codeOf(invalidateTarget(bench.engine, target as never))).toBe("configuration_invalid");

@@ -1,17 +1,25 @@
 import { describe, expect, it } from "@jest/globals";
 import { authenticateRequest } from "../../../src/engine/authenticate-request.ts";
-import { ConfigurationError, isOrgateError } from "../../../src/errors.ts";
+import { ConfigurationError, isOrgateError, StoreUnavailableError } from "../../../src/errors.ts";
 import { checkPermission } from "../../../src/guards/check-permission.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { makeBench, POLICY, type EngineBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";
-import { issueToken } from "../../support/fake-store.ts";
+import { issueToken, NOW } from "../../support/fake-store.ts";
 
 async function requestOf(bench: EngineBench, claims?: Readonly<Record<string, unknown>>) {
   const headers = claims === undefined ? {} : { Authorization: `Bearer ${issueToken(claims)}` };
   const request = makeRequest({ headers });
   await authenticateRequest(bench.engine, request, undefined);
   return request;
+}
+
+function thrownBy(action: () => unknown): unknown {
+  try {
+    return action();
+  } catch (error) {
+    return error;
+  }
 }
 
 describe("checkPermission", () => {
@@ -74,6 +82,19 @@ describe("checkPermission", () => {
       checkPermission(bench.engine, request, ["documents", "read"]),
     ).catch((error: unknown) => error);
     expect(isOrgateError(failure) && failure.code).toBe("store_unavailable");
+  });
+
+  it.each([
+    ["store_unavailable", { iat: NOW - 400, exp: NOW - 100 }],
+    ["clock_skew", { nbf: NOW + 100 }],
+  ])("throws where who is asking cannot be known, which is no denial either: %s", async (code, claims) => {
+    const bench = makeBench();
+    bench.store.answer = () => {
+      throw new StoreUnavailableError({ retryAfter: 7 });
+    };
+    const request = await requestOf(bench, claims);
+    const failure = thrownBy(() => checkPermission(bench.engine, request, ["documents", "read"]));
+    expect(failure).toMatchObject({ code, status: 503, headers: { "Retry-After": expect.any(String) } });
   });
 
   it("throws where orgate is not mounted", () => {
