@@ -14,6 +14,8 @@ export function resolveCredentials(given: unknown, problems: Problems): readonly
     problems.invalid("credentials", "does not say which credentials are read.", forms);
     return [];
   }
+  for (const choice of given)
+    if (typeof choice === "object") problems.unknown(choice, ["jwtCookie"], "credentials.");
   if (new Set(given.map((choice) => JSON.stringify(choice))).size !== given.length) {
     problems.invalid("credentials", "lists one credential twice.", "List each once.");
   }

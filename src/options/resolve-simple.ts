@@ -61,7 +61,8 @@ export function resolveNames(given: unknown, problems: Problems): AttachNames | 
   }
   const known = Object.keys(DEFAULT_NAMES);
   problems.unknown(given ?? {}, known, "attach.");
-  const names = Object.freeze({ ...DEFAULT_NAMES, ...given }) as AttachNames;
+  const named = Object.entries(given ?? {}).filter(([, name]) => name !== undefined);
+  const names = Object.freeze({ ...DEFAULT_NAMES, ...Object.fromEntries(named) }) as AttachNames;
   const values = known.map((property) => names[property as keyof AttachNames]);
   if (values.some((name) => typeof name !== "string" || !/^[a-z_$][\w$]*$/i.test(name))) {
     problems.invalid("attach", "has a name that is not a property name.", "Use letters, digits and _.");

@@ -107,6 +107,13 @@ const MISSPELT: readonly Mistake[] = [
     /"maxEntries"/,
   ],
   [
+    "credentials.jwtCooky",
+    { credentials: ["cookie", { jwtCookie: "jwt", jwtCooky: "x" }] },
+    "option_unknown",
+    "credentials.jwtCooky",
+    /did you mean "jwtCookie"/,
+  ],
+  [
     "attach.members",
     { attach: { members: "m" } },
     "option_unknown",
@@ -387,7 +394,7 @@ const WRONG: readonly Mistake[] = [
   ...[true, null, "member", []].map((value) =>
     invalid(`attach: ${describeValue(value)}`, { attach: value }, "attach"),
   ),
-  ...["", "a b", "1st", "a-b", 7, undefined].map((value) =>
+  ...["", "a b", "1st", "a-b", 7, null].map((value) =>
     invalid(`attach.member: ${describeValue(value)}`, { attach: { member: value } }, "attach", /letters/),
   ),
   invalid("one name for two things", { attach: { member: "who", organization: "who" } }, "attach", /own/),
@@ -595,6 +602,10 @@ describe("what the options come to", () => {
     expect(resolve({ attach: { member: "$user_1" } }).names).toMatchObject({
       member: "$user_1",
       verdict: "verdict",
+    });
+    expect(resolve({ attach: { member: undefined, organization: "tenant" } }).names).toMatchObject({
+      member: "member",
+      organization: "tenant",
     });
     expect(resolve({ attach: { member: "organization", organization: "member" } }).names).toMatchObject({
       member: "organization",
