@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ConfigurationError } from "../errors.ts";
 import type { DenialInit, Exchange } from "../engine/deny.ts";
+import type { RequestCallback } from "../http/request-callback.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 
 /** What Express and Connect call to go on. */
@@ -30,11 +31,12 @@ export interface GuardOptions {
   readonly organization?:
     | `param:${string}`
     | `header:${string}`
-    | ((request: IncomingMessage) => string | undefined);
+    | RequestCallback<[request: IncomingMessage], string | undefined>
+    | undefined;
   /** Compares with the organization's slug instead of its id. Never both: tenants choose their slugs. @defaultValue `id` */
-  readonly by?: "id" | "slug";
+  readonly by?: "id" | "slug" | undefined;
   /** A stricter age for this route, in seconds; `0` asks the store now. @defaultValue the application's `maxTokenAge` */
-  readonly maxTokenAge?: number;
+  readonly maxTokenAge?: number | undefined;
 }
 
 /**

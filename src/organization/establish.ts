@@ -15,7 +15,7 @@ export interface EstablishOptions {
    * Where the browser goes on, on this origin. @defaultValue `return_to` of the query, then of a parsed body, then what a
    * step-up was begun with, then `/`
    */
-  readonly returnTo?: string;
+  readonly returnTo?: string | undefined;
 }
 
 /**

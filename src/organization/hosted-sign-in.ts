@@ -15,13 +15,13 @@ import { createHandler, observe } from "./visit.ts";
 /** Options of `auth.signIn()`; what is not given here is taken from the query (`organization_id`, `login_hint`, ...). */
 export interface SignInOptions extends BeginSignInOptions {
   /** Where the browser goes on if the request does not say `return_to`. @defaultValue `/` */
-  readonly returnTo?: string;
+  readonly returnTo?: string | undefined;
 }
 
 /** Options of `auth.callback()`. */
 export interface CallbackOptions {
   /** Where the browser goes on if the sign-in was begun without `return_to`. @defaultValue `/` */
-  readonly returnTo?: string;
+  readonly returnTo?: string | undefined;
 }
 
 const SIGN_IN_OPTIONS = [

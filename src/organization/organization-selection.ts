@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Engine } from "../engine/engine.ts";
 import type { Middleware } from "../guards/guard.ts";
+import type { RequestCallback } from "../http/request-callback.ts";
 import { createProblems } from "../options/problems.ts";
 import { choosePending } from "./choose-pending.ts";
 import { checkHandlerOptions } from "./handler-options.ts";
@@ -17,11 +18,12 @@ export interface OrganizationSelectionOptions {
    * Shows a page of your own, also after a choice that was not available (`view.error`; the status is set already).
    * What it throws goes to `next`. @defaultValue orgate's page
    */
-  readonly render?: (
-    view: OrganizationSelectionView,
-    request: IncomingMessage,
-    response: ServerResponse,
-  ) => void | Promise<void>;
+  readonly render?:
+    | RequestCallback<
+        [view: OrganizationSelectionView, request: IncomingMessage, response: ServerResponse],
+        void | Promise<void>
+      >
+    | undefined;
 }
 
 /**

@@ -22,9 +22,9 @@ import { createHandler, observe, type Visit } from "./visit.ts";
 /** Options of `auth.signOut()`. */
 export interface SignOutOptions {
   /** Ends every session of the member, on all devices. @defaultValue `false` */
-  readonly everywhere?: boolean;
+  readonly everywhere?: boolean | undefined;
   /** A path on this origin, or an http(s) URL. @defaultValue what the store says, else `/` */
-  readonly redirectTo?: string;
+  readonly redirectTo?: string | undefined;
 }
 
 /**

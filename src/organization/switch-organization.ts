@@ -10,7 +10,7 @@ import { createHandler } from "./visit.ts";
 /** Options of `auth.switchOrganization()`. */
 export interface SwitchOrganizationOptions {
   /** Where the browser goes on if the request does not say `return_to`. @defaultValue `/` */
-  readonly returnTo?: string;
+  readonly returnTo?: string | undefined;
 }
 
 /**

@@ -162,7 +162,7 @@ describe("a listener", () => {
   });
 
   it("is not needed", async () => {
-    const { world, send } = await start({ options: { events: undefined } as object });
+    const { world, send } = await start({ options: { events: undefined } });
     const { seal } = await world.signIn();
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
     expect(world.events).toEqual([]);

@@ -146,7 +146,7 @@ describe("requirePermission", () => {
     const world = makeWorld({ policy: POLICY });
     const { send } = await start({
       world,
-      options: { policy: undefined } as object,
+      options: { policy: undefined },
       routes: (auth) => [{ path: "/documents", guards: [auth.requirePermission("documents", "write")] }],
     });
     const [bob, vera] = [

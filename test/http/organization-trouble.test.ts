@@ -213,7 +213,7 @@ describe("R-45: a store that throws what nobody can read", () => {
 describe("a store that knows better than the token", () => {
   it("says on the page that the session has ended", async () => {
     const app = makeTenancy({
-      options: { coordinator: undefined as never },
+      options: { coordinator: undefined },
       overrides: (real) => ({ ...real, onInvalidated: undefined as never }),
     });
     const browser = await app.signIn("user_bob");
@@ -241,7 +241,7 @@ describe("a store that knows better than the token", () => {
 
 describe("an application without a sign-in page", () => {
   it("has no link to one", async () => {
-    const app = makeTenancy({ options: { signIn: undefined as never } });
+    const app = makeTenancy({ options: { signIn: undefined } });
     const page = await app.browser.get(SELECTION);
     expect([
       page.status,

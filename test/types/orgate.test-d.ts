@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import express, { type Request } from "express";
+import express, { type NextFunction, type Request, type Response } from "express";
 import connectServer from "connect";
 import {
   definePolicy,
@@ -99,6 +99,31 @@ orgate({
   events: (event: OrgateEvent) => void event,
 });
 orgate({ baseUrl: "https://a.example", store, onDenied: async (denial) => denial.respond() });
+declare const variable: string | undefined;
+orgate({
+  baseUrl: "https://a.example",
+  store,
+  cookie: { password: [variable, variable], domain: variable },
+  signIn: variable === undefined ? undefined : { path: variable },
+});
+orgate({ baseUrl: "https://a.example", store, cookie: { password: { 2: variable, 1: variable } } });
+// A callback may be written for Express's own request and response: they are what it gets there.
+orgate({
+  baseUrl: "https://a.example",
+  store,
+  ipAddress: (req: Request) => req.ip,
+  onDenied: (denial, req: Request, res: Response, next: NextFunction) =>
+    req.path === "/" ? next() : void res.status(denial.status).end(),
+});
+auth.requireAuth({
+  organization: (req: Request) => req.get("x-org"),
+  by: variable === "slug" ? variable : undefined,
+});
+auth.organizationSelection({ render: (view, _req: Request, res: Response) => res.render("choose", view) });
+// @ts-expect-error no request at all
+auth.requireAuth({ organization: (name: string) => name });
+// @ts-expect-error not a name
+auth.requireAuth({ organization: () => 7 });
 // @ts-expect-error no baseUrl
 orgate({ store });
 // @ts-expect-error no store
