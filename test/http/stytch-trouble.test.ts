@@ -131,6 +131,7 @@ describe("Stytch's own keys and times", () => {
     ["expired", { exp: 1_799_999_000 }],
     ["another member's", { sub: "member-test-ada-acme" }],
     ["no session", { "https://stytch.com/session": undefined }],
+    ["of another session", { "https://stytch.com/session": { id: "another", roles: [] } }],
   ])("a new JWT that is %s signs nobody in, and nobody out", async (_name, claims) => {
     const app = await start({ orgate: FRONT_END });
     const { session, jwt } = app.session();
@@ -145,6 +146,21 @@ describe("Stytch's own keys and times", () => {
     expect([answer.status, answer.body.code]).toEqual([503, "store_unavailable"]);
     expect(app.reached).toEqual([]);
     expect(browser.cookies.has("stytch_session")).toBe(true);
+  });
+
+  it("R-35: a session token is answered with one member's session and another's JWT: it is nobody's", async () => {
+    const app = await start({ orgate: FRONT_END });
+    const { session } = app.session();
+    const { jwt: other } = app.session("ada");
+    app.harness.fake.fail(
+      "/sessions/authenticate",
+      lie(() => ({ session_jwt: other })),
+    );
+    const browser = app.browser({ stytch_session: session.token });
+    const answer = await browser.get("/me", HEADERS);
+    expect([answer.status, answer.body.code]).toEqual([503, "store_unavailable"]);
+    expect(setCookiesOf(answer)).toEqual([]);
+    expect(app.reached).toEqual([]);
   });
 
   it("keys that cannot be had are no reason to ask, nor to sign out", async () => {

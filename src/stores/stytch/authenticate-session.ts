@@ -1,6 +1,6 @@
 import type { JsonObject } from "../json-reply.ts";
 import { NOT_MUTABLE } from "./error-types.ts";
-import type { SessionIdentity } from "./peek-claims.ts";
+import { peekIdentity, type SessionIdentity } from "./peek-claims.ts";
 import { isAnswerFor, readSessionAnswer, type SessionAnswer } from "./read-answer.ts";
 import type { StytchClient, StytchReply } from "./stytch-client.ts";
 import { trouble } from "./trouble.ts";
@@ -44,6 +44,8 @@ export async function authenticateSession(
   if (reply.status === "refused") return reply;
   const answer = readSessionAnswer(reply.body);
   if (answer === undefined) throw trouble("nonsense", reply.requestId);
-  if (!isAnswerFor(answer, identity)) throw trouble("identity", reply.requestId);
+  // The new JWT decides who is signed in: it must be of the session that the rest of the answer tells of.
+  const isOfOne = isAnswerFor(answer, identity) && isAnswerFor(answer, peekIdentity(answer.sessionJwt));
+  if (!isOfOne) throw trouble("identity", reply.requestId);
   return { status: "active", answer, requestId: reply.requestId };
 }
