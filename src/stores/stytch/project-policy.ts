@@ -19,7 +19,7 @@ const MOST_ORGANIZATIONS = 10_000;
  * An organization has none where Stytch says so (403, 404); trouble with them leaves those that were known before.
  */
 export function createPolicyLoader(client: StytchClient): PolicyLoader {
-  const { organizationPolicies, clock } = client.settings;
+  const { organizationPolicies, clock, timeout } = client.settings;
   const known = createBoundedMap<string, Policy>(MOST_ORGANIZATIONS);
   let shared: { readonly policy: Promise<Policy>; readonly since: number } | undefined;
 
@@ -36,7 +36,9 @@ export function createPolicyLoader(client: StytchClient): PolicyLoader {
     return policy;
   }
 
-  async function loadOrganization(id: string, signal: AbortSignal): Promise<Policy | undefined> {
+  async function loadOrganization(id: string, outer: AbortSignal): Promise<Policy | undefined> {
+    // Whoever waits has as long as one call: the project's policy must still be given to them.
+    const signal = AbortSignal.any([outer, AbortSignal.timeout((timeout * 1000) / 2)]);
     try {
       const policy = await loadOwn(client, id, signal);
       if (policy === undefined) known.delete(id);

@@ -67,6 +67,19 @@ describe("the policy of a Stytch project", () => {
     expect(await granting(ACME)).toEqual(WITH_OWN);
   });
 
+  it("gives the project's while the organization's own never come", async () => {
+    const granting = await setUp({ organizationPolicies: true, timeout: 0.5 });
+    let giveUp: () => void = () => undefined;
+    const givenUp = new Promise<void>((resolve) => {
+      giveUp = resolve;
+    });
+    harness.fake.fail("/rbac/organizations/", ({ response }) => response.on("close", giveUp));
+    // Whatever is left of the time for one call must be enough to be told.
+    harness.fake.fail("/rbac/policy", ({ perform, answer }) => void givenUp.then(() => answer(perform())));
+    expect(await granting(ACME)).toEqual(PROJECT);
+    expect(harness.fake.asked()).toHaveLength(2);
+  });
+
   it.each([{}, { policy: null }, { policy: { roles: "admin" } }, { policy: { roles: [{ role_id: 7 }] } }])(
     "is unknown where Stytch answers %j, and not empty",
     async (body) => {
