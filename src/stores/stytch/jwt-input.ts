@@ -32,6 +32,7 @@ export interface CheckedJwtInput {
  * @throws OrgateError `invalid_request` that names the field, and quotes nothing.
  */
 export function checkInput(settings: StytchSettings, input: StytchAuthenticateJwtInput): CheckedJwtInput {
+  if (!isObject(input)) throw invalid("Pass an object with a sessionJwt.");
   const { sessionJwt, sessionDurationMinutes: minutes, maxTokenAgeSeconds: maxAge, signal } = input;
   if (!isText(sessionJwt)) throw invalid("sessionJwt must be a string that is not empty.");
   const claims = input.sessionCustomClaims ?? settings.sessionCustomClaims;

@@ -150,6 +150,12 @@ describe("authenticateJwt, here", () => {
     expect(fake.calls).toEqual([]);
   });
 
+  it.each([undefined, null, "a.b.c", []])("refuses %j, which is no input", async (input) => {
+    const { store } = await setUp();
+    const asked = store.authenticateJwt(input as unknown as StytchAuthenticateJwtInput);
+    await expect(asked).rejects.toMatchObject({ code: "invalid_request" });
+  });
+
   it("tolerates a clock that is a little behind, and says so of one that is not", async () => {
     const { authenticate, fake, pass } = await setUp();
     pass(-5);
