@@ -116,6 +116,16 @@ describe("attacks on the credentials of the project", () => {
   });
 });
 
+it.each([
+  ["no JSON", "{"],
+  ["more than is read", JSON.stringify({ session_jwt: "x".repeat(70_000) })],
+])("R-05: reads nothing of a body before the credentials are right: %s", async (_, body) => {
+  const sent = (password: string): Promise<Received> =>
+    server.send({ path: AUTHENTICATE, ...json(body, { authorization: basic(PROJECT_ID, password) }) });
+  expect(await refused(sent("another-secret-of-16"))).toEqual([401, "unauthorized_credentials"]);
+  expect((await refused(sent(SECRET)))[1]).toMatch(/^bad_request$|^request_too_large$/);
+});
+
 describe("attacks on session JWTs", () => {
   const cases: [string, () => Promise<string>, number, string][] = [
     ["garbage", async () => "garbage", 400, "unable_to_parse_session_jwt"],

@@ -32,6 +32,8 @@ export interface WireRoute {
   readonly cacheControl?: string;
   /** Where it is false, the path is the application's own. @defaultValue every request */
   isFor?(request: IncomingMessage): boolean;
+  /** Throws for whoever may not ask, before anything of the body is read. @defaultValue everybody may */
+  admit?(request: IncomingMessage): void;
   /** `undefined`: the response is somebody else's by now. */
   handle(call: WireCall): Promise<WireAnswer | undefined>;
 }
@@ -92,6 +94,7 @@ function allows({ method, cacheControl }: WireRoute, asked: string | undefined):
 }
 
 async function serve(route: WireRoute, call: Omit<WireCall, "fields">): Promise<WireAnswer | undefined> {
+  route.admit?.(call.request);
   const fields: Fields = route.method === "POST" ? await readFields(call.request) : new Map();
   return route.handle({ ...call, fields });
 }

@@ -145,12 +145,11 @@ async function answerSessions({ context, envelope }: StytchTools, { query }: Wir
 function requireCredentials({ projectId, secret }: StytchRouterOptions, route: WireRoute): WireRoute {
   return {
     ...route,
-    async handle(call) {
-      const { user = "", password = "" } = readBasic(call.request) ?? {};
+    admit(request) {
+      const { user = "", password = "" } = readBasic(request) ?? {};
       const isKnown = isSameSecret(user, projectId);
       const isRight = isSameSecret(password, secret);
       if (!isKnown || !isRight) throw unauthorizedCredentials();
-      return route.handle(call);
     },
   };
 }
