@@ -39,6 +39,11 @@ export function checkToken(name: string, value: unknown): string {
   throw invalidRequest(`${name} must be a string.`);
 }
 
+/** A token as somebody sent it, or nothing. */
+export function checkOptionalToken(name: string, value: unknown): string | undefined {
+  return value === undefined || value === null ? undefined : checkToken(name, value);
+}
+
 /** A finite number within limits, or nothing. */
 export function checkOptionalNumber(
   name: string,
@@ -72,6 +77,11 @@ export function checkCustomClaims(value: unknown): Readonly<Record<string, unkno
     throw invalidRequest(`customClaims must not exceed ${MAX_CUSTOM_CLAIMS} bytes of JSON.`);
   }
   return Object.keys(copy).length === 0 ? null : copy;
+}
+
+/** Authentication factors, copied, or nothing. */
+export function checkOptionalFactors(value: unknown): readonly AuthenticationFactor[] | undefined {
+  return value === undefined || value === null ? undefined : checkFactors(value);
 }
 
 /** Authentication factors, copied. */

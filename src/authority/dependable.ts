@@ -113,8 +113,19 @@ async function attempt<Value>(name: string, ask: () => Promise<Value>): Promise<
   } catch (error) {
     if (isOrgateError(error)) throw error;
     // The error's own text may quote what it was given, so only its kind is told.
-    const kind = error instanceof Error ? error.name : typeof error;
-    throw new StoreUnavailableError({ message: `${name} failed (${kind})`, reason: "dependency_failed" });
+    throw new StoreUnavailableError({
+      message: `${name} failed (${kindOf(error)})`,
+      reason: "dependency_failed",
+    });
+  }
+}
+
+function kindOf(error: unknown): string {
+  try {
+    return error instanceof Error ? `${error.name}` : typeof error;
+  } catch {
+    // What is thrown may be anything, a proxy that throws when it is looked at included.
+    return typeof error;
   }
 }
 

@@ -2,10 +2,11 @@ import { OrganizationSelectionRequiredError, OrgateError } from "../errors.ts";
 import type { OrganizationChoice } from "../model.ts";
 import {
   checkCustomClaims,
-  checkFactors,
   checkId,
   checkImpersonator,
+  checkOptionalFactors,
   checkOptionalId,
+  checkOptionalToken,
   checkToken,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
@@ -123,10 +124,7 @@ export function checkEvidence({ clock }: AuthorityContext, input: AuthenticateIn
   const impersonator = checkImpersonator(input.impersonator);
   return {
     authenticationMethod: method,
-    authenticationFactors:
-      input.authenticationFactors === undefined
-        ? [factorOf(method, now)]
-        : checkFactors(input.authenticationFactors),
+    authenticationFactors: checkOptionalFactors(input.authenticationFactors) ?? [factorOf(method, now)],
     ...(impersonator !== undefined && { impersonator }),
     customClaims: checkCustomClaims(input.customClaims),
     ...recordOrigin(input),
@@ -161,8 +159,8 @@ async function joinByInvitation(
   invitationToken: string | undefined,
   wanted: { user: DirectoryUser; organizationId: string | undefined },
 ): Promise<string | undefined> {
-  if (invitationToken === undefined) return wanted.organizationId;
-  return acceptInvitation(context, checkToken("invitationToken", invitationToken), wanted);
+  const token = checkOptionalToken("invitationToken", invitationToken);
+  return token === undefined ? wanted.organizationId : acceptInvitation(context, token, wanted);
 }
 
 async function requireMember(

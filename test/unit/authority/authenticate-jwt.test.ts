@@ -283,6 +283,7 @@ describe("what is no session JWT", () => {
     { sessionDurationMinutes: 527_041 },
     { sessionDurationMinutes: NaN },
     { authorizationCheck: { organizationId: "org_acme" } },
+    { authorizationCheck: null },
     { sessionJwt: undefined },
   ])("is refused with %j", async (mistake) => {
     const world = makeWorld();

@@ -78,10 +78,16 @@ describe("a directory that can be depended on", () => {
 });
 
 describe("trouble", () => {
+  const spring = (): never => {
+    throw new Error("sprung");
+  };
+  const springing = new Proxy(new Error("trap"), { get: spring, getPrototypeOf: spring });
+
   it.each([
     ["an error", new TypeError("password=canary"), "TypeError"],
     ["a text", "password=canary", "string"],
     ["nothing", undefined, "undefined"],
+    ["what springs when it is looked at", springing, "object"],
   ])("is told from answers, whatever is thrown, and not repeated: %s", async (_case, thrown, kind) => {
     const broken = async (): Promise<never> => {
       // oxlint-disable-next-line only-throw-error -- others do

@@ -77,7 +77,8 @@ describe("authenticate", () => {
     });
     const token = String(Reflect.get(error, "pendingAuthenticationToken"));
     expect(token).toMatch(/^[\w-]{43}$/);
-    expect(inspect(error) + JSON.stringify(error) + String(error.stack)).not.toContain(token);
+    const everything = inspect(error, { showHidden: true });
+    expect(inspect(error) + everything + JSON.stringify(error) + String(error.stack)).not.toContain(token);
   });
 
   it("signs in to the organization that is named, and to no other", async () => {
@@ -134,6 +135,21 @@ describe("authenticate", () => {
       ipAddress: "192.0.2.7",
       userAgent: "browserSet-Cookie: x",
     });
+  });
+
+  it("takes null, as databases and JSON say it, for what was left out", async () => {
+    const { authority } = makeWorld();
+    const nothing = {
+      organizationId: null,
+      invitationToken: null,
+      impersonator: null,
+      authenticationFactors: null,
+      customClaims: null,
+    } as object;
+    const bob = { userId: "user_bob", authenticationMethod: "Password" };
+    const { memberSession } = await authority.authenticate({ ...bob, ...nothing });
+    const plain = await authority.authenticate(bob);
+    expect(memberSession).toEqual({ ...plain.memberSession, id: memberSession.id });
   });
 
   it("never lets a token outlive its session", async () => {
