@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { authenticateRequest } from "./engine/authenticate-request.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
+import { ConfigurationError } from "./errors.ts";
 import {
   authenticateDetached,
   invalidateTarget,
@@ -45,6 +46,7 @@ export function orgate<Shape extends PolicyShape = PolicyShape>(
 
 function createMiddleware(engine: Engine): Middleware {
   return function orgateMiddleware(request, response, next) {
+    if (typeof next !== "function") throw calledAtOnce();
     const authenticated = authenticateRequest(engine, request, response);
     if (authenticated instanceof Promise) {
       // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
@@ -53,6 +55,17 @@ function createMiddleware(engine: Engine): Middleware {
     }
     next();
   };
+}
+
+function calledAtOnce(): ConfigurationError {
+  return new ConfigurationError([
+    {
+      code: "middleware_called",
+      option: "auth",
+      message: "was called without a request, a response and next.",
+      suggestion: "It is the middleware itself: write app.use(auth).",
+    },
+  ]);
 }
 
 type Guards = Pick<

@@ -72,14 +72,12 @@ function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
   const problems = createProblems();
   const { options, knownOptions = [], validate } = definition;
   const given: unknown = options;
-  if (given !== undefined && !isOptionObject(given)) {
-    problems.invalid(
-      definition.name,
-      "has options that are not an object.",
-      "See the guard's documentation.",
-    );
+  const known = [...KNOWN, ...knownOptions];
+  if (isOptionObject(given)) problems.unknown(given, known);
+  else if (given !== undefined) {
+    const suggestion = `Pass an object. Known options: ${known.join(", ")}.`;
+    problems.invalid(definition.name, "has options that are not an object.", suggestion);
   }
-  problems.unknown(options ?? {}, [...KNOWN, ...knownOptions]);
   validate?.(problems);
   const routeOrganization = compileRouteOrganization(options?.organization, problems);
   if (options?.by !== undefined && options.by !== "id" && options.by !== "slug") {

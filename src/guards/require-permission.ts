@@ -71,8 +71,12 @@ function validatePairs(
 ): void {
   if (pairs.length === 0)
     problems.invalid(name, "names no permission.", 'Pass [["documents", "read"], ...].');
-  for (const pair of pairs) {
-    const [resource, action]: readonly unknown[] = Array.isArray(pair) ? pair : [];
+  const given: readonly unknown[] = pairs;
+  if (!given.every(Array.isArray)) {
+    problems.invalid(name, "has a permission that is no pair.", 'Pass [["documents", "read"], ...].');
+  }
+  for (const pair of given.filter(Array.isArray)) {
+    const [resource, action]: readonly unknown[] = pair;
     const call = `${name}(${JSON.stringify(resource)}, ${JSON.stringify(action)})`;
     if (typeof resource !== "string" || typeof action !== "string" || resource === "" || action === "") {
       problems.invalid(call, "needs a resource and an action.", 'Pass "documents", "read".');

@@ -5,7 +5,7 @@ import type { AttachNames } from "../pipeline/attach.ts";
 import type { CredentialSource } from "../pipeline/read-credential.ts";
 import type { SessionStore } from "../stores/session-store.ts";
 import type { OrgateOptions } from "./orgate-options.ts";
-import { createProblems, isOptionObject } from "./problems.ts";
+import { createProblems, isOptionObject, type Problems } from "./problems.ts";
 import type { ResolvedCookie } from "./resolve-cookie.ts";
 import { resolveCookieAndSources, resolveCredentials } from "./resolve-credentials.ts";
 import { resolveCsrf, resolveOrigin } from "./resolve-origins.ts";
@@ -42,6 +42,8 @@ const KNOWN = [
   "clock",
 ] as const;
 
+const SELECTION_PATH = "/select-organization";
+
 /** Options with every default filled in, frozen. */
 export interface ResolvedOptions {
   readonly origin: string;
@@ -74,11 +76,7 @@ export interface ResolvedOptions {
  */
 export function resolveOptions(given: unknown): ResolvedOptions {
   const problems = createProblems();
-  if (!isOptionObject(given)) {
-    problems.missing("options", "Call orgate({ baseUrl, store, cookie: { password } }).");
-    problems.throwIfAny();
-  }
-  const options = given as Record<string, unknown>;
+  const options = readOptions(given, problems);
   problems.unknown(options, KNOWN);
   const { origin, secure } = resolveOrigin(options["baseUrl"], problems);
   const store = resolveStore(options["store"], problems);
@@ -93,8 +91,8 @@ export function resolveOptions(given: unknown): ResolvedOptions {
     clockTolerance: secondsUpTo(options["clockTolerance"], 5, problems),
     sessionDuration: optionalExtension(options["sessionDuration"], problems),
     policy: resolvePolicy(options["policy"], problems),
-    signInPath: resolvePath(options, "signIn", problems),
-    selectionPath: resolvePath(options, "organizationSelection", problems) ?? "/select-organization",
+    signInPath: resolvePath(options, "signIn", "/sign-in", problems),
+    selectionPath: resolvePath(options, "organizationSelection", SELECTION_PATH, problems) ?? SELECTION_PATH,
     staleIfUnavailable: optionalSeconds(options, "staleIfUnavailable", problems) ?? 0,
     coordinator: resolveCoordinator(options["coordinator"], problems),
     cacheEntries: resolveCacheEntries(options["cache"], problems),
@@ -107,4 +105,16 @@ export function resolveOptions(given: unknown): ResolvedOptions {
   };
   problems.throwIfAny();
   return Object.freeze(resolved);
+}
+
+/** The options as an object; whatever is none, or is a request, has no single mistakes to tell of. */
+function readOptions(given: unknown, problems: Problems): Record<string, unknown> {
+  const isObject = isOptionObject(given);
+  if (!isObject) problems.missing("options", "Call orgate({ baseUrl, store, cookie: { password } }).");
+  else if ("headers" in given && "method" in given) {
+    const suggestion = "Write const auth = orgate({ ... }), and app.use(auth).";
+    problems.invalid("orgate", "was passed to a route without being called.", suggestion);
+  }
+  problems.throwIfAny();
+  return isObject ? given : {};
 }

@@ -14,10 +14,11 @@ const DEFAULT_NAMES: AttachNames = {
   verdict: "verdict",
 };
 
-/** Validates `{ path }` of an option. */
+/** Validates `{ path }` of an option; the example is for whoever got it wrong. */
 export function resolvePath(
   options: Record<string, unknown>,
-  option: string,
+  option: "signIn" | "organizationSelection",
+  example: string,
   problems: Problems,
 ): string | undefined {
   const given = options[option];
@@ -28,7 +29,7 @@ export function resolvePath(
     problems.invalid(
       `${option}.path`,
       "is not a path on this origin.",
-      'Pass { path: "/sign-in" }, without a query.',
+      `Pass { path: "${example}" }, without a query.`,
     );
     return undefined;
   }

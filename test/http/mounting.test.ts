@@ -59,6 +59,11 @@ describe.each(FRAMEWORKS)("R-41: guards that are put up wrongly, on %s", (framew
     expect(isOrgateError(errors[0]) && errors[0].message).toContain(`Write auth.${name}(`);
   });
 
+  it("the middleware that is called instead of passed is an error", async () => {
+    const { auth } = await start({ framework });
+    expect(() => (auth as unknown as () => void)()).toThrow("write app.use(auth)");
+  });
+
   it("lets a signed-in member through every guard that is put up rightly", async () => {
     const { world, send, reached } = await start({
       framework,

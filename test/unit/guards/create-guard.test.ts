@@ -409,6 +409,12 @@ describe("a guard that can never work as written", () => {
     expect(problems[0]?.suggestion).not.toBe("");
   });
 
+  it("does not take a text's characters for options", () => {
+    const problems = problemsOf(() => requireAuth(engine, options("param:orgId")));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.suggestion).toContain("organization");
+  });
+
   it("suggests the option that was meant, and tells all mistakes at once", () => {
     const problems = problemsOf(() =>
       requireAuth(engine, options({ maxTokenage: 0, by: "name", organization: "x" })),

@@ -166,8 +166,9 @@ describe("a permission guard that can never work as written", () => {
     ["an empty resource", [["", "read"]], /resource and an action/],
     ["no action", [["documents"]], /resource and an action/],
     ["a list of actions", [["documents", ["read"]]], /resource and an action/],
-    ["a string for a pair", ["documents:read"], /resource and an action/],
-    ["nothing for a pair", [undefined], /resource and an action/],
+    ["a string for a pair", ["documents:read"], /no pair/],
+    ["nothing for a pair", [undefined], /no pair/],
+    ["one pair for a list of them", ["documents", "read"], /no pair/],
   ])("throws at construction: %s", (_, pairs, message) => {
     const problems = problemsOf(() => requirePermission(engine, "requireAnyPermission", pairs as never));
     expect(problems).toHaveLength(1);

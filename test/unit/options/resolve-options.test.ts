@@ -354,6 +354,7 @@ const WRONG: readonly Mistake[] = [
     "organizationSelection elsewhere",
     { organizationSelection: { path: "https://x" } },
     "organizationSelection.path",
+    /"\/select-organization"/,
   ),
   ...[null, {}, { acquire: () => undefined }, "redis"].map((value) =>
     invalid(`coordinator: ${describeValue(value)}`, { coordinator: value }, "coordinator", /acquire\(\)/),
@@ -446,6 +447,13 @@ describe("resolveOptions", () => {
       ]);
     },
   );
+
+  it("tells that a request is no options, and nothing of its members", () => {
+    const problems = problemsOf({ method: "GET", headers: { host: "app.example.com" }, socket: {} });
+    expect(problems).toEqual([
+      expect.objectContaining({ option: "orgate", suggestion: expect.stringContaining("app.use(auth)") }),
+    ]);
+  });
 
   it("tells all mistakes at once", () => {
     const problems = problemsOf({
