@@ -40,13 +40,26 @@ export async function readRawBody(request: IncomingMessage, limit: number): Prom
   if (isFields(parsed) && (Object.keys(parsed).length > 0 || request.readableEnded)) {
     return { status: "parsed", fields: parsed };
   }
-  if (request.readableEnded) return INVALID;
   const type = mediaType(request);
-  if (!TYPES.has(type) || !isPlain(request)) return INVALID;
-  const bytes = await readBytes(request, limit);
+  if (!TYPES.has(type)) return INVALID;
+  const bytes = request.readableEnded ? unparsedBytes(parsed, limit) : await takeBytes(request, limit);
   if (!Buffer.isBuffer(bytes)) return { status: bytes };
   const text = decode(bytes);
   return text === undefined ? INVALID : { status: "text", type, text };
+}
+
+/** What a parser read and left as it was: text, or bytes. */
+function unparsedBytes(body: unknown, limit: number): Buffer | "too_large" | "invalid" {
+  const bytes = typeof body === "string" ? Buffer.from(body) : body;
+  if (!Buffer.isBuffer(bytes)) return "invalid";
+  return bytes.length > limit ? "too_large" : bytes;
+}
+
+async function takeBytes(
+  request: IncomingMessage,
+  limit: number,
+): Promise<Buffer | "too_large" | "aborted" | "invalid"> {
+  return isPlain(request) ? readBytes(request, limit) : "invalid";
 }
 
 /** A member of a body that a parser has read already; `undefined` without one. */

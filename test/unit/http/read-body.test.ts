@@ -80,16 +80,20 @@ describe("readBody", () => {
     expect(fields(await readBody(done))).toEqual({});
   });
 
-  it.each<[string, unknown]>([
-    ["text", "a=1"],
-    ["bytes", Buffer.from("a=1")],
-    ["a list", ["a"]],
-    ["nothing", undefined],
-  ])("does not wait for a stream that was read and left %s", async (_what, body) => {
-    const request = toRequest(["a=1"], FORM_TYPE, body);
+  it.each<[string, unknown, object, unknown]>([
+    ["text", "a=1", FORM_TYPE, { a: "1" }],
+    ["bytes", Buffer.from("a=1"), FORM_TYPE, { a: "1" }],
+    ["text of JSON", '{"a":"1"}', JSON_TYPE, { a: "1" }],
+    ["bytes that it inflated", Buffer.from("a=1"), { ...FORM_TYPE, "content-encoding": "gzip" }, { a: "1" }],
+    ["text of another type", "a=1", { "content-type": "text/plain" }, "invalid"],
+    ["more text than is read", `a=${"x".repeat(8_191)}`, FORM_TYPE, "too_large"],
+    ["a list", ["a"], FORM_TYPE, "invalid"],
+    ["nothing", undefined, FORM_TYPE, "invalid"],
+  ])("takes what a parser read and left as %s, and does not wait", async (_what, body, headers, expected) => {
+    const request = toRequest(["a=1"], headers, body);
     request.resume();
     await once(request, "end");
-    expect(await readBody(request)).toEqual({ status: "invalid" });
+    expect(fields(await readBody(request))).toEqual(expected);
   });
 
   it.each<[string, (stream: PassThrough) => void]>([
