@@ -8,13 +8,15 @@ interface DirectoryInput {
   readonly memberships?: unknown;
 }
 
-/** Every mistake in what a directory begins with: kinds, duplicates, and ids that name nobody. */
+const LISTS: ReadonlySet<string> = new Set<keyof DirectoryInput>(["users", "organizations", "memberships"]);
+
+/** Every mistake in what a directory begins with: names, kinds, duplicates, and ids that name nobody. */
 export function findDirectoryProblems(input: DirectoryInput): ConfigurationProblem[] {
   const users = listOf("users", input.users, ["id", "emailAddress"]);
   const organizations = listOf("organizations", input.organizations, ["id", "name"]);
   const memberships = listOf("memberships", input.memberships, ["userId", "organizationId"]);
   const lists = [users, organizations, memberships];
-  const problems = lists.flatMap((list) => list.problems);
+  const problems = [...findUnknownLists(input), ...lists.flatMap((list) => list.problems)];
   if (problems.length > 0) return problems;
   const userIds = users.entries.map(({ id }) => String(id));
   const organizationIds = organizations.entries.map(({ id }) => String(id));
@@ -83,6 +85,16 @@ function listOf(
       .map((field) => invalid(`${name}[${index}].${field}`, "must be a non-empty string.", "Set it.")),
   );
   return { entries: value, problems };
+}
+
+function findUnknownLists(input: object): ConfigurationProblem[] {
+  const names = Object.keys(input).filter((name) => !LISTS.has(name));
+  return names.map((name) => {
+    const suggested = suggestName(name, LISTS);
+    const suggestion =
+      suggested === undefined ? `Known lists: ${[...LISTS].join(", ")}.` : `Did you mean "${suggested}"?`;
+    return { code: "option_unknown", option: name, message: "is not a list of a directory.", suggestion };
+  });
 }
 
 function findDuplicates(list: string, field: string, values: readonly unknown[]): ConfigurationProblem[] {

@@ -105,6 +105,11 @@ describe("the memory directory", () => {
       },
       ["option_invalid memberships[0].roles"],
     ],
+    [
+      "a list that is misspelt",
+      { user: [], users: "x" } as never,
+      ["option_unknown user", "option_invalid users"],
+    ],
   ])("refuses %s, all at once", (_case, input, expected) => {
     expect(problemsOf(() => memoryDirectory(input))).toEqual(expected);
   });
