@@ -18,7 +18,8 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   role_required: "The session does not hold the role that this route requires.",
   factor_required: "The session does not hold the authentication factor that this route requires.",
   impersonation_denied: "This route is closed to impersonated sessions.",
-  cross_site_request: "A request with a session cookie must come from the application's own pages.",
+  cross_site_request:
+    "A request with a session cookie must come from the application's own pages, at its base URL.",
   invalid_request: "The request could not be understood.",
   sign_in_failed: "The sign-in was refused.",
   method_not_allowed: "The method is not allowed here.",
