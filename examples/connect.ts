@@ -52,7 +52,5 @@ function sendJson(response: ServerResponse, body: unknown): void {
 
 if (process.argv[1] === import.meta.filename) {
   const server = createServer(createApp());
-  server.listen(new URL(BASE_URL).port, () =>
-    console.log(`curl -c jar -b jar -L -X POST ${BASE_URL}/sign-in`),
-  );
+  server.listen(new URL(BASE_URL).port, () => console.log(`curl -c jar -b jar -L -d "" ${BASE_URL}/sign-in`));
 }

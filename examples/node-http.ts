@@ -71,6 +71,6 @@ function sendJson(response: ServerResponse, status: number, body: unknown): void
 }
 
 if (process.argv[1] === import.meta.filename) {
-  const hint = `curl -c jar -b jar -L -X POST ${BASE_URL}/sign-in`;
+  const hint = `curl -c jar -b jar -L -d "" ${BASE_URL}/sign-in`;
   createApp().listen(new URL(BASE_URL).port, () => console.log(hint));
 }

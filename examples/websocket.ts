@@ -74,6 +74,6 @@ function refuse(socket: Duplex, status: 401 | 503, headers: Headers): void {
 
 if (process.argv[1] === import.meta.filename) {
   createApp().listen(new URL(BASE_URL).port, () =>
-    console.log(`Sign in at ${BASE_URL}, then open a WebSocket`),
+    console.log(`curl -c jar -d "" ${BASE_URL}/sign-in, and open a WebSocket there with the cookie in jar`),
   );
 }
