@@ -122,7 +122,7 @@ async function attempt<Value>(name: string, ask: () => Promise<Value>): Promise<
 
 function kindOf(error: unknown): string {
   try {
-    return error instanceof Error ? `${error.name}` : typeof error;
+    return error instanceof Error && /^[\w.$]{1,64}$/.test(error.name) ? error.name : typeof error;
   } catch {
     // What is thrown may be anything, a proxy that throws when it is looked at included.
     return typeof error;
