@@ -1,9 +1,9 @@
 import { shareRoles } from "../pipeline/share-roles.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
-import type { Interpretation, SealedSession } from "../stores/session-store.ts";
+import type { SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
-import { frozenCopy } from "./frozen-copy.ts";
+import { readInterpretation } from "./read-interpretation.ts";
 
 /** Verified claims, and what came with them. */
 export interface ClaimsReading {
@@ -14,7 +14,10 @@ export interface ClaimsReading {
   readonly verifiedAt?: number | undefined;
 }
 
-/** What verified claims stand for; `undefined` if they are no session of the store's. Throws what the store throws. */
+/**
+ * What verified claims stand for; `undefined` if they are no session of the store's. Throws what the store throws, and where
+ * nobody can tell from its answer who it is.
+ */
 export function interpretClaims(
   { options }: Engine,
   { via, claims, sealed, verifiedAt }: ClaimsReading,
@@ -22,7 +25,7 @@ export function interpretClaims(
   const interpretation = options.store.interpret(claims, sealed);
   if (interpretation === undefined) return undefined;
   const { memberSession, member, organization, permissions, sessionExpiresAt, authenticatedAt } =
-    interpretation.isFrozen === true ? interpretation : freezeParts(interpretation);
+    readInterpretation(interpretation);
   return {
     exp: claims.exp,
     iat: claims.iat,
@@ -50,15 +53,4 @@ export function interpretIssued(engine: Engine, reading: ClaimsReading): Verifie
   } catch {
     return undefined;
   }
-}
-
-function freezeParts(interpretation: Interpretation): Interpretation {
-  const { memberSession, member, organization, permissions } = interpretation;
-  return {
-    ...interpretation,
-    memberSession: frozenCopy(memberSession),
-    member: frozenCopy(member),
-    ...(organization !== undefined && { organization: frozenCopy(organization) }),
-    ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
-  };
 }

@@ -14,10 +14,8 @@ export function requireRole(
     name: "requireRole",
     options,
     needsOrganization: true,
-    requirement: ({ memberSession }) =>
-      memberSession.roles.some((held) => accepted.has(held))
-        ? PASSED
-        : { status: "denied", code: "role_required" },
+    requirement: ({ roles: held }) =>
+      held.some((name) => accepted.has(name)) ? PASSED : { status: "denied", code: "role_required" },
     validate(problems) {
       if (roles.length === 0 || roles.some((name) => typeof name !== "string" || name === "")) {
         problems.invalid(

@@ -157,7 +157,7 @@ export interface SessionStore {
   readonly tokens: TokenProfile;
   readonly credential?: CredentialProfile;
   readonly capabilities: Capabilities;
-  /** Verified claims, and what was sealed beside them, as orgate's model. Pure. `undefined`: not a session of this store. What throws cannot be known: 503. */
+  /** Verified claims, and what was sealed beside them, as orgate's model. Pure. `undefined`: not a session of this store. What throws, or names nobody, cannot be known: 503. */
   interpret(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined;
   renew(stale: StaleCredential, context: RenewContext): Promise<Renewal>;
   /** The organizations on offer; asked for again at each view, never carried. */

@@ -57,6 +57,34 @@ describe("requireOrganization", () => {
   });
 });
 
+describe("guards over a store that copies claims as they are", () => {
+  it.each([["admin"], [null], [{ some: true }], [7]])("R-09: take %j for no role", async (roles) => {
+    const bench = makeBench();
+    const outcome = await ask(bench, requireRole(bench.engine, "admin"), { roles });
+    expect([outcome.reached, outcome.status]).toEqual([false, 403]);
+  });
+
+  it("R-09: take a text for no list of factors, and no time of one", async () => {
+    const bench = makeBench();
+    const claims = { factors: "totp" };
+    const answers = [
+      await ask(bench, requireFactor(bench.engine, "totp"), claims),
+      await ask(bench, requireRecentAuth(bench.engine, { maxAge: 60 }), claims),
+    ];
+    expect(answers.map(({ reached, status }) => [reached, status])).toEqual([
+      [false, 403],
+      [false, 401],
+    ]);
+  });
+
+  it("cannot know whose session it is that names nobody", async () => {
+    const bench = makeBench();
+    const outcome = await ask(bench, requireAuth(bench.engine), { member: "" });
+    expect([outcome.reached, outcome.status]).toEqual([false, 503]);
+    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
+  });
+});
+
 describe("requireRole", () => {
   const bench = makeBench();
 
