@@ -175,6 +175,49 @@ describe("Stytch's own keys and times", () => {
   });
 });
 
+describe("a switch", () => {
+  const GLOBEX = { organization_id: "organization-test-globex" };
+  const SPOILT_SWITCHES: readonly (readonly [string, object | undefined])[] = [
+    ["an unknown key has signed", undefined],
+    ["has expired", { exp: 1_799_999_000 }],
+    ["is another member's", { sub: "member-test-bob-acme" }],
+    [
+      "is another organization's",
+      { "https://stytch.com/organization": { organization_id: "organization-test-closed" } },
+    ],
+  ];
+
+  it.each(SPOILT_SWITCHES)("to a JWT that %s costs nobody the session they have", async (_name, claims) => {
+    const app = await start({ orgate: FRONT_END });
+    const { session, jwt } = app.session("ada");
+    const { world } = app.harness.fake;
+    const key = claims === undefined ? FOREIGN_KEY : world.key;
+    app.harness.fake.fail(
+      "/sessions/exchange",
+      lie((body) => ({ session_jwt: resign(body["session_jwt"], claims ?? {}, key) })),
+    );
+    const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
+    const switched = await browser.post("/switch", { headers: JSON_CLIENT, body: GLOBEX });
+    expect([switched.status, switched.body.code]).toEqual([503, "store_unavailable"]);
+    expect(setCookiesOf(switched)).toEqual([]);
+    expect(session.revoked).toBe(false);
+    app.expire();
+    const answer = await browser.get("/me", HEADERS);
+    expect([answer.status, answer.body.member]).toEqual([200, session.member.id]);
+  });
+
+  it("ends the session before it only where the new one could be verified", async () => {
+    const app = await start({ orgate: FRONT_END });
+    const { session, jwt } = app.session("ada");
+    const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
+    expect((await browser.get("/me", HEADERS)).status).toBe(200);
+    app.harness.fake.fail("/sessions/jwks/", say(refused(500, "internal_server_error")), 9);
+    const switched = await browser.post("/switch", { headers: JSON_CLIENT, body: GLOBEX });
+    expect([switched.status, switched.body.organization.id]).toEqual([200, GLOBEX.organization_id]);
+    expect(session.revoked).toBe(false);
+  });
+});
+
 describe("a secret that is wrong", () => {
   const WRONG = { store: { timeout: 0.3, secret: "secret-test-another" } };
 

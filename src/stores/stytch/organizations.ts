@@ -1,8 +1,10 @@
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
+import type { TokenVerifier } from "../../pipeline/verify-token.ts";
 import type { JsonObject } from "../json-reply.ts";
 import type {
   OrganizationsContext,
   PendingAuthentication,
+  SealedSession,
   StaleCredential,
   StoreContext,
 } from "../session-store.ts";
@@ -11,10 +13,16 @@ import { endSession } from "./end-session.ts";
 import { ENDED, NOT_OURS, NOT_PENDING, STEP_UP } from "./error-types.ts";
 import { interpretClaims } from "./interpret-claims.ts";
 import { readChoices, readOutcome, refuse, type StytchOutcome } from "./outcome.ts";
-import { peekIdentity } from "./peek-claims.ts";
+import { identityOf, peekIdentity } from "./peek-claims.ts";
 import { secretOf } from "./renew-credential.ts";
 import type { StytchClient, StytchReply } from "./stytch-client.ts";
 import { trouble } from "./trouble.ts";
+
+/** What a switch works with. */
+export interface SwitchDesk {
+  readonly client: StytchClient;
+  readonly verifier: TokenVerifier;
+}
 
 /** Seconds for which a choice goes on when nobody waits: made again, it finds the intermediate session spent. */
 const SELECTION_LINGER = 20;
@@ -67,11 +75,12 @@ export async function selectOrganization(
 
 /** Exchanges a session for one in another organization, and revokes the one before it. */
 export async function switchOrganization(
-  client: StytchClient,
+  desk: SwitchDesk,
   stale: StaleCredential,
   organizationId: string,
   context: StoreContext,
 ): Promise<StytchOutcome> {
+  const { client } = desk;
   const secret = secretOf(stale);
   if (secret === undefined) return refuse("session_revoked", "no_session");
   const body = { ...secret, organization_id: organizationId, ...durationOf(client) };
@@ -80,13 +89,35 @@ export async function switchOrganization(
   if (isOver) return refuse("session_revoked", reply.type);
   const outcome = readExchange(reply, organizationId);
   if (outcome.status !== "authenticated") return outcome;
-  await endPrevious(client, stale, outcome.credential.accessToken, context);
+  const isUsable = await checkIssued(desk, outcome.credential, organizationId);
+  if (isUsable) await endPrevious(client, stale, outcome.credential.accessToken, context);
   // What others sealed beside the session stays.
   return { ...outcome, credential: { ...stale.sealed, ...outcome.credential } };
 }
 
 /** Of what ends a session, what does not speak of the organization asked for. */
 const SESSION_GONE: ReadonlySet<string> = new Set(["session_not_found"]);
+
+/**
+ * A session that nobody could use must not cost the one that there is.
+ *
+ * @returns `false` where that cannot be known, for want of keys.
+ */
+async function checkIssued(
+  { client, verifier }: SwitchDesk,
+  { accessToken, user }: SealedSession,
+  organizationId: string,
+): Promise<boolean> {
+  const verification = await verifier.verify(accessToken);
+  if (verification.status === "unavailable") return false;
+  if (verification.status !== "verified") throw trouble("issued_token");
+  const { claims } = verification;
+  const found = identityOf(claims);
+  const isTheirs = user === undefined || user.id === found.memberId;
+  if (!isTheirs || found.organizationId !== organizationId) throw trouble("identity");
+  if (claims.exp <= client.settings.clock()) throw trouble("issued_token");
+  return true;
+}
 
 /** The new session is there, whatever becomes of the old one: where Stytch cannot end it now, its own end does. */
 async function endPrevious(

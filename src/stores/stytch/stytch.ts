@@ -87,7 +87,7 @@ export function stytch(options: StytchOptions): StytchStore {
     selectOrganization: (pending, organizationId, context) =>
       selectOrganization(client, pending, organizationId, context),
     switchOrganization: (stale, organizationId, context) =>
-      switchOrganization(client, stale, organizationId, context),
+      switchOrganization(desk, stale, organizationId, context),
     endSession: (target, context) => endSession(client, target, context),
     endPresented: (of, scope, context) => endPresented(client, of, scope, context),
     policy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
