@@ -10,8 +10,10 @@ export interface DirectoryUser {
 /** An organization (tenant). */
 export interface DirectoryOrganization {
   readonly id: string;
+  /** Unique. Chosen by the tenant: never compare it with an id. */
   readonly slug?: string;
   readonly name: string;
+  /** Further fields, carried into the full profile: never a secret. */
   readonly [field: string]: unknown;
 }
 
@@ -21,6 +23,7 @@ export interface DirectoryMembership {
   readonly id?: string;
   readonly userId: string;
   readonly organizationId: string;
+  /** Role slugs, as the policy names them; `[]` for none. */
   readonly roles: readonly string[];
 }
 
@@ -36,9 +39,13 @@ export type DirectoryChange =
  * Trouble is a thrown error, which becomes "unavailable"; `undefined` means that there is no such thing.
  */
 export interface Directory {
+  /** The user of an id. */
   user(userId: string): Promise<DirectoryUser | undefined>;
+  /** The user of an e-mail address, whatever its case: for the password grant of the wire routers. */
   userByEmailAddress(emailAddress: string): Promise<DirectoryUser | undefined>;
+  /** The organization of an id. */
   organization(organizationId: string): Promise<DirectoryOrganization | undefined>;
+  /** The user's membership in an organization, if it is active now. */
   membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
   /** All memberships of the user that are active now. */
   memberships(userId: string): Promise<readonly DirectoryMembership[]>;

@@ -17,7 +17,7 @@ export interface MemoryDirectoryInput {
   readonly memberships?: readonly DirectoryMembership[] | undefined;
 }
 
-/** A directory in memory that can be changed while it is in use. Every change is told at once. */
+/** A directory in memory that can be changed while it is in use. Every change of roles, and every removal, is told at once. */
 export interface MemoryDirectory extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
