@@ -64,13 +64,17 @@ export function createEventSink(listener?: (event: OrgateEvent) => void): EventS
     wants: (type) => listener !== undefined || CHANNELS[type].hasSubscribers,
     emit(event) {
       if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
-      // A listener's trouble is its own, also where it is asynchronous.
-      try {
-        const told: unknown = listener?.(event);
-        if (told !== undefined) Promise.resolve(told).catch(() => undefined);
-      } catch {
-        return;
-      }
+      if (listener !== undefined) tellListener(listener, event);
     },
   };
+}
+
+/** Tells one listener. Its trouble is its own, also where it is asynchronous. */
+export function tellListener(listener: (event: OrgateEvent) => void, event: OrgateEvent): void {
+  try {
+    const told: unknown = listener(event);
+    if (told !== undefined) Promise.resolve(told).catch(() => undefined);
+  } catch {
+    return;
+  }
 }

@@ -35,6 +35,7 @@ export type AuthorityStore = SessionStore &
       | "endSession"
       | "profile"
       | "onInvalidated"
+      | "onEvent"
     >
   >;
 
@@ -64,6 +65,7 @@ export function createAuthorityStore(
     ...(policy !== undefined && { policy: async () => policy }),
     profile: (of, { signal }) => readProfile(context, of, signal),
     onInvalidated: (listener) => context.invalidations.listen(listener),
+    onEvent: (listener) => context.events.listen(listener),
   };
 }
 
@@ -112,7 +114,7 @@ async function endSession(
   signal: AbortSignal,
 ): Promise<Record<string, never>> {
   assertInTime(signal);
-  await revoke(context, target);
+  await revoke(context, target, context.events.own);
   return {};
 }
 

@@ -1,6 +1,6 @@
-import { createEventSink } from "../events.ts";
 import type { JsonWebKeySet, TokenProfile } from "../stores/token-profile.ts";
 import { authenticateJwt, authenticateSession } from "./authenticate-jwt.ts";
+import { createAuthorityEvents } from "./authority-events.ts";
 import { createAuthorityStore } from "./authority-store.ts";
 import type { AuthorityStore } from "./authority-store.ts";
 import type { AuthorityContext } from "./context.ts";
@@ -162,7 +162,7 @@ function createContext(options: AuthorityOptions): AuthorityContext {
   return {
     settings,
     clock,
-    events: createEventSink(options.events),
+    events: createAuthorityEvents(options.events),
     directory: dependOnDirectory(options.directory),
     repository: dependOnRepository(repository),
     issuer: createIssuer({ keys: options.keys, retention: retentionOf(settings), clock }),

@@ -1,5 +1,5 @@
 import type { Clock } from "../clock.ts";
-import type { EventSink } from "../events.ts";
+import type { AuthorityEvents } from "./authority-events.ts";
 import type { DependableDirectory } from "./dependable.ts";
 import type { Issuer } from "./issuer.ts";
 import type { Repository } from "./repository.ts";
@@ -11,7 +11,7 @@ import type { WireDialect } from "./wire-dialect.ts";
 export interface AuthorityContext {
   readonly settings: AuthoritySettings;
   readonly clock: Clock;
-  readonly events: EventSink;
+  readonly events: AuthorityEvents;
   readonly directory: DependableDirectory;
   readonly repository: Repository;
   readonly issuer: Issuer;

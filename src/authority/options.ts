@@ -32,6 +32,8 @@ export interface AuthorityOptions {
   readonly pendingLifetime?: number | undefined;
   /** For this long past its `exp` a JWT of a live session renews; `0`: refresh tokens only. @defaultValue `sessionLifetime` */
   readonly expiredTokenRenewal?: number | undefined;
+  /** For tests: the time in seconds. @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
+  /** Hears what the authority notices: `revoked`, `reuse_detected`. @defaultValue the `events` of the middleware it is the store of */
   readonly events?: ((event: OrgateEvent) => void) | undefined;
 }

@@ -1,4 +1,5 @@
 import { StoreUnavailableError } from "../errors.ts";
+import type { EventSink } from "../events.ts";
 import { checkId, invalidRequest } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { SessionSummary } from "./answers.ts";
@@ -13,11 +14,15 @@ import { loadSubject } from "./subject.ts";
 const MAX_PASSES = 16;
 
 /** Ends sessions, at once within this process; those already over are no error. */
-export async function revoke(context: AuthorityContext, target: RevokeTarget): Promise<void> {
+export async function revoke(
+  context: AuthorityContext,
+  target: RevokeTarget,
+  events: EventSink = context.events,
+): Promise<void> {
   const [by, id] = checkTarget(target, ["sessionId", "memberId", "userId"]);
   const hasEnded =
     by === "sessionId" ? await removeSession(context, id) : await removeAll(context, `${indexOf(by)}:${id}`);
-  if (hasEnded) context.events.emit({ type: "revoked", by: indexOf(by), reason: "revoked" });
+  if (hasEnded) events.emit({ type: "revoked", by: indexOf(by), reason: "revoked" });
 }
 
 /** Live sessions of a member or a user, as of now. */

@@ -58,6 +58,7 @@ export function createEngine(options: ResolvedOptions): Engine {
   const invalidations = createInvalidations();
   const unsubscribe = [
     store.onInvalidated?.((target) => invalidations.ask(target, clock())),
+    options.events && store.onEvent?.(options.events),
     coordinator.subscribe(({ target, at, effect }) => {
       if (effect !== "ask" && "sessionId" in target) invalidations.refuse(target.sessionId, effect);
       else invalidations.ask(target, at);

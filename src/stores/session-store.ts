@@ -1,4 +1,5 @@
 import type { Invalidation } from "../coordination/coordinator.ts";
+import type { OrgateEvent } from "../events.ts";
 import type { Impersonator, Member, MemberSession, Organization, OrganizationChoice } from "../model.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Capabilities } from "./capabilities.ts";
@@ -194,4 +195,6 @@ export interface SessionStore {
   profile?(of: StaleCredential, context: StoreContext): Promise<Profile | undefined>;
   /** Tells, within this process and at once, what is no longer valid; returns the way to stop. */
   onInvalidated?(listener: (target: Invalidation) => void): () => void;
+  /** Tells the middleware's `events` what the store notices by itself (a reused refresh token); returns the way to stop. */
+  onEvent?(listener: (event: OrgateEvent) => void): () => void;
 }

@@ -4,7 +4,7 @@ import type { OrgateEvent, OrgateEventType } from "../../src/events.ts";
 import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
 import type { Harness } from "../support/harness.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { START } from "../support/world.ts";
+import { makeWorld, START } from "../support/world.ts";
 import type { SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
@@ -166,6 +166,52 @@ describe("a listener", () => {
     const { seal } = await world.signIn();
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
     expect(world.events).toEqual([]);
+  });
+});
+
+describe("what the authority notices by itself", () => {
+  const noticed = (events: readonly OrgateEvent[]): OrgateEvent[] =>
+    events.filter(({ type }) => type === "reuse_detected" || type === "revoked");
+
+  it("is told to the middleware's listener where it has none of its own, and once on the channels", async () => {
+    const heard = listenToChannels();
+    const world = makeWorld({ events: undefined });
+    await start({ world });
+    const { refreshToken, memberSession } = await world.signIn({ userId: "user_vera" });
+    const second = await world.authority.authenticateWithRefreshToken({ refreshToken });
+    await world.authority.authenticateWithRefreshToken({ refreshToken: second.refreshToken });
+    world.clock.now += 31;
+    await world.authority.authenticateWithRefreshToken({ refreshToken }).catch(() => undefined);
+    const { memberSession: other } = await world.signIn({ userId: "user_vera" });
+    await world.authority.revoke({ sessionId: other.id });
+    expect(noticed(world.events)).toEqual([
+      { type: "reuse_detected", sessionId: memberSession.id },
+      { type: "revoked", by: "session", reason: "revoked" },
+    ]);
+    expect(noticed(heard)).toEqual(noticed(world.events));
+  });
+
+  it("is not told twice of what the middleware asked for", async () => {
+    const world = makeWorld({ events: undefined });
+    const { send } = await start({
+      world,
+      routes: (auth) => [{ path: "/sign-out", guards: [], handler: auth.signOut() }],
+    });
+    const { seal } = await world.signIn();
+    await send({ method: "POST", path: "/sign-out", headers: withCookie(seal) });
+    expect(noticed(world.events)).toEqual([{ type: "revoked", by: "session", reason: "sign_out" }]);
+  });
+
+  it("is told to a listener of its own alone, and to none that has been closed", async () => {
+    const own: OrgateEvent[] = [];
+    const world = makeWorld({ events: (event) => own.push(event) });
+    await start({ world });
+    await world.authority.revoke({ sessionId: (await world.signIn()).memberSession.id });
+    expect([noticed(own).length, noticed(world.events).length]).toEqual([1, 0]);
+    const other = makeWorld({ events: undefined });
+    await other.mount().close();
+    await other.authority.revoke({ sessionId: (await other.signIn()).memberSession.id });
+    expect(noticed(other.events)).toEqual([]);
   });
 });
 
