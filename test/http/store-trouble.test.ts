@@ -191,6 +191,21 @@ describe("the breaker", () => {
     expect((await send({ headers: withCookie(seals[3] ?? "") })).headers["retry-after"]).toBe("2");
   });
 
+  it.each([
+    [3, "3"],
+    [undefined, "1"],
+  ])("leaves out those whose credential others are using, who wait for %p", async (retryAfter, expected) => {
+    const { world, send } = await start();
+    const signIns = await Promise.all(Array.from({ length: 5 }, () => world.signIn()));
+    world.clock.now += PAST_EXPIRY;
+    world.store.behaviour = () => Promise.reject(new StoreUnavailableError({ retryAfter, contended: true }));
+    const answers = await Promise.all(signIns.map(({ seal }) => send({ headers: withCookie(seal) })));
+    expect(answers.map(({ status, headers }) => [status, headers["retry-after"]])).toEqual(
+      signIns.map(() => [503, expected]),
+    );
+    expect(world.store.questions.length).toBe(5);
+  });
+
   it("lets fresh sessions through all the same", async () => {
     const { world, send } = await startTripped();
     const { seal } = await world.signIn();
@@ -344,13 +359,17 @@ describe("staleIfUnavailable", () => {
 });
 
 describe("R-31: a storm of random key ids", () => {
-  it("costs one fetch, and no known key an answer", async () => {
+  it.each([
+    ["a service's keys", undefined, 2],
+    ["keys in this process, which say that they have not changed", () => 1, 1],
+  ])("costs one fetch in a cooldown of %s, and no known key an answer", async (_, revision, later) => {
     const world = makeWorld();
     const { keys } = world.store.tokens;
     const load = keys.load.bind(keys);
     let loads = 0;
     Object.assign(keys, {
       cooldown: 30,
+      revision,
       load(signal: AbortSignal) {
         loads += 1;
         return load(signal);
@@ -368,7 +387,7 @@ describe("R-31: a storm of random key ids", () => {
     expect((await send({ headers: withCookie(other.seal) })).status).toBe(200);
     world.clock.now += 30;
     await Promise.all(storm.map((token) => send({ headers: withBearer(token) })));
-    expect(loads).toBe(2);
+    expect(loads).toBe(later);
   });
 });
 
