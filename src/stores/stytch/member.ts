@@ -159,7 +159,9 @@ const FIELDS = {
 export function readMember(member: JsonObject, roles: readonly string[]): StytchMember | undefined {
   const { member_id: id, organization_id: organizationId, email_address: emailAddress, name } = member;
   if (!isText(id) || !isText(organizationId)) return undefined;
-  const fields: ReadFields<typeof FIELDS> = readFields(member, FIELDS);
+  // The wire has the plural; Stytch's reference also names the singular.
+  const { sso_registration: one, sso_registrations: many = one } = member;
+  const fields: ReadFields<typeof FIELDS> = readFields({ ...member, sso_registrations: many }, FIELDS);
   return {
     id,
     organizationId,

@@ -98,6 +98,15 @@ describe("a member of Stytch's", () => {
     });
   });
 
+  it("is read with its SSO registrations by the name that Stytch's reference gives them, too", () => {
+    const { sso_registrations: registrations, ...member } = MEMBER;
+    const { ssoRegistrations } = readMember(MEMBER, []) ?? {};
+    const named = { ...member, sso_registration: registrations };
+    expect(readMember(named, [])).toMatchObject({ ssoRegistrations });
+    expect(readMember({ ...named, sso_registrations: [] }, [])).toMatchObject({ ssoRegistrations: [] });
+    expect(readMember(member, [])).not.toHaveProperty("ssoRegistrations");
+  });
+
   const NAMING = ["member_id", "organization_id"];
 
   it.each(NAMING)("is none where %s is no text", (field) => {
