@@ -37,6 +37,8 @@ export interface RejectedState {
   readonly reason?: string;
   /** For `reauthentication_required`: where to authenticate, if the store knows. */
   readonly signInUrl?: string;
+  /** For `reauthentication_required`: the organization to sign in to, if the store knows. */
+  readonly organizationId?: string;
 }
 
 /** Whether somebody is signed in cannot be known right now. Never the same as signed out. */

@@ -7,6 +7,9 @@ import type { Engine } from "./engine.ts";
 import { unavailable, type StoreAnswer } from "./store-answer.ts";
 import type { Vouched } from "./vouch.ts";
 
+/** Seconds, for whoever only has to wait for somebody else. */
+const SHORT_PAUSE = 1;
+
 /** Asks the store about a stale credential, once, and makes sense of the answer. Never rejects. */
 export function askStore(
   engine: Engine,
@@ -36,9 +39,10 @@ async function askOf(
     answer = await readRenewal(engine, vouched, await store.renew(toStale(vouched, reason), context));
   } catch (error) {
     const trouble = reasonOf(error, context.signal);
-    if (!isMisconfigured(error)) return unavailable(trouble, watch.failed(retryAfterOf(error)));
-    // The store did answer: it is this application that is wrong, and no pause mends that.
+    if (!isAnswered(error)) return unavailable(trouble, watch.failed(retryAfterOf(error)));
     watch.succeeded();
+    if (!isMisconfigured(error)) return unavailable(trouble, retryAfterOf(error) ?? SHORT_PAUSE);
+    // It is this application that is wrong, and no pause mends that.
     engine.events.emit({ type: "misconfigured", reason: trouble });
     return unavailable(trouble, undefined);
   }
@@ -96,7 +100,9 @@ async function readRenewal(engine: Engine, vouched: Vouched, renewal: Renewal): 
     case "reauthenticate": {
       const url = toRedirectTarget(renewal.url);
       const reason = toLabel(renewal.reason, "authentication_required");
-      return { status: "reauthenticate", reason, ...(url !== undefined && { url }) };
+      const { organizationId } = renewal;
+      const place = typeof organizationId === "string" ? { organizationId } : {};
+      return { status: "reauthenticate", reason, ...(url !== undefined && { url }), ...place };
     }
     case "unrenewable":
       return { status: "unrenewable" };
@@ -125,8 +131,17 @@ export function retryAfterOf(error: unknown): number | undefined {
 
 /** Whether the store refuses this application itself. */
 export function isMisconfigured(error: unknown): boolean {
+  return isMarked(error, "misconfigured");
+}
+
+/** Whether the store did answer, so that others need not leave it alone. */
+export function isAnswered(error: unknown): boolean {
+  return isMarked(error, "misconfigured") || isMarked(error, "contended");
+}
+
+function isMarked(error: unknown, mark: "misconfigured" | "contended"): boolean {
   try {
-    return (error as { misconfigured?: unknown } | undefined)?.misconfigured === true;
+    return (error as Partial<Record<typeof mark, unknown>> | undefined)?.[mark] === true;
   } catch {
     return false;
   }

@@ -27,6 +27,8 @@ export interface DenialInit {
   readonly retryAfter?: number | undefined;
   /** Where the store wants the browser to go. */
   readonly signInUrl?: string;
+  /** The organization that wants somebody to sign in again. */
+  readonly organizationId?: string | undefined;
   /** Where the browser comes back to. @defaultValue the requested URL */
   readonly returnTo?: string;
   /** Whether a browser may be sent elsewhere. @defaultValue `true` */
@@ -42,10 +44,10 @@ export function denialOf(state: AuthState): DenialInit {
     case "authenticated":
       return { code: "unauthenticated" };
     case "rejected": {
-      const { code, reason, signInUrl } = state;
+      const { code, reason, signInUrl, organizationId } = state;
       if (code !== "reauthentication_required") return { code };
       const url = signInUrl === undefined ? {} : { signInUrl };
-      return { code, extensions: { ...(reason !== undefined && { reason }) }, ...url };
+      return { code, extensions: { ...(reason !== undefined && { reason }) }, ...url, organizationId };
     }
     default:
       return { code: state.code, retryAfter: state.retryAfter };
@@ -74,11 +76,18 @@ const NO_EXTENSIONS: Denial["extensions"] = Object.freeze({});
 
 function extensionsOf(
   { options }: Engine,
-  { code, extensions, signInUrl }: DenialInit,
+  { code, extensions, signInUrl, organizationId }: DenialInit,
 ): Denial["extensions"] {
-  const url = code === "reauthentication_required" ? (signInUrl ?? options.signInPath) : undefined;
+  const own = signInAddress(options.signInPath, organizationId);
+  const url = code === "reauthentication_required" ? (signInUrl ?? own) : undefined;
   if (url !== undefined) return Object.freeze({ ...extensions, sign_in_url: url });
   return extensions === undefined ? NO_EXTENSIONS : Object.freeze({ ...extensions });
+}
+
+/** The application's sign-in, for the organization that wants it: its own single sign-on may be what is due. */
+function signInAddress(path: string | undefined, organizationId: string | undefined): string | undefined {
+  if (path === undefined || organizationId === undefined) return path;
+  return `${path}?${new URLSearchParams({ organization_id: organizationId }).toString()}`;
 }
 
 /** Tells of a denial and answers it, by `onDenied` if the application has one. */
@@ -137,6 +146,7 @@ function redirectTarget({ options }: Engine, { request }: Exchange, init: Denial
   if (path === undefined || pathOf(request) === path) return undefined;
   const query = new URLSearchParams({ return_to: init.returnTo ?? sanitizeReturnTo(requestedUrl(request)) });
   if (init.maxAge !== undefined) query.set("max_age", String(init.maxAge));
+  if (init.organizationId !== undefined) query.set("organization_id", init.organizationId);
   return `${path}?${query.toString()}`;
 }
 

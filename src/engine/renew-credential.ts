@@ -160,10 +160,13 @@ function conclude(engine: Engine, step: RenewalStep, answer: StoreAnswer, isLate
       engine.cache.delete(step.key);
       return refuseEnded(engine, via, answer.reason, answer.reason !== "superseded");
     case "reauthenticate": {
-      const { reason, url } = answer;
+      const { reason, url, organizationId } = answer;
       engine.events.emit({ type: "rejected", code: "reauthentication_required", reason });
-      const signIn = url === undefined ? {} : { signInUrl: url };
-      return refuse({ status: "rejected", code: "reauthentication_required", via, reason, ...signIn });
+      const where = {
+        ...(url !== undefined && { signInUrl: url }),
+        ...(organizationId !== undefined && { organizationId }),
+      };
+      return refuse({ status: "rejected", code: "reauthentication_required", via, reason, ...where });
     }
     case "rejected":
       return refuseUnknown(engine, step.vouched, answer.reason);

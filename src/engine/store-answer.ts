@@ -23,7 +23,12 @@ export type StoreAnswer =
       readonly isNew: boolean;
     }
   | { readonly status: "ended"; readonly reason: string }
-  | { readonly status: "reauthenticate"; readonly reason: string; readonly url?: string }
+  | {
+      readonly status: "reauthenticate";
+      readonly reason: string;
+      readonly url?: string;
+      readonly organizationId?: string;
+    }
   | { readonly status: "unrenewable" }
   /** None of the store's: said of what nothing vouched for. */
   | { readonly status: "rejected"; readonly reason: string }

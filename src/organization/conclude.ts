@@ -128,7 +128,7 @@ async function beginSelection(
 async function demandStep(
   engine: Engine,
   visit: Visit,
-  { before, by, denial, returnTo }: Conclusion,
+  { before, by, denial, returnTo, organizationId }: Conclusion,
   { pending, reason, details, url }: Extract<Outcome, { status: "step_up_required" }>,
 ): Promise<void> {
   // A bearer's client keeps no cookies, and where none is sealed none can be kept.
@@ -143,6 +143,8 @@ async function demandStep(
     ...denial,
     code: "reauthentication_required",
     extensions: { reason },
+    // A sign-in asks for the organization itself.
+    ...(by === "switch" && { organizationId }),
     ...(target !== undefined && { signInUrl: target }),
   });
 }

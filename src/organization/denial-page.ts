@@ -33,8 +33,9 @@ function onward(
   const { sign_in_url: signInUrl } = extensions;
   const query = new URLSearchParams({ return_to: returnTo }).toString();
   if (typeof signInUrl === "string") {
-    const isOwn = signInUrl === signInPath;
-    return { href: isOwn ? `${signInUrl}?${query}` : signInUrl, text: "Sign in again" };
+    const [path, own] = signInUrl.split("?", 2);
+    const href = `${signInUrl}${own === undefined ? "?" : "&"}${query}`;
+    return { href: path === signInPath ? href : signInUrl, text: "Sign in again" };
   }
   if (status === 401 || status === 400) {
     return signInPath === undefined ? undefined : { href: `${signInPath}?${query}`, text: "Sign in" };

@@ -223,6 +223,45 @@ describe("what becomes of a session at WorkOS", () => {
     expect(browser.cookies.has(WORKOS_COOKIE)).toBe(true);
   });
 
+  it("another sign-in is demanded, and not where: 401 with the sign-in here, for the organization that wants it", async () => {
+    const app = await start({ options: { signIn: { path: "/sign-in" } } });
+    const browser = await app.signIn("bob");
+    app.harness.fake.world.stepUps.set("user_bob", oauth(400, "sso_required"));
+    app.expire();
+    const program = await browser.get("/me", { headers: JSON_CLIENT });
+    const person = await browser.get("/me", { headers: FORM });
+    const hosted = await browser.get(String(person.headers["location"]), { headers: FORM });
+
+    expect([program.status, program.body.sign_in_url]).toEqual([401, "/sign-in?organization_id=org_acme"]);
+    expect([person.status, person.headers["location"]]).toEqual([
+      303,
+      "/sign-in?return_to=%2Fme&organization_id=org_acme",
+    ]);
+    expect(new URL(String(hosted.headers["location"])).searchParams.get("organization_id")).toBe("org_acme");
+  });
+
+  it("another organization demands its own sign-in: switching says where, by link for a person", async () => {
+    const app = await start({ options: { signIn: { path: "/sign-in" } } });
+    const browser = await app.signIn("ada");
+    await browser.post("/select-organization", { headers: FORM, body: "organization_id=org_acme" });
+    const demand = oauth(400, "sso_required");
+    app.harness.fake.fail("refresh_token", ({ answer }) => answer(demand), 2);
+    const body = { organization_id: "org_globex" };
+    const program = await browser.post("/switch", { headers: JSON_CLIENT, body });
+    const form = "organization_id=org_globex&return_to=/read";
+    const person = await browser.post("/select-organization", { headers: FORM, body: form });
+
+    expect([program.status, program.body]).toEqual([
+      401,
+      expect.objectContaining({ reason: "sso_required", sign_in_url: "/sign-in?organization_id=org_globex" }),
+    ]);
+    expect([person.status, person.text]).toEqual([
+      401,
+      expect.stringContaining('href="/sign-in?organization_id=org_globex&amp;return_to=%2Fread"'),
+    ]);
+    expect((await browser.get("/me", { headers: JSON_CLIENT })).body.organization).toBe("org_acme");
+  });
+
   it("the role changed: seen with the next renewal", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
