@@ -119,6 +119,11 @@ export interface StoreUnavailableErrorInit extends OrgateErrorInit {
   readonly retryAfter?: number | undefined;
   /** The answer is then 503 without `Retry-After`, with an event `misconfigured`. @defaultValue `false` */
   readonly misconfigured?: boolean;
+  /**
+   * Others are using the same credential right now. It says nothing against the store, so that nobody else is kept from
+   * asking it. @defaultValue `false`
+   */
+  readonly contended?: boolean;
 }
 
 /**
@@ -132,11 +137,14 @@ export class StoreUnavailableError extends OrgateError {
   declare readonly retryAfter?: number;
   /** Set where the store refuses this application itself (a wrong secret): trying again does not help. */
   declare readonly misconfigured?: true;
+  /** Set where others are using the same credential right now. */
+  declare readonly contended?: true;
 
   constructor(init: StoreUnavailableErrorInit = {}) {
     super("store_unavailable", { headers: retryHeaders(init.retryAfter), ...init });
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
     if (init.misconfigured === true) this.misconfigured = true;
+    if (init.contended === true) this.contended = true;
   }
 }
 

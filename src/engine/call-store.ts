@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { ERROR_TABLE, isOrgateError, StoreUnavailableError, type ErrorCode } from "../errors.ts";
 import type { StoreContext } from "../stores/session-store.ts";
-import { isMisconfigured, reasonOf, retryAfterOf, watchBudget } from "./ask-store.ts";
+import { isAnswered, isMisconfigured, reasonOf, retryAfterOf, watchBudget } from "./ask-store.ts";
 import { describeClient } from "./client-context.ts";
 import { STORE_BUDGET, type Engine } from "./engine.ts";
 
@@ -43,7 +43,7 @@ export async function admit<Value>(
     watch.succeeded();
     return value;
   } catch (error) {
-    if (refusalOf(error) !== undefined || isMisconfigured(error)) watch.succeeded();
+    if (refusalOf(error) !== undefined || isAnswered(error)) watch.succeeded();
     else watch.failed(retryAfterOf(error));
     throw error;
   }

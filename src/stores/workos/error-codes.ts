@@ -21,9 +21,14 @@ export const STEP_UP = codes(`
 
 /** It is this application that is wrong, not the user. */
 export const MISCONFIGURED = codes(`
-  invalid_client unauthorized_client unsupported_grant_type invalid_request invalid_request_parameters
-  pkce_not_supported
+  invalid_client unauthorized_client unsupported_grant_type invalid_request pkce_not_supported
 `);
+
+/** A field is not as it must be. Where a user filled it in, it is the user's mistake. */
+export const MALFORMED = "invalid_request_parameters";
+
+/** What a 404 without a code is called here: it says that something is not there, and not what. */
+export const NOT_FOUND = "not_found";
 
 /** The organization is not one that the user can be signed in to. */
 export const NO_ORGANIZATION = codes(`

@@ -154,7 +154,7 @@ export function selectOrganization(
 ): Promise<WorkosOutcome> {
   return presentGrant(context, {
     type: `${WORKOS_GRANT}organization-selection`,
-    sort: "pending",
+    sort: "selection",
     required: { pending_authentication_token: pendingAuthenticationToken, organization_id: organizationId },
     origin,
     linger,

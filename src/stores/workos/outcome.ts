@@ -1,11 +1,11 @@
 import type { OrganizationChoice } from "../../model.ts";
 import type { JsonObject } from "../json-reply.ts";
 import type { Outcome, PendingAuthentication } from "../session-store.ts";
-import { ENDED, NO_ORGANIZATION, NOT_PENDING, STEP_UP } from "./error-codes.ts";
+import { ENDED, MALFORMED, NO_ORGANIZATION, NOT_FOUND, NOT_PENDING, STEP_UP } from "./error-codes.ts";
 import { readRedirectUrl } from "./redirect-url.ts";
 import { readStepUpDetails, type StepUpDetails } from "./step-up-details.ts";
 import { isObject, isText } from "./shape.ts";
-import { trouble } from "./trouble.ts";
+import { rejected, trouble } from "./trouble.ts";
 import type { GrantReply } from "./workos-client.ts";
 
 /** How a grant ended, with what its next step needs. */
@@ -13,8 +13,11 @@ export type WorkosOutcome =
   | Exclude<Outcome, { status: "step_up_required" }>
   | (Extract<Outcome, { status: "step_up_required" }> & { readonly details: StepUpDetails });
 
-/** What a grant was given: a first credential, the token of an unfinished authentication, or a session's own. */
-export type GrantSort = "credential" | "pending" | "refresh";
+/**
+ * What a grant was given: a first credential, the token of an unfinished authentication, or a session's own; the latter two
+ * also with an organization that somebody chose.
+ */
+export type GrantSort = "credential" | "pending" | "selection" | "refresh" | "switch";
 
 /**
  * Reads a grant's reply as an outcome.
@@ -27,10 +30,17 @@ export function toOutcome(reply: GrantReply, sort: GrantSort): WorkosOutcome {
   if (code === "organization_selection_required") return toSelection(body);
   if (STEP_UP.has(code)) return toStepUp(code, body);
   if (NO_ORGANIZATION.has(code)) return refuse("organization_not_available", code);
-  if (sort === "pending" && NOT_PENDING.has(code)) return refuse("invalid_pending_authentication", code);
-  if (sort === "credential" || sort === "pending") return refuse("sign_in_failed", code);
+  const isChosen = sort === "selection" || sort === "switch";
+  // The organization is all that whoever asks has put into the request.
+  if (isChosen && (code === NOT_FOUND || code === MALFORMED)) {
+    return refuse("organization_not_available", code);
+  }
+  if (code === NOT_FOUND) throw rejected(code);
+  const isPending = sort === "pending" || sort === "selection";
+  if (isPending && NOT_PENDING.has(code)) return refuse("invalid_pending_authentication", code);
+  if (isPending || sort === "credential") return refuse("sign_in_failed", code);
   if (ENDED.has(code)) return refuse("session_revoked", code);
-  throw trouble("request_rejected");
+  throw rejected(code);
 }
 
 /** A refusal, with a code of orgate's and, for the log, WorkOS's. */

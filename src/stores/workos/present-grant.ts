@@ -5,7 +5,7 @@ import type { WorkosContext } from "./workos-context.ts";
 /** A grant's name on the wire, and its fields: those that must be there and those that may. */
 export interface GrantCall {
   readonly type: string;
-  readonly sort: Exclude<GrantSort, "refresh">;
+  readonly sort: Exclude<GrantSort, "refresh" | "switch">;
   readonly required: Readonly<Record<string, unknown>>;
   readonly optional?: Readonly<Record<string, unknown>>;
   readonly origin: Origin;
@@ -24,7 +24,7 @@ export async function presentGrant(
   // Forms send what they like: nothing but text is passed on, and nothing is coerced.
   if (!isFields(fields)) {
     return refuse(
-      sort === "pending" ? "invalid_pending_authentication" : "sign_in_failed",
+      sort === "credential" ? "sign_in_failed" : "invalid_pending_authentication",
       "invalid_request",
     );
   }

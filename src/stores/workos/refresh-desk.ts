@@ -4,8 +4,8 @@ import { createBoundedMap, type BoundedMap } from "../../pipeline/bounded-map.ts
 import { clientFields, type Origin } from "./origin.ts";
 import type { Authentication } from "./read-authentication.ts";
 import { sleep, within } from "./within.ts";
-import { trouble } from "./trouble.ts";
-import { CONTENDED, type GrantReply, type WorkosClient } from "./workos-client.ts";
+import { contended, trouble } from "./trouble.ts";
+import type { GrantReply, WorkosClient } from "./workos-client.ts";
 
 /** A refresh token to be exchanged. */
 export interface RefreshRequest {
@@ -47,7 +47,6 @@ const MAX_SUCCESSORS = 10_000;
 /** Each follows a successor or waits for a sibling; more within one grace window is a fault. */
 const MAX_TURNS = 64;
 const MAX_ATTEMPTS = 4;
-const DEFAULT_PAUSE = 1;
 
 /**
  * Opens a desk at which a token is presented once at a time, and a spent one is followed to its successor for the grace
@@ -112,19 +111,25 @@ class Desk implements RefreshDesk {
     const fields = { refresh_token: refreshToken, organization_id: organizationId, ...clientFields(origin) };
     const grant = { grant_type: "refresh_token", ...fields };
     let left = this.#client.settings.timeout;
+    let hasWaited = false;
     for (let attempt = 1; ; attempt++) {
+      let reply: GrantReply;
       try {
         // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
-        const reply = await this.#client.authenticate(grant, { linger: LINGER });
-        if (reply.status === "authenticated") assertIdentity(request, reply.authentication);
-        return reply;
+        reply = await this.#client.authenticate(grant, { linger: LINGER });
       } catch (error) {
         const pause = pauseAfter(error);
         if (pause === undefined || pause >= left || attempt === MAX_ATTEMPTS) throw error;
         left -= pause;
         // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
         await sleep(pause);
+        hasWaited = true;
+        continue;
       }
+      if (reply.status === "authenticated") assertIdentity(request, reply.authentication);
+      // Whoever was waited for has the successor, and hands it out: signing out would undo that.
+      if (hasWaited && isSpent(reply)) throw contended();
+      return reply;
     }
   }
 
@@ -147,10 +152,16 @@ function answers({ organizationId }: Exchange, reply: RefreshReply, request: Ref
   );
 }
 
+/** Whether WorkOS says that a token has been exchanged before, or that the session is over: it says the same of both. */
+function isSpent(reply: GrantReply): boolean {
+  return reply.status === "refused" && reply.code === "invalid_grant";
+}
+
 /** Seconds to wait after being told that another is presenting the same token; `undefined` for any other trouble. */
 function pauseAfter(error: unknown): number | undefined {
-  if (!isOrgateError(error) || error.reason !== CONTENDED) return undefined;
-  return (error as StoreUnavailableError).retryAfter ?? DEFAULT_PAUSE;
+  if (!isOrgateError(error)) return undefined;
+  const { contended: isContended, retryAfter }: Partial<StoreUnavailableError> = error;
+  return isContended === true ? retryAfter : undefined;
 }
 
 /** A server that errs, or lies, gives nobody another's session; nor is the token it gave ever presented. */

@@ -4,7 +4,7 @@ import { peekClaims } from "./peek-claims.ts";
 import { isText } from "./shape.ts";
 import type { RefreshDesk } from "./refresh-desk.ts";
 import { readRedirectUrl } from "./redirect-url.ts";
-import { trouble } from "./trouble.ts";
+import { rejected } from "./trouble.ts";
 
 /**
  * Renews by `grant_type=refresh_token`, in the organization of the token presented.
@@ -24,7 +24,7 @@ export async function renewCredential(
   }
   const { code: reason, body } = reply;
   if (ENDED.has(reason)) return { status: "ended", reason };
-  if (!STEP_UP.has(reason)) throw trouble("request_rejected");
+  if (!STEP_UP.has(reason)) throw rejected(reason);
   const { organizationId } = named;
   const url = readRedirectUrl(body["authkit_redirect_url"]);
   return {

@@ -1,8 +1,8 @@
 import { createJsonClient, unavailableError } from "../http-client.ts";
 import type { JsonObject, JsonReply } from "../json-reply.ts";
 import type { WorkosSettings } from "./resolve-options.ts";
-import { clientRejected, trouble } from "./trouble.ts";
-import { MISCONFIGURED, readErrorCode } from "./error-codes.ts";
+import { clientRejected, contended, trouble } from "./trouble.ts";
+import { MISCONFIGURED, NOT_FOUND, readErrorCode } from "./error-codes.ts";
 import { readAuthentication, type Authentication } from "./read-authentication.ts";
 
 /** What came of a grant. Trouble is thrown. */
@@ -31,9 +31,6 @@ export interface WorkosClient {
   /** Any other operation, with WorkOS's word on it, whether good or bad. Trouble, a rejected API key included, is thrown. */
   call(method: "GET" | "POST", path: string, options: CallOptions, body?: JsonObject): Promise<Answer>;
 }
-
-/** Reason of the error thrown when two spend one refresh token at once. */
-export const CONTENDED = "refresh_contended";
 
 /** WorkOS's word on an operation. */
 export type Answer = Extract<JsonReply, { status: "answered" }>;
@@ -67,7 +64,7 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
 function readGrantReply(reply: JsonReply): GrantReply {
   if (reply.status === "unavailable") {
     const isContended = reply.httpStatus === 429 && readErrorCode(reply.body ?? {}) === "too_many_requests";
-    throw unavailableError(isContended ? { ...reply, reason: CONTENDED } : reply);
+    throw isContended ? contended(reply.retryAfter) : unavailableError(reply);
   }
   const { httpStatus, body } = reply;
   if (httpStatus < 300) {
@@ -75,8 +72,8 @@ function readGrantReply(reply: JsonReply): GrantReply {
     if (authentication === undefined) throw trouble("nonsense");
     return { status: "authenticated", authentication };
   }
-  const code = readErrorCode(body);
-  // Without a code nothing is said about the user: a wrong key (401), a wrong address (404).
+  const code = readErrorCode(body) ?? (httpStatus === 404 ? NOT_FOUND : undefined);
+  // Without a code nothing is said about the user: a wrong key (401), say.
   if (code === undefined) throw httpStatus === 401 ? clientRejected() : trouble("request_rejected");
   if (MISCONFIGURED.has(code)) throw clientRejected();
   return { status: "refused", code, body };

@@ -70,5 +70,13 @@ describe("callStore", () => {
       await callStore(refused.engine, makeRequest(), () => Promise.reject(new OrgateError("sign_in_failed")));
     }
     expect(refused.engine.breaker.admit().status).toBe("go");
+    const busy = makeBench();
+    for (let time = 0; time < 5; time++) {
+      const reply = await callStore(busy.engine, makeRequest(), () =>
+        Promise.reject(new StoreUnavailableError({ retryAfter: 2, contended: true })),
+      );
+      expect(reply).toEqual({ status: "unavailable", retryAfter: 2 });
+    }
+    expect(busy.engine.breaker.admit().status).toBe("go");
   });
 });

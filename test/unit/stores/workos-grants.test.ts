@@ -274,6 +274,34 @@ describe("trouble", () => {
     });
   });
 
+  it("is a refusal of the request, except of what a user filled in", async () => {
+    const malformed = plain(422, "invalid_request_parameters");
+    const lost = { status: 404, body: { message: "Not found" } };
+    const { fake, store } = harness;
+    fake.fail("password", ({ answer }) => answer(malformed));
+    expect(await store.authenticateWithPassword(BOB)).toMatchObject({
+      code: "sign_in_failed",
+      reason: "invalid_request_parameters",
+    });
+    fake.fail("password", ({ answer }) => answer(lost));
+    await expect(store.authenticateWithPassword(BOB)).rejects.toMatchObject({ reason: "request_rejected" });
+    fake.fail("refresh_token", ({ answer }) => answer(malformed));
+    await expect(store.authenticateWithRefreshToken({ refreshToken: "r" })).rejects.toMatchObject({
+      reason: "client_rejected",
+      misconfigured: true,
+    });
+
+    const pendingAuthenticationToken = pendingTokenOf(await store.authenticateWithPassword(ADA));
+    const choose = (organizationId: string): Promise<WorkosOutcome> =>
+      store.authenticateWithOrganizationSelection({ pendingAuthenticationToken, organizationId });
+    for (const refusal of [malformed, lost]) {
+      fake.fail("organization-selection", ({ answer }) => answer(refusal));
+      // oxlint-disable-next-line no-await-in-loop -- one fault at a time
+      expect(await choose("no such id")).toMatchObject({ code: "organization_not_available" });
+    }
+    expect(await choose("org_globex")).toMatchObject({ status: "authenticated" });
+  });
+
   it("is a selection without a list, or without a token", async () => {
     for (const body of [
       { organizations: [] },

@@ -202,6 +202,20 @@ describe("two who present one refresh token at once", () => {
     expect(await renew()).toMatchObject({ status: "active" });
   });
 
+  it("in two processes: that the other has spent it ends nothing, for its answer has the successor", async () => {
+    answerNext(contended);
+    answerNext(oauth(400, "invalid_grant"));
+
+    await expect(renew()).rejects.toMatchObject({
+      reason: "refresh_contended",
+      contended: true,
+      retryAfter: 1,
+    });
+    expect(refreshes()).toBe(2);
+    answerNext(oauth(400, "invalid_grant"));
+    expect(await renew()).toMatchObject({ status: "ended" });
+  });
+
   it("in two processes: nobody tries for ever", async () => {
     answerNext(contended, 9);
 
