@@ -1,6 +1,7 @@
-import type { EndSessionTarget } from "../session-ending.ts";
-import type { StoreContext } from "../session-store.ts";
+import type { EndSessionTarget, PresentedEnd } from "../session-ending.ts";
+import type { StaleCredential, StoreContext } from "../session-store.ts";
 import { listPages } from "./list-pages.ts";
+import { peekClaims } from "./peek-claims.ts";
 import { isText } from "./shape.ts";
 import { trouble } from "./trouble.ts";
 import type { WorkosClient } from "./workos-client.ts";
@@ -30,6 +31,19 @@ export async function endSession(
     await Promise.all(some.map((sessionId) => revoke(client, sessionId, signal)));
   }
   return {};
+}
+
+/** Ends what a good seal holds though its token's key is known no longer: the seal vouches for the ids in it. */
+export async function endPresented(
+  client: WorkosClient,
+  { sealed, accessToken }: StaleCredential,
+  scope: "session" | "member",
+  context: StoreContext,
+): Promise<PresentedEnd> {
+  const { sub: memberId, sid: sessionId } = sealed === undefined ? {} : peekClaims(accessToken);
+  if (memberId === undefined || sessionId === undefined) return { status: "unknown" };
+  const target = scope === "member" ? { memberId } : { sessionId };
+  return { status: "ended", sessionId, memberId, ...(await endSession(client, target, context)) };
 }
 
 async function revoke(client: WorkosClient, sessionId: string, signal: AbortSignal): Promise<void> {

@@ -2,7 +2,7 @@ import type { Capabilities } from "../capabilities.ts";
 import type { SessionStore, StaleCredential, StoreContext } from "../session-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
 import type { TokenProfile } from "../token-profile.ts";
-import { endSession } from "./end-session.ts";
+import { endPresented, endSession } from "./end-session.ts";
 import { createGrants, selectOrganization, type WorkosGrants } from "./grants.ts";
 import { interpretClaims } from "./interpret-claims.ts";
 import { listOrganizations } from "./organizations.ts";
@@ -29,6 +29,7 @@ export type WorkosStore = SessionStore &
       | "beginSignIn"
       | "completeSignIn"
       | "endSession"
+      | "endPresented"
       | "profile"
     >
   >;
@@ -74,6 +75,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     beginSignIn: (request) => beginSignIn(settings, request),
     completeSignIn: (query, state, call) => completeSignIn(grants, query, state, call),
     endSession: (target, call) => endSession(client, target, call),
+    endPresented: (of, scope, call) => endPresented(client, of, scope, call),
     profile: (of, call) => readProfile(client, of, call),
   };
 }
@@ -100,7 +102,7 @@ async function switchOrganization(
   const named = nameStale(stale);
   if (named === undefined) return refuse("session_revoked", "no_refresh_token");
   const reply = await desk.refresh({ ...named, organizationId, mayShare: true, origin });
-  const outcome = toOutcome(reply, "refresh");
+  const outcome = toOutcome(reply, "switch");
   if (outcome.status !== "authenticated") return outcome;
   return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
 }

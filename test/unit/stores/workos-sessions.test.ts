@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { SealedSession, StaleCredential } from "../../../src/stores/session-store.ts";
 import type { WorkosOptions } from "../../../src/stores/workos/index.ts";
-import { oauth, plain } from "../../support/fake-workos-world.ts";
+import { oauth, plain, type Answer } from "../../support/fake-workos-world.ts";
 import { makeWorkosHarness, type WorkosHarness } from "../../support/workos-harness.ts";
 
 const CONTEXT = { signal: new AbortController().signal };
@@ -164,6 +164,21 @@ describe("switching", () => {
     });
   });
 
+  it.each<[string, Answer]>([
+    ["not found", { status: 404, body: { message: "Organization not found." } }],
+    ["malformed", plain(422, "invalid_request_parameters")],
+    ["not the user's", oauth(400, "organization_membership_not_found")],
+  ])("is refused into an organization that is %s, and troubles nobody else", async (_what, refusal) => {
+    const harness = await start();
+    const before = await signIn(harness, "org_acme");
+    harness.fake.fail("refresh_token", ({ answer }) => answer(refusal));
+
+    expect(await harness.store.switchOrganization(staleOf(before), "org_globex", CONTEXT)).toMatchObject({
+      status: "refused",
+      code: "organization_not_available",
+    });
+  });
+
   it("is unavailable, and not a refusal, for an answer nobody understands", async () => {
     const harness = await start();
     const before = await signIn(harness, "org_acme");
@@ -217,6 +232,45 @@ describe("signing out", () => {
 
     expect(new Set(statuses)).toEqual(new Set(["revoked"]));
     expect(harness.fake.world.sessions.get(other)?.status).toBe("active");
+  });
+
+  it("ends what a good seal holds, though the key of its token is known no longer", async () => {
+    const harness = await start({ logout: {} });
+    const sealed = await signIn(harness);
+    const { accessToken } = sealed;
+    const of = { reason: "asked", accessToken, sealed } as const;
+    const { sid: sessionId, sub: memberId } = claimsOf(sealed);
+
+    expect(await harness.store.endPresented(of, "session", CONTEXT)).toEqual({
+      status: "ended",
+      sessionId,
+      memberId,
+      redirectTo: expect.stringContaining(`session_id=${String(sessionId)}`),
+    });
+    expect(harness.fake.world.sessions.get(String(sessionId))?.status).toBe("revoked");
+    const other = String(claimsOf(await signIn(harness))["sid"]);
+    expect(await harness.store.endPresented(of, "member", CONTEXT)).toMatchObject({
+      status: "ended",
+      memberId,
+    });
+    expect(harness.fake.world.sessions.get(other)?.status).toBe("revoked");
+  });
+
+  it("asks nobody about what no seal vouches for, or what names no session", async () => {
+    const harness = await start();
+    const sealed = await signIn(harness);
+    harness.fake.calls.length = 0;
+    const { accessToken } = sealed;
+
+    for (const presented of [{ accessToken }, { accessToken: "a.b.c", sealed }, { sealed }]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      expect(await harness.store.endPresented({ reason: "asked", ...presented }, "session", CONTEXT)).toEqual(
+        {
+          status: "unknown",
+        },
+      );
+    }
+    expect(harness.fake.calls).toEqual([]);
   });
 
   it("is trouble where it is not known to have been done", async () => {
