@@ -58,8 +58,8 @@ export { remoteKeys } from "./stores/remote-keys.ts";
 export type { BeginSignInOptions } from "./stores/begin-sign-in.ts";
 export type { Capabilities } from "./stores/capabilities.ts";
 export type { EndSessionTarget, PresentedEnd } from "./stores/session-ending.ts";
+export type { CredentialProfile } from "./stores/credential-profile.ts";
 export type {
-  CredentialProfile,
   Interpretation,
   OrganizationsContext,
   Outcome,

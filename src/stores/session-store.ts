@@ -4,6 +4,7 @@ import type { Impersonator, Member, MemberSession, Organization, OrganizationCho
 import type { Policy } from "../policy/policy.ts";
 import type { Capabilities } from "./capabilities.ts";
 import type { BeginSignInOptions } from "./begin-sign-in.ts";
+import type { CredentialProfile } from "./credential-profile.ts";
 import type { EndSessionTarget, PresentedEnd } from "./session-ending.ts";
 import type { TokenProfile, VerifiedClaims } from "./token-profile.ts";
 
@@ -18,22 +19,6 @@ export interface SealedSession {
   readonly impersonator?: Impersonator;
   /** Fields that others sealed beside ours; kept when the session is sealed again. */
   readonly [field: string]: unknown;
-}
-
-/** How a store's sessions travel, where it has its own ways. */
-export interface CredentialProfile {
-  /** The session cookie's name. @defaultValue by `baseUrl`: `__Host-orgate`, ... */
-  readonly cookieName?: string;
-  /**
-   * The password's id that sealed sessions carry, whichever password seals: for other libraries that read the same cookie
-   * and know one id alone. @defaultValue the password's own number
-   */
-  readonly passwordId?: string;
-  /**
-   * A cookie that holds an opaque session token, asked about once per distinct value. Read, and written back from the
-   * credential's `refreshToken`, beside the cookie that holds an unsealed JWT.
-   */
-  readonly opaqueCookieName?: string;
 }
 
 /** A store's reading of verified claims. */
@@ -155,17 +140,22 @@ export interface Profile {
  * else is decided locally. Write your own over any backend, and run the contract suite of `orgate/testing` against it.
  */
 export interface SessionStore {
+  /** How its access tokens are verified. */
   readonly tokens: TokenProfile;
+  /** Its own cookies, where it has any. @defaultValue one sealed cookie, named by `baseUrl` */
   readonly credential?: CredentialProfile;
+  /** What its sessions can answer; guards check it at construction. */
   readonly capabilities: Capabilities;
   /** Verified claims, and what was sealed beside them, as orgate's model. Pure. `undefined`: not a session of this store. What throws, or names nobody, cannot be known: 503. */
   interpret(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined;
+  /** Asked only for a credential that is vouched for and stale, or of a kind that the store declares. Trouble is thrown. */
   renew(stale: StaleCredential, context: RenewContext): Promise<Renewal>;
   /** The organizations on offer; asked for again at each view, never carried. */
   organizations?(
     of: PendingAuthentication | MemberSession,
     context: OrganizationsContext,
   ): Promise<OrganizationChoice[]>;
+  /** Finishes what is pending in the organization that was chosen. What it refuses must not spend the pending token. */
   selectOrganization?(
     pending: PendingAuthentication,
     organizationId: string,
@@ -177,8 +167,11 @@ export interface SessionStore {
     organizationId: string,
     context: StoreContext,
   ): Promise<Outcome>;
+  /** For hosted sign-in: where the browser goes, and what `completeSignIn` needs to know of it (state, PKCE); sealed meanwhile. */
   beginSignIn?(options: BeginSignInOptions): { readonly url: string; readonly state: unknown };
+  /** What came of it, by the query that the browser comes back with. */
   completeSignIn?(query: URLSearchParams, state: unknown, context: StoreContext): Promise<Outcome>;
+  /** Ends a session, or all of a member's; `redirectTo` is where the browser must go for it too. */
   endSession?(target: EndSessionTarget, context: StoreContext): Promise<{ readonly redirectTo?: string }>;
   /**
    * Ends the session of a credential that the store alone can read (an opaque token, a token whose key is gone), or all of its

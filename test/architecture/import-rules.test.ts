@@ -27,6 +27,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
     files: [
       "stores/session-store.ts",
       "stores/begin-sign-in.ts",
+      "stores/credential-profile.ts",
       "stores/session-ending.ts",
       "stores/token-profile.ts",
       "stores/capabilities.ts",
