@@ -1,6 +1,7 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
 import { setTimeout } from "node:timers/promises";
@@ -60,7 +61,7 @@ describe("the code in the documents", () => {
   });
 
   it("starts the quick start, which sends a browser to sign in and leads it to an organization", async () => {
-    const server = start("README-md-1.ts", { COOKIE_PASSWORD: "a password for tests, 32 characters" });
+    const server = await start("README-md-1.ts", { COOKIE_PASSWORD: "a password for tests, 32 characters" });
     try {
       const origin = await server.listening;
       const browser = request.agent(origin).set("Accept", "text/html");
@@ -98,8 +99,11 @@ describe("the code in the documents", () => {
   }
 
   /** Starts a block that listens on `PORT`. */
-  function start(block: string, env: Record<string, string>): { listening: Promise<string>; stop(): void } {
-    const port = String(20_000 + (process.pid % 20_000));
+  async function start(
+    block: string,
+    env: Record<string, string>,
+  ): Promise<{ listening: Promise<string>; stop(): void }> {
+    const port = await findPort();
     const child = spawn(
       process.execPath,
       ["--import", "tsx", join(folder, block)],
@@ -112,6 +116,16 @@ describe("the code in the documents", () => {
     return { listening: Promise.race([ended, answers(origin)]), stop: () => void child.kill() };
   }
 });
+
+/** A port that nothing listens on. */
+async function findPort(): Promise<string> {
+  const server = createServer().listen(0);
+  await once(server, "listening");
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, "close");
+  return String(port);
+}
 
 /** Resolves with the origin once something listens there. */
 async function answers(origin: string): Promise<string> {
