@@ -70,14 +70,17 @@ function dependOnOptionalMethods(
   };
 }
 
-/** The application's repository, with its trouble told from its answers. */
+/** The application's repository, with its trouble told from its answers, and nothing found from something. */
 export function dependOnRepository(repository: Repository): Repository {
   return {
-    read: async (...question) => attempt("repository.read", () => repository.read(...question)),
+    // Databases say null where JavaScript says undefined: taken for something, it would spend a token again and again.
+    read: async (...question) =>
+      (await attempt("repository.read", () => repository.read(...question))) ?? undefined,
     insert: async (...question) => attempt("repository.insert", () => repository.insert(...question)),
     compareAndSet: async (...question) =>
       attempt("repository.compareAndSet", () => repository.compareAndSet(...question)),
-    consume: async (...question) => attempt("repository.consume", () => repository.consume(...question)),
+    consume: async (...question) =>
+      (await attempt("repository.consume", () => repository.consume(...question))) ?? undefined,
     touchIfExists: async (...question) =>
       attempt("repository.touchIfExists", () => repository.touchIfExists(...question)),
     find: async (...question) => attempt("repository.find", () => repository.find(...question)),

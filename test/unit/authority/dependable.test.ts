@@ -3,7 +3,7 @@ import { dependOnDirectory, dependOnRepository } from "../../../src/authority/de
 import { memoryRepository } from "../../../src/authority/index.ts";
 import type { Directory } from "../../../src/authority/index.ts";
 import { OrgateError } from "../../../src/errors.ts";
-import { makeDirectory, refusal, refusedWith } from "./set-up.ts";
+import { makeDirectory, makeWorld, refusal, refusedWith, START } from "./set-up.ts";
 
 function answering(method: keyof Directory, answer: unknown): ReturnType<typeof dependOnDirectory> {
   return dependOnDirectory({ ...makeDirectory(), [method]: async () => answer });
@@ -74,6 +74,30 @@ describe("a directory that can be depended on", () => {
     const directory = dependOnDirectory(new Own());
     expect(await directory.organization("org_acme")).toMatchObject({ name: "Acme" });
     expect(await directory.memberships("user_ada")).toHaveLength(2);
+  });
+});
+
+describe("a repository that can be depended on", () => {
+  it("knows an absence, as databases say it too: nothing was spent", async () => {
+    const nothing = async (): Promise<never> => null as never;
+    const repository = dependOnRepository({ ...memoryRepository(), read: nothing, consume: nothing });
+    expect(await repository.read("sessions", "a")).toBeUndefined();
+    expect(await repository.consume("pending", "a")).toBeUndefined();
+  });
+
+  it("lets a pending authentication be spent once, however its absence is said", async () => {
+    const real = memoryRepository({ clock: () => START });
+    const consume = async (...question: Parameters<typeof real.consume>): Promise<never> =>
+      ((await real.consume(...question)) ?? null) as never;
+    const { authority } = makeWorld({ repository: { ...real, consume } });
+    const error = await refusal(authority.authenticate({ userId: "user_ada", authenticationMethod: "SSO" }));
+    const choice = {
+      pendingAuthenticationToken: String(Reflect.get(error, "pendingAuthenticationToken")),
+      organizationId: "org_acme",
+    };
+    const choose = (): Promise<unknown> => authority.authenticateWithOrganizationSelection(choice);
+    const settled = await Promise.allSettled([choose(), choose(), choose()]);
+    expect(settled.filter(({ status }) => status === "fulfilled")).toHaveLength(1);
   });
 });
 
