@@ -106,6 +106,8 @@ describe.each(EXPRESSES)("body parsers on %s that ran before", (framework) => {
     ["express.urlencoded", [express.urlencoded({ extended: true }) as never]],
     ["express.json, which leaves forms alone", [express.json() as never]],
     ["both", [express.json() as never, express.urlencoded({ extended: false }) as never]],
+    ["express.text, which leaves the text as it is", [express.text({ type: "*/*" }) as never]],
+    ["express.raw, which leaves the bytes as they are", [express.raw({ type: "*/*" }) as never]],
     [
       "one that left an empty object and the body unread",
       [(r, _s, next) => (Object.assign(r, { body: {} }), next())],
@@ -121,11 +123,8 @@ describe.each(EXPRESSES)("body parsers on %s that ran before", (framework) => {
     }
   });
 
-  it.each<[string, Middleware]>([
-    ["text", express.text({ type: "*/*" }) as never],
-    ["bytes", express.raw({ type: "*/*" }) as never],
-    ["nothing at all", (request, _response, next) => void request.resume().once("end", () => next())],
-  ])("that leave %s are answered 400 without waiting for a body that is gone", async (_what, parser) => {
+  it("that leave nothing at all are answered 400 without waiting for a body that is gone", async () => {
+    const parser: Middleware = (request, _response, next) => void request.resume().once("end", () => next());
     const app = makeTenancy({ framework, before: [parser] });
     const browser = await app.signIn("user_ada");
     const response = await browser.post(SELECTION, {
