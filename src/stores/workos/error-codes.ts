@@ -30,6 +30,9 @@ export const MALFORMED = "invalid_request_parameters";
 /** What a 404 without a code is called here: it says that something is not there, and not what. */
 export const NOT_FOUND = "not_found";
 
+/** Where all that somebody has put into a request is an organization, there is none of that name. */
+export const NO_SUCH_CHOICE = codes(`${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`);
+
 /** The organization is not one that the user can be signed in to. */
 export const NO_ORGANIZATION = codes(`
   organization_membership_not_found organization_not_found invalid_organization_id

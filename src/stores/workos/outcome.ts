@@ -1,7 +1,7 @@
 import type { OrganizationChoice } from "../../model.ts";
 import type { JsonObject } from "../json-reply.ts";
 import type { Outcome, PendingAuthentication } from "../session-store.ts";
-import { ENDED, MALFORMED, NO_ORGANIZATION, NOT_FOUND, NOT_PENDING, STEP_UP } from "./error-codes.ts";
+import { ENDED, NO_ORGANIZATION, NO_SUCH_CHOICE, NOT_FOUND, NOT_PENDING, STEP_UP } from "./error-codes.ts";
 import { readRedirectUrl } from "./redirect-url.ts";
 import { readStepUpDetails, type StepUpDetails } from "./step-up-details.ts";
 import { isObject, isText } from "./shape.ts";
@@ -31,10 +31,7 @@ export function toOutcome(reply: GrantReply, sort: GrantSort): WorkosOutcome {
   if (STEP_UP.has(code)) return toStepUp(code, body);
   if (NO_ORGANIZATION.has(code)) return refuse("organization_not_available", code);
   const isChosen = sort === "selection" || sort === "switch";
-  // The organization is all that whoever asks has put into the request.
-  if (isChosen && (code === NOT_FOUND || code === MALFORMED)) {
-    return refuse("organization_not_available", code);
-  }
+  if (isChosen && NO_SUCH_CHOICE.has(code)) return refuse("organization_not_available", code);
   if (code === NOT_FOUND) throw rejected(code);
   const isPending = sort === "pending" || sort === "selection";
   if (isPending && NOT_PENDING.has(code)) return refuse("invalid_pending_authentication", code);

@@ -166,6 +166,7 @@ describe("switching", () => {
 
   it.each<[string, Answer]>([
     ["not found", { status: 404, body: { message: "Organization not found." } }],
+    ["not found, by a code", plain(404, "entity_not_found")],
     ["malformed", plain(422, "invalid_request_parameters")],
     ["not the user's", oauth(400, "organization_membership_not_found")],
   ])("is refused into an organization that is %s, and troubles nobody else", async (_what, refusal) => {
