@@ -362,7 +362,7 @@ describe("R-31: a storm of random key ids", () => {
   it.each([
     ["a service's keys", undefined, 2],
     ["keys in this process, which say that they have not changed", () => 1, 1],
-  ])("costs one fetch in a cooldown of %s, and no known key an answer", async (_, revision, later) => {
+  ])("costs one fetch in a cooldown of %s, and no known key an answer", async (_kind, revision, later) => {
     const world = makeWorld();
     const { keys } = world.store.tokens;
     const load = keys.load.bind(keys);
