@@ -12,3 +12,11 @@ export function isText(value: unknown): value is string {
 export function isTextList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every(isText);
 }
+
+/** Whether a value is there as it should be, or not there at all; `null` is not there. */
+export function isOptional<Value>(
+  value: unknown,
+  isValue: (given: unknown) => given is Value,
+): value is Value | undefined | null {
+  return value === undefined || value === null || isValue(value);
+}

@@ -2,7 +2,7 @@ import type { EndSessionTarget, PresentedEnd } from "../session-ending.ts";
 import type { StaleCredential, StoreContext } from "../session-store.ts";
 import { listPages } from "./list-pages.ts";
 import { peekClaims } from "./peek-claims.ts";
-import { isText } from "./shape.ts";
+import { isText } from "../shape.ts";
 import { trouble } from "./trouble.ts";
 import type { WorkosClient } from "./workos-client.ts";
 

@@ -1,7 +1,7 @@
 import type { Impersonator, Member, MemberSession } from "../../model.ts";
 import type { Interpretation, SealedSession } from "../session-store.ts";
 import type { VerifiedClaims } from "../token-profile.ts";
-import { isObject, isOptional, isText, isTextList } from "./shape.ts";
+import { isObject, isOptional, isText, isTextList } from "../shape.ts";
 
 /** Claims with a meaning of their own; all others come from the environment's JWT template. */
 const KNOWN_CLAIMS: ReadonlySet<string> = new Set(

@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json-reply.ts";
-import { isObject, isText } from "./shape.ts";
+import { isObject, isText } from "../shape.ts";
 import { trouble } from "./trouble.ts";
 import type { WorkosClient } from "./workos-client.ts";
 

@@ -1,7 +1,7 @@
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type { PendingAuthentication, StoreContext } from "../session-store.ts";
 import { listPages } from "./list-pages.ts";
-import { isText } from "./shape.ts";
+import { isText } from "../shape.ts";
 import { trouble } from "./trouble.ts";
 import type { WorkosContext } from "./workos-context.ts";
 

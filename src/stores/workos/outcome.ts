@@ -4,7 +4,7 @@ import type { Outcome, PendingAuthentication } from "../session-store.ts";
 import { ENDED, NO_ORGANIZATION, NO_SUCH_CHOICE, NOT_FOUND, NOT_PENDING, STEP_UP } from "./error-codes.ts";
 import { readRedirectUrl } from "./redirect-url.ts";
 import { readStepUpDetails, type StepUpDetails } from "./step-up-details.ts";
-import { isObject, isText } from "./shape.ts";
+import { isObject, isText } from "../shape.ts";
 import { rejected, trouble } from "./trouble.ts";
 import type { GrantReply } from "./workos-client.ts";
 

@@ -1,4 +1,4 @@
-import { isObject, isText } from "./shape.ts";
+import { isObject, isText } from "../shape.ts";
 
 /** What a token says of itself. */
 export interface PeekedClaims {

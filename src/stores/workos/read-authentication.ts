@@ -1,6 +1,6 @@
 import type { JsonObject } from "../json-reply.ts";
 import type { SealedSession } from "../session-store.ts";
-import { isObject, isText } from "./shape.ts";
+import { isObject, isText } from "../shape.ts";
 
 /** A session as WorkOS has just handed it out. */
 export interface Authentication extends SealedSession {

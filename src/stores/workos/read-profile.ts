@@ -1,7 +1,7 @@
 import type { JsonObject } from "../json-reply.ts";
 import type { Profile, StaleCredential, StoreContext } from "../session-store.ts";
 import { interpretClaims } from "./interpret-claims.ts";
-import { isText } from "./shape.ts";
+import { isText } from "../shape.ts";
 import { trouble } from "./trouble.ts";
 import type { WorkosClient } from "./workos-client.ts";
 

@@ -1,7 +1,7 @@
 import type { RenewContext, Renewal, StaleCredential } from "../session-store.ts";
 import { ENDED, STEP_UP } from "./error-codes.ts";
 import { peekClaims } from "./peek-claims.ts";
-import { isText } from "./shape.ts";
+import { isText } from "../shape.ts";
 import type { RefreshDesk } from "./refresh-desk.ts";
 import { readRedirectUrl } from "./redirect-url.ts";
 import { rejected } from "./trouble.ts";

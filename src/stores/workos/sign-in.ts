@@ -5,7 +5,7 @@ import type { StoreContext } from "../session-store.ts";
 import type { WorkosGrants } from "./grants.ts";
 import { refuse, type WorkosOutcome } from "./outcome.ts";
 import type { WorkosSettings } from "./resolve-options.ts";
-import { isObject, isText } from "./shape.ts";
+import { isObject, isText } from "../shape.ts";
 
 /** What the way back from AuthKit needs; sealed in the browser meanwhile. */
 interface SignInState {

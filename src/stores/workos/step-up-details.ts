@@ -1,5 +1,5 @@
 import type { JsonObject } from "../json-reply.ts";
-import { isObject, isText, isTextList } from "./shape.ts";
+import { isObject, isText, isTextList } from "../shape.ts";
 
 /** What the step after an unfinished authentication needs; which of it is there depends on the reason. */
 export interface StepUpDetails {
