@@ -1,3 +1,4 @@
+import { maxHeaderSize } from "node:http";
 import net from "node:net";
 import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
 import { FRAMEWORKS, makeApp } from "../support/apps.ts";
@@ -7,7 +8,7 @@ import type { Attack, Victim } from "../support/attacks/victim.ts";
 import { trailingBitVariants } from "../support/attacks/shape-attacks.ts";
 import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
 import { serve } from "../support/servers.ts";
-import type { Received, TestServer } from "../support/servers.ts";
+import type { TestServer } from "../support/servers.ts";
 import { generateSigningKey } from "../support/tokens.ts";
 import { BASE_URL, claimsOf, cookieOf, makeWorld } from "../support/world.ts";
 import type { World } from "../support/world.ts";
@@ -125,15 +126,15 @@ describe.each(["Express 5", "node:http"] as const)("hostile tokens on %s", (fram
       const { world, server, corpus, good, seals, app } = target;
       const presented = corpus.filter(({ token }) => isPresentable(place, token, good));
       connecting.mockClear();
-      const answers: [string, Received][] = [];
+      const answers: [string, number][] = [];
       for (const { threat, name, token } of presented) {
         // oxlint-disable-next-line no-await-in-loop -- one by one, so that a crash names its attack
-        const answer = await server.send({ path: "/documents", headers: headersFor(place, token, seals) });
-        answers.push([`${threat} ${name}`, answer]);
+        const status = await statusOf(server, headersFor(place, token, seals));
+        answers.push([`${threat} ${name}`, status]);
       }
       const surprises = answers
-        .filter(([, { status }]) => status !== 401 && status !== 431)
-        .map(([name, { status }]) => `${name}: ${status}`);
+        .filter(([, status]) => status !== 401 && status !== 431)
+        .map(([name, status]) => `${name}: ${status}`);
       expect(surprises).toEqual([]);
       expect(presented.length).toBeGreaterThan(300);
       // A promise that nobody handled fails the test by itself.
@@ -146,6 +147,17 @@ describe.each(["Express 5", "node:http"] as const)("hostile tokens on %s", (fram
     60_000,
   );
 });
+
+/** What Node itself refuses to read is answered 431, or, while it is still being sent, by closing the connection. */
+async function statusOf(server: TestServer, headers: Record<string, string>): Promise<number> {
+  try {
+    return (await server.send({ path: "/documents", headers })).status;
+  } catch (error) {
+    const size = Object.values(headers).reduce((sum, value) => sum + value.length, 0);
+    if (size >= maxHeaderSize && (error as NodeJS.ErrnoException).code === "ECONNRESET") return 431;
+    throw error;
+  }
+}
 
 function isOwn(options: unknown, port: number): boolean {
   const [first] = Array.isArray(options) ? (options as unknown[]) : [options];
