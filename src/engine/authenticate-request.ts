@@ -6,12 +6,10 @@ import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import { keyOf } from "./key-of.ts";
-import { authenticateCredential } from "./authenticate-credential.ts";
-import type { Question, Resolution } from "./question.ts";
-import { describeClient } from "./client-context.ts";
-import { clearPresented, deliver } from "./deliver.ts";
+import { clearPresented } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
 import { equipExchange, pinHeaders } from "./equip-exchange.ts";
+import { refreshRequest } from "./refresh-request.ts";
 
 /**
  * Finds out who is asking, and attaches it.
@@ -25,13 +23,10 @@ export function authenticateRequest(
   response: ServerResponse | undefined,
 ): RequestRecord | Promise<RequestRecord> {
   const known = recordOf(request, engine);
-  if (known !== undefined) {
-    equipExchange(request, response, known);
-    return known.settling ?? known;
-  }
+  if (known !== undefined) return goOn(engine, known, { request, response });
   const { options } = engine;
   const reading = readCredential(request, options.sources);
-  const record = makeRecord(engine, request, reading);
+  const record = makeRecord(engine, request, reading, response !== undefined);
   attach(request, record);
   equipExchange(request, response, record);
   if (reading.status !== "found") return settleUnread(engine, record, reading, request);
@@ -58,7 +53,7 @@ export function observeRequest(
   const known = recordOf(request, engine);
   if (known !== undefined) return known;
   const reading = readCredential(request, engine.options.sources);
-  const record = makeRecord(engine, request, reading);
+  const record = makeRecord(engine, request, reading, true);
   attach(request, record);
   equipExchange(request, response, record);
   if (reading.status !== "found") return settleUnread(engine, record, reading, request);
@@ -66,41 +61,23 @@ export function observeRequest(
   return record;
 }
 
-/**
- * Asks again about a request's credential, held to a stricter age; the record then holds the newer answer. A promise only
- * where it takes time.
- */
-export function refreshRequest(
+/** A request seen before: its answer stands, unless it was that nothing renews it without a response, and now there is one. */
+function goOn(
   engine: Engine,
   record: RequestRecord,
-  request: IncomingMessage,
-  demands: Pick<Question, "maxAge" | "spendsRefreshToken">,
+  exchange: { request: IncomingMessage; response: ServerResponse | undefined },
 ): RequestRecord | Promise<RequestRecord> {
-  if (record.credential === undefined) return record;
-  const question: Question = {
-    ...demands,
-    arrivedAt: record.arrivedAt,
-    mayServeStale: isSafeMethod(request),
-    client: () => describeClient(engine.options, request),
-  };
-  const take = (resolution: Resolution): RequestRecord => {
-    deliver(engine, record, resolution, request);
-    if (record.session !== undefined) record.confirmed ||= demands.maxAge === 0;
-    return record;
-  };
-  // Nothing in the pipeline throws or rejects; if it does all the same, it is not the member who is signed out.
-  const fail = (): RequestRecord => {
-    engine.events.emit({ type: "misconfigured", reason: "internal_error" });
-    record.session = undefined;
-    record.state = Object.freeze({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
-    return record;
-  };
-  try {
-    const resolution = authenticateCredential(engine, record.credential, question);
-    return resolution instanceof Promise ? resolution.then(take).catch(fail) : take(resolution);
-  } catch {
-    return fail();
-  }
+  equipExchange(exchange.request, exchange.response, record);
+  const settled = record.settling ?? record;
+  if (exchange.response === undefined || record.hasResponse) return settled;
+  record.hasResponse = true;
+  const askAgain = (known: RequestRecord): RequestRecord | Promise<RequestRecord> =>
+    known.state?.status === "rejected" && known.state.code === "token_expired"
+      ? authenticateSlowly(engine, known, exchange)
+      : known;
+  if (!(settled instanceof Promise)) return askAgain(settled);
+  record.settling = settled.then(askAgain);
+  return record.settling;
 }
 
 function authenticateSlowly(
@@ -121,7 +98,12 @@ function authenticateSlowly(
   return record.settling;
 }
 
-function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading): RequestRecord {
+function makeRecord(
+  engine: Engine,
+  request: IncomingMessage,
+  reading: Reading,
+  hasResponse: boolean,
+): RequestRecord {
   const { options } = engine;
   return {
     owner: engine,
@@ -130,6 +112,7 @@ function makeRecord(engine: Engine, request: IncomingMessage, reading: Reading):
     arrivedAt: engine.nextInSequence(),
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",
+    hasResponse,
     settling: undefined,
     state: undefined,
     session: undefined,

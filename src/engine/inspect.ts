@@ -5,9 +5,10 @@ import { ConfigurationError, OrgateError, StoreUnavailableError } from "../error
 import { stateOf, type RequestRecord } from "../pipeline/attach.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { Profile, StaleCredential } from "../stores/session-store.ts";
-import { authenticateRequest, refreshRequest } from "./authenticate-request.ts";
+import { authenticateRequest } from "./authenticate-request.ts";
 import { callStore } from "./call-store.ts";
 import type { Engine } from "./engine.ts";
+import { refreshRequest } from "./refresh-request.ts";
 import { frozenCopy } from "./frozen-copy.ts";
 import { lookAt } from "./mounted-record.ts";
 import { tellOthers } from "./tell-others.ts";

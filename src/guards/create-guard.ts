@@ -1,5 +1,5 @@
 import { judge } from "../engine/question.ts";
-import { refreshRequest } from "../engine/authenticate-request.ts";
+import { refreshRequest } from "../engine/refresh-request.ts";
 import { deny, denialOf, type Exchange } from "../engine/deny.ts";
 import type { Engine } from "../engine/engine.ts";
 import { equipExchange } from "../engine/equip-exchange.ts";

@@ -22,6 +22,8 @@ export interface RequestRecord {
   /** The request's place among the arrivals and calls of its instance. */
   readonly arrivedAt: number;
   readonly credential: Credential | undefined;
+  /** Whether there was a response to put a renewed credential on. */
+  hasResponse: boolean;
   /** Whether any credential came, good or bad: then the answer is private. */
   hasCredential: boolean;
   /** While the answer is still being found out: whoever asks about the same request meanwhile waits for it. */

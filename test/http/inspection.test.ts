@@ -306,6 +306,33 @@ describe("auth.authenticate", () => {
     expect([status, String(headers["Session-Jwt"]).split(".").length]).toEqual(["authenticated", 3]);
   });
 
+  it("without a response takes nothing from the middleware that has one: it renews what that could not", async () => {
+    const states: DetachedState[] = [];
+    const world = makeWorld({ expiredTokenRenewal: 0 });
+    const { send, reached } = await start({
+      world,
+      before: (auth) => [
+        (request, _response, next) => {
+          const detached = auth.authenticate(request).then((state) => states.push(state));
+          void detached.then(() => next(), next);
+        },
+        auth,
+      ],
+    });
+    const { seal } = await world.signIn();
+    world.clock.now += 306;
+    const { status, setCookies } = await send({ headers: withCookie(seal) });
+    expect(states).toEqual([{ status: "rejected", code: "token_expired", via: "cookie", headers: {} }]);
+    expect([status, reached.length, setCookies.length]).toEqual([200, 1, 1]);
+    // A bearer token has nothing more to give, and what was refused for another reason stays so.
+    const { accessToken } = await world.signIn();
+    world.clock.now += 306;
+    for (const headers of [withBearer(accessToken), withCookie("garbage")]) {
+      expect((await send({ headers })).status).toBe(401);
+    }
+    expect(reached.length).toBe(1);
+  });
+
   it("with a response renews in full, and puts the headers on it by itself", async () => {
     const states: DetachedState[] = [];
     const { world, send } = await start({

@@ -59,6 +59,7 @@ function recordFor(request: object, more: Partial<RequestRecord> = {}): RequestR
     arrivedAt: 0,
     credential: undefined,
     hasCredential: true,
+    hasResponse: true,
     state: undefined,
     session: sessionOf("ada"),
     source: "local",
