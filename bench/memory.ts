@@ -16,7 +16,7 @@ export function measureMemory(world: World, sessions: number): readonly Row[] {
   const engine = createEngine(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
   const read = (index: number): VerifiedSession => {
     const session = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
-    if (session === undefined) throw new Error("the claims are no session");
+    if (typeof session !== "object") throw new Error("the claims are no session");
     return session;
   };
   const { member, organization, memberSession } = read(0);

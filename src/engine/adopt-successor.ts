@@ -6,7 +6,7 @@ import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
 import { frozenCopy } from "./frozen-copy.ts";
 import { kindAfter, unavailable, type StoreAnswer, type Successor } from "./store-answer.ts";
-import { interpretIssued } from "./interpret-claims.ts";
+import { interpretClaims, UNREADABLE } from "./interpret-claims.ts";
 import type { Vouched } from "./vouch.ts";
 
 /** Takes over what the store handed out: seals it first, so that nothing that fails later can lose the rotated pair. */
@@ -85,13 +85,15 @@ async function verifySuccessor(
   const { claims } = verification;
   const { clock, clockTolerance } = engine.options;
   const now = clock();
-  const session = interpretIssued(engine, {
+  const session = interpretClaims(engine, {
     via: vouched.via,
     claims,
     sealed: pair.sealed,
     // A store whose clock is ahead, or that counts in milliseconds, must not make an answer young for ever.
     verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, now) : undefined,
   });
+  // Lost, a pair that is theirs would end the session over the store's own defect.
+  if (session === UNREADABLE) return fail(UNREADABLE, isSameSubject(vouched, claims.sub));
   if (session === undefined) return fail("class", false);
   if (!isSameIdentity(vouched, session)) return fail("identity", false);
   const freshness = decideFreshness(session, { now, clockTolerance });
@@ -100,15 +102,15 @@ async function verifySuccessor(
 }
 
 /** Whatever the store answers, one member's credential never becomes another's, nor moves to another organization. */
-function isSameIdentity({ session, sealed }: Vouched, renewed: VerifiedSession): boolean {
-  if (session !== undefined) {
-    return (
-      session.subject === renewed.subject &&
-      session.member.id === renewed.member.id &&
-      session.memberSession.organizationId === renewed.memberSession.organizationId
-    );
-  }
-  return sealed?.user === undefined || sealed.user.id === renewed.subject;
+function isSameIdentity(vouched: Vouched, { subject, member, organizationId }: VerifiedSession): boolean {
+  const { session } = vouched;
+  const isSame = session === undefined || session.member.id === member.id;
+  const isThere = session === undefined || session.organizationId === organizationId;
+  return isSame && isThere && isSameSubject(vouched, subject);
+}
+
+function isSameSubject({ session, sealed }: Vouched, subject: string): boolean {
+  return (session?.subject ?? sealed?.user?.id ?? subject) === subject;
 }
 
 function rememberProfile(

@@ -61,11 +61,17 @@ export function observeRequest(
   return record;
 }
 
+/** A request, and what can be answered with, if anything. */
+interface Arrival {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse | undefined;
+}
+
 /** A request seen before: its answer stands, unless it was that nothing renews it without a response, and now there is one. */
 function goOn(
   engine: Engine,
   record: RequestRecord,
-  exchange: { request: IncomingMessage; response: ServerResponse | undefined },
+  exchange: Arrival,
 ): RequestRecord | Promise<RequestRecord> {
   equipExchange(exchange.request, exchange.response, record);
   const settled = record.settling ?? record;
@@ -83,7 +89,7 @@ function goOn(
 function authenticateSlowly(
   engine: Engine,
   record: RequestRecord,
-  { request, response }: { request: IncomingMessage; response: ServerResponse | undefined },
+  { request, response }: Arrival,
 ): RequestRecord | Promise<RequestRecord> {
   const { maxTokenAge: maxAge } = engine.options;
   const finish = (settled: RequestRecord): RequestRecord => {

@@ -14,11 +14,26 @@ export interface ClaimsReading {
   readonly verifiedAt?: number | undefined;
 }
 
+/** Claims that the store fails to read, or that name nobody. */
+export const UNREADABLE = "unreadable";
+
 /**
- * What verified claims stand for; `undefined` if they are no session of the store's. Throws what the store throws, and where
- * nobody can tell from its answer who it is.
+ * What verified claims stand for; `undefined` if they are no session of the store's. A store that fails to read them has not
+ * said so: who is asking cannot be known then, and nobody is signed out by its defect.
  */
 export function interpretClaims(
+  engine: Engine,
+  reading: ClaimsReading,
+): VerifiedSession | undefined | typeof UNREADABLE {
+  try {
+    return readClaims(engine, reading);
+  } catch {
+    engine.events.emit({ type: "misconfigured", reason: "interpret_failed" });
+    return UNREADABLE;
+  }
+}
+
+function readClaims(
   { options }: Engine,
   { via, claims, sealed, verifiedAt }: ClaimsReading,
 ): VerifiedSession | undefined {
@@ -44,13 +59,4 @@ export function interpretClaims(
     authenticatedAt,
     subject: claims.sub,
   };
-}
-
-/** The same for a session that was just issued: claims that the store fails to read are none of its sessions. */
-export function interpretIssued(engine: Engine, reading: ClaimsReading): VerifiedSession | undefined {
-  try {
-    return interpretClaims(engine, reading);
-  } catch {
-    return undefined;
-  }
 }

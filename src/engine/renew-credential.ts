@@ -16,7 +16,7 @@ import {
   type StoreAnswer,
   type Successor,
 } from "./store-answer.ts";
-import { interpretIssued } from "./interpret-claims.ts";
+import { interpretClaims } from "./interpret-claims.ts";
 import type { Vouched } from "./vouch.ts";
 
 // Each turn continues from the credential that an earlier renewal left; more than a few within one grace window is a fault.
@@ -83,13 +83,13 @@ async function retryVerifying(engine: Engine, step: RenewalStep, successor: Succ
   const verification = await engine.verifier.verify(successor.accessToken);
   if (verification.status === "verified") {
     const { via } = step.vouched;
-    const session = interpretIssued(engine, {
+    const session = interpretClaims(engine, {
       via,
       claims: verification.claims,
       sealed: successor.sealed,
       verifiedAt: engine.options.clock(),
     });
-    if (session !== undefined && judge(engine, session, { maxAge: undefined }) === "fresh") {
+    if (typeof session === "object" && judge(engine, session, { maxAge: undefined }) === "fresh") {
       engine.cache.set(step.key, session);
       return { status: "authenticated", session, source: "store", successor };
     }

@@ -5,10 +5,13 @@ import type { Verification } from "../pipeline/verify-token.ts";
 import type { SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
 import type { Engine } from "./engine.ts";
-import { interpretClaims, type ClaimsReading } from "./interpret-claims.ts";
+import { interpretClaims, UNREADABLE } from "./interpret-claims.ts";
 
 /** RFC 7515 section 7.1. */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
+/** Seconds, where nobody can say how long a store will go on failing to read claims. */
+const RETRY_AFTER = 5;
 
 /** A credential that is vouched for, by a good signature or a good seal of ours; or of a kind that the store wants to be asked about. */
 export interface Vouched {
@@ -31,6 +34,8 @@ export interface Refused {
   readonly state: RejectedState | UnavailableState;
   /** Whether the cookie can never become good again, so that it is cleared. */
   readonly clearsCookie: boolean;
+  /** What a good seal holds whose token alone is refused: the session in it lives on, and can be ended. */
+  readonly sealed?: SealedSession;
 }
 
 /** What became of a credential before anybody was asked. */
@@ -63,8 +68,8 @@ function judgeToken(engine: Engine, { kind, value }: Credential, verification: V
     return refuseToken(engine, via, verification.reason);
   }
   const { claims } = verification;
-  const session = readSession(engine, { via, claims });
-  if (session === UNREADABLE) return unavailable(UNREADABLE_RETRY_AFTER);
+  const session = interpretClaims(engine, { via, claims });
+  if (session === UNREADABLE) return unavailable(RETRY_AFTER);
   if (session === undefined) return refuseToken(engine, via, "class");
   return { status: "vouched", kind, via, accessToken: value, claims, session };
 }
@@ -72,6 +77,11 @@ function judgeToken(engine: Engine, { kind, value }: Credential, verification: V
 async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judgement> {
   const sealed = await engine.sealer?.unseal(value);
   if (sealed === undefined) return refuseSession(engine, "seal", true);
+  const judgement = await judgeSeal(engine, sealed);
+  return judgement.status === "refused" && !judgement.clearsCookie ? { ...judgement, sealed } : judgement;
+}
+
+async function judgeSeal(engine: Engine, sealed: SealedSession): Promise<Judgement> {
   const { accessToken } = sealed;
   const verification = await engine.verifier.verify(accessToken);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
@@ -80,26 +90,10 @@ async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judg
   if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
     return refuseSession(engine, "subject", true);
   }
-  const session = readSession(engine, { via: "cookie", claims, sealed });
-  if (session === UNREADABLE) return unavailable(UNREADABLE_RETRY_AFTER);
+  const session = interpretClaims(engine, { via: "cookie", claims, sealed });
+  if (session === UNREADABLE) return unavailable(RETRY_AFTER);
   if (session === undefined) return refuseMisconfigured(engine, "class");
   return { status: "vouched", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
-}
-
-const UNREADABLE = "unreadable";
-const UNREADABLE_RETRY_AFTER = 5;
-
-/** A store that fails to read claims has not said that they are no session: nobody is signed out by its defect. */
-function readSession(
-  engine: Engine,
-  reading: ClaimsReading,
-): VerifiedSession | undefined | typeof UNREADABLE {
-  try {
-    return interpretClaims(engine, reading);
-  } catch {
-    engine.events.emit({ type: "misconfigured", reason: "interpret_failed" });
-    return UNREADABLE;
-  }
 }
 
 /** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */

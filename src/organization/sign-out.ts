@@ -7,7 +7,7 @@ import { redirect, sendJson } from "../http/send.ts";
 import { createProblems, type Problems } from "../options/problems.ts";
 import { ANONYMOUS } from "../auth-state.ts";
 import { keyOf } from "../engine/key-of.ts";
-import { vouchFor, type Vouched } from "../engine/vouch.ts";
+import { vouchFor, type Refused, type Vouched } from "../engine/vouch.ts";
 import type { Credential } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { EndSessionTarget } from "../stores/session-ending.ts";
@@ -70,8 +70,8 @@ async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
   engine.superseded.set(key, "refuse");
   engine.cache.delete(key);
   if (session !== undefined) return { status: "known", session };
-  const judged = await vouchFor(engine, credential);
-  const vouched = judged.status === "refused" ? await vouchForSealAlone(engine, credential) : judged;
+  const judgement = await vouchFor(engine, credential);
+  const vouched = judgement.status === "refused" ? vouchForSealAlone(judgement) : judgement;
   if (vouched === undefined) return NOBODY;
   return vouched.session === undefined
     ? { status: "unread", credential, vouched }
@@ -79,11 +79,7 @@ async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
 }
 
 /** A good seal says whose session ends also where the token in it cannot be verified now. */
-async function vouchForSealAlone(
-  { sealer }: Engine,
-  { kind, value }: Credential,
-): Promise<Vouched | undefined> {
-  const sealed = kind === "sealed" ? await sealer?.unseal(value) : undefined;
+function vouchForSealAlone({ sealed }: Refused): Vouched | undefined {
   if (sealed === undefined) return undefined;
   return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
 }

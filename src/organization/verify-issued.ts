@@ -1,6 +1,6 @@
 import type { Engine } from "../engine/engine.ts";
 import { judge } from "../engine/question.ts";
-import { interpretIssued } from "../engine/interpret-claims.ts";
+import { interpretClaims, UNREADABLE } from "../engine/interpret-claims.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import type { SealedSession } from "../stores/session-store.ts";
 import type { VerifiedClaims } from "../stores/token-profile.ts";
@@ -45,7 +45,10 @@ export async function verifyIssued(engine: Engine, issued: IssuedCredential): Pr
   }
   const { claims } = verification;
   const verifiedAt = engine.options.clock();
-  const session = interpretIssued(engine, { via, claims, sealed: credential, verifiedAt });
+  const session = interpretClaims(engine, { via, claims, sealed: credential, verifiedAt });
+  if (session === UNREADABLE) {
+    return fail(engine, UNREADABLE, { keepsPair: isExpectedSubject(issued, claims.sub) });
+  }
   if (session === undefined) return fail(engine, "class");
   if (!isExpected(issued, session)) return fail(engine, "identity");
   const need = judge(engine, session, { maxAge: undefined });
@@ -53,13 +56,14 @@ export async function verifyIssued(engine: Engine, issued: IssuedCredential): Pr
   return need === "expired" ? fail(engine, need) : { status: "verified", session, claims };
 }
 
-function isExpected(
-  { credential, organizationId, subject }: IssuedCredential,
-  session: VerifiedSession,
-): boolean {
-  if (credential.user !== undefined && credential.user.id !== session.subject) return false;
-  if (subject !== undefined && subject !== session.subject) return false;
-  return organizationId === undefined || organizationId === session.memberSession.organizationId;
+function isExpected(issued: IssuedCredential, { subject, memberSession }: VerifiedSession): boolean {
+  const { organizationId } = issued;
+  const isThere = organizationId === undefined || organizationId === memberSession.organizationId;
+  return isThere && isExpectedSubject(issued, subject);
+}
+
+function isExpectedSubject({ credential, subject }: IssuedCredential, found: string): boolean {
+  return (credential.user?.id ?? found) === found && (subject ?? found) === found;
 }
 
 function fail(

@@ -239,6 +239,53 @@ describe("a store that knows better than the token", () => {
   });
 });
 
+describe("a store that fails to read the session it has just made", () => {
+  /** A store that cannot read sessions but Ada's at `org_acme`, and after a switch hands out the session that is named, if any. */
+  function makeUnreadable(): { app: Tenancy; trouble: { isOn: boolean; handsOut?: string } } {
+    const trouble: { isOn: boolean; handsOut?: string } = { isOn: true };
+    const app = makeTenancy({
+      overrides: (real) => ({
+        interpret(claims, sealed) {
+          const isAdasAtAcme = claims.sub === "user_ada" && claims["org_id"] === "org_acme";
+          if (trouble.isOn && !isAdasAtAcme) throw new Error("cannot read");
+          return real.interpret(claims, sealed);
+        },
+        async switchOrganization(...given) {
+          const outcome = await real.switchOrganization?.(...given);
+          if (outcome === undefined) throw new Error("the authority can switch");
+          const { handsOut: accessToken } = trouble;
+          if (accessToken === undefined || outcome.status !== "authenticated") return outcome;
+          return { ...outcome, credential: { accessToken, refreshToken: "another's" } };
+        },
+      }),
+    });
+    return { app, trouble };
+  }
+
+  const switching = async (app: Tenancy): Promise<Visitor> => {
+    const browser = await app.signIn("user_ada");
+    await browser.post(SELECTION, acme);
+    expect((await browser.post("/switch", globex)).status).toBe(503);
+    return browser;
+  };
+
+  it("is 503, and what it made is not lost", async () => {
+    const { app, trouble } = makeUnreadable();
+    const browser = await switching(app);
+    trouble.isOn = false;
+    expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
+  });
+
+  it("R-27: hands nobody a session that is another's", async () => {
+    const { app, trouble } = makeUnreadable();
+    trouble.handsOut = (await app.world.signIn({ userId: "user_bob" })).accessToken;
+    const browser = await switching(app);
+    trouble.isOn = false;
+    const { status, text } = await browser.get("/me", { headers: JSON_CLIENT });
+    expect([status, text]).toEqual([expect.any(Number), expect.not.stringContaining("bob")]);
+  });
+});
+
 describe("an application without a sign-in page", () => {
   it("has no link to one", async () => {
     const app = makeTenancy({ options: { signIn: undefined } });

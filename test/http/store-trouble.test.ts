@@ -131,6 +131,34 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
     });
   });
 
+  it.each<[string, string | undefined, number]>([
+    ["their own", undefined, 1],
+    ["somebody else's", "user_bob", 0],
+  ])(
+    "%s, that the store then fails to read: kept for the client only if it is theirs",
+    async (_, userId, kept) => {
+      const { world, signIn, send, reached } = await startStale();
+      const interpret = world.store.interpret.bind(world.store);
+      world.store.interpret = (claims, sealed) => {
+        if (claims.exp > START + 300) throw new Error("cannot read");
+        return interpret(claims, sealed);
+      };
+      if (userId !== undefined) {
+        const { accessToken } = await world.signIn({ userId });
+        world.store.behaviour = () => active({ accessToken, refreshToken: "another's" }, world.clock.now);
+      }
+      const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
+      expect([status, setCookies.length, reached.length]).toEqual([503, kept, 0]);
+      expect(world.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
+      world.store.interpret = interpret;
+      const questions = world.store.questions.length;
+      const [pair] = setCookies[0]?.split(";", 1) ?? [];
+      if (pair === undefined) return;
+      expect((await send({ headers: { Cookie: pair } })).status).toBe(200);
+      expect(world.store.questions.length).toBe(questions);
+    },
+  );
+
   it("one by a key that is not published yet: the rotated pair is kept for the client", async () => {
     const { world, signIn, send } = await startStale();
     world.store.behaviour = async (stale, context, ask) => {
