@@ -2,6 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { authenticateRequest } from "./engine/authenticate-request.ts";
 import { createEngine, type Engine } from "./engine/engine.ts";
 import { ConfigurationError } from "./errors.ts";
+import { onNextTurn } from "./event-loop.ts";
 import {
   authenticateDetached,
   invalidateTarget,
@@ -50,7 +51,7 @@ function createMiddleware(engine: Engine): Middleware {
     const authenticated = authenticateRequest(engine, request, response);
     if (authenticated instanceof Promise) {
       // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
-      void authenticated.then(() => setImmediate(next));
+      void authenticated.then(() => onNextTurn(next));
       return;
     }
     next();

@@ -5,6 +5,7 @@ import type { Engine } from "../engine/engine.ts";
 import { equipExchange } from "../engine/equip-exchange.ts";
 import { notMounted } from "../engine/mounted-record.ts";
 import { offerOrganizations } from "../engine/offer-organizations.ts";
+import { onNextTurn } from "../event-loop.ts";
 import { createProblems, isOptionObject, isSeconds, type Problems } from "../options/problems.ts";
 import { recordOf, stateOf, type RequestRecord } from "../pipeline/attach.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
@@ -60,7 +61,7 @@ export function createGuard(engine: Engine, definition: GuardDefinition): Middle
     const exchange: Exchange = { request, response, record };
     if (mustAskAnew(engine, compiled, record)) {
       void askAnew(engine, compiled, exchange).then(() =>
-        setImmediate(enforce, engine, compiled, exchange, next),
+        onNextTurn(enforce, engine, compiled, exchange, next),
       );
       return;
     }
@@ -127,7 +128,7 @@ function enforce(engine: Engine, guard: CompiledGuard, exchange: Exchange, next:
   }
   if (verdict instanceof Promise) {
     // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
-    void verdict.then((settled) => setImmediate(conclude, engine, exchange, next, settled), next);
+    void verdict.then((settled) => onNextTurn(conclude, engine, exchange, next, settled), next);
   } else {
     conclude(engine, exchange, next, verdict);
   }

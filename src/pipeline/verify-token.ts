@@ -1,5 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { compactVerify, errors } from "jose";
+import { endOfTurn } from "../event-loop.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../stores/token-profile.ts";
 import type { KeyLookup, KeySet } from "./key-set.ts";
 import { parseToken, type TokenHeader, type UnverifiedPayload } from "./parse-token.ts";
@@ -101,6 +102,7 @@ function checkSigned(
  * Throws what is no answer to that question (an unusable key, cryptography that fails).
  */
 export async function isSignedBy(token: string, key: KeyObject, algorithm: Algorithm): Promise<boolean> {
+  await endOfTurn();
   try {
     await compactVerify(token, key, { algorithms: [algorithm] });
     return true;

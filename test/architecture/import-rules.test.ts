@@ -18,7 +18,15 @@ const STAGES = ["1 read", "2a verify", "2b unseal", "3 decide", "4 renew", "5 at
 
 const ZONES: Readonly<Record<string, Zone>> = {
   foundation: {
-    files: ["clock.ts", "model.ts", "errors.ts", "events.ts", "auth-state.ts", "did-you-mean.ts"],
+    files: [
+      "clock.ts",
+      "model.ts",
+      "errors.ts",
+      "events.ts",
+      "auth-state.ts",
+      "did-you-mean.ts",
+      "event-loop.ts",
+    ],
     imports: [],
   },
   "policy contract": { files: ["policy/policy.ts"], imports: FOUNDATION },
@@ -147,6 +155,7 @@ const PACKAGES: Readonly<Record<string, { readonly files: readonly string[]; rea
   "node:diagnostics_channel": { files: ["events.ts"] },
   "node:http": { files: [""], types: true },
   "node:process": { files: ["testing/"] },
+  "node:timers": { files: ["event-loop.ts"] },
 };
 
 /** The files behind the package's subpaths, the only ones that re-export. */

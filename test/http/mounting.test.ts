@@ -1,6 +1,6 @@
 import express from "express";
 import type { RequestListener } from "node:http";
-import { describe, expect, it } from "@jest/globals";
+import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { isOrgateError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { Orgate } from "../../src/orgate-instance.ts";
@@ -357,6 +357,25 @@ describe.each(FRAMEWORKS)("an Express application that is called as a function, 
       "Cookie, Authorization",
     ]);
     expect(world.store.questions.length).toBe(1);
+  });
+});
+
+describe("in a test with fake timers", () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it.each([{}, { maxTokenAge: 0 }])("verifies, asks the store and passes on, with %j", async (options) => {
+    const { world, send, reached } = await start({
+      routes: (auth) => [
+        { path: "/documents", guards: [auth.requirePermission("documents", "read", options)] },
+      ],
+    });
+    const { seal } = await world.signIn();
+    jest.useFakeTimers();
+    const { status } = await send({ headers: withCookie(seal) });
+    expect([status, reached]).toEqual([200, ["GET /documents"]]);
+    expect(world.store.questions.length).toBe(options.maxTokenAge === 0 ? 1 : 0);
   });
 });
 
