@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ANONYMOUS, type RejectedState } from "../auth-state.ts";
 import { isSafeMethod } from "../http/cross-site.ts";
-import { attach, latestRecordOf, recordOf, type RequestRecord } from "../pipeline/attach.ts";
+import { attach, latestRecordOf, recordAmong, type RequestRecord } from "../pipeline/attach.ts";
 import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import { readCredential, type Reading } from "../pipeline/read-credential.ts";
 import type { VerifiedSession } from "../pipeline/verified-cache.ts";
 import { keyOf } from "./key-of.ts";
 import { clearPresented } from "./deliver.ts";
 import type { Engine } from "./engine.ts";
-import { equipExchange, pinHeaders } from "./equip-exchange.ts";
+import { equipExchange, pinHeaders, watchResponse } from "./equip-exchange.ts";
 import { refreshRequest } from "./refresh-request.ts";
 
 /**
@@ -22,13 +22,13 @@ export function authenticateRequest(
   request: IncomingMessage,
   response: ServerResponse | undefined,
 ): RequestRecord | Promise<RequestRecord> {
-  const known = recordOf(request, engine);
+  const latest = latestRecordOf(request);
+  const known = recordAmong(latest, engine);
   if (known !== undefined) return goOn(engine, known, { request, response });
-  const { options } = engine;
-  const reading = readCredential(request, options.sources);
-  const record = makeRecord(engine, request, reading, response !== undefined);
+  const reading = readCredential(request, engine.options.sources);
+  const record = makeRecord(engine, latest, reading, response !== undefined);
   attach(request, record);
-  equipExchange(request, response, record);
+  watchResponse(response);
   if (reading.status !== "found") return settleUnread(engine, record, reading, request);
   const { credential } = reading;
   if (credential.kind !== "bearer" && isForged(engine, request)) {
@@ -50,12 +50,13 @@ export function observeRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): RequestRecord {
-  const known = recordOf(request, engine);
+  const latest = latestRecordOf(request);
+  const known = recordAmong(latest, engine);
   if (known !== undefined) return known;
   const reading = readCredential(request, engine.options.sources);
-  const record = makeRecord(engine, request, reading, true);
+  const record = makeRecord(engine, latest, reading, true);
   attach(request, record);
-  equipExchange(request, response, record);
+  watchResponse(response);
   if (reading.status !== "found") return settleUnread(engine, record, reading, request);
   record.state = ANONYMOUS;
   return record;
@@ -106,15 +107,14 @@ function authenticateSlowly(
 
 function makeRecord(
   engine: Engine,
-  request: IncomingMessage,
+  previous: RequestRecord | undefined,
   reading: Reading,
   hasResponse: boolean,
 ): RequestRecord {
-  const { options } = engine;
   return {
     owner: engine,
-    names: options.names,
-    previous: latestRecordOf(request),
+    names: engine.options.names,
+    previous,
     arrivedAt: engine.nextInSequence(),
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",

@@ -2,6 +2,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { hookOneResponse, hookResponse, type ResponseHeaders } from "../http/response-headers.ts";
 import { equip, latestRecordOf, type RequestRecord } from "../pipeline/attach.ts";
 
+/** Sees to it that what is due when the response begins goes out with it. */
+export function watchResponse(response: ServerResponse | undefined): void {
+  if (response !== undefined) hookResponse(response, planHeaders);
+}
+
 /**
  * Puts the getters on the request and the hook on the response again, where they are gone: an Express application that is
  * called as a function, from Connect or by a virtual host, gives both prototypes of its own.
@@ -12,7 +17,7 @@ export function equipExchange(
   { names }: RequestRecord,
 ): void {
   if (names !== undefined) equip(request, names);
-  if (response !== undefined) hookResponse(response, planHeaders);
+  watchResponse(response);
 }
 
 /** Sees to it that what a renewal left goes out, whichever application answers. */

@@ -18,6 +18,8 @@ const EXPOSED = "Access-Control-Expose-Headers";
 
 /** Applications' response prototypes, and responses that have none but Node's. */
 const hooked = new WeakSet<object>();
+/** The prototype that was found hooked last, which is nearly always that of the next response. */
+let latest: object | undefined;
 
 /**
  * Sees to it that headers decided on before or during the handler are on the response, whatever the handler or an error
@@ -29,7 +31,11 @@ const hooked = new WeakSet<object>();
  */
 export function hookResponse(response: ServerResponse, plan: Plan): void {
   const prototype = Object.getPrototypeOf(response) as object;
-  if (hooked.has(prototype) || hooked.has(response)) return;
+  if (prototype === latest || hooked.has(response)) return;
+  if (hooked.has(prototype)) {
+    latest = prototype;
+    return;
+  }
   if (Object.hasOwn(prototype, "constructor")) {
     hookWriteHead(response, plan);
     return;

@@ -52,7 +52,12 @@ const records = createRequestStamp<RequestRecord>();
 
 /** The record an instance keeps of a request. */
 export function recordOf(request: object, owner: object): RequestRecord | undefined {
-  let record = records.get(request);
+  return recordAmong(records.get(request), owner);
+}
+
+/** The record of one instance among those of a request, the latest of which is given. */
+export function recordAmong(latest: RequestRecord | undefined, owner: object): RequestRecord | undefined {
+  let record = latest;
   while (record !== undefined && record.owner !== owner) record = record.previous;
   return record;
 }
