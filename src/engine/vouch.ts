@@ -46,7 +46,7 @@ export function vouchFor(engine: Engine, credential: Credential): Judgement | Pr
   switch (credential.kind) {
     case "bearer":
     case "jwt_cookie": {
-      const verification = engine.verifier.verify(credential.value);
+      const verification = engine.verifier.verifyAlone(credential.value);
       return verification instanceof Promise
         ? verification.then((known) => judgeToken(engine, credential, known))
         : judgeToken(engine, credential, verification);

@@ -16,6 +16,8 @@ export type KeyLookup =
 export interface KeySet {
   /** Answers at once for keys it holds; waits for the source only for the first set, or for a key it does not know. Never rejects. */
   find(kid: string | undefined, algorithm: Algorithm): KeyLookup | Promise<KeyLookup>;
+  /** Whether it can tell, without asking the source, that there is no such key. */
+  lacks(kid: string | undefined, algorithm: Algorithm): boolean;
   /** Ends a load under way, and loads no more. The keys at hand go on serving. */
   close(): void;
 }
@@ -68,20 +70,31 @@ class SourcedKeySet implements KeySet {
 
   find(kid: string | undefined, algorithm: Algorithm): KeyLookup | Promise<KeyLookup> {
     const key = this.#findHeld(kid, algorithm);
-    const mayLoad = this.#loading !== undefined || this.#secondsUntilLoad() === 0;
-    if (key === undefined) {
-      return mayLoad && !this.#isCurrent() ? this.#ask(kid, algorithm) : this.#answerMissing();
-    }
+    if (key === undefined) return this.#mustLoad() ? this.#ask(kid, algorithm) : this.#answerMissing();
     const age = this.#age();
-    if (!mayLoad || age < this.#maxAge) return { status: "found", key };
+    if (age < this.#maxAge || !this.#mayLoad()) return { status: "found", key };
     // After an idle time nobody has seen what was withdrawn meanwhile: look first, unless the source is known to be down.
     if (age >= this.#maxAge + this.#cooldown && this.#failures === 0) return this.#ask(kid, algorithm);
     void this.#load();
     return { status: "found", key };
   }
 
+  lacks(kid: string | undefined, algorithm: Algorithm): boolean {
+    if (this.#findHeld(kid, algorithm) !== undefined || this.#mustLoad()) return false;
+    return this.#answerMissing().status === "unknown";
+  }
+
   close(): void {
     this.#closing.abort();
+  }
+
+  #mayLoad(): boolean {
+    return this.#loading !== undefined || this.#secondsUntilLoad() === 0;
+  }
+
+  /** Whether a key that is not here may have come meanwhile. */
+  #mustLoad(): boolean {
+    return this.#mayLoad() && !this.#isCurrent();
   }
 
   async #ask(kid: string | undefined, algorithm: Algorithm): Promise<KeyLookup> {

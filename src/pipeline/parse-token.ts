@@ -58,7 +58,7 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 export function parseToken(token: string, profile: TokenProfile): ParsedToken | MalformedToken {
   const parsed = parseHeader(token, profile);
   if (parsed.status === "malformed") return parsed;
-  const payload = decodeObject(token.slice(parsed.payloadStart, parsed.payloadEnd));
+  const payload = parseClaims(decodeClaims(token, parsed));
   if (payload === undefined) return malformed("payload");
   return { status: "parsed", header: parsed.header, payload };
 }
@@ -89,17 +89,39 @@ export function parseHeader(token: string, profile: TokenProfile): ParsedHeader 
   return { status: "parsed", header, payloadStart: headerEnd + 1, payloadEnd };
 }
 
-// Tokens of one signer share their header: the last good one of each profile is not read again.
-const lastHeaders = new WeakMap<TokenProfile, { readonly part: string; readonly header: TokenHeader }>();
+/** The payload of a token as text; `undefined` where it is none. */
+export function decodeClaims(token: string, { payloadStart, payloadEnd }: ParsedHeader): string | undefined {
+  return decodeText(token.slice(payloadStart, payloadEnd));
+}
+
+/** What a text says, if it is a JSON object that has one reading. */
+export function parseClaims(text: string | undefined): UnverifiedPayload | undefined {
+  if (text === undefined) return undefined;
+  const json = parseStrictJson(text);
+  return json.status === "parsed" && isObject(json.value) ? json.value : undefined;
+}
+
+/** The last header that was good, and the last that was not. */
+interface LastHeaders {
+  readonly good: { readonly part: string; readonly header: TokenHeader } | undefined;
+  readonly bad: string | undefined;
+}
+
+const NO_HEADERS: LastHeaders = { good: undefined, bad: undefined };
+
+// Tokens of one signer share their header, and so do those of one flood: the last ones of each profile are not read again.
+const lastHeaders = new WeakMap<TokenProfile, LastHeaders>();
 
 function readHeader(part: string, profile: TokenProfile): TokenHeader | undefined {
-  const last = lastHeaders.get(profile);
-  if (last?.part === part) return last.header;
-  const header = decodeObject(part);
-  if (header === undefined || !isAllowedHeader(header, profile)) return undefined;
+  const last = lastHeaders.get(profile) ?? NO_HEADERS;
+  if (last.good?.part === part) return last.good.header;
+  if (last.bad === part) return undefined;
+  const header = parseClaims(decodeText(part));
+  const isGood = header !== undefined && isAllowedHeader(header, profile);
   // A copy, because a slice would keep the whole token in memory.
-  lastHeaders.set(profile, { part: Buffer.from(part).toString("latin1"), header });
-  return header;
+  const copy = Buffer.from(part).toString("latin1");
+  lastHeaders.set(profile, isGood ? { ...last, good: { part: copy, header } } : { ...last, bad: copy });
+  return isGood ? header : undefined;
 }
 
 function malformed(reason: MalformedReason): MalformedToken {
@@ -121,12 +143,9 @@ function endsCanonically(token: string, start: number, end: number): boolean {
   }
 }
 
-function decodeObject(part: string): UnverifiedPayload | undefined {
+function decodeText(part: string): string | undefined {
   const bytes = Buffer.from(part, "base64url");
-  if (!isUtf8(bytes)) return undefined;
-  const json = parseStrictJson(bytes.toString("utf8"));
-  if (json.status === "refused" || !isObject(json.value)) return undefined;
-  return json.value;
+  return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }
 
 function isObject(value: unknown): value is UnverifiedPayload {

@@ -3,7 +3,8 @@ import { compactVerify, errors } from "jose";
 import { endOfTurn } from "../event-loop.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../stores/token-profile.ts";
 import type { KeyLookup, KeySet } from "./key-set.ts";
-import { parseToken, type TokenHeader, type UnverifiedPayload } from "./parse-token.ts";
+import { decodeClaims, parseClaims, parseHeader } from "./parse-token.ts";
+import type { TokenHeader, UnverifiedPayload } from "./parse-token.ts";
 
 /** What became of a token. Times are not judged here. */
 export type Verification =
@@ -34,6 +35,8 @@ export type RejectionReason =
 export interface TokenVerifier {
   /** Never throws and never rejects. A promise only where a key must be waited for, or a signature checked. */
   verify(token: string): Verification | Promise<Verification>;
+  /** The same for a token that nothing but its signature vouches for: if it has none of ours, its header alone can tell. */
+  verifyAlone(token: string): Verification | Promise<Verification>;
 }
 
 /**
@@ -42,21 +45,30 @@ export interface TokenVerifier {
  * What needs no key is checked first, so that garbage and tokens of others cost no cryptography, no fetch and no waiting.
  */
 export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenVerifier {
+  const isHopeless = ({ kid, alg }: TokenHeader): boolean => keys.lacks(kid, alg);
+  const verify = (token: string, isRefused: HeaderCheck): Verification | Promise<Verification> => {
+    try {
+      const checked = checkUnsigned(token, profile, isRefused);
+      if (checked.status !== "unsigned") return checked;
+      const lookup = keys.find(checked.header.kid, checked.header.alg);
+      return lookup instanceof Promise
+        ? lookup.then((found) => checkSigned(token, checked, found), cannotKnow)
+        : checkSigned(token, checked, lookup);
+    } catch {
+      return cannotKnow();
+    }
+  };
   return {
-    verify(token) {
-      try {
-        const checked = checkUnsigned(token, profile);
-        if (checked.status !== "unsigned") return checked;
-        const lookup = keys.find(checked.header.kid, checked.header.alg);
-        return lookup instanceof Promise
-          ? lookup.then((found) => checkSigned(token, checked, found), cannotKnow)
-          : checkSigned(token, checked, lookup);
-      } catch {
-        return cannotKnow();
-      }
-    },
+    verify: (token) => verify(token, NEVER),
+    // Of a key that is to be asked about, the store wants to hear from good tokens only.
+    verifyAlone: (token) => verify(token, profile.unknownKey === "ask" ? NEVER : isHopeless),
   };
 }
+
+/** Whether a header shows that no key of ours can have signed. */
+type HeaderCheck = (header: TokenHeader) => boolean;
+
+const NEVER: HeaderCheck = () => false;
 
 /** A token whose signature is all that is left to check. */
 interface Unsigned {
@@ -66,10 +78,19 @@ interface Unsigned {
 }
 
 /** Every check that needs no key. */
-function checkUnsigned(token: string, profile: TokenProfile): Unsigned | Verification {
-  const parsed = parseToken(token, profile);
+function checkUnsigned(
+  token: string,
+  profile: TokenProfile,
+  isRefused: HeaderCheck,
+): Unsigned | Verification {
+  const parsed = parseHeader(token, profile);
   if (parsed.status === "malformed") return rejected("malformed");
-  const { header, payload } = parsed;
+  const { header } = parsed;
+  if (isRefused(header)) return rejected("unknown_key");
+  const text = decodeClaims(token, parsed);
+  if (text !== undefined && !mayName(text, profile.issuers)) return rejected("issuer");
+  const payload = parseClaims(text);
+  if (payload === undefined) return rejected("malformed");
   if (!hasVerifiableClaims(payload, profile.sessionClaim)) {
     return rejected(payload[profile.sessionClaim] === undefined ? "class" : "claims");
   }
@@ -152,6 +173,11 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 
 function isName(value: unknown): value is string {
   return typeof value === "string" && value !== "" && !LONE_SURROGATE.test(value);
+}
+
+/** Whether one of the issuers can be in it: without an escape, a JSON string is written as it reads. Saves parsing the tokens of others. */
+function mayName(text: string, issuers: readonly string[]): boolean {
+  return issuers.length === 0 || issuers.some((issuer) => text.includes(issuer)) || text.includes("\\");
 }
 
 function comesFromIssuer(payload: UnverifiedPayload, issuers: readonly string[]): boolean {

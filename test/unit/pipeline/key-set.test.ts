@@ -90,6 +90,35 @@ describe("createKeySet", () => {
     expect(events).toEqual([]);
   });
 
+  it("lacks a key only when nothing that could be asked would know more", async () => {
+    const { keys, source, advance } = createKeySetBench(OLD_SET);
+    const isLacked = (): boolean[] => ["old", "new"].map((kid) => keys.lacks(kid, "ES256"));
+    expect(isLacked()).toEqual([false, false]);
+    await keys.find("old", "ES256");
+    expect(isLacked()).toEqual([false, true]);
+    expect(keys.lacks("old", "RS256")).toBe(true);
+    advance(30);
+    expect(isLacked()).toEqual([false, false]);
+    const looking = hold(source, NEW_SET);
+    const found = keys.find("new", "ES256");
+    expect(isLacked()).toEqual([false, false]);
+    await looking.release();
+    expect(await found).toEqual(FOUND);
+    expect(isLacked()).toEqual([true, false]);
+    expect(source.loads).toBe(2);
+  });
+
+  it("lacks nothing while the source is down, nor once it is closed", async () => {
+    const { keys, source, advance } = createKeySetBench(OLD_SET);
+    await keys.find("old", "ES256");
+    advance(30);
+    source.answer = () => Promise.reject(new Error("down"));
+    expect(await keys.find("new", "ES256")).toMatchObject({ status: "unavailable" });
+    expect(keys.lacks("new", "ES256")).toBe(false);
+    keys.close();
+    expect(keys.lacks("new", "ES256")).toBe(false);
+  });
+
   it("cannot know once it is closed before its first load", () => {
     const { keys, source } = createKeySetBench(OLD_SET);
     keys.close();

@@ -143,6 +143,16 @@ describe("parseHeader", () => {
     expect(parsed.map((one) => one.status === "parsed" && one.header.kid)).toEqual(kids);
   });
 
+  it("R-01: keeps good headers and bad ones apart, in whatever order they come", () => {
+    const good = ["a", "b"].map((kid) => write({ ...HEADER, kid }, {}));
+    const bad = ["none", "HS256"].map((alg) => write({ ...HEADER, alg }, {}));
+    const tokens = [bad[0], good[0], bad[0], bad[1], good[0], good[1], bad[0], bad[1], good[0]] as string[];
+    for (const token of [...tokens, ...tokens]) {
+      const { status } = parseHeader(token, PROFILE);
+      expect(status).toBe(good.includes(token) ? "parsed" : "malformed");
+    }
+  });
+
   it("says where a payload lies that need not be JSON", () => {
     const token = `${base64url(JSON.stringify(HEADER))}.${base64url("foo!")}.AAAA`;
     const parsed = parseHeader(token, PROFILE);

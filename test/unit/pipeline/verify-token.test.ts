@@ -4,10 +4,11 @@ import type { KeySet } from "../../../src/pipeline/key-set.ts";
 import { createTokenVerifier, isSignedBy } from "../../../src/pipeline/verify-token.ts";
 import type { Algorithm, TokenProfile } from "../../../src/stores/token-profile.ts";
 import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
-import { generateSigningKey, signToken, staticKeys } from "../../support/tokens.ts";
+import { generateSigningKey, signCompact, signToken, staticKeys } from "../../support/tokens.ts";
 import type { SigningKey } from "../../support/tokens.ts";
 
 const KEY = generateSigningKey("ES256", "trusted-key");
+const HEADER = JSON.stringify({ alg: "ES256", kid: "trusted-key", typ: "JWT" });
 const PROFILE: TokenProfile = {
   keys: staticKeys({ keys: [] }),
   issuers: [GOOD_CLAIMS.iss, "other-issuer"],
@@ -114,12 +115,63 @@ describe("createTokenVerifier", () => {
       () => ({ status: "found" as const, key: generateSigningKey("EdDSA").publicKey }),
     ],
   ])("cannot know with %s", async (_, find) => {
-    const verifier = createTokenVerifier(PROFILE, { find, close: () => undefined });
+    const verifier = createTokenVerifier(PROFILE, keySetOf(find));
     expect(await verifier.verify(signToken(KEY, GOOD_CLAIMS))).toEqual({
       status: "unavailable",
       reason: "verification_failed",
       retryAfter: 1,
     });
+  });
+
+  it("refuses by its header a token that stands alone and whose key is known to be no one's", () => {
+    const asked: unknown[] = [];
+    const lacks: KeySet["lacks"] = (...named) => asked.push(named) > 0;
+    const verifier = createTokenVerifier(PROFILE, keySetOf(unforeseen, lacks));
+    const [header] = signToken(KEY, GOOD_CLAIMS).split(".");
+    const token = `${header}.${Buffer.from(GOOD_CLAIMS.iss).toString("base64url")}.AAAA`;
+    expect(verifier.verifyAlone(token)).toEqual({ status: "rejected", reason: "unknown_key" });
+    expect(asked).toEqual([["trusted-key", "ES256"]]);
+    expect(verifier.verify(token)).toEqual({ status: "rejected", reason: "malformed" });
+    expect(verifier.verifyAlone("garbage")).toEqual({ status: "rejected", reason: "malformed" });
+    expect(asked.length).toBe(1);
+  });
+
+  it("reads it whole where the store wants to be asked about unknown keys", async () => {
+    const profile: TokenProfile = { ...PROFILE, unknownKey: "ask" };
+    const verifier = createTokenVerifier(
+      profile,
+      keySetOf(() => ({ status: "unknown" }), unforeseen),
+    );
+    expect(await verifier.verifyAlone(signToken(KEY, GOOD_CLAIMS))).toMatchObject({ reason: "unknown_key" });
+    const ofAnother = signToken(KEY, { ...GOOD_CLAIMS, iss: "elsewhere" });
+    expect(await verifier.verifyAlone(ofAnother)).toEqual({ status: "rejected", reason: "issuer" });
+  });
+
+  it("verifies a token that stands alone like any other", async () => {
+    const verifier = createTokenVerifier(PROFILE, holding(KEY));
+    expect(await verifier.verifyAlone(signToken(KEY, GOOD_CLAIMS))).toMatchObject({ status: "verified" });
+  });
+
+  it("R-09: knows an issuer however it is written, and by nothing but its whole name in its own claim", async () => {
+    const verifier = createTokenVerifier(PROFILE, holding(KEY));
+    const { iss, ...claims } = GOOD_CLAIMS;
+    const rest = JSON.stringify(claims).slice(1);
+    const escaped = iss.replaceAll(/./g, (character) => `\\u00${character.charCodeAt(0).toString(16)}`);
+    for (const written of [iss, iss.replaceAll("/", String.raw`\/`), escaped]) {
+      const token = signCompact(KEY, HEADER, `{"iss":"${written}",${rest}`);
+      expect(await verifier.verify(token)).toMatchObject({ status: "verified", claims: { iss } });
+    }
+    for (const [written, reason] of [
+      [`{"iss":"https://elsewhere.example.com","aka":"${iss}",${rest}`, "issuer"],
+      [`{"iss":"${iss}.example.com",${rest}`, "issuer"],
+      [`{"iss":"https:\\/\\/elsewhere.example.com",${rest}`, "issuer"],
+      [`{"iss":"${iss}","iss":"https://elsewhere.example.com",${rest}`, "malformed"],
+    ] as const) {
+      expect(await verifier.verify(signCompact(KEY, HEADER, written))).toEqual({
+        status: "rejected",
+        reason,
+      });
+    }
   });
 
   it("cannot know when cryptography itself fails", async () => {
@@ -130,7 +182,7 @@ describe("createTokenVerifier", () => {
   });
 
   it("asks for no key before everything else is in order", async () => {
-    const verifier = createTokenVerifier(PROFILE, { find: unforeseen, close: () => undefined });
+    const verifier = createTokenVerifier(PROFILE, keySetOf(unforeseen));
     const tokens = [
       "garbage",
       signToken(KEY, GOOD_CLAIMS, { alg: "none" }),
@@ -194,7 +246,11 @@ function holding(key: SigningKey): KeySet {
 }
 
 function answering(lookup: Awaited<ReturnType<KeySet["find"]>>): KeySet {
-  return { find: () => lookup, close: () => undefined };
+  return keySetOf(() => lookup);
+}
+
+function keySetOf(find: KeySet["find"], lacks: KeySet["lacks"] = () => false): KeySet {
+  return { find, lacks, close: () => undefined };
 }
 
 function unforeseen(): never {
