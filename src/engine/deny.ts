@@ -98,13 +98,7 @@ export function deny(
   next: (error?: unknown) => void,
 ): void {
   exchange.record.used = true;
-  const { resource, action } = init.extensions ?? {};
-  engine.events.emit({
-    type: "denied",
-    code: init.code,
-    ...(typeof resource === "string" && { resource }),
-    ...(typeof action === "string" && { action }),
-  });
+  tellDenied(engine, init);
   const denial = createDenial(engine, exchange, init);
   const { onDenied } = engine.options;
   if (onDenied === undefined) {
@@ -113,6 +107,17 @@ export function deny(
   }
   // The application's own code: what it throws goes the way of its other errors, on Express 4 as well.
   void (async () => onDenied(denial, exchange.request, exchange.response, next))().catch(next);
+}
+
+function tellDenied({ events }: Engine, { code, extensions }: DenialInit): void {
+  if (!events.wants("denied")) return;
+  const { resource, action } = extensions ?? {};
+  events.emit({
+    type: "denied",
+    code,
+    ...(typeof resource === "string" && { resource }),
+    ...(typeof action === "string" && { action }),
+  });
 }
 
 function denialHeaders(
@@ -140,9 +145,11 @@ function challengeFor(record: RequestRecord, { code, maxAge }: DenialInit): Chal
 }
 
 function redirectTarget({ options }: Engine, { request }: Exchange, init: DenialInit): string | undefined {
-  if (!isNavigation(request) || init.redirects === false) return undefined;
-  if (init.code === "reauthentication_required" && init.signInUrl !== undefined) return init.signInUrl;
+  const url = init.code === "reauthentication_required" ? init.signInUrl : undefined;
   const path = pathFor(options, init.code);
+  if (url === undefined && path === undefined) return undefined;
+  if (init.redirects === false || !isNavigation(request)) return undefined;
+  if (url !== undefined) return url;
   if (path === undefined || pathOf(request) === path) return undefined;
   const query = new URLSearchParams({ return_to: init.returnTo ?? sanitizeReturnTo(requestedUrl(request)) });
   if (init.maxAge !== undefined) query.set("max_age", String(init.maxAge));

@@ -12,7 +12,7 @@ export interface Question {
   /** The strictest age that applies; `0` asks the store. */
   readonly maxAge: number | undefined;
   /** Whether a token that is too old may be served while the store is down. */
-  readonly mayServeStale: boolean;
+  readonly mayServeStale: () => boolean;
   /** Without a response there is nowhere to put a rotated pair, so no refresh token is spent. */
   readonly spendsRefreshToken: boolean;
   /** Asked only when the store is: finding out costs something. */

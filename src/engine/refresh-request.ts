@@ -21,7 +21,7 @@ export function refreshRequest(
   const question: Question = {
     ...demands,
     arrivedAt: record.arrivedAt,
-    mayServeStale: isSafeMethod(request),
+    mayServeStale: () => isSafeMethod(request),
     client: () => describeClient(engine.options, request),
   };
   const take = (resolution: Resolution): RequestRecord => {

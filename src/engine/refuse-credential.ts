@@ -80,7 +80,7 @@ function mayServeStale(
   { maxAge, mayServeStale: allowed }: Question,
 ): boolean {
   const { staleIfUnavailable, clock } = engine.options;
-  if (!allowed || staleIfUnavailable === 0 || maxAge === undefined || maxAge === 0) return false;
+  if (staleIfUnavailable === 0 || maxAge === undefined || maxAge === 0 || !allowed()) return false;
   if (engine.invalidations.mustAsk(session)) return false;
   const confirmedAt = Math.max(session.iat, session.verifiedAt ?? session.iat);
   return clock() - (confirmedAt + maxAge) < staleIfUnavailable;
