@@ -5,21 +5,13 @@ import { parseStrictJson } from "./strict-json.ts";
 /** Tokens longer than this are refused undecoded. */
 export const MAX_TOKEN_LENGTH = 8192;
 
-/** The header of a token that passed {@link parseToken}. */
+/** The header of a token that passed {@link parseHeader}. */
 export interface TokenHeader {
   readonly alg: Algorithm;
   readonly kid?: string;
 }
 
-/** A well-formed token whose signature nobody has checked yet. */
-export interface ParsedToken {
-  readonly status: "parsed";
-  readonly header: TokenHeader;
-  /** Frozen at every depth; not to be trusted before the signature is. */
-  readonly payload: UnverifiedPayload;
-}
-
-/** Claims as they were written, by whomever. */
+/** Claims as they were written, by whomever; frozen at every depth, and not to be trusted before the signature is. */
 export type UnverifiedPayload = Readonly<Record<string, unknown>>;
 
 /** A token that is not one of the profile's, whoever signed it. */
@@ -29,7 +21,7 @@ export interface MalformedToken {
 }
 
 /** Which rule a malformed token broke. */
-export type MalformedReason = "size" | "structure" | "encoding" | "header" | "payload";
+export type MalformedReason = "size" | "structure" | "encoding" | "header";
 
 // Whatever a profile says: these change what is signed, bring a key along, or belong to encryption (RFC 7515, 7516, 7797).
 const FORBIDDEN_PARAMETERS: ReadonlySet<string> = new Set("crit b64 jwk jku x5u x5c zip enc epk".split(" "));
@@ -49,20 +41,6 @@ const COMPACT_SERIALIZATION = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const PRINTABLE_ASCII = /^[!-~]+$/;
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/**
- * Reads a token strictly, before any cryptography: size, three canonical base64url parts (RFC 7515 section 7.1), header
- * parameters and algorithm from the profile's lists, JSON that has one reading.
- *
- * Canonical means that a token has one spelling: its string is as good as its bytes. Pure; never throws.
- */
-export function parseToken(token: string, profile: TokenProfile): ParsedToken | MalformedToken {
-  const parsed = parseHeader(token, profile);
-  if (parsed.status === "malformed") return parsed;
-  const payload = parseClaims(decodeClaims(token, parsed));
-  if (payload === undefined) return malformed("payload");
-  return { status: "parsed", header: parsed.header, payload };
-}
-
 /** A token whose structure and header are in order; its payload may be anything. */
 export interface ParsedHeader {
   readonly status: "parsed";
@@ -71,7 +49,12 @@ export interface ParsedHeader {
   readonly payloadEnd: number;
 }
 
-/** The part of {@link parseToken} that holds for any signed payload (RFC 7515), not only for claims. */
+/**
+ * Reads a token strictly, before any cryptography: size, three canonical base64url parts (RFC 7515 section 7.1), header
+ * parameters and algorithm from the profile's lists. {@link parseClaims} reads the payload.
+ *
+ * Canonical means that a token has one spelling: its string is as good as its bytes. Never throws.
+ */
 export function parseHeader(token: string, profile: TokenProfile): ParsedHeader | MalformedToken {
   if (token.length > MAX_TOKEN_LENGTH) return malformed("size");
   if (!COMPACT_SERIALIZATION.test(token)) return malformed("structure");

@@ -1,5 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { MAX_TOKEN_LENGTH, parseHeader, parseToken } from "../../../src/pipeline/parse-token.ts";
+import {
+  decodeClaims,
+  MAX_TOKEN_LENGTH,
+  parseClaims,
+  parseHeader,
+} from "../../../src/pipeline/parse-token.ts";
+import type { TokenHeader, UnverifiedPayload } from "../../../src/pipeline/parse-token.ts";
 import type { Algorithm, TokenProfile } from "../../../src/stores/token-profile.ts";
 import { base64url, staticKeys } from "../../support/tokens.ts";
 
@@ -12,7 +18,7 @@ const PROFILE: TokenProfile = {
 };
 const HEADER = { alg: "RS256", kid: "k", typ: "JWT" };
 
-describe("parseToken", () => {
+describe("parseHeader, then parseClaims", () => {
   it("reads header and payload, whatever the claims are", () => {
     expect(parseToken(write(HEADER, { any: { thing: [1] } }), PROFILE)).toEqual({
       status: "parsed",
@@ -164,4 +170,18 @@ describe("parseHeader", () => {
 
 function write(header: unknown, payload: unknown, signature = "AAAA"): string {
   return `${base64url(JSON.stringify(header))}.${base64url(JSON.stringify(payload))}.${signature}`;
+}
+
+type Parsed =
+  | { readonly status: "parsed"; readonly header: TokenHeader; readonly payload: UnverifiedPayload }
+  | { readonly status: "malformed"; readonly reason: string };
+
+/** Both steps, as a verifier takes them. */
+function parseToken(token: string, profile: TokenProfile): Parsed {
+  const parsed = parseHeader(token, profile);
+  if (parsed.status === "malformed") return parsed;
+  const payload = parseClaims(decodeClaims(token, parsed));
+  return payload === undefined
+    ? { status: "malformed", reason: "payload" }
+    : { status: "parsed", header: parsed.header, payload };
 }
