@@ -23,15 +23,7 @@ export function findCookie(header: string | undefined, name: string): FoundCooki
   const isOnly = end === -1 || header.indexOf(name, end) === -1;
   if (!isOnly || header[at + name.length] !== "=" || !startsPair(header, at)) return findAny(header, name);
   const value = trimSpace(header.slice(at + name.length + 1, end === -1 ? undefined : end));
-  return value === "" ? ABSENT : { status: "found", value, names: justOne(name) };
-}
-
-let lastOne: readonly string[] = [];
-
-/** A list of one name, which is nearly always the one that was found last. */
-function justOne(name: string): readonly string[] {
-  if (lastOne[0] !== name) lastOne = [name];
-  return lastOne;
+  return value === "" ? ABSENT : { status: "found", value, names: [name] };
 }
 
 /** What the usual case, one cookie in one piece, does without: every pair under the name and its chunks. */
