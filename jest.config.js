@@ -47,7 +47,7 @@ const config = {
   collectCoverageFrom: ["src/**/*.ts", ...uncoverable],
   coverageThreshold: {
     "./src/guards/": { branches: 100 },
-    "./src/pipeline/": { branches: 100 },
+    "./src/tokens/": { branches: 100 },
     "./src/policy/": { branches: 100 },
   },
 };

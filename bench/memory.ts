@@ -1,8 +1,8 @@
-import { createEngine } from "../src/engine/engine.ts";
-import { interpretClaims } from "../src/engine/interpret-claims.ts";
-import { resolveOptions } from "../src/options/resolve-options.ts";
-import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/pipeline/verified-cache.ts";
-import type { VerifiedClaims } from "../src/stores/token-profile.ts";
+import { createEngine } from "../src/request/engine.ts";
+import { interpretClaims } from "../src/request/verify-credential.ts";
+import { resolveOptions } from "../src/options/options.ts";
+import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/request/cache.ts";
+import type { VerifiedClaims } from "../src/store.ts";
 import type { Row } from "./table.ts";
 import { PASSWORD, type World } from "./world.ts";
 

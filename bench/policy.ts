@@ -1,5 +1,5 @@
 import { fileURLToPath } from "node:url";
-import { definePolicy } from "../src/policy/define-policy.ts";
+import { definePolicy } from "../src/policy/policy.ts";
 import type { Policy } from "../src/policy/policy.ts";
 import { decideVerdict } from "../src/policy/verdict.ts";
 

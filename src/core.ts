@@ -1,13 +1,8 @@
 export { orgate } from "./orgate.ts";
-export type { Orgate } from "./orgate-instance.ts";
-export type {
-  CookieOptions,
-  CookiePassword,
-  CredentialOption,
-  OrgateOptions,
-} from "./options/orgate-options.ts";
-export { definePolicy } from "./policy/define-policy.ts";
-export { mergePolicies } from "./policy/merge-policies.ts";
+export type { Orgate } from "./orgate.ts";
+export type { CookieOptions, CookiePassword, CredentialOption, OrgateOptions } from "./options/options.ts";
+export { definePolicy } from "./policy/policy.ts";
+export { mergePolicies } from "./policy/policy.ts";
 export type { ActionOf, Policy, PolicyShape, ResourceOf } from "./policy/policy.ts";
 export type { VerdictExplanation } from "./policy/verdict.ts";
 export type {
@@ -19,7 +14,7 @@ export type {
   RejectionCode,
   SignedIn,
   UnavailableState,
-} from "./auth-state.ts";
+} from "./model.ts";
 export type {
   AuthenticationFactor,
   Impersonator,
@@ -38,27 +33,27 @@ export {
   StoreUnavailableError,
 } from "./errors.ts";
 export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
-export type { Clock } from "./clock.ts";
+export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
-export type { Denial } from "./http/denial.ts";
-export type { AttachNames } from "./pipeline/attach.ts";
-export type { CheckedVerdict } from "./guards/check-permission.ts";
+export type { Denial } from "./guards/denial.ts";
+export type { AttachNames } from "./request/request-auth.ts";
+export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
-export type { RecentAuthOptions } from "./guards/require-recent-auth.ts";
-export type { EstablishOptions } from "./organization/establish.ts";
-export type { StepUp, UnfinishedAuthentication } from "./organization/pending-authentication.ts";
-export type { Authentication, AuthenticationResultLike } from "./organization/read-authentication.ts";
-export type { CallbackOptions, SignInOptions } from "./organization/hosted-sign-in.ts";
-export type { OrganizationSelectionOptions } from "./organization/organization-selection.ts";
-export type { OrganizationSelectionView } from "./organization/selection-page.ts";
-export type { SignOutOptions } from "./organization/sign-out.ts";
-export type { SwitchOrganizationOptions } from "./organization/switch-organization.ts";
-export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./coordination/coordinator.ts";
+export type { RecentAuthOptions } from "./guards/requirements.ts";
+export type { EstablishOptions } from "./sign-in/establish.ts";
+export type { StepUp, UnfinishedAuthentication } from "./sign-in/pending.ts";
+export type { Authentication, AuthenticationResultLike } from "./sign-in/establish.ts";
+export type { CallbackOptions, SignInOptions } from "./sign-in/hosted-sign-in.ts";
+export type { OrganizationSelectionOptions } from "./sign-in/selection.ts";
+export type { OrganizationSelectionView } from "./sign-in/selection-page.ts";
+export type { SignOutOptions } from "./sign-in/sign-out.ts";
+export type { SwitchOrganizationOptions } from "./sign-in/switch-organization.ts";
+export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./fleet/coordinator.ts";
 export { remoteKeys } from "./stores/remote-keys.ts";
-export type { BeginSignInOptions } from "./stores/begin-sign-in.ts";
-export type { Capabilities } from "./stores/capabilities.ts";
-export type { EndSessionTarget, PresentedEnd } from "./stores/session-ending.ts";
-export type { CredentialProfile } from "./stores/credential-profile.ts";
+export type { BeginSignInOptions } from "./store.ts";
+export type { Capabilities } from "./store.ts";
+export type { EndSessionTarget, PresentedEnd } from "./store.ts";
+export type { CredentialProfile } from "./store.ts";
 export type {
   Interpretation,
   OrganizationsContext,
@@ -71,7 +66,7 @@ export type {
   SessionStore,
   StaleCredential,
   StoreContext,
-} from "./stores/session-store.ts";
+} from "./store.ts";
 export type {
   Algorithm,
   JsonWebKey,
@@ -79,4 +74,4 @@ export type {
   KeySource,
   TokenProfile,
   VerifiedClaims,
-} from "./stores/token-profile.ts";
+} from "./store.ts";

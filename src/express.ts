@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { ConfigurationError } from "./errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
-import { latestRecordOf, type AttachNames } from "./pipeline/attach.ts";
+import { type AttachNames, latestRecordOf } from "./request/request-auth.ts";
 
 /** A request that a guard let pass: what is optional elsewhere is there, under the names that `attach` gives by default. */
 export interface SignedInRequest<

@@ -1,22 +1,26 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
+import type { EventSink } from "../events.ts";
+import type { Clock } from "../lib/clock.ts";
 import type { Verdict } from "../model.ts";
-import { decideFreshness } from "../pipeline/decide-freshness.ts";
 import type { Policy } from "../policy/policy.ts";
 import { decideVerdict } from "../policy/verdict.ts";
-import { issueAccessToken } from "./access-token.ts";
+import type { Interpretation, TokenProfile, VerifiedClaims } from "../store.ts";
+import { decideFreshness } from "../tokens/freshness.ts";
+import { createKeySet } from "../tokens/key-set.ts";
+import { createTokenVerifier } from "../tokens/verify-token.ts";
+import { interpretClaims, issueAccessToken, makeSessionToken, openSessionToken } from "./access-token.ts";
 import { checkId, checkOptionalNumber, checkToken } from "./check-input.ts";
-import type { AuthorityContext } from "./context.ts";
-import type { AuthenticateJwtResult, AuthenticateSessionResult } from "./answers.ts";
 import type {
   AuthenticateJwtInput,
+  AuthenticateJwtResult,
   AuthenticateSessionInput,
   AuthenticateSessionOptions,
+  AuthenticateSessionResult,
   AuthorizationCheck,
 } from "./operations.ts";
+import type { AuthorityContext } from "./options.ts";
 import { describeMemberSession } from "./results.ts";
-import { makeSessionToken, openSessionToken } from "./session-token.ts";
 import { toFullMember, toFullOrganization } from "./subject.ts";
-import type { CheckedToken, TokenCheck } from "./token-check.ts";
 import { useSession } from "./use-session.ts";
 
 /** What the two operations need beside the context. */
@@ -150,5 +154,42 @@ async function askStore(
     member: toFullMember(subject),
     ...(organization !== undefined && { organization }),
     ...(verdict !== undefined && { verdict }),
+  };
+}
+
+/** A session JWT of this authority, its signature verified. Times are not judged. */
+export interface CheckedToken {
+  readonly claims: VerifiedClaims;
+  readonly session: Interpretation;
+}
+
+/** Verifies session JWTs outside the middleware; throws `invalid_token` or `store_unavailable`. */
+export interface TokenCheck {
+  check(sessionJwt: string): Promise<CheckedToken>;
+  close(): void;
+}
+
+/** Makes the check over the same verification that the middleware does. */
+export function createTokenCheck(
+  profile: TokenProfile,
+  context: { readonly clock: Clock; readonly events: EventSink },
+): TokenCheck {
+  const keys = createKeySet(profile.keys, context);
+  const verifier = createTokenVerifier(profile, keys);
+  return {
+    async check(sessionJwt) {
+      const verification = await verifier.verify(sessionJwt);
+      if (verification.status === "unavailable") {
+        throw new StoreUnavailableError({ reason: verification.reason, retryAfter: verification.retryAfter });
+      }
+      if (verification.status === "rejected") {
+        throw new OrgateError("invalid_token", { reason: verification.reason });
+      }
+      const { claims } = verification;
+      const session = interpretClaims(claims);
+      if (session === undefined) throw new OrgateError("invalid_token", { reason: "class" });
+      return { claims, session };
+    },
+    close: () => keys.close(),
   };
 }

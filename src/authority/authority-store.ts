@@ -1,28 +1,26 @@
 import { isOrgateError } from "../errors.ts";
-import type { Capabilities } from "../stores/capabilities.ts";
+import type { MemberSession, OrganizationChoice } from "../model.ts";
 import type {
+  Capabilities,
+  EndSessionTarget,
   Outcome,
   PendingAuthentication,
   Profile,
   SessionStore,
   StaleCredential,
   StoreContext,
-} from "../stores/session-store.ts";
-import type { EndSessionTarget } from "../stores/session-ending.ts";
-import type { TokenProfile } from "../stores/token-profile.ts";
-import type { MemberSession, OrganizationChoice } from "../model.ts";
-import type { AuthorityContext } from "./context.ts";
-import { interpretClaims } from "./interpret.ts";
-import type { AuthorityOptions } from "./options.ts";
-import { readPending } from "./pending.ts";
+  TokenProfile,
+} from "../store.ts";
+import { interpretClaims } from "./access-token.ts";
+import type { AuthenticationResult } from "./operations.ts";
+import type { AuthorityContext, AuthorityOptions } from "./options.ts";
 import { assertInTime, isRenewable, nameSession, renewCredential } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
 import { toCredential } from "./results.ts";
 import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
-import { authenticateWithOrganizationSelection, listOrganizations } from "./sign-in.ts";
+import { authenticateWithOrganizationSelection, listOrganizations, readPending } from "./sign-in.ts";
 import { loadSubject, toFullMember, toFullOrganization } from "./subject.ts";
-import type { AuthenticationResult } from "./answers.ts";
 
 /** The session store that every authority is: what it cannot do is only to send browsers to a sign-in page of its own. */
 export type AuthorityStore = SessionStore &

@@ -1,47 +1,49 @@
-import type { JsonWebKeySet, TokenProfile } from "../stores/token-profile.ts";
-import { authenticateJwt, authenticateSession } from "./authenticate-jwt.ts";
-import { createAuthorityEvents } from "./authority-events.ts";
-import { createAuthorityStore } from "./authority-store.ts";
-import type { AuthorityStore } from "./authority-store.ts";
-import type { AuthorityContext } from "./context.ts";
-import { dependOnDirectory, dependOnRepository } from "./dependable.ts";
+import { formatTime } from "../lib/clock.ts";
+import type { AuthenticationFactor } from "../model.ts";
+import type { JsonWebKeySet, TokenProfile } from "../store.ts";
+import { authenticateJwt, authenticateSession, createTokenCheck } from "./authenticate-jwt.ts";
+import { type AuthorityStore, createAuthorityStore } from "./authority-store.ts";
+import { dependOnDirectory, dependOnRepository } from "./directory.ts";
 import { invite } from "./invitations.ts";
 import { createIssuer } from "./issuer.ts";
-import { memoryRepository } from "./memory-repository.ts";
-import type {
-  AuthenticateJwtResult,
-  AuthenticateSessionResult,
-  AuthenticationResult,
-  Invitation,
-  SessionSummary,
-} from "./answers.ts";
 import type {
   AuthenticateInput,
   AuthenticateJwtInput,
+  AuthenticateJwtResult,
   AuthenticateSessionInput,
+  AuthenticateSessionResult,
   AuthenticateWithOrganizationSelectionInput,
   AuthenticateWithRefreshTokenInput,
+  AuthenticationResult,
   ExchangeInput,
+  Invitation,
   InviteInput,
   RevokeTarget,
+  SessionSummary,
   SessionsTarget,
   StepUpInput,
 } from "./operations.ts";
-import type { AuthorityOptions } from "./options.ts";
-import { createRecentInvalidations } from "./recent-invalidations.ts";
-import { authenticateWithRefreshToken } from "./refresh.ts";
+import {
+  type AuthorityContext,
+  type AuthorityOptions,
+  type AuthoritySettings,
+  resolveSettings,
+} from "./options.ts";
+import { authenticateWithRefreshToken } from "./renew.ts";
 import { exchangeSession, stepUp } from "./replace-session.ts";
-import { listSessions, revoke } from "./revoke.ts";
-import { resolveSettings } from "./settings.ts";
-import type { AuthoritySettings } from "./settings.ts";
+import { memoryRepository } from "./repository.ts";
+import { createAuthorityEvents, createRecentInvalidations, listSessions, revoke } from "./revoke.ts";
 import { authenticate, authenticateWithOrganizationSelection } from "./sign-in.ts";
-import { createTokenCheck } from "./token-check.ts";
-import { createStytchRouter } from "./wire/stytch/stytch-router.ts";
-import type { StytchRouter } from "./wire/stytch/stytch-router.ts";
-import type { StytchRouterOptions } from "./wire/stytch/stytch-router-options.ts";
-import { createWorkosRouter } from "./wire/workos/workos-router.ts";
-import type { WorkosRouter } from "./wire/workos/workos-router.ts";
-import type { WorkosRouterOptions } from "./wire/workos/workos-router-options.ts";
+import {
+  type StytchRouter,
+  type StytchRouterOptions,
+  createStytchRouter,
+} from "./wire/stytch/stytch-router.ts";
+import {
+  type WorkosRouter,
+  type WorkosRouterOptions,
+  createWorkosRouter,
+} from "./wire/workos/workos-router.ts";
 
 /**
  * A session authority in this process: it issues the tokens, keeps the sessions, rotates refresh tokens and serves the JWKS.
@@ -185,4 +187,54 @@ function profileOf({ issuer, settings }: AuthorityContext): TokenProfile {
 
 function retentionOf({ accessTokenLifetime, expiredTokenRenewal }: AuthoritySettings): number {
   return accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
+}
+
+type FactorKind = Pick<AuthenticationFactor, "type" | "deliveryMethod">;
+
+const oauth = (provider: string): FactorKind => ({ type: "oauth", deliveryMethod: `oauth_${provider}` });
+
+/** Which factor each authentication method is. A method that does not say how it was delivered has no delivery method. */
+const FACTORS: ReadonlyMap<string, FactorKind> = new Map([
+  ["SSO", { type: "sso" }],
+  ["Password", { type: "password", deliveryMethod: "knowledge" }],
+  ["Passkey", { type: "webauthn", deliveryMethod: "webauthn_registration" }],
+  ["MagicAuth", { type: "email_otp", deliveryMethod: "email" }],
+  ["AppleOAuth", oauth("apple")],
+  ["BitbucketOAuth", oauth("bitbucket")],
+  ["DiscordOAuth", oauth("discord")],
+  ["GitHubOAuth", oauth("github")],
+  ["GitLabOAuth", oauth("gitlab")],
+  ["GoogleOAuth", oauth("google")],
+  ["IntuitOAuth", oauth("intuit")],
+  ["LinkedInOAuth", oauth("linkedin")],
+  ["MicrosoftOAuth", oauth("microsoft")],
+  ["SalesforceOAuth", oauth("salesforce")],
+  ["SlackOAuth", oauth("slack")],
+  ["VercelOAuth", oauth("vercel")],
+  ["VercelMarketplaceOAuth", oauth("vercel_marketplace")],
+  ["XeroOAuth", oauth("xero")],
+  ["CrossAppAuth", oauth("access_token_exchange")],
+  ["ExternalAuth", { type: "trusted_auth_token", deliveryMethod: "trusted_token_exchange" }],
+  ["Impersonation", { type: "impersonated", deliveryMethod: "impersonation" }],
+  ["MigratedSession", { type: "imported" }],
+  ["magic_link", { type: "magic_link", deliveryMethod: "email" }],
+  ["email_otp", { type: "email_otp", deliveryMethod: "email" }],
+  ["password", { type: "password", deliveryMethod: "knowledge" }],
+  ["totp", { type: "totp", deliveryMethod: "authenticator_app" }],
+  ["recovery_codes", { type: "recovery_codes", deliveryMethod: "recovery_code" }],
+  ["impersonated", { type: "impersonated", deliveryMethod: "impersonation" }],
+  ["trusted_auth_token", { type: "trusted_auth_token", deliveryMethod: "trusted_token_exchange" }],
+]);
+
+/**
+ * The factor of an authentication method, authenticated at `now`.
+ *
+ * A method that the table does not list is a factor of its own name.
+ */
+export function factorOf(method: string, now: number): AuthenticationFactor {
+  return {
+    ...(FACTORS.get(method) ?? { type: method }),
+    lastAuthenticatedAt: formatTime(now),
+    sequenceOrder: "PRIMARY",
+  };
 }

@@ -1,6 +1,6 @@
 export { createAuthority } from "./authority.ts";
 export { memoryDirectory } from "./memory-directory.ts";
-export { memoryRepository } from "./memory-repository.ts";
+export { memoryRepository } from "./repository.ts";
 export type { Authority } from "./authority.ts";
 export type { AuthorityStore } from "./authority-store.ts";
 export type {
@@ -11,14 +11,14 @@ export type {
   DirectoryUser,
 } from "./directory.ts";
 export type { MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
-export type { MemoryRepositoryOptions } from "./memory-repository.ts";
+export type { MemoryRepositoryOptions } from "./repository.ts";
 export type {
   AuthenticateJwtResult,
   AuthenticateSessionResult,
   AuthenticationResult,
   Invitation,
   SessionSummary,
-} from "./answers.ts";
+} from "./operations.ts";
 export type {
   AuthenticateInput,
   AuthenticateJwtInput,
@@ -39,13 +39,13 @@ export type {
 } from "./operations.ts";
 export type { AuthorityOptions } from "./options.ts";
 export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
-export type { StytchRouterOptions } from "./wire/stytch/stytch-router-options.ts";
+export type { StytchRouterOptions } from "./wire/stytch/stytch-router.ts";
 export type { WorkosRouter } from "./wire/workos/workos-router.ts";
-export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-router-options.ts";
-export type { AuthorizationRequest } from "./wire/workos/authorization-request.ts";
+export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-router.ts";
+export type { AuthorizationRequest } from "./wire/workos/authorize.ts";
 export type {
   AuthorizationAnswer,
   AuthorizationRefusal,
   AuthorizationSubject,
-} from "./wire/workos/complete-authorization.ts";
+} from "./wire/workos/authorize.ts";
 export type { CollectionName, Repository, Versioned, WriteOptions } from "./repository.ts";

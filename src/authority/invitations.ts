@@ -1,6 +1,6 @@
-import { formatTime } from "../clock.ts";
 import { randomBytes } from "node:crypto";
 import { ConfigurationError, OrgateError } from "../errors.ts";
+import { formatTime } from "../lib/clock.ts";
 import {
   checkEmailAddress,
   checkId,
@@ -8,12 +8,11 @@ import {
   checkRoles,
   invalidRequest,
 } from "./check-input.ts";
-import type { AuthorityContext } from "./context.ts";
 import type { DirectoryUser } from "./directory.ts";
-import type { Invitation } from "./answers.ts";
-import type { InviteInput } from "./operations.ts";
-import { makeSingleUseToken, nameOfToken } from "./pending.ts";
+import type { Invitation, InviteInput } from "./operations.ts";
+import type { AuthorityContext } from "./options.ts";
 import { hashToken } from "./refresh-token.ts";
+import { makeSingleUseToken, nameOfToken } from "./sign-in.ts";
 
 const WEEK = 7 * 86_400;
 

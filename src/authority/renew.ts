@@ -1,13 +1,13 @@
-import { isOrgateError, StoreUnavailableError } from "../errors.ts";
-import type { Renewal, RenewContext, SealedSession, StaleCredential } from "../stores/session-store.ts";
+import { OrgateError, StoreUnavailableError, isOrgateError } from "../errors.ts";
+import type { RenewContext, Renewal, SealedSession, StaleCredential } from "../store.ts";
 import { issueAccessToken } from "./access-token.ts";
-import { checkOptionalNumber } from "./check-input.ts";
-import type { AuthorityContext } from "./context.ts";
-import { parseRefreshToken } from "./refresh-token.ts";
-import type { ParsedRefreshToken } from "./refresh-token.ts";
+import { checkOptionalId, checkOptionalNumber, checkToken } from "./check-input.ts";
+import type { AuthenticateWithRefreshTokenInput, AuthenticationResult } from "./operations.ts";
+import type { AuthorityContext } from "./options.ts";
+import { type ParsedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
+import { findSealPassword, presentAuthentication } from "./results.ts";
 import { toFullMember, toFullOrganization } from "./subject.ts";
-import { useSession } from "./use-session.ts";
-import type { UsedSession } from "./use-session.ts";
+import { type UsedSession, useSession } from "./use-session.ts";
 
 /** 366 days, as for `sessionDurationMinutes`. */
 const MAX_EXTENSION = 366 * 86_400;
@@ -118,4 +118,28 @@ async function presentRenewal(
 /** Whoever asked has gone: nothing is spent for them. */
 export function assertInTime(signal: AbortSignal): void {
   if (signal.aborted) throw new StoreUnavailableError({ reason: "aborted" });
+}
+
+/**
+ * Exchanges a refresh token for a new pair, with roles as they are now.
+ *
+ * Another organization continues the same session there; one that the user is no member of is refused, and nothing is spent.
+ */
+export async function authenticateWithRefreshToken(
+  context: AuthorityContext,
+  input: AuthenticateWithRefreshTokenInput,
+): Promise<AuthenticationResult> {
+  const presented = parseRefreshToken(checkToken("refreshToken", input.refreshToken));
+  const organizationId = checkOptionalId("organizationId", input.organizationId);
+  findSealPassword(input);
+  if (presented === undefined) throw new OrgateError("invalid_token");
+  const used = await useSession(context, presented.sessionId, {
+    refreshToken: presented,
+    rotate: true,
+    organizationId,
+    withoutMembership: organizationId === undefined ? "end" : "refuse",
+  });
+  const { record, subject, refreshToken } = used;
+  if (refreshToken === undefined) throw new OrgateError("invalid_token");
+  return presentAuthentication(context, { record, subject, refreshToken }, input);
 }

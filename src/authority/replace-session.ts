@@ -1,26 +1,29 @@
-import { formatTime } from "../clock.ts";
 import { OrgateError } from "../errors.ts";
+import { formatTime } from "../lib/clock.ts";
 import type { AuthenticationFactor } from "../model.ts";
+import { openSessionToken } from "./access-token.ts";
+import type { TokenCheck } from "./authenticate-jwt.ts";
 import { checkFactors, checkId, checkOptionalId, checkToken, invalidRequest } from "./check-input.ts";
-import type { AuthorityContext } from "./context.ts";
-import type { AuthenticationResult } from "./answers.ts";
 import type {
+  AuthenticationResult,
   ExchangeInput,
   RequestOrigin,
   SealRequest,
   SessionReference,
   StepUpInput,
 } from "./operations.ts";
-import { presentRefreshToken } from "./present-token.ts";
-import { parseRefreshToken } from "./refresh-token.ts";
-import type { ParsedRefreshToken } from "./refresh-token.ts";
+import type { AuthorityContext } from "./options.ts";
+import { type ParsedRefreshToken, parseRefreshToken, presentRefreshToken } from "./refresh-token.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
-import { recordOrigin } from "./session-record.ts";
-import type { SessionRecord } from "./session-record.ts";
-import { openSessionToken } from "./session-token.ts";
-import { openSession, readLiveSession, removeSession, sessionEnded } from "./sessions.ts";
+import {
+  type SessionRecord,
+  openSession,
+  readLiveSession,
+  recordOrigin,
+  removeSession,
+  sessionEnded,
+} from "./sessions.ts";
 import { loadSubject } from "./subject.ts";
-import type { TokenCheck } from "./token-check.ts";
 import { endStolenSession } from "./use-session.ts";
 
 /** A session, named by somebody who may. */

@@ -1,15 +1,12 @@
-import { createSealer } from "../pipeline/unseal-session.ts";
-import type { SealedSession } from "../stores/session-store.ts";
 import { ConfigurationError } from "../errors.ts";
-import { issueAccessToken } from "./access-token.ts";
-import type { AuthorityContext } from "./context.ts";
-import type { AuthenticationResult } from "./answers.ts";
-import type { SealRequest } from "./operations.ts";
-import { toMemberSession } from "./session-record.ts";
-import type { SessionRecord } from "./session-record.ts";
-import { memberIdOf, toFullMember, toFullOrganization } from "./subject.ts";
-import type { Subject } from "./subject.ts";
+import { createSealer } from "../lib/seal.ts";
 import type { MemberSession } from "../model.ts";
+import type { SealedSession } from "../store.ts";
+import { issueAccessToken } from "./access-token.ts";
+import type { AuthenticationResult, SealRequest } from "./operations.ts";
+import type { AuthorityContext } from "./options.ts";
+import { type SessionRecord, toMemberSession } from "./sessions.ts";
+import { type Subject, memberIdOf, toFullMember, toFullOrganization } from "./subject.ts";
 
 /** WorkOS's SDKs number their one password so; their cookies and ours open alike. */
 const SEAL_ID = 1;

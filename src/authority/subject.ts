@@ -1,6 +1,10 @@
 import type { Member, Organization } from "../model.ts";
-import type { DependableDirectory } from "./dependable.ts";
-import type { DirectoryMembership, DirectoryOrganization, DirectoryUser } from "./directory.ts";
+import type {
+  DependableDirectory,
+  DirectoryMembership,
+  DirectoryOrganization,
+  DirectoryUser,
+} from "./directory.ts";
 
 /** A user, and their place in one organization, as the directory knows them now. */
 export interface Subject {

@@ -1,13 +1,9 @@
 import { OrgateError } from "../errors.ts";
 import { assertTokenFits } from "./access-token.ts";
-import type { AuthorityContext } from "./context.ts";
-import { presentRefreshToken } from "./present-token.ts";
-import type { Presentation } from "./present-token.ts";
-import type { ParsedRefreshToken } from "./refresh-token.ts";
-import type { SessionRecord } from "./session-record.ts";
-import { changeSession, removeSession, sessionEnded } from "./sessions.ts";
-import { loadSubject, memberIdOf } from "./subject.ts";
-import type { Subject, SubjectProblem } from "./subject.ts";
+import type { AuthorityContext } from "./options.ts";
+import { type ParsedRefreshToken, type Presentation, presentRefreshToken } from "./refresh-token.ts";
+import { type SessionRecord, changeSession, removeSession, sessionEnded } from "./sessions.ts";
+import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./subject.ts";
 
 /** How a session is used. */
 export interface SessionUse {

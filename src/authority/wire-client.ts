@@ -1,3 +1,7 @@
+import type { Algorithm } from "../store.ts";
+import type { SessionRecord } from "./sessions.ts";
+import type { Subject } from "./subject.ts";
+
 /** A client of a wire protocol, as the credentials that it was given remember it. */
 export interface WireClient {
   readonly id: string;
@@ -25,4 +29,23 @@ export function isWireClient(value: unknown): value is WireClient {
     typeof Reflect.get(value, "id") === "string" &&
     typeof Reflect.get(value, "isPublic") === "boolean"
   );
+}
+
+/** What a wire protocol decides of a session that it opens or uses. */
+export type Amendable = Pick<SessionRecord, "customClaims" | "expiresAt">;
+
+/** What a wire protocol makes of the authority's operations. */
+export interface WireDialect {
+  /** Whom the operation is for. What it opens is bound to them, and what is bound to others is refused. */
+  readonly client?: WireClient;
+  /** What its access tokens are signed with. */
+  readonly algorithm: Algorithm;
+  /** The claims of its access tokens, made of the authority's own. */
+  claims(
+    native: Readonly<Record<string, unknown>>,
+    record: SessionRecord,
+    subject: Subject,
+  ): Record<string, unknown>;
+  /** Changes a session on its way into the repository; answers with the same members where nothing is to change. */
+  readonly amend?: (session: Amendable) => Amendable;
 }

@@ -1,3 +1,14 @@
+import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
+import {
+  type PolicyDefinition,
+  type ResourceActions,
+  type StytchPolicyDocument,
+  createPolicyProblems,
+  membersOf,
+  readObjectForm,
+  readStytchForm,
+} from "./policy-forms.ts";
+
 /** Resources and their actions, as a type: `{ documents: "read" | "write" }`. */
 export type PolicyShape = Readonly<Record<string, string>>;
 
@@ -38,3 +49,254 @@ export type ResourceOf<Shape extends PolicyShape> = keyof Shape & string;
 
 /** Actions that a policy's type lists for a resource. */
 export type ActionOf<Shape extends PolicyShape, Resource extends ResourceOf<Shape>> = Shape[Resource];
+
+const NOT_AN_OBJECT: ConfigurationProblem = {
+  code: "option_invalid",
+  option: "policy",
+  message: "must be a plain object.",
+  suggestion: "Write { resources: { ... }, roles: { ... } }.",
+};
+
+/**
+ * Compiles a policy in Stytch's JSON form.
+ *
+ * Names are compared as exact strings. `"*"` is a wildcard only as a whole action: it grants any action of that
+ * resource, and asking for the action `"*"` is granted by it alone. Permissions of a role id that occurs twice
+ * add up. `resources` never decides.
+ *
+ * @throws ConfigurationError naming everything that is malformed.
+ */
+export function definePolicy(document: StytchPolicyDocument): Policy;
+/**
+ * Compiles a policy whose resources, actions and roles are written in code.
+ *
+ * The types are inferred: a guard that asks for a resource or action that is not declared does not compile.
+ * `"*"` in place of a role's list of actions grants every action of that resource, whatever it is called.
+ *
+ * @example
+ * ```ts
+ * const policy = definePolicy({
+ *   resources: { documents: ["read", "write"], billing: ["manage"] },
+ *   roles: { viewer: { documents: ["read"] }, admin: { documents: "*", billing: ["manage"] } },
+ * });
+ * ```
+ * @throws ConfigurationError naming every mistake, and the resource or action that was probably meant.
+ */
+export function definePolicy<const Resources extends ResourceActions>(
+  definition: PolicyDefinition<Resources>,
+): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }>;
+export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<ResourceActions>): Policy {
+  const members = membersOf(source);
+  if (members === undefined) throw new ConfigurationError([NOT_AN_OBJECT]);
+  const problems = createPolicyProblems();
+  const read = Array.isArray(members.get("roles")) ? readStytchForm : readObjectForm;
+  const statements = read(members, problems);
+  problems.throwIfAny();
+  return compilePolicy(statements);
+}
+
+/** Stands for every action; only ever as a whole action, never as a resource or as a part of a name. */
+export const EVERY_ACTION = "*";
+
+/** What a role may do with one resource. */
+export interface Permission {
+  readonly resource: string;
+  /** May hold {@link EVERY_ACTION}. */
+  readonly actions: Iterable<string>;
+}
+
+/** What every form of a policy is read into. */
+export interface PolicyStatements {
+  /** By role, in the policy's order. */
+  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
+  /** Resources and their actions; `undefined`: the policy does not list them. */
+  readonly declared: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+}
+
+type RoleSet = ReadonlySet<string>;
+
+interface ResourceGrants {
+  readonly everyAction: RoleSet;
+  /** Holds the roles of `everyAction` as well, so that one lookup is the whole answer. */
+  readonly byAction: ReadonlyMap<string, RoleSet>;
+}
+
+interface Role {
+  readonly name: string;
+  readonly place: number;
+}
+
+const NOBODY: RoleSet = new Set();
+
+/** Compiles a policy into two `Map` lookups, so that a check costs the same at any size. */
+export function compilePolicy({ permissions, declared }: PolicyStatements): Policy {
+  const grants = compileGrants(permissions);
+  const roles = new Set(permissions.keys());
+  return Object.freeze({
+    roles,
+    declares: (resource: string, action: string) =>
+      declared === undefined ? undefined : (declared.get(resource)?.has(action) ?? false),
+    grantingRoles(resource: string, action: string) {
+      const granted = grants.get(resource);
+      return granted === undefined ? NOBODY : (granted.byAction.get(action) ?? granted.everyAction);
+    },
+    describe: () => ({
+      roles: [...roles].map((role) => ({ role, permissions: describeRole(role, grants) })),
+      resources: declared && describeDeclared(declared),
+    }),
+  });
+}
+
+function describeDeclared(
+  declared: ReadonlyMap<string, ReadonlySet<string>>,
+): NonNullable<PolicyDescription["resources"]> {
+  return [...declared].map(([resource, actions]) => ({
+    resource,
+    actions: [...actions].filter((action) => action !== EVERY_ACTION),
+  }));
+}
+
+/** Read off the compiled grants, so that the policy's source need not be kept. */
+function describeRole(role: string, grants: ReadonlyMap<string, ResourceGrants>): ResourceDescription[] {
+  return [...grants].flatMap(([resource, { everyAction, byAction }]) => {
+    const named = [...byAction].filter(([, roles]) => roles.has(role)).map(([action]) => action);
+    const actions = everyAction.has(role) ? [EVERY_ACTION] : named;
+    return actions.length === 0 ? [] : [{ resource, actions }];
+  });
+}
+
+function compileGrants(permissions: PolicyStatements["permissions"]): ReadonlyMap<string, ResourceGrants> {
+  const share = createGrantsSharer();
+  const grants = new Map<string, ResourceGrants>();
+  for (const [resource, holders] of collectHolders(permissions)) grants.set(resource, share(holders));
+  return grants;
+}
+
+/** The roles that hold each action of one resource. */
+type Holders = Map<string, Role[]>;
+
+function collectHolders(permissions: PolicyStatements["permissions"]): ReadonlyMap<string, Holders> {
+  const resources = new Map<string, Holders>();
+  let place = 0;
+  for (const [name, granted] of permissions) {
+    const role = { name, place };
+    place += 1;
+    for (const { resource, actions } of granted) {
+      const holders = getOrMake(resources, resource, (): Holders => new Map());
+      for (const action of actions) getOrMake(holders, action, (): Role[] => []).push(role);
+    }
+  }
+  return resources;
+}
+
+/**
+ * Large policies repeat a few patterns over many resources: equal sets of roles, and resources with equal
+ * grants, are kept once.
+ */
+function createGrantsSharer(): (holders: Holders) => ResourceGrants {
+  const roleSets = new Map<string, RoleSet>();
+  const resources = new Map<string, ResourceGrants>();
+
+  function shareRoles(roles: readonly Role[]): { readonly key: string; readonly names: RoleSet } {
+    const key = roles.map(({ place }) => place).join();
+    return { key, names: getOrMake(roleSets, key, () => nameInOrder(roles)) };
+  }
+
+  return (holders) => {
+    const wild = holders.get(EVERY_ACTION) ?? [];
+    const actions = [...holders].map(([action, roles]) => ({ action, ...shareRoles([...wild, ...roles]) }));
+    return getOrMake(resources, JSON.stringify(actions.map(({ action, key }) => [action, key])), () => ({
+      everyAction: shareRoles(wild).names,
+      byAction: new Map(actions.map(({ action, names }) => [action, names])),
+    }));
+  };
+}
+
+function nameInOrder(roles: readonly Role[]): RoleSet {
+  return new Set(roles.toSorted((one, other) => one.place - other.place).map(({ name }) => name));
+}
+
+function getOrMake<Value>(known: Map<string, Value>, key: string, make: () => Value): Value {
+  const found = known.get(key);
+  if (found !== undefined) return found;
+  const made = make();
+  known.set(key, made);
+  return made;
+}
+
+type NamesIn<Shape> = Shape extends unknown ? keyof Shape & string : never;
+
+type ActionsIn<Shape, Resource> = Shape extends unknown
+  ? Resource extends keyof Shape
+    ? Shape[Resource] & string
+    : never
+  : never;
+
+/** Every resource and action of several policies. */
+export type MergedShape<Shapes extends readonly PolicyShape[]> = {
+  readonly [Resource in NamesIn<Shapes[number]>]: ActionsIn<Shapes[number], Resource>;
+};
+
+/**
+ * One policy that grants what any of the given ones grants, such as a project's roles and an organization's own.
+ *
+ * The given policies stay as they are, and are asked at each check: merging costs next to nothing, however large
+ * they are. A role that occurs in several holds the permissions of all. Of no policies at all: one that grants nothing.
+ */
+export function mergePolicies<const Shapes extends readonly PolicyShape[]>(
+  ...policies: { readonly [Index in keyof Shapes]: Policy<Shapes[Index]> }
+): Policy<MergedShape<Shapes>>;
+export function mergePolicies(...policies: readonly Policy[]): Policy {
+  return policies.reduce((merged, policy) => mergeTwo(merged, policy), NOTHING);
+}
+
+const NO_ROLES: ReadonlySet<string> = new Set();
+
+const NOTHING: Policy = Object.freeze({
+  roles: NO_ROLES,
+  declares: () => false,
+  grantingRoles: () => NO_ROLES,
+  describe: () => ({ roles: [], resources: [] }),
+});
+
+function mergeTwo(one: Policy, other: Policy): Policy {
+  const unite = createUniter();
+  return Object.freeze({
+    roles: new Set([...one.roles, ...other.roles]),
+    declares(resource: string, action: string) {
+      const [first, second] = [one.declares(resource, action), other.declares(resource, action)];
+      if (first === true || second === true) return true;
+      return first === undefined || second === undefined ? undefined : false;
+    },
+    grantingRoles: (resource: string, action: string) =>
+      unite(one.grantingRoles(resource, action), other.grantingRoles(resource, action)),
+    ...describeBoth(one, other),
+  });
+}
+
+/** Where either cannot be written out, the whole cannot. */
+function describeBoth(one: Policy, other: Policy): Pick<Policy, "describe"> {
+  if (typeof one.describe !== "function" || typeof other.describe !== "function") return {};
+  const [first, second] = [one.describe.bind(one), other.describe.bind(other)];
+  return { describe: () => joinDescriptions(first(), second()) };
+}
+
+/** A role or a resource that both have is written twice: what it says adds up. */
+function joinDescriptions(one: PolicyDescription, other: PolicyDescription): PolicyDescription {
+  const resources = one.resources && other.resources && [...one.resources, ...other.resources];
+  return { roles: [...one.roles, ...other.roles], resources };
+}
+
+/** Policies share their sets of roles, so that there are few pairs to unite, whatever is asked. */
+function createUniter(): (one: ReadonlySet<string>, other: ReadonlySet<string>) => ReadonlySet<string> {
+  const united = new WeakMap<ReadonlySet<string>, WeakMap<ReadonlySet<string>, ReadonlySet<string>>>();
+  return (one, other) => {
+    if (other.size === 0) return one;
+    if (one.size === 0) return other;
+    const partners = united.get(one) ?? new WeakMap<ReadonlySet<string>, ReadonlySet<string>>();
+    united.set(one, partners);
+    const union = partners.get(other) ?? new Set([...one, ...other]);
+    partners.set(other, union);
+    return union;
+  };
+}

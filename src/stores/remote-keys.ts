@@ -1,7 +1,6 @@
-import { suggestName } from "../did-you-mean.ts";
-import { ConfigurationError, StoreUnavailableError } from "../errors.ts";
-import type { ConfigurationProblem } from "../errors.ts";
-import type { JsonWebKeySet, KeySource } from "./token-profile.ts";
+import { ConfigurationError, type ConfigurationProblem, StoreUnavailableError } from "../errors.ts";
+import { suggestName } from "../lib/did-you-mean.ts";
+import type { JsonWebKeySet, KeySource } from "../store.ts";
 
 /** How a remote key set is fetched. */
 export interface RemoteKeysOptions {

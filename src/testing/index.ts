@@ -9,8 +9,8 @@ export type {
   TestRequest,
   TestResponse,
   TestTarget,
-} from "./agent.ts";
+} from "./cookie-jar.ts";
 export type { CookieJar } from "./cookie-jar.ts";
 export { sessionStoreContract } from "./store-contract.ts";
 export type { StoreContractOptions, StoreContractTest } from "./store-contract.ts";
-export type { StoreHarness } from "./store-harness.ts";
+export type { StoreHarness } from "./store-contract.ts";

@@ -1,16 +1,15 @@
-import type { AuthenticationResult } from "../authority/answers.ts";
-import type { AuthenticateInput } from "../authority/operations.ts";
+import type { AuthenticateInput, AuthenticationResult } from "../authority/operations.ts";
 import { isOrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator, MemberSession } from "../model.ts";
-import type { Orgate } from "../orgate-instance.ts";
+import type { Orgate } from "../orgate.ts";
 import {
-  createAgent,
-  createVisitor,
   type RequestFunction,
   type TestAgent,
   type TestRequest,
   type TestTarget,
-} from "./agent.ts";
+  createAgent,
+  createVisitor,
+} from "./cookie-jar.ts";
 import type { TestAuthority } from "./test-authority.ts";
 
 /** What signed-in agents are made of. */

@@ -1,13 +1,12 @@
-import { createAuthority, type Authority } from "../authority/authority.ts";
+import { type Authority, createAuthority } from "../authority/authority.ts";
 import {
-  memoryDirectory,
   type MemoryDirectory,
   type MemoryDirectoryInput,
+  memoryDirectory,
 } from "../authority/memory-directory.ts";
-import { memoryRepository } from "../authority/memory-repository.ts";
 import type { AuthorityOptions } from "../authority/options.ts";
-import type { Clock } from "../clock.ts";
-import { breakable } from "./breakable.ts";
+import { type Repository, memoryRepository } from "../authority/repository.ts";
+import type { Clock } from "../lib/clock.ts";
 
 /** Options of `createTestAuthority()`: the people, and whatever of an authority's own options a test is about. */
 export interface TestAuthorityOptions
@@ -86,6 +85,38 @@ export function createTestAuthority(options: TestAuthorityOptions = {}): TestAut
     async close() {
       await authority.close();
       await repository.close();
+    },
+  };
+}
+
+/** A repository that can be taken away, and given back. */
+export interface BreakableRepository {
+  readonly repository: Repository;
+  readonly takeDown: () => void;
+  readonly bringBack: () => void;
+}
+
+/** Puts a switch before a repository: while it is off every operation fails, as with a database that cannot be reached. */
+export function breakable(inner: Repository): BreakableRepository {
+  let isDown = false;
+  const assertUp = async (): Promise<void> => {
+    if (isDown) throw new Error("the test took the repository down");
+  };
+  return {
+    repository: {
+      read: (...asked) => assertUp().then(() => inner.read(...asked)),
+      insert: (...asked) => assertUp().then(() => inner.insert(...asked)),
+      compareAndSet: (...asked) => assertUp().then(() => inner.compareAndSet(...asked)),
+      consume: (...asked) => assertUp().then(() => inner.consume(...asked)),
+      touchIfExists: (...asked) => assertUp().then(() => inner.touchIfExists(...asked)),
+      find: (...asked) => assertUp().then(() => inner.find(...asked)),
+      close: () => inner.close(),
+    },
+    takeDown() {
+      isDown = true;
+    },
+    bringBack() {
+      isDown = false;
     },
   };
 }

@@ -3,8 +3,8 @@ import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { jest } from "@jest/globals";
 import { createAuthority, memoryDirectory } from "../../src/authority/index.ts";
-import type { Clock } from "../../src/clock.ts";
-import { definePolicy } from "../../src/policy/define-policy.ts";
+import type { Clock } from "../../src/lib/clock.ts";
+import { definePolicy } from "../../src/policy/policy.ts";
 import { generateSigningKey, signToken, type SigningKey } from "../support/tokens.ts";
 
 export const PROJECT_ID = "project-test-11111111-1111-4111-8111-111111111111";

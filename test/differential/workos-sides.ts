@@ -1,8 +1,8 @@
 import { WorkOS } from "@workos-inc/node";
 import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
-import { createSealer } from "../../src/pipeline/unseal-session.ts";
-import type { SealedSession } from "../../src/stores/session-store.ts";
+import type { Orgate } from "../../src/orgate.ts";
+import { createSealer } from "../../src/lib/seal.ts";
+import type { SealedSession } from "../../src/store.ts";
 import { workos } from "../../src/stores/workos/index.ts";
 import { makeApp } from "../support/apps.ts";
 import { API_KEY, CLIENT_ID, type Fields } from "../support/fake-workos-world.ts";

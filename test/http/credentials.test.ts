@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { CredentialOption, OrgateOptions } from "../../src/options/orgate-options.ts";
+import type { CredentialOption, OrgateOptions } from "../../src/options/options.ts";
 import { EXPRESSES } from "../support/apps.ts";
 import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
 import { clears, cookiesSet } from "../support/servers.ts";

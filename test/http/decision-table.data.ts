@@ -1,5 +1,5 @@
 import type { ErrorCode } from "../../src/errors.ts";
-import type { AuthState } from "../../src/auth-state.ts";
+import type { AuthState } from "../../src/model.ts";
 
 /** What is presented. */
 export type Presented = "none" | "bearer" | "cookie";

@@ -1,4 +1,4 @@
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Behaviour } from "../support/stores.ts";
 import { TROUBLE } from "../support/stores.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";

@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { putDecisionTable, renderDecisionTable } from "../../scripts/render-decision-table.ts";
-import type { AuthState } from "../../src/auth-state.ts";
+import type { AuthState } from "../../src/model.ts";
 import { ERROR_TABLE } from "../../src/errors.ts";
-import { DENIAL_DETAILS } from "../../src/http/denial-details.ts";
+import { DENIAL_DETAILS } from "../../src/guards/denial.ts";
 import { FRAMEWORKS, makeApp } from "../support/apps.ts";
 import type { FrameworkName } from "../support/apps.ts";
 import { controlTimers, settle } from "../support/budget.ts";

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import type { Request, Response } from "express";
-import type { Coordinator, InvalidationMessage } from "../../src/coordination/coordinator.ts";
-import { inProcessCoordinator } from "../../src/coordination/in-process.ts";
+import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
+import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
 import { OrgateError, StoreUnavailableError } from "../../src/errors.ts";
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
-import type { EstablishOptions } from "../../src/organization/establish.ts";
-import type { Authentication } from "../../src/organization/read-authentication.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import type { EstablishOptions } from "../../src/sign-in/establish.ts";
+import type { Authentication } from "../../src/sign-in/establish.ts";
 import { FRAMEWORKS, makeApp } from "../support/apps.ts";
 import type { TestApp } from "../support/apps.ts";
 import { makeTenancy, SELECTION } from "../support/tenancy.ts";

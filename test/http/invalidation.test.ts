@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Invalidation } from "../../src/coordination/coordinator.ts";
+import type { Invalidation } from "../../src/fleet/coordinator.ts";
 import { isOrgateError } from "../../src/errors.ts";
 import { settle } from "../support/budget.ts";
 import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";

@@ -3,7 +3,7 @@ import type { RequestListener } from "node:http";
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { isOrgateError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
+import type { Orgate } from "../../src/orgate.ts";
 import { FRAMEWORKS, makeApp } from "../support/apps.ts";
 import type { AttachedRequest } from "../support/apps.ts";
 import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";

@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { createHash } from "node:crypto";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import type { CallbackOptions, SignInOptions } from "../../src/organization/hosted-sign-in.ts";
-import type { BeginSignInOptions } from "../../src/stores/begin-sign-in.ts";
-import type { Outcome, SessionStore } from "../../src/stores/session-store.ts";
+import type { CallbackOptions, SignInOptions } from "../../src/sign-in/hosted-sign-in.ts";
+import type { BeginSignInOptions } from "../../src/store.ts";
+import type { Outcome, SessionStore } from "../../src/store.ts";
 import { FRAMEWORKS, makeApp } from "../support/apps.ts";
 import type { FrameworkName, TestApp } from "../support/apps.ts";
 import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";

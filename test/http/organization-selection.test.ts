@@ -3,7 +3,7 @@ import express from "express";
 import helmet from "helmet";
 import { type ConfigurationError, StoreUnavailableError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
-import type { OrganizationSelectionView } from "../../src/organization/selection-page.ts";
+import type { OrganizationSelectionView } from "../../src/sign-in/selection-page.ts";
 import { EXPRESSES, FRAMEWORKS } from "../support/apps.ts";
 import { makeTenancy, SELECTION } from "../support/tenancy.ts";
 import { BROWSER, JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";

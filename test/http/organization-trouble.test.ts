@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { SessionStore } from "../../src/stores/session-store.ts";
+import type { SessionStore } from "../../src/store.ts";
 import { controlTimers, settle } from "../support/budget.ts";
 import type { ControlledTimers } from "../support/budget.ts";
 import { makeTenancy, SELECTION } from "../support/tenancy.ts";

@@ -4,7 +4,7 @@ import express4 from "express4";
 import { describe, expect, it } from "@jest/globals";
 import { serve } from "../support/servers.ts";
 import { bearerOf, makeWorld } from "../support/world.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
+import type { Orgate } from "../../src/orgate.ts";
 
 // Both versions are driven by what they have in common.
 const VERSIONS = { "Express 4": express4 as unknown as typeof express, "Express 5": express } as const;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Coordinator, InvalidationMessage } from "../../src/coordination/coordinator.ts";
-import { inProcessCoordinator } from "../../src/coordination/in-process.ts";
+import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
+import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import { FRAMEWORKS } from "../support/apps.ts";
 import { clears } from "../support/servers.ts";

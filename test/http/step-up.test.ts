@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { inspect } from "node:util";
-import type { Outcome } from "../../src/stores/session-store.ts";
+import type { Outcome } from "../../src/store.ts";
 import { FRAMEWORKS, makeApp } from "../support/apps.ts";
 import { makeStepUpTenancy, tellPending, type SeenPending, type StepUpTenancy } from "../support/step-ups.ts";
 import { makeTenancy, SELECTION } from "../support/tenancy.ts";

@@ -4,7 +4,7 @@ import express from "express";
 import { memoryRepository } from "../../src/authority/index.ts";
 import type { WorkosRouter } from "../../src/authority/index.ts";
 import { orgate } from "../../src/orgate.ts";
-import { definePolicy } from "../../src/policy/define-policy.ts";
+import { definePolicy } from "../../src/policy/policy.ts";
 import { serve } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { bodyOf, json, makeWireWorld, PASSWORD, serveRouter, WIRE_POLICY } from "../support/wire-world.ts";

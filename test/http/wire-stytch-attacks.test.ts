@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { importJWK, SignJWT } from "jose";
 import type { StytchRouter } from "../../src/authority/index.ts";
-import type { JsonWebKey } from "../../src/stores/token-profile.ts";
+import type { JsonWebKey } from "../../src/store.ts";
 import { serve } from "../support/servers.ts";
 import type { Received, TestServer } from "../support/servers.ts";
 import { bodyOf, HOSTS, json, makeRsaKey, makeWireWorld, serveRouter } from "../support/wire-world.ts";

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { Authentication } from "../../src/organization/read-authentication.ts";
+import type { Authentication } from "../../src/sign-in/establish.ts";
 import type { StepUpDetails, WorkosStore } from "../../src/stores/workos/index.ts";
-import type { UnfinishedAuthentication } from "../../src/organization/pending-authentication.ts";
+import type { UnfinishedAuthentication } from "../../src/sign-in/pending.ts";
 import { EXPRESSES, type FrameworkName } from "../support/apps.ts";
 import { oauth } from "../support/fake-workos-world.ts";
 import { tellPending } from "../support/step-ups.ts";

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { WorkOS } from "@workos-inc/node";
-import type { SealedSession } from "../../src/stores/session-store.ts";
+import type { SealedSession } from "../../src/store.ts";
 import { EXPRESSES } from "../support/apps.ts";
 import { API_KEY, CLIENT_ID, oauth } from "../support/fake-workos-world.ts";
 import { clears } from "../support/servers.ts";

@@ -1,14 +1,14 @@
 import type { ServerResponse } from "node:http";
-import { authenticateRequest } from "../../src/engine/authenticate-request.ts";
-import { createEngine, type Engine } from "../../src/engine/engine.ts";
+import { authenticateRequest } from "../../src/request/authenticate.ts";
+import { createEngine, type Engine } from "../../src/request/engine.ts";
 import type { OrgateEvent } from "../../src/events.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
-import { resolveOptions } from "../../src/options/resolve-options.ts";
-import type { RequestRecord } from "../../src/pipeline/attach.ts";
-import { createSealer } from "../../src/pipeline/unseal-session.ts";
-import { definePolicy } from "../../src/policy/define-policy.ts";
-import type { SealedSession, SessionStore } from "../../src/stores/session-store.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import { resolveOptions } from "../../src/options/options.ts";
+import type { RequestRecord } from "../../src/request/request-auth.ts";
+import { createSealer } from "../../src/lib/seal.ts";
+import { definePolicy } from "../../src/policy/policy.ts";
+import type { SealedSession, SessionStore } from "../../src/store.ts";
 import { makeExchange, type Answer, type RequestInit } from "./exchange.ts";
 import { makeFakeStore, NOW, type FakeStore } from "./fake-store.ts";
 

@@ -5,8 +5,8 @@ import type {
   SealedSession,
   SessionStore,
   StaleCredential,
-} from "../../src/stores/session-store.ts";
-import type { VerifiedClaims } from "../../src/stores/token-profile.ts";
+} from "../../src/store.ts";
+import type { VerifiedClaims } from "../../src/store.ts";
 import { generateSigningKey, publicJwks, signToken, staticKeys } from "./tokens.ts";
 
 /** A second after which nothing has a fraction. */

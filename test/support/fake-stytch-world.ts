@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Clock } from "../../src/clock.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 import { generateSigningKey, signToken, type SigningKey } from "./tokens.ts";
 
 export const PROJECT_ID = "project-test-00000000-0000-4000-8000-000000000000";

@@ -1,5 +1,5 @@
 import { createHash, randomBytes } from "node:crypto";
-import type { Clock } from "../../src/clock.ts";
+import type { Clock } from "../../src/lib/clock.ts";
 import { generateSigningKey, signToken, type SigningKey } from "./tokens.ts";
 
 export const CLIENT_ID = "client_test";

@@ -1,7 +1,7 @@
 import { afterEach } from "@jest/globals";
 import type { Middleware } from "../../src/guards/guard.ts";
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import type { Orgate } from "../../src/orgate.ts";
 import { makeApp } from "./apps.ts";
 import type { FrameworkName, Route, TestApp } from "./apps.ts";
 import { serve } from "./servers.ts";

@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import type { OrgateEvent } from "../../src/events.ts";
-import { createKeySet } from "../../src/pipeline/key-set.ts";
-import type { KeySet } from "../../src/pipeline/key-set.ts";
-import type { JsonWebKeySet, KeySource } from "../../src/stores/token-profile.ts";
+import { createKeySet } from "../../src/tokens/key-set.ts";
+import type { KeySet } from "../../src/tokens/key-set.ts";
+import type { JsonWebKeySet, KeySource } from "../../src/store.ts";
 
 /** A source of keys that is told what to do, and counts how often it was asked. */
 export interface FakeKeySource extends KeySource {

@@ -1,8 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { inspect } from "node:util";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
-import type { Outcome, PendingAuthentication } from "../../src/stores/session-store.ts";
+import type { Orgate } from "../../src/orgate.ts";
+import type { Outcome, PendingAuthentication } from "../../src/store.ts";
 import type { Handler, Route } from "./apps.ts";
 import { makeTenancy, type Tenancy, type TenancyOptions } from "./tenancy.ts";
 import type { World } from "./world.ts";

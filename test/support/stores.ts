@@ -1,7 +1,7 @@
 import { once } from "node:events";
 import type { Authority } from "../../src/authority/index.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import type { Renewal, RenewContext, SessionStore, StaleCredential } from "../../src/stores/session-store.ts";
+import type { Renewal, RenewContext, SessionStore, StaleCredential } from "../../src/store.ts";
 
 /** What a store does when it is asked; `ask` puts the question to the real authority. */
 export type Behaviour = (

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../../src/events.ts";
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
 import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
+import type { Orgate } from "../../src/orgate.ts";
 import { fromStytch, type StytchOptions } from "../../src/stores/stytch/index.ts";
 import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import type { Answer, FakeSession } from "./fake-stytch-world.ts";

@@ -1,9 +1,9 @@
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
-import type { EstablishOptions } from "../../src/organization/establish.ts";
-import type { OrganizationSelectionOptions } from "../../src/organization/organization-selection.ts";
-import type { SignOutOptions } from "../../src/organization/sign-out.ts";
-import type { SessionStore } from "../../src/stores/session-store.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import type { Orgate } from "../../src/orgate.ts";
+import type { EstablishOptions } from "../../src/sign-in/establish.ts";
+import type { OrganizationSelectionOptions } from "../../src/sign-in/selection.ts";
+import type { SignOutOptions } from "../../src/sign-in/sign-out.ts";
+import type { SessionStore } from "../../src/store.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import { makeApp } from "./apps.ts";
 import type { FrameworkName, Route, TestApp } from "./apps.ts";

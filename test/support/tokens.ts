@@ -1,6 +1,6 @@
 import { constants, generateKeyPairSync, randomBytes, sign } from "node:crypto";
 import type { KeyObject } from "node:crypto";
-import type { Algorithm, JsonWebKey, JsonWebKeySet, KeySource } from "../../src/stores/token-profile.ts";
+import type { Algorithm, JsonWebKey, JsonWebKeySet, KeySource } from "../../src/store.ts";
 
 /** A key pair that signs tokens in tests, and the algorithm it signs with. */
 export interface SigningKey {

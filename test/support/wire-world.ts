@@ -7,9 +7,9 @@ import { createAuthority, memoryDirectory, memoryRepository } from "../../src/au
 import type { Authority, AuthorityOptions, Directory, MemoryDirectory } from "../../src/authority/index.ts";
 import type { WireMiddleware } from "../../src/authority/wire/router.ts";
 import type { OrgateEvent } from "../../src/events.ts";
-import { definePolicy } from "../../src/policy/define-policy.ts";
-import { breakable } from "../../src/testing/breakable.ts";
-import type { JsonWebKey } from "../../src/stores/token-profile.ts";
+import { definePolicy } from "../../src/policy/policy.ts";
+import { breakable } from "../../src/testing/test-authority.ts";
+import type { JsonWebKey } from "../../src/store.ts";
 import { serve } from "./servers.ts";
 import type { TestServer } from "./servers.ts";
 

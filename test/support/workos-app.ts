@@ -1,10 +1,10 @@
 import type { OrgateEvent } from "../../src/events.ts";
 import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
-import type { SealedSession } from "../../src/stores/session-store.ts";
+import type { Orgate } from "../../src/orgate.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import type { SealedSession } from "../../src/store.ts";
 import type { WorkosOptions, WorkosStore } from "../../src/stores/workos/index.ts";
-import { createSealer, type Sealer } from "../../src/pipeline/unseal-session.ts";
+import { createSealer, type Sealer } from "../../src/lib/seal.ts";
 import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import { openBrowser, type Visitor } from "./visitor.ts";
 import { makeWorkosHarness, type WorkosHarness } from "./workos-harness.ts";

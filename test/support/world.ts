@@ -8,11 +8,11 @@ import type {
 } from "../../src/authority/index.ts";
 import type { OrgateEvent } from "../../src/events.ts";
 import { orgate } from "../../src/orgate.ts";
-import type { OrgateOptions } from "../../src/options/orgate-options.ts";
-import type { Orgate } from "../../src/orgate-instance.ts";
-import { createSealer } from "../../src/pipeline/unseal-session.ts";
-import { definePolicy } from "../../src/policy/define-policy.ts";
-import type { SealedSession, SessionStore } from "../../src/stores/session-store.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import type { Orgate } from "../../src/orgate.ts";
+import { createSealer } from "../../src/lib/seal.ts";
+import { definePolicy } from "../../src/policy/policy.ts";
+import type { SealedSession, SessionStore } from "../../src/store.ts";
 import { controlStore } from "./stores.ts";
 import type { ControlledStore } from "./stores.ts";
 import { generateSigningKey, signToken } from "./tokens.ts";

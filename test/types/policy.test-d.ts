@@ -1,5 +1,5 @@
-import { definePolicy } from "../../src/policy/define-policy.ts";
-import { mergePolicies } from "../../src/policy/merge-policies.ts";
+import { definePolicy } from "../../src/policy/policy.ts";
+import { mergePolicies } from "../../src/policy/policy.ts";
 import type { ActionOf, Policy, PolicyShape, ResourceOf } from "../../src/policy/policy.ts";
 
 // Nothing here runs: the assertion is that it compiles.

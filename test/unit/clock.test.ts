@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import * as fc from "fast-check";
-import { formatTime, systemClock } from "../../src/clock.ts";
+import { formatTime, systemClock } from "../../src/lib/clock.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_261_121);
 

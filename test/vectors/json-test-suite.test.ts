@@ -1,10 +1,10 @@
 import { isUtf8 } from "node:buffer";
 import { expect, it } from "@jest/globals";
-import { systemClock } from "../../src/clock.ts";
+import { systemClock } from "../../src/lib/clock.ts";
 import { createEventSink } from "../../src/events.ts";
-import { createKeySet } from "../../src/pipeline/key-set.ts";
-import { parseStrictJson } from "../../src/pipeline/strict-json.ts";
-import { createTokenVerifier } from "../../src/pipeline/verify-token.ts";
+import { createKeySet } from "../../src/tokens/key-set.ts";
+import { parseStrictJson } from "../../src/lib/strict-json.ts";
+import { createTokenVerifier } from "../../src/tokens/verify-token.ts";
 import { generateSigningKey, publicJwks, signCompact, staticKeys } from "../support/tokens.ts";
 import { describeWith, listVectors, readVector } from "./read-vectors.ts";
 

@@ -1,9 +1,9 @@
 import { expect, it } from "@jest/globals";
 import { createEventSink } from "../../src/events.ts";
-import { createKeySet } from "../../src/pipeline/key-set.ts";
-import { parseHeader } from "../../src/pipeline/parse-token.ts";
-import { isSignedBy } from "../../src/pipeline/verify-token.ts";
-import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../../src/stores/token-profile.ts";
+import { createKeySet } from "../../src/tokens/key-set.ts";
+import { parseHeader } from "../../src/tokens/verify-token.ts";
+import { isSignedBy } from "../../src/tokens/verify-token.ts";
+import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../../src/store.ts";
 import { staticKeys } from "../support/tokens.ts";
 import { describeWith, readVector } from "./read-vectors.ts";
 

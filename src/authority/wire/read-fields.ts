@@ -1,8 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../../errors.ts";
-import { readForm, readRawBody } from "../../http/read-body.ts";
-import { parseStrictJson } from "../../pipeline/strict-json.ts";
+import { readForm, readRawBody } from "../../lib/read-body.ts";
+import { parseStrictJson } from "../../lib/strict-json.ts";
 import { invalidRequest } from "../check-input.ts";
+import type { WireAnswer } from "./router.ts";
 
 /** The members of a body or of a query, by name. Nothing is known of their values. */
 export type Fields = ReadonlyMap<string, unknown>;
@@ -73,4 +74,23 @@ function readJson(text: string): Fields {
     throw invalidRequest("The request body must be one JSON object without duplicate keys.");
   }
   return new Map(Object.entries(value));
+}
+
+const BRAND = Symbol.for("orgate.wire-refusal");
+
+/** A refusal in a protocol's own words, thrown to end the operation. */
+export class WireRefusal extends Error {
+  override readonly name: string = "WireRefusal";
+  readonly answer: WireAnswer;
+
+  constructor(answer: WireAnswer) {
+    super(`Refused with status ${answer.status}`);
+    this.answer = answer;
+    Object.defineProperty(this, BRAND, { value: true });
+  }
+}
+
+/** Whether a thrown value is a refusal of a protocol. */
+export function isWireRefusal(value: unknown): value is WireRefusal {
+  return typeof value === "object" && value !== null && Reflect.get(value, BRAND) === true;
 }

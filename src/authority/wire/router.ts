@@ -1,8 +1,7 @@
+import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrgateError } from "../../errors.ts";
-import { readFields } from "./read-fields.ts";
-import type { Fields } from "./read-fields.ts";
-import { matchPath, splitPath, splitTarget } from "./paths.ts";
+import { type Fields, readFields } from "./read-fields.ts";
 
 /** One request, as a route sees it. */
 export interface WireCall {
@@ -120,4 +119,79 @@ function send(
   response.setHeader("Content-Type", "application/json; charset=utf-8");
   response.setHeader("X-Content-Type-Options", "nosniff");
   response.end(JSON.stringify(body));
+}
+
+/** Where a request goes: its path in segments, still encoded, and its query. */
+export interface Target {
+  readonly path: readonly string[];
+  readonly query: URLSearchParams;
+}
+
+/** Takes a request target apart. A target in absolute form has a path that no route has. */
+export function splitTarget(target: string): Target {
+  const at = target.indexOf("?");
+  const path = at < 0 ? target : target.slice(0, at);
+  return { path: splitPath(path), query: new URLSearchParams(at < 0 ? "" : target.slice(at + 1)) };
+}
+
+/** The segments of a path. */
+export function splitPath(path: string): readonly string[] {
+  return path.split("/");
+}
+
+/** The variable segments, decoded; `undefined`: the path is another one. Compared exactly, case and slashes included. */
+export function matchPath(pattern: readonly string[], path: readonly string[]): string[] | undefined {
+  if (pattern.length !== path.length) return undefined;
+  const variables: string[] = [];
+  for (const [index, expected] of pattern.entries()) {
+    const given = path[index] ?? "";
+    if (expected === ":") {
+      const decoded = decode(given);
+      if (decoded === undefined) return undefined;
+      variables.push(decoded);
+    } else if (expected !== given) return undefined;
+  }
+  return variables;
+}
+
+function decode(segment: string): string | undefined {
+  try {
+    const decoded = decodeURIComponent(segment);
+    return decoded === "" ? undefined : decoded;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether two secrets are the same; takes as long for one that differs in the first character as in the last. */
+export function isSameSecret(given: string, expected: string): boolean {
+  return timingSafeEqual(digest(given), digest(expected));
+}
+
+/** The credentials of `Authorization: Basic` (RFC 7617); `undefined`: there are none, or more than one header has some. */
+export function readBasic(request: IncomingMessage): { user: string; password: string } | undefined {
+  const encoded = readScheme(request, "basic");
+  if (encoded === undefined || !/^[\w+/-]+={0,2}$/.test(encoded)) return undefined;
+  const text = Buffer.from(encoded, "base64").toString("utf8");
+  const at = text.indexOf(":");
+  return at < 0 ? undefined : { user: text.slice(0, at), password: text.slice(at + 1) };
+}
+
+/** The token of `Authorization: Bearer` (RFC 6750 section 2.1). */
+export function readBearer(request: IncomingMessage): string | undefined {
+  return readScheme(request, "bearer");
+}
+
+function readScheme({ rawHeaders }: IncomingMessage, scheme: string): string | undefined {
+  const [header, ...others] = rawHeaders.filter(
+    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
+  );
+  if (header === undefined || others.length > 0) return undefined;
+  const at = header.indexOf(" ");
+  if (at < 0 || header.slice(0, at).toLowerCase() !== scheme) return undefined;
+  return header.slice(at + 1).trim();
+}
+
+function digest(secret: string): Buffer {
+  return createHash("sha256").update(secret).digest();
 }

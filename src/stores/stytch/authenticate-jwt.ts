@@ -1,23 +1,24 @@
 import { createHash } from "node:crypto";
 import { OrgateError, StoreUnavailableError } from "../../errors.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject, isText } from "../../lib/predicates.ts";
 import type { MemberSession, Verdict } from "../../model.ts";
-import { decideFreshness, type Freshness } from "../../pipeline/decide-freshness.ts";
-import type { TokenVerifier } from "../../pipeline/verify-token.ts";
 import type { PolicySource } from "../../policy/policy-source.ts";
-import type { JsonObject } from "../json-reply.ts";
-import type { Interpretation } from "../session-store.ts";
-import type { VerifiedClaims } from "../token-profile.ts";
-import { authenticateSession, type SessionQuestion, type SessionVerdict } from "./authenticate-session.ts";
-import { checkTenancy, decideLocally, type StytchAuthorizationCheck } from "./authorization.ts";
-import { checkInput, type CheckedJwtInput, type StytchAuthenticateJwtInput } from "./jwt-input.ts";
-import { DENIED, ENDED, NOT_OURS, OTHER_TENANT } from "./error-types.ts";
-import { interpretClaims } from "./interpret-claims.ts";
+import { decideVerdict } from "../../policy/verdict.ts";
+import type { Interpretation, VerifiedClaims } from "../../store.ts";
+import { type Freshness, decideFreshness } from "../../tokens/freshness.ts";
+import type { TokenVerifier } from "../../tokens/verify-token.ts";
+import { identityOf, interpretClaims, peekIdentity } from "./claims.ts";
+import { DENIED, ENDED, NOT_OURS, OTHER_TENANT, type StytchClient, trouble } from "./client.ts";
 import type { StytchMember } from "./member.ts";
+import type { StytchSettings } from "./options.ts";
 import type { StytchOrganization } from "./organization.ts";
-import { identityOf, peekIdentity } from "./peek-claims.ts";
-import type { SessionAnswer } from "./read-answer.ts";
-import type { StytchClient } from "./stytch-client.ts";
-import { trouble } from "./trouble.ts";
+import {
+  type SessionAnswer,
+  type SessionQuestion,
+  type SessionVerdict,
+  authenticateSession,
+} from "./sessions.ts";
 
 /** Whose session a JWT is of. */
 export interface StytchAuthenticateJwtResult {
@@ -171,4 +172,104 @@ async function readVerdict(
   if (!verdict.authorized) throw new OrgateError("permission_denied");
   const { grantingRoles } = verdict;
   return { ...check, authorized: true, grantingRoles, via: "role", source: "store" };
+}
+
+/** What `authenticateJwt` is asked. */
+export interface StytchAuthenticateJwtInput {
+  readonly sessionJwt: string;
+  /** A JWT of this age in seconds, or older, is asked about; `0`: always. @defaultValue only an expired one is */
+  readonly maxTokenAgeSeconds?: number;
+  /** Where Stytch is asked: the session lasts so long from then, from 5 to 527,040. @defaultValue it is not extended */
+  readonly sessionDurationMinutes?: number;
+  /** Where Stytch is asked: claims to add to the session; `null` deletes one. @defaultValue the store's option */
+  readonly sessionCustomClaims?: Readonly<Record<string, unknown>>;
+  readonly authorizationCheck?: StytchAuthorizationCheck;
+  readonly signal?: AbortSignal;
+}
+
+/** The input of `authenticateJwt`, checked. */
+export interface CheckedJwtInput {
+  readonly sessionJwt: string;
+  readonly maxAge: number | undefined;
+  readonly changes: SessionQuestion["changes"];
+  readonly check: StytchAuthorizationCheck | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/**
+ * Checks what `authenticateJwt` was given: a number that is none would switch the check of the age off.
+ *
+ * @throws OrgateError `invalid_request` that names the field, and quotes nothing.
+ */
+export function checkInput(settings: StytchSettings, input: StytchAuthenticateJwtInput): CheckedJwtInput {
+  if (!isObject(input)) throw invalid("Pass an object with a sessionJwt.");
+  const { sessionJwt, sessionDurationMinutes: minutes, maxTokenAgeSeconds: maxAge, signal } = input;
+  if (!isText(sessionJwt)) throw invalid("sessionJwt must be a string that is not empty.");
+  const claims = input.sessionCustomClaims ?? settings.sessionCustomClaims;
+  if (claims !== undefined && !isObject(claims)) throw invalid("sessionCustomClaims must be an object.");
+  if (maxAge !== undefined && !(Number.isFinite(maxAge) && maxAge >= 0)) {
+    throw invalid("maxTokenAgeSeconds must be a finite number from 0.");
+  }
+  if (minutes !== undefined && !(Number.isInteger(minutes) && minutes >= 5 && minutes <= 527_040)) {
+    throw invalid("sessionDurationMinutes must be a whole number from 5 to 527040.");
+  }
+  return {
+    sessionJwt,
+    maxAge,
+    changes: {
+      ...(minutes !== undefined && { session_duration_minutes: minutes }),
+      ...(claims !== undefined && { session_custom_claims: claims }),
+    },
+    check: checkAuthorization(input.authorizationCheck),
+    signal,
+  };
+}
+
+function checkAuthorization(check: unknown): StytchAuthorizationCheck | undefined {
+  if (check === undefined) return undefined;
+  const { organizationId, resource, action } = isObject(check) ? check : {};
+  if (!isText(organizationId) || !isText(resource) || !isText(action)) {
+    throw invalid("authorizationCheck must have an organizationId, a resource and an action.");
+  }
+  return { organizationId, resource, action };
+}
+
+function invalid(message: string): OrgateError {
+  return new OrgateError("invalid_request", { message });
+}
+
+/** What a session is to be allowed to do. */
+export interface StytchAuthorizationCheck {
+  /** The id of the organization whose resource it is; a slug or an external id is never the same. */
+  readonly organizationId: string;
+  readonly resource: string;
+  readonly action: string;
+}
+
+/** Refuses a check about another organization's resource. */
+export function checkTenancy(check: StytchAuthorizationCheck, organizationId: string | undefined): void {
+  if (check.organizationId !== organizationId) throw new OrgateError("organization_mismatch");
+}
+
+/**
+ * Decides a check by the project's policy.
+ *
+ * @throws OrgateError `permission_denied`; StoreUnavailableError where there is no policy to decide by.
+ */
+export async function decideLocally(
+  policies: PolicySource,
+  check: StytchAuthorizationCheck,
+  session: { readonly roles: readonly string[]; readonly source: Verdict["source"] },
+): Promise<Verdict> {
+  const lookup = await policies.get(check.organizationId);
+  if (lookup.status !== "found") {
+    const retryAfter = lookup.status === "unavailable" ? lookup.retryAfter : undefined;
+    throw new StoreUnavailableError({
+      reason: "policy_unavailable",
+      ...(retryAfter !== undefined && { retryAfter }),
+    });
+  }
+  const verdict = decideVerdict({ ...check, ...session, policy: lookup.policy });
+  if (!verdict.authorized) throw new OrgateError("permission_denied");
+  return verdict;
 }

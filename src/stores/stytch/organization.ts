@@ -1,7 +1,7 @@
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isText } from "../../lib/predicates.ts";
 import type { Organization } from "../../model.ts";
-import type { JsonObject } from "../json-reply.ts";
-import { isText } from "../shape.ts";
-import { data, listOf, objectOf, readFields, text, type ReadFields } from "./read-fields.ts";
+import { type ReadFields, data, listOf, objectOf, readFields, text } from "./read-fields.ts";
 
 /** An SSO connection that is in use. */
 export interface ActiveSsoConnection {

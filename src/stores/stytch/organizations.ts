@@ -1,22 +1,26 @@
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject } from "../../lib/predicates.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
-import type { TokenVerifier } from "../../pipeline/verify-token.ts";
-import type { JsonObject } from "../json-reply.ts";
 import type {
   OrganizationsContext,
   PendingAuthentication,
   SealedSession,
   StaleCredential,
   StoreContext,
-} from "../session-store.ts";
-import { isObject } from "../shape.ts";
-import { endSession } from "./end-session.ts";
-import { ENDED, NOT_OURS, NOT_PENDING, STEP_UP } from "./error-types.ts";
-import { interpretClaims } from "./interpret-claims.ts";
-import { readChoices, readOutcome, refuse, type StytchOutcome } from "./outcome.ts";
-import { identityOf, peekIdentity } from "./peek-claims.ts";
-import { secretOf } from "./renew-credential.ts";
-import type { StytchClient, StytchReply } from "./stytch-client.ts";
-import { trouble } from "./trouble.ts";
+} from "../../store.ts";
+import type { TokenVerifier } from "../../tokens/verify-token.ts";
+import { identityOf, interpretClaims, peekIdentity } from "./claims.ts";
+import {
+  ENDED,
+  NOT_OURS,
+  NOT_PENDING,
+  STEP_UP,
+  type StytchClient,
+  type StytchReply,
+  trouble,
+} from "./client.ts";
+import { type StytchOutcome, readChoices, readOutcome, refuse } from "./outcome.ts";
+import { endSession, secretOf } from "./sessions.ts";
 
 /** What a switch works with. */
 export interface SwitchDesk {

@@ -1,11 +1,8 @@
-import { createBoundedMap } from "../../pipeline/bounded-map.ts";
-import { definePolicy } from "../../policy/define-policy.ts";
-import { mergePolicies } from "../../policy/merge-policies.ts";
-import type { Policy } from "../../policy/policy.ts";
-import type { StytchPolicyDocument } from "../../policy/stytch-form.ts";
-import { isObject } from "../shape.ts";
-import type { StytchClient } from "./stytch-client.ts";
-import { trouble } from "./trouble.ts";
+import { createBoundedMap } from "../../lib/bounded-map.ts";
+import { isObject } from "../../lib/predicates.ts";
+import type { StytchPolicyDocument } from "../../policy/policy-forms.ts";
+import { type Policy, definePolicy, mergePolicies } from "../../policy/policy.ts";
+import { type StytchClient, trouble } from "./client.ts";
 
 /** Loads the policy in force for an organization; whoever keeps it decides for how long. */
 export type PolicyLoader = (organizationId: string | undefined, signal: AbortSignal) => Promise<Policy>;

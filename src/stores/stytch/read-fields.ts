@@ -1,5 +1,5 @@
-import type { JsonObject } from "../json-reply.ts";
-import { isObject } from "../shape.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject } from "../../lib/predicates.ts";
 
 /** Reads one value; `undefined` for what it is not. */
 export type Reader<Value> = (value: unknown) => Value | undefined;

@@ -1,24 +1,22 @@
-import { createKeySet } from "../../pipeline/key-set.ts";
-import { createTokenVerifier } from "../../pipeline/verify-token.ts";
 import type { EventSink } from "../../events.ts";
 import { createPolicySource } from "../../policy/policy-source.ts";
+import type { Capabilities, SessionStore, StoreContext, TokenProfile } from "../../store.ts";
+import { createKeySet } from "../../tokens/key-set.ts";
+import { createTokenVerifier } from "../../tokens/verify-token.ts";
 import { remoteKeys } from "../remote-keys.ts";
-import type { Capabilities } from "../capabilities.ts";
-import type { SessionStore, StoreContext } from "../session-store.ts";
-import type { TokenProfile } from "../token-profile.ts";
-import { authenticateJwt, type JwtDesk, type StytchAuthenticateJwtResult } from "./authenticate-jwt.ts";
-import { continueDiscovery } from "./continue-discovery.ts";
-import { endPresented, endSession } from "./end-session.ts";
-import type { StytchResponse } from "./from-stytch.ts";
-import { interpretClaims, SESSION_CLAIM } from "./interpret-claims.ts";
-import type { StytchAuthenticateJwtInput } from "./jwt-input.ts";
+import {
+  type JwtDesk,
+  type StytchAuthenticateJwtInput,
+  type StytchAuthenticateJwtResult,
+  authenticateJwt,
+} from "./authenticate-jwt.ts";
+import { SESSION_CLAIM, interpretClaims } from "./claims.ts";
+import { type StytchClient, createStytchClient } from "./client.ts";
+import { type StytchOptions, type StytchSettings, resolveOptions } from "./options.ts";
 import { listOrganizations, selectOrganization, switchOrganization } from "./organizations.ts";
-import type { StytchOutcome } from "./outcome.ts";
-import { createPolicyLoader, type PolicyLoader } from "./project-policy.ts";
-import { renewCredential } from "./renew-credential.ts";
-import { resolveOptions, type StytchSettings } from "./resolve-options.ts";
-import { createStytchClient, type StytchClient } from "./stytch-client.ts";
-import type { StytchOptions } from "./stytch-options.ts";
+import { type StytchOutcome, type StytchResponse, continueDiscovery } from "./outcome.ts";
+import { type PolicyLoader, createPolicyLoader } from "./project-policy.ts";
+import { endPresented, endSession, renewCredential } from "./sessions.ts";
 
 /** Stytch B2B as a session store, and its operations for handlers of your own. */
 export type StytchStore = SessionStore &

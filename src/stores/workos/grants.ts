@@ -1,7 +1,5 @@
-import type { Origin } from "./origin.ts";
-import { refuse, toOutcome, type WorkosOutcome } from "./outcome.ts";
-import { isField, presentGrant } from "./present-grant.ts";
-import type { WorkosContext } from "./workos-context.ts";
+import { type GrantSort, type WorkosOutcome, refuse, toOutcome } from "./outcome.ts";
+import type { WorkosContext } from "./workos.ts";
 
 /** A code that AuthKit sent the browser back with. */
 export interface AuthenticateWithCodeInput extends Origin {
@@ -169,4 +167,65 @@ async function refresh(
     return refuse("session_revoked", "invalid_request");
   }
   return toOutcome(await desk.refresh({ refreshToken, organizationId, mayShare: true, origin }), "refresh");
+}
+
+/** Who asks, and for how long they wait: of every operation that signs somebody in. */
+export interface Origin {
+  /** The browser's address, for WorkOS's own records and its bot detection. */
+  readonly ipAddress?: string;
+  /** The browser's `User-Agent`. */
+  readonly userAgent?: string;
+  /** Gives up once it aborts. */
+  readonly signal?: AbortSignal;
+}
+
+/** What goes over the wire of it. */
+export function clientFields({ ipAddress, userAgent }: Origin): {
+  readonly ip_address: string | undefined;
+  readonly user_agent: string | undefined;
+} {
+  return { ip_address: ipAddress, user_agent: userAgent };
+}
+
+/** A grant's name on the wire, and its fields: those that must be there and those that may. */
+export interface GrantCall {
+  readonly type: string;
+  readonly sort: Exclude<GrantSort, "refresh" | "switch">;
+  readonly required: Readonly<Record<string, unknown>>;
+  readonly optional?: Readonly<Record<string, unknown>>;
+  readonly origin: Origin;
+  readonly linger?: number;
+}
+
+const LONGEST_FIELD = 4096;
+
+/** Presents a grant. Input that is no text is refused without asking. */
+export async function presentGrant(
+  { client, lists }: WorkosContext,
+  { type, sort, required, optional = {}, origin, linger = 0 }: GrantCall,
+): Promise<WorkosOutcome> {
+  const given = Object.entries(optional).filter(([, value]) => value !== undefined);
+  const fields = Object.fromEntries([...Object.entries(required), ...given]);
+  // Forms send what they like: nothing but text is passed on, and nothing is coerced.
+  if (!isFields(fields)) {
+    return refuse(
+      sort === "credential" ? "sign_in_failed" : "invalid_pending_authentication",
+      "invalid_request",
+    );
+  }
+  const { signal } = origin;
+  const grant = { grant_type: type, ...fields, ...clientFields(origin) };
+  const reply = await client.authenticate(grant, { ...(signal !== undefined && { signal }), linger });
+  const outcome = toOutcome(reply, sort);
+  lists.remember(outcome);
+  return outcome;
+}
+
+function isFields(fields: Record<string, unknown>): fields is Record<string, string> {
+  return Object.values(fields).every(isField);
+}
+
+/** Whether a value can be a field of a grant. */
+export function isField(value: unknown): value is string {
+  return typeof value === "string" && value !== "" && value.length <= LONGEST_FIELD;
 }

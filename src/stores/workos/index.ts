@@ -1,5 +1,5 @@
 export { workos } from "./workos.ts";
-export type { Origin } from "./origin.ts";
+export type { Origin } from "./grants.ts";
 export type {
   AuthenticateWithCodeInput,
   AuthenticateWithEmailVerificationInput,
@@ -11,6 +11,6 @@ export type {
   WorkosGrants,
 } from "./grants.ts";
 export type { WorkosOutcome } from "./outcome.ts";
-export type { StepUpDetails } from "./step-up-details.ts";
-export type { WorkosOptions } from "./workos-options.ts";
+export type { StepUpDetails } from "./outcome.ts";
+export type { WorkosOptions } from "./options.ts";
 export type { WorkosStore } from "./workos.ts";

@@ -1,12 +1,18 @@
+import { type JsonObject, isConfidential } from "../../lib/json-client.ts";
+import { isObject, isText, isTextList } from "../../lib/predicates.ts";
 import type { OrganizationChoice } from "../../model.ts";
-import type { JsonObject } from "../json-reply.ts";
-import type { Outcome, PendingAuthentication } from "../session-store.ts";
-import { ENDED, NO_ORGANIZATION, NO_SUCH_CHOICE, NOT_FOUND, NOT_PENDING, STEP_UP } from "./error-codes.ts";
-import { readRedirectUrl } from "./redirect-url.ts";
-import { readStepUpDetails, type StepUpDetails } from "./step-up-details.ts";
-import { isObject, isText } from "../shape.ts";
-import { rejected, trouble } from "./trouble.ts";
-import type { GrantReply } from "./workos-client.ts";
+import type { Outcome, PendingAuthentication, SealedSession } from "../../store.ts";
+import {
+  ENDED,
+  type GrantReply,
+  NOT_FOUND,
+  NOT_PENDING,
+  NO_ORGANIZATION,
+  NO_SUCH_CHOICE,
+  STEP_UP,
+  rejected,
+  trouble,
+} from "./client.ts";
 
 /** How a grant ended, with what its next step needs. */
 export type WorkosOutcome =
@@ -84,4 +90,137 @@ function toStepUp(code: string, body: JsonObject): WorkosOutcome {
     ...(url !== undefined && { url }),
     details: readStepUpDetails(body),
   };
+}
+
+/** What the step after an unfinished authentication needs; which of it is there depends on the reason. */
+export interface StepUpDetails {
+  readonly emailAddress?: string;
+  /** For `email_verification_required`. */
+  readonly emailVerificationId?: string;
+  /** For `mfa_challenge`, where WorkOS has sent the challenge already. */
+  readonly authenticationChallengeId?: string;
+  /** For `mfa_challenge`: the factors that can be challenged. */
+  readonly authenticationFactors?: readonly { readonly id: string; readonly type: string }[];
+  /** For `radar_email_challenge`. */
+  readonly radarChallengeId?: string;
+  /** For `sso_required`: the connections one of which must be used. */
+  readonly connectionIds?: readonly string[];
+  /** For `organization_authentication_methods_required`: the methods that the organization allows. */
+  readonly authenticationMethods?: readonly string[];
+}
+
+/** Reads what a refusal says of the next step. */
+export function readStepUpDetails(body: JsonObject): StepUpDetails {
+  const challengeId = isObject(body["authentication_challenge"])
+    ? body["authentication_challenge"]["id"]
+    : undefined;
+  const details = {
+    emailAddress: textOf(body["email"]),
+    emailVerificationId: textOf(body["email_verification_id"]),
+    authenticationChallengeId: textOf(challengeId),
+    authenticationFactors: readFactors(body["authentication_factors"]),
+    radarChallengeId: textOf(body["radar_challenge_id"]),
+    connectionIds: listOf(body["connection_ids"] ?? body["sso_connection_ids"]),
+    authenticationMethods: readMethods(body["auth_methods"]),
+  };
+  return Object.fromEntries(Object.entries(details).filter(([, value]) => value !== undefined));
+}
+
+function textOf(value: unknown): string | undefined {
+  return isText(value) ? value : undefined;
+}
+
+function listOf(value: unknown): readonly string[] | undefined {
+  return isTextList(value) ? value : undefined;
+}
+
+function readFactors(value: unknown): StepUpDetails["authenticationFactors"] {
+  if (!Array.isArray(value)) return undefined;
+  return value.flatMap((factor: unknown) => {
+    if (!isObject(factor)) return [];
+    const { id, type } = factor;
+    return isText(id) && isText(type) ? [{ id, type }] : [];
+  });
+}
+
+function readMethods(value: unknown): readonly string[] | undefined {
+  if (!isObject(value)) return undefined;
+  return Object.entries(value).flatMap(([method, isAllowed]) => (isAllowed === true ? [method] : []));
+}
+
+/** A session as WorkOS has just handed it out. */
+export interface Authentication extends SealedSession {
+  readonly refreshToken: string;
+  readonly user: { readonly id: string; readonly [field: string]: unknown };
+}
+
+/** WorkOS's fields of a user, and their names in the sealed session: those of its SDKs. */
+const USER_FIELDS: readonly (readonly [wire: string, sealed: string])[] = [
+  ["object", "object"],
+  ["id", "id"],
+  ["email", "email"],
+  ["email_verified", "emailVerified"],
+  ["name", "name"],
+  ["first_name", "firstName"],
+  ["profile_picture_url", "profilePictureUrl"],
+  ["last_name", "lastName"],
+  ["last_sign_in_at", "lastSignInAt"],
+  ["locale", "locale"],
+  ["created_at", "createdAt"],
+  ["updated_at", "updatedAt"],
+  ["external_id", "externalId"],
+];
+
+/** Up to 30 KB of metadata are allowed; a cookie holds less. */
+const MOST_METADATA = 1024;
+
+/**
+ * Reads the answer to a grant, as it is sealed: the fields of WorkOS's SDKs and no others, for whatever else an answer
+ * carries (provider tokens, a seal of somebody else's) would only fill the cookie.
+ *
+ * @returns `undefined` for whatever is not a complete answer.
+ */
+export function readAuthentication(body: JsonObject): Authentication | undefined {
+  const { access_token: accessToken, refresh_token: refreshToken, user } = body;
+  if (!isText(accessToken) || !isText(refreshToken) || !isObject(user) || !isText(user["id"]))
+    return undefined;
+  const { organization_id: organizationId, authentication_method: authenticationMethod, impersonator } = body;
+  return {
+    ...(isText(organizationId) && { organizationId }),
+    user: toSealedUser(user, user["id"]),
+    accessToken,
+    refreshToken,
+    ...(isText(authenticationMethod) && { authenticationMethod }),
+    ...toSealedImpersonator(impersonator),
+  };
+}
+
+function toSealedUser(user: JsonObject, id: string): Authentication["user"] {
+  const fields = USER_FIELDS.filter(([wire]) => isScalar(user[wire]));
+  const { metadata } = user;
+  const isSmall = isObject(metadata) && JSON.stringify(metadata).length <= MOST_METADATA;
+  return {
+    ...Object.fromEntries(fields.map(([wire, sealed]) => [sealed, user[wire]])),
+    id,
+    ...(isSmall && { metadata }),
+  };
+}
+
+function toSealedImpersonator(value: unknown): Pick<SealedSession, "impersonator"> {
+  if (!isObject(value) || !isText(value["email"])) return {};
+  const { email, reason } = value;
+  return { impersonator: { email, ...(isText(reason) && { reason }) } };
+}
+
+function isScalar(value: unknown): boolean {
+  return value === null || typeof value === "string" || typeof value === "boolean";
+}
+
+const LONGEST = 2048;
+
+/** A URL that WorkOS wants the browser to go to; `undefined` for whatever a browser should not be sent to. */
+export function readRedirectUrl(value: unknown): string | undefined {
+  if (typeof value !== "string" || value.length > LONGEST || !URL.canParse(value)) return undefined;
+  const url = new URL(value);
+  return isConfidential(url) ? url.href : undefined;
 }

@@ -1,21 +1,13 @@
-import type { Capabilities } from "../capabilities.ts";
-import type { SessionStore, StaleCredential, StoreContext } from "../session-store.ts";
+import type { Capabilities, SessionStore, StaleCredential, StoreContext, TokenProfile } from "../../store.ts";
 import { remoteKeys } from "../remote-keys.ts";
-import type { TokenProfile } from "../token-profile.ts";
-import { endPresented, endSession } from "./end-session.ts";
-import { createGrants, selectOrganization, type WorkosGrants } from "./grants.ts";
-import { interpretClaims } from "./interpret-claims.ts";
-import { listOrganizations } from "./organizations.ts";
-import { refuse, toOutcome, type WorkosOutcome } from "./outcome.ts";
-import { createPendingLists } from "./pending-lists.ts";
-import { readProfile } from "./read-profile.ts";
-import { openRefreshDesk } from "./refresh-desk.ts";
-import { nameStale, renewCredential } from "./renew-credential.ts";
-import { resolveOptions, type WorkosSettings } from "./resolve-options.ts";
-import { beginSignIn, completeSignIn } from "./sign-in.ts";
-import { createWorkosClient } from "./workos-client.ts";
-import type { WorkosContext } from "./workos-context.ts";
-import type { WorkosOptions } from "./workos-options.ts";
+import { interpretClaims } from "./claims.ts";
+import { type WorkosClient, createWorkosClient } from "./client.ts";
+import { type WorkosGrants, createGrants, selectOrganization } from "./grants.ts";
+import { type WorkosOptions, type WorkosSettings, resolveOptions } from "./options.ts";
+import { type PendingLists, createPendingLists, listOrganizations, readProfile } from "./organizations.ts";
+import { type WorkosOutcome, refuse, toOutcome } from "./outcome.ts";
+import { type RefreshDesk, nameStale, openRefreshDesk, renewCredential } from "./renew.ts";
+import { beginSignIn, completeSignIn, endPresented, endSession } from "./sign-in.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for sign-in forms of your own. */
 export type WorkosStore = SessionStore &
@@ -105,4 +97,11 @@ async function switchOrganization(
   const outcome = toOutcome(reply, "switch");
   if (outcome.status !== "authenticated") return outcome;
   return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
+}
+
+/** What the operations of one store share. */
+export interface WorkosContext {
+  readonly client: WorkosClient;
+  readonly desk: RefreshDesk;
+  readonly lists: PendingLists;
 }

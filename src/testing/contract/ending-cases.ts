@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import type { Invalidation } from "../../coordination/coordinator.ts";
-import type { ContractCase } from "./contract-case.ts";
-import { assertActive, assertEnded, assertUnavailable } from "./contract-subject.ts";
+import type { Invalidation } from "../../fleet/coordinator.ts";
+import { type ContractCase, assertActive, assertEnded, assertUnavailable } from "../store-contract.ts";
 
 /** Promises about the end of sessions, and about what else a store may answer. */
 export const ENDING_CASES: readonly ContractCase[] = [

@@ -1,13 +1,13 @@
 import assert from "node:assert/strict";
-import type { ContractCase } from "./contract-case.ts";
 import {
+  type ContractCase,
+  type ContractSubject,
+  type HeldSession,
   assertActive,
   assertSameIdentity,
   assertUnavailable,
   unlessUnavailable,
-  type ContractSubject,
-  type HeldSession,
-} from "./contract-subject.ts";
+} from "../store-contract.ts";
 
 const AT_ONCE = 20;
 

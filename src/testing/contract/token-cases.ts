@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
-import type { Interpretation } from "../../stores/session-store.ts";
-import type { VerifiedClaims } from "../../stores/token-profile.ts";
-import type { ContractCase } from "./contract-case.ts";
+import type { Interpretation, VerifiedClaims } from "../../store.ts";
+import type { ContractCase } from "../store-contract.ts";
 
 const PRIVATE_PARAMETERS = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
 

@@ -1,6 +1,6 @@
 import { generateSigningKey, signToken } from "../tokens.ts";
 import type { SigningKey } from "../tokens.ts";
-import type { Algorithm } from "../../../src/stores/token-profile.ts";
+import type { Algorithm } from "../../../src/store.ts";
 
 /** Whom the corpus attacks: a good token, and the attacker's own key beside the one that is trusted. */
 export interface Victim {

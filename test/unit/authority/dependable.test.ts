@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { dependOnDirectory, dependOnRepository } from "../../../src/authority/dependable.ts";
+import { dependOnDirectory, dependOnRepository } from "../../../src/authority/directory.ts";
 import { memoryRepository } from "../../../src/authority/index.ts";
 import type { Directory } from "../../../src/authority/index.ts";
 import { OrgateError } from "../../../src/errors.ts";

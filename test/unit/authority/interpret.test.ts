@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { interpretClaims } from "../../../src/authority/interpret.ts";
-import { parseStrictJson } from "../../../src/pipeline/strict-json.ts";
-import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
+import { interpretClaims } from "../../../src/authority/access-token.ts";
+import { parseStrictJson } from "../../../src/lib/strict-json.ts";
+import type { VerifiedClaims } from "../../../src/store.ts";
 import { claimsOf, makeWorld, signInAda, START } from "./set-up.ts";
 
 async function claims(): Promise<Record<string, unknown>> {

@@ -2,7 +2,7 @@ import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { createIssuer } from "../../../src/authority/issuer.ts";
 import type { Issuer } from "../../../src/authority/issuer.ts";
-import type { JsonWebKey } from "../../../src/stores/token-profile.ts";
+import type { JsonWebKey } from "../../../src/store.ts";
 import { START } from "./set-up.ts";
 
 describe("an algorithm that a wire requires", () => {

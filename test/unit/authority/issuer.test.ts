@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { createAuthority } from "../../../src/authority/index.ts";
-import type { JsonWebKey } from "../../../src/stores/token-profile.ts";
+import type { JsonWebKey } from "../../../src/store.ts";
 import { makeDirectory, makeWorld, refusal, refusedWith, signInAda } from "./set-up.ts";
 
 function headerOf(token: string): Record<string, unknown> {

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { presentRefreshToken } from "../../../src/authority/present-token.ts";
-import type { RefreshFamily } from "../../../src/authority/refresh-family.ts";
+import { presentRefreshToken } from "../../../src/authority/refresh-token.ts";
+import type { RefreshFamily } from "../../../src/authority/refresh-token.ts";
 import { mintRefreshToken } from "../../../src/authority/refresh-token.ts";
 import { makeSessionId, parseSessionId } from "../../../src/authority/session-id.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Invalidation } from "../../../src/coordination/coordinator.ts";
-import { createRecentInvalidations } from "../../../src/authority/recent-invalidations.ts";
-import type { Interpretation } from "../../../src/stores/session-store.ts";
+import type { Invalidation } from "../../../src/fleet/coordinator.ts";
+import { createRecentInvalidations } from "../../../src/authority/revoke.ts";
+import type { Interpretation } from "../../../src/store.ts";
 
 const SESSION: Interpretation = {
   memberSession: {

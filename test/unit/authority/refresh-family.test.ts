@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { judgeToken, notePresented, rotateFamily } from "../../../src/authority/refresh-family.ts";
-import type { RefreshFamily, Standing } from "../../../src/authority/refresh-family.ts";
+import { judgeToken, notePresented, rotateFamily } from "../../../src/authority/refresh-token.ts";
+import type { RefreshFamily, Standing } from "../../../src/authority/refresh-token.ts";
 import { makeRandom } from "./set-up.ts";
 
 const FIRST: RefreshFamily = { key: "key", generation: 0, current: "hash 0", predecessors: [] };

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { AuthenticationResult } from "../../../src/authority/index.ts";
 import { isOrgateError } from "../../../src/errors.ts";
-import type { Renewal, SealedSession, StaleCredential } from "../../../src/stores/session-store.ts";
-import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
+import type { Renewal, SealedSession, StaleCredential } from "../../../src/store.ts";
+import type { VerifiedClaims } from "../../../src/store.ts";
 import { claimsOf, context, makeDirectory, makeWorld, refusedWith, signInAda, START } from "./set-up.ts";
 import type { World } from "./set-up.ts";
 

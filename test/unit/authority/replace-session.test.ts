@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import type { AuthenticationResult, ExchangeInput } from "../../../src/authority/index.ts";
-import type { SealedSession } from "../../../src/stores/session-store.ts";
-import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
+import type { SealedSession } from "../../../src/store.ts";
+import type { VerifiedClaims } from "../../../src/store.ts";
 import { claimsOf, context, makeWorld, refusedWith, signInAda, START } from "./set-up.ts";
 import type { World } from "./set-up.ts";
 

@@ -1,7 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import { inspect } from "node:util";
 import { expect, it } from "@jest/globals";
-import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
+import type { VerifiedClaims } from "../../../src/store.ts";
 import { claimsOf, context, makeWorld, refusal, signInAda } from "./set-up.ts";
 
 const COOKIE_PASSWORD = "canary-password-of-more-than-thirty-two-characters";

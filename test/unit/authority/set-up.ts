@@ -5,11 +5,11 @@ import type {
   MemoryDirectory,
   Repository,
 } from "../../../src/authority/index.ts";
-import type { Invalidation } from "../../../src/coordination/coordinator.ts";
+import type { Invalidation } from "../../../src/fleet/coordinator.ts";
 import { isOrgateError } from "../../../src/errors.ts";
 import type { OrgateError } from "../../../src/errors.ts";
 import type { OrgateEvent } from "../../../src/events.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 
 /** A second after which nothing has a fraction, so that expectations can be written down. */
 export const START = 1_800_000_000;

@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { authenticateRequest } from "../../../src/engine/authenticate-request.ts";
+import { authenticateRequest } from "../../../src/request/authenticate.ts";
 import { StoreUnavailableError } from "../../../src/errors.ts";
-import { stateOf, type RequestRecord } from "../../../src/pipeline/attach.ts";
-import type { Renewal } from "../../../src/stores/session-store.ts";
+import { stateOf, type RequestRecord } from "../../../src/request/request-auth.ts";
+import type { Renewal } from "../../../src/store.ts";
 import { makeBench, cookieOf, COOKIE, sealedIn, send, type EngineBench } from "../../support/engine-bench.ts";
 import { makeExchange, makeRequest, type RequestInit } from "../../support/exchange.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";

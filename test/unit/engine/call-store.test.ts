@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { callStore } from "../../../src/engine/call-store.ts";
+import { callStore } from "../../../src/request/call-store.ts";
 import { OrgateError, StoreUnavailableError } from "../../../src/errors.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { describeClient } from "../../../src/engine/client-context.ts";
+import { describeClient } from "../../../src/request/call-store.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 function addressOf(address: unknown): string | undefined {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { credentialKey } from "../../../src/pipeline/verified-cache.ts";
-import type { Renewal } from "../../../src/stores/session-store.ts";
-import { findCookie } from "../../../src/pipeline/find-cookie.ts";
+import { credentialKey } from "../../../src/request/cache.ts";
+import type { Renewal } from "../../../src/store.ts";
+import { findCookie } from "../../../src/lib/cookies.ts";
 import { cookieOf, COOKIE, makeBench, PASSWORD, sealedIn, send } from "../../support/engine-bench.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";
 

@@ -1,17 +1,17 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { authenticateRequest } from "../../../src/engine/authenticate-request.ts";
+import { authenticateRequest } from "../../../src/request/authenticate.ts";
 import {
   authenticateDetached,
   invalidateTarget,
   profileOf,
   sessionOf,
   stateOfRequest,
-} from "../../../src/engine/inspect.ts";
-import type { InvalidationMessage } from "../../../src/coordination/coordinator.ts";
-import { inProcessCoordinator } from "../../../src/coordination/in-process.ts";
+} from "../../../src/request/inspect.ts";
+import type { InvalidationMessage } from "../../../src/fleet/coordinator.ts";
+import { inProcessCoordinator } from "../../../src/fleet/coordinator.ts";
 import { ConfigurationError, isOrgateError, StoreUnavailableError } from "../../../src/errors.ts";
-import { requireAuth } from "../../../src/guards/require-auth.ts";
-import type { Renewal } from "../../../src/stores/session-store.ts";
+import { requireAuth } from "../../../src/guards/requirements.ts";
+import type { Renewal } from "../../../src/store.ts";
 import { cookieOf, COOKIE, makeBench, sealedIn, type EngineBench } from "../../support/engine-bench.ts";
 import { makeExchange, makeRequest } from "../../support/exchange.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";

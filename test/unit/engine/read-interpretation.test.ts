@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { readInterpretation } from "../../../src/engine/read-interpretation.ts";
-import type { Interpretation } from "../../../src/stores/session-store.ts";
+import { readInterpretation } from "../../../src/request/verify-credential.ts";
+import type { Interpretation } from "../../../src/store.ts";
 
 const SESSION = {
   id: "session_1",

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { invalidateTarget } from "../../../src/engine/inspect.ts";
-import { requireAuth } from "../../../src/guards/require-auth.ts";
-import type { OrgateOptions } from "../../../src/options/orgate-options.ts";
+import { invalidateTarget } from "../../../src/request/inspect.ts";
+import { requireAuth } from "../../../src/guards/requirements.ts";
+import type { OrgateOptions } from "../../../src/options/options.ts";
 import { makeBench, send, type EngineBench } from "../../support/engine-bench.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";
 

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { authenticateDetached } from "../../../src/engine/inspect.ts";
-import { requireAuth } from "../../../src/guards/require-auth.ts";
-import { stateOf, type RequestRecord } from "../../../src/pipeline/attach.ts";
-import type { Renewal } from "../../../src/stores/session-store.ts";
+import { authenticateDetached } from "../../../src/request/inspect.ts";
+import { requireAuth } from "../../../src/guards/requirements.ts";
+import { stateOf, type RequestRecord } from "../../../src/request/request-auth.ts";
+import type { Renewal } from "../../../src/store.ts";
 import { cookieOf, makeBench, sealedIn, send, type EngineBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { StoreAnswer } from "../../../src/engine/store-answer.ts";
-import { openUnvouchedDesk, type UnvouchedDesk } from "../../../src/engine/unvouched.ts";
+import type { StoreAnswer } from "../../../src/request/renew.ts";
+import { openUnvouchedDesk, type UnvouchedDesk } from "../../../src/request/unverified-limit.ts";
 
 const REJECTED: StoreAnswer = { status: "rejected", reason: "invalid_session_token" };
 const ENDED: StoreAnswer = { status: "ended", reason: "session_not_found" };

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { stateOf, type RequestRecord } from "../../../src/pipeline/attach.ts";
-import { createSealer } from "../../../src/pipeline/unseal-session.ts";
-import type { SealedSession, SessionStore } from "../../../src/stores/session-store.ts";
+import { stateOf, type RequestRecord } from "../../../src/request/request-auth.ts";
+import { createSealer } from "../../../src/lib/seal.ts";
+import type { SealedSession, SessionStore } from "../../../src/store.ts";
 import {
   cookieOf,
   COOKIE,

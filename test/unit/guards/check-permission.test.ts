@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { authenticateRequest } from "../../../src/engine/authenticate-request.ts";
+import { authenticateRequest } from "../../../src/request/authenticate.ts";
 import { ConfigurationError, isOrgateError, StoreUnavailableError } from "../../../src/errors.ts";
-import { checkPermission } from "../../../src/guards/check-permission.ts";
+import { checkPermission } from "../../../src/guards/permissions.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { makeBench, POLICY, type EngineBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { ConfigurationError, type ConfigurationProblem } from "../../../src/errors.ts";
-import { requireAuth } from "../../../src/guards/require-auth.ts";
-import { requireFactor } from "../../../src/guards/require-factor.ts";
+import { requireAuth } from "../../../src/guards/requirements.ts";
+import { requireFactor } from "../../../src/guards/requirements.ts";
 import type { GuardOptions, Middleware } from "../../../src/guards/guard.ts";
-import { requireOrganization } from "../../../src/guards/require-organization.ts";
-import { requirePermission } from "../../../src/guards/require-permission.ts";
-import { requireRole } from "../../../src/guards/require-role.ts";
+import { requireOrganization } from "../../../src/guards/requirements.ts";
+import { requirePermission } from "../../../src/guards/permissions.ts";
+import { requireRole } from "../../../src/guards/requirements.ts";
 import { makeBench, send, type EngineBench, type Outcome } from "../../support/engine-bench.ts";
 import { makeExchange } from "../../support/exchange.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";

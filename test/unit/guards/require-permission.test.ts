@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { ConfigurationError, type ConfigurationProblem } from "../../../src/errors.ts";
-import { requirePermission, type PermissionPair } from "../../../src/guards/require-permission.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { requirePermission, type PermissionPair } from "../../../src/guards/permissions.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { makeBench, POLICY, send, type EngineBench, type Outcome } from "../../support/engine-bench.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
 import { ConfigurationError } from "../../../src/errors.ts";
-import { denyImpersonation } from "../../../src/guards/deny-impersonation.ts";
+import { denyImpersonation } from "../../../src/guards/requirements.ts";
 import type { Middleware } from "../../../src/guards/guard.ts";
-import { requireAuth } from "../../../src/guards/require-auth.ts";
-import { requireFactor } from "../../../src/guards/require-factor.ts";
-import { requireOrganization } from "../../../src/guards/require-organization.ts";
-import { requireRecentAuth, type RecentAuthOptions } from "../../../src/guards/require-recent-auth.ts";
-import { requireRole } from "../../../src/guards/require-role.ts";
+import { requireAuth } from "../../../src/guards/requirements.ts";
+import { requireFactor } from "../../../src/guards/requirements.ts";
+import { requireOrganization } from "../../../src/guards/requirements.ts";
+import { requireRecentAuth, type RecentAuthOptions } from "../../../src/guards/requirements.ts";
+import { requireRole } from "../../../src/guards/requirements.ts";
 import { makeBench, send, type EngineBench, type Outcome } from "../../support/engine-bench.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";
 

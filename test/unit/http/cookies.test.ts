@@ -6,8 +6,8 @@ import {
   setCookieLine,
   splitIntoCookies,
   type CookieAttributes,
-} from "../../../src/http/cookies.ts";
-import { findCookie } from "../../../src/pipeline/find-cookie.ts";
+} from "../../../src/lib/cookies.ts";
+import { findCookie } from "../../../src/lib/cookies.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
 const SECURE: CookieAttributes = { path: "/", sameSite: "lax", secure: true, httpOnly: true };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { ERROR_TABLE } from "../../../src/errors.ts";
-import { DENIAL_DETAILS } from "../../../src/http/denial-details.ts";
+import { DENIAL_DETAILS } from "../../../src/guards/denial.ts";
 
 describe("DENIAL_DETAILS", () => {
   it("has a sentence for every code, and no other", () => {

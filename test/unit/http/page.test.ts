@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { createServer } from "node:http";
 import request from "supertest";
-import { html, renderPage, sendPage } from "../../../src/http/page.ts";
+import { html, renderPage, sendPage } from "../../../src/lib/html.ts";
 
 describe("html", () => {
   it("escapes every character that could end a text or an attribute", () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { toRedirectTarget } from "../../../src/http/redirect-target.ts";
+import { toRedirectTarget } from "../../../src/lib/navigation.ts";
 
 describe("toRedirectTarget", () => {
   it.each([

@@ -1,7 +1,7 @@
 import { ServerResponse } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
-import { hookResponse, type ResponseHeaders } from "../../../src/http/response-headers.ts";
+import { hookResponse, type ResponseHeaders } from "../../../src/request/respond.ts";
 import { makeExchange, type Answer, type WiredExchange } from "../../support/exchange.ts";
 
 const planned = new WeakMap<object, readonly ResponseHeaders[]>();

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
-import { systemClock } from "../../../src/clock.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
 import { ConfigurationError, type ConfigurationProblem } from "../../../src/errors.ts";
-import { resolveOptions, type ResolvedOptions } from "../../../src/options/resolve-options.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { resolveOptions, type ResolvedOptions } from "../../../src/options/options.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 import { makeFakeStore } from "../../support/fake-store.ts";
 
 const PASSWORD = "a-cookie-password-of-at-least-32-characters";

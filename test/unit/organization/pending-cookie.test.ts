@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { IncomingMessage } from "node:http";
-import type { Engine } from "../../../src/engine/engine.ts";
+import type { Engine } from "../../../src/request/engine.ts";
 import {
   clearPending,
   currentPending,
@@ -8,9 +8,9 @@ import {
   readPending,
   readSelectable,
   writePending,
-} from "../../../src/organization/pending-cookie.ts";
-import type { NewPending } from "../../../src/organization/pending-seal.ts";
-import type { RequestRecord } from "../../../src/pipeline/attach.ts";
+} from "../../../src/sign-in/pending.ts";
+import type { NewPending } from "../../../src/sign-in/pending.ts";
+import type { RequestRecord } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;

@@ -10,8 +10,8 @@ import {
   stateOf,
   type AttachNames,
   type RequestRecord,
-} from "../../../src/pipeline/attach.ts";
-import type { VerifiedSession } from "../../../src/pipeline/verified-cache.ts";
+} from "../../../src/request/request-auth.ts";
+import type { VerifiedSession } from "../../../src/request/cache.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 const NAMES: AttachNames = Object.freeze({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { createBoundedMap } from "../../../src/pipeline/bounded-map.ts";
+import { createBoundedMap } from "../../../src/lib/bounded-map.ts";
 
 describe("createBoundedMap", () => {
   it("keeps, replaces, deletes and clears like a map", () => {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import { createBreaker, type Admission, type Breaker } from "../../../src/pipeline/breaker.ts";
+import { createBreaker, type Admission, type Breaker } from "../../../src/request/breaker.ts";
 
 let now: number;
 let breaker: Breaker;

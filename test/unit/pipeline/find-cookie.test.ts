@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { findCookie } from "../../../src/pipeline/find-cookie.ts";
+import { findCookie } from "../../../src/lib/cookies.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
 const NAME = "orgate";

@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { importKeys } from "../../../src/pipeline/import-keys.ts";
-import type { Algorithm, JsonWebKey } from "../../../src/stores/token-profile.ts";
+import { importKeys } from "../../../src/tokens/import-keys.ts";
+import type { Algorithm, JsonWebKey } from "../../../src/store.ts";
 import { collectGarbage } from "../../support/collect-garbage.ts";
 import { generateSigningKey, publicJwk, publicJwks } from "../../support/tokens.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Invalidation } from "../../../src/coordination/coordinator.ts";
-import { createInvalidations } from "../../../src/pipeline/invalidations.ts";
-import type { VerifiedSession } from "../../../src/pipeline/verified-cache.ts";
+import type { Invalidation } from "../../../src/fleet/coordinator.ts";
+import { createInvalidations } from "../../../src/request/invalidations.ts";
+import type { VerifiedSession } from "../../../src/request/cache.ts";
 
 const AT = 1_800_000_000;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { JsonWebKeySet } from "../../../src/stores/token-profile.ts";
+import type { JsonWebKeySet } from "../../../src/store.ts";
 import { collectGarbage } from "../../support/collect-garbage.ts";
 import { createKeySetBench, hold, refuse, settle } from "../../support/key-source.ts";
 import { generateSigningKey, publicJwks } from "../../support/tokens.ts";

@@ -4,9 +4,9 @@ import {
   MAX_TOKEN_LENGTH,
   parseClaims,
   parseHeader,
-} from "../../../src/pipeline/parse-token.ts";
-import type { TokenHeader, UnverifiedPayload } from "../../../src/pipeline/parse-token.ts";
-import type { Algorithm, TokenProfile } from "../../../src/stores/token-profile.ts";
+} from "../../../src/tokens/verify-token.ts";
+import type { TokenHeader, UnverifiedPayload } from "../../../src/tokens/verify-token.ts";
+import type { Algorithm, TokenProfile } from "../../../src/store.ts";
 import { base64url, staticKeys } from "../../support/tokens.ts";
 
 const PROFILE: TokenProfile = {

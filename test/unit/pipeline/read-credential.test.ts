@@ -4,7 +4,7 @@ import {
   readCredential,
   type CredentialSource,
   type RequestHead,
-} from "../../../src/pipeline/read-credential.ts";
+} from "../../../src/request/read-credential.ts";
 
 const BEARER: CredentialSource = { kind: "bearer" };
 const COOKIE: CredentialSource = { kind: "sealed", cookieName: "__Host-orgate" };

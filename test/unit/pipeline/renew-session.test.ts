@@ -7,7 +7,7 @@ import {
   type Renewer,
   type RenewalResult,
   type Settled,
-} from "../../../src/pipeline/renew-session.ts";
+} from "../../../src/lib/single-flight.ts";
 
 /** For what is run many times, on a machine that has other things to do. */
 const LONG = 60_000;

@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "@jest/globals";
-import { createRequestStamp } from "../../../src/pipeline/request-stamp.ts";
+import { createRequestStamp } from "../../../src/request/request-auth.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 interface Kept {

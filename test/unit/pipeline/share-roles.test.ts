@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { shareRoles } from "../../../src/pipeline/share-roles.ts";
+import { shareRoles } from "../../../src/request/cache.ts";
 
 describe("shareRoles", () => {
   it("gives equal lists one frozen list, which is none of them", () => {

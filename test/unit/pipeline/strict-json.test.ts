@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { parseStrictJson } from "../../../src/pipeline/strict-json.ts";
+import { parseStrictJson } from "../../../src/lib/strict-json.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? Date.now());
 

@@ -5,7 +5,7 @@ import {
   credentialKey,
   NO_CACHE,
   type VerifiedSession,
-} from "../../../src/pipeline/verified-cache.ts";
+} from "../../../src/request/cache.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
 

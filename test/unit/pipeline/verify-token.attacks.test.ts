@@ -1,12 +1,12 @@
 import dns from "node:dns";
 import net from "node:net";
 import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
-import { systemClock } from "../../../src/clock.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
 import { createEventSink } from "../../../src/events.ts";
-import { createKeySet } from "../../../src/pipeline/key-set.ts";
-import { createTokenVerifier } from "../../../src/pipeline/verify-token.ts";
-import type { TokenVerifier, Verification } from "../../../src/pipeline/verify-token.ts";
-import type { Algorithm } from "../../../src/stores/token-profile.ts";
+import { createKeySet } from "../../../src/tokens/key-set.ts";
+import { createTokenVerifier } from "../../../src/tokens/verify-token.ts";
+import type { TokenVerifier, Verification } from "../../../src/tokens/verify-token.ts";
+import type { Algorithm } from "../../../src/store.ts";
 import { attackCorpus } from "../../support/attacks/corpus.ts";
 import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
 import type { Victim } from "../../support/attacks/victim.ts";

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { systemClock } from "../../../src/clock.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
 import { createEventSink } from "../../../src/events.ts";
-import { createKeySet } from "../../../src/pipeline/key-set.ts";
-import { createTokenVerifier } from "../../../src/pipeline/verify-token.ts";
-import type { Algorithm } from "../../../src/stores/token-profile.ts";
+import { createKeySet } from "../../../src/tokens/key-set.ts";
+import { createTokenVerifier } from "../../../src/tokens/verify-token.ts";
+import type { Algorithm } from "../../../src/store.ts";
 import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
 import { publicJwks, staticKeys } from "../../support/tokens.ts";
 

@@ -1,8 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it, jest } from "@jest/globals";
-import type { KeySet } from "../../../src/pipeline/key-set.ts";
-import { createTokenVerifier, isSignedBy } from "../../../src/pipeline/verify-token.ts";
-import type { Algorithm, TokenProfile } from "../../../src/stores/token-profile.ts";
+import type { KeySet } from "../../../src/tokens/key-set.ts";
+import { createTokenVerifier, isSignedBy } from "../../../src/tokens/verify-token.ts";
+import type { Algorithm, TokenProfile } from "../../../src/store.ts";
 import { createVictim, GOOD_CLAIMS } from "../../support/attacks/victim.ts";
 import { generateSigningKey, signCompact, signToken, staticKeys } from "../../support/tokens.ts";
 import type { SigningKey } from "../../support/tokens.ts";

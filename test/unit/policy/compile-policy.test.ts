@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { compilePolicy, type Permission } from "../../../src/policy/compile-policy.ts";
+import { compilePolicy, type Permission } from "../../../src/policy/policy.ts";
 
 type Roles = readonly (readonly [string, readonly Permission[]])[];
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import type { StytchPolicyDocument } from "../../../src/policy/stytch-form.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import type { StytchPolicyDocument } from "../../../src/policy/policy-forms.ts";
 
 describe("definePolicy", () => {
   it("tells the two forms apart by whether the roles are a list", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import { mergePolicies } from "../../../src/policy/merge-policies.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import { mergePolicies } from "../../../src/policy/policy.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 
 const policy = definePolicy({

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import { ConfigurationError, OrgateError, StoreUnavailableError } from "../../../src/errors.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import { loadPolicy } from "../../../src/policy/load-policy.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import { loadPolicy } from "../../../src/policy/policy-source.ts";
 
 const policy = definePolicy({ resources: { documents: ["read"] }, roles: {} });
 

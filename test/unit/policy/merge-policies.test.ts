@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import { mergePolicies } from "../../../src/policy/merge-policies.ts";
-import type { StytchPolicyDocument } from "../../../src/policy/stytch-form.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import { mergePolicies } from "../../../src/policy/policy.ts";
+import type { StytchPolicyDocument } from "../../../src/policy/policy-forms.ts";
 
 function listed(
   roles: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { ConfigurationProblem } from "../../../src/errors.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 
 /** What `definePolicy` says against a definition that TypeScript would not let through. */
 function problemsOf(definition: unknown): readonly ConfigurationProblem[] {

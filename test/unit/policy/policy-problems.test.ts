@@ -1,6 +1,6 @@
 import { runInNewContext } from "node:vm";
 import { describe, expect, it } from "@jest/globals";
-import { createPolicyProblems, membersOf, namesOf } from "../../../src/policy/policy-problems.ts";
+import { createPolicyProblems, membersOf, namesOf } from "../../../src/policy/policy-forms.ts";
 
 describe("createPolicyProblems", () => {
   it("throws nothing when nothing is wrong", () => {

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../../src/errors.ts";
 import type { OrgateEvent } from "../../../src/events.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import { createPolicySlot } from "../../../src/policy/policy-slot.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import { createPolicySlot } from "../../../src/policy/policy-source.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 
 const first = definePolicy({ resources: { documents: ["read"] }, roles: {} });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 import { createPolicySource, type PolicySourceOptions } from "../../../src/policy/policy-source.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 

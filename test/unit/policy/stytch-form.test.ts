@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import { isOrgateError } from "../../../src/errors.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import type { StytchPolicyDocument } from "../../../src/policy/stytch-form.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import type { StytchPolicyDocument } from "../../../src/policy/policy-forms.ts";
 
 const DOCUMENT: StytchPolicyDocument = {
   roles: [

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 import {
   decideVerdict,
   deferVerdict,

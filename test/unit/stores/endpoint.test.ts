@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { findEndpointProblem } from "../../../src/stores/endpoint.ts";
+import { findEndpointProblem } from "../../../src/lib/json-client.ts";
 
 describe("the address of a service", () => {
   it.each([

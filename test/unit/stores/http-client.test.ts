@@ -3,12 +3,8 @@ import type { RequestListener } from "node:http";
 import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import {
-  createJsonClient,
-  unavailableError,
-  type JsonClientOptions,
-} from "../../../src/stores/http-client.ts";
-import type { JsonReply } from "../../../src/stores/json-reply.ts";
+import { createJsonClient, unavailableError, type JsonClientOptions } from "../../../src/lib/json-client.ts";
+import type { JsonReply } from "../../../src/lib/json-client.ts";
 import { serveUpstream, type Upstream } from "../../support/upstream.ts";
 
 const CANARY = "canary-77ab";

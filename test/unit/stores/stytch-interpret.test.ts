@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { interpretClaims } from "../../../src/stores/stytch/interpret-claims.ts";
-import type { Interpretation } from "../../../src/stores/session-store.ts";
-import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
+import { interpretClaims } from "../../../src/stores/stytch/claims.ts";
+import type { Interpretation } from "../../../src/store.ts";
+import type { VerifiedClaims } from "../../../src/store.ts";
 
 const SESSION = "https://stytch.com/session";
 const ORGANIZATION = "https://stytch.com/organization";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { isOrgateError, type ConfigurationError } from "../../../src/errors.ts";
-import { resolveOptions, toSessionMinutes } from "../../../src/stores/stytch/resolve-options.ts";
+import { resolveOptions, toSessionMinutes } from "../../../src/stores/stytch/options.ts";
 import { stytch, type StytchOptions } from "../../../src/stores/stytch/index.ts";
 
 const GOOD: StytchOptions = { projectId: "project-test-1", secret: "secret-test-canary" };

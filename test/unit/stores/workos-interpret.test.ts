@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { workos } from "../../../src/stores/workos/index.ts";
-import type { VerifiedClaims } from "../../../src/stores/token-profile.ts";
+import type { VerifiedClaims } from "../../../src/store.ts";
 
 const store = workos({ clientId: "client_test", apiKey: "sk_test" });
 

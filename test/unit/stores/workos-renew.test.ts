@@ -1,10 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type {
-  RenewContext,
-  Renewal,
-  SealedSession,
-  StaleCredential,
-} from "../../../src/stores/session-store.ts";
+import type { RenewContext, Renewal, SealedSession, StaleCredential } from "../../../src/store.ts";
 import { oauth, plain, type Answer } from "../../support/fake-workos-world.ts";
 import { makeWorkosHarness, type WorkosHarness } from "../../support/workos-harness.ts";
 

@@ -1,11 +1,11 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { WorkOS } from "@workos-inc/node";
 import { defaults, seal as ironSeal } from "iron-webcrypto";
-import { systemClock } from "../../../src/clock.ts";
-import { createKeySet } from "../../../src/pipeline/key-set.ts";
-import { createSealer } from "../../../src/pipeline/unseal-session.ts";
-import { createTokenVerifier } from "../../../src/pipeline/verify-token.ts";
-import type { SealedSession } from "../../../src/stores/session-store.ts";
+import { systemClock } from "../../../src/lib/clock.ts";
+import { createKeySet } from "../../../src/tokens/key-set.ts";
+import { createSealer } from "../../../src/lib/seal.ts";
+import { createTokenVerifier } from "../../../src/tokens/verify-token.ts";
+import type { SealedSession } from "../../../src/store.ts";
 import { workos, type WorkosStore } from "../../../src/stores/workos/index.ts";
 import { API_KEY, CLIENT_ID } from "../../support/fake-workos-world.ts";
 import { startFakeWorkos, type FakeWorkos } from "../../support/fake-workos.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { SealedSession, StaleCredential } from "../../../src/stores/session-store.ts";
+import type { SealedSession, StaleCredential } from "../../../src/store.ts";
 import type { WorkosOptions } from "../../../src/stores/workos/index.ts";
 import { oauth, plain, type Answer } from "../../support/fake-workos-world.ts";
 import { makeWorkosHarness, type WorkosHarness } from "../../support/workos-harness.ts";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import type { BeginSignInOptions } from "../../../src/stores/begin-sign-in.ts";
+import type { BeginSignInOptions } from "../../../src/store.ts";
 import type { WorkosOutcome } from "../../../src/stores/workos/index.ts";
 import { makeWorkosHarness, type WorkosHarness } from "../../support/workos-harness.ts";
 

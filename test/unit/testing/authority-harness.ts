@@ -6,9 +6,9 @@ import {
   type Repository,
 } from "../../../src/authority/index.ts";
 import { isOrgateError } from "../../../src/errors.ts";
-import { definePolicy } from "../../../src/policy/define-policy.ts";
-import type { Outcome } from "../../../src/stores/session-store.ts";
-import type { StoreHarness } from "../../../src/testing/store-harness.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
+import type { Outcome } from "../../../src/store.ts";
+import type { StoreHarness } from "../../../src/testing/store-contract.ts";
 
 const USERS = { 0: "user_nora", 1: "user_bob", 2: "user_ada" } as const;
 

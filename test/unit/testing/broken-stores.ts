@@ -1,6 +1,6 @@
 import type { AuthorityStore } from "../../../src/authority/index.ts";
-import type { Clock } from "../../../src/clock.ts";
-import type { Outcome, SessionStore } from "../../../src/stores/session-store.ts";
+import type { Clock } from "../../../src/lib/clock.ts";
+import type { Outcome, SessionStore } from "../../../src/store.ts";
 
 /** A store that breaks one promise. */
 export interface BrokenStore {

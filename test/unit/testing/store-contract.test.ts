@@ -1,7 +1,7 @@
 import process from "node:process";
 import { describe, expect, it, jest } from "@jest/globals";
 import { sessionStoreContract } from "../../../src/testing/store-contract.ts";
-import type { StoreHarness } from "../../../src/testing/store-harness.ts";
+import type { StoreHarness } from "../../../src/testing/store-contract.ts";
 import { makeHarness } from "./authority-harness.ts";
 import { BROKEN_STORES } from "./broken-stores.ts";
 

@@ -1,16 +1,21 @@
-import type { AuthorityContext } from "../../context.ts";
-import { readPending } from "../../pending.ts";
+import type { DirectoryMembership, DirectoryOrganization } from "../../directory.ts";
+import type { AuthenticationResult } from "../../operations.ts";
+import type { AuthorityContext } from "../../options.ts";
+import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
+import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
 import { idOfMembership } from "../../subject.ts";
-import { readOptionalText } from "../read-fields.ts";
-import type { Fields } from "../read-fields.ts";
+import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
-import { intermediateSessionNotFound, sessionNotFound, stytchError } from "./errors.ts";
-import { listPlaces } from "./find-organization.ts";
-import { toMemberBody } from "./member-body.ts";
-import { toOrganizationBody } from "./organization-body.ts";
-import { readSession } from "./session-reference.ts";
-import type { StytchTools } from "./tools.ts";
+import {
+  intermediateSessionNotFound,
+  organizationNotFound,
+  sessionNotFound,
+  stytchError,
+} from "./answers.ts";
+import { toMemberBody, toOrganizationBody } from "./bodies.ts";
+import { amending, assertMutable, presentSession, readSession, readSessionTerms } from "./sessions.ts";
+import type { StytchTools } from "./stytch-router.ts";
 
 /** `POST /v1/b2b/discovery/organizations`: the organizations of whoever exactly one token names. Spends nothing. */
 export async function answerDiscovery(tools: StytchTools, { fields }: WireCall): Promise<WireAnswer> {
@@ -58,4 +63,103 @@ async function identify(tools: StytchTools, fields: Fields): Promise<{ userId: s
 async function ownerOf(context: AuthorityContext, { jwts }: StytchTools, fields: Fields): Promise<string> {
   const { sessionId } = await readSession(context, jwts, fields);
   return (await readLiveSession(context, sessionId)).record.userId;
+}
+
+/** `POST /v1/b2b/sessions/exchange`: the session goes on in another organization, until it would have ended here. */
+export async function answerExchange(tools: StytchTools, { fields }: WireCall): Promise<WireAnswer> {
+  const { context, jwts } = tools;
+  const terms = readSessionTerms(context, fields);
+  const name = readText(fields, "organization_id");
+  const { sessionId } = await readSession(context, jwts, fields);
+  const { record } = await readLiveSession(context, sessionId);
+  if (terms.areGiven) assertMutable(record);
+  const organizationId = await findOrganizationId(context, record.userId, name);
+  const result = await replaceSession(
+    amending(context, terms.extend),
+    { sessionId, userId: record.userId },
+    { organizationId, request: {} },
+  );
+  return present(tools, context, result);
+}
+
+/** `POST /v1/b2b/discovery/intermediate_sessions/exchange`: the choice of an organization, once. */
+export async function answerIntermediateExchange(
+  tools: StytchTools,
+  { fields }: WireCall,
+): Promise<WireAnswer> {
+  const { context } = tools;
+  const terms = readSessionTerms(context, fields);
+  const pendingAuthenticationToken = readText(fields, "intermediate_session_token");
+  const name = readText(fields, "organization_id");
+  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const organizationId = await findOrganizationId(context, userId, name);
+  const result = await authenticateWithOrganizationSelection(amending(context, terms.begin), {
+    pendingAuthenticationToken,
+    organizationId,
+  });
+  return present(tools, context, result);
+}
+
+async function present(
+  { envelope }: StytchTools,
+  context: AuthorityContext,
+  { memberSession, accessToken, user, organization }: AuthenticationResult,
+): Promise<WireAnswer> {
+  const named = organization === undefined ? undefined : { ...organization, name: organization.name ?? "" };
+  const session = await presentSession(context, {
+    memberSession,
+    sessionJwt: accessToken,
+    user,
+    organization: named,
+  });
+  return envelope.succeed({
+    ...session,
+    member_id: memberSession.memberId,
+    member_authenticated: true,
+    intermediate_session_token: "",
+    mfa_required: null,
+    primary_required: null,
+  });
+}
+
+/** A membership with its organization. */
+export interface Place {
+  readonly membership: DirectoryMembership;
+  readonly organization: DirectoryOrganization;
+}
+
+/** The places of a user, as the directory has them now. */
+export async function listPlaces({ directory }: AuthorityContext, userId: string): Promise<Place[]> {
+  const memberships = await directory.memberships(userId);
+  const places = await Promise.all(
+    memberships.map(async (membership) => {
+      const organization = await directory.organization(membership.organizationId);
+      return organization === undefined ? [] : [{ membership, organization }];
+    }),
+  );
+  return places.flat();
+}
+
+/**
+ * The id of the organization that an id, a slug or an external id names, among the user's own.
+ *
+ * An id comes before a slug, and a slug before an external id; a name that two organizations have is nobody's.
+ */
+export async function findOrganizationId(
+  context: AuthorityContext,
+  userId: string,
+  name: string,
+): Promise<string> {
+  const organizations = (await listPlaces(context, userId)).map(({ organization }) => organization);
+  for (const key of ["id", "slug", "externalId"]) {
+    const [found, ...others] = organizations.filter((organization) => organization[key] === name);
+    if (found !== undefined && others.length === 0) return found.id;
+    if (found !== undefined) throw organizationNotFound();
+  }
+  throw organizationNotFound();
+}
+
+/** Whether an organization goes by the name: its id, its slug or its external id. */
+export function isNamed(organization: DirectoryOrganization, name: string): boolean {
+  return [organization.id, organization.slug, organization["externalId"]].includes(name);
 }

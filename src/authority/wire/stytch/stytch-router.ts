@@ -1,30 +1,33 @@
-import type { Policy } from "../../../policy/policy.ts";
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
-import type { AuthenticateSessionResult } from "../../answers.ts";
-import type { AuthorityContext } from "../../context.ts";
-import type { AuthenticateInput } from "../../operations.ts";
+import { createProblems, isOptionObject } from "../../../lib/problems.ts";
+import type { Policy } from "../../../policy/policy.ts";
+import { makeSessionToken } from "../../access-token.ts";
+import type { TokenCheck } from "../../authenticate-jwt.ts";
+import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
+import type { AuthorityContext } from "../../options.ts";
 import { listSessions, revoke } from "../../revoke.ts";
-import { makeSessionToken } from "../../session-token.ts";
 import { authenticate } from "../../sign-in.ts";
-import type { TokenCheck } from "../../token-check.ts";
-import { isSameSecret, readBasic } from "../client-secret.ts";
 import { fieldsOfQuery, readText } from "../read-fields.ts";
-import { createWireRouter } from "../router.ts";
-import type { WireAnswer, WireCall, WireMiddleware, WireRoute } from "../router.ts";
-import { answerAuthenticate } from "./authenticate.ts";
-import { createStytchDialect } from "./claims.ts";
-import { answerDiscovery } from "./discovery.ts";
-import { createEnvelope } from "./envelope.ts";
-import { organizationNotFound, stytchError, unauthorizedCredentials } from "./errors.ts";
-import { answerExchange, answerIntermediateExchange } from "./exchange.ts";
-import { isNamed } from "./find-organization.ts";
-import { toPolicyBody } from "./policy-body.ts";
-import { answerRevoke } from "./revoke.ts";
-import { toMemberSessionBody } from "./session-body.ts";
-import { createSessionJwtCheck } from "./session-jwt.ts";
-import { checkStytchOptions } from "./stytch-router-options.ts";
-import type { StytchRouterOptions } from "./stytch-router-options.ts";
-import type { StytchTools } from "./tools.ts";
+import {
+  type WireAnswer,
+  type WireCall,
+  type WireMiddleware,
+  type WireRoute,
+  createWireRouter,
+  isSameSecret,
+  readBasic,
+} from "../router.ts";
+import {
+  type Envelope,
+  createEnvelope,
+  organizationNotFound,
+  stytchError,
+  unauthorizedCredentials,
+} from "./answers.ts";
+import { toMemberSessionBody, toPolicyBody } from "./bodies.ts";
+import { type SessionJwtCheck, createSessionJwtCheck, createStytchDialect } from "./claims.ts";
+import { answerDiscovery, answerExchange, answerIntermediateExchange, isNamed } from "./discovery.ts";
+import { answerAuthenticate, answerRevoke } from "./sessions.ts";
 
 /** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
@@ -167,4 +170,53 @@ async function signIn(
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
   if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
+}
+
+/** What `authority.stytchRouter()` is made of. */
+export interface StytchRouterOptions {
+  /** Names the project: the audience of its session JWTs, and part of the path of its JWKS. */
+  readonly projectId: string;
+  /** The project's secret. */
+  readonly secret: string;
+}
+
+const KNOWN = ["projectId", "secret"] as const satisfies readonly (keyof StytchRouterOptions)[];
+
+/** Throws one `ConfigurationError` with every mistake in the options. Nothing of their values is quoted. */
+export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): void {
+  const problems = createProblems();
+  if (!isOptionObject(options)) {
+    problems.missing("stytchRouter", "Pass { projectId, secret }.");
+    problems.throwIfAny();
+  }
+  problems.unknown(options, KNOWN);
+  // A colon would end the user name of Basic authentication (RFC 7617 section 2).
+  if (!isToken(options.projectId) || options.projectId.includes(":")) {
+    problems.invalid("projectId", "must be a name without spaces and colons.", "Set it.");
+  }
+  if (!isToken(options.secret) || options.secret.length < 16) {
+    problems.invalid("secret", "must be at least 16 characters without spaces.", "Use a random one.");
+  }
+  if (!canSign) {
+    problems.invalid(
+      "keys",
+      "of the authority hold no RSA key.",
+      "Add an RS256 private JWK: the SDKs expect one.",
+    );
+  }
+  problems.throwIfAny();
+}
+
+function isToken(value: unknown): value is string {
+  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
+}
+
+/** What every operation of one project works with. */
+export interface StytchTools {
+  /** Whose tokens are Stytch's. */
+  readonly context: AuthorityContext;
+  readonly policy: Policy | undefined;
+  readonly options: StytchRouterOptions;
+  readonly jwts: SessionJwtCheck;
+  readonly envelope: Envelope;
 }

@@ -1,7 +1,6 @@
-import { isOrgateError } from "../../../errors.ts";
-import type { OrgateError, StoreUnavailableError } from "../../../errors.ts";
+import { type OrgateError, type StoreUnavailableError, isOrgateError } from "../../../errors.ts";
+import { WireRefusal, isWireRefusal } from "../read-fields.ts";
 import type { WireAnswer } from "../router.ts";
-import { isWireRefusal, WireRefusal } from "../wire-refusal.ts";
 
 /** An error in OAuth's shape (RFC 6749 section 5.2). */
 export function oauthError(error: string, description: string, status = 400): WireRefusal {

@@ -1,22 +1,16 @@
-import { isOrgateError } from "../../../errors.ts";
-import type { OrganizationSelectionRequiredError } from "../../../errors.ts";
-import type { AuthenticationResult } from "../../answers.ts";
-import type { AuthorityContext } from "../../context.ts";
-import type { RequestOrigin } from "../../operations.ts";
-import { readPending } from "../../pending.ts";
+import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
+import type { AuthenticationResult, RequestOrigin } from "../../operations.ts";
+import type { AuthorityContext } from "../../options.ts";
 import { parseRefreshToken } from "../../refresh-token.ts";
 import { presentAuthentication } from "../../results.ts";
-import { authenticate, authenticateWithOrganizationSelection } from "../../sign-in.ts";
+import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
 import { useSession } from "../../use-session.ts";
-import { readOptionalText, readText } from "../read-fields.ts";
-import type { Fields } from "../read-fields.ts";
+import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
-import { exchangeCode } from "./authorization-code.ts";
-import { toAuthenticationBody, toUserBody } from "./bodies.ts";
-import type { DialectFor } from "./claims.ts";
-import { authenticateClient } from "./client.ts";
+import { exchangeCode } from "./authorize.ts";
+import { type DialectFor, toAuthenticationBody, toUserBody } from "./bodies.ts";
 import { oauthError, workosError } from "./errors.ts";
-import type { WorkosRouterOptions } from "./workos-router-options.ts";
+import { type WorkosRouterOptions, authenticateClient } from "./workos-router.ts";
 
 type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
 

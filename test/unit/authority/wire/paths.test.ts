@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { matchPath, splitPath, splitTarget } from "../../../../src/authority/wire/paths.ts";
+import { matchPath, splitPath, splitTarget } from "../../../../src/authority/wire/router.ts";
 
 const PATTERN = splitPath("/users/:/sessions");
 

@@ -1,0 +1,179 @@
+import { stringifySetCookie } from "cookie";
+
+/** Attributes of a cookie of ours. */
+export interface CookieAttributes {
+  readonly domain?: string;
+  readonly path: string;
+  readonly sameSite: "lax" | "strict" | "none";
+  readonly secure: boolean;
+  readonly httpOnly: boolean;
+}
+
+// Browsers drop what is larger (RFC 6265 section 6.1); the whole line is counted, which is the strictest reading.
+const MAX_LINE_LENGTH = 4_096;
+
+/** One `Set-Cookie` line. Values are sent as they are: seals and tokens need no encoding. */
+export function setCookieLine(
+  name: string,
+  value: string,
+  attributes: CookieAttributes,
+  maxAge: number | undefined,
+): string {
+  const { domain, ...rest } = attributes;
+  return stringifySetCookie(
+    {
+      name,
+      value,
+      ...rest,
+      ...(domain !== undefined && { domain }),
+      ...(maxAge !== undefined && { maxAge }),
+    },
+    { encode: (text) => text },
+  );
+}
+
+/** A `Set-Cookie` line that removes a cookie; its attributes must match those it was set with. */
+export function clearCookieLine(name: string, attributes: CookieAttributes): string {
+  const { domain, ...rest } = attributes;
+  return stringifySetCookie(
+    { name, value: "", ...rest, ...(domain !== undefined && { domain }), maxAge: 0, expires: new Date(0) },
+    { encode: (text) => text },
+  );
+}
+
+/** Lines that remove a cookie in every form it may have: host-only, and with each of the domains. */
+export function clearEveryForm(
+  name: string,
+  attributes: CookieAttributes,
+  domains: readonly string[],
+): string[] {
+  const { domain: _none, ...hostOnly } = attributes;
+  // A `__Host-` cookie has no domain, and browsers ignore a line that gives it one.
+  const shared = /^__host-/i.test(name) ? [] : domains;
+  return [hostOnly, ...shared.map((domain) => ({ ...hostOnly, domain }))].map((form) =>
+    clearCookieLine(name, form),
+  );
+}
+
+/** The cookies, by name, that a long value is split into: `name.0`, `name.1`, ...; or `name` itself where it fits. */
+export function splitIntoCookies(
+  name: string,
+  value: string,
+  attributes: CookieAttributes,
+  maxAge: number | undefined,
+): Map<string, string> {
+  const whole = setCookieLine(name, value, attributes, maxAge);
+  if (whole.length <= MAX_LINE_LENGTH) return new Map([[name, whole]]);
+  const overhead = setCookieLine(`${name}.00`, "", attributes, maxAge).length;
+  const room = MAX_LINE_LENGTH - overhead;
+  const lines = new Map<string, string>();
+  for (let index = 0; index * room < value.length; index++) {
+    const chunk = `${name}.${index}`;
+    lines.set(chunk, setCookieLine(chunk, value.slice(index * room, (index + 1) * room), attributes, maxAge));
+  }
+  return lines;
+}
+
+/** What the `Cookie` header holds under one name, chunks included. */
+export type FoundCookie =
+  | { readonly status: "absent"; readonly names: readonly string[] }
+  | { readonly status: "found"; readonly value: string; readonly names: readonly string[] }
+  | { readonly status: "ambiguous"; readonly names: readonly string[] };
+
+const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
+const SEAL_SUFFIX = /~\d/;
+
+/**
+ * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, ...).
+ *
+ * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is whoever set the
+ * longest path (RFC 6265 section 5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
+ * present, leftover chunks included, so that they can be cleared.
+ */
+export function findCookie(header: string | undefined, name: string): FoundCookie {
+  if (header === undefined) return ABSENT;
+  const at = header.indexOf(name);
+  if (at === -1) return ABSENT;
+  // A value holds no semicolon, so another pair can only begin behind one.
+  const end = header.indexOf(";", at);
+  const isOnly = end === -1 || header.indexOf(name, end) === -1;
+  if (!isOnly || header[at + name.length] !== "=" || !startsPair(header, at)) return findAny(header, name);
+  const value = trimSpace(header.slice(at + name.length + 1, end === -1 ? undefined : end));
+  return value === "" ? ABSENT : { status: "found", value, names: [name] };
+}
+
+/** What the usual case, one cookie in one piece, does without: every pair under the name and its chunks. */
+function findAny(header: string, name: string): FoundCookie {
+  const values = collectValues(header, name);
+  if (values === undefined) return { status: "ambiguous", names: presentNames(header, name) };
+  const names = [...values.keys()];
+  const whole = values.get(name);
+  const chunked = joinChunks(values, name);
+  if (whole !== undefined) {
+    return chunked === undefined ? { status: "found", value: whole, names } : { status: "ambiguous", names };
+  }
+  return chunked === undefined ? { status: "absent", names } : { status: "found", value: chunked, names };
+}
+
+const ABSENT: FoundCookie = { status: "absent", names: [] };
+
+/** Values by exact name; `undefined` where one name has two. Empty values are what clearing leaves: they count as absent. */
+function collectValues(header: string, name: string): Map<string, string> | undefined {
+  const values = new Map<string, string>();
+  for (const [key, value] of pairsNamed(header, name)) {
+    if (value === "") continue;
+    const known = values.get(key);
+    if (known !== undefined && known !== value) return undefined;
+    values.set(key, value);
+  }
+  return values;
+}
+
+function presentNames(header: string, name: string): string[] {
+  return [...new Set(pairsNamed(header, name).map(([key]) => key))];
+}
+
+function pairsNamed(header: string, name: string): [string, string][] {
+  const pairs: [string, string][] = [];
+  for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + name.length)) {
+    if (!startsPair(header, at)) continue;
+    const equals = header.indexOf("=", at);
+    if (equals === -1) break;
+    const key = header.slice(at, equals);
+    if (key !== name && !(key[name.length] === "." && CHUNK_INDEX.test(key.slice(name.length + 1)))) continue;
+    const end = header.indexOf(";", equals);
+    pairs.push([key, trimSpace(header.slice(equals + 1, end === -1 ? undefined : end))]);
+  }
+  return pairs;
+}
+
+function startsPair(header: string, at: number): boolean {
+  let before = at - 1;
+  while (before >= 0 && isSpace(header.charCodeAt(before))) before--;
+  return before < 0 || header[before] === ";";
+}
+
+function trimSpace(value: string): string {
+  let start = 0;
+  let end = value.length;
+  while (start < end && isSpace(value.charCodeAt(start))) start++;
+  while (end > start && isSpace(value.charCodeAt(end - 1))) end--;
+  return value.slice(start, end);
+}
+
+// Only what HTTP calls white space (RFC 9110 section 5.6.3): trimming more would let another name pass for ours.
+function isSpace(code: number): boolean {
+  return code === 0x20 || code === 0x09;
+}
+
+/** Chunks from 0 on, up to the one that ends in the seal's `~` suffix: what follows is left over from a longer session. */
+function joinChunks(values: ReadonlyMap<string, string>, name: string): string | undefined {
+  let joined = values.get(`${name}.0`);
+  // The suffix is looked for in the whole, because the split may run through it.
+  for (let index = 1; joined !== undefined && !SEAL_SUFFIX.test(joined); index++) {
+    const chunk = values.get(`${name}.${index}`);
+    if (chunk === undefined) break;
+    joined += chunk;
+  }
+  return joined;
+}

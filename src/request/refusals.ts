@@ -1,0 +1,92 @@
+import type { RejectedState, UnavailableState } from "../model.ts";
+import type { StaleCredential } from "../store.ts";
+import type { Question, Resolution } from "./authenticate.ts";
+import type { VerifiedSession } from "./cache.ts";
+import type { Engine } from "./engine.ts";
+import type { Successor } from "./renew.ts";
+import type { Refused, Vouched } from "./verify-credential.ts";
+
+/** A stale credential, and what is asked about it. */
+export interface RenewalStep {
+  readonly key: string;
+  readonly vouched: Vouched;
+  readonly reason: StaleCredential["reason"];
+  readonly question: Question;
+}
+
+/** A session that is over. */
+export function refuseEnded(
+  engine: Engine,
+  via: "bearer" | "cookie",
+  reason: string,
+  clearsCookie: boolean,
+): Resolution {
+  engine.events.emit({ type: "rejected", code: "session_revoked", reason });
+  return refuse({ status: "rejected", code: "session_revoked", via }, clearsCookie);
+}
+
+/** What nothing vouched for, and the store does not know. */
+export function refuseUnknown(
+  engine: Engine,
+  { kind, via }: Pick<Vouched, "kind" | "via">,
+  reason: string,
+): Resolution {
+  const isOpaque = kind === "opaque";
+  const code = isOpaque ? "invalid_session" : "invalid_token";
+  engine.events.emit({ type: "rejected", code, reason });
+  return refuse({ status: "rejected", code, via }, isOpaque);
+}
+
+/** A token from the future: the clocks differ, and nobody is signed out over that. */
+export function refuseSkewed(engine: Engine): Refused {
+  const retryAfter = 5;
+  engine.events.emit({ type: "unavailable", code: "clock_skew", reason: "not_yet_valid", retryAfter });
+  engine.events.emit({ type: "misconfigured", reason: "clock_skew" });
+  return {
+    status: "refused",
+    state: { status: "unavailable", code: "clock_skew", retryAfter },
+    clearsCookie: false,
+  };
+}
+
+/** Cannot know: a token that is merely too old may be served for a while if the application said so, nothing else is. */
+export function refuseUnavailable(
+  engine: Engine,
+  { vouched: { session }, reason: need, question }: RenewalStep,
+  {
+    reason,
+    retryAfter,
+    successor,
+  }: { reason: string; retryAfter: number | undefined; successor?: Successor },
+): Resolution {
+  const code = "store_unavailable";
+  const wait = retryAfter === undefined ? {} : { retryAfter };
+  engine.events.emit({ type: "unavailable", code, reason, ...wait });
+  if (session !== undefined && need === "too_old" && mayServeStale(engine, session, question)) {
+    return {
+      status: "authenticated",
+      session,
+      source: "local",
+      ...(successor !== undefined && { successor }),
+    };
+  }
+  const state: UnavailableState = { status: "unavailable", code, ...wait };
+  return { status: "refused", state, clearsCookie: false, ...(successor !== undefined && { successor }) };
+}
+
+function mayServeStale(
+  engine: Engine,
+  session: VerifiedSession,
+  { maxAge, mayServeStale: allowed }: Question,
+): boolean {
+  const { staleIfUnavailable, clock } = engine.options;
+  if (staleIfUnavailable === 0 || maxAge === undefined || maxAge === 0 || !allowed()) return false;
+  if (engine.invalidations.mustAsk(session)) return false;
+  const confirmedAt = Math.max(session.iat, session.verifiedAt ?? session.iat);
+  return clock() - (confirmedAt + maxAge) < staleIfUnavailable;
+}
+
+/** A credential that is refused. */
+export function refuse(state: RejectedState, clearsCookie = false): Resolution {
+  return { status: "refused", state, clearsCookie };
+}

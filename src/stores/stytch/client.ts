@@ -1,0 +1,142 @@
+import { StoreUnavailableError } from "../../errors.ts";
+import {
+  type JsonObject,
+  type JsonReply,
+  createJsonClient,
+  unavailableError,
+} from "../../lib/json-client.ts";
+import type { StytchSettings } from "./options.ts";
+
+/** Stytch's word on an operation, good or bad. */
+export type StytchReply =
+  | { readonly status: "done"; readonly body: JsonObject; readonly requestId: string | undefined }
+  | {
+      readonly status: "refused";
+      readonly httpStatus: number;
+      /** Stytch's `error_type`. */
+      readonly type: string;
+      readonly requestId: string | undefined;
+    };
+
+/** How long an operation may go on. */
+export interface CallOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Seconds for which it goes on after that: for what spends a token. */
+  readonly linger?: number;
+}
+
+/** Stytch's API, as far as sessions need it. Trouble, and a refusal of the project itself, are thrown. */
+export interface StytchClient {
+  readonly settings: StytchSettings;
+  get(path: string, options: CallOptions): Promise<StytchReply>;
+  post(path: string, body: JsonObject, options: CallOptions): Promise<StytchReply>;
+}
+
+/** Makes a client with the project's credentials. */
+export function createStytchClient(settings: StytchSettings): StytchClient {
+  const { projectId, secret, baseUrl, timeout, fetch, clock } = settings;
+  const http = createJsonClient({
+    baseUrl,
+    budget: timeout,
+    headers: { authorization: `Basic ${Buffer.from(`${projectId}:${secret}`).toString("base64")}` },
+    clock,
+    ...(fetch !== undefined && { fetch }),
+  });
+  const send = async (
+    request: { readonly method: "GET" | "POST"; readonly path: string; readonly body?: JsonObject },
+    { signal, linger = 0 }: CallOptions,
+  ): Promise<StytchReply> =>
+    readReply(await http.send({ ...request, linger, ...(signal !== undefined && { signal }) }));
+  return {
+    settings,
+    get: (path, options) => send({ method: "GET", path }, options),
+    post: (path, body, options) => send({ method: "POST", path, body }, options),
+  };
+}
+
+function readReply(reply: JsonReply): StytchReply {
+  const requestId = readRequestId(reply.body);
+  if (reply.status === "unavailable") throw unavailableError(reply, requestId);
+  const { httpStatus, body } = reply;
+  if (httpStatus < 300) return { status: "done", body, requestId };
+  const type = readErrorType(body);
+  // A wrong secret is no word about the user, and neither is an address where nobody speaks Stytch's errors.
+  if (httpStatus === 401 || (type !== undefined && MISCONFIGURED.has(type))) {
+    throw misconfigured(type ?? "client_rejected", requestId);
+  }
+  if (type === undefined) throw trouble("request_rejected", requestId);
+  return { status: "refused", httpStatus, type, requestId };
+}
+
+/** Something between the application and Stytch that says nothing about anybody's session. */
+export function trouble(reason: string, requestId?: string): StoreUnavailableError {
+  return new StoreUnavailableError({
+    reason,
+    message: `Stytch could not be asked (${reason}).`,
+    ...(requestId !== undefined && { requestId }),
+  });
+}
+
+/** Stytch refuses this application, not its user: waiting does not help. */
+export function misconfigured(reason: string, requestId?: string): StoreUnavailableError {
+  return new StoreUnavailableError({
+    reason,
+    message: `Stytch refuses this project's own configuration (${reason}).`,
+    misconfigured: true,
+    ...(requestId !== undefined && { requestId }),
+  });
+}
+
+const TYPE = /^[a-z][a-z\d_]{0,95}$/;
+const REQUEST_ID = /^[\w-]{1,96}$/;
+
+function types(names: string): ReadonlySet<string> {
+  return new Set(names.trim().split(/\s+/));
+}
+
+/** The session is over, or its member or organization is gone. */
+export const ENDED = types(`
+  session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
+`);
+
+/** What was presented is no session's: said of what nothing vouched for. */
+export const NOT_OURS = types(`
+  invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
+  jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
+`);
+
+/** It is this application that is wrong, not its user. */
+export const MISCONFIGURED = types(`
+  unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
+  project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
+  invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
+  custom_claims_too_large
+`);
+
+/** An impersonated session can be neither extended nor given claims. */
+export const NOT_MUTABLE = "session_not_mutable_impersonated";
+
+/** The answers to an authorization check that is denied. */
+export const DENIED = "session_authorization_error";
+export const OTHER_TENANT = "session_authorization_tenancy_error";
+
+/** The intermediate session has lapsed, or has been used. */
+export const NOT_PENDING = types(`
+  intermediate_session_not_found invalid_intermediate_session_token invalid_intermediate_session_token_for_organization
+  intermediate_session_token_expired
+`);
+
+/** The factors at hand are not enough for the organization. */
+export const STEP_UP = types(`insufficient_factors insufficient_factors_for_session_exchange`);
+
+/** The type of Stytch's errors, in either of their two forms; `undefined` for what is none. */
+export function readErrorType({ error_type: type, error }: JsonObject): string | undefined {
+  const found = type ?? error;
+  return typeof found === "string" && TYPE.test(found) ? found : undefined;
+}
+
+/** The id that Stytch's support asks for. */
+export function readRequestId(body: JsonObject | undefined): string | undefined {
+  const id = body?.["request_id"];
+  return typeof id === "string" && REQUEST_ID.test(id) ? id : undefined;
+}
