@@ -1,19 +1,42 @@
-/** Whether a value is an object with members of its own. */
+/** Whether a value is an object with members of its own; arrays are not. */
 export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a value is a string that says something. */
+/** Whether a value is a string, possibly empty. */
+export function isString(value: unknown): value is string {
+  return typeof value === "string";
+}
+
+/** Whether a value is a string that is not empty. */
 export function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
-/** Whether a value is a list of such strings, possibly empty. */
-export function isTextList(value: unknown): value is readonly string[] {
-  return Array.isArray(value) && value.every(isText);
+/** Whether a value is a finite number, such as a time in seconds. */
+export function isFiniteNumber(value: unknown): value is number {
+  return typeof value === "number" && Number.isFinite(value);
 }
 
-/** Whether a value is there as it should be, or not there at all; `null` is not there. */
+/** Whether a value is a duration: a finite number of seconds, 0 or more. */
+export function isSeconds(value: unknown): value is number {
+  return isFiniteNumber(value) && value >= 0;
+}
+
+/** Whether a value is a list whose items all pass the check; the empty list is one. */
+export function isListOf<Item>(
+  value: unknown,
+  isItem: (given: unknown) => given is Item,
+): value is readonly Item[] {
+  return Array.isArray(value) && value.every(isItem);
+}
+
+/** Whether a value is a list of strings that are not empty. */
+export function isTextList(value: unknown): value is readonly string[] {
+  return isListOf(value, isText);
+}
+
+/** Whether a value passes the check or is absent; `null` counts as absent. */
 export function isOptional<Value>(
   value: unknown,
   isValue: (given: unknown) => given is Value,

@@ -1,94 +1,87 @@
-import type { EventSink } from "../events.ts";
 import type { Clock } from "./clock.ts";
+import { abortAfter, limitTime, TIMED_OUT } from "./time-limit.ts";
 
-/** A settled answer of the store, kept so that late requests with the old credential get the winner's result. */
-export interface Settled<Answer> {
-  readonly answer: Answer;
-  /** When the call began, in seconds since the epoch. */
+/** A result that is kept, so that late callers with the same key get it too. */
+export interface Settled<Result> {
+  readonly result: Result;
+  /** When the work began and when it ended, in seconds since the epoch. */
   readonly startedAt: number;
   readonly settledAt: number;
 }
 
-/** What a request with a stale credential asks for. */
-export interface RenewalRequest<Answer> {
-  /** Names the credential. */
+/** What one caller asks for. */
+export interface FlightRequest<Result> {
   readonly key: string;
-  /** Asks the store. The signal aborts when the time budget is spent. */
-  readonly ask: (signal: AbortSignal) => Promise<Answer>;
-  /** Whether an answer that is already there, or on its way since `startedAt`, answers this request's question. */
-  readonly accepts: (settled: { readonly answer?: Answer; readonly startedAt: number }) => boolean;
+  /** Starts the work. The signal aborts when the budget is spent. */
+  readonly start: (signal: AbortSignal) => Promise<Result>;
+  /** Whether a kept result, or the result of work that others started, will do for this caller. @defaultValue always */
+  readonly accepts?: (settled: Settled<Result>) => boolean;
 }
 
 /**
- * How a renewal ended: an answer; the budget ran out first; or the call that was in flight does not answer the question,
- * because it began too early: look at what it left, and ask again.
+ * How it ended: with a result; the budget ran out first; or the work of another caller was waited for, but its result does
+ * not do: look at what it left, and ask again.
  */
-export type RenewalResult<Answer> =
-  | { readonly status: "settled"; readonly settled: Settled<Answer>; readonly shared: boolean }
+export type FlightResult<Result> =
+  | { readonly status: "settled"; readonly settled: Settled<Result> }
   | { readonly status: "timed_out" }
-  | { readonly status: "too_early" };
+  | { readonly status: "not_accepted" };
 
-/** One call in flight per credential, and its result for the grace window. */
-export interface Renewer<Answer> {
-  renew(request: RenewalRequest<Answer>): Promise<RenewalResult<Answer>>;
-  /** What is known about the credential without asking. */
-  settledFor(key: string): Settled<Answer> | undefined;
-  /** Waits for the call in flight, if there is one, as long as anybody waits for it. */
-  whenSettled(key: string): Promise<void>;
-  forget(): void;
-}
-
-/** What a renewer is made of. */
-export interface RenewerContext<Answer> {
+/** Options of {@link createSingleFlight}. */
+export interface SingleFlightOptions<Result> {
   readonly clock: Clock;
-  readonly events: EventSink;
-  /** Seconds one call may take. */
+  /** Seconds that one caller waits. */
   readonly budget: number;
-  /** Seconds for which a settled result answers late requests. */
-  readonly grace: number;
-  /** Whether an answer is worth keeping: trouble is not. */
-  readonly keeps: (answer: Answer) => boolean;
+  /** Seconds for which a result is kept after the work ended. @defaultValue 0: results are not kept */
+  readonly grace?: number;
+  /** Whether a result is worth keeping. @defaultValue always */
+  readonly keeps?: (result: Result) => boolean;
+  /** Called when a caller gets what another caller started. */
+  readonly onShared?: (shared: "in_flight" | "settled") => void;
 }
 
-interface Flight<Answer> {
-  readonly startedAt: number;
-  readonly settled: Promise<Settled<Answer>>;
+/** Runs work once for all callers that ask with the same key, and keeps its result for a while. */
+export interface SingleFlight<Result> {
+  /** Joins the work under way, uses the kept result, or starts the work. Rejects as the work does. */
+  run(request: FlightRequest<Result>): Promise<FlightResult<Result>>;
+  /** The kept result, if there is one. */
+  settledFor(key: string): Settled<Result> | undefined;
+  /** Waits for the work under way, if there is any, within the budget. */
+  whenSettled(key: string): Promise<void>;
 }
 
-// A store that ignores its abort signal and never answers must not block a credential for ever.
+// Work that ignores its signal and never ends must not block its key for ever.
 const ABANDON_AFTER_BUDGETS = 6;
 const MAX_SETTLED = 10_000;
 
-/** Makes the single flight around the store. */
-export function createRenewer<Answer>(context: RenewerContext<Answer>): Renewer<Answer> {
-  return new SingleFlight(context);
+/** Makes an empty {@link SingleFlight}. Work goes on when its callers stop waiting; a late result is kept all the same. */
+export function createSingleFlight<Result>(options: SingleFlightOptions<Result>): SingleFlight<Result> {
+  return new KeyedFlights(options);
 }
 
-class SingleFlight<Answer> implements Renewer<Answer> {
-  readonly #context: RenewerContext<Answer>;
-  readonly #flights = new Map<string, Flight<Answer>>();
-  readonly #settled = new Map<string, Settled<Answer>>();
+class KeyedFlights<Result> implements SingleFlight<Result> {
+  readonly #options: SingleFlightOptions<Result>;
+  readonly #flights = new Map<string, Promise<Settled<Result>>>();
+  readonly #settled = new Map<string, Settled<Result>>();
 
-  constructor(context: RenewerContext<Answer>) {
-    this.#context = context;
+  constructor(options: SingleFlightOptions<Result>) {
+    this.#options = options;
   }
 
-  async renew(request: RenewalRequest<Answer>): Promise<RenewalResult<Answer>> {
-    const { events } = this.#context;
-    const settled = this.settledFor(request.key);
-    if (settled !== undefined && request.accepts(settled)) {
-      events.emit({ type: "coalesced", with: "settled" });
-      return { status: "settled", settled, shared: true };
+  async run({ key, start, accepts = () => true }: FlightRequest<Result>): Promise<FlightResult<Result>> {
+    const settled = this.settledFor(key);
+    if (settled !== undefined && accepts(settled)) {
+      this.#options.onShared?.("settled");
+      return { status: "settled", settled };
     }
-    const flight = this.#flights.get(request.key);
-    if (flight === undefined) return this.#wait(this.#launch(request), false);
-    events.emit({ type: "coalesced", with: "in_flight" });
-    const result = await this.#wait(flight, true);
-    if (result.status !== "settled" || request.accepts(result.settled)) return result;
-    return { status: "too_early" };
+    const flight = this.#flights.get(key);
+    if (flight === undefined) return this.#wait(this.#launch(key, start));
+    this.#options.onShared?.("in_flight");
+    const result = await this.#wait(flight);
+    return result.status === "settled" && !accepts(result.settled) ? { status: "not_accepted" } : result;
   }
 
-  settledFor(key: string): Settled<Answer> | undefined {
+  settledFor(key: string): Settled<Result> | undefined {
     const settled = this.#settled.get(key);
     if (settled === undefined || this.#isRecent(settled)) return settled;
     this.#settled.delete(key);
@@ -97,19 +90,16 @@ class SingleFlight<Answer> implements Renewer<Answer> {
 
   async whenSettled(key: string): Promise<void> {
     const flight = this.#flights.get(key);
-    if (flight !== undefined) await this.#wait(flight, true).catch(() => undefined);
+    // Whoever started the work is told how it failed.
+    if (flight !== undefined) await Promise.allSettled([this.#wait(flight)]);
   }
 
-  forget(): void {
-    this.#settled.clear();
+  #isRecent({ settledAt }: Settled<Result>): boolean {
+    const age = this.#options.clock() - settledAt;
+    return age >= 0 && age < (this.#options.grace ?? 0);
   }
 
-  #isRecent({ settledAt }: Settled<Answer>): boolean {
-    const age = this.#context.clock() - settledAt;
-    return age >= 0 && age < this.#context.grace;
-  }
-
-  #keep(key: string, settled: Settled<Answer>): void {
+  #keep(key: string, settled: Settled<Result>): void {
     this.#settled.delete(key);
     this.#settled.set(key, settled);
     // Insertion order is settling order, so the oldest are first.
@@ -119,40 +109,26 @@ class SingleFlight<Answer> implements Renewer<Answer> {
     }
   }
 
-  #launch({ key, ask }: RenewalRequest<Answer>): Flight<Answer> {
-    const { clock, budget, keeps } = this.#context;
+  #launch(key: string, start: FlightRequest<Result>["start"]): Promise<Settled<Result>> {
+    const { clock, budget, keeps = () => true } = this.#options;
     const startedAt = clock();
-    const settled = ask(AbortSignal.timeout(budget * 1000)).then((answer) => {
-      const result = { answer, startedAt, settledAt: clock() };
-      if (keeps(answer)) this.#keep(key, result);
-      return result;
+    const flight = start(abortAfter(budget)).then((result) => {
+      const settled = { result, startedAt, settledAt: clock() };
+      if (keeps(result)) this.#keep(key, settled);
+      return settled;
     });
-    const flight = { startedAt, settled };
     this.#flights.set(key, flight);
     const land = (): void => {
       clearTimeout(abandon);
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
     const abandon = setTimeout(land, budget * 1000 * ABANDON_AFTER_BUDGETS).unref();
-    settled.then(land, land);
+    flight.then(land, land);
     return flight;
   }
 
-  async #wait(flight: Flight<Answer>, shared: boolean): Promise<RenewalResult<Answer>> {
-    const settled = await within(this.#context.budget, flight.settled);
-    return settled === undefined ? { status: "timed_out" } : { status: "settled", settled, shared };
-  }
-}
-
-/** The value, or `undefined` once the seconds are over; the promise itself goes on. */
-async function within<Value>(seconds: number, promise: Promise<Value>): Promise<Value | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const timeout = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), seconds * 1000);
-  });
-  try {
-    return await Promise.race([promise, timeout]);
-  } finally {
-    clearTimeout(timer);
+  async #wait(flight: Promise<Settled<Result>>): Promise<FlightResult<Result>> {
+    const settled = await limitTime(this.#options.budget, () => flight);
+    return settled === TIMED_OUT ? { status: "timed_out" } : { status: "settled", settled };
   }
 }

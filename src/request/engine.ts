@@ -2,7 +2,7 @@ import { type EventSink, createEventSink } from "../events.ts";
 import { type Challenger, createChallenger } from "../lib/challenge.ts";
 import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import { type Sealer, createSealer } from "../lib/seal.ts";
-import { type Renewer, createRenewer } from "../lib/single-flight.ts";
+import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { type PolicySource, createPolicySource } from "../policy/policy-source.ts";
 import type { Profile } from "../store.ts";
@@ -32,7 +32,7 @@ export interface Engine {
   readonly sealer: Sealer | undefined;
   readonly cache: VerifiedCache;
   readonly invalidations: Invalidations;
-  readonly renewer: Renewer<NumberedAnswer>;
+  readonly renewals: SingleFlight<NumberedAnswer>;
   readonly breaker: Breaker;
   readonly policies: PolicySource;
   /** Writes `WWW-Authenticate`. */
@@ -74,7 +74,11 @@ export function createEngine(options: ResolvedOptions): Engine {
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
     cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
     invalidations,
-    renewer: createRenewer<NumberedAnswer>({ clock, events, ...RENEWAL }),
+    renewals: createSingleFlight<NumberedAnswer>({
+      clock,
+      ...RENEWAL,
+      onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
+    }),
     breaker: createBreaker(clock),
     nextInSequence: createSequence(),
     policies: createPolicies(options, events),

@@ -1,4 +1,4 @@
-import type { RenewalResult, Settled } from "../lib/single-flight.ts";
+import type { FlightResult, Settled } from "../lib/single-flight.ts";
 import type { SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
 import { type Question, type Resolution, judge } from "./authenticate.ts";
 import { type VerifiedSession, credentialKey, keyOf } from "./cache.ts";
@@ -16,22 +16,22 @@ export async function renewCredential(engine: Engine, first: RenewalStep): Promi
   let step = first;
   for (let turn = 0; turn < MAX_TURNS; turn++) {
     const known = settledFor(engine, step);
-    if (known?.answer.status === "unavailable" && known.answer.successor !== undefined) {
-      return retryVerifying(engine, step, known.answer.successor);
+    if (known?.result.status === "unavailable" && known.result.successor !== undefined) {
+      return retryVerifying(engine, step, known.result.successor);
     }
     const isAccepted = known !== undefined && accepts(engine, step.question, known);
     // A renewal under the credential's own key answers those as well who would ask under a key of their own.
     if (isAccepted && !step.question.spendsRefreshToken) {
-      return conclude(engine, step, known.answer, step !== first);
+      return conclude(engine, step, known.result, step !== first);
     }
     // An earlier renewal replaced the credential; what is stale now is its successor.
-    const next = known === undefined || isAccepted ? step : continueFrom(engine, step, known.answer);
+    const next = known === undefined || isAccepted ? step : continueFrom(engine, step, known.result);
     if (next.key !== step.key) {
       step = next;
       continue;
     }
     const result = await askOnce(engine, step);
-    if (result.status === "settled") return conclude(engine, step, result.settled.answer, step !== first);
+    if (result.status === "settled") return conclude(engine, step, result.settled.result, step !== first);
     if (result.status === "timed_out") {
       return refuseUnavailable(engine, first, { reason: "timeout", retryAfter: STORE_BUDGET });
     }
@@ -44,23 +44,23 @@ function bareKey({ key }: RenewalStep): string {
   return `${key} bare`;
 }
 
-function settledFor({ renewer }: Engine, step: RenewalStep): Settled<NumberedAnswer> | undefined {
+function settledFor({ renewals }: Engine, step: RenewalStep): Settled<NumberedAnswer> | undefined {
   return (
-    renewer.settledFor(step.key) ??
-    (step.question.spendsRefreshToken ? undefined : renewer.settledFor(bareKey(step)))
+    renewals.settledFor(step.key) ??
+    (step.question.spendsRefreshToken ? undefined : renewals.settledFor(bareKey(step)))
   );
 }
 
-function askOnce(engine: Engine, step: RenewalStep): Promise<RenewalResult<NumberedAnswer>> {
+function askOnce(engine: Engine, step: RenewalStep): Promise<FlightResult<NumberedAnswer>> {
   const { key, question, reason } = step;
   const { spendsRefreshToken, client } = question;
   const vouched = spendsRefreshToken ? step.vouched : withholdRefreshToken(step.vouched);
   const extendBy = engine.options.sessionDuration;
   const context = { ...client(), ...(extendBy !== undefined && { extendBy }) };
-  return engine.renewer.renew({
+  return engine.renewals.run({
     key: spendsRefreshToken ? key : bareKey(step),
     accepts: (settled) => accepts(engine, question, settled),
-    async ask(signal) {
+    async start(signal) {
       const calledAt = engine.nextInSequence();
       return { ...(await askStore(engine, vouched, reason, { ...context, signal })), calledAt };
     },
@@ -91,9 +91,8 @@ async function retryVerifying(engine: Engine, step: RenewalStep, successor: Succ
 function accepts(
   engine: Engine,
   { maxAge, arrivedAt }: Question,
-  { answer }: { readonly answer?: NumberedAnswer },
+  { result: answer }: Settled<NumberedAnswer>,
 ): boolean {
-  if (answer === undefined) return true;
   if (maxAge === 0 && answer.calledAt < arrivedAt) return false;
   // With an age of zero nothing is ever young enough by the clock: that the call began late enough has been seen to.
   return (
@@ -249,13 +248,13 @@ export async function currentCredential(
   engine: Engine,
   credential: Credential,
 ): Promise<StaleCredential | undefined> {
-  const { renewer } = engine;
+  const { renewals } = engine;
   let key = keyOf(credential);
   let current: StaleCredential | undefined;
   for (let step = 0; step < MAX_STEPS; step++) {
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
-    await renewer.whenSettled(key);
-    const answer = renewer.settledFor(key)?.answer;
+    await renewals.whenSettled(key);
+    const answer = renewals.settledFor(key)?.result;
     const successor = answer?.status === "active" ? answer.successor : undefined;
     if (successor === undefined) break;
     const { accessToken, sealed, claims } = successor;

@@ -7,7 +7,7 @@ import { isJsonClient } from "../lib/navigation.ts";
 import { createProblems } from "../lib/problems.ts";
 import { readBody } from "../lib/read-body.ts";
 import { redirect, sendJson } from "../lib/send.ts";
-import { createRenewer } from "../lib/single-flight.ts";
+import { createSingleFlight } from "../lib/single-flight.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
 import { type StoreReply, admit, classify, describeClient } from "../request/call-store.ts";
@@ -243,14 +243,14 @@ export interface ChoiceDesk {
  */
 export function openChoiceDesk(engine: Engine): ChoiceDesk {
   const { events, options } = engine;
-  const flights = createRenewer<Outcome>({
+  const flights = createSingleFlight<Outcome>({
     clock: options.clock,
-    events,
     budget: STORE_BUDGET,
     grace: GRACE,
     keeps: (outcome) => outcome.status === "authenticated" || pendingOf(outcome) !== undefined,
+    onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
   });
-  const settledFor = (choice: NamedChoice): Outcome | undefined => flights.settledFor(nameOf(choice))?.answer;
+  const settledFor = (choice: NamedChoice): Outcome | undefined => flights.settledFor(nameOf(choice))?.result;
 
   /** A second click may come when the browser holds the new secret already. */
   const repeatForSuccessor = async (outcome: Outcome, { organizationId }: NamedChoice): Promise<void> => {
@@ -258,7 +258,7 @@ export function openChoiceDesk(engine: Engine): ChoiceDesk {
     const { pendingAuthenticationToken: secret } = outcome.pending;
     if (settledFor({ secret, organizationId }) !== undefined) return;
     const key = nameOf({ secret, organizationId });
-    await flights.renew({ key, accepts: () => true, ask: async () => outcome });
+    await flights.run({ key, start: async () => outcome });
   };
 
   return {
@@ -266,13 +266,13 @@ export function openChoiceDesk(engine: Engine): ChoiceDesk {
     choose: (request, choice, ask) =>
       classify(engine, async () => {
         const client = describeClient(options, request);
-        const result = await flights.renew({
+        const result = await flights.run({
           key: nameOf(choice),
-          accepts: () => true,
-          ask: (signal) => admit(engine, signal, async () => checkOutcome(await ask({ ...client, signal }))),
+          start: (signal) =>
+            admit(engine, signal, async () => checkOutcome(await ask({ ...client, signal }))),
         });
         if (result.status !== "settled") throw new StoreUnavailableError({ reason: "timeout" });
-        const { answer } = result.settled;
+        const { result: answer } = result.settled;
         await repeatForSuccessor(answer, choice);
         return answer;
       }),
