@@ -1,18 +1,6 @@
-/**
- * Renders docs/differences.md from the rows of the differential tests.
- *
- * `node --import tsx scripts/render-differences.ts [--check]`; with `--check` nothing is written, and a document that
- * differs fails.
- */
-import { readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
 import type { DifferenceRow, JwtRow, Observation } from "../test/differential/difference.ts";
 import { STYTCH_ROWS } from "../test/differential/stytch-rows.ts";
 import { WORKOS_ROWS } from "../test/differential/workos-rows.ts";
-
-/** Where the document is. */
-export const DIFFERENCES = new URL("../docs/differences.md", import.meta.url);
 
 type Row = DifferenceRow<string> | JwtRow<string>;
 
@@ -91,16 +79,3 @@ function costOf({ keys, policies = 0, calls }: Observation): string {
   const told = counts.filter(([count]) => count !== 0).map(([count, name]) => `${count}${name}`);
   return told.length === 0 ? "-" : told.join(" ");
 }
-
-function main(): void {
-  const after = renderDifferences();
-  if (process.argv.includes("--check")) {
-    if (readFileSync(DIFFERENCES, "utf8") === after) return;
-    console.error("docs/differences.md is not what is tested: run this script without --check.");
-    process.exitCode = 1;
-  } else {
-    writeFileSync(DIFFERENCES, after);
-  }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) main();
