@@ -1,15 +1,48 @@
 /** Columns of the Markdown documents, tables and code apart; the formatter's own width. */
-export const WIDTH = 110;
+const WIDTH = 110;
 
-/** Breaks a paragraph into lines. Never breaks inside of inline code or of a link. */
-export function wrap(paragraph: string): string {
+/** A word: inline code and links are never broken. */
+const WORD = /(?:``.+?``|`[^`]*`|!?\[[^\]]*\]\([^)]*\)|\S)+/g;
+
+/** Breaks a paragraph into lines. From the second line on, each is indented. */
+export function wrap(paragraph: string, indent = ""): string {
   const lines: string[] = [];
-  for (const word of paragraph.match(/(?:`[^`]*`|\[[^\]]*\]\([^)]*\)|[^\s`])+/g) ?? []) {
+  for (const word of paragraph.match(WORD) ?? []) {
     const last = lines.at(-1);
-    if (last === undefined || last.length + 1 + word.length > WIDTH) lines.push(word);
+    if (last === undefined) lines.push(word);
+    else if (last.length + 1 + word.length > WIDTH) lines.push(indent + word);
     else lines[lines.length - 1] = `${last} ${word}`;
   }
   return lines.join("\n");
+}
+
+/** Wraps the paragraphs and list items of a document; code, tables, headings and comments stay as they are. */
+export function wrapDocument(text: string): string {
+  const done: string[] = [];
+  let paragraph = "";
+  let inCode = false;
+  const flush = (): void => {
+    if (paragraph === "") return;
+    const indent = " ".repeat(/^\s*(?:[-*] |\d+\. )?/.exec(paragraph)?.[0].length ?? 0);
+    const start = /^\s*/.exec(paragraph)?.[0] ?? "";
+    done.push(start + wrap(paragraph, indent));
+    paragraph = "";
+  };
+  for (const line of text.split("\n")) {
+    const isFence = line.trimStart().startsWith("```");
+    if (inCode || isFence || /^(?:$|[#|<])/.test(line)) {
+      flush();
+      done.push(line);
+      if (isFence) inCode = !inCode;
+    } else if (/^\s*(?:[-*] |\d+\. )/.test(line)) {
+      flush();
+      paragraph = line;
+    } else {
+      paragraph = paragraph === "" ? line : `${paragraph} ${line.trim()}`;
+    }
+  }
+  flush();
+  return done.join("\n");
 }
 
 /** A table. A cell may hold any text: a `|` in it does not end it. */

@@ -160,7 +160,7 @@ function readMember(declaration: string): Omit<Member, "doc"> {
 }
 
 function nameOfParameter(parameter: string): string {
-  return /[\w$]+\??/.exec(parameter)?.[0] ?? parameter;
+  return /(?:\.{3})?[\w$]+\??/.exec(parameter)?.[0] ?? parameter;
 }
 
 /** A type on one line, without what only the compiler needs. */

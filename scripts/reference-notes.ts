@@ -37,8 +37,8 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     fix: `${SIGN_IN_AGAIN}; the developer, if there is an event \`misconfigured\``,
   },
   ambiguous_credential: {
-    when: "Two session cookies, or two `Authorization` headers, differ.",
-    fix: "the developer: give `cookie.domain` and `cookie.path` the values of the other writer",
+    when: "Two session cookies of one name differ, or the request has two `Authorization` headers.",
+    fix: "the developer: set `cookie.domain` and `cookie.path` to what the other writer of the cookie uses",
   },
   invalid_pending_authentication: {
     when: "A sign-in or an organization selection expired, was completed, or began in another browser.",

@@ -1,12 +1,13 @@
 /**
- * Writes the generated documents: docs/reference from the TSDoc of `src` and the decision table, docs/differences.md
- * from the differential tests. `npm run docs`; a test fails where a document is not up to date.
+ * `npm run docs`: writes docs/reference from the TSDoc of `src` and the tested decision table, writes docs/differences.md
+ * from the differential tests, and wraps the paragraphs of every Markdown document. A test fails where that would change
+ * a file.
  */
-import { writeFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import process from "node:process";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { ERROR_TABLE, type ErrorCode, type OrgateEventType } from "orgate";
-import { code, table, wrap } from "./markdown.ts";
+import { code, table, wrapDocument } from "./markdown.ts";
 import {
   findSource,
   readDocs,
@@ -20,6 +21,16 @@ import { CODE_NOTES, EVENT_NOTES, MISCONFIGURED_PREFIXES, MISCONFIGURED_REASONS 
 import { renderDecisionTable } from "./render-decision-table.ts";
 import { renderDifferences } from "./render-differences.ts";
 
+const ROOT = new URL("../", import.meta.url);
+
+/** The paths of all Markdown documents of the project. */
+export function listDocuments(): string[] {
+  const guides = readdirSync(new URL("docs/", ROOT), { recursive: true, encoding: "utf8" });
+  return [...readdirSync(ROOT), ...guides.map((path) => `docs/${path}`)].filter((path) =>
+    path.endsWith(".md"),
+  );
+}
+
 /** Every generated document, by its path. */
 export async function renderDocuments(): Promise<ReadonlyMap<string, string>> {
   return new Map([
@@ -28,7 +39,7 @@ export async function renderDocuments(): Promise<ReadonlyMap<string, string>> {
     ["docs/reference/api.md", renderApi()],
     ["docs/reference/errors.md", await renderErrors()],
     ["docs/reference/events.md", renderEvents()],
-    ["docs/differences.md", renderDifferences()],
+    ["docs/differences.md", wrapDocument(renderDifferences())],
   ]);
 }
 
@@ -143,7 +154,7 @@ function renderApi(): string {
     ...docSection("definePolicy(definition)", "function definePolicy"),
     ...docSection("mergePolicies(...policies)", "function mergePolicies"),
     ...docSection("isOrgateError(value)", "function isOrgateError"),
-    ...docSection("remoteKeys(url)", "function remoteKeys"),
+    ...docSection("remoteKeys(url, options?)", "function remoteKeys"),
     "### From `orgate/express`",
     ...docSection("handler(handle)", "function handler"),
     "### From `orgate/authority`",
@@ -157,7 +168,16 @@ function renderApi(): string {
     "### From `orgate/testing`",
     ...docSection("createTestAuthority(options?)", "function createTestAuthority"),
     ...docSection("signedInAgents(options)", "function signedInAgents"),
-    ...docSection("sessionStoreContract(options)", "function sessionStoreContract"),
+    ...docSection("sessionStoreContract(makeHarness, options?)", "function sessionStoreContract"),
+    "## The stores",
+    ...typeSection("Authority"),
+    ...typeSection("WorkosGrants"),
+    ...typeSection("StytchOperations"),
+    "## The test authority and its agents",
+    ...typeSection("TestAuthority"),
+    ...typeSection("SigningIn"),
+    ...typeSection("SignedInAgent"),
+    ...typeSection("StoreHarness"),
     "## A store of your own",
     "A store is an object with these members. `sessionStoreContract` of `orgate/testing` is the contract as a test suite.",
     ...typeSection("SessionStore"),
@@ -250,8 +270,11 @@ function optionalMark({ optional }: Member): string {
   return optional ? "?" : "";
 }
 
-function sentencesOf({ paragraphs, defaultValue }: Doc): string {
-  return [...paragraphs, ...(defaultValue === undefined ? [] : [`Default: ${defaultValue}`])].join(" ");
+function sentencesOf(doc: Doc): string {
+  const { defaultValue } = doc;
+  return [...paragraphsOf(doc), ...(defaultValue === undefined ? [] : [`Default: ${defaultValue}`])].join(
+    " ",
+  );
 }
 
 function docSection(title: string, declaration: string): string[] {
@@ -335,22 +358,17 @@ function renderEvents(): string {
   );
 }
 
-/** A document. Paragraphs are wrapped; headings and tables stay as they are. */
 function page(title: string, ...blocks: readonly string[]): string {
-  const text = blocks.map((block) => (/^[#|]/.test(block) ? block : wrapLines(block)));
-  return `${[GENERATED, `# ${title}`, ...text].join("\n\n")}\n`;
-}
-
-function wrapLines(block: string): string {
-  return block
-    .split("\n")
-    .map((line) => wrap(line))
-    .join("\n");
+  return wrapDocument(`${[GENERATED, `# ${title}`, ...blocks].join("\n\n")}\n`);
 }
 
 async function main(): Promise<void> {
   for (const [path, text] of await renderDocuments()) {
-    writeFileSync(new URL(`../${path}`, import.meta.url), text);
+    writeFileSync(new URL(path, ROOT), text);
+  }
+  for (const path of listDocuments()) {
+    const file = new URL(path, ROOT);
+    writeFileSync(file, wrapDocument(readFileSync(file, "utf8")));
   }
 }
 
