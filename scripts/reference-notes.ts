@@ -6,21 +6,21 @@ export interface CodeNote {
   readonly when: string;
   /** Members of the problem beside the standard ones, and headers of the answer. */
   readonly also?: string;
-  /** Who can do something about it, and what. */
+  /** Who resolves it, and how. */
   readonly fix: string;
 }
 
-const SIGN_IN_AGAIN = "the user: sign in again";
+const SIGN_IN_AGAIN = "The user signs in again.";
 
 /** One note for every code. */
 export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
   unauthenticated: {
     when: "A guard needs a signed-in member, and the request carries no credential.",
-    fix: "the user: sign in",
+    fix: "The user signs in.",
   },
   invalid_token: {
     when: "A bearer token is malformed, forged, of another issuer or audience, or not a session's token.",
-    fix: "the client: send the access token of a session",
+    fix: "The client sends the access token of a session.",
   },
   token_expired: {
     when: "A token is expired or too old, and the store cannot renew a credential of this kind.",
@@ -34,11 +34,11 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     when:
       "The session cookie does not open with any of the passwords, or what it holds is not a session. orgate clears " +
       "the cookie, unless a change of the configuration can explain it (event `misconfigured`).",
-    fix: `${SIGN_IN_AGAIN}; the developer, if there is an event \`misconfigured\``,
+    fix: `${SIGN_IN_AGAIN} If there is an event \`misconfigured\`, the developer corrects the configuration.`,
   },
   ambiguous_credential: {
     when: "Two session cookies of one name differ, or the request has two `Authorization` headers.",
-    fix: "the developer: set `cookie.domain` and `cookie.path` to what the other writer of the cookie uses",
+    fix: "The developer sets `cookie.domain` and `cookie.path` to what the other writer of the cookie uses.",
   },
   invalid_pending_authentication: {
     when: "A sign-in or an organization selection expired, was completed, or began in another browser.",
@@ -49,78 +49,78 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     also:
       "`reason`; `sign_in_url`, where it is known; `max_age`, after `requireRecentAuth`; " +
       '`WWW-Authenticate` with `error="insufficient_user_authentication"` (RFC 9470)',
-    fix: "the user: authenticate at `sign_in_url`",
+    fix: "The user authenticates at `sign_in_url`.",
   },
   permission_denied: {
     when: "None of the session's roles, and no permission in its token, grants the action on the resource.",
     also: '`resource`, `action`; `WWW-Authenticate` with `error="insufficient_scope"` (RFC 6750)',
-    fix: "an administrator of the organization: assign a role that grants it",
+    fix: "An administrator of the organization assigns a role that grants the action.",
   },
   organization_mismatch: {
     when: "The route names another organization than the one that the session is signed in to.",
-    fix: "the user: switch the organization",
+    fix: "The user switches to that organization.",
   },
   organization_selection_required: {
     when: "The session has no organization yet, and the route needs one.",
     also: "`selection_url`; `organizations`, where they can be listed",
-    fix: "the user: choose an organization",
+    fix: "The user chooses an organization.",
   },
   organization_not_available: {
     when: "The chosen organization is not among those that the user can choose.",
-    fix: "the user: choose another organization",
+    fix: "The user chooses another organization.",
   },
   role_required: {
     when: "The session holds none of the roles of `requireRole`.",
-    fix: "an administrator of the organization: assign the role",
+    fix: "An administrator of the organization assigns the role.",
   },
   factor_required: {
     when: "The session lacks the authentication factor of `requireFactor`.",
-    fix: "the user: authenticate with this factor",
+    fix: "The user authenticates with this factor.",
   },
   impersonation_denied: {
     when: "`denyImpersonation` guards the route, and the session is impersonated.",
-    fix: "nobody: the route is closed to support staff on purpose",
+    fix: "Nothing: the route is closed to impersonators on purpose.",
   },
   cross_site_request: {
     when: "Another site sent a request with an unsafe method and a session cookie, or sent it to one of orgate's handlers.",
-    fix: "the developer: correct `baseUrl`, or list the origin in `csrf.trustedOrigins`",
+    fix: "The developer corrects `baseUrl`, or lists the origin in `csrf.trustedOrigins`.",
   },
   invalid_request: {
     when: "The body of a request to one of orgate's handlers is not what the handler reads.",
-    fix: "the client: send the fields that the handler documents",
+    fix: "The client sends the fields that the handler documents.",
   },
   sign_in_failed: {
     when: "The hosted sign-in page sent the browser back with an error.",
-    fix: "the user: try again; the event `rejected` has the reason",
+    fix: "The user tries again. The event `rejected` has the reason.",
   },
   method_not_allowed: {
     when: "One of orgate's handlers received a method that it does not serve.",
     also: "`Allow`",
-    fix: "the client: use a method that `Allow` lists",
+    fix: "The client uses a method that `Allow` lists.",
   },
   payload_too_large: {
     when: "The body of a request to one of orgate's handlers is too large.",
-    fix: "the client: send only the fields that the handler documents",
+    fix: "The client sends only the fields that the handler documents.",
   },
   store_unavailable: {
     when: "The store, its keys or the policy cannot be reached, so orgate cannot know. Nobody was signed out.",
     also: "`Retry-After`, unless waiting does not help",
-    fix: "the client: retry; the developer: read the events `unavailable` and `misconfigured`",
+    fix: "The client retries. The developer reads the events `unavailable` and `misconfigured`.",
   },
   clock_skew: {
     when: "The token is not valid yet: the clocks of this server and of the issuer differ. Nobody was signed out.",
     also: "`Retry-After`",
-    fix: "the operator: synchronize the clocks",
+    fix: "The operator synchronizes the clocks.",
   },
   configuration_invalid: {
     when:
       "Thrown at construction, with all mistakes in one `ConfigurationError`; passed to `next` for a guard that was not " +
       "called, or that runs before the middleware.",
-    fix: "the developer: follow the suggestion of each problem",
+    fix: "The developer follows the suggestion of each problem.",
   },
   session_too_large: {
     when: "A sign-in produced a session that does not fit into cookies. `auth.establish` rejects with it.",
-    fix: "the developer: keep the token's custom claims small",
+    fix: "The developer keeps the token's custom claims small.",
   },
 };
 

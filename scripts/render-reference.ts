@@ -310,8 +310,9 @@ async function renderErrors(): Promise<string> {
       return [
         `## ${code(name)}`,
         `${ERROR_TABLE[name].status} "${ERROR_TABLE[name].title}": ${details[name]}`,
-        when,
-        [...(also === undefined ? [] : [`- In the answer: ${also}.`]), `- Who can act: ${fix}.`].join("\n"),
+        `**When.** ${when}`,
+        ...(also === undefined ? [] : [`**Also in the answer.** ${also}.`]),
+        `**What to do.** ${fix}`,
       ];
     }),
   );
