@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "@jest/globals";
 import { wrapDocument } from "../../scripts/markdown.ts";
 import { listDocuments } from "../../scripts/render-reference.ts";
+import { readSources } from "./read-sources.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 
@@ -27,6 +28,14 @@ describe("the documents", () => {
       .filter((path) => !["ARCHITECTURE.md", "CONTRIBUTING.md"].includes(path))
       .filter((path) => /\bsrc\//.test(readFileSync(join(ROOT, path), "utf8")));
     expect(named).toEqual([]);
+  });
+
+  it("quote error messages that exist", () => {
+    const text = readFileSync(join(ROOT, "docs/troubleshooting.md"), "utf8");
+    const quoted = [...text.matchAll(/^\| 500, `([^`]+)`/gm)].map(([, message = ""]) => message);
+    const sources = readSources().join("\n");
+    expect(quoted.length).toBeGreaterThan(1);
+    expect(quoted.filter((message) => !sources.includes(message))).toEqual([]);
   });
 
   it("are wrapped without breaking code, links, tables and lists", () => {

@@ -1,9 +1,10 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, it } from "@jest/globals";
 import { readInterface } from "../../scripts/read-declarations.ts";
 import { MISCONFIGURED_REASONS } from "../../scripts/reference-notes.ts";
 import { renderDocuments } from "../../scripts/render-reference.ts";
 import { DECISIONS } from "../http/decision-table.data.ts";
+import { readSources } from "./read-sources.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
@@ -52,10 +53,3 @@ describe("the generated documents", () => {
     );
   });
 });
-
-function readSources(): string[] {
-  const folder = new URL("src/", ROOT);
-  return readdirSync(folder, { recursive: true, encoding: "utf8" })
-    .filter((path) => path.endsWith(".ts"))
-    .map((path) => readFileSync(new URL(path, folder), "utf8"));
-}
