@@ -315,6 +315,14 @@ async function renderErrors(): Promise<string> {
         `**What to do.** ${fix}`,
       ];
     }),
+    "## Error classes",
+    ...[
+      "OrgateError",
+      "ConfigurationError",
+      "StoreUnavailableError",
+      "OrganizationSelectionRequiredError",
+    ].flatMap((name) => docSection(name, `class ${name}`)),
+    ...typeSection("ConfigurationProblem"),
   );
 }
 
