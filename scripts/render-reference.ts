@@ -149,23 +149,22 @@ function renderApi(): string {
     ...typeSection("AnonymousState"),
     ...typeSection("RejectedState"),
     ...typeSection("UnavailableState"),
-    "## Functions",
-    "### From `orgate`",
+    "## Functions of `orgate`",
     ...docSection("definePolicy(definition)", "function definePolicy"),
     ...docSection("mergePolicies(...policies)", "function mergePolicies"),
     ...docSection("isOrgateError(value)", "function isOrgateError"),
     ...docSection("remoteKeys(url, options?)", "function remoteKeys"),
-    "### From `orgate/express`",
+    "## Functions of `orgate/express`",
     ...docSection("handler(handle)", "function handler"),
-    "### From `orgate/authority`",
+    "## Functions of `orgate/authority`",
     ...docSection("createAuthority(options)", "function createAuthority"),
     ...docSection("memoryDirectory(input?)", "function memoryDirectory"),
     ...docSection("memoryRepository(options?)", "function memoryRepository"),
-    "### From `orgate/workos` and `orgate/stytch`",
+    "## Functions of `orgate/workos` and `orgate/stytch`",
     ...docSection("workos(options)", "function workos"),
     ...docSection("stytch(options)", "function stytch"),
     ...docSection("fromStytch(response)", "function fromStytch"),
-    "### From `orgate/testing`",
+    "## Functions of `orgate/testing`",
     ...docSection("createTestAuthority(options?)", "function createTestAuthority"),
     ...docSection("signedInAgents(options)", "function signedInAgents"),
     ...docSection("sessionStoreContract(makeHarness, options?)", "function sessionStoreContract"),
@@ -278,7 +277,7 @@ function sentencesOf(doc: Doc): string {
 }
 
 function docSection(title: string, declaration: string): string[] {
-  return [`#### ${code(title)}`, ...readDocs(declaration).flatMap(paragraphsOf)];
+  return [`### ${code(title)}`, ...readDocs(declaration).flatMap(paragraphsOf)];
 }
 
 function paragraphsOf({ paragraphs, throws }: Doc): string[] {
