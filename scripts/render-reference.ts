@@ -360,7 +360,7 @@ function renderEvents(): string {
       ["reason", "meaning"],
       [
         ...Object.entries(MISCONFIGURED_REASONS).map(([reason, meaning]) => [code(reason), meaning]),
-        ...Object.entries(MISCONFIGURED_PREFIXES).map(([prefix, meaning]) => [code(`${prefix}…`), meaning]),
+        ...Object.entries(MISCONFIGURED_PREFIXES).map(([prefix, meaning]) => [code(`${prefix}...`), meaning]),
       ],
     ),
   );
