@@ -37,9 +37,16 @@ export function* descend(value, ancestors = []) {
   }
 }
 
+/** Where a node is written, in offsets that count from 0. Swc gives a property no span of its own. */
+export function rangeOf(node) {
+  const [first, last] = node.span === undefined ? [node.key.span, node.value.span] : [node.span, node.span];
+  return { start: first.start - 1, end: last.end - 1 };
+}
+
 /** The source text of a node. */
 export function textOf(text, node) {
-  return text.slice(node.span.start - 1, node.span.end - 1);
+  const { start, end } = rangeOf(node);
+  return text.slice(start, end);
 }
 
 /** The line, from 1, of an offset that counts from 0. */
@@ -47,7 +54,8 @@ export function lineAt(text, offset) {
   return text.slice(0, offset).split("\n").length;
 }
 
-const FUNCTIONS = new Set([
+/** Types of the nodes that are functions, methods and accessors included. */
+export const FUNCTIONS = [
   "ArrowFunctionExpression",
   "ClassMethod",
   "Constructor",
@@ -57,11 +65,11 @@ const FUNCTIONS = new Set([
   "MethodProperty",
   "PrivateMethod",
   "SetterProperty",
-]);
+];
 
-/** Whether a node is a function of any kind, methods and accessors included. */
+/** Whether a node is a function of any kind. */
 export function isFunction(node) {
-  return FUNCTIONS.has(node.type);
+  return FUNCTIONS.includes(node.type);
 }
 
 /** Lists a file's functions with their names and how many lines each takes. */
@@ -69,8 +77,9 @@ export function listFunctions(text) {
   return [...descend(parseSource(text).body)]
     .filter(({ node }) => isFunction(node))
     .map(({ node, ancestors }) => {
-      const line = lineAt(text, node.span.start - 1);
-      return { name: nameOf(node, ancestors), line, lines: lineAt(text, node.span.end - 1) - line + 1 };
+      const { start, end } = rangeOf(node);
+      const line = lineAt(text, start);
+      return { name: nameOf(node, ancestors), line, lines: lineAt(text, end) - line + 1 };
     });
 }
 
