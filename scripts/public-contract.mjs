@@ -98,7 +98,8 @@ class ContractWriter {
     if (type.isUnionType()) {
       return this.#writeUnion(type.getTypes()).map((text) => `  ${name} | ${text}`);
     }
-    const hasMembers = (type.flags & TYPE.object) !== 0 || type.isIntersectionType();
+    const parts = type.isIntersectionType() ? type.getTypes() : [type];
+    const hasMembers = parts.every(({ flags }) => (flags & TYPE.object) !== 0);
     if (!hasMembers || this.#isOpaque(type)) return [`  ${name}: ${this.#print(type)}`];
     const own = symbolOf(type);
     if (own !== undefined) this.#open.add(own.id);
@@ -211,9 +212,9 @@ class ContractWriter {
   #writeCall(signature) {
     const generics = signature.getTypeParameters().map((parameter) => this.#writeTypeParameter(parameter));
     const parameters = signature.getParameters().map((parameter, index, all) => {
-      const text = this.#write(this.#checker.getTypeOfSymbol(parameter));
-      if (signature.hasRestParameter && index === all.length - 1) return `...${text}`;
-      return isOptional(parameter) ? `${text}?` : text;
+      const type = this.#checker.getTypeOfSymbol(parameter);
+      if (signature.hasRestParameter && index === all.length - 1) return this.#writeRest(type);
+      return isOptional(parameter) ? `${this.#write(type)}?` : this.#write(type);
     });
     const predicate = this.#checker.getTypePredicateOfSignature(signature);
     const result =
@@ -222,6 +223,13 @@ class ContractWriter {
         : `is ${this.#write(predicate.type)}`;
     const bracket = generics.length === 0 ? "" : `<${generics.join(", ")}>`;
     return `${bracket}(${parameters.join(", ")}) => ${result}`;
+  }
+
+  /** Writes a rest parameter; one of a tuple of required elements is the same as those parameters. */
+  #writeRest(type) {
+    const isList =
+      this.#checker.isTupleType(type) && type.getTarget().elementFlags.every((flag) => flag === 1);
+    return isList ? this.#writeArguments(type) : `...${this.#write(type)}`;
   }
 
   #writeTypeParameter(parameter) {
