@@ -34,16 +34,11 @@ import { exchangeSession, stepUp } from "./replace-session.ts";
 import { memoryRepository } from "./repository.ts";
 import { createAuthorityEvents, createRecentInvalidations, listSessions, revoke } from "./revoke.ts";
 import { authenticate, authenticateWithOrganizationSelection } from "./sign-in.ts";
-import {
-  type StytchRouter,
-  type StytchRouterOptions,
-  createStytchRouter,
-} from "./wire/stytch/stytch-router.ts";
-import {
-  type WorkosRouter,
-  type WorkosRouterOptions,
-  createWorkosRouter,
-} from "./wire/workos/workos-router.ts";
+import type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
+import { type StytchRouter, createStytchRouter } from "./wire/stytch/stytch-router.ts";
+import type { WireAuthority } from "./wire/wire-authority.ts";
+import type { WorkosRouterOptions } from "./wire/workos/workos-options.ts";
+import { type WorkosRouter, createWorkosRouter } from "./wire/workos/workos-router.ts";
 
 /**
  * A session authority in this process: it issues the tokens, keeps the sessions, rotates refresh tokens and serves the JWKS.
@@ -129,7 +124,12 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const { policy } = options;
   const tools = { tokens, policy };
   const closers: (() => void)[] = [];
-  const onClose = (close: () => void): unknown => closers.push(close);
+  const wireAuthority: WireAuthority = {
+    context,
+    tokens,
+    policy,
+    onClose: (close) => void closers.push(close),
+  };
   const stopHearing = options.directory.onChanged?.((change) => context.invalidations.announce(change));
   return {
     ...createAuthorityStore(context, profile, policy),
@@ -145,8 +145,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revoke: (target) => revoke(context, target),
     jwks: () => context.issuer.jwks(),
     rotateKeys: () => context.issuer.rotate(),
-    workosRouter: (wire) => createWorkosRouter(context, policy, wire),
-    stytchRouter: (wire) => createStytchRouter({ context, tokens, policy, onClose }, wire),
+    workosRouter: (wire) => createWorkosRouter(wireAuthority, wire),
+    stytchRouter: (wire) => createStytchRouter(wireAuthority, wire),
     async close() {
       stopHearing?.();
       tokens.close();

@@ -6,14 +6,17 @@ import type {
   DirectoryUser,
 } from "./directory.ts";
 
+/** A membership and its organization. */
+export interface OrganizationMembership {
+  readonly membership: DirectoryMembership;
+  readonly organization: DirectoryOrganization;
+}
+
 /** A user, and their place in one organization, as the directory knows them now. */
 export interface Subject {
   readonly user: DirectoryUser;
   /** Absent for a user who acts in no organization. */
-  readonly place?: {
-    readonly membership: DirectoryMembership;
-    readonly organization: DirectoryOrganization;
-  };
+  readonly place?: OrganizationMembership;
 }
 
 /** Why there is no such subject. */
@@ -37,6 +40,21 @@ export async function loadSubject(
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
   return { user, place: { membership, organization } };
+}
+
+/** Lists the memberships of a user, with their organizations. */
+export async function listMemberships(
+  directory: DependableDirectory,
+  userId: string,
+): Promise<readonly OrganizationMembership[]> {
+  const memberships = await directory.memberships(userId);
+  const found = await Promise.all(
+    memberships.map(async (membership) => {
+      const organization = await directory.organization(membership.organizationId);
+      return organization === undefined ? [] : [{ membership, organization }];
+    }),
+  );
+  return found.flat();
 }
 
 /** The id of the member: the membership's own, or one made of its ends; the user's where there is no membership. */

@@ -1,33 +1,35 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
-import { createProblems, isOptionObject } from "../../../lib/problems.ts";
-import type { Policy } from "../../../policy/policy.ts";
+import { isSameSecret } from "../../../lib/digest.ts";
 import { makeSessionToken } from "../../access-token.ts";
-import type { TokenCheck } from "../../authenticate-jwt.ts";
 import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
 import type { AuthorityContext } from "../../options.ts";
-import { listSessions, revoke } from "../../revoke.ts";
+import { revoke } from "../../revoke.ts";
 import { authenticate } from "../../sign-in.ts";
-import { fieldsOfQuery, readText } from "../read-fields.ts";
+import { readBasic } from "../authorization-header.ts";
 import {
-  type WireAnswer,
+  type RouteOptions,
   type WireCall,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
-  isSameSecret,
-  readBasic,
+  get,
+  post,
 } from "../router.ts";
+import type { WireAuthority } from "../wire-authority.ts";
+import { toPolicyBody } from "./bodies.ts";
+import { answerDiscovery, answerExchange, answerIntermediateExchange } from "./discovery.ts";
 import {
-  type Envelope,
-  createEnvelope,
+  createRequestIds,
   organizationNotFound,
+  refuseStytch,
   stytchError,
   unauthorizedCredentials,
-} from "./answers.ts";
-import { toMemberSessionBody, toPolicyBody } from "./bodies.ts";
-import { type SessionJwtCheck, createSessionJwtCheck, createStytchDialect } from "./claims.ts";
-import { answerDiscovery, answerExchange, answerIntermediateExchange, isNamed } from "./discovery.ts";
-import { answerAuthenticate, answerRevoke } from "./sessions.ts";
+} from "./errors.ts";
+import type { Body, StytchProject } from "./project.ts";
+import { answerRevoke } from "./revoke.ts";
+import { createSessionJwtCheck, createStytchDialect } from "./session-jwt.ts";
+import { answerAuthenticate, answerSessions } from "./sessions.ts";
+import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
 
 /** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
@@ -39,14 +41,27 @@ export interface StytchRouter extends WireMiddleware {
   authenticate(input: Omit<AuthenticateInput, "session">): Promise<AuthenticateSessionResult>;
 }
 
-/** What the router takes from its authority. */
-export interface StytchSurroundings {
-  readonly context: AuthorityContext;
-  readonly tokens: TokenCheck;
-  readonly policy: Policy | undefined;
-  /** Called when the authority is closed. */
-  readonly onClose: (close: () => void) => unknown;
-}
+/** For the holder of the project's secret (RFC 7617). */
+const KEYED: RouteOptions<StytchProject> = {
+  authorize({ options }, request) {
+    const { user = "", password = "" } = readBasic(request) ?? {};
+    const isKnown = isSameSecret(user, options.projectId);
+    const isRight = isSameSecret(password, options.secret);
+    if (!isKnown || !isRight) throw unauthorizedCredentials();
+  },
+};
+
+const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
+  get("/v1/b2b/sessions/jwks/:", answerKeys, { cacheControl: "public, max-age=60" }),
+  get("/v1/b2b/sessions", answerSessions, KEYED),
+  post("/v1/b2b/sessions/authenticate", answerAuthenticate, KEYED),
+  post("/v1/b2b/sessions/exchange", answerExchange, KEYED),
+  post("/v1/b2b/sessions/revoke", answerRevoke, KEYED),
+  post("/v1/b2b/discovery/organizations", answerDiscovery, KEYED),
+  post("/v1/b2b/discovery/intermediate_sessions/exchange", answerIntermediateExchange, KEYED),
+  get("/v1/b2b/rbac/policy", answerPolicy, KEYED),
+  get("/v1/b2b/rbac/organizations/:", answerOrganizationPolicy, KEYED),
+];
 
 /**
  * Serves the authority over Stytch's wire protocol, so that Stytch's B2B SDKs work against it unchanged.
@@ -55,106 +70,54 @@ export interface StytchSurroundings {
  *
  * @throws `ConfigurationError` with every mistake in the options
  */
-export function createStytchRouter(
-  { context: native, tokens, policy, onClose }: StytchSurroundings,
-  options: StytchRouterOptions,
-): StytchRouter {
-  checkStytchOptions(options, native.issuer.require("RS256"));
-  const context = { ...native, wire: createStytchDialect(options.projectId) };
-  const jwts = createSessionJwtCheck(context, tokens, options.projectId);
-  onClose(() => jwts.close());
-  const envelope = createEnvelope(options.projectId);
-  const tools: StytchTools = { context, policy, options, jwts, envelope };
-  const keyed = listKeyedRoutes(tools).map((route) => requireCredentials(options, route));
-  const router = createWireRouter({ routes: [describeKeys(tools), ...keyed], refuse: envelope.refuse });
+export function createStytchRouter(authority: WireAuthority, options: StytchRouterOptions): StytchRouter {
+  checkStytchOptions(options, authority.context.issuer.require("RS256"));
+  const { projectId } = options;
+  const context = { ...authority.context, wire: createStytchDialect(projectId) };
+  const jwts = createSessionJwtCheck(authority, projectId);
+  authority.onClose(() => jwts.close());
+  const makeRequestId = createRequestIds(projectId);
+  const router = createWireRouter<StytchProject, Body>({
+    routes: ROUTES,
+    service: { context, policy: authority.policy, options, jwts },
+    toAnswer: (body) => ({ status: 200, body: { ...body, request_id: makeRequestId(), status_code: 200 } }),
+    refuse: (error) => refuseStytch(error, makeRequestId()),
+  });
   return Object.assign(router, {
     authenticate: (input: Omit<AuthenticateInput, "session">) => signIn(context, input),
   });
 }
 
-function listKeyedRoutes(tools: StytchTools): readonly WireRoute[] {
-  const { context, policy, envelope } = tools;
-  const post = (
-    path: string,
-    answer: (tools: StytchTools, call: WireCall) => Promise<WireAnswer>,
-  ): WireRoute => ({
-    method: "POST",
-    path: `/v1/b2b/${path}`,
-    handle: (call) => answer(tools, call),
-  });
-  return [
-    post("sessions/authenticate", answerAuthenticate),
-    post("sessions/exchange", answerExchange),
-    post("sessions/revoke", answerRevoke),
-    post("discovery/organizations", answerDiscovery),
-    post("discovery/intermediate_sessions/exchange", answerIntermediateExchange),
-    { method: "GET", path: "/v1/b2b/sessions", handle: (call) => answerSessions(tools, call) },
-    {
-      method: "GET",
-      path: "/v1/b2b/rbac/policy",
-      handle: async () => {
-        const body = toPolicyBody(policy);
-        // Without a policy nobody knows; an empty one would be a denial.
-        if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
-        return envelope.succeed({ policy: body });
-      },
-    },
-    {
-      method: "GET",
-      path: "/v1/b2b/rbac/organizations/:",
-      handle: async ({ segments: [organizationId = ""] }) => {
-        const organization = await context.directory.organization(organizationId);
-        if (organization === undefined) throw organizationNotFound();
-        return envelope.succeed({ org_policy: { roles: [] } });
-      },
-    },
-  ];
-}
-
-/** The public keys; asked for without credentials. */
-function describeKeys({ context, options, envelope }: StytchTools): WireRoute {
+/** `GET /v1/b2b/sessions/jwks/:project_id`: the public keys that sign the session JWTs. */
+async function answerKeys(
+  { context, options }: StytchProject,
+  { segments: [projectId] }: WireCall,
+): Promise<Body> {
+  if (projectId !== options.projectId) {
+    throw stytchError(404, "project_not_found", "Project could not be found.");
+  }
+  const { keys } = await context.issuer.jwks();
   return {
-    method: "GET",
-    path: "/v1/b2b/sessions/jwks/:",
-    cacheControl: "public, max-age=60",
-    handle: async ({ segments: [projectId] }) => {
-      if (projectId !== options.projectId) {
-        throw stytchError(404, "project_not_found", "Project could not be found.");
-      }
-      const { keys } = await context.issuer.jwks();
-      const usable = keys
-        .filter(({ alg }) => alg === "RS256")
-        .map((key) => ({ ...key, key_ops: ["verify"] }));
-      return envelope.succeed({ keys: usable });
-    },
+    keys: keys.filter(({ alg }) => alg === "RS256").map((key) => ({ ...key, key_ops: ["verify"] })),
   };
 }
 
-/** `GET /v1/b2b/sessions` */
-async function answerSessions({ context, envelope }: StytchTools, { query }: WireCall): Promise<WireAnswer> {
-  const asked = fieldsOfQuery(query);
-  const name = readText(asked, "organization_id");
-  const sessions = await listSessions(context, { memberId: readText(asked, "member_id") });
-  const [first] = sessions;
-  const organization =
-    first?.organizationId === undefined
-      ? undefined
-      : await context.directory.organization(first.organizationId);
-  const isTheirs = organization !== undefined && isNamed(organization, name);
-  return envelope.succeed({ member_sessions: isTheirs ? sessions.map(toMemberSessionBody) : [] });
+/** `GET /v1/b2b/rbac/policy` */
+async function answerPolicy({ policy }: StytchProject): Promise<Body> {
+  const body = toPolicyBody(policy);
+  // Without a policy the answer is unknown; an empty one would deny everything.
+  if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
+  return { policy: body };
 }
 
-/** Lets only the holder of the project's secret through (RFC 7617). */
-function requireCredentials({ projectId, secret }: StytchRouterOptions, route: WireRoute): WireRoute {
-  return {
-    ...route,
-    admit(request) {
-      const { user = "", password = "" } = readBasic(request) ?? {};
-      const isKnown = isSameSecret(user, projectId);
-      const isRight = isSameSecret(password, secret);
-      if (!isKnown || !isRight) throw unauthorizedCredentials();
-    },
-  };
+/** `GET /v1/b2b/rbac/organizations/:id`: no organization has roles of its own. */
+async function answerOrganizationPolicy(
+  { context }: StytchProject,
+  { segments: [organizationId = ""] }: WireCall,
+): Promise<Body> {
+  const organization = await context.directory.organization(organizationId);
+  if (organization === undefined) throw organizationNotFound();
+  return { org_policy: { roles: [] } };
 }
 
 async function signIn(
@@ -170,53 +133,4 @@ async function signIn(
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
   if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
-}
-
-/** What `authority.stytchRouter()` is made of. */
-export interface StytchRouterOptions {
-  /** Names the project: the audience of its session JWTs, and part of the path of its JWKS. */
-  readonly projectId: string;
-  /** The project's secret. */
-  readonly secret: string;
-}
-
-const KNOWN = ["projectId", "secret"] as const satisfies readonly (keyof StytchRouterOptions)[];
-
-/** Throws one `ConfigurationError` with every mistake in the options. Nothing of their values is quoted. */
-export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): void {
-  const problems = createProblems();
-  if (!isOptionObject(options)) {
-    problems.missing("stytchRouter", "Pass { projectId, secret }.");
-    problems.throwIfAny();
-  }
-  problems.unknown(options, KNOWN);
-  // A colon would end the user name of Basic authentication (RFC 7617 section 2).
-  if (!isToken(options.projectId) || options.projectId.includes(":")) {
-    problems.invalid("projectId", "must be a name without spaces and colons.", "Set it.");
-  }
-  if (!isToken(options.secret) || options.secret.length < 16) {
-    problems.invalid("secret", "must be at least 16 characters without spaces.", "Use a random one.");
-  }
-  if (!canSign) {
-    problems.invalid(
-      "keys",
-      "of the authority hold no RSA key.",
-      "Add an RS256 private JWK: the SDKs expect one.",
-    );
-  }
-  problems.throwIfAny();
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
-}
-
-/** What every operation of one project works with. */
-export interface StytchTools {
-  /** Whose tokens are Stytch's. */
-  readonly context: AuthorityContext;
-  readonly policy: Policy | undefined;
-  readonly options: StytchRouterOptions;
-  readonly jwts: SessionJwtCheck;
-  readonly envelope: Envelope;
 }

@@ -29,7 +29,7 @@ describe("splitTarget", () => {
   it("reads the query after the first question mark", () => {
     const { path, query } = splitTarget("/a/b?x=1&y=?");
     expect(path).toEqual(["", "a", "b"]);
-    expect(Object.fromEntries(query)).toEqual({ x: "1", y: "?" });
+    expect(query).toBe("x=1&y=?");
   });
 
   it("knows no path in the absolute form", () => {

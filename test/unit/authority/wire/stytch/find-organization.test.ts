@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { AuthorityContext } from "../../../../../src/authority/options.ts";
 import type { DirectoryOrganization } from "../../../../../src/authority/directory.ts";
 import { memoryDirectory } from "../../../../../src/authority/index.ts";
-import { findOrganizationId } from "../../../../../src/authority/wire/stytch/discovery.ts";
+import { findOrganizationId } from "../../../../../src/authority/wire/stytch/organization-names.ts";
 
 function contextOf(organizations: DirectoryOrganization[], joined = organizations): AuthorityContext {
   const directory = memoryDirectory({

@@ -1,0 +1,16 @@
+import type { Policy } from "../../../policy/policy.ts";
+import type { AuthorityContext } from "../../options.ts";
+import type { SessionJwtCheck } from "./session-jwt.ts";
+import type { StytchRouterOptions } from "./stytch-options.ts";
+
+/** What every operation of a project works with. */
+export interface StytchProject {
+  /** Issues Stytch's session JWTs. */
+  readonly context: AuthorityContext;
+  readonly policy: Policy | undefined;
+  readonly options: StytchRouterOptions;
+  readonly jwts: SessionJwtCheck;
+}
+
+/** The members of an answer, without those that every answer has. */
+export type Body = Readonly<Record<string, unknown>>;

@@ -1,0 +1,158 @@
+import { StoreUnavailableError, isOrgateError } from "../../../errors.ts";
+import { formatTime } from "../../../lib/clock.ts";
+import { isObject, isString } from "../../../lib/predicates.ts";
+import type { VerifiedClaims } from "../../../store.ts";
+import { createKeySet } from "../../../tokens/key-set.ts";
+import { type RejectionReason, createTokenVerifier } from "../../../tokens/verify-token.ts";
+import type { AuthorityContext } from "../../options.ts";
+import { memberIdOf } from "../../subject.ts";
+import type { WireDialect } from "../../wire-client.ts";
+import type { WireRefusal } from "../refusal.ts";
+import type { WireAuthority } from "../wire-authority.ts";
+import { toFactorBody, toSeconds } from "./bodies.ts";
+import { listOwnClaims } from "./custom-claims.ts";
+import { sessionNotFound, stytchError } from "./errors.ts";
+
+/** The claim that makes a JWT a session of Stytch's. */
+const SESSION_CLAIM = "https://stytch.com/session";
+/** The claim that names its organization. */
+const ORGANIZATION_CLAIM = "https://stytch.com/organization";
+
+function issuerOf(projectId: string): string {
+  return `stytch.com/${projectId}`;
+}
+
+/** Makes the dialect of session JWTs as Stytch issues them: the session is one claim, custom claims are at the top level. */
+export function createStytchDialect(projectId: string): WireDialect {
+  return {
+    algorithm: "RS256",
+    claims(native, record, subject) {
+      const { place } = subject;
+      return {
+        ...listOwnClaims(record.customClaims),
+        iss: issuerOf(projectId),
+        aud: [projectId],
+        sub: memberIdOf(subject),
+        iat: native["iat"],
+        nbf: native["iat"],
+        exp: native["exp"],
+        jti: native["jti"],
+        [SESSION_CLAIM]: {
+          id: record.id,
+          started_at: toSeconds(formatTime(record.startedAt)),
+          last_accessed_at: toSeconds(formatTime(record.lastAccessedAt)),
+          expires_at: toSeconds(formatTime(record.expiresAt)),
+          attributes: { ip_address: record.ipAddress ?? "", user_agent: record.userAgent ?? "" },
+          authentication_factors: record.authenticationFactors.map(toFactorBody),
+          roles: place?.membership.roles ?? [],
+        },
+        ...(place !== undefined && {
+          [ORGANIZATION_CLAIM]: {
+            organization_id: place.organization.id,
+            slug: place.organization.slug ?? "",
+          },
+        }),
+      };
+    },
+  };
+}
+
+/** A session as its credential names it. */
+export interface NamedSession {
+  readonly sessionId: string;
+  /** Absent for a session token, which says neither. */
+  readonly memberId?: string;
+  readonly organizationId?: string;
+}
+
+/** Verifies session JWTs: Stytch's and the authority's own. */
+export interface SessionJwtCheck {
+  /** Accepts an expired one within `expiredTokenRenewal`; throws a refusal, or `store_unavailable`. */
+  check(jwt: string): Promise<NamedSession>;
+  close(): void;
+}
+
+/** Makes the check of a project's session JWTs, over the same verification that the middleware does. */
+export function createSessionJwtCheck(
+  { context, tokens }: Pick<WireAuthority, "context" | "tokens">,
+  projectId: string,
+): SessionJwtCheck {
+  const { issuer } = context;
+  const source = { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 };
+  const keys = createKeySet(source, context);
+  const profile = {
+    keys: source,
+    issuers: [issuerOf(projectId)],
+    audience: [projectId],
+    algorithms: ["RS256"],
+    types: ["JWT"],
+    sessionClaim: SESSION_CLAIM,
+  } as const;
+  const verifier = createTokenVerifier(profile, keys);
+  return {
+    async check(jwt) {
+      const verification = await verifier.verify(jwt);
+      switch (verification.status) {
+        case "verified":
+          assertRenewable(context, verification.claims);
+          return toNamedSession(verification.claims);
+        case "rejected":
+          // The authority's own tokens have another algorithm, or no claim of Stytch's.
+          return checkNative(context, tokens, jwt, verification.reason);
+        default: {
+          const { reason, retryAfter } = verification;
+          throw new StoreUnavailableError({ reason, retryAfter });
+        }
+      }
+    },
+    close: () => keys.close(),
+  };
+}
+
+async function checkNative(
+  context: AuthorityContext,
+  tokens: WireAuthority["tokens"],
+  jwt: string,
+  reason: RejectionReason,
+): Promise<NamedSession> {
+  try {
+    const { claims, session } = await tokens.check(jwt);
+    assertRenewable(context, claims);
+    const { id, memberId, organizationId } = session.memberSession;
+    if (organizationId === undefined) throw sessionNotFound();
+    return { sessionId: id, memberId, organizationId };
+  } catch (error) {
+    if (!isOrgateError(error) || error.code !== "invalid_token") throw error;
+    const isNative = reason === "malformed" && error.reason !== "malformed";
+    throw refuseJwt(isNative ? error.reason : reason);
+  }
+}
+
+function assertRenewable({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): void {
+  if (clock() >= exp + settings.expiredTokenRenewal) throw sessionNotFound();
+}
+
+function toNamedSession({ sub: memberId, ...claims }: VerifiedClaims): NamedSession {
+  const [session, organization] = [claims[SESSION_CLAIM], claims[ORGANIZATION_CLAIM]];
+  const sessionId = isObject(session) ? session["id"] : undefined;
+  const organizationId = isObject(organization) ? organization["organization_id"] : undefined;
+  if (!isString(sessionId) || !isString(organizationId)) throw refuseJwt("claims");
+  return { sessionId, memberId, organizationId };
+}
+
+function refuseJwt(reason: string | undefined): WireRefusal {
+  switch (reason) {
+    case "malformed":
+      return stytchError(400, "unable_to_parse_session_jwt", "The session JWT could not be parsed.");
+    case "issuer":
+      return stytchError(400, "jwt_invalid_issuer", "The session JWT has an invalid issuer.");
+    case "audience":
+      return stytchError(400, "jwt_invalid_audience", "The session JWT has an invalid audience.");
+    case "class":
+    case "claims":
+      return stytchError(400, "jwt_invalid_claims", "The session JWT has invalid claims.");
+    // Forged, or signed by a key that is gone: nothing tells the two apart.
+    default:
+      return sessionNotFound();
+  }
+}

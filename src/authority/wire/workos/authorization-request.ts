@@ -1,0 +1,109 @@
+import { toCamelCase } from "../../../lib/case.ts";
+import { isFiniteNumber, isObject, isOptional, isText } from "../../../lib/predicates.ts";
+import { invalidRequest } from "../../check-input.ts";
+import type { AuthorityContext } from "../../options.ts";
+import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
+
+/** What the client asked for at `authorize`, for the application's sign-in page. */
+export interface AuthorizationRequest {
+  /** Names the request to `completeAuthorization`; good for ten minutes, and for one completion. */
+  readonly token: string;
+  readonly clientId: string;
+  /** One of the `redirectUris`. */
+  readonly redirectUri: string;
+  readonly organizationId?: string;
+  readonly provider?: string;
+  readonly connectionId?: string;
+  readonly loginHint?: string;
+  readonly domainHint?: string;
+  readonly screenHint?: string;
+  readonly prompt?: string;
+  readonly invitationToken?: string;
+  /** Seconds since the last authentication that the client accepts. */
+  readonly maxAge?: number;
+}
+
+/** A request with what only the router reads. */
+export interface SealedRequest extends Omit<AuthorizationRequest, "token"> {
+  /** Marks the request as answered, once it is. */
+  readonly id: string;
+  readonly expiresAt: number;
+  readonly state?: string;
+  /** RFC 7636 section 4.2, by S256. */
+  readonly codeChallenge?: string;
+}
+
+/** Seconds within which the user must sign in. */
+const REQUEST_LIFETIME = 600;
+const PURPOSE = "orgate authorization request";
+
+/**
+ * Encrypts a request into the token that stands for it.
+ *
+ * Nothing is stored until the user has signed in: anybody may call `authorize`, and must not be able to fill the repository.
+ */
+export async function sealRequest(
+  { issuer, clock }: AuthorityContext,
+  asked: Omit<SealedRequest, "id" | "expiresAt">,
+): Promise<AuthorizationRequest> {
+  const request = { ...asked, id: makeSecret(18), expiresAt: clock() + REQUEST_LIFETIME };
+  const [key] = await issuer.secrets(PURPOSE);
+  if (key === undefined) throw new TypeError("An issuer has at least one key.");
+  return describeRequest(encrypt(key, JSON.stringify(request)), request);
+}
+
+/** Decrypts a request that has not expired; throws `invalid_request` for anything else. */
+export async function openRequest(
+  { issuer, clock }: AuthorityContext,
+  token: string,
+  clientId: string,
+): Promise<SealedRequest> {
+  for (const key of await issuer.secrets(PURPOSE)) {
+    const request = decryptRequest(key, String(token));
+    if (request?.clientId === clientId && clock() < request.expiresAt) return request;
+  }
+  throw invalidRequest(
+    "The authorization request is unknown or has expired.",
+    "authorization_request_invalid",
+  );
+}
+
+/** Describes a request to the application. */
+export function describeRequest(token: string, request: SealedRequest): AuthorizationRequest {
+  const { id: _id, expiresAt: _expiresAt, state: _state, codeChallenge: _codeChallenge, ...rest } = request;
+  return { token, ...rest };
+}
+
+/** Returns `undefined` if the token was changed, made by somebody else, or encrypted by another key. */
+function decryptRequest(key: Buffer, token: string): SealedRequest | undefined {
+  try {
+    const request: unknown = JSON.parse(decrypt(key, token).toString("utf8"));
+    return isSealedRequest(request) ? request : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isSealedRequest(value: unknown): value is SealedRequest {
+  return (
+    isObject(value) &&
+    ["id", "clientId", "redirectUri"].every((name) => isText(value[name])) &&
+    isFiniteNumber(value["expiresAt"]) &&
+    isOptional(value["maxAge"], isFiniteNumber) &&
+    OPTIONAL_PARAMETERS.every((name) => isOptional(value[toCamelCase(name)], isText))
+  );
+}
+
+/** The optional parameters that are texts, by the names of the protocol. */
+export const OPTIONAL_PARAMETERS = [
+  "state",
+  "code_challenge",
+  "organization_id",
+  "provider",
+  "connection_id",
+  "login_hint",
+  "domain_hint",
+  "screen_hint",
+  "prompt",
+  "invitation_token",
+];

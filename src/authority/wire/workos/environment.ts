@@ -1,0 +1,11 @@
+import type { AuthorityContext } from "../../options.ts";
+import type { WireClient, WireDialect } from "../../wire-client.ts";
+import type { WorkosRouterOptions } from "./workos-options.ts";
+
+/** What every operation of the router works with. */
+export interface WorkosEnvironment {
+  readonly context: AuthorityContext;
+  readonly options: WorkosRouterOptions;
+  /** Makes the dialect in which access tokens are issued to a client. */
+  readonly dialectFor: (client: WireClient) => WireDialect;
+}
