@@ -13,4 +13,4 @@ export type {
 export type { CookieJar } from "./cookie-jar.ts";
 export { sessionStoreContract } from "./store-contract.ts";
 export type { StoreContractOptions, StoreContractTest } from "./store-contract.ts";
-export type { StoreHarness } from "./store-contract.ts";
+export type { StoreHarness } from "./contract/subject.ts";

@@ -6,7 +6,7 @@ import type { OrganizationSelectionRequiredError } from "../../src/errors.ts";
 import type { Outcome } from "../../src/store.ts";
 import { fromStytch, stytch } from "../../src/stores/stytch/index.ts";
 import { workos } from "../../src/stores/workos/index.ts";
-import type { StoreHarness } from "../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../src/testing/contract/subject.ts";
 import { serve } from "./servers.ts";
 import type { TestServer } from "./servers.ts";
 import { bodyOf, json, makeWireWorld, PASSWORD } from "./wire-world.ts";

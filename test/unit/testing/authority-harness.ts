@@ -8,7 +8,7 @@ import {
 import { isOrgateError } from "../../../src/errors.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
 import type { Outcome } from "../../../src/store.ts";
-import type { StoreHarness } from "../../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../../src/testing/contract/subject.ts";
 
 const USERS = { 0: "user_nora", 1: "user_bob", 2: "user_ada" } as const;
 
