@@ -96,7 +96,7 @@ export interface BreakableRepository {
   readonly bringBack: () => void;
 }
 
-/** Puts a switch before a repository: while it is off every operation fails, as with a database that cannot be reached. */
+/** Adds a switch to a repository: while it is down every operation fails, as with a database that cannot be reached. */
 export function breakable(inner: Repository): BreakableRepository {
   let isDown = false;
   const assertUp = async (): Promise<void> => {
