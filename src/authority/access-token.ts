@@ -4,7 +4,7 @@ import { formatTime } from "../lib/clock.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import type { Interpretation, VerifiedClaims } from "../store.ts";
 import type { Issuer } from "./issuer.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { type SessionRecord, deadlineOf } from "./sessions.ts";
 import { ID_BYTES, parseSessionId, toSessionId } from "./session-id.ts";
 import { type Subject, memberIdOf } from "./subject.ts";

@@ -18,7 +18,7 @@ import type {
   AuthenticateSessionResult,
   AuthorizationCheck,
 } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { describeMemberSession } from "./results.ts";
 import { toFullMember, toFullOrganization } from "./subject.ts";
 import { useSession } from "./use-session.ts";

@@ -13,7 +13,8 @@ import type {
 } from "../store.ts";
 import { interpretClaims } from "./access-token.ts";
 import type { AuthenticationResult } from "./operations.ts";
-import type { AuthorityContext, AuthorityOptions } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
+import type { AuthorityOptions } from "./options.ts";
 import { assertInTime, isRenewable, nameSession, renewCredential } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
 import { toCredential } from "./results.ts";

@@ -3,6 +3,7 @@ import type { AuthenticationFactor } from "../model.ts";
 import type { JsonWebKeySet, TokenProfile } from "../store.ts";
 import { authenticateJwt, authenticateSession, createTokenCheck } from "./authenticate-jwt.ts";
 import { type AuthorityStore, createAuthorityStore } from "./authority-store.ts";
+import type { AuthorityContext } from "./context.ts";
 import { dependOnDirectory, dependOnRepository } from "./directory.ts";
 import { invite } from "./invitations.ts";
 import { createIssuer } from "./issuer.ts";
@@ -23,12 +24,7 @@ import type {
   SessionsTarget,
   StepUpInput,
 } from "./operations.ts";
-import {
-  type AuthorityContext,
-  type AuthorityOptions,
-  type AuthoritySettings,
-  resolveSettings,
-} from "./options.ts";
+import { type AuthorityOptions, type AuthoritySettings, resolveSettings } from "./options.ts";
 import { authenticateWithRefreshToken } from "./renew.ts";
 import { exchangeSession, stepUp } from "./replace-session.ts";
 import { memoryRepository } from "./repository.ts";

@@ -10,7 +10,7 @@ import {
 } from "./check-input.ts";
 import type { DirectoryUser } from "./directory.ts";
 import type { Invitation, InviteInput } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { hashToken } from "./refresh-token.ts";
 import { makeSingleUseToken, nameOfToken } from "./sign-in.ts";
 

@@ -3,7 +3,7 @@ import type { RenewContext, Renewal, SealedSession, StaleCredential } from "../s
 import { issueAccessToken } from "./access-token.ts";
 import { checkOptionalId, checkOptionalNumber, checkToken } from "./check-input.ts";
 import type { AuthenticateWithRefreshTokenInput, AuthenticationResult } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { type ParsedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
 import { toFullMember, toFullOrganization } from "./subject.ts";

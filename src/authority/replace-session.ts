@@ -12,7 +12,7 @@ import type {
   SessionReference,
   StepUpInput,
 } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { type ParsedRefreshToken, parseRefreshToken, presentRefreshToken } from "./refresh-token.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
 import {

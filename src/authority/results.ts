@@ -4,7 +4,7 @@ import type { MemberSession } from "../model.ts";
 import type { SealedSession } from "../store.ts";
 import { issueAccessToken } from "./access-token.ts";
 import type { AuthenticationResult, SealRequest } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { type SessionRecord, toMemberSession } from "./sessions.ts";
 import { type Subject, memberIdOf, toFullMember, toFullOrganization } from "./subject.ts";
 

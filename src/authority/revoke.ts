@@ -5,7 +5,7 @@ import type { Clock } from "../lib/clock.ts";
 import type { Interpretation } from "../store.ts";
 import { checkId, invalidRequest } from "./check-input.ts";
 import type { RevokeTarget, SessionSummary, SessionsTarget } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { describeMemberSession } from "./results.ts";
 import { type SessionRecord, findEnd, readSessionRecord, removeSession } from "./sessions.ts";
 import { loadSubject } from "./subject.ts";

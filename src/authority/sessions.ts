@@ -4,7 +4,7 @@ import { formatTime } from "../lib/clock.ts";
 import type { AuthenticationFactor, Impersonator, MemberSession } from "../model.ts";
 import { assertTokenFits } from "./access-token.ts";
 import type { RequestOrigin } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import {
   type ParsedRefreshToken,
   type Predecessor,

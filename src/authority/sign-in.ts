@@ -19,7 +19,7 @@ import type {
   AuthenticationResult,
   SealRequest,
 } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { hashToken } from "./refresh-token.ts";
 import { findSealPassword, presentAuthentication } from "./results.ts";
 import { type SessionOrigin, openSession, recordOrigin, removeSession } from "./sessions.ts";

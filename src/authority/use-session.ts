@@ -1,6 +1,6 @@
 import { OrgateError } from "../errors.ts";
 import { assertTokenFits } from "./access-token.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
 import { type ParsedRefreshToken, type Presentation, presentRefreshToken } from "./refresh-token.ts";
 import { type SessionRecord, changeSession, removeSession, sessionEnded } from "./sessions.ts";
 import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./subject.ts";

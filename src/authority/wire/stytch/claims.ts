@@ -5,7 +5,7 @@ import { createKeySet } from "../../../tokens/key-set.ts";
 import { type RejectionReason, createTokenVerifier } from "../../../tokens/verify-token.ts";
 import type { TokenCheck } from "../../authenticate-jwt.ts";
 import { checkCustomClaims } from "../../check-input.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { memberIdOf } from "../../subject.ts";
 import type { WireDialect } from "../../wire-client.ts";
 import { type Fields, type WireRefusal, readOptionalObject } from "../read-fields.ts";

@@ -1,6 +1,6 @@
 import type { DirectoryMembership, DirectoryOrganization } from "../../directory.ts";
 import type { AuthenticationResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";

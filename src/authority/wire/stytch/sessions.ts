@@ -5,7 +5,7 @@ import type { Policy } from "../../../policy/policy.ts";
 import { decideVerdict } from "../../../policy/verdict.ts";
 import { issueAccessToken, makeSessionToken, openSessionToken } from "../../access-token.ts";
 import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { describeMemberSession } from "../../results.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { type SessionRecord, readLiveSession } from "../../sessions.ts";

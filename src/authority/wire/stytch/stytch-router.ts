@@ -4,7 +4,7 @@ import type { Policy } from "../../../policy/policy.ts";
 import { makeSessionToken } from "../../access-token.ts";
 import type { TokenCheck } from "../../authenticate-jwt.ts";
 import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { authenticate } from "../../sign-in.ts";
 import { fieldsOfQuery, readText } from "../read-fields.ts";

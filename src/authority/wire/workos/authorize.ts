@@ -2,7 +2,7 @@ import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:
 import { isOrgateError } from "../../../errors.ts";
 import { checkId, checkOptionalId, invalidRequest } from "../../check-input.ts";
 import type { AuthenticateInput, AuthenticationResult, RequestOrigin } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { recordOrigin, removeSession } from "../../sessions.ts";
 import { type SignIn, checkEvidence, makeSingleUseToken, nameOfToken, signIn } from "../../sign-in.ts";
 import { type Fields, type WireRefusal, fieldsOfQuery, readOptionalText, readText } from "../read-fields.ts";

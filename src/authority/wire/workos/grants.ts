@@ -1,6 +1,6 @@
 import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
 import type { AuthenticationResult, RequestOrigin } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { parseRefreshToken } from "../../refresh-token.ts";
 import { presentAuthentication } from "../../results.ts";
 import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";

@@ -1,6 +1,6 @@
 import { invalidRequest } from "../../check-input.ts";
 import type { SessionSummary } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { parseSessionId } from "../../session-id.ts";
 import { type Fields, WireRefusal, fieldsOfQuery, readOptionalText } from "../read-fields.ts";

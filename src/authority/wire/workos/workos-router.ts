@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Problems, createProblems, isOptionObject, isSeconds } from "../../../lib/problems.ts";
 import type { Policy } from "../../../policy/policy.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import type { WireClient } from "../../wire-client.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import {
