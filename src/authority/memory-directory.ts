@@ -1,13 +1,14 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { suggestName } from "../lib/did-you-mean.ts";
-import type {
-  Directory,
-  DirectoryChange,
-  DirectoryMembership,
-  DirectoryOrganization,
-  DirectoryUser,
+import { isObject, isText, isTextList } from "../lib/predicates.ts";
+import {
+  type Directory,
+  type DirectoryChange,
+  type DirectoryMembership,
+  type DirectoryOrganization,
+  type DirectoryUser,
+  membershipIdOf,
 } from "./directory.ts";
-import { idOfMembership } from "./subject.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput {
@@ -16,15 +17,15 @@ export interface MemoryDirectoryInput {
   readonly memberships?: readonly DirectoryMembership[] | undefined;
 }
 
-/** A directory in memory that can be changed while it is in use. Every change of roles, and every removal, is told at once. */
+/** A directory in memory that can be changed while it is in use. It announces every change of roles and every removal. */
 export interface MemoryDirectory extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
   addMembership(membership: DirectoryMembership): Promise<void>;
-  /** Gives the member these roles, in place of those before. */
+  /** Replaces the roles of a member. */
   setRoles(userId: string, organizationId: string, roles: readonly string[]): void;
   removeMembership(userId: string, organizationId: string): void;
-  /** Removes the user and all memberships of theirs. */
+  /** Removes the user and all their memberships. */
   removeUser(userId: string): void;
   /** Removes the organization and all memberships in it. */
   removeOrganization(organizationId: string): void;
@@ -34,16 +35,21 @@ export interface MemoryDirectory extends Directory {
 /**
  * Keeps users, organizations and memberships in memory: for demos, tests and first steps.
  *
- * What it is given is copied. Ids that name nobody and duplicates throw one `ConfigurationError` with all of them.
+ * Copies what it is given. Throws one `ConfigurationError` with all unknown ids and duplicates.
  */
 export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirectory {
   const tables = new DirectoryTables(input);
+  const { users, organizations, memberships } = tables;
   return {
-    user: async (id) => copyOf(tables.users.get(id)),
-    userByEmailAddress: async (emailAddress) => copyOf(tables.findByEmailAddress(emailAddress)),
-    organization: async (id) => copyOf(tables.organizations.get(id)),
-    membership: async (userId, organizationId) => copyOf(tables.placesOf(userId)?.get(organizationId)),
-    memberships: async (userId) => [...(tables.placesOf(userId)?.values() ?? [])].map(copyOf),
+    user: async (id) => structuredClone(users.get(id)),
+    async userByEmailAddress(emailAddress) {
+      const wanted = emailAddress.toLowerCase();
+      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+    },
+    organization: async (id) => structuredClone(organizations.get(id)),
+    membership: async (userId, organizationId) =>
+      structuredClone(memberships.get(userId)?.get(organizationId)),
+    memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
     addUser: (user) => tables.add({ users: [user] }),
     addOrganization: (organization) => tables.add({ organizations: [organization] }),
     addMembership: async (membership) => tables.add({ memberships: [membership] }),
@@ -51,237 +57,197 @@ export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirecto
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
     removeOrganization: (organizationId) => tables.removeOrganization(organizationId),
-    onChanged: (listener) => tables.listen(listener),
+    onChanged(listener) {
+      tables.listeners.add(listener);
+      return () => tables.listeners.delete(listener);
+    },
   };
 }
 
 class DirectoryTables {
   readonly users = new Map<string, DirectoryUser>();
   readonly organizations = new Map<string, DirectoryOrganization>();
-  /** By user, then by organization, in the order they were made. */
-  readonly #places = new Map<string, Map<string, DirectoryMembership>>();
-  readonly #listeners = new Set<(change: DirectoryChange) => void>();
+  /** By user, then by organization. */
+  readonly memberships = new Map<string, Map<string, DirectoryMembership>>();
+  readonly listeners = new Set<(change: DirectoryChange) => void>();
 
   constructor(input: MemoryDirectoryInput) {
-    assertSound(input);
+    assertValid(input);
     this.#store(input);
   }
 
-  placesOf(userId: string): ReadonlyMap<string, DirectoryMembership> | undefined {
-    return this.#places.get(userId);
-  }
-
-  findByEmailAddress(emailAddress: string): DirectoryUser | undefined {
-    const wanted = emailAddress.toLowerCase();
-    return [...this.users.values()].find((user) => user.emailAddress.toLowerCase() === wanted);
-  }
-
   /** Adds all of it, or nothing. */
-  add({ users = [], organizations = [], memberships = [] }: MemoryDirectoryInput): void {
-    const known = [...this.#places.values()].flatMap((places) => [...places.values()]);
-    assertSound({
+  add(input: MemoryDirectoryInput): void {
+    const { users = [], organizations = [], memberships = [] } = input;
+    const known = [...this.memberships.values()].flatMap((ofUser) => [...ofUser.values()]);
+    assertValid({
       users: [...this.users.values(), ...users],
       organizations: [...this.organizations.values(), ...organizations],
       memberships: [...known, ...memberships],
     });
-    this.#store({ users, organizations, memberships });
+    this.#store(input);
   }
 
   setRoles(userId: string, organizationId: string, roles: readonly string[]): void {
-    const membership = this.#places.get(userId)?.get(organizationId);
-    if (membership === undefined) throw new ConfigurationError([unknownMembership(userId, organizationId)]);
-    this.#place({ ...membership, roles });
-    this.#tell({ memberId: idOfMembership(membership) });
+    const membership = this.memberships.get(userId)?.get(organizationId);
+    if (membership === undefined) {
+      const option = `setRoles("${userId}", "${organizationId}")`;
+      const suggestion = "Add the membership first.";
+      throw new ConfigurationError([
+        { code: "membership_unknown", option, message: "names no membership.", suggestion },
+      ]);
+    }
+    this.#store({ memberships: [{ ...membership, roles }] });
+    this.#announce({ memberId: membershipIdOf(membership) });
   }
 
   removeMembership(userId: string, organizationId: string): void {
-    const membership = this.#places.get(userId)?.get(organizationId);
+    const membership = this.memberships.get(userId)?.get(organizationId);
     if (membership === undefined) return;
-    this.#places.get(userId)?.delete(organizationId);
-    this.#tell({ memberId: idOfMembership(membership) });
+    this.memberships.get(userId)?.delete(organizationId);
+    this.#announce({ memberId: membershipIdOf(membership) });
   }
 
   removeUser(userId: string): void {
     this.users.delete(userId);
-    this.#places.delete(userId);
-    this.#tell({ userId });
+    this.memberships.delete(userId);
+    this.#announce({ userId });
   }
 
   removeOrganization(organizationId: string): void {
     this.organizations.delete(organizationId);
-    for (const places of this.#places.values()) places.delete(organizationId);
-    this.#tell({ organizationId });
+    for (const ofUser of this.memberships.values()) ofUser.delete(organizationId);
+    this.#announce({ organizationId });
   }
 
-  listen(listener: (change: DirectoryChange) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
-  }
-
-  #store({ users = [], organizations = [], memberships = [] }: MemoryDirectoryInput): void {
-    for (const user of users) this.users.set(user.id, copyOf(user));
-    for (const organization of organizations) this.organizations.set(organization.id, copyOf(organization));
-    for (const membership of memberships) this.#place(membership);
-  }
-
-  #place(membership: DirectoryMembership): void {
-    const { userId, organizationId, roles } = membership;
-    const places = this.#places.get(userId) ?? new Map<string, DirectoryMembership>();
-    this.#places.set(userId, places.set(organizationId, { ...membership, roles: [...roles] }));
-  }
-
-  #tell(change: DirectoryChange): void {
-    for (const listener of this.#listeners) listener(change);
-  }
-}
-
-function assertSound(input: MemoryDirectoryInput): void {
-  const problems = findDirectoryProblems(input);
-  if (problems.length > 0) throw new ConfigurationError(problems);
-}
-
-function unknownMembership(userId: string, organizationId: string): ConfigurationProblem {
-  return {
-    code: "membership_unknown",
-    option: `setRoles("${userId}", "${organizationId}")`,
-    message: "names no membership.",
-    suggestion: "Add the membership first.",
-  };
-}
-
-/** A copy that can be changed without changing what is kept. */
-function copyOf<Value extends object | undefined>(value: Value): Value {
-  return structuredClone(value);
-}
-
-/** What is looked at; anything may be in it. */
-interface DirectoryInput {
-  readonly users?: unknown;
-  readonly organizations?: unknown;
-  readonly memberships?: unknown;
-}
-
-const LISTS: ReadonlySet<string> = new Set<keyof DirectoryInput>(["users", "organizations", "memberships"]);
-
-/** Every mistake in what a directory begins with: names, kinds, duplicates, and ids that name nobody. */
-export function findDirectoryProblems(input: DirectoryInput): ConfigurationProblem[] {
-  const users = listOf("users", input.users, ["id", "emailAddress"]);
-  const organizations = listOf("organizations", input.organizations, ["id", "name"]);
-  const memberships = listOf("memberships", input.memberships, ["userId", "organizationId"]);
-  const lists = [users, organizations, memberships];
-  const problems = [...findUnknownLists(input), ...lists.flatMap((list) => list.problems)];
-  if (problems.length > 0) return problems;
-  const userIds = users.entries.map(({ id }) => String(id));
-  const organizationIds = organizations.entries.map(({ id }) => String(id));
-  return [
-    ...findDuplicates("users", "id", userIds),
-    ...findDuplicates(
-      "users",
-      "emailAddress",
-      users.entries.map(({ emailAddress }) => String(emailAddress).toLowerCase()),
-    ),
-    ...findDuplicates("organizations", "id", organizationIds),
-    ...findDuplicates(
-      "organizations",
-      "slug",
-      organizations.entries.map(({ slug }) => slug),
-    ),
-    ...findMembershipProblems(memberships.entries, new Set(userIds), new Set(organizationIds)),
-  ];
-}
-
-type Entry = Readonly<Record<string, unknown>>;
-
-function findMembershipProblems(
-  memberships: readonly Entry[],
-  userIds: ReadonlySet<string>,
-  organizationIds: ReadonlySet<string>,
-): ConfigurationProblem[] {
-  const unknown = memberships.flatMap(({ userId, organizationId, roles }, index) => {
-    const at = `memberships[${index}]`;
-    const problems: ConfigurationProblem[] = [];
-    if (!userIds.has(String(userId))) problems.push(unknownId(`${at}.userId`, String(userId), userIds));
-    if (!organizationIds.has(String(organizationId))) {
-      problems.push(unknownId(`${at}.organizationId`, String(organizationId), organizationIds));
+  #store(input: MemoryDirectoryInput): void {
+    const { users = [], organizations = [], memberships = [] } = structuredClone(input);
+    for (const user of users) this.users.set(user.id, user);
+    for (const organization of organizations) this.organizations.set(organization.id, organization);
+    for (const membership of memberships) {
+      const ofUser = this.memberships.get(membership.userId) ?? new Map<string, DirectoryMembership>();
+      this.memberships.set(membership.userId, ofUser.set(membership.organizationId, membership));
     }
-    if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string" && role !== "")) {
-      problems.push(invalid(`${at}.roles`, "must be an array of role slugs.", "Use [] for none."));
-    }
-    return problems;
-  });
-  const members = memberships.map(
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
-  );
-  const places = memberships.map(({ userId, organizationId }) => JSON.stringify([userId, organizationId]));
-  return [
-    ...unknown,
-    ...findDuplicates("memberships", "id", members),
-    ...findDuplicates("memberships", "userId", places),
-  ];
+  }
+
+  #announce(change: DirectoryChange): void {
+    for (const listener of this.listeners) listener(change);
+  }
 }
 
-function listOf(
-  name: string,
-  value: unknown,
-  required: readonly string[],
-): { entries: readonly Entry[]; problems: ConfigurationProblem[] } {
-  if (value === undefined) return { entries: [], problems: [] };
-  if (!Array.isArray(value)) {
-    return { entries: [], problems: [invalid(name, "must be an array.", "Leave it out for none.")] };
-  }
-  const problems = value.flatMap((entry: unknown, index) =>
-    required
-      .filter(
-        (field) =>
-          !isText(typeof entry === "object" && entry !== null ? Reflect.get(entry, field) : undefined),
-      )
-      .map((field) => invalid(`${name}[${index}].${field}`, "must be a non-empty string.", "Set it.")),
-  );
-  return { entries: value, problems };
+type Row = Readonly<Record<string, unknown>>;
+
+/** The lists of a directory, and the fields that each row must have. */
+const REQUIRED_FIELDS = {
+  users: ["id", "emailAddress"],
+  organizations: ["id", "name"],
+  memberships: ["userId", "organizationId"],
+} as const;
+
+const LISTS = Object.keys(REQUIRED_FIELDS);
+
+/** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
+function assertValid(input: object): void {
+  const users = readRows(input, "users");
+  const organizations = readRows(input, "organizations");
+  const memberships = readRows(input, "memberships");
+  const problems = [users, organizations, memberships].flatMap((list) => list.problems);
+  const malformed = [...findUnknownLists(input), ...problems];
+  if (malformed.length > 0) throw new ConfigurationError(malformed);
+  const emailAddress = (row: Row): unknown => String(row["emailAddress"]).toLowerCase();
+  const memberId = ({ id, userId, organizationId }: Row): unknown =>
+    id ?? `${String(userId)}:${String(organizationId)}`;
+  const pair = ({ userId, organizationId }: Row): unknown => JSON.stringify([userId, organizationId]);
+  const contradictions = [
+    ...findDuplicates("users", "id", users.rows),
+    ...findDuplicates("users", "emailAddress", users.rows, emailAddress),
+    ...findDuplicates("organizations", "id", organizations.rows),
+    ...findDuplicates("organizations", "slug", organizations.rows),
+    ...findUnknownIds("userId", memberships.rows, users.rows),
+    ...findUnknownIds("organizationId", memberships.rows, organizations.rows),
+    ...findInvalidRoles(memberships.rows),
+    ...findDuplicates("memberships", "id", memberships.rows, memberId),
+    ...findDuplicates("memberships", "userId", memberships.rows, pair),
+  ];
+  if (contradictions.length > 0) throw new ConfigurationError(contradictions);
 }
 
 function findUnknownLists(input: object): ConfigurationProblem[] {
-  const names = Object.keys(input).filter((name) => !LISTS.has(name));
-  return names.map((name) => {
-    const suggested = suggestName(name, LISTS);
-    const suggestion =
-      suggested === undefined ? `Known lists: ${[...LISTS].join(", ")}.` : `Did you mean "${suggested}"?`;
-    return { code: "option_unknown", option: name, message: "is not a list of a directory.", suggestion };
+  const unknown = Object.keys(input).filter((name) => !LISTS.includes(name));
+  return unknown.map((name) => ({
+    code: "option_unknown",
+    option: name,
+    message: "is not a list of a directory.",
+    suggestion: suggest(name, LISTS, `Known lists: ${LISTS.join(", ")}.`),
+  }));
+}
+
+function readRows(
+  input: object,
+  name: keyof typeof REQUIRED_FIELDS,
+): { readonly rows: readonly Row[]; readonly problems: readonly ConfigurationProblem[] } {
+  const list: unknown = Reflect.get(input, name) ?? [];
+  if (!Array.isArray(list)) {
+    return { rows: [], problems: [invalid(name, "must be an array.", "Leave it out for none.")] };
+  }
+  const rows = list.map((row: unknown): Row => (isObject(row) ? row : {}));
+  const problems = rows.flatMap((row, index) =>
+    REQUIRED_FIELDS[name]
+      .filter((field) => !isText(row[field]))
+      .map((field) => invalid(`${name}[${index}].${field}`, "must be a non-empty string.", "Set it.")),
+  );
+  return { rows, problems };
+}
+
+function findDuplicates(
+  list: string,
+  field: string,
+  rows: readonly Row[],
+  keyOf = (row: Row): unknown => row[field],
+): ConfigurationProblem[] {
+  const seen = new Set<unknown>();
+  return rows.flatMap((row, index) => {
+    const key = keyOf(row);
+    if (key === undefined || !seen.has(key)) {
+      seen.add(key);
+      return [];
+    }
+    const option = `${list}[${index}].${field}`;
+    const message = "is already taken by an entry before it.";
+    return [{ code: "directory_duplicate", option, message, suggestion: "Remove one of them." }];
   });
 }
 
-function findDuplicates(list: string, field: string, values: readonly unknown[]): ConfigurationProblem[] {
-  const seen = new Set<unknown>();
-  return values.flatMap((value, index) => {
-    if (value === undefined || !seen.has(value)) {
-      seen.add(value);
-      return [];
-    }
+function findUnknownIds(
+  field: "userId" | "organizationId",
+  memberships: readonly Row[],
+  rows: readonly Row[],
+): ConfigurationProblem[] {
+  const known = new Set(rows.map(({ id }) => String(id)));
+  return memberships.flatMap((membership, index) => {
+    const id = String(membership[field]);
+    if (known.has(id)) return [];
+    const option = `memberships[${index}].${field}`;
+    const suggestion = suggest(id, known, "Add it, or correct the id.");
     return [
-      {
-        code: "directory_duplicate",
-        option: `${list}[${index}].${field}`,
-        message: "is already taken by an entry before it.",
-        suggestion: "Remove one of them.",
-      },
+      { code: "directory_unknown_id", option, message: `"${id}" is not in the directory.`, suggestion },
     ];
   });
 }
 
-function unknownId(option: string, id: string, known: ReadonlySet<string>): ConfigurationProblem {
-  const suggested = suggestName(id, known);
-  return {
-    code: "directory_unknown_id",
-    option,
-    message: `"${id}" names nobody in the directory.`,
-    suggestion: suggested === undefined ? "Add it, or correct the id." : `Did you mean "${suggested}"?`,
-  };
+function findInvalidRoles(memberships: readonly Row[]): ConfigurationProblem[] {
+  return memberships.flatMap(({ roles }, index) =>
+    isTextList(roles)
+      ? []
+      : [invalid(`memberships[${index}].roles`, "must be an array of role slugs.", "Use [] for none.")],
+  );
+}
+
+function suggest(given: string, known: Iterable<string>, otherwise: string): string {
+  const similar = suggestName(given, known);
+  return similar === undefined ? otherwise : `Did you mean "${similar}"?`;
 }
 
 function invalid(option: string, message: string, suggestion: string): ConfigurationProblem {
   return { code: "option_invalid", option, message, suggestion };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
 }

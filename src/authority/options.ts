@@ -4,11 +4,9 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import { suggestName } from "../lib/did-you-mean.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
-import type { DependableDirectory, Directory } from "./directory.ts";
-import { type Issuer, findKeyProblem } from "./issuer.ts";
+import type { Directory } from "./directory.ts";
+import { findKeyProblem } from "./issuer.ts";
 import type { Repository } from "./repository.ts";
-import type { AuthorityEvents, RecentInvalidations } from "./revoke.ts";
-import type { WireDialect } from "./wire-client.ts";
 
 /** What an authority is made of. Durations are seconds. */
 export interface AuthorityOptions {
@@ -209,17 +207,4 @@ function isIssuer(value: unknown): boolean {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
-}
-
-/** What every operation of one authority works with. */
-export interface AuthorityContext {
-  readonly settings: AuthoritySettings;
-  readonly clock: Clock;
-  readonly events: AuthorityEvents;
-  readonly directory: DependableDirectory;
-  readonly repository: Repository;
-  readonly issuer: Issuer;
-  readonly invalidations: RecentInvalidations;
-  /** The wire protocol that the operation came by; absent for the application's own calls. */
-  readonly wire?: WireDialect;
 }

@@ -1,4 +1,6 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { isFiniteNumber, isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
+import { callDependency, malformedAnswer } from "./dependency.ts";
 
 /** The collections that the authority keeps. */
 export type CollectionName = "sessions" | "pending" | "invitations" | "authorizations" | "keys";
@@ -49,6 +51,53 @@ export interface Repository {
   close(): Promise<void>;
 }
 
+/** What the authority calls of a repository. */
+export type CheckedRepository = Omit<Repository, "touchIfExists">;
+
+/** Checks every answer of a repository. What it throws, or must not return, is a `StoreUnavailableError`. */
+export function checkedRepository(repository: Repository): CheckedRepository {
+  const ask = async <Answer>(
+    method: keyof CheckedRepository,
+    isAnswer: (value: unknown) => value is Answer,
+    call: () => Promise<unknown>,
+  ): Promise<Answer> => {
+    const answer = await callDependency(`repository.${method}`, call);
+    if (isAnswer(answer)) return answer;
+    throw malformedAnswer(`repository.${method}`);
+  };
+  return {
+    // Databases say null for "no such row": taken for a record, it would be spent again and again.
+    read: async (...args) =>
+      (await ask("read", isVersionedOrNone, () => repository.read(...args))) ?? undefined,
+    consume: async (...args) =>
+      (await callDependency("repository.consume", () => repository.consume(...args))) ?? undefined,
+    insert: (...args) => ask("insert", isBoolean, () => repository.insert(...args)),
+    compareAndSet: (...args) => ask("compareAndSet", isBoolean, () => repository.compareAndSet(...args)),
+    find: (...args) => ask("find", isDocumentList, () => repository.find(...args)),
+    close: () => callDependency("repository.close", () => repository.close()),
+  };
+}
+
+function isVersionedOrNone(value: unknown): value is Versioned<unknown> | undefined | null {
+  return isOptional(value, isVersioned);
+}
+
+function isVersioned(value: unknown): value is Versioned<unknown> {
+  return isObject(value) && "value" in value && isFiniteNumber(value["version"]);
+}
+
+function isDocumentList(value: unknown): value is Awaited<ReturnType<Repository["find"]>> {
+  return isListOf(value, isDocument);
+}
+
+function isDocument(value: unknown): value is { readonly id: string; readonly value: unknown } {
+  return isObject(value) && isString(value["id"]) && "value" in value;
+}
+
+function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
+
 /** What a memory repository is made of. */
 export interface MemoryRepositoryOptions {
   /** @defaultValue the machine's clock */
@@ -75,9 +124,9 @@ export function memoryRepository(options: MemoryRepositoryOptions = {}): Reposit
   const collections = new Map<CollectionName, MemoryCollection>();
   const clock = options.clock ?? systemClock;
   const at = (name: CollectionName): MemoryCollection => {
-    const known = collections.get(name) ?? new MemoryCollection(clock);
-    collections.set(name, known);
-    return known;
+    const collection = collections.get(name) ?? new MemoryCollection(clock);
+    collections.set(name, collection);
+    return collection;
   };
   return {
     read: async (collection, id) => at(collection).read(id),

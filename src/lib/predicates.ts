@@ -43,3 +43,11 @@ export function isOptional<Value>(
 ): value is Value | undefined | null {
   return value === undefined || value === null || isValue(value);
 }
+
+/** Whether a value passes the check or is absent; `null` does not count as absent. */
+export function isAbsentOr<Value>(
+  value: unknown,
+  isValue: (given: unknown) => given is Value,
+): value is Value | undefined {
+  return value === undefined || isValue(value);
+}

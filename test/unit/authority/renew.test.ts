@@ -317,7 +317,7 @@ describe("renew", () => {
     expect(writes).toBe(1);
   });
 
-  it("R-37: takes a row that is no session for none, and says so", async () => {
+  it("R-37: is unavailable when the stored session is corrupt or of a newer version, and reports it", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const { id } = first.memberSession;
@@ -338,10 +338,9 @@ describe("renew", () => {
     for (const row of rows) {
       const version = (await world.repository.read("sessions", id))?.version ?? 0;
       await world.repository.compareAndSet("sessions", id, version, row, { expiresAt: START + 1e6 });
-      expect(await world.authority.renew(cookie(first, "expired"), context())).toEqual({
-        status: "ended",
-        reason: "revoked",
-      });
+      const renewing = world.authority.renew(cookie(first, "expired"), context());
+      expect(await refusedWith(renewing)).toBe("store_unavailable session_unreadable");
+      expect(await world.repository.read("sessions", id)).toMatchObject({ value: row });
     }
     expect(world.events).toContainEqual({ type: "misconfigured", reason: "session_unreadable" });
   });

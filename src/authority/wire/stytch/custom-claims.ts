@@ -47,7 +47,7 @@ export function readClaimsChange(fields: Fields): ((before: CustomClaims) => Cus
 
 function checkSize(claims: Record<string, unknown>): CustomClaims {
   try {
-    return checkCustomClaims(claims);
+    return checkCustomClaims("customClaims", claims);
   } catch (error) {
     if (!isOrgateError(error)) throw error;
     throw stytchError(400, "invalid_session_custom_claims", error.message);

@@ -1,9 +1,10 @@
-import type { AuthenticationResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { membershipIdOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
-import { idOfMembership, listMemberships } from "../../subject.ts";
+import { listMemberships } from "../../subject.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireCall } from "../router.ts";
 import { toMemberBody, toOrganizationBody } from "./bodies.ts";
@@ -30,7 +31,7 @@ export async function answerDiscovery(project: StytchProject, { fields }: WireCa
         type: "active_member",
         details: null,
         member: toMemberBody({
-          memberId: idOfMembership(membership),
+          memberId: membershipIdOf(membership),
           organizationId: organization.id,
           user,
           roles: membership.roles,
@@ -56,7 +57,7 @@ async function readUser(
     return { userId, notFound: intermediateSessionNotFound };
   }
   const { sessionId } = await readSession(project, fields);
-  const { record } = await readLiveSession(context, sessionId);
+  const { value: record } = await readLiveSession(context, sessionId);
   return { userId: record.userId, notFound: sessionNotFound };
 }
 
@@ -66,7 +67,7 @@ export async function answerExchange(project: StytchProject, { fields }: WireCal
   const terms = readSessionTerms(context, fields);
   const name = fields.text("organization_id");
   const { sessionId } = await readSession(project, fields);
-  const { record } = await readLiveSession(context, sessionId);
+  const { value: record } = await readLiveSession(context, sessionId);
   if (terms.areGiven) assertMutable(record);
   const organizationId = await findOrganizationId(context, record.userId, name);
   const result = await replaceSession(

@@ -1,4 +1,4 @@
-import { openSessionToken } from "../../access-token.ts";
+import { openSessionToken } from "../../session-id.ts";
 import type { Fields } from "../read-fields.ts";
 import { sessionNotFound, stytchError } from "./errors.ts";
 import type { StytchProject } from "./project.ts";

@@ -1,5 +1,5 @@
 import type { DirectoryOrganization } from "../../directory.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { listMemberships } from "../../subject.ts";
 import { organizationNotFound } from "./errors.ts";
 

@@ -1,5 +1,4 @@
-import type { Policy } from "../../../policy/policy.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import type { SessionJwtCheck } from "./session-jwt.ts";
 import type { StytchRouterOptions } from "./stytch-options.ts";
 
@@ -7,7 +6,6 @@ import type { StytchRouterOptions } from "./stytch-options.ts";
 export interface StytchProject {
   /** Issues Stytch's session JWTs. */
   readonly context: AuthorityContext;
-  readonly policy: Policy | undefined;
   readonly options: StytchRouterOptions;
   readonly jwts: SessionJwtCheck;
 }

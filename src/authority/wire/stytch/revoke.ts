@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { decideVerdict } from "../../../policy/verdict.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { readLiveSession } from "../../sessions.ts";
-import { parseSessionId } from "../../session-id.ts";
-import { loadSubject } from "../../subject.ts";
+import { isSessionId } from "../../session-id.ts";
+import { loadSubject, rolesOf } from "../../subject.ts";
 import { Fields } from "../read-fields.ts";
 import type { WireCall } from "../router.ts";
 import { notPermitted, sessionNotFound } from "./errors.ts";
@@ -34,7 +34,7 @@ async function readTarget(project: StytchProject, fields: Fields): Promise<Targe
     case "session_jwt":
       return { sessionId: (await project.jwts.check(value)).sessionId };
     case "member_session_id":
-      if (parseSessionId(value) === undefined) throw sessionNotFound();
+      if (!isSessionId(value)) throw sessionNotFound();
       return { sessionId: value };
   }
 }
@@ -52,20 +52,20 @@ function readActingMember({ headers }: IncomingMessage): Fields | undefined {
 
 /** Members may end their own sessions; those of others in their organization by `revoke.sessions` on `stytch.member`. */
 async function assertMayRevoke(project: StytchProject, acting: Fields, target: Target): Promise<void> {
-  const { context, policy } = project;
+  const { context } = project;
   const named = await readSession(project, acting);
-  const { record } = await readLiveSession(context, named.sessionId);
+  const { value: record } = await readLiveSession(context, named.sessionId);
   const organizationId = named.organizationId ?? record.organizationId;
   const subject = await loadSubject(context.directory, record.userId, organizationId);
-  if (typeof subject === "string" || subject.place === undefined) throw sessionNotFound();
+  if (typeof subject === "string" || subject.organization === undefined) throw sessionNotFound();
   const isOwn =
     "memberId" in target ? record.memberIds.includes(target.memberId) : target.sessionId === record.id;
   if (isOwn) return;
-  const { organization, membership } = subject.place;
+  const { organization } = subject;
   const organizationIds = await listOrganizationIds(context, target);
   const { authorized } = decideVerdict({
-    policy,
-    roles: membership.roles,
+    policy: context.policy,
+    roles: rolesOf(subject),
     resource: "stytch.member",
     action: "revoke.sessions",
     source: "store",
@@ -80,7 +80,7 @@ async function listOrganizationIds(
 ): Promise<readonly (string | undefined)[]> {
   const sessions =
     "sessionId" in target
-      ? [(await readLiveSession(context, target.sessionId)).record]
+      ? [(await readLiveSession(context, target.sessionId)).value]
       : await listSessions(context, target);
   return sessions.map(({ organizationId }) => organizationId);
 }

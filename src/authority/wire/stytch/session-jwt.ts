@@ -1,14 +1,11 @@
-import { StoreUnavailableError, isOrgateError } from "../../../errors.ts";
+import { type OrgateError, isOrgateError } from "../../../errors.ts";
 import { formatTime } from "../../../lib/clock.ts";
 import { isObject, isString } from "../../../lib/predicates.ts";
-import type { VerifiedClaims } from "../../../store.ts";
-import { createKeySet } from "../../../tokens/key-set.ts";
-import { type RejectionReason, createTokenVerifier } from "../../../tokens/verify-token.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { memberIdOf } from "../../subject.ts";
-import type { WireDialect } from "../../wire-client.ts";
+import type { TokenProfile, VerifiedClaims } from "../../../store.ts";
+import type { AuthorityContext, WireDialect } from "../../context.ts";
+import { memberIdOf, rolesOf } from "../../subject.ts";
+import { createTokenCheck } from "../../verify-access-token.ts";
 import type { WireRefusal } from "../refusal.ts";
-import type { WireAuthority } from "../wire-authority.ts";
 import { toFactorBody, toSeconds } from "./bodies.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 import { sessionNotFound, stytchError } from "./errors.ts";
@@ -27,7 +24,7 @@ export function createStytchDialect(projectId: string): WireDialect {
   return {
     algorithm: "RS256",
     claims(native, record, subject) {
-      const { place } = subject;
+      const { organization } = subject;
       return {
         ...listOwnClaims(record.customClaims),
         iss: issuerOf(projectId),
@@ -44,13 +41,10 @@ export function createStytchDialect(projectId: string): WireDialect {
           expires_at: toSeconds(formatTime(record.expiresAt)),
           attributes: { ip_address: record.ipAddress ?? "", user_agent: record.userAgent ?? "" },
           authentication_factors: record.authenticationFactors.map(toFactorBody),
-          roles: place?.membership.roles ?? [],
+          roles: rolesOf(subject),
         },
-        ...(place !== undefined && {
-          [ORGANIZATION_CLAIM]: {
-            organization_id: place.organization.id,
-            slug: place.organization.slug ?? "",
-          },
+        ...(organization !== undefined && {
+          [ORGANIZATION_CLAIM]: { organization_id: organization.id, slug: organization.slug ?? "" },
         }),
       };
     },
@@ -73,71 +67,66 @@ export interface SessionJwtCheck {
 }
 
 /** Makes the check of a project's session JWTs, over the same verification that the middleware does. */
-export function createSessionJwtCheck(
-  { context, tokens }: Pick<WireAuthority, "context" | "tokens">,
-  projectId: string,
-): SessionJwtCheck {
+export function createSessionJwtCheck(context: AuthorityContext, projectId: string): SessionJwtCheck {
   const { issuer } = context;
-  const source = { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 };
-  const keys = createKeySet(source, context);
-  const profile = {
-    keys: source,
+  const profile: TokenProfile = {
+    keys: { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 },
     issuers: [issuerOf(projectId)],
     audience: [projectId],
     algorithms: ["RS256"],
     types: ["JWT"],
     sessionClaim: SESSION_CLAIM,
-  } as const;
-  const verifier = createTokenVerifier(profile, keys);
+  };
+  const tokens = createTokenCheck(profile, context, readNamedSession);
   return {
     async check(jwt) {
-      const verification = await verifier.verify(jwt);
-      switch (verification.status) {
-        case "verified":
-          assertRenewable(context, verification.claims);
-          return toNamedSession(verification.claims);
-        case "rejected":
-          // The authority's own tokens have another algorithm, or no claim of Stytch's.
-          return checkNative(context, tokens, jwt, verification.reason);
-        default: {
-          const { reason, retryAfter } = verification;
-          throw new StoreUnavailableError({ reason, retryAfter });
-        }
+      try {
+        const { claims, session } = await tokens.check(jwt);
+        assertRenewable(context, claims);
+        return session;
+      } catch (error) {
+        if (!isInvalidToken(error)) throw error;
+        // The authority's own tokens have another algorithm, or no claim of Stytch's.
+        return checkNative(context, jwt, error.reason);
       }
     },
-    close: () => keys.close(),
+    close: () => tokens.close(),
   };
 }
 
 async function checkNative(
   context: AuthorityContext,
-  tokens: WireAuthority["tokens"],
   jwt: string,
-  reason: RejectionReason,
+  reason: string | undefined,
 ): Promise<NamedSession> {
   try {
-    const { claims, session } = await tokens.check(jwt);
+    const { claims, session } = await context.tokens.check(jwt);
     assertRenewable(context, claims);
     const { id, memberId, organizationId } = session.memberSession;
     if (organizationId === undefined) throw sessionNotFound();
     return { sessionId: id, memberId, organizationId };
   } catch (error) {
-    if (!isOrgateError(error) || error.code !== "invalid_token") throw error;
+    if (!isInvalidToken(error)) throw error;
     const isNative = reason === "malformed" && error.reason !== "malformed";
     throw refuseJwt(isNative ? error.reason : reason);
   }
+}
+
+function isInvalidToken(error: unknown): error is OrgateError {
+  return isOrgateError(error) && error.code === "invalid_token";
 }
 
 function assertRenewable({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): void {
   if (clock() >= exp + settings.expiredTokenRenewal) throw sessionNotFound();
 }
 
-function toNamedSession({ sub: memberId, ...claims }: VerifiedClaims): NamedSession {
+function readNamedSession({ sub: memberId, ...claims }: VerifiedClaims): NamedSession | undefined {
   const [session, organization] = [claims[SESSION_CLAIM], claims[ORGANIZATION_CLAIM]];
   const sessionId = isObject(session) ? session["id"] : undefined;
   const organizationId = isObject(organization) ? organization["organization_id"] : undefined;
-  if (!isString(sessionId) || !isString(organizationId)) throw refuseJwt("claims");
-  return { sessionId, memberId, organizationId };
+  return isString(sessionId) && isString(organizationId)
+    ? { sessionId, memberId, organizationId }
+    : undefined;
 }
 
 function refuseJwt(reason: string | undefined): WireRefusal {

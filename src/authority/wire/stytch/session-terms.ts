@@ -1,5 +1,4 @@
-import type { AuthorityContext } from "../../options.ts";
-import type { Amendable, WireDialect } from "../../wire-client.ts";
+import type { AmendableSession, AuthorityContext, WireDialect } from "../../context.ts";
 import type { Fields } from "../read-fields.ts";
 import { readClaimsChange } from "./custom-claims.ts";
 import { stytchError } from "./errors.ts";
@@ -14,16 +13,16 @@ export interface SessionTerms {
   /** Whether the request asks for either. */
   readonly areGiven: boolean;
   /** Changes an existing session; never shortens it. */
-  readonly extend: (session: Amendable) => Amendable;
+  readonly extend: (session: AmendableSession) => AmendableSession;
   /** Changes a new session. */
-  readonly begin: (session: Amendable) => Amendable;
+  readonly begin: (session: AmendableSession) => AmendableSession;
 }
 
 /** Reads `session_duration_minutes` and `session_custom_claims`. */
 export function readSessionTerms({ clock }: AuthorityContext, fields: Fields): SessionTerms {
   const duration = readDuration(fields);
   const change = readClaimsChange(fields);
-  const amend = ({ customClaims }: Amendable, expiresAt: number): Amendable => ({
+  const amend = ({ customClaims }: AmendableSession, expiresAt: number): AmendableSession => ({
     customClaims: change === undefined ? customClaims : change(customClaims),
     expiresAt,
   });

@@ -2,14 +2,14 @@ import { StoreUnavailableError } from "../../../errors.ts";
 import type { MemberSession } from "../../../model.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { decideVerdict } from "../../../policy/verdict.ts";
-import { issueAccessToken, makeSessionToken } from "../../access-token.ts";
+import { issueAccessToken } from "../../access-token.ts";
 import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { describeMemberSession } from "../../results.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { listSessions } from "../../revoke.ts";
-import type { SessionRecord } from "../../sessions.ts";
-import { type OrganizationMembership, type Subject, memberIdOf } from "../../subject.ts";
-import { useSession } from "../../use-session.ts";
+import type { SessionRecord } from "../../records.ts";
+import { makeSessionToken } from "../../session-id.ts";
+import { useSession } from "../../sessions.ts";
+import { type Subject, memberIdOf, rolesOf, toMemberSession } from "../../subject.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireCall } from "../router.ts";
 import { toMemberBody, toMemberSessionBody, toOrganizationBody } from "./bodies.ts";
@@ -22,9 +22,9 @@ import { amending, readSessionTerms } from "./session-terms.ts";
 
 /** `POST /v1/b2b/sessions/authenticate` */
 export async function answerAuthenticate(project: StytchProject, { fields }: WireCall): Promise<Body> {
-  const { context, policy } = project;
+  const { context } = project;
   const terms = readSessionTerms(context, fields);
-  const authorize = readAuthorizationCheck(policy, fields);
+  const decide = readAuthorizationCheck(context.policy, fields);
   const named = await readSession(project, fields);
   let verdict: Body | undefined;
   const { record, subject } = await useSession(amending(context, terms.extend), named.sessionId, {
@@ -32,17 +32,17 @@ export async function answerAuthenticate(project: StytchProject, { fields }: Wir
     organizationId: named.organizationId,
     withoutMembership: "end",
     authorize(found, before) {
-      const { place } = assertMember(named, found);
+      const member = requireMember(named, found);
       if (terms.areGiven) assertMutable(before);
-      verdict = authorize?.(place);
+      verdict = decide?.(member);
     },
   });
-  const { user, place } = assertMember(named, subject);
+  const { user, organization } = requireMember(named, subject);
   const session = await describeSession(context, {
-    memberSession: describeMemberSession(record, subject),
+    memberSession: toMemberSession(record, subject),
     sessionJwt: await issueAccessToken(context, record, subject),
     user,
-    organization: place.organization,
+    organization,
   });
   return { ...session, ...(verdict !== undefined && { verdict }) };
 }
@@ -73,7 +73,6 @@ export async function describeSession(
 ): Promise<Body> {
   const { id, memberId, roles } = memberSession;
   const sessionToken = await makeSessionToken(issuer, id);
-  if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return {
     member_session: toMemberSessionBody(memberSession),
     session_token: sessionToken,
@@ -90,11 +89,11 @@ export function assertMutable({ impersonator }: SessionRecord): void {
 }
 
 /** Refuses a session without an organization, or of another member than its credential names. */
-function assertMember({ memberId }: NamedSession, subject: Subject): Required<Subject> {
-  const { user, place } = subject;
+function requireMember({ memberId }: NamedSession, subject: Subject): Required<Subject> {
+  const { user, membership, organization } = subject;
   const isTheirs = memberId === undefined || memberIdOf(subject) === memberId;
-  if (place === undefined || !isTheirs) throw sessionNotFound();
-  return { user, place };
+  if (membership === undefined || organization === undefined || !isTheirs) throw sessionNotFound();
+  return { user, membership, organization };
 }
 
 /**
@@ -106,17 +105,17 @@ function assertMember({ memberId }: NamedSession, subject: Subject): Required<Su
 function readAuthorizationCheck(
   policy: Policy | undefined,
   fields: Fields,
-): ((place: OrganizationMembership) => Body) | undefined {
+): ((member: Required<Subject>) => Body) | undefined {
   const check = fields.optionalObject("authorization_check");
   if (check === undefined) return undefined;
   const organizationId = readPart(check, "organization_id");
   const resource = readResource(check);
   const action = readPart(check, "action");
-  return ({ organization, membership }) => {
-    if (organization.id !== organizationId) throw wrongTenant();
+  return (member) => {
+    if (member.organization.id !== organizationId) throw wrongTenant();
     // Without a policy the answer is unknown, which is no denial.
     if (policy === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
-    const { roles } = membership;
+    const roles = rolesOf(member);
     const { authorized, grantingRoles } = decideVerdict({ policy, roles, resource, action, source: "store" });
     if (!authorized) throw notPermitted();
     return { authorized: true, granting_roles: grantingRoles };

@@ -1,10 +1,10 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
 import { isSameSecret } from "../../../lib/digest.ts";
-import { makeSessionToken } from "../../access-token.ts";
-import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthenticateSessionResult } from "../../authenticate-session.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { revoke } from "../../revoke.ts";
-import { authenticate } from "../../sign-in.ts";
+import { makeSessionToken } from "../../session-id.ts";
+import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
 import { readBasic } from "../authorization-header.ts";
 import {
   type RouteOptions,
@@ -74,12 +74,12 @@ export function createStytchRouter(authority: WireAuthority, options: StytchRout
   checkStytchOptions(options, authority.context.issuer.require("RS256"));
   const { projectId } = options;
   const context = { ...authority.context, wire: createStytchDialect(projectId) };
-  const jwts = createSessionJwtCheck(authority, projectId);
+  const jwts = createSessionJwtCheck(context, projectId);
   authority.onClose(() => jwts.close());
   const makeRequestId = createRequestIds(projectId);
   const router = createWireRouter<StytchProject, Body>({
     routes: ROUTES,
-    service: { context, policy: authority.policy, options, jwts },
+    service: { context, options, jwts },
     toAnswer: (body) => ({ status: 200, body: { ...body, request_id: makeRequestId(), status_code: 200 } }),
     refuse: (error) => refuseStytch(error, makeRequestId()),
   });
@@ -103,8 +103,8 @@ async function answerKeys(
 }
 
 /** `GET /v1/b2b/rbac/policy` */
-async function answerPolicy({ policy }: StytchProject): Promise<Body> {
-  const body = toPolicyBody(policy);
+async function answerPolicy({ context }: StytchProject): Promise<Body> {
+  const body = toPolicyBody(context.policy);
   // Without a policy the answer is unknown; an empty one would deny everything.
   if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
   return { policy: body };
@@ -131,6 +131,5 @@ async function signIn(
     throw new OrgateError("organization_not_available");
   }
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
-  if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
 }

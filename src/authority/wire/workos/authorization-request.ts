@@ -1,7 +1,7 @@
+import { OrgateError } from "../../../errors.ts";
 import { toCamelCase } from "../../../lib/case.ts";
-import { isFiniteNumber, isObject, isOptional, isText } from "../../../lib/predicates.ts";
-import { invalidRequest } from "../../check-input.ts";
-import type { AuthorityContext } from "../../options.ts";
+import { isFiniteNumber, isObject, isAbsentOr, isText } from "../../../lib/predicates.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
 
 /** What the client asked for at `authorize`, for the application's sign-in page. */
@@ -48,7 +48,6 @@ export async function sealRequest(
 ): Promise<AuthorizationRequest> {
   const request = { ...asked, id: makeSecret(18), expiresAt: clock() + REQUEST_LIFETIME };
   const [key] = await issuer.secrets(PURPOSE);
-  if (key === undefined) throw new TypeError("An issuer has at least one key.");
   return describeRequest(encrypt(key, JSON.stringify(request)), request);
 }
 
@@ -58,14 +57,19 @@ export async function openRequest(
   token: string,
   clientId: string,
 ): Promise<SealedRequest> {
+  let cause: unknown;
   for (const key of await issuer.secrets(PURPOSE)) {
-    const request = decryptRequest(key, String(token));
-    if (request?.clientId === clientId && clock() < request.expiresAt) return request;
+    try {
+      const request: unknown = JSON.parse(decrypt(key, String(token)).toString("utf8"));
+      if (!isSealedRequest(request)) continue;
+      if (request.clientId === clientId && clock() < request.expiresAt) return request;
+    } catch (error) {
+      // Encrypted by another key, or not by us.
+      cause = error;
+    }
   }
-  throw invalidRequest(
-    "The authorization request is unknown or has expired.",
-    "authorization_request_invalid",
-  );
+  const message = "The authorization request is unknown or has expired.";
+  throw new OrgateError("invalid_request", { message, reason: "authorization_request_invalid", cause });
 }
 
 /** Describes a request to the application. */
@@ -74,23 +78,13 @@ export function describeRequest(token: string, request: SealedRequest): Authoriz
   return { token, ...rest };
 }
 
-/** Returns `undefined` if the token was changed, made by somebody else, or encrypted by another key. */
-function decryptRequest(key: Buffer, token: string): SealedRequest | undefined {
-  try {
-    const request: unknown = JSON.parse(decrypt(key, token).toString("utf8"));
-    return isSealedRequest(request) ? request : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
 function isSealedRequest(value: unknown): value is SealedRequest {
   return (
     isObject(value) &&
     ["id", "clientId", "redirectUri"].every((name) => isText(value[name])) &&
     isFiniteNumber(value["expiresAt"]) &&
-    isOptional(value["maxAge"], isFiniteNumber) &&
-    OPTIONAL_PARAMETERS.every((name) => isOptional(value[toCamelCase(name)], isText))
+    isAbsentOr(value["maxAge"], isFiniteNumber) &&
+    OPTIONAL_PARAMETERS.every((name) => isAbsentOr(value[toCamelCase(name)], isText))
   );
 }
 

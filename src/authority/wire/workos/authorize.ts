@@ -1,13 +1,11 @@
 import { toCamelCase } from "../../../lib/case.ts";
 import { isSameSecret } from "../../../lib/digest.ts";
-import { checkId, checkOptionalId, invalidRequest } from "../../check-input.ts";
-import type { AuthenticateInput } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { checkEvidence } from "../../sign-in.ts";
+import { invalidRequest } from "../../check-input.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { type AuthenticateInput, checkSignIn } from "../../sign-in.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
 import type { WireCall } from "../router.ts";
-import { issueCode } from "./authorization-codes.ts";
 import {
   OPTIONAL_PARAMETERS,
   type SealedRequest,
@@ -146,26 +144,27 @@ export async function completeAuthorization(
   subject: AuthorizationSubject,
 ): Promise<AuthorizationAnswer> {
   const { clientId, codeLifetime = 600 } = options;
+  const { codes } = context.records;
   const request = await openRequest(context, token, clientId);
-  const userId = checkId("userId", subject.userId);
-  const organizationId = checkOptionalId("organizationId", subject.organizationId) ?? request.organizationId;
-  const invitationToken =
-    checkOptionalId("invitationToken", subject.invitationToken) ?? request.invitationToken;
-  const evidence = checkEvidence(context, subject);
+  const asked = checkSignIn(context, subject);
   const { redirectUri, codeChallenge } = request;
-  const issued = await issueCode(context, {
+  const code = await codes.issue({
     version: 1,
     clientId,
     redirectUri,
     ...(codeChallenge !== undefined && { codeChallenge }),
-    signIn: { userId, organizationId, invitationToken, evidence },
+    signIn: {
+      ...asked,
+      organizationId: asked.organizationId ?? request.organizationId,
+      invitationToken: asked.invitationToken ?? request.invitationToken,
+    },
     expiresAt: context.clock() + codeLifetime,
   });
-  if (!(await spendRequest(context, request))) {
-    await context.repository.consume("authorizations", issued.name);
+  if (!(await codes.answerRequest(request.id, request.expiresAt))) {
+    await codes.spend(code);
     throw alreadyAnswered();
   }
-  return { redirectTo: addressOf(request, { code: issued.code }) };
+  return { redirectTo: addressOf(request, { code }) };
 }
 
 /** Answers an authorization request with an error, once. */
@@ -176,14 +175,10 @@ export async function refuseAuthorization(
 ): Promise<AuthorizationAnswer> {
   const request = await openRequest(context, token, options.clientId);
   if (!/^[a-z_]{1,64}$/.test(error)) throw invalidRequest("error must be a code of the protocol.");
-  if (!(await spendRequest(context, request))) throw alreadyAnswered();
+  const { codes } = context.records;
+  if (!(await codes.answerRequest(request.id, request.expiresAt))) throw alreadyAnswered();
   const description = errorDescription === undefined ? {} : { error_description: errorDescription };
   return { redirectTo: addressOf(request, { error, ...description }) };
-}
-
-/** Marks a request as answered; of several answers at once exactly one gets `true`. */
-function spendRequest({ repository }: AuthorityContext, { id, expiresAt }: SealedRequest): Promise<boolean> {
-  return repository.insert("authorizations", `request:${id}`, { version: 1 }, { expiresAt });
 }
 
 function alreadyAnswered(): Error {

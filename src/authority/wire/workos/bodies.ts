@@ -1,8 +1,9 @@
 import type { Impersonator } from "../../../model.ts";
-import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
-import type { AuthenticationResult, SessionSummary } from "../../operations.ts";
-import { type OrganizationMembership, idOfMembership } from "../../subject.ts";
-import { flag, object, readEntity, text } from "../entity-fields.ts";
+import { type DirectoryOrganization, type DirectoryUser, membershipIdOf } from "../../directory.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import type { SessionSummary } from "../../revoke.ts";
+import type { OrganizationMembership } from "../../subject.ts";
+import { type FieldReader, flag, readEntity, text } from "../entity-fields.ts";
 
 /** Stands for an unknown time in a required field: clients in typed languages parse it. */
 const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";
@@ -10,6 +11,9 @@ const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";
 type Body = Readonly<Record<string, unknown>>;
 
 const TIMES = { created_at: text(UNKNOWN_TIME), updated_at: text(UNKNOWN_TIME) };
+
+/** A list passes as it is. */
+const metadata: FieldReader = (value) => (typeof value === "object" && value !== null ? value : {});
 
 const USER_FIELDS = {
   name: text(null),
@@ -19,7 +23,7 @@ const USER_FIELDS = {
   last_sign_in_at: text(null),
   locale: text(null),
   external_id: text(null),
-  metadata: object({}),
+  metadata,
   ...TIMES,
 };
 
@@ -42,7 +46,7 @@ export function toOrganizationBody(organization: DirectoryOrganization): Body {
     name: organization.name,
     ...readEntity(organization, { allow_profiles_outside_organization: flag }),
     domains: [],
-    ...readEntity(organization, { external_id: text(null), metadata: object({}), ...TIMES }),
+    ...readEntity(organization, { external_id: text(null), metadata, ...TIMES }),
   };
 }
 
@@ -83,7 +87,7 @@ export function toMembershipBody({ membership, organization }: OrganizationMembe
   const roles = membership.roles.map((slug) => ({ slug }));
   return {
     object: "organization_membership",
-    id: idOfMembership(membership),
+    id: membershipIdOf(membership),
     user_id: membership.userId,
     organization_id: organization.id,
     organization_name: organization.name,

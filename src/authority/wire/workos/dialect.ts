@@ -1,5 +1,7 @@
 import type { Policy } from "../../../policy/policy.ts";
-import type { WireClient, WireDialect } from "../../wire-client.ts";
+import type { WireDialect } from "../../context.ts";
+import { rolesOf } from "../../subject.ts";
+import type { WireClient } from "../../wire-client.ts";
 import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /**
@@ -15,12 +17,12 @@ export function createWorkosDialect(
   return (client) => ({
     client,
     algorithm: "RS256",
-    claims: (native, _record, { place }) => ({
+    claims: (native, _record, subject) => ({
       ...native,
       ...(issuer !== undefined && { iss: issuer }),
       client_id: clientId,
-      ...(place !== undefined &&
-        listPermissions !== undefined && { permissions: listPermissions(place.membership.roles) }),
+      ...(subject.organization !== undefined &&
+        listPermissions !== undefined && { permissions: listPermissions(rolesOf(subject)) }),
     }),
   });
 }

@@ -1,5 +1,5 @@
-import type { AuthorityContext } from "../../options.ts";
-import type { WireClient, WireDialect } from "../../wire-client.ts";
+import type { AuthorityContext, WireDialect } from "../../context.ts";
+import type { WireClient } from "../../wire-client.ts";
 import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /** What every operation of the router works with. */

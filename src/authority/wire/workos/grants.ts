@@ -1,11 +1,10 @@
 import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
 import { isSameSecret } from "../../../lib/digest.ts";
-import type { AuthenticationResult, RequestOrigin } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { parseRefreshToken } from "../../refresh-token.ts";
-import { presentAuthentication } from "../../results.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import type { RequestOrigin } from "../../check-input.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { refreshSession } from "../../renew.ts";
 import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
-import { useSession } from "../../use-session.ts";
 import type { WireClient } from "../../wire-client.ts";
 import { readBearer } from "../authorization-header.ts";
 import type { Fields } from "../read-fields.ts";
@@ -88,21 +87,12 @@ async function grantByPassword(context: AuthorityContext, fields: Fields): Promi
 }
 
 async function grantByRefreshToken(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
-  const presented = parseRefreshToken(fields.text("refresh_token"));
-  const organizationId = fields.optionalText("organization_id");
-  if (presented === undefined) throw oauthError("invalid_grant", "Invalid refresh token.");
-  const {
-    record,
-    subject,
-    refreshToken = "",
-  } = await useSession(context, presented.sessionId, {
-    refreshToken: presented,
-    rotate: true,
-    organizationId,
+  const use = {
+    organizationId: fields.optionalText("organization_id"),
     // The SDKs always name the organization: one that the user has left ends the session, another is only refused.
     withoutMembership: "end_if_current",
-  });
-  return presentAuthentication(context, { record, subject, refreshToken }, {});
+  } as const;
+  return refreshSession(context, fields.text("refresh_token"), use, {});
 }
 
 async function grantBySelection(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {

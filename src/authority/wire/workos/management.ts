@@ -1,6 +1,5 @@
-import type { SessionSummary } from "../../operations.ts";
-import { listSessions, revoke } from "../../revoke.ts";
-import { parseSessionId } from "../../session-id.ts";
+import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
+import { isSessionId } from "../../session-id.ts";
 import { listMemberships } from "../../subject.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
@@ -62,7 +61,7 @@ export async function answerRevoke(
   { fields }: WireCall,
 ): Promise<WireAnswer> {
   const sessionId = readRequired(fields, "session_id");
-  if (parseSessionId(sessionId) === undefined) throw notFound("Session");
+  if (!isSessionId(sessionId)) throw notFound("Session");
   await revoke(context, { sessionId });
   return { status: 200, body: {} };
 }
@@ -78,7 +77,7 @@ export async function answerLogout(
 ): Promise<WireAnswer> {
   const { signOutRedirects = [] } = options;
   const sessionId = readRequired(query, "session_id");
-  if (parseSessionId(sessionId) !== undefined) await revoke(context, { sessionId });
+  if (isSessionId(sessionId)) await revoke(context, { sessionId });
   const returnTo = query.optionalText("return_to");
   const location = signOutRedirects.find((address) => address === returnTo) ?? signOutRedirects[0];
   if (location === undefined) return { status: 200, body: { message: "Signed out." } };

@@ -79,12 +79,9 @@ const ROUTES: readonly Route[] = [
  *
  * @throws `ConfigurationError` with every mistake in the options
  */
-export function createWorkosRouter(
-  { context, policy }: WireAuthority,
-  options: WorkosRouterOptions,
-): WorkosRouter {
+export function createWorkosRouter({ context }: WireAuthority, options: WorkosRouterOptions): WorkosRouter {
   checkWorkosOptions(options, context.issuer.require("RS256"));
-  const environment = { context, options, dialectFor: createWorkosDialect(options, policy) };
+  const environment = { context, options, dialectFor: createWorkosDialect(options, context.policy) };
   const router = createWireRouter({
     routes: ROUTES,
     service: environment,
