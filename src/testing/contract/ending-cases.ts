@@ -1,13 +1,19 @@
 import assert from "node:assert/strict";
 import type { Invalidation } from "../../fleet/coordinator.ts";
 import { assertActive, assertUnavailable } from "./assertions.ts";
-import { type ContractCases, type ContractSubject, type HeldSession, skipUnless } from "./subject.ts";
+import {
+  type ContractCases,
+  type ContractSubject,
+  type HeldSession,
+  needsHarnessMethod,
+  needsStoreMethod,
+} from "./subject.ts";
 
 /** What a store promises of revoking sessions and signing out. */
 export const ENDING_CASES: ContractCases = {
   async "revoking a session ends it and no other session of the member"(subject) {
     const { harness } = subject;
-    skipUnless(harness.revoke, "revoke");
+    needsHarnessMethod(harness, "revoke");
     const [revoked, other] = [await subject.signIn(), await subject.signIn()];
     assert.notEqual(sessionIdOf(other), sessionIdOf(revoked));
     await harness.revoke(sessionIdOf(revoked));
@@ -17,7 +23,7 @@ export const ENDING_CASES: ContractCases = {
 
   async "revoking a session ends it for the credentials from before its renewal too"(subject) {
     const { harness } = subject;
-    skipUnless(harness.revoke, "revoke");
+    needsHarnessMethod(harness, "revoke");
     const old = await subject.signInExpired();
     const renewed = await subject.renewActive(old, "expired");
     await harness.revoke(sessionIdOf(renewed));
@@ -27,7 +33,7 @@ export const ENDING_CASES: ContractCases = {
 
   async "signing out ends the session, and signing out again is no error"(subject) {
     const { store } = subject;
-    skipUnless(store.endSession, "SessionStore.endSession");
+    needsStoreMethod(store, "endSession");
     const [held, other] = [await subject.signIn(), await subject.signIn()];
     const target = { sessionId: sessionIdOf(held) };
     await store.endSession(target, subject.context());
@@ -39,7 +45,7 @@ export const ENDING_CASES: ContractCases = {
 
   async "signing out everywhere ends all sessions of the member"(subject) {
     const { store } = subject;
-    skipUnless(store.endSession, "SessionStore.endSession");
+    needsStoreMethod(store, "endSession");
     const [one, two] = [await subject.signIn(), await subject.signIn()];
     const { id: memberId } = one.interpretation.member;
     assert.equal(two.interpretation.member.id, memberId, "both must be the same member's");
@@ -51,7 +57,7 @@ export const ENDING_CASES: ContractCases = {
 
   async "signing out is unavailable while the store is down, and works when it is back"(subject) {
     const { store } = subject;
-    skipUnless(store.endSession, "SessionStore.endSession");
+    needsStoreMethod(store, "endSession");
     const held = await subject.signIn();
     const target = { sessionId: sessionIdOf(held) };
     const signOut = store.endSession.bind(store, target);
@@ -63,7 +69,7 @@ export const ENDING_CASES: ContractCases = {
   async "signing out by an opaque token ends its session, and an unknown token ends none"(subject) {
     const { store } = subject;
     if (store.credential?.opaqueCookieName === undefined) return;
-    skipUnless(store.endPresented, "SessionStore.endPresented");
+    needsStoreMethod(store, "endPresented");
     const [held, other] = [await subject.signIn(), await subject.signIn()];
     const { refreshToken: opaqueToken } = held.credential;
     assert.ok(opaqueToken, "the session must come with its opaque token");
@@ -78,8 +84,8 @@ export const ENDING_CASES: ContractCases = {
 
   async "listeners hear of an ended session before endSession resolves, until they stop listening"(subject) {
     const { store } = subject;
-    skipUnless(store.onInvalidated, "SessionStore.onInvalidated");
-    skipUnless(store.endSession, "SessionStore.endSession");
+    needsStoreMethod(store, "onInvalidated");
+    needsStoreMethod(store, "endSession");
     const [one, two] = [await subject.signIn(), await subject.signIn()];
     const heard: Invalidation[] = [];
     const stop = store.onInvalidated((target) => heard.push(target));

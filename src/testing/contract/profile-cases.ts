@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
-import { type ContractCases, skipUnless } from "./subject.ts";
+import { type ContractCases, needsStoreMethod } from "./subject.ts";
 
 /** What a store promises of the profiles and the policy that it knows. */
 export const PROFILE_CASES: ContractCases = {
   async "the profile is the same member's, and reading it does not spend the credential"(subject) {
     const { store } = subject;
-    skipUnless(store.profile, "SessionStore.profile");
+    needsStoreMethod(store, "profile");
     const held = await subject.signIn();
     const profile = await store.profile(subject.stale(held, "asked"), subject.context());
     assert.equal(profile?.member.id, held.interpretation.member.id);
@@ -16,7 +16,7 @@ export const PROFILE_CASES: ContractCases = {
 
   async "the policy grants nothing on a resource that it does not declare"(subject) {
     const { store } = subject;
-    skipUnless(store.policy, "SessionStore.policy");
+    needsStoreMethod(store, "policy");
     const { interpretation } = await subject.signIn();
     const policy = await store.policy(interpretation.organization?.id, subject.context());
     const granting = policy.grantingRoles("a resource that nobody declared", "an action");

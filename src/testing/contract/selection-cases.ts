@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Outcome, PendingAuthentication } from "../../store.ts";
 import { assertRefused, assertUnavailable } from "./assertions.ts";
-import { type ContractCases, type ContractSubject, skipUnless } from "./subject.ts";
+import { type ContractCases, type ContractSubject, needsStoreMethod } from "./subject.ts";
 
 const CONCURRENT_CHOICES = 20;
 
@@ -85,7 +85,7 @@ interface Selection {
 /** Signs in a member of two organizations; skips the case if the store has no selection. */
 export async function beginSelection(subject: ContractSubject): Promise<Selection> {
   const { store } = subject;
-  skipUnless(store.selectOrganization, "SessionStore.selectOrganization");
+  needsStoreMethod(store, "selectOrganization");
   const selectOrganization = store.selectOrganization.bind(store);
   const outcome = await subject.harness.signIn({ organizations: 2 });
   assert.equal(outcome.status, "selection_required", "a member of two organizations must choose");

@@ -55,9 +55,27 @@ export class CaseSkipped extends Error {
   }
 }
 
-/** Skips the case if the store or the harness lacks what it is about. */
-export function skipUnless<Value>(value: Value, lacks: string): asserts value is NonNullable<Value> {
+/** Skips the case if a value that it is about is absent. */
+export function skipUnless<Value>(value: Value | undefined, lacks: string): asserts value is Value {
   if (value === undefined) throw new CaseSkipped(lacks);
+}
+
+type With<Owner, Name extends keyof Owner> = Owner & Required<Pick<Owner, Name>>;
+
+/** Skips the case if the store lacks an optional method. */
+export function needsStoreMethod<Name extends keyof SessionStore>(
+  store: SessionStore,
+  name: Name,
+): asserts store is With<SessionStore, Name> {
+  skipUnless(store[name], `SessionStore.${name}`);
+}
+
+/** Skips the case if the harness lacks an optional method. */
+export function needsHarnessMethod<Name extends keyof StoreHarness>(
+  harness: StoreHarness,
+  name: Name,
+): asserts harness is With<StoreHarness, Name> {
+  skipUnless(harness[name], name);
 }
 
 /** A credential that was verified and interpreted, as in every request. */
@@ -148,8 +166,8 @@ export class ContractSubject {
   /** Takes the store's backend away while `act` runs; skips the case if the harness cannot. */
   async whileBroken(act: () => Promise<void>): Promise<void> {
     const { harness } = this;
-    skipUnless(harness.breakStore, "breakStore");
-    skipUnless(harness.mendStore, "breakStore");
+    needsHarnessMethod(harness, "breakStore");
+    needsHarnessMethod(harness, "mendStore");
     await harness.breakStore();
     await act();
     await harness.mendStore();

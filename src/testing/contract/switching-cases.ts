@@ -2,7 +2,13 @@ import assert from "node:assert/strict";
 import type { Outcome } from "../../store.ts";
 import { assertActive, assertRefused, assertUnavailable } from "./assertions.ts";
 import { beginSelection } from "./selection-cases.ts";
-import { type ContractCases, type ContractSubject, type HeldSession, skipUnless } from "./subject.ts";
+import {
+  type ContractCases,
+  type ContractSubject,
+  type HeldSession,
+  needsHarnessMethod,
+  needsStoreMethod,
+} from "./subject.ts";
 
 /** What a store promises of switching to another organization. */
 export const SWITCHING_CASES: ContractCases = {
@@ -38,7 +44,7 @@ export const SWITCHING_CASES: ContractCases = {
   async "a session that has ended cannot be switched"(subject) {
     const { harness } = subject;
     const { held, other, switchTo } = await signInToSwitch(subject);
-    skipUnless(harness.revoke, "revoke");
+    needsHarnessMethod(harness, "revoke");
     await harness.revoke(held.interpretation.memberSession.id);
     assertRefused(await switchTo(other), "session_revoked");
   },
@@ -62,7 +68,7 @@ interface Switching {
 async function signInToSwitch(subject: ContractSubject): Promise<Switching> {
   const { store } = subject;
   const { first, second, select } = await beginSelection(subject);
-  skipUnless(store.switchOrganization, "SessionStore.switchOrganization");
+  needsStoreMethod(store, "switchOrganization");
   const switchOrganization = store.switchOrganization.bind(store);
   const held = await subject.holdOutcome(await select(first));
   return {

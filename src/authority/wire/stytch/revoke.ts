@@ -33,7 +33,7 @@ async function readTarget(project: StytchProject, fields: Fields): Promise<Targe
       return { sessionId: (await openToken(project, value)).sessionId };
     case "session_jwt":
       return { sessionId: (await project.jwts.check(value)).sessionId };
-    case "member_session_id":
+    default:
       if (!isSessionId(value)) throw sessionNotFound();
       return { sessionId: value };
   }

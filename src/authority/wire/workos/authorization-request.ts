@@ -60,7 +60,7 @@ export async function openRequest(
   let cause: unknown;
   for (const key of await issuer.secrets(PURPOSE)) {
     try {
-      const request: unknown = JSON.parse(decrypt(key, String(token)).toString("utf8"));
+      const request: unknown = JSON.parse(decrypt(key, token).toString("utf8"));
       if (!isSealedRequest(request)) continue;
       if (request.clientId === clientId && clock() < request.expiresAt) return request;
     } catch (error) {

@@ -1,3 +1,4 @@
+import { isString } from "../../../lib/predicates.ts";
 import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
 import { isSessionId } from "../../session-id.ts";
 import { listMemberships } from "../../subject.ts";
@@ -91,9 +92,7 @@ export async function answerMemberships(
 ): Promise<WireAnswer> {
   const userId = readRequired(query, "user_id");
   const organizationId = query.optionalText("organization_id");
-  const statuses = [query.get("statuses"), query.get("statuses[]")]
-    .flat()
-    .filter((status) => status !== undefined);
+  const statuses = [query.get("statuses"), query.get("statuses[]")].flat().filter(isString);
   const isActiveWanted = statuses.length === 0 || statuses.join(",").split(",").includes("active");
   const memberships = isActiveWanted ? await listMemberships(context.directory, userId) : [];
   const wanted = memberships.filter(
