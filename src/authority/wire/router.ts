@@ -53,6 +53,25 @@ export type WireMiddleware = (
 export function createWireRouter<Service, Result>(protocol: WireProtocol<Service, Result>): WireMiddleware {
   const { service, toAnswer, refuse } = protocol;
   const routes = protocol.routes.map((route) => ({ route, pattern: splitPath(route.path) }));
+
+  const answer = async (match: Match<Service, Result>, call: Call): Promise<WireAnswer | undefined> => {
+    const { route, segments } = match;
+    route.authorize?.(service, call.request);
+    const fields = route.method === "POST" ? await readBody(call.request) : new Fields();
+    return toAnswer(await route.handle(service, { ...call, segments, fields }));
+  };
+
+  const respond = async (matches: readonly Match<Service, Result>[], call: Call): Promise<void> => {
+    const { request, response } = call;
+    const match = matches.find(({ route }) => acceptsMethod(route, request.method));
+    const answering = match === undefined ? Promise.reject(methodNotAllowed(matches)) : answer(match, call);
+    const answered = await answering.catch(refuse);
+    if (answered === undefined || response.headersSent) return;
+    const cacheControl = answered.status === 200 ? match?.route.cacheControl : undefined;
+    response.setHeader("Cache-Control", cacheControl ?? "no-store");
+    send(request, response, answered);
+  };
+
   return (request, response, next) => {
     const { path, query } = splitTarget(request.url ?? "");
     const matches = routes.flatMap(({ route, pattern }) => {
@@ -60,59 +79,46 @@ export function createWireRouter<Service, Result>(protocol: WireProtocol<Service
       return segments === undefined || route.isFor?.(service, request) === false ? [] : [{ route, segments }];
     });
     if (matches.length > 0) {
-      // Only a connection that broke can fail here.
-      respond().catch((error: unknown) => response.destroy(error instanceof Error ? error : undefined));
-    } else if (next === undefined) send(request, response, { status: 404, body: { message: "Not Found" } });
-    else next();
-
-    async function respond(): Promise<void> {
-      const match = matches.find(({ route }) => acceptsMethod(route, request.method));
-      const answer = await answerMatch(match).catch(refuse);
-      if (answer === undefined || response.headersSent) return;
-      const cacheControl = answer.status === 200 ? match?.route.cacheControl : undefined;
-      response.setHeader("Cache-Control", cacheControl ?? "no-store");
-      send(request, response, answer);
-    }
-
-    async function answerMatch(match: (typeof matches)[number] | undefined): Promise<WireAnswer | undefined> {
-      if (match === undefined) throw methodNotAllowed(matches.map(({ route }) => route.method));
-      const { route, segments } = match;
-      route.authorize?.(service, request);
-      const fields = route.method === "POST" ? await readBody(request) : new Fields();
-      return toAnswer(
-        await route.handle(service, { request, response, segments, query: readQuery(query), fields }),
-      );
-    }
+      respond(matches, { request, response, query: readQuery(query) }).catch((error: unknown) => {
+        // The answer cannot be written: only the connection can tell.
+        response.destroy(error instanceof Error ? error : undefined);
+      });
+    } else if (next !== undefined) next();
+    else send(request, response, { status: 404, body: { message: "Not Found" } });
   };
 }
 
+type Call = Omit<WireCall, "segments" | "fields">;
+
+/** A route whose path is the request's. */
+interface Match<Service, Result> {
+  readonly route: WireRoute<Service, Result>;
+  readonly segments: readonly string[];
+}
+
 /** Describes a route that is read. */
-export function get<Service, Result>(
-  path: string,
-  handle: WireRoute<Service, Result>["handle"],
-  options?: RouteOptions<Service>,
-): WireRoute<Service, Result> {
-  return { ...options, method: "GET", path, handle };
-}
-
+export const get = describeRoute("GET");
 /** Describes a route that takes a body. */
-export function post<Service, Result>(
-  path: string,
-  handle: WireRoute<Service, Result>["handle"],
-  options?: RouteOptions<Service>,
-): WireRoute<Service, Result> {
-  return { ...options, method: "POST", path, handle };
+export const post = describeRoute("POST");
+
+function describeRoute(method: "GET" | "POST") {
+  return <Service, Result>(
+    path: string,
+    handle: WireRoute<Service, Result>["handle"],
+    options?: RouteOptions<Service>,
+  ): WireRoute<Service, Result> => ({ ...options, method, path, handle });
 }
 
-function acceptsMethod<Service>(
-  { method, cacheControl }: RouteOptions<Service> & { readonly method: string },
+function acceptsMethod<Service, Result>(
+  { method, cacheControl }: WireRoute<Service, Result>,
   given: string | undefined,
 ): boolean {
   return given === method || (given === "HEAD" && cacheControl !== undefined);
 }
 
-function methodNotAllowed(methods: readonly string[]): OrgateError {
-  return new OrgateError("method_not_allowed", { headers: { Allow: [...new Set(methods)].join(", ") } });
+function methodNotAllowed<Service, Result>(matches: readonly Match<Service, Result>[]): OrgateError {
+  const methods = new Set(matches.map(({ route }) => route.method));
+  return new OrgateError("method_not_allowed", { headers: { Allow: [...methods].join(", ") } });
 }
 
 function send(

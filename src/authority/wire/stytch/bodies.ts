@@ -1,8 +1,8 @@
 import { toSnakeCase } from "../../../lib/case.ts";
 import { isObject } from "../../../lib/predicates.ts";
-import type { AuthenticationFactor, MemberSession } from "../../../model.ts";
+import type { AuthenticationFactor, MemberSession, Organization } from "../../../model.ts";
 import type { Policy, ResourceDescription } from "../../../policy/policy.ts";
-import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
+import type { DirectoryUser } from "../../directory.ts";
 import { flag, list, object, readEntity, text } from "../entity-fields.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 
@@ -94,10 +94,10 @@ export function toMemberBody({ memberId, organizationId, user, roles }: MemberFa
 }
 
 /** Describes an organization. */
-export function toOrganizationBody(organization: DirectoryOrganization): Body {
+export function toOrganizationBody(organization: Organization): Body {
   return {
     organization_id: organization.id,
-    organization_name: organization.name,
+    organization_name: organization.name ?? "",
     ...readEntity(organization, ORGANIZATION_FIELDS, "organization_"),
   };
 }

@@ -95,18 +95,11 @@ export async function answerIntermediateExchange(
 
 async function describeAuthentication(
   context: AuthorityContext,
-  { memberSession, accessToken, user, organization }: AuthenticationResult,
+  result: AuthenticationResult,
 ): Promise<Body> {
-  if (organization === undefined) throw sessionNotFound();
-  const session = await describeSession(context, {
-    memberSession,
-    sessionJwt: accessToken,
-    user,
-    organization: { ...organization, name: organization.name ?? "" },
-  });
   return {
-    ...session,
-    member_id: memberSession.memberId,
+    ...(await describeSession(context, result)),
+    member_id: result.memberSession.memberId,
     member_authenticated: true,
     intermediate_session_token: "",
     mfa_required: null,

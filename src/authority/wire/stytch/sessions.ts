@@ -1,9 +1,7 @@
 import { StoreUnavailableError } from "../../../errors.ts";
-import type { MemberSession } from "../../../model.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { decideVerdict } from "../../../policy/verdict.ts";
-import { issueAccessToken } from "../../access-token.ts";
-import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
+import { type AuthenticationResult, toCredential } from "../../authentication-result.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { listSessions } from "../../revoke.ts";
 import type { SessionRecord } from "../../records.ts";
@@ -37,11 +35,10 @@ export async function answerAuthenticate(project: StytchProject, { fields }: Wir
       verdict = decide?.(member);
     },
   });
-  const { user, organization } = requireMember(named, subject);
+  const { organization } = requireMember(named, subject);
   const session = await describeSession(context, {
+    ...(await toCredential(context, { record, subject, refreshToken: undefined })),
     memberSession: toMemberSession(record, subject),
-    sessionJwt: await issueAccessToken(context, record, subject),
-    user,
     organization,
   });
   return { ...session, ...(verdict !== undefined && { verdict }) };
@@ -58,25 +55,18 @@ export async function answerSessions({ context }: StytchProject, { query }: Wire
   return { member_sessions: isTheirs ? sessions.map(toMemberSessionBody) : [] };
 }
 
-/** A session with everything that an answer tells of it. */
-export interface DescribedSession {
-  readonly memberSession: MemberSession;
-  readonly sessionJwt: string;
-  readonly user: DirectoryUser;
-  readonly organization: DirectoryOrganization;
-}
-
 /** Describes a session with its credentials, its member and its organization. */
 export async function describeSession(
   { issuer }: AuthorityContext,
-  { memberSession, sessionJwt, user, organization }: DescribedSession,
+  result: Pick<AuthenticationResult, "memberSession" | "accessToken" | "user" | "organization">,
 ): Promise<Body> {
+  const { memberSession, accessToken, user, organization } = result;
+  if (organization === undefined) throw sessionNotFound();
   const { id, memberId, roles } = memberSession;
-  const sessionToken = await makeSessionToken(issuer, id);
   return {
     member_session: toMemberSessionBody(memberSession),
-    session_token: sessionToken,
-    session_jwt: sessionJwt,
+    session_token: await makeSessionToken(issuer, id),
+    session_jwt: accessToken,
     member: toMemberBody({ memberId, organizationId: organization.id, user, roles }),
     organization: toOrganizationBody(organization),
   };
