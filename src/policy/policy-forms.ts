@@ -1,6 +1,23 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { suggestName } from "../lib/did-you-mean.ts";
-import { EVERY_ACTION, type Permission, type PolicyStatements } from "./policy.ts";
+
+/** Stands for every action; only ever as a whole action, never as a resource or as a part of a name. */
+export const EVERY_ACTION = "*";
+
+/** What a role may do with one resource. */
+export interface Permission {
+  readonly resource: string;
+  /** May hold {@link EVERY_ACTION}. */
+  readonly actions: Iterable<string>;
+}
+
+/** What every form of a policy is read into. */
+export interface PolicyStatements {
+  /** By role, in the policy's order. */
+  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
+  /** Resources and their actions; `undefined`: the policy does not list them. */
+  readonly declared: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+}
 
 /** Resources and the list of each one's actions. */
 export type ResourceActions = Readonly<Record<string, readonly string[]>>;

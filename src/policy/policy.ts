@@ -1,6 +1,9 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
+import { isObject, isString } from "../lib/predicates.ts";
 import {
+  EVERY_ACTION,
   type PolicyDefinition,
+  type PolicyStatements,
   type ResourceActions,
   type StytchPolicyDocument,
   createPolicyProblems,
@@ -95,22 +98,27 @@ export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<Res
   return compilePolicy(statements);
 }
 
-/** Stands for every action; only ever as a whole action, never as a resource or as a part of a name. */
-export const EVERY_ACTION = "*";
-
-/** What a role may do with one resource. */
-export interface Permission {
-  readonly resource: string;
-  /** May hold {@link EVERY_ACTION}. */
-  readonly actions: Iterable<string>;
+/** Whether a value can be asked what a {@link Policy} is asked. */
+export function isPolicy(value: unknown): value is Policy {
+  if (!isObject(value)) return false;
+  const { declares, grantingRoles, describe } = value;
+  return (
+    typeof declares === "function" &&
+    typeof grantingRoles === "function" &&
+    (describe === undefined || typeof describe === "function") &&
+    isNameSet(value["roles"])
+  );
 }
 
-/** What every form of a policy is read into. */
-export interface PolicyStatements {
-  /** By role, in the policy's order. */
-  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
-  /** Resources and their actions; `undefined`: the policy does not list them. */
-  readonly declared: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+/** Sets of another realm are sets too. */
+function isNameSet(value: unknown): value is ReadonlySet<string> {
+  return (
+    isObject(value) && typeof value["has"] === "function" && isIterable(value) && [...value].every(isString)
+  );
+}
+
+function isIterable(value: object): value is Iterable<unknown> {
+  return typeof Reflect.get(value, Symbol.iterator) === "function";
 }
 
 type RoleSet = ReadonlySet<string>;
