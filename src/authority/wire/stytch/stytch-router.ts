@@ -1,10 +1,10 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
-import { createProblems, isOptionObject } from "../../../lib/problems.ts";
+import { readOptions, required, schema, text } from "../../../lib/options.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { makeSessionToken } from "../../access-token.ts";
 import type { TokenCheck } from "../../authenticate-jwt.ts";
 import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import { type AuthorityContext, requireRsaKey } from "../../options.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { authenticate } from "../../sign-in.ts";
 import { fieldsOfQuery, readText } from "../read-fields.ts";
@@ -180,35 +180,25 @@ export interface StytchRouterOptions {
   readonly secret: string;
 }
 
-const KNOWN = ["projectId", "secret"] as const satisfies readonly (keyof StytchRouterOptions)[];
+const secret = text("at least 16 characters without spaces", /^[!-~]{16,512}$/, "Use a random one.");
+// A colon would end the user name of Basic authentication (RFC 7617 section 2).
+const projectId = text("a name without spaces and colons", /^[!-9;-~]{1,512}$/, "Set it.");
 
-/** Throws one `ConfigurationError` with every mistake in the options. Nothing of their values is quoted. */
+/** How the options of `stytchRouter()` are read. */
+export const STYTCH_ROUTER_OPTIONS = schema<StytchRouterOptions>()({
+  projectId: required(projectId, "Choose a name without spaces and colons."),
+  secret: required(secret, "Use a random one, of at least 16 characters."),
+});
+
+/**
+ * Checks the options of `stytchRouter()`.
+ *
+ * @throws ConfigurationError with every problem; secrets are not quoted
+ */
 export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): void {
-  const problems = createProblems();
-  if (!isOptionObject(options)) {
-    problems.missing("stytchRouter", "Pass { projectId, secret }.");
-    problems.throwIfAny();
-  }
-  problems.unknown(options, KNOWN);
-  // A colon would end the user name of Basic authentication (RFC 7617 section 2).
-  if (!isToken(options.projectId) || options.projectId.includes(":")) {
-    problems.invalid("projectId", "must be a name without spaces and colons.", "Set it.");
-  }
-  if (!isToken(options.secret) || options.secret.length < 16) {
-    problems.invalid("secret", "must be at least 16 characters without spaces.", "Use a random one.");
-  }
-  if (!canSign) {
-    problems.invalid(
-      "keys",
-      "of the authority hold no RSA key.",
-      "Add an RS256 private JWK: the SDKs expect one.",
-    );
-  }
-  problems.throwIfAny();
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
+  const reading = readOptions(STYTCH_ROUTER_OPTIONS, options, "stytchRouter", "Pass { projectId, secret }.");
+  requireRsaKey(canSign, reading.problems);
+  reading.complete();
 }
 
 /** What every operation of one project works with. */
