@@ -59,7 +59,7 @@ export function optional<Value>(
 type Schema = Readonly<Record<string, Option<unknown>>>;
 
 type PresenceOf<Options, Name extends keyof Options> =
-  Record<never, never> extends Pick<Options, Name> ? "optional" : "required";
+  Pick<Options, Name> extends Required<Pick<Options, Name>> ? "required" : "optional";
 
 /** An entry for every option of an interface, as required or as optional as the interface says. */
 type SchemaFor<Options> = {
@@ -249,9 +249,8 @@ export function withMethods<Value extends object>(
   what: string,
   methods: readonly (keyof Value & string)[],
 ): Check<Value> {
-  const hasMethod = (value: object, name: string): boolean => typeof Reflect.get(value, name) === "function";
   const isComplete = (given: unknown): given is Value =>
-    isObject(given) && methods.every((name) => hasMethod(given, name));
+    isObject(given) && methods.every((name) => typeof given[name] === "function");
   return must(what, isComplete, `It has ${methods.map((name) => `${name}()`).join(", ")}.`);
 }
 

@@ -28,7 +28,10 @@ export function isListOf<Item>(
   value: unknown,
   isItem: (given: unknown) => given is Item,
 ): value is readonly Item[] {
-  return Array.isArray(value) && value.every(isItem);
+  if (!Array.isArray(value)) return false;
+  // Not `every`, which skips the holes of a sparse array.
+  for (const item of value as readonly unknown[]) if (!isItem(item)) return false;
+  return true;
 }
 
 /** Whether a value is a list of strings that are not empty. */

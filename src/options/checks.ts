@@ -3,13 +3,14 @@ import { type Check, listOf, must, text } from "../lib/options.ts";
 import { isListOf, isObject, isString } from "../lib/predicates.ts";
 import { describeValue } from "../lib/problems.ts";
 import type { AttachNames } from "../request/request-auth.ts";
-import type { Algorithm, KeySource, SessionStore } from "../store.ts";
+import type { KeySource, SessionStore } from "../store.ts";
+import { ALGORITHMS, isAlgorithm } from "../tokens/import-keys.ts";
 
 /** What to pass as `baseUrl`. */
 export const BASE_URL_EXAMPLE = 'Pass the public origin: "https://app.example.com".';
 
 /** Accepts `baseUrl`: an http or https origin, and nothing after it. */
-export const origin: Check<{ readonly origin: string; readonly secure: boolean }> = (given, report) => {
+export const publicOrigin: Check<{ readonly origin: string; readonly secure: boolean }> = (given, report) => {
   const parsed = isString(given) && URL.canParse(given) ? new URL(given) : undefined;
   if (parsed === undefined || !["http:", "https:"].includes(parsed.protocol)) {
     return report.invalid(`must be an http or https URL, but is ${describeValue(given)}.`, BASE_URL_EXAMPLE);
@@ -22,9 +23,11 @@ export const origin: Check<{ readonly origin: string; readonly secure: boolean }
 
 /** Accepts paths on this origin, without query and fragment. */
 export function localPath(example: string): Check<string> {
-  const isPath = (given: unknown): given is string =>
-    isString(given) && sanitizeReturnTo(given) === given && !/[?#]/.test(given);
-  return must("a path on this origin", isPath, `Pass { path: "${example}" }, without a query.`);
+  return must("a path on this origin", isLocalPath, `Pass { path: "${example}" }, without a query.`);
+}
+
+function isLocalPath(value: unknown): value is string {
+  return isString(value) && sanitizeReturnTo(value) === value && !/[?#]/.test(value);
 }
 
 /** Accepts lists of exact origins, or of origins with `*` in place of one label. */
@@ -44,11 +47,8 @@ function isOriginOrPattern(value: unknown): value is string {
   return URL.canParse(sample) && new URL(sample).origin === sample;
 }
 
-const ALGORITHMS: readonly Algorithm[] = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
-
 const isKeySource = (given: unknown): given is KeySource =>
   isObject(given) && typeof given["load"] === "function";
-const isAlgorithm = (given: unknown): given is Algorithm => ALGORITHMS.some((name) => name === given);
 const notEmpty = { mayBeEmpty: false };
 
 const TOKEN_CHECKS: Readonly<Record<string, Check<unknown>>> = {

@@ -28,7 +28,7 @@ import {
   DEFAULT_NAMES,
   attachNames,
   localPath,
-  origin,
+  publicOrigin,
   sessionStore,
   trustedOrigins,
 } from "./checks.ts";
@@ -109,7 +109,7 @@ const isOrgatePolicy = (given: unknown): given is NonNullable<OrgateOptions["pol
 
 /** How the options of `orgate()` are read. */
 export const ORGATE_OPTIONS = schema<OrgateOptions>()({
-  baseUrl: requiredVariable(origin, BASE_URL_EXAMPLE),
+  baseUrl: requiredVariable(publicOrigin, BASE_URL_EXAMPLE),
   store: required(
     sessionStore,
     "Pass createAuthority({...}) of orgate/authority, or a SessionStore of your own.",

@@ -1,7 +1,8 @@
-import { type StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { type ConfigurationError, type StoreUnavailableError, isOrgateError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
+import { configurationError } from "../lib/problems.ts";
 import { RefreshingValue } from "../lib/refreshing-value.ts";
 import { type Policy, isPolicy } from "./policy.ts";
 
@@ -79,8 +80,6 @@ export function createPolicySource(options: PolicySourceOptions): PolicySource {
   };
 }
 
-class InvalidPolicyError extends Error {}
-
 function cachePolicy(
   load: LoadPolicy,
   { clock, events }: Pick<PolicySourceOptions, "clock" | "events">,
@@ -88,7 +87,7 @@ function cachePolicy(
   const cache = new RefreshingValue<Extract<PolicyLookup, { status: "found" }>>({
     async load(signal) {
       const policy = await load(signal);
-      if (!isPolicy(policy)) throw new InvalidPolicyError("What was loaded is not a policy.");
+      if (!isPolicy(policy)) throw notPolicy();
       return Object.freeze({ status: "found", policy });
     },
     clock,
@@ -119,6 +118,11 @@ function cachePolicy(
   };
 }
 
+function notPolicy(): ConfigurationError {
+  const suggestion = "Resolve to what definePolicy() returns.";
+  return configurationError("option_invalid", "policy", "was loaded and is not a policy.", suggestion);
+}
+
 interface PolicyFailure {
   /** `policy_invalid`: there was an answer, and it was not a policy. */
   readonly reason: "policy_failed" | "policy_invalid";
@@ -130,7 +134,6 @@ interface PolicyFailure {
 
 function describeFailure(error: unknown): PolicyFailure {
   try {
-    if (error instanceof InvalidPolicyError) return { reason: "policy_invalid" };
     if (isOrgateError(error)) {
       if (error.code === "configuration_invalid") return { reason: "policy_invalid" };
       const { retryAfter, misconfigured, reason = "policy_failed" } = error as Partial<StoreUnavailableError>;

@@ -1,12 +1,11 @@
-import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { isObject, isString } from "../lib/predicates.ts";
+import { configurationError, createProblems } from "../lib/problems.ts";
 import {
   EVERY_ACTION,
   type PolicyDefinition,
   type PolicyStatements,
   type ResourceActions,
   type StytchPolicyDocument,
-  createPolicyProblems,
   membersOf,
   readObjectForm,
   readStytchForm,
@@ -53,13 +52,6 @@ export type ResourceOf<Shape extends PolicyShape> = keyof Shape & string;
 /** Actions that a policy's type lists for a resource. */
 export type ActionOf<Shape extends PolicyShape, Resource extends ResourceOf<Shape>> = Shape[Resource];
 
-const NOT_AN_OBJECT: ConfigurationProblem = {
-  code: "option_invalid",
-  option: "policy",
-  message: "must be a plain object.",
-  suggestion: "Write { resources: { ... }, roles: { ... } }.",
-};
-
 /**
  * Compiles a policy in Stytch's JSON form.
  *
@@ -89,9 +81,21 @@ export function definePolicy<const Resources extends ResourceActions>(
   definition: PolicyDefinition<Resources>,
 ): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }>;
 export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<ResourceActions>): Policy {
+  return parsePolicy(source);
+}
+
+/**
+ * Compiles a policy that comes from outside, in either form.
+ *
+ * @throws ConfigurationError with every problem
+ */
+export function parsePolicy(source: unknown): Policy {
   const members = membersOf(source);
-  if (members === undefined) throw new ConfigurationError([NOT_AN_OBJECT]);
-  const problems = createPolicyProblems();
+  if (members === undefined) {
+    const suggestion = "Write { resources: { ... }, roles: { ... } }.";
+    throw configurationError("option_invalid", "policy", "must be a plain object.", suggestion);
+  }
+  const problems = createProblems();
   const read = Array.isArray(members.get("roles")) ? readStytchForm : readObjectForm;
   const statements = read(members, problems);
   problems.throwIfAny();

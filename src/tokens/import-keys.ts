@@ -1,7 +1,15 @@
 import { type JsonWebKey as CryptoJwk, type KeyObject, createPublicKey } from "node:crypto";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
 
-/** Keys beyond this many are not looked at. */
+/** Every algorithm that can be verified. A profile may choose among these, and can add nothing to them. */
+export const ALGORITHMS: readonly Algorithm[] = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
+
+/** Whether a value names an algorithm that can be verified. */
+export function isAlgorithm(value: unknown): value is Algorithm {
+  return ALGORITHMS.some((algorithm) => algorithm === value);
+}
+
+/** Further keys of a set are ignored. */
 const MAX_KEYS = 256;
 
 // Weaker ones can be broken; larger ones make every verification slow.

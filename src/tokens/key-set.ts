@@ -1,4 +1,5 @@
 import type { KeyObject } from "node:crypto";
+import { StoreUnavailableError, isOrgateError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/refreshing-value.ts";
@@ -52,7 +53,7 @@ interface LoadedKeys {
   readonly revision: unknown;
 }
 
-class UnusableKeySetError extends Error {}
+const UNUSABLE = "key_set_unusable";
 
 class SourcedKeySet implements KeySet {
   readonly #source: KeySource;
@@ -72,8 +73,8 @@ class SourcedKeySet implements KeySet {
       cooldown,
       failureMemory: MAX_STALENESS,
       onFailure({ error, retryAfter }) {
-        if (error instanceof UnusableKeySetError) {
-          events.emit({ type: "misconfigured", reason: "key_set_unusable" });
+        if (isOrgateError(error) && error.reason === UNUSABLE) {
+          events.emit({ type: "misconfigured", reason: UNUSABLE });
         }
         events.emit({
           type: "unavailable",
@@ -105,7 +106,10 @@ class SourcedKeySet implements KeySet {
   async #load(signal: AbortSignal): Promise<LoadedKeys> {
     const revision = this.#readRevision();
     const keys = importKeys(await this.#source.load(signal), this.#set.current?.keys);
-    if (keys.size === 0) throw new UnusableKeySetError("The key set holds no key that can be used.");
+    if (keys.size === 0) {
+      const message = "The key set has no key that can be used.";
+      throw new StoreUnavailableError({ reason: UNUSABLE, message });
+    }
     return { keys, revision };
   }
 

@@ -131,6 +131,6 @@ function defaultBaseUrl(projectId: string): string {
 }
 
 /** Converts seconds to the whole minutes that Stytch counts in, within its limits. */
-export function toSessionMinutes(seconds: number): number {
-  return Math.min(MAX_MINUTES, Math.max(MIN_MINUTES, Math.round(seconds / 60)));
+export function toSessionMinutes(duration: number): number {
+  return Math.min(MAX_MINUTES, Math.max(MIN_MINUTES, Math.round(duration / 60)));
 }

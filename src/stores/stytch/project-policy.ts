@@ -1,7 +1,6 @@
 import { isObject } from "../../lib/predicates.ts";
 import { createSingleFlight } from "../../lib/single-flight.ts";
-import type { StytchPolicyDocument } from "../../policy/policy-forms.ts";
-import { type Policy, definePolicy, mergePolicies } from "../../policy/policy.ts";
+import { type Policy, mergePolicies, parsePolicy } from "../../policy/policy.ts";
 import { type StytchClient, trouble } from "./client.ts";
 
 /** Loads the policy in force for an organization. The caller caches it. */
@@ -38,7 +37,7 @@ async function loadProject(client: StytchClient): Promise<Policy> {
   if (reply.status === "refused") throw trouble("request_rejected", reply.requestId);
   const { policy } = reply.body;
   if (!isDocument(policy)) throw trouble("nonsense", reply.requestId);
-  return definePolicy(policy);
+  return parsePolicy(policy);
 }
 
 async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): Promise<Policy | undefined> {
@@ -49,10 +48,10 @@ async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): P
   }
   const { org_policy: policy } = reply.body;
   if (!isDocument(policy)) throw trouble("nonsense", reply.requestId);
-  return definePolicy(policy);
+  return parsePolicy(policy);
 }
 
-/** `definePolicy` checks the rest, and throws. */
-function isDocument(value: unknown): value is StytchPolicyDocument {
+/** Whether Stytch sent a policy at all; `parsePolicy` checks the rest. */
+function isDocument(value: unknown): boolean {
   return isObject(value) && Array.isArray(value["roles"]);
 }

@@ -193,7 +193,7 @@ export type WorkosSignInHandler = (
   response: ServerResponse,
 ) => void | Promise<void>;
 
-const apiKey = text("at least 16 characters without spaces", /^[!-~]{16,512}$/, "Use a random one.");
+const secret = text("at least 16 characters without spaces", /^[!-~]{16,512}$/, "Use a random one.");
 const redirectUris = listOf(
   "https URIs without a fragment",
   isRedirectUri,
@@ -203,7 +203,7 @@ const redirectUris = listOf(
 /** How the options of `workosRouter()` are read. */
 export const WORKOS_ROUTER_OPTIONS = schema<WorkosRouterOptions>()({
   clientId: required(text("a name without spaces", PRINTABLE, "Set it."), "Choose a name without spaces."),
-  apiKey: required(apiKey, "Use a random one, of at least 16 characters."),
+  apiKey: required(secret, "Use a random one, of at least 16 characters."),
   issuer: optional(text("a string without spaces", PRINTABLE, "Leave it out for the authority's.")),
   permissions: optional(flag, true),
   redirectUris: optional(redirectUris),
