@@ -2,6 +2,7 @@ import type { OrgateEvent } from "../events.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   type Check,
+  PRINTABLE,
   functionLike,
   must,
   optional,
@@ -9,7 +10,7 @@ import {
   required,
   schema,
   seconds,
-  text,
+  matching,
   withMethods,
 } from "../lib/options.ts";
 import { isObject } from "../lib/predicates.ts";
@@ -67,8 +68,6 @@ export interface AuthoritySettings {
 }
 
 const YEAR = 366 * 86_400;
-/** Characters of an `iss`, and of other names in tokens. */
-export const PRINTABLE = /^[!-~]{1,512}$/;
 
 const directory: Check<Directory> = (given, report) => {
   for (const name of ["addMembership", "onChanged"] as const) {
@@ -105,7 +104,7 @@ function duration(min: number, max: number): Check<number> {
 /** How the options of `createAuthority()` are read. */
 export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
   issuer: required(
-    text("a non-empty string without spaces", PRINTABLE, 'Use "https://app.example.com".'),
+    matching("a non-empty string without spaces", PRINTABLE, 'Use "https://app.example.com".'),
     "Pass the application's origin.",
   ),
   directory: required(directory, "Pass memoryDirectory({...}) or your own."),
@@ -148,8 +147,17 @@ export function resolveSettings(options: AuthorityOptions): AuthoritySettings & 
       "Otherwise members are signed out while they work: a fresh token is accepted without asking the store.",
     );
   }
-  const { directory: _, repository: _1, policy: _2, events: _3, keys: _4, ...settings } = reading.complete();
-  return { ...settings, expiredTokenRenewal: settings.expiredTokenRenewal ?? settings.sessionLifetime };
+  const read = reading.complete();
+  return {
+    issuer: read.issuer,
+    accessTokenLifetime: read.accessTokenLifetime,
+    sessionLifetime: read.sessionLifetime,
+    idleTimeout: read.idleTimeout,
+    refreshGrace: read.refreshGrace,
+    pendingLifetime: read.pendingLifetime,
+    expiredTokenRenewal: read.expiredTokenRenewal ?? read.sessionLifetime,
+    clock: read.clock,
+  };
 }
 
 /** Reports that no key of the authority can sign the tokens of a wire protocol. */

@@ -1,6 +1,6 @@
 import { type Problems, createProblems, describeValue } from "./problems.ts";
 import { isConfidential } from "./json-client.ts";
-import { isFiniteNumber, isListOf, isObject, isString } from "./predicates.ts";
+import { isBoolean, isFiniteNumber, isFunction, isListOf, isObject, isString } from "./predicates.ts";
 
 /** Reports what is wrong with one option. */
 export interface Report {
@@ -24,12 +24,12 @@ export interface Option<Value, Presence extends "required" | "optional" = "requi
   read(given: unknown, report: Report): Value | undefined;
 }
 
-/** An option that must be given. */
-export function required<Value>(check: Check<Value>, suggestion: string): Option<Value, "required"> {
+/** An option that must be given. Without a suggestion of its own, a missing option is refused by its check. */
+export function required<Value>(check: Check<Value>, suggestion?: string): Option<Value, "required"> {
   return {
     presence: "required",
     read(given, report) {
-      if (given !== undefined) return check(given, report);
+      if (given !== undefined || suggestion === undefined) return check(given, report);
       report.problems.missing(report.option, suggestion);
       return undefined;
     },
@@ -169,12 +169,12 @@ export function must<Value>(
 }
 
 /** Accepts strings that match a pattern. */
-export function text(what: string, pattern: RegExp, suggestion: string): Check<string> {
+export function matching(what: string, pattern: RegExp, suggestion: string): Check<string> {
   return must(what, (given): given is string => isString(given) && pattern.test(given), suggestion);
 }
 
 /** Accepts lists whose items pass a predicate. */
-export function listOf<Item>(
+export function listWith<Item>(
   what: string,
   isItem: (given: unknown) => given is Item,
   suggestion: string,
@@ -229,19 +229,11 @@ export function oneOf<const Choices extends readonly string[]>(...choices: Choic
 }
 
 /** Accepts `true` and `false`. */
-export const flag: Check<boolean> = must(
-  "a boolean",
-  (given): given is boolean => typeof given === "boolean",
-  "Pass true or false.",
-);
+export const trueOrFalse: Check<boolean> = must("a boolean", isBoolean, "Pass true or false.");
 
 /** Accepts functions. What a function takes and returns cannot be checked. */
 export function functionLike<Value>(): Check<Value> {
-  return must(
-    "a function",
-    (given): given is Value => typeof given === "function",
-    "Leave it out for the default.",
-  );
+  return must("a function", (given): given is Value => isFunction(given), "Leave it out for the default.");
 }
 
 /** Accepts objects that have methods of these names. What a method takes and returns cannot be checked. */
@@ -250,12 +242,12 @@ export function withMethods<Value extends object>(
   methods: readonly (keyof Value & string)[],
 ): Check<Value> {
   const isComplete = (given: unknown): given is Value =>
-    isObject(given) && methods.every((name) => typeof given[name] === "function");
+    isObject(given) && methods.every((name) => isFunction(given[name]));
   return must(what, isComplete, `It has ${methods.map((name) => `${name}()`).join(", ")}.`);
 }
 
 /** Accepts objects with options of their own. Options in it that have a problem are `undefined`. */
-export function objectOf<Entries extends Schema>(
+export function nested<Entries extends Schema>(
   entries: Entries,
   suggestion: string,
 ): Check<Partial<Resolved<Entries>>> {
@@ -281,6 +273,9 @@ export function onlyMember<Value>(name: string, check: Check<Value>, defaultValu
 export function orFalse<Value>(check: Check<Value>): Check<Value | false> {
   return (given, report) => (given === false ? false : check(given, report));
 }
+
+/** Visible ASCII characters: what headers, tokens and HTTP Basic carry whatever the encoding. */
+export const PRINTABLE = /^[!-~]{1,512}$/;
 
 /** A cookie's name: an HTTP token (RFC 6265 section 4.1.1). */
 export const COOKIE_NAME = /^[\w!#$%&'*+.^`|~-]{1,128}$/;

@@ -1,5 +1,6 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { suggestName } from "./did-you-mean.ts";
+import { isString } from "./predicates.ts";
 
 /** Collects configuration problems, so that one error lists all of them. */
 export interface Problems {
@@ -74,14 +75,13 @@ export function quoteName(name: string): string {
  * Texts are described and not repeated: a secret may have been passed in the place of something else.
  */
 export function describeValue(value: unknown): string {
+  if (value === "") return "an empty string";
+  if (isString(value)) return `a string of length ${value.length}`;
+  if (value === null || ["undefined", "number", "boolean"].includes(typeof value)) return String(value);
   try {
-    if (typeof value === "string")
-      return value === "" ? "an empty string" : `a string of length ${value.length}`;
-    if (typeof value === "number" || typeof value === "boolean") return String(value);
-    if (value === undefined || value === null) return String(value);
     if (Array.isArray(value)) return `a list of ${value.length}`;
-  } catch {
-    // Only the length of a hostile proxy can throw; that it is an object is all there is to say.
+  } catch (error) {
+    return `a value that cannot be read (${typeof error} thrown)`;
   }
   return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

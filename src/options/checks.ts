@@ -1,5 +1,5 @@
 import { sanitizeReturnTo } from "../lib/navigation.ts";
-import { type Check, listOf, must, text } from "../lib/options.ts";
+import { type Check, listWith, must, matching } from "../lib/options.ts";
 import { isListOf, isObject, isString } from "../lib/predicates.ts";
 import { describeValue } from "../lib/problems.ts";
 import type { AttachNames } from "../request/request-auth.ts";
@@ -31,7 +31,7 @@ function isLocalPath(value: unknown): value is string {
 }
 
 /** Accepts lists of exact origins, or of origins with `*` in place of one label. */
-export const trustedOrigins: Check<readonly string[]> = listOf(
+export const trustedOrigins: Check<readonly string[]> = listWith(
   "origins",
   isOriginOrPattern,
   'List origins: "https://admin.example.com", or "https://*.example.com" for any one label.',
@@ -53,12 +53,12 @@ const notEmpty = { mayBeEmpty: false };
 
 const TOKEN_CHECKS: Readonly<Record<string, Check<unknown>>> = {
   keys: must("a source of keys", isKeySource, "It has load(). See remoteKeys()."),
-  issuers: listOf("strings", isString, "List every iss that is accepted."),
-  algorithms: listOf("algorithms", isAlgorithm, `Known: ${ALGORITHMS.join(", ")}.`, notEmpty),
-  types: listOf("strings", isString, 'List every typ that is accepted: "JWT".', notEmpty),
-  sessionClaim: text("the name of a claim", /^.+$/s, 'Pass "sid", say.'),
+  issuers: listWith("strings", isString, "List every iss that is accepted."),
+  algorithms: listWith("algorithms", isAlgorithm, `Known: ${ALGORITHMS.join(", ")}.`, notEmpty),
+  types: listWith("strings", isString, 'List every typ that is accepted: "JWT".', notEmpty),
+  sessionClaim: matching("the name of a claim", /^.+$/s, 'Pass "sid", say.'),
 };
-const audience = listOf("strings", isString, "List every aud that is accepted.", notEmpty);
+const audience = listWith("strings", isString, "List every aud that is accepted.", notEmpty);
 
 /** Accepts session stores, by their shape. */
 export const sessionStore: Check<SessionStore> = (given, report) => {
@@ -140,9 +140,9 @@ const EXPRESS = `
   originalUrl param params path protocol query range res route secure stale subdomains xhr
 `;
 
-const RESERVED: ReadonlySet<string> = new Set(`${NODE}${EXPRESS}`.trim().split(/\s+/));
+const RESERVED_PROPERTIES: ReadonlySet<string> = new Set(`${NODE}${EXPRESS}`.trim().split(/\s+/));
 
 /** Whether a request already has a property of this name that it needs. */
 function isReservedName(name: string): boolean {
-  return RESERVED.has(name) || name in Object.prototype;
+  return RESERVED_PROPERTIES.has(name) || name in Object.prototype;
 }

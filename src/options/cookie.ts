@@ -6,7 +6,7 @@ import {
   oneOf,
   optional,
   schema,
-  text,
+  matching,
   wholeNumber,
 } from "../lib/options.ts";
 import { isListOf, isObject, isString } from "../lib/predicates.ts";
@@ -77,9 +77,9 @@ function numberPasswords(given: unknown): (readonly [number, unknown])[] | undef
 /** How `cookie` is read. Defaults that depend on other options are filled in by {@link resolveCookie}. */
 export const COOKIE_OPTIONS = schema<CookieOptions>()({
   password: optional(passwords),
-  name: optional(text("a cookie name", COOKIE_NAME, "Letters, digits, - and _ are safe.")),
-  domain: optional(text("a domain name", DOMAIN, 'Pass "example.com".')),
-  path: optional(text("a path", PATH, 'It starts with "/".')),
+  name: optional(matching("a cookie name", COOKIE_NAME, "Letters, digits, - and _ are safe.")),
+  domain: optional(matching("a domain name", DOMAIN, 'Pass "example.com".')),
+  path: optional(matching("a path", PATH, 'It starts with "/".')),
   sameSite: optional(oneOf("lax", "strict", "none")),
   maxAge: optional(wholeNumber({ min: 1 }, "34_560_000 is 400 days.")),
 });

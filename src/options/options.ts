@@ -6,7 +6,7 @@ import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   functionLike,
   must,
-  objectOf,
+  nested,
   onlyMember,
   optional,
   orFalse,
@@ -114,7 +114,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
     sessionStore,
     "Pass createAuthority({...}) of orgate/authority, or a SessionStore of your own.",
   ),
-  cookie: optional(objectOf(COOKIE_OPTIONS, "Pass { password: process.env.COOKIE_PASSWORD }."), {}),
+  cookie: optional(nested(COOKIE_OPTIONS, "Pass { password: process.env.COOKIE_PASSWORD }."), {}),
   credentials: optional(credentials, ["bearer", "cookie"]),
   maxTokenAge: optional(seconds({}, "Leave it out, and age does not matter.")),
   clockTolerance: optional(seconds({ max: 60 }, "Leave it at 5."), 5),

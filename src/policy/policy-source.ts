@@ -39,11 +39,10 @@ export interface PolicySource {
   get(organizationId: string | undefined): PolicyLookup | Promise<PolicyLookup>;
 }
 
-type LoadPolicy = (signal: AbortSignal) => Promise<unknown>;
-type GetPolicy = () => PolicyLookup | Promise<PolicyLookup>;
+type FoundPolicy = Extract<PolicyLookup, { status: "found" }>;
 
 const MAX_ORGANIZATIONS = 10_000;
-const MAX_AGE = 300;
+const POLICY_MAX_AGE = 300;
 const LOAD_BUDGET = 5;
 const WITHOUT_ORGANIZATION = Symbol("without organization");
 
@@ -55,7 +54,10 @@ const WITHOUT_ORGANIZATION = Symbol("without organization");
  */
 export function createPolicySource(options: PolicySourceOptions): PolicySource {
   const { policy, storePolicy, byOrganization = true } = options;
-  if (typeof policy === "function") return { get: cachePolicy(() => policy(), options) };
+  if (typeof policy === "function") {
+    const cache = cachePolicy(() => policy(), options);
+    return { get: () => lookUp(cache) };
+  }
   if (policy !== undefined) {
     const lookup: PolicyLookup = Object.freeze({ status: "found", policy });
     return { current: policy, get: () => lookup };
@@ -64,27 +66,42 @@ export function createPolicySource(options: PolicySourceOptions): PolicySource {
     const lookup: PolicyLookup = Object.freeze({ status: "none" });
     return { get: () => lookup };
   }
-  const cacheStorePolicy = (organizationId: string | undefined): GetPolicy =>
-    cachePolicy((signal) => storePolicy(organizationId, { signal }), options);
-  if (!byOrganization) return { get: cacheStorePolicy(undefined) };
-  const caches = createBoundedMap<string | symbol, GetPolicy>(MAX_ORGANIZATIONS);
+  const caches = createBoundedMap<string | symbol, RefreshingValue<FoundPolicy>>(MAX_ORGANIZATIONS);
   return {
     get(organizationId) {
-      const key = organizationId ?? WITHOUT_ORGANIZATION;
+      const asked = byOrganization ? organizationId : undefined;
+      const key = asked ?? WITHOUT_ORGANIZATION;
       const cached = caches.get(key);
-      if (cached !== undefined) return cached();
-      const added = cacheStorePolicy(organizationId);
-      caches.set(key, added);
-      return added();
+      if (cached !== undefined) return lookUp(cached);
+      const cache = cachePolicy((signal) => storePolicy(asked, { signal }), options);
+      caches.set(key, cache);
+      return lookUp(cache);
     },
   };
 }
 
+function lookUp(cache: RefreshingValue<FoundPolicy>): PolicyLookup | Promise<PolicyLookup> {
+  const found = cache.get();
+  return found instanceof Promise
+    ? found.then((loaded) => loaded ?? unavailable(cache))
+    : (found ?? unavailable(cache));
+}
+
+function unavailable({ lastError, secondsUntilLoad }: RefreshingValue<FoundPolicy>): PolicyLookup {
+  // A store that refuses this application is asked again all the same, but nobody is told to wait for it.
+  const helps = describeFailure(lastError).misconfigured === undefined;
+  return {
+    status: "unavailable",
+    retryAfter: helps ? Math.ceil(secondsUntilLoad) : undefined,
+    cause: lastError,
+  };
+}
+
 function cachePolicy(
-  load: LoadPolicy,
-  { clock, events }: Pick<PolicySourceOptions, "clock" | "events">,
-): GetPolicy {
-  const cache = new RefreshingValue<Extract<PolicyLookup, { status: "found" }>>({
+  load: (signal: AbortSignal) => Promise<unknown>,
+  { clock, events }: PolicySourceOptions,
+): RefreshingValue<FoundPolicy> {
+  return new RefreshingValue<FoundPolicy>({
     async load(signal) {
       const policy = await load(signal);
       if (!isPolicy(policy)) throw notPolicy();
@@ -92,7 +109,7 @@ function cachePolicy(
     },
     clock,
     budget: LOAD_BUDGET,
-    maxAge: MAX_AGE,
+    maxAge: POLICY_MAX_AGE,
     retryAfterOf: (error) => describeFailure(error).retryAfter,
     onFailure({ error, timedOut, retryAfter }) {
       const { reason, misconfigured } = describeFailure(error);
@@ -105,17 +122,6 @@ function cachePolicy(
       });
     },
   });
-  const answer = (found = cache.current): PolicyLookup => {
-    if (found !== undefined) return found;
-    const { lastError: cause, secondsUntilLoad } = cache;
-    // A store that refuses this application is asked again all the same, but nobody is told to wait for it.
-    const helps = describeFailure(cause).misconfigured === undefined;
-    return { status: "unavailable", retryAfter: helps ? Math.ceil(secondsUntilLoad) : undefined, cause };
-  };
-  return () => {
-    const policy = cache.get();
-    return policy instanceof Promise ? policy.then(answer) : answer(policy);
-  };
 }
 
 function notPolicy(): ConfigurationError {
@@ -130,6 +136,8 @@ interface PolicyFailure {
   readonly retryAfter?: number;
   /** Why the store refuses this application itself. */
   readonly misconfigured?: string;
+  /** What reading the error threw. */
+  readonly unreadable?: unknown;
 }
 
 function describeFailure(error: unknown): PolicyFailure {
@@ -140,8 +148,8 @@ function describeFailure(error: unknown): PolicyFailure {
       if (misconfigured === true) return { reason: "policy_failed", misconfigured: reason };
       if (typeof retryAfter === "number") return { reason: "policy_failed", retryAfter };
     }
-  } catch {
-    // The error itself throws when it is read; it is passed on as the lookup's cause.
+    return { reason: "policy_failed" };
+  } catch (unreadable) {
+    return { reason: "policy_failed", unreadable };
   }
-  return { reason: "policy_failed" };
 }

@@ -127,6 +127,9 @@ function isIterable(value: object): value is Iterable<unknown> {
 
 type RoleSet = ReadonlySet<string>;
 
+/** The empty set of roles. */
+export const NO_ROLES: RoleSet = new Set();
+
 interface ResourceGrants {
   readonly everyAction: RoleSet;
   /** Holds the roles of `everyAction` as well, so that one lookup is the whole answer. */
@@ -138,8 +141,6 @@ interface Role {
   readonly place: number;
 }
 
-const NOBODY: RoleSet = new Set();
-
 /** Compiles a policy into two `Map` lookups, so that a check costs the same at any size. */
 export function compilePolicy({ permissions, declared }: PolicyStatements): Policy {
   const grants = compileGrants(permissions);
@@ -150,7 +151,7 @@ export function compilePolicy({ permissions, declared }: PolicyStatements): Poli
       declared === undefined ? undefined : (declared.get(resource)?.has(action) ?? false),
     grantingRoles(resource: string, action: string) {
       const granted = grants.get(resource);
-      return granted === undefined ? NOBODY : (granted.byAction.get(action) ?? granted.everyAction);
+      return granted === undefined ? NO_ROLES : (granted.byAction.get(action) ?? granted.everyAction);
     },
     describe: () => ({
       roles: [...roles].map((role) => ({ role, permissions: describeRole(role, grants) })),
@@ -259,12 +260,10 @@ export function mergePolicies<const Shapes extends readonly PolicyShape[]>(
   ...policies: { readonly [Index in keyof Shapes]: Policy<Shapes[Index]> }
 ): Policy<MergedShape<Shapes>>;
 export function mergePolicies(...policies: readonly Policy[]): Policy {
-  return policies.reduce((merged, policy) => mergeTwo(merged, policy), NOTHING);
+  return policies.reduce((merged, policy) => mergeTwo(merged, policy), GRANTS_NOTHING);
 }
 
-const NO_ROLES: ReadonlySet<string> = new Set();
-
-const NOTHING: Policy = Object.freeze({
+const GRANTS_NOTHING: Policy = Object.freeze({
   roles: NO_ROLES,
   declares: () => false,
   grantingRoles: () => NO_ROLES,

@@ -108,7 +108,7 @@ class SourcedKeySet implements KeySet {
     const keys = importKeys(await this.#source.load(signal), this.#set.current?.keys);
     if (keys.size === 0) {
       const message = "The key set has no key that can be used.";
-      throw new StoreUnavailableError({ reason: UNUSABLE, message });
+      throw new StoreUnavailableError({ reason: UNUSABLE, message, cause: keys.failures[0] });
     }
     return { keys, revision };
   }

@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import type { KeyObject } from "node:crypto";
 import { compactVerify, errors } from "jose";
 import { endOfTurn } from "../lib/event-loop.ts";
-import { isFiniteNumber, isObject, isString, isText } from "../lib/predicates.ts";
+import { isFiniteNumber, isObject, isString, isWellFormedText } from "../lib/predicates.ts";
 import { parseStrictJson } from "../lib/strict-json.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../store.ts";
 import { isAlgorithm } from "./import-keys.ts";
@@ -159,19 +159,12 @@ function hasVerifiableClaims(
   const { sub, iat, exp, nbf } = payload;
   const session = payload[sessionClaim];
   return (
-    isName(sub) &&
+    isWellFormedText(sub) &&
     isFiniteNumber(iat) &&
     isFiniteNumber(exp) &&
     (nbf === undefined || isFiniteNumber(nbf)) &&
-    (isName(session) || isObject(session))
+    (isWellFormedText(session) || isObject(session))
   );
-}
-
-// In UTF-8 every lone surrogate becomes the same character: two names would become one identity.
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
-function isName(value: unknown): value is string {
-  return isText(value) && !LONE_SURROGATE.test(value);
 }
 
 /** Whether a text can name one of the issuers. It saves parsing the tokens of others: without an escape, JSON strings read as written. */
@@ -308,7 +301,7 @@ function isAllowedHeader(
     Object.keys(header).every((name) => isAllowedParameter(name, profile)) &&
     isAlgorithm(alg) &&
     profile.algorithms.includes(alg) &&
-    (kid === undefined || (isName(kid) && kid.length <= MAX_KID_LENGTH)) &&
+    (kid === undefined || (isWellFormedText(kid) && kid.length <= MAX_KID_LENGTH)) &&
     isAllowedType(typ, profile.types)
   );
 }

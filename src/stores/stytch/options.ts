@@ -1,18 +1,19 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import {
   COOKIE_NAME,
+  PRINTABLE,
   type Check,
   endpoint,
-  flag,
+  trueOrFalse,
   functionLike,
-  listOf,
+  listWith,
   oneOf,
   optional,
   readOptions,
   requiredVariable,
   schema,
   seconds,
-  text,
+  matching,
 } from "../../lib/options.ts";
 import { isObject, isString } from "../../lib/predicates.ts";
 import { describeValue } from "../../lib/problems.ts";
@@ -49,14 +50,11 @@ export interface StytchOptions {
 }
 
 const PROJECT_ID = /^project-[\w-]{1,120}$/;
-/** Characters that HTTP Basic carries whatever the encoding (RFC 7617 section 2). */
-const PRINTABLE = /^[!-~]{1,512}$/;
 const RESERVED_CLAIMS: ReadonlySet<string> = new Set("iss sub aud exp nbf iat jti".split(" "));
 const MAX_CLAIM_BYTES = 4096;
 const MIN_MINUTES = 5;
 const MAX_MINUTES = 527_040;
-const MAX_TIMEOUT = 5;
-const WHERE = "It is in the Stytch dashboard, under Project settings.";
+const SETTINGS_HINT = "It is in the Stytch dashboard, under Project settings.";
 
 const isIssuer = (given: unknown): given is string => isString(given) && PRINTABLE.test(given);
 
@@ -80,36 +78,36 @@ function isReserved(claim: string): boolean {
 
 /** How the options of `stytch()` are read. */
 export const STYTCH_OPTIONS = schema<StytchOptions>()({
-  projectId: requiredVariable(text("a project id", PROJECT_ID, WHERE), WHERE),
-  secret: requiredVariable(text("a secret of Stytch's", PRINTABLE, WHERE), WHERE),
+  projectId: requiredVariable(matching("a project id", PROJECT_ID, SETTINGS_HINT), SETTINGS_HINT),
+  secret: requiredVariable(matching("a secret of Stytch's", PRINTABLE, SETTINGS_HINT), SETTINGS_HINT),
   baseUrl: optional(endpoint),
   issuers: optional(
-    listOf("strings without spaces", isIssuer, "Leave it out for Stytch's own.", { mayBeEmpty: false }),
+    listWith("strings without spaces", isIssuer, "Leave it out for Stytch's own.", { mayBeEmpty: false }),
   ),
   opaqueCookieName: optional(
-    text("a cookie name", COOKIE_NAME, 'Leave it out for "stytch_session".'),
+    matching("a cookie name", COOKIE_NAME, 'Leave it out for "stytch_session".'),
     "stytch_session",
   ),
   sessionCustomClaims: optional(sessionCustomClaims),
   sessionDuration: optional(
     seconds({ min: MIN_MINUTES * 60, max: MAX_MINUTES * 60 }, "Leave it out for an hour."),
   ),
-  organizationPolicies: optional(flag, false),
+  organizationPolicies: optional(trueOrFalse, false),
   unknownKey: optional(oneOf("ask", "reject"), "reject"),
-  timeout: optional(seconds({ min: 0.05, max: MAX_TIMEOUT }, "Leave it out for 5."), MAX_TIMEOUT),
+  timeout: optional(seconds({ min: 0.05, max: 5 }, "Leave it out for 5."), 5),
   fetch: optional(functionLike<typeof fetch>()),
   clock: optional(functionLike<Clock>(), systemClock),
 });
 
 /** The options of `stytch()` as the store uses them, with every default. */
-export type StytchSettings = ReturnType<typeof resolveOptions>;
+export type StytchSettings = ReturnType<typeof resolveStytchOptions>;
 
 /**
  * Reads the options of `stytch()`.
  *
  * @throws ConfigurationError with every problem; secrets are not quoted
  */
-export function resolveOptions(options: StytchOptions) {
+export function resolveStytchOptions(options: StytchOptions) {
   const { sessionDuration, ...read } = readOptions(
     STYTCH_OPTIONS,
     options,

@@ -2,19 +2,20 @@ import { type Clock, systemClock } from "../../lib/clock.ts";
 import { isConfidential } from "../../lib/json-client.ts";
 import {
   type OptionReading,
+  PRINTABLE,
   endpoint,
-  flag,
+  trueOrFalse,
   functionLike,
-  listOf,
+  listWith,
   must,
-  objectOf,
+  nested,
   optional,
   readOptions,
   reportOf,
   requiredVariable,
   schema,
   seconds,
-  text,
+  matching,
   wholeNumber,
 } from "../../lib/options.ts";
 import { isString } from "../../lib/predicates.ts";
@@ -59,12 +60,9 @@ export interface WorkosOptions {
 /** Where the live service is. */
 export const LIVE_API = "https://api.workos.com";
 const CLIENT_ID = /^[\w.-]{1,128}$/;
-/** Characters that a header can carry. */
-const PRINTABLE = /^[!-~]{1,512}$/;
 const PROVIDER = /^\w{1,64}$/;
 const HOSTNAME = /^(?:[\da-z](?:[\da-z.-]{0,251}[\da-z])?|\[[\da-f:.]+\])$/i;
-const MAX_TIMEOUT = 5;
-const WHERE = "It is in the WorkOS dashboard, under API keys.";
+const API_KEYS_HINT = "It is in the WorkOS dashboard, under API keys.";
 
 const isPrintable = (given: unknown): given is string => isString(given) && PRINTABLE.test(given);
 
@@ -81,43 +79,43 @@ const redirectUri = must(
 
 /** How the options of `workos()` are read. */
 export const WORKOS_OPTIONS = schema<WorkosOptions>()({
-  clientId: requiredVariable(text("a client id", CLIENT_ID, WHERE), WHERE),
-  apiKey: requiredVariable(text("an API key", PRINTABLE, WHERE), WHERE),
-  provider: optional(text("a provider's name", PROVIDER, 'Leave it out for "authkit".'), "authkit"),
+  clientId: requiredVariable(matching("a client id", CLIENT_ID, API_KEYS_HINT), API_KEYS_HINT),
+  apiKey: requiredVariable(matching("an API key", PRINTABLE, API_KEYS_HINT), API_KEYS_HINT),
+  provider: optional(matching("a provider's name", PROVIDER, 'Leave it out for "authkit".'), "authkit"),
   baseUrl: optional(endpoint),
-  apiHostname: optional(text("a host name", HOSTNAME, 'Pass one like "api.workos.com".')),
+  apiHostname: optional(matching("a host name", HOSTNAME, 'Pass one like "api.workos.com".')),
   port: optional(wholeNumber({ min: 1, max: 65_535 }, "Leave it out for the scheme's.")),
-  https: optional(flag),
+  https: optional(trueOrFalse),
   authDomain: optional(endpoint),
   issuers: optional(
-    listOf("strings without spaces", isPrintable, "Leave it out for the forms WorkOS is known to use."),
+    listWith("strings without spaces", isPrintable, "Leave it out for the forms WorkOS is known to use."),
   ),
   audience: optional(
-    listOf("strings without spaces", isPrintable, "Leave it out: AuthKit's tokens have none.", {
+    listWith("strings without spaces", isPrintable, "Leave it out: AuthKit's tokens have none.", {
       mayBeEmpty: false,
     }),
   ),
   redirectUri: optional(redirectUri),
   logout: optional(
-    objectOf(
+    nested(
       schema<NonNullable<WorkosOptions["logout"]>>()({ returnTo: optional(redirectUri) }),
       "Pass {} or { returnTo }, or leave it out.",
     ),
   ),
-  timeout: optional(seconds({ min: 0.05, max: MAX_TIMEOUT }, "Leave it out for 5."), MAX_TIMEOUT),
+  timeout: optional(seconds({ min: 0.05, max: 5 }, "Leave it out for 5."), 5),
   fetch: optional(functionLike<typeof fetch>()),
   clock: optional(functionLike<Clock>(), systemClock),
 });
 
 /** The options of `workos()` as the store uses them, with every default. */
-export type WorkosSettings = ReturnType<typeof resolveOptions>;
+export type WorkosSettings = ReturnType<typeof resolveWorkosOptions>;
 
 /**
  * Reads the options of `workos()`.
  *
  * @throws ConfigurationError with every problem; secrets are not quoted
  */
-export function resolveOptions(options: WorkosOptions) {
+export function resolveWorkosOptions(options: WorkosOptions) {
   const reading = readOptions(WORKOS_OPTIONS, options, "workos", "Pass { clientId, apiKey }.");
   checkAddress(reading);
   const { apiHostname, port, https, authDomain, ...settings } = reading.complete();

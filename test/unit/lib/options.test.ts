@@ -1,14 +1,14 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, it } from "@jest/globals";
 import { AUTHORITY_OPTIONS } from "../../../src/authority/options.ts";
-import { WORKOS_ROUTER_OPTIONS } from "../../../src/authority/wire/workos/workos-router.ts";
+import { WORKOS_ROUTER_OPTIONS } from "../../../src/authority/wire/workos/workos-options.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
 import {
   type Option,
-  flag,
+  trueOrFalse,
   functionLike,
-  listOf,
-  objectOf,
+  listWith,
+  nested,
   oneOf,
   onlyMember,
   optional,
@@ -18,7 +18,7 @@ import {
   requiredVariable,
   schema,
   seconds,
-  text,
+  matching,
   wholeNumber,
   withMethods,
 } from "../../../src/lib/options.ts";
@@ -46,15 +46,15 @@ interface Sample {
 }
 
 const SAMPLE = schema<Sample>()({
-  name: required(text("a name", /^\w+$/, "Pass a word."), "Pass a name."),
-  secret: requiredVariable(text("a secret", /^\S+$/, "Look it up."), "Set SECRET."),
+  name: required(matching("a name", /^\w+$/, "Pass a word."), "Pass a name."),
+  secret: requiredVariable(matching("a secret", /^\S+$/, "Look it up."), "Set SECRET."),
   wait: optional(seconds({ min: 1, max: 60 }, "Leave it out for 5."), 5),
   size: optional(wholeNumber({ min: 1 }, "Leave it out.")),
   mode: optional(oneOf("on", "off"), "on"),
-  isLoud: optional(flag, false),
-  tags: optional(listOf("tags", isString, "List some.", { mayBeEmpty: false })),
+  isLoud: optional(trueOrFalse, false),
+  tags: optional(listWith("tags", isString, "List some.", { mayBeEmpty: false })),
   notify: optional(functionLike<() => void>()),
-  target: optional(objectOf({ path: optional(text("a path", /^\//, "Start with /.")) }, "Pass { path }.")),
+  target: optional(nested({ path: optional(matching("a path", /^\//, "Start with /.")) }, "Pass { path }.")),
   limit: optional(orFalse(onlyMember("size", wholeNumber({ min: 1, max: 9 }, "Pass limit: false."))), 3),
   plugin: optional(withMethods<{ start: () => void }>("a plugin", ["start"])),
 });
@@ -201,7 +201,7 @@ describe("describeValue", () => {
   it("describes a revoked proxy", () => {
     const { proxy, revoke } = Proxy.revocable({}, {});
     revoke();
-    expect(describeValue(proxy)).toBe("an object");
+    expect(describeValue(proxy)).toBe("a value that cannot be read (object thrown)");
   });
 });
 
@@ -209,7 +209,7 @@ describe("the documented defaults", () => {
   it.each<[string, string, Readonly<Record<string, Option<unknown>>>]>([
     ["src/options/options.ts", "OrgateOptions", ORGATE_OPTIONS],
     ["src/authority/options.ts", "AuthorityOptions", AUTHORITY_OPTIONS],
-    ["src/authority/wire/workos/workos-router.ts", "WorkosRouterOptions", WORKOS_ROUTER_OPTIONS],
+    ["src/authority/wire/workos/workos-options.ts", "WorkosRouterOptions", WORKOS_ROUTER_OPTIONS],
     ["src/stores/workos/options.ts", "WorkosOptions", WORKOS_OPTIONS],
     ["src/stores/stytch/options.ts", "StytchOptions", STYTCH_OPTIONS],
     ["src/stores/remote-keys.ts", "RemoteKeysOptions", REMOTE_KEYS_OPTIONS],

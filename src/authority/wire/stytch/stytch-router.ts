@@ -1,10 +1,9 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
-import { readOptions, required, schema, text } from "../../../lib/options.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { makeSessionToken } from "../../access-token.ts";
 import type { TokenCheck } from "../../authenticate-jwt.ts";
 import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
-import { type AuthorityContext, requireRsaKey } from "../../options.ts";
+import type { AuthorityContext } from "../../options.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { authenticate } from "../../sign-in.ts";
 import { fieldsOfQuery, readText } from "../read-fields.ts";
@@ -28,6 +27,7 @@ import { toMemberSessionBody, toPolicyBody } from "./bodies.ts";
 import { type SessionJwtCheck, createSessionJwtCheck, createStytchDialect } from "./claims.ts";
 import { answerDiscovery, answerExchange, answerIntermediateExchange, isNamed } from "./discovery.ts";
 import { answerAuthenticate, answerRevoke } from "./sessions.ts";
+import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
 
 /** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
@@ -57,9 +57,9 @@ export interface StytchSurroundings {
  */
 export function createStytchRouter(
   { context: native, tokens, policy, onClose }: StytchSurroundings,
-  options: StytchRouterOptions,
+  given: StytchRouterOptions,
 ): StytchRouter {
-  checkStytchOptions(options, native.issuer.require("RS256"));
+  const options = checkStytchOptions(given, native.issuer.require("RS256"));
   const context = { ...native, wire: createStytchDialect(options.projectId) };
   const jwts = createSessionJwtCheck(context, tokens, options.projectId);
   onClose(() => jwts.close());
@@ -170,35 +170,6 @@ async function signIn(
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
   if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
-}
-
-/** What `authority.stytchRouter()` is made of. */
-export interface StytchRouterOptions {
-  /** Names the project: the audience of its session JWTs, and part of the path of its JWKS. */
-  readonly projectId: string;
-  /** The project's secret. */
-  readonly secret: string;
-}
-
-const secret = text("at least 16 characters without spaces", /^[!-~]{16,512}$/, "Use a random one.");
-// A colon would end the user name of Basic authentication (RFC 7617 section 2).
-const projectId = text("a name without spaces and colons", /^[!-9;-~]{1,512}$/, "Set it.");
-
-/** How the options of `stytchRouter()` are read. */
-export const STYTCH_ROUTER_OPTIONS = schema<StytchRouterOptions>()({
-  projectId: required(projectId, "Choose a name without spaces and colons."),
-  secret: required(secret, "Use a random one, of at least 16 characters."),
-});
-
-/**
- * Checks the options of `stytchRouter()`.
- *
- * @throws ConfigurationError with every problem; secrets are not quoted
- */
-export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): void {
-  const reading = readOptions(STYTCH_ROUTER_OPTIONS, options, "stytchRouter", "Pass { projectId, secret }.");
-  requireRsaKey(canSign, reading.problems);
-  reading.complete();
 }
 
 /** What every operation of one project works with. */

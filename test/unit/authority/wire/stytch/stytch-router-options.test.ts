@@ -1,5 +1,5 @@
 import { expect, it } from "@jest/globals";
-import { checkStytchOptions } from "../../../../../src/authority/wire/stytch/stytch-router.ts";
+import { checkStytchOptions } from "../../../../../src/authority/wire/stytch/stytch-options.ts";
 
 const GOOD = { projectId: "project-test-1", secret: "secret-test-0123456789" };
 
