@@ -5,22 +5,22 @@ import { isObject, isString } from "../../lib/predicates.ts";
 export type FieldReader = (value: unknown) => unknown;
 
 /** A string. */
-export function text(otherwise: string | null): FieldReader {
+export function textField(otherwise: string | null): FieldReader {
   return (value) => (isString(value) ? value : otherwise);
 }
 
 /** `true`; anything else is `false`. */
-export function flag(value: unknown): boolean {
+export function flagField(value: unknown): boolean {
   return value === true;
 }
 
 /** A list. */
-export function list(convert: (item: unknown) => unknown): FieldReader {
+export function listField(convert: (item: unknown) => unknown): FieldReader {
   return (value) => (Array.isArray(value) ? value.map(convert) : []);
 }
 
 /** An object. */
-export function object(
+export function objectField(
   otherwise: object | null,
   convert: (value: unknown) => unknown = (value) => value,
 ): FieldReader {

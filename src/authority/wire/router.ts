@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrgateError } from "../../errors.ts";
-import { Fields, readBody, readQuery } from "./read-fields.ts";
+import { WireFields, readWireBody, readQuery } from "./read-fields.ts";
 import type { WireAnswer } from "./refusal.ts";
 
 /** One request of a wire protocol. */
@@ -9,9 +9,9 @@ export interface WireCall {
   readonly response: ServerResponse;
   /** The variable segments of the path, decoded, in order. */
   readonly segments: readonly string[];
-  readonly query: Fields;
+  readonly query: WireFields;
   /** The body of a POST; empty for a GET. */
-  readonly fields: Fields;
+  readonly fields: WireFields;
 }
 
 /** What differs between routes beside method, path and handler. */
@@ -57,7 +57,7 @@ export function createWireRouter<Service, Result>(protocol: WireProtocol<Service
   const answer = async (match: Match<Service, Result>, call: Call): Promise<WireAnswer | undefined> => {
     const { route, segments } = match;
     route.authorize?.(service, call.request);
-    const fields = route.method === "POST" ? await readBody(call.request) : new Fields();
+    const fields = route.method === "POST" ? await readWireBody(call.request) : new WireFields();
     return toAnswer(await route.handle(service, { ...call, segments, fields }));
   };
 

@@ -3,35 +3,35 @@ import { isObject } from "../../../lib/predicates.ts";
 import type { AuthenticationFactor, MemberSession, Organization } from "../../../model.ts";
 import type { Policy, ResourceDescription } from "../../../policy/policy.ts";
 import type { DirectoryUser } from "../../directory.ts";
-import { flag, list, object, readEntity, text } from "../entity-fields.ts";
+import { flagField, listField, objectField, readEntity, textField } from "../entity-fields.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
 const MEMBER_FIELDS = {
-  name: text(""),
-  sso_registrations: list(snakeCaseKeys),
-  is_breakglass: flag,
-  member_password_id: text(""),
-  oauth_registrations: list(snakeCaseKeys),
-  email_address_verified: flag,
-  mfa_phone_number_verified: flag,
-  is_admin: flag,
-  totp_registration_id: text(""),
-  retired_email_addresses: list(snakeCaseKeys),
-  is_locked: flag,
-  mfa_enrolled: flag,
-  mfa_phone_number: text(""),
-  default_mfa_method: text(""),
-  roles: list(snakeCaseKeys),
-  trusted_metadata: object({}),
-  untrusted_metadata: object({}),
-  created_at: text(null),
-  updated_at: text(null),
-  scim_registration: object(null, snakeCaseKeys),
-  external_id: text(null),
-  lock_created_at: text(null),
-  lock_expires_at: text(null),
+  name: textField(""),
+  sso_registrations: listField(snakeCaseKeys),
+  is_breakglass: flagField,
+  member_password_id: textField(""),
+  oauth_registrations: listField(snakeCaseKeys),
+  email_address_verified: flagField,
+  mfa_phone_number_verified: flagField,
+  is_admin: flagField,
+  totp_registration_id: textField(""),
+  retired_email_addresses: listField(snakeCaseKeys),
+  is_locked: flagField,
+  mfa_enrolled: flagField,
+  mfa_phone_number: textField(""),
+  default_mfa_method: textField(""),
+  roles: listField(snakeCaseKeys),
+  trusted_metadata: objectField({}),
+  untrusted_metadata: objectField({}),
+  created_at: textField(null),
+  updated_at: textField(null),
+  scim_registration: objectField(null, snakeCaseKeys),
+  external_id: textField(null),
+  lock_created_at: textField(null),
+  lock_expires_at: textField(null),
 };
 
 /**
@@ -39,34 +39,34 @@ const MEMBER_FIELDS = {
  * provisions nobody just in time, and allows every method of authentication.
  */
 const ORGANIZATION_FIELDS = {
-  organization_logo_url: text(""),
-  organization_slug: text(""),
-  sso_jit_provisioning: text("NOT_ALLOWED"),
-  sso_jit_provisioning_allowed_connections: list(snakeCaseKeys),
-  sso_active_connections: list(snakeCaseKeys),
-  email_allowed_domains: list(snakeCaseKeys),
-  email_jit_provisioning: text("NOT_ALLOWED"),
-  email_invites: text("ALL_ALLOWED"),
-  auth_methods: text("ALL_ALLOWED"),
-  allowed_auth_methods: list(snakeCaseKeys),
-  mfa_policy: text("OPTIONAL"),
-  mfa_methods: text("ALL_ALLOWED"),
-  allowed_mfa_methods: list(snakeCaseKeys),
-  rbac_email_implicit_role_assignments: list(snakeCaseKeys),
-  oauth_tenant_jit_provisioning: text("NOT_ALLOWED"),
-  allowed_oauth_tenants: object({}, snakeCaseKeys),
-  claimed_email_domains: list(snakeCaseKeys),
-  first_party_connected_apps_allowed_type: text("NOT_ALLOWED"),
-  allowed_first_party_connected_apps: list(snakeCaseKeys),
-  third_party_connected_apps_allowed_type: text("NOT_ALLOWED"),
-  allowed_third_party_connected_apps: list(snakeCaseKeys),
-  custom_roles: list(snakeCaseKeys),
-  trusted_metadata: object({}),
-  created_at: text(null),
-  updated_at: text(null),
-  organization_external_id: text(null),
-  sso_default_connection_id: text(null),
-  scim_active_connection: object(null, snakeCaseKeys),
+  organization_logo_url: textField(""),
+  organization_slug: textField(""),
+  sso_jit_provisioning: textField("NOT_ALLOWED"),
+  sso_jit_provisioning_allowed_connections: listField(snakeCaseKeys),
+  sso_active_connections: listField(snakeCaseKeys),
+  email_allowed_domains: listField(snakeCaseKeys),
+  email_jit_provisioning: textField("NOT_ALLOWED"),
+  email_invites: textField("ALL_ALLOWED"),
+  auth_methods: textField("ALL_ALLOWED"),
+  allowed_auth_methods: listField(snakeCaseKeys),
+  mfa_policy: textField("OPTIONAL"),
+  mfa_methods: textField("ALL_ALLOWED"),
+  allowed_mfa_methods: listField(snakeCaseKeys),
+  rbac_email_implicit_role_assignments: listField(snakeCaseKeys),
+  oauth_tenant_jit_provisioning: textField("NOT_ALLOWED"),
+  allowed_oauth_tenants: objectField({}, snakeCaseKeys),
+  claimed_email_domains: listField(snakeCaseKeys),
+  first_party_connected_apps_allowed_type: textField("NOT_ALLOWED"),
+  allowed_first_party_connected_apps: listField(snakeCaseKeys),
+  third_party_connected_apps_allowed_type: textField("NOT_ALLOWED"),
+  allowed_third_party_connected_apps: listField(snakeCaseKeys),
+  custom_roles: listField(snakeCaseKeys),
+  trusted_metadata: objectField({}),
+  created_at: textField(null),
+  updated_at: textField(null),
+  organization_external_id: textField(null),
+  sso_default_connection_id: textField(null),
+  scim_active_connection: objectField(null, snakeCaseKeys),
 };
 
 /** A member, as far as the directory knows them. */
@@ -79,7 +79,7 @@ export interface MemberFacts {
 }
 
 /** Describes a member. A field that the directory does not keep is empty, `null` or false. */
-export function toMemberBody({ memberId, organizationId, user, roles }: MemberFacts): Body {
+export function toStytchMember({ memberId, organizationId, user, roles }: MemberFacts): Body {
   const fields = readEntity(user, MEMBER_FIELDS);
   return {
     organization_id: organizationId,
@@ -94,7 +94,7 @@ export function toMemberBody({ memberId, organizationId, user, roles }: MemberFa
 }
 
 /** Describes an organization. */
-export function toOrganizationBody(organization: Organization): Body {
+export function toStytchOrganization(organization: Organization): Body {
   return {
     organization_id: organization.id,
     organization_name: organization.name ?? "",
@@ -103,7 +103,7 @@ export function toOrganizationBody(organization: Organization): Body {
 }
 
 /** Describes a policy; `undefined` if there is none, or none that can be written out. */
-export function toPolicyBody(policy: Policy | undefined): Body | undefined {
+export function toStytchPolicy(policy: Policy | undefined): Body | undefined {
   const described = policy?.describe?.();
   if (described === undefined) return undefined;
   const { roles, resources = [] } = described;
@@ -123,7 +123,7 @@ function toPermissionBody({ resource, actions }: ResourceDescription): Body {
 }
 
 /** Describes a session. */
-export function toMemberSessionBody(session: MemberSession): Body {
+export function toStytchMemberSession(session: MemberSession): Body {
   const claims = listOwnClaims(session.customClaims);
   return {
     member_session_id: session.id,
@@ -133,14 +133,14 @@ export function toMemberSessionBody(session: MemberSession): Body {
     started_at: toSeconds(session.startedAt),
     last_accessed_at: toSeconds(session.lastAccessedAt),
     expires_at: toSeconds(session.expiresAt),
-    authentication_factors: session.authenticationFactors.map(toFactorBody),
+    authentication_factors: session.authenticationFactors.map(toStytchFactor),
     roles: session.roles,
     custom_claims: Object.keys(claims).length === 0 ? null : claims,
   };
 }
 
 /** Describes a factor, with the details that the application gave. */
-export function toFactorBody(factor: AuthenticationFactor): Body {
+export function toStytchFactor(factor: AuthenticationFactor): Body {
   const { type, deliveryMethod = "", lastAuthenticatedAt, createdAt, updatedAt, ...details } = factor;
   return {
     ...snakeCaseMembers(details),

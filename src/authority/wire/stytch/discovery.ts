@@ -5,9 +5,9 @@ import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
 import { listMemberships } from "../../subject.ts";
-import type { Fields } from "../read-fields.ts";
+import type { WireFields } from "../read-fields.ts";
 import type { WireCall } from "../router.ts";
-import { toMemberBody, toOrganizationBody } from "./bodies.ts";
+import { toStytchMember, toStytchOrganization } from "./bodies.ts";
 import { intermediateSessionNotFound, sessionNotFound } from "./errors.ts";
 import { readAtMostOne, readSession } from "./named-session.ts";
 import { findOrganizationId } from "./organization-names.ts";
@@ -26,11 +26,11 @@ export async function answerDiscovery(project: StytchProject, { fields }: WireCa
     email_address: user.emailAddress,
     organization_id_hint: null,
     discovered_organizations: memberships.map(({ membership, organization }) => ({
-      organization: toOrganizationBody(organization),
+      organization: toStytchOrganization(organization),
       membership: {
         type: "active_member",
         details: null,
-        member: toMemberBody({
+        member: toStytchMember({
           memberId: membershipIdOf(membership),
           organizationId: organization.id,
           user,
@@ -48,7 +48,7 @@ const USER_FIELDS = ["intermediate_session_token", "session_token", "session_jwt
 
 async function readUser(
   project: StytchProject,
-  fields: Fields,
+  fields: WireFields,
 ): Promise<{ readonly userId: string; readonly notFound: () => Error }> {
   const { context } = project;
   const given = readAtMostOne(fields, USER_FIELDS, "session_arguments");

@@ -5,7 +5,7 @@ import { listSessions, revoke } from "../../revoke.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { isSessionId } from "../../session-id.ts";
 import { loadSubject, rolesOf } from "../../subject.ts";
-import { Fields } from "../read-fields.ts";
+import { WireFields } from "../read-fields.ts";
 import type { WireCall } from "../router.ts";
 import { notPermitted, sessionNotFound } from "./errors.ts";
 import { openToken, readOnly, readSession } from "./named-session.ts";
@@ -24,7 +24,7 @@ type Target = { readonly sessionId: string } | { readonly memberId: string };
 
 const TARGET_FIELDS = ["member_session_id", "session_token", "session_jwt", "member_id"] as const;
 
-async function readTarget(project: StytchProject, fields: Fields): Promise<Target> {
+async function readTarget(project: StytchProject, fields: WireFields): Promise<Target> {
   const { name, value } = readOnly(fields, TARGET_FIELDS, "session_revoke_arguments");
   switch (name) {
     case "member_id":
@@ -40,18 +40,18 @@ async function readTarget(project: StytchProject, fields: Fields): Promise<Targe
 }
 
 /** Reads the credential, in a header, of the member on whose behalf the backend asks. */
-function readActingMember({ headers }: IncomingMessage): Fields | undefined {
+function readActingMember({ headers }: IncomingMessage): WireFields | undefined {
   const token = headers["x-stytch-member-session"];
   const jwt = headers["x-stytch-member-sessionjwt"];
   if (token === undefined && jwt === undefined) return undefined;
-  return new Fields([
+  return new WireFields([
     ["session_token", token],
     ["session_jwt", jwt],
   ]);
 }
 
 /** Members may end their own sessions; those of others in their organization by `revoke.sessions` on `stytch.member`. */
-async function assertMayRevoke(project: StytchProject, acting: Fields, target: Target): Promise<void> {
+async function assertMayRevoke(project: StytchProject, acting: WireFields, target: Target): Promise<void> {
   const { context } = project;
   const named = await readSession(project, acting);
   const { value: record } = await readLiveSession(context, named.sessionId);

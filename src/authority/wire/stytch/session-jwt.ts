@@ -6,7 +6,7 @@ import type { AuthorityContext, WireDialect } from "../../context.ts";
 import { memberIdOf, rolesOf } from "../../subject.ts";
 import { createTokenCheck } from "../../verify-access-token.ts";
 import type { WireRefusal } from "../refusal.ts";
-import { toFactorBody, toSeconds } from "./bodies.ts";
+import { toStytchFactor, toSeconds } from "./bodies.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 import { sessionNotFound, stytchError } from "./errors.ts";
 
@@ -40,7 +40,7 @@ export function createStytchDialect(projectId: string): WireDialect {
           last_accessed_at: toSeconds(formatTime(record.lastAccessedAt)),
           expires_at: toSeconds(formatTime(record.expiresAt)),
           attributes: { ip_address: record.ipAddress ?? "", user_agent: record.userAgent ?? "" },
-          authentication_factors: record.authenticationFactors.map(toFactorBody),
+          authentication_factors: record.authenticationFactors.map(toStytchFactor),
           roles: rolesOf(subject),
         },
         ...(organization !== undefined && {
@@ -52,7 +52,7 @@ export function createStytchDialect(projectId: string): WireDialect {
 }
 
 /** A session as its credential names it. */
-export interface NamedSession {
+export interface NamedMemberSession {
   readonly sessionId: string;
   /** Absent for a session token, which says neither. */
   readonly memberId?: string;
@@ -62,7 +62,7 @@ export interface NamedSession {
 /** Verifies session JWTs: Stytch's and the authority's own. */
 export interface SessionJwtCheck {
   /** Accepts an expired one within `expiredTokenRenewal`; throws a refusal, or `store_unavailable`. */
-  check(jwt: string): Promise<NamedSession>;
+  check(jwt: string): Promise<NamedMemberSession>;
   close(): void;
 }
 
@@ -77,7 +77,7 @@ export function createSessionJwtCheck(context: AuthorityContext, projectId: stri
     types: ["JWT"],
     sessionClaim: SESSION_CLAIM,
   };
-  const tokens = createTokenCheck(profile, context, readNamedSession);
+  const tokens = createTokenCheck(profile, context, readNamedMemberSession);
   return {
     async check(jwt) {
       try {
@@ -98,7 +98,7 @@ async function checkNative(
   context: AuthorityContext,
   jwt: string,
   reason: string | undefined,
-): Promise<NamedSession> {
+): Promise<NamedMemberSession> {
   try {
     const { claims, session } = await context.tokens.check(jwt);
     assertRenewable(context, claims);
@@ -120,7 +120,10 @@ function assertRenewable({ clock, settings }: AuthorityContext, { exp }: Verifie
   if (clock() >= exp + settings.expiredTokenRenewal) throw sessionNotFound();
 }
 
-function readNamedSession({ sub: memberId, ...claims }: VerifiedClaims): NamedSession | undefined {
+function readNamedMemberSession({
+  sub: memberId,
+  ...claims
+}: VerifiedClaims): NamedMemberSession | undefined {
   const [session, organization] = [claims[SESSION_CLAIM], claims[ORGANIZATION_CLAIM]];
   const sessionId = isObject(session) ? session["id"] : undefined;
   const organizationId = isObject(organization) ? organization["organization_id"] : undefined;

@@ -8,14 +8,14 @@ import type { SessionRecord } from "../../records.ts";
 import { makeSessionToken } from "../../session-id.ts";
 import { useSession } from "../../sessions.ts";
 import { type Subject, memberIdOf, rolesOf, toMemberSession } from "../../subject.ts";
-import type { Fields } from "../read-fields.ts";
+import type { WireFields } from "../read-fields.ts";
 import type { WireCall } from "../router.ts";
-import { toMemberBody, toMemberSessionBody, toOrganizationBody } from "./bodies.ts";
+import { toStytchMember, toStytchMemberSession, toStytchOrganization } from "./bodies.ts";
 import { notPermitted, sessionNotFound, stytchError, wrongTenant } from "./errors.ts";
 import { readSession } from "./named-session.ts";
 import { isNamed } from "./organization-names.ts";
 import type { Body, StytchProject } from "./project.ts";
-import type { NamedSession } from "./session-jwt.ts";
+import type { NamedMemberSession } from "./session-jwt.ts";
 import { amending, readSessionTerms } from "./session-terms.ts";
 
 /** `POST /v1/b2b/sessions/authenticate` */
@@ -45,14 +45,14 @@ export async function answerAuthenticate(project: StytchProject, { fields }: Wir
 }
 
 /** `GET /v1/b2b/sessions`: the live sessions of a member. */
-export async function answerSessions({ context }: StytchProject, { query }: WireCall): Promise<Body> {
+export async function answerMemberSessions({ context }: StytchProject, { query }: WireCall): Promise<Body> {
   const name = query.text("organization_id");
   const sessions = await listSessions(context, { memberId: query.text("member_id") });
   const organizationId = sessions[0]?.organizationId;
   const organization =
     organizationId === undefined ? undefined : await context.directory.organization(organizationId);
   const isTheirs = organization !== undefined && isNamed(organization, name);
-  return { member_sessions: isTheirs ? sessions.map(toMemberSessionBody) : [] };
+  return { member_sessions: isTheirs ? sessions.map(toStytchMemberSession) : [] };
 }
 
 /** Describes a session with its credentials, its member and its organization. */
@@ -64,11 +64,11 @@ export async function describeSession(
   if (organization === undefined) throw sessionNotFound();
   const { id, memberId, roles } = memberSession;
   return {
-    member_session: toMemberSessionBody(memberSession),
+    member_session: toStytchMemberSession(memberSession),
     session_token: await makeSessionToken(issuer, id),
     session_jwt: accessToken,
-    member: toMemberBody({ memberId, organizationId: organization.id, user, roles }),
-    organization: toOrganizationBody(organization),
+    member: toStytchMember({ memberId, organizationId: organization.id, user, roles }),
+    organization: toStytchOrganization(organization),
   };
 }
 
@@ -79,7 +79,7 @@ export function assertMutable({ impersonator }: SessionRecord): void {
 }
 
 /** Refuses a session without an organization, or of another member than its credential names. */
-function requireMember({ memberId }: NamedSession, subject: Subject): Required<Subject> {
+function requireMember({ memberId }: NamedMemberSession, subject: Subject): Required<Subject> {
   const { user, membership, organization } = subject;
   const isTheirs = memberId === undefined || memberIdOf(subject) === memberId;
   if (membership === undefined || organization === undefined || !isTheirs) throw sessionNotFound();
@@ -94,7 +94,7 @@ function requireMember({ memberId }: NamedSession, subject: Subject): Required<S
  */
 function readAuthorizationCheck(
   policy: Policy | undefined,
-  fields: Fields,
+  fields: WireFields,
 ): ((member: Required<Subject>) => Body) | undefined {
   const check = fields.optionalObject("authorization_check");
   if (check === undefined) return undefined;
@@ -113,13 +113,13 @@ function readAuthorizationCheck(
 }
 
 /** Stytch's reference names it `resource`; its SDKs send `resource_id`. */
-function readResource(check: Fields): string {
+function readResource(check: WireFields): string {
   const [id, name] = [check.optionalText("resource_id"), check.optionalText("resource")];
   if (id !== undefined && name !== undefined && id !== name) throw invalidCheck("resource_id");
   return id ?? name ?? readPart(check, "resource_id");
 }
 
-function readPart(check: Fields, name: string): string {
+function readPart(check: WireFields, name: string): string {
   const value = check.optionalText(name);
   if (value === undefined) throw invalidCheck(name);
   return value;

@@ -1,4 +1,5 @@
-import { createProblems, isOptionObject } from "../../../lib/problems.ts";
+import { matching, readOptions, required, schema } from "../../../lib/options.ts";
+import { requireRsaKey } from "../../options.ts";
 
 /** What `authority.stytchRouter()` is made of. */
 export interface StytchRouterOptions {
@@ -8,33 +9,24 @@ export interface StytchRouterOptions {
   readonly secret: string;
 }
 
-const KNOWN = ["projectId", "secret"] as const satisfies readonly (keyof StytchRouterOptions)[];
+const secret = matching("at least 16 characters without spaces", /^[!-~]{16,512}$/, "Use a random one.");
+// A colon would end the user name of Basic authentication (RFC 7617 section 2).
+const projectId = matching("a name without spaces and colons", /^[!-9;-~]{1,512}$/, "Set it.");
 
-/** Throws one `ConfigurationError` with every mistake in the options. Nothing of their values is quoted. */
-export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): void {
-  const problems = createProblems();
-  if (!isOptionObject(options)) {
-    problems.missing("stytchRouter", "Pass { projectId, secret }.");
-    problems.throwIfAny();
-  }
-  problems.unknown(options, KNOWN);
-  // A colon would end the user name of Basic authentication (RFC 7617 section 2).
-  if (!isToken(options.projectId) || options.projectId.includes(":")) {
-    problems.invalid("projectId", "must be a name without spaces and colons.", "Set it.");
-  }
-  if (!isToken(options.secret) || options.secret.length < 16) {
-    problems.invalid("secret", "must be at least 16 characters without spaces.", "Use a random one.");
-  }
-  if (!canSign) {
-    problems.invalid(
-      "keys",
-      "of the authority hold no RSA key.",
-      "Add an RS256 private JWK: the SDKs expect one.",
-    );
-  }
-  problems.throwIfAny();
-}
+/** How the options of `stytchRouter()` are read. */
+export const STYTCH_ROUTER_OPTIONS = schema<StytchRouterOptions>()({
+  projectId: required(projectId),
+  secret: required(secret),
+});
 
-function isToken(value: unknown): value is string {
-  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
+/**
+ * Checks the options of `stytchRouter()`.
+ *
+ * @returns the options as they are used
+ * @throws ConfigurationError with every problem; secrets are not quoted
+ */
+export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): StytchRouterOptions {
+  const reading = readOptions(STYTCH_ROUTER_OPTIONS, options, "stytchRouter", "Pass { projectId, secret }.");
+  requireRsaKey(canSign, reading.problems);
+  return reading.complete();
 }

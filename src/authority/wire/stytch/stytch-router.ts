@@ -16,7 +16,7 @@ import {
   post,
 } from "../router.ts";
 import type { WireAuthority } from "../wire-authority.ts";
-import { toPolicyBody } from "./bodies.ts";
+import { toStytchPolicy } from "./bodies.ts";
 import { answerDiscovery, answerExchange, answerIntermediateExchange } from "./discovery.ts";
 import {
   createRequestIds,
@@ -28,7 +28,7 @@ import {
 import type { Body, StytchProject } from "./project.ts";
 import { answerRevoke } from "./revoke.ts";
 import { createSessionJwtCheck, createStytchDialect } from "./session-jwt.ts";
-import { answerAuthenticate, answerSessions } from "./sessions.ts";
+import { answerAuthenticate, answerMemberSessions } from "./sessions.ts";
 import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
 
 /** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
@@ -53,7 +53,7 @@ const KEYED: RouteOptions<StytchProject> = {
 
 const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
   get("/v1/b2b/sessions/jwks/:", answerKeys, { cacheControl: "public, max-age=60" }),
-  get("/v1/b2b/sessions", answerSessions, KEYED),
+  get("/v1/b2b/sessions", answerMemberSessions, KEYED),
   post("/v1/b2b/sessions/authenticate", answerAuthenticate, KEYED),
   post("/v1/b2b/sessions/exchange", answerExchange, KEYED),
   post("/v1/b2b/sessions/revoke", answerRevoke, KEYED),
@@ -70,8 +70,8 @@ const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
  *
  * @throws `ConfigurationError` with every mistake in the options
  */
-export function createStytchRouter(authority: WireAuthority, options: StytchRouterOptions): StytchRouter {
-  checkStytchOptions(options, authority.context.issuer.require("RS256"));
+export function createStytchRouter(authority: WireAuthority, given: StytchRouterOptions): StytchRouter {
+  const options = checkStytchOptions(given, authority.context.issuer.require("RS256"));
   const { projectId } = options;
   const context = { ...authority.context, wire: createStytchDialect(projectId) };
   const jwts = createSessionJwtCheck(context, projectId);
@@ -104,7 +104,7 @@ async function answerKeys(
 
 /** `GET /v1/b2b/rbac/policy` */
 async function answerPolicy({ context }: StytchProject): Promise<Body> {
-  const body = toPolicyBody(context.policy);
+  const body = toStytchPolicy(context.policy);
   // Without a policy the answer is unknown; an empty one would deny everything.
   if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
   return { policy: body };

@@ -3,7 +3,7 @@ import { isSameSecret } from "../../../lib/digest.ts";
 import { invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { type AuthenticateInput, checkSignIn } from "../../sign-in.ts";
-import type { Fields } from "../read-fields.ts";
+import type { WireFields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
 import type { WireCall } from "../router.ts";
 import {
@@ -69,7 +69,7 @@ function redirectTo(location: string): WireAnswer {
   return { status: 302, headers: { Location: location } };
 }
 
-function readOptionalParameters(query: Fields): Partial<SealedRequest> {
+function readOptionalParameters(query: WireFields): Partial<SealedRequest> {
   const given = OPTIONAL_PARAMETERS.flatMap((name) => {
     const value = query.optionalText(name);
     return value === undefined ? [] : [[toCamelCase(name), value]];
@@ -78,7 +78,7 @@ function readOptionalParameters(query: Fields): Partial<SealedRequest> {
   return { ...Object.fromEntries(given), ...(maxAge !== undefined && { maxAge: Number(maxAge) }) };
 }
 
-function findProblem(query: Fields): Parameters | undefined {
+function findProblem(query: WireFields): Parameters | undefined {
   const get = (name: string): string | undefined => query.optionalText(name);
   if (get("response_type") !== "code") {
     return describeProblem("unsupported_response_type", "response_type must be code.");
@@ -104,7 +104,7 @@ function findProblem(query: Fields): Parameters | undefined {
 
 async function findOrganizationProblem(
   { directory }: AuthorityContext,
-  query: Fields,
+  query: WireFields,
 ): Promise<Parameters | undefined> {
   const organizationId = query.optionalText("organization_id");
   if (organizationId === undefined || (await directory.organization(organizationId)) !== undefined) {
@@ -143,7 +143,7 @@ export async function completeAuthorization(
   token: string,
   subject: AuthorizationSubject,
 ): Promise<AuthorizationAnswer> {
-  const { clientId, codeLifetime = 600 } = options;
+  const { clientId, codeLifetime } = options;
   const { codes } = context.records;
   const request = await openRequest(context, token, clientId);
   const asked = checkSignIn(context, subject);

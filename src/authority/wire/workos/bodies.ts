@@ -3,32 +3,32 @@ import { type DirectoryOrganization, type DirectoryUser, membershipIdOf } from "
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { SessionSummary } from "../../revoke.ts";
 import type { OrganizationMembership } from "../../subject.ts";
-import { type FieldReader, flag, readEntity, text } from "../entity-fields.ts";
+import { type FieldReader, flagField, readEntity, textField } from "../entity-fields.ts";
 
 /** Stands for an unknown time in a required field: clients in typed languages parse it. */
 const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";
 
 type Body = Readonly<Record<string, unknown>>;
 
-const TIMES = { created_at: text(UNKNOWN_TIME), updated_at: text(UNKNOWN_TIME) };
+const TIMES = { created_at: textField(UNKNOWN_TIME), updated_at: textField(UNKNOWN_TIME) };
 
 /** A list passes as it is. */
 const metadata: FieldReader = (value) => (typeof value === "object" && value !== null ? value : {});
 
 const USER_FIELDS = {
-  name: text(null),
-  first_name: text(null),
-  last_name: text(null),
-  profile_picture_url: text(null),
-  last_sign_in_at: text(null),
-  locale: text(null),
-  external_id: text(null),
+  name: textField(null),
+  first_name: textField(null),
+  last_name: textField(null),
+  profile_picture_url: textField(null),
+  last_sign_in_at: textField(null),
+  locale: textField(null),
+  external_id: textField(null),
   metadata,
   ...TIMES,
 };
 
 /** Describes a user. A field that the directory does not keep is `null` or false. */
-export function toUserBody(user: DirectoryUser): Body {
+export function toWorkosUser(user: DirectoryUser): Body {
   return {
     object: "user",
     id: user.id,
@@ -39,22 +39,22 @@ export function toUserBody(user: DirectoryUser): Body {
 }
 
 /** Describes an organization. The authority does not know its domains. */
-export function toOrganizationBody(organization: DirectoryOrganization): Body {
+export function toWorkosOrganization(organization: DirectoryOrganization): Body {
   return {
     object: "organization",
     id: organization.id,
     name: organization.name,
-    ...readEntity(organization, { allow_profiles_outside_organization: flag }),
+    ...readEntity(organization, { allow_profiles_outside_organization: flagField }),
     domains: [],
-    ...readEntity(organization, { external_id: text(null), metadata, ...TIMES }),
+    ...readEntity(organization, { external_id: textField(null), metadata, ...TIMES }),
   };
 }
 
 /** Describes a completed authentication. */
-export function toAuthenticationBody(result: AuthenticationResult): Body {
+export function toWorkosAuthentication(result: AuthenticationResult): Body {
   const { user, organizationId, accessToken, refreshToken, authenticationMethod, impersonator } = result;
   return {
-    user: toUserBody(user),
+    user: toWorkosUser(user),
     ...toOrganizationId(organizationId),
     access_token: accessToken,
     refresh_token: refreshToken,
@@ -64,7 +64,7 @@ export function toAuthenticationBody(result: AuthenticationResult): Body {
 }
 
 /** Describes a live session. */
-export function toSessionBody(session: SessionSummary): Body {
+export function toWorkosSession(session: SessionSummary): Body {
   return {
     object: "session",
     id: session.id,
@@ -83,7 +83,7 @@ export function toSessionBody(session: SessionSummary): Body {
 }
 
 /** Describes an active membership. */
-export function toMembershipBody({ membership, organization }: OrganizationMembership): Body {
+export function toWorkosMembership({ membership, organization }: OrganizationMembership): Body {
   const roles = membership.roles.map((slug) => ({ slug }));
   return {
     object: "organization_membership",
@@ -94,7 +94,7 @@ export function toMembershipBody({ membership, organization }: OrganizationMembe
     status: "active",
     role: roles[0] ?? { slug: "" },
     roles,
-    ...readEntity(membership, { directory_managed: flag }),
+    ...readEntity(membership, { directory_managed: flagField }),
     custom_attributes: {},
     ...readEntity(membership, TIMES),
   };

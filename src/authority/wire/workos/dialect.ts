@@ -2,7 +2,7 @@ import type { Policy } from "../../../policy/policy.ts";
 import type { WireDialect } from "../../context.ts";
 import { rolesOf } from "../../subject.ts";
 import type { WireClient } from "../../wire-client.ts";
-import type { WorkosRouterOptions } from "./workos-options.ts";
+import type { ResolvedWorkosOptions } from "./workos-options.ts";
 
 /**
  * Makes the dialect in which access tokens are issued to a client.
@@ -10,7 +10,7 @@ import type { WorkosRouterOptions } from "./workos-options.ts";
  * WorkOS's claims are a superset of the authority's own, so one token serves both.
  */
 export function createWorkosDialect(
-  { clientId, issuer, permissions = true }: WorkosRouterOptions,
+  { clientId, issuer, permissions }: ResolvedWorkosOptions,
   policy: Policy | undefined,
 ): (client: WireClient) => WireDialect {
   const listPermissions = permissions ? createPermissionLister(policy) : undefined;

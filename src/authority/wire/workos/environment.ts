@@ -1,11 +1,11 @@
 import type { AuthorityContext, WireDialect } from "../../context.ts";
 import type { WireClient } from "../../wire-client.ts";
-import type { WorkosRouterOptions } from "./workos-options.ts";
+import type { ResolvedWorkosOptions } from "./workos-options.ts";
 
 /** What every operation of the router works with. */
 export interface WorkosEnvironment {
   readonly context: AuthorityContext;
-  readonly options: WorkosRouterOptions;
+  readonly options: ResolvedWorkosOptions;
   /** Makes the dialect in which access tokens are issued to a client. */
   readonly dialectFor: (client: WireClient) => WireDialect;
 }

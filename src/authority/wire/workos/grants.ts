@@ -7,15 +7,15 @@ import { refreshSession } from "../../renew.ts";
 import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
 import type { WireClient } from "../../wire-client.ts";
 import { readBearer } from "../authorization-header.ts";
-import type { Fields } from "../read-fields.ts";
+import type { WireFields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
 import type { WireCall } from "../router.ts";
 import { exchangeCode } from "./authorization-codes.ts";
-import { toAuthenticationBody, toUserBody } from "./bodies.ts";
+import { toWorkosAuthentication, toWorkosUser } from "./bodies.ts";
 import type { WorkosEnvironment } from "./environment.ts";
 import { oauthError, workosError } from "./errors.ts";
 
-type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
+type Grant = (context: AuthorityContext, fields: WireFields) => Promise<AuthenticationResult>;
 
 const GRANTS: ReadonlyMap<string, Grant> = new Map<string, Grant>([
   ["authorization_code", grantByCode],
@@ -31,7 +31,7 @@ export async function answerGrant(environment: WorkosEnvironment, call: WireCall
   if (grant === undefined) throw unsupportedGrant();
   const context = { ...environment.context, wire: environment.dialectFor(client) };
   try {
-    return { status: 200, body: toAuthenticationBody(await grant(context, call.fields)) };
+    return { status: 200, body: toWorkosAuthentication(await grant(context, call.fields)) };
   } catch (error) {
     if (!isSelectionRequired(error)) throw error;
     return askForSelection(environment.context, error);
@@ -55,7 +55,7 @@ function authenticateClient({ options }: WorkosEnvironment, { request, fields }:
   return { id: clientId, isPublic: secrets.length === 0 };
 }
 
-async function grantByCode(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
+async function grantByCode(context: AuthorityContext, fields: WireFields): Promise<AuthenticationResult> {
   const codeVerifier = fields.optionalText("code_verifier");
   // A client that sends neither a secret nor a verifier has not authenticated.
   if (codeVerifier === undefined) requireSecret(context);
@@ -68,7 +68,7 @@ async function grantByCode(context: AuthorityContext, fields: Fields): Promise<A
   });
 }
 
-async function grantByPassword(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
+async function grantByPassword(context: AuthorityContext, fields: WireFields): Promise<AuthenticationResult> {
   requireSecret(context);
   const { directory } = context;
   if (directory.verifyPassword === undefined) throw unsupportedGrant();
@@ -86,7 +86,10 @@ async function grantByPassword(context: AuthorityContext, fields: Fields): Promi
   });
 }
 
-async function grantByRefreshToken(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
+async function grantByRefreshToken(
+  context: AuthorityContext,
+  fields: WireFields,
+): Promise<AuthenticationResult> {
   const use = {
     organizationId: fields.optionalText("organization_id"),
     // The SDKs always name the organization: one that the user has left ends the session, another is only refused.
@@ -95,7 +98,10 @@ async function grantByRefreshToken(context: AuthorityContext, fields: Fields): P
   return refreshSession(context, fields.text("refresh_token"), use, {});
 }
 
-async function grantBySelection(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
+async function grantBySelection(
+  context: AuthorityContext,
+  fields: WireFields,
+): Promise<AuthenticationResult> {
   return authenticateWithOrganizationSelection(context, {
     pendingAuthenticationToken: fields.text("pending_authentication_token"),
     organizationId: fields.text("organization_id"),
@@ -116,19 +122,19 @@ async function askForSelection(
       message: "The user must choose an organization to finish their authentication.",
       pending_authentication_token: pendingAuthenticationToken,
       organizations,
-      ...(user !== undefined && { user: toUserBody(user) }),
+      ...(user !== undefined && { user: toWorkosUser(user) }),
     },
   };
 }
 
 /** Reads the invitation token, which cannot be valid if the directory does not add memberships. */
-function readInvitation({ directory }: AuthorityContext, fields: Fields): string | undefined {
+function readInvitation({ directory }: AuthorityContext, fields: WireFields): string | undefined {
   const token = fields.optionalText("invitation_token");
   if (token === undefined || directory.addMembership !== undefined) return token;
   throw oauthError("invitation_invalid", "The invitation is invalid or has expired.");
 }
 
-function readOrigin(fields: Fields): RequestOrigin {
+function readOrigin(fields: WireFields): RequestOrigin {
   return { ipAddress: fields.optionalText("ip_address"), userAgent: fields.optionalText("user_agent") };
 }
 

@@ -2,10 +2,10 @@ import { isString } from "../../../lib/predicates.ts";
 import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
 import { isSessionId } from "../../session-id.ts";
 import { listMemberships } from "../../subject.ts";
-import type { Fields } from "../read-fields.ts";
+import type { WireFields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
 import type { WireCall } from "../router.ts";
-import { toMembershipBody, toOrganizationBody, toSessionBody, toUserBody } from "./bodies.ts";
+import { toWorkosMembership, toWorkosOrganization, toWorkosSession, toWorkosUser } from "./bodies.ts";
 import type { WorkosEnvironment } from "./environment.ts";
 import { notFound, parameterMissing } from "./errors.ts";
 import { toPage } from "./list-page.ts";
@@ -27,7 +27,7 @@ export async function answerUser(
 ): Promise<WireAnswer> {
   const user = await context.directory.user(userId);
   if (user === undefined) throw notFound("User");
-  return { status: 200, body: toUserBody(user) };
+  return { status: 200, body: toWorkosUser(user) };
 }
 
 /** `GET /organizations/:id` */
@@ -37,18 +37,18 @@ export async function answerOrganization(
 ): Promise<WireAnswer> {
   const organization = await context.directory.organization(organizationId);
   if (organization === undefined) throw notFound("Organization");
-  return { status: 200, body: toOrganizationBody(organization) };
+  return { status: 200, body: toWorkosOrganization(organization) };
 }
 
 /** `GET /user_management/users/:id/sessions` */
-export async function answerSessions(
+export async function answerUserSessions(
   { context }: WorkosEnvironment,
   { segments: [userId = ""], query }: WireCall,
 ): Promise<WireAnswer> {
   if ((await context.directory.user(userId)) === undefined) throw notFound("User");
   const sessions = await listSessions(context, { userId });
   const newestFirst = sessions.toSorted((one, other) => (sortKeyOf(one) < sortKeyOf(other) ? 1 : -1));
-  return toPage(newestFirst.map(toSessionBody), query);
+  return toPage(newestFirst.map(toWorkosSession), query);
 }
 
 /** Sessions of the same second need an order too, or cursors would lose some. */
@@ -57,7 +57,7 @@ function sortKeyOf({ startedAt = "", id }: SessionSummary): string {
 }
 
 /** `POST /user_management/sessions/revoke`. A session that is over already is no error. */
-export async function answerRevoke(
+export async function answerSessionRevoke(
   { context }: WorkosEnvironment,
   { fields }: WireCall,
 ): Promise<WireAnswer> {
@@ -98,10 +98,10 @@ export async function answerMemberships(
   const wanted = memberships.filter(
     ({ organization }) => organizationId === undefined || organization.id === organizationId,
   );
-  return toPage(wanted.map(toMembershipBody), query);
+  return toPage(wanted.map(toWorkosMembership), query);
 }
 
-function readRequired(fields: Fields, name: string): string {
+function readRequired(fields: WireFields, name: string): string {
   const value = fields.optionalText(name);
   if (value === undefined) throw parameterMissing(name);
   return value;

@@ -1,5 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type Problems, createProblems, isOptionObject, isSeconds } from "../../../lib/problems.ts";
+import { isConfidential } from "../../../lib/json-client.ts";
+import {
+  PRINTABLE,
+  type Resolved,
+  listWith,
+  matching,
+  must,
+  optional,
+  readOptions,
+  required,
+  schema,
+  seconds,
+  trueOrFalse,
+} from "../../../lib/options.ts";
+import { isObject, isString } from "../../../lib/predicates.ts";
+import { requireRsaKey } from "../../options.ts";
 import type { AuthorizationRequest } from "./authorization-request.ts";
 
 /** What `authority.workosRouter()` is made of. */
@@ -35,90 +50,56 @@ export type WorkosSignInHandler = (
   response: ServerResponse,
 ) => void | Promise<void>;
 
-const KNOWN = [
-  "clientId",
-  "apiKey",
-  "issuer",
-  "permissions",
-  "redirectUris",
-  "signOutRedirects",
-  "signIn",
-  "codeLifetime",
-] as const satisfies readonly (keyof WorkosRouterOptions)[];
+const secret = matching("at least 16 characters without spaces", /^[!-~]{16,512}$/, "Use a random one.");
+const redirectUris = listWith(
+  "https URIs without a fragment",
+  isRedirectUri,
+  "http is for loopback addresses only.",
+);
 
-/** Throws one `ConfigurationError` with every mistake in the options. Nothing of their values is quoted. */
-export function checkWorkosOptions(options: WorkosRouterOptions, canSign: boolean): void {
-  const problems = createProblems();
-  if (!isOptionObject(options)) {
-    problems.missing("workosRouter", "Pass { clientId, apiKey }.");
-    problems.throwIfAny();
-  }
-  problems.unknown(options, KNOWN);
-  if (!isToken(options.clientId)) problems.invalid("clientId", "must be a name without spaces.", "Set it.");
-  if (!isToken(options.apiKey) || options.apiKey.length < 16) {
-    problems.invalid("apiKey", "must be at least 16 characters without spaces.", "Use a random one.");
-  }
-  if (options.issuer !== undefined && !isToken(options.issuer)) {
-    problems.invalid("issuer", "must be a string without spaces.", "Leave it out for the authority's.");
-  }
-  if (options.permissions !== undefined && typeof options.permissions !== "boolean") {
-    problems.invalid("permissions", "must be a boolean.", "Leave it out for true.");
-  }
-  checkUris(problems, "redirectUris", options.redirectUris, isRedirectUri);
-  checkUris(problems, "signOutRedirects", options.signOutRedirects, isRedirectUri);
-  checkSignIn(problems, options);
-  const { codeLifetime } = options;
-  if (codeLifetime !== undefined && !(isSeconds(codeLifetime) && codeLifetime >= 60 && codeLifetime <= 600)) {
-    problems.invalid("codeLifetime", "must be a number of seconds from 60 to 600.", "Leave it out for 600.");
-  }
-  if (!canSign) {
-    problems.invalid(
-      "keys",
-      "of the authority hold no RSA key.",
-      "Add an RS256 private JWK: the SDKs expect one.",
-    );
-  }
-  problems.throwIfAny();
-}
+/** How the options of `workosRouter()` are read. */
+export const WORKOS_ROUTER_OPTIONS = schema<WorkosRouterOptions>()({
+  clientId: required(matching("a name without spaces", PRINTABLE, "Set it.")),
+  apiKey: required(secret),
+  issuer: optional(matching("a string without spaces", PRINTABLE, "Leave it out for the authority's.")),
+  permissions: optional(trueOrFalse, true),
+  redirectUris: optional(redirectUris),
+  signOutRedirects: optional(redirectUris),
+  signIn: optional(must("{ path } or a function", isSignIn, 'Pass { path: "/sign-in" }.')),
+  codeLifetime: optional(seconds({ min: 60, max: 600 }, "Leave it out for 600."), 600),
+});
 
-function checkSignIn(problems: Problems, { signIn, redirectUris }: WorkosRouterOptions): void {
-  if (signIn === undefined) return;
-  const isPath = isOptionObject(signIn) && typeof signIn["path"] === "string" && isLocalPath(signIn["path"]);
-  if (typeof signIn !== "function" && !isPath) {
-    problems.invalid("signIn", "must be { path } or a function.", 'Pass { path: "/sign-in" }.');
-  }
-  if (redirectUris === undefined || redirectUris.length === 0) {
+/** The options of `workosRouter()` with their defaults. */
+export type ResolvedWorkosOptions = Resolved<typeof WORKOS_ROUTER_OPTIONS>;
+
+/**
+ * Checks the options of `workosRouter()`.
+ *
+ * @returns the options with their defaults
+ * @throws ConfigurationError with every problem; secrets are not quoted
+ */
+export function checkWorkosOptions(options: WorkosRouterOptions, canSign: boolean): ResolvedWorkosOptions {
+  const reading = readOptions(WORKOS_ROUTER_OPTIONS, options, "workosRouter", "Pass { clientId, apiKey }.");
+  const { read, problems } = reading;
+  const isServed = read.signIn !== undefined || problems.has("signIn");
+  if (isServed && !read.redirectUris?.length && !problems.has("redirectUris")) {
     problems.missing("redirectUris", "List where authorize may send codes to.");
   }
+  requireRsaKey(canSign, problems);
+  return reading.complete();
 }
 
-function checkUris(
-  problems: Problems,
-  name: string,
-  value: unknown,
-  isGood: (uri: unknown) => boolean,
-): void {
-  if (value === undefined || (Array.isArray(value) && value.every(isGood))) return;
-  problems.invalid(
-    name,
-    "must be a list of https URIs without a fragment.",
-    "http is for loopback addresses only.",
-  );
+/** Native applications have schemes of their own (RFC 8252 section 7.1); a browser must not run what it is sent to. */
+function isRedirectUri(value: unknown): value is string {
+  if (!isString(value) || !/^[!-~]{1,2048}$/.test(value) || !URL.canParse(value)) return false;
+  const url = new URL(value);
+  if (value.includes("#")) return false;
+  if (url.protocol === "http:") return isConfidential(url);
+  return !["javascript:", "data:", "vbscript:", "blob:", "file:", "about:"].includes(url.protocol);
 }
 
-/** Native applications have schemes of their own (RFC 8252 section 7.1); what a browser would run is no address. */
-function isRedirectUri(value: unknown): boolean {
-  if (typeof value !== "string" || !/^[!-~]{1,2048}$/.test(value) || !URL.canParse(value)) return false;
-  const { protocol, hostname, hash } = new URL(value);
-  if (hash !== "" || value.includes("#")) return false;
-  if (protocol === "http:") return ["127.0.0.1", "[::1]", "localhost"].includes(hostname);
-  return !["javascript:", "data:", "vbscript:", "blob:", "file:", "about:"].includes(protocol);
-}
-
-function isLocalPath(path: string): boolean {
-  return /^\/(?![/\\])[!-~]*$/.test(path) && !path.includes("\\") && !path.includes("#");
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
+function isSignIn(value: unknown): value is NonNullable<WorkosRouterOptions["signIn"]> {
+  if (typeof value === "function") return true;
+  const path = isObject(value) ? value["path"] : undefined;
+  return isString(path) && /^\/(?![/\\])[!-~]*$/.test(path) && !/[\\#]/.test(path);
 }

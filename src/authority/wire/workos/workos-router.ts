@@ -29,8 +29,8 @@ import {
   answerLogout,
   answerMemberships,
   answerOrganization,
-  answerRevoke,
-  answerSessions,
+  answerSessionRevoke,
+  answerUserSessions,
   answerUser,
 } from "./management.ts";
 import { type WorkosRouterOptions, checkWorkosOptions } from "./workos-options.ts";
@@ -65,8 +65,8 @@ const ROUTES: readonly Route[] = [
   get("/user_management/sessions/logout", answerLogout),
   get("/sso/jwks/:", answerKeys, { cacheControl: "public, max-age=60" }),
   get("/user_management/users/:", answerUser, KEYED),
-  get("/user_management/users/:/sessions", answerSessions, KEYED),
-  post("/user_management/sessions/revoke", answerRevoke, KEYED),
+  get("/user_management/users/:/sessions", answerUserSessions, KEYED),
+  post("/user_management/sessions/revoke", answerSessionRevoke, KEYED),
   get("/user_management/organization_memberships", answerMemberships, KEYED),
   // Applications have pages at such a path, so without the key the request is theirs.
   get("/organizations/:", answerOrganization, { isFor: holdsApiKey }),
@@ -79,8 +79,8 @@ const ROUTES: readonly Route[] = [
  *
  * @throws `ConfigurationError` with every mistake in the options
  */
-export function createWorkosRouter({ context }: WireAuthority, options: WorkosRouterOptions): WorkosRouter {
-  checkWorkosOptions(options, context.issuer.require("RS256"));
+export function createWorkosRouter({ context }: WireAuthority, given: WorkosRouterOptions): WorkosRouter {
+  const options = checkWorkosOptions(given, context.issuer.require("RS256"));
   const environment = { context, options, dialectFor: createWorkosDialect(options, context.policy) };
   const router = createWireRouter({
     routes: ROUTES,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { Fields, readQuery } from "../../../../src/authority/wire/read-fields.ts";
+import { WireFields, readQuery } from "../../../../src/authority/wire/read-fields.ts";
 
-const fields = new Fields(
+const fields = new WireFields(
   Object.entries({ name: "Ada", empty: "", none: null, list: ["a", "b"], number: 1, object: { a: 1 } }),
 );
 

@@ -12,7 +12,7 @@ it.each([
   [{}, /projectId/],
   [{ ...GOOD, projectId: "a:b" }, /projectId/],
   [{ ...GOOD, secret: "short" }, /secret/],
-  [{ ...GOOD, projectID: "a" }, /did you mean "projectId"/],
+  [{ ...GOOD, projectID: "a" }, /Did you mean "projectId"/],
 ])("refuses %j", (options, message) => {
   expect(() => checkStytchOptions(options as typeof GOOD, true)).toThrow(message);
 });

@@ -55,8 +55,8 @@ describe("checkWorkosOptions", () => {
       "option_invalid issuer",
       "option_invalid permissions",
       "option_invalid signIn",
-      "option_missing redirectUris",
       "option_invalid codeLifetime",
+      "option_missing redirectUris",
       "option_invalid keys",
     ]);
   });
