@@ -9,7 +9,7 @@ const MAX_BODY_LENGTH = 65_536;
 const JSON_LIMITS = { depth: 12, keys: 1024 };
 
 /** The members of a body or a query. A getter throws `invalid_request` for a value of another type. */
-export class WireFields {
+export class Fields {
   readonly #values: ReadonlyMap<string, unknown>;
 
   constructor(values: Iterable<readonly [string, unknown]> = []) {
@@ -39,17 +39,17 @@ export class WireFields {
   }
 
   /** An object; `undefined` if it is absent or `null`. */
-  optionalObject(name: string): WireFields | undefined {
+  optionalObject(name: string): Fields | undefined {
     const value = this.get(name) ?? undefined;
     if (value === undefined) return undefined;
     if (!isObject(value)) throw invalidRequest(`${name} must be an object.`);
-    return new WireFields(Object.entries(value));
+    return new Fields(Object.entries(value));
   }
 }
 
 /** Reads the fields of a query. A field that is there twice is a list. */
-export function readQuery(query: string): WireFields {
-  return new WireFields(readForm(query));
+export function readQuery(query: string): Fields {
+  return new Fields(readForm(query));
 }
 
 /**
@@ -58,14 +58,14 @@ export function readQuery(query: string): WireFields {
  * JSON that two parsers may read differently (duplicate keys, `__proto__`) is refused. A form's field that is there twice
  * is a list, which no text field accepts.
  */
-export async function readWireBody(request: IncomingMessage): Promise<WireFields> {
-  if (hasNoBody(request)) return new WireFields();
+export async function readWireBody(request: IncomingMessage): Promise<Fields> {
+  if (hasNoBody(request)) return new Fields();
   const raw = await readRawBody(request, MAX_BODY_LENGTH);
   switch (raw.status) {
     case "parsed":
-      return new WireFields(Object.entries(raw.fields));
+      return new Fields(Object.entries(raw.fields));
     case "text":
-      return raw.type === "application/json" ? readJson(raw.text) : new WireFields(readForm(raw.text));
+      return raw.type === "application/json" ? readJson(raw.text) : new Fields(readForm(raw.text));
     case "too_large":
       throw new OrgateError("payload_too_large");
     default:
@@ -78,9 +78,8 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] === undefined && (length === undefined || length === "0");
 }
 
-function readJson(text: string): WireFields {
+function readJson(text: string): Fields {
   const parsed = parseStrictJson(text, JSON_LIMITS);
-  if (parsed.status === "parsed" && isObject(parsed.value))
-    return new WireFields(Object.entries(parsed.value));
+  if (parsed.status === "parsed" && isObject(parsed.value)) return new Fields(Object.entries(parsed.value));
   throw invalidRequest("The request body must be one JSON object without duplicate keys.");
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrgateError } from "../../errors.ts";
-import { WireFields, readWireBody, readQuery } from "./read-fields.ts";
+import { Fields, readWireBody, readQuery } from "./read-fields.ts";
 import type { WireAnswer } from "./refusal.ts";
 
 /** One request of a wire protocol. */
@@ -9,10 +9,13 @@ export interface WireCall {
   readonly response: ServerResponse;
   /** The variable segments of the path, decoded, in order. */
   readonly segments: readonly string[];
-  readonly query: WireFields;
+  readonly query: Fields;
   /** The body of a POST; empty for a GET. */
-  readonly fields: WireFields;
+  readonly fields: Fields;
 }
+
+/** Carries out one operation with what the protocol's operations work with. */
+export type WireHandler<Service, Result> = (service: Service, call: WireCall) => Promise<Result>;
 
 /** What differs between routes beside method, path and handler. */
 export interface RouteOptions<Service> {
@@ -29,7 +32,7 @@ export interface WireRoute<Service, Result> extends RouteOptions<Service> {
   readonly method: "GET" | "POST";
   /** With `:` in place of a variable segment. */
   readonly path: string;
-  readonly handle: (service: Service, call: WireCall) => Promise<Result>;
+  readonly handle: WireHandler<Service, Result>;
 }
 
 /** A protocol: its operations, what they work with, and how their results are worded. */
@@ -57,7 +60,7 @@ export function createWireRouter<Service, Result>(protocol: WireProtocol<Service
   const answer = async (match: Match<Service, Result>, call: Call): Promise<WireAnswer | undefined> => {
     const { route, segments } = match;
     route.authorize?.(service, call.request);
-    const fields = route.method === "POST" ? await readWireBody(call.request) : new WireFields();
+    const fields = route.method === "POST" ? await readWireBody(call.request) : new Fields();
     return toAnswer(await route.handle(service, { ...call, segments, fields }));
   };
 
@@ -104,7 +107,7 @@ export const post = describeRoute("POST");
 function describeRoute(method: "GET" | "POST") {
   return <Service, Result>(
     path: string,
-    handle: WireRoute<Service, Result>["handle"],
+    handle: WireHandler<Service, Result>,
     options?: RouteOptions<Service>,
   ): WireRoute<Service, Result> => ({ ...options, method, path, handle });
 }

@@ -1,6 +1,6 @@
 import { isOrgateError } from "../../../errors.ts";
 import { checkCustomClaims } from "../../check-input.ts";
-import type { WireFields } from "../read-fields.ts";
+import type { Fields } from "../read-fields.ts";
 import { stytchError } from "./errors.ts";
 
 type CustomClaims = Readonly<Record<string, unknown>> | null;
@@ -21,7 +21,7 @@ export function listOwnClaims(claims: CustomClaims): Record<string, unknown> {
  *
  * @returns what makes the claims after the change from those before; `undefined` if nothing is to change
  */
-export function readClaimsChange(fields: WireFields): ((before: CustomClaims) => CustomClaims) | undefined {
+export function readClaimsChange(fields: Fields): ((before: CustomClaims) => CustomClaims) | undefined {
   const given = fields.optionalObject("session_custom_claims")?.entries() ?? [];
   if (given.some(([name]) => name.startsWith(STYTCH_PREFIX))) {
     throw stytchError(400, "stytch_claims_in_custom_claims", "Custom claims must not be Stytch's own.");

@@ -5,18 +5,17 @@ import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
 import { listMemberships } from "../../subject.ts";
-import type { WireFields } from "../read-fields.ts";
-import type { WireCall } from "../router.ts";
+import type { Fields } from "../read-fields.ts";
 import { toStytchMember, toStytchOrganization } from "./bodies.ts";
 import { intermediateSessionNotFound, sessionNotFound } from "./errors.ts";
 import { readAtMostOne, readSession } from "./named-session.ts";
 import { findOrganizationId } from "./organization-names.ts";
-import type { Body, StytchProject } from "./project.ts";
+import type { Body, StytchProject, StytchHandler } from "./project.ts";
 import { amending, readSessionTerms } from "./session-terms.ts";
 import { assertMutable, describeSession } from "./sessions.ts";
 
 /** `POST /v1/b2b/discovery/organizations`: the organizations of the user whom one token names. Spends nothing. */
-export async function answerDiscovery(project: StytchProject, { fields }: WireCall): Promise<Body> {
+export const answerDiscovery: StytchHandler = async (project, { fields }) => {
   const { directory } = project.context;
   const { userId, notFound } = await readUser(project, fields);
   const user = await directory.user(userId);
@@ -42,13 +41,13 @@ export async function answerDiscovery(project: StytchProject, { fields }: WireCa
       primary_required: null,
     })),
   };
-}
+};
 
 const USER_FIELDS = ["intermediate_session_token", "session_token", "session_jwt"] as const;
 
 async function readUser(
   project: StytchProject,
-  fields: WireFields,
+  fields: Fields,
 ): Promise<{ readonly userId: string; readonly notFound: () => Error }> {
   const { context } = project;
   const given = readAtMostOne(fields, USER_FIELDS, "session_arguments");
@@ -62,7 +61,7 @@ async function readUser(
 }
 
 /** `POST /v1/b2b/sessions/exchange`: the session goes on in another organization, until it would have ended here. */
-export async function answerExchange(project: StytchProject, { fields }: WireCall): Promise<Body> {
+export const answerExchange: StytchHandler = async (project, { fields }) => {
   const { context } = project;
   const terms = readSessionTerms(context, fields);
   const name = fields.text("organization_id");
@@ -76,13 +75,10 @@ export async function answerExchange(project: StytchProject, { fields }: WireCal
     { organizationId, request: {} },
   );
   return describeAuthentication(context, result);
-}
+};
 
 /** `POST /v1/b2b/discovery/intermediate_sessions/exchange`: the choice of an organization, once. */
-export async function answerIntermediateExchange(
-  { context }: StytchProject,
-  { fields }: WireCall,
-): Promise<Body> {
+export const answerIntermediateExchange: StytchHandler = async ({ context }, { fields }) => {
   const terms = readSessionTerms(context, fields);
   const pendingAuthenticationToken = fields.text("intermediate_session_token");
   const name = fields.text("organization_id");
@@ -91,7 +87,7 @@ export async function answerIntermediateExchange(
   const choice = { pendingAuthenticationToken, organizationId };
   const result = await authenticateWithOrganizationSelection(amending(context, terms.begin), choice);
   return describeAuthentication(context, result);
-}
+};
 
 async function describeAuthentication(
   context: AuthorityContext,

@@ -1,5 +1,5 @@
 import { openSessionToken } from "../../session-id.ts";
-import type { WireFields } from "../read-fields.ts";
+import type { Fields } from "../read-fields.ts";
 import { sessionNotFound, stytchError } from "./errors.ts";
 import type { StytchProject } from "./project.ts";
 import type { NamedMemberSession } from "./session-jwt.ts";
@@ -7,7 +7,7 @@ import type { NamedMemberSession } from "./session-jwt.ts";
 const SESSION_FIELDS = ["session_token", "session_jwt"] as const;
 
 /** Reads the session that exactly one of `session_token` and `session_jwt` names. */
-export async function readSession(project: StytchProject, fields: WireFields): Promise<NamedMemberSession> {
+export async function readSession(project: StytchProject, fields: Fields): Promise<NamedMemberSession> {
   const { name, value } = readOnly(fields, SESSION_FIELDS, "session_arguments");
   return name === "session_jwt" ? project.jwts.check(value) : openToken(project, value);
 }
@@ -26,7 +26,7 @@ interface NamedValue<Name> {
 
 /** Reads the one of several fields that a request has; throws `no_…` or `too_many_…`. */
 export function readOnly<Name extends string>(
-  fields: WireFields,
+  fields: Fields,
   names: readonly Name[],
   type: string,
 ): NamedValue<Name> {
@@ -37,7 +37,7 @@ export function readOnly<Name extends string>(
 
 /** Reads the one of several fields that a request has, if any; throws `too_many_…`. */
 export function readAtMostOne<Name extends string>(
-  fields: WireFields,
+  fields: Fields,
   names: readonly Name[],
   type: string,
 ): NamedValue<Name> | undefined {

@@ -1,4 +1,5 @@
 import type { AuthorityContext } from "../../context.ts";
+import type { WireHandler } from "../router.ts";
 import type { SessionJwtCheck } from "./session-jwt.ts";
 import type { StytchRouterOptions } from "./stytch-options.ts";
 
@@ -12,3 +13,6 @@ export interface StytchProject {
 
 /** The members of an answer, without those that every answer has. */
 export type Body = Readonly<Record<string, unknown>>;
+
+/** Carries out one operation; returns the members of its answer. */
+export type StytchHandler = WireHandler<StytchProject, Body>;

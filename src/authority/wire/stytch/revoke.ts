@@ -5,26 +5,25 @@ import { listSessions, revoke } from "../../revoke.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { isSessionId } from "../../session-id.ts";
 import { loadSubject, rolesOf } from "../../subject.ts";
-import { WireFields } from "../read-fields.ts";
-import type { WireCall } from "../router.ts";
+import { Fields } from "../read-fields.ts";
 import { notPermitted, sessionNotFound } from "./errors.ts";
 import { openToken, readOnly, readSession } from "./named-session.ts";
-import type { Body, StytchProject } from "./project.ts";
+import type { StytchProject, StytchHandler } from "./project.ts";
 
 /** `POST /v1/b2b/sessions/revoke`: one session, or all of a member's. One that is over already is no error. */
-export async function answerRevoke(project: StytchProject, { request, fields }: WireCall): Promise<Body> {
+export const answerRevoke: StytchHandler = async (project, { request, fields }) => {
   const target = await readTarget(project, fields);
   const acting = readActingMember(request);
   if (acting !== undefined) await assertMayRevoke(project, acting, target);
   await revoke(project.context, target);
   return {};
-}
+};
 
 type Target = { readonly sessionId: string } | { readonly memberId: string };
 
 const TARGET_FIELDS = ["member_session_id", "session_token", "session_jwt", "member_id"] as const;
 
-async function readTarget(project: StytchProject, fields: WireFields): Promise<Target> {
+async function readTarget(project: StytchProject, fields: Fields): Promise<Target> {
   const { name, value } = readOnly(fields, TARGET_FIELDS, "session_revoke_arguments");
   switch (name) {
     case "member_id":
@@ -40,18 +39,18 @@ async function readTarget(project: StytchProject, fields: WireFields): Promise<T
 }
 
 /** Reads the credential, in a header, of the member on whose behalf the backend asks. */
-function readActingMember({ headers }: IncomingMessage): WireFields | undefined {
+function readActingMember({ headers }: IncomingMessage): Fields | undefined {
   const token = headers["x-stytch-member-session"];
   const jwt = headers["x-stytch-member-sessionjwt"];
   if (token === undefined && jwt === undefined) return undefined;
-  return new WireFields([
+  return new Fields([
     ["session_token", token],
     ["session_jwt", jwt],
   ]);
 }
 
 /** Members may end their own sessions; those of others in their organization by `revoke.sessions` on `stytch.member`. */
-async function assertMayRevoke(project: StytchProject, acting: WireFields, target: Target): Promise<void> {
+async function assertMayRevoke(project: StytchProject, acting: Fields, target: Target): Promise<void> {
   const { context } = project;
   const named = await readSession(project, acting);
   const { value: record } = await readLiveSession(context, named.sessionId);

@@ -1,5 +1,5 @@
 import type { AmendableSession, AuthorityContext, WireDialect } from "../../context.ts";
-import type { WireFields } from "../read-fields.ts";
+import type { Fields } from "../read-fields.ts";
 import { readClaimsChange } from "./custom-claims.ts";
 import { stytchError } from "./errors.ts";
 
@@ -19,7 +19,7 @@ export interface SessionTerms {
 }
 
 /** Reads `session_duration_minutes` and `session_custom_claims`. */
-export function readSessionTerms({ clock }: AuthorityContext, fields: WireFields): SessionTerms {
+export function readSessionTerms({ clock }: AuthorityContext, fields: Fields): SessionTerms {
   const duration = readDuration(fields);
   const change = readClaimsChange(fields);
   const amend = ({ customClaims }: AmendableSession, expiresAt: number): AmendableSession => ({
@@ -41,7 +41,7 @@ export function amending(
   return context.wire === undefined ? context : { ...context, wire: { ...context.wire, amend } };
 }
 
-function readDuration(fields: WireFields): number | undefined {
+function readDuration(fields: Fields): number | undefined {
   const minutes = fields.get("session_duration_minutes") ?? undefined;
   if (minutes === undefined) return undefined;
   const isWhole = typeof minutes === "number" && Number.isInteger(minutes);

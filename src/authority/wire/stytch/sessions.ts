@@ -8,18 +8,17 @@ import type { SessionRecord } from "../../records.ts";
 import { makeSessionToken } from "../../session-id.ts";
 import { useSession } from "../../sessions.ts";
 import { type Subject, memberIdOf, rolesOf, toMemberSession } from "../../subject.ts";
-import type { WireFields } from "../read-fields.ts";
-import type { WireCall } from "../router.ts";
+import type { Fields } from "../read-fields.ts";
 import { toStytchMember, toStytchMemberSession, toStytchOrganization } from "./bodies.ts";
 import { notPermitted, sessionNotFound, stytchError, wrongTenant } from "./errors.ts";
 import { readSession } from "./named-session.ts";
 import { isNamed } from "./organization-names.ts";
-import type { Body, StytchProject } from "./project.ts";
+import type { Body, StytchHandler } from "./project.ts";
 import type { NamedMemberSession } from "./session-jwt.ts";
 import { amending, readSessionTerms } from "./session-terms.ts";
 
 /** `POST /v1/b2b/sessions/authenticate` */
-export async function answerAuthenticate(project: StytchProject, { fields }: WireCall): Promise<Body> {
+export const answerAuthenticate: StytchHandler = async (project, { fields }) => {
   const { context } = project;
   const terms = readSessionTerms(context, fields);
   const decide = readAuthorizationCheck(context.policy, fields);
@@ -42,10 +41,10 @@ export async function answerAuthenticate(project: StytchProject, { fields }: Wir
     organization,
   });
   return { ...session, ...(verdict !== undefined && { verdict }) };
-}
+};
 
 /** `GET /v1/b2b/sessions`: the live sessions of a member. */
-export async function answerMemberSessions({ context }: StytchProject, { query }: WireCall): Promise<Body> {
+export const answerMemberSessions: StytchHandler = async ({ context }, { query }) => {
   const name = query.text("organization_id");
   const sessions = await listSessions(context, { memberId: query.text("member_id") });
   const organizationId = sessions[0]?.organizationId;
@@ -53,7 +52,7 @@ export async function answerMemberSessions({ context }: StytchProject, { query }
     organizationId === undefined ? undefined : await context.directory.organization(organizationId);
   const isTheirs = organization !== undefined && isNamed(organization, name);
   return { member_sessions: isTheirs ? sessions.map(toStytchMemberSession) : [] };
-}
+};
 
 /** Describes a session with its credentials, its member and its organization. */
 export async function describeSession(
@@ -94,7 +93,7 @@ function requireMember({ memberId }: NamedMemberSession, subject: Subject): Requ
  */
 function readAuthorizationCheck(
   policy: Policy | undefined,
-  fields: WireFields,
+  fields: Fields,
 ): ((member: Required<Subject>) => Body) | undefined {
   const check = fields.optionalObject("authorization_check");
   if (check === undefined) return undefined;
@@ -113,13 +112,13 @@ function readAuthorizationCheck(
 }
 
 /** Stytch's reference names it `resource`; its SDKs send `resource_id`. */
-function readResource(check: WireFields): string {
+function readResource(check: Fields): string {
   const [id, name] = [check.optionalText("resource_id"), check.optionalText("resource")];
   if (id !== undefined && name !== undefined && id !== name) throw invalidCheck("resource_id");
   return id ?? name ?? readPart(check, "resource_id");
 }
 
-function readPart(check: WireFields, name: string): string {
+function readPart(check: Fields, name: string): string {
   const value = check.optionalText(name);
   if (value === undefined) throw invalidCheck(name);
   return value;

@@ -1,4 +1,4 @@
-import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
+import { OrgateError } from "../../../errors.ts";
 import { isSameSecret } from "../../../lib/digest.ts";
 import type { AuthenticateSessionResult } from "../../authenticate-session.ts";
 import type { AuthorityContext } from "../../context.ts";
@@ -8,7 +8,6 @@ import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
 import { readBasic } from "../authorization-header.ts";
 import {
   type RouteOptions,
-  type WireCall,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
@@ -16,20 +15,14 @@ import {
   post,
 } from "../router.ts";
 import type { WireAuthority } from "../wire-authority.ts";
-import { toStytchPolicy } from "./bodies.ts";
 import { answerDiscovery, answerExchange, answerIntermediateExchange } from "./discovery.ts";
-import {
-  createRequestIds,
-  organizationNotFound,
-  refuseStytch,
-  stytchError,
-  unauthorizedCredentials,
-} from "./errors.ts";
+import { createRequestIds, refuseStytch, unauthorizedCredentials } from "./errors.ts";
 import type { Body, StytchProject } from "./project.ts";
 import { answerRevoke } from "./revoke.ts";
 import { createSessionJwtCheck, createStytchDialect } from "./session-jwt.ts";
 import { answerAuthenticate, answerMemberSessions } from "./sessions.ts";
 import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
+import { answerProjectKeys, answerOrganizationPolicy, answerPolicy } from "./keys-and-policy.ts";
 
 /** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
@@ -41,8 +34,8 @@ export interface StytchRouter extends WireMiddleware {
   authenticate(input: Omit<AuthenticateInput, "session">): Promise<AuthenticateSessionResult>;
 }
 
-/** For the holder of the project's secret (RFC 7617). */
-const KEYED: RouteOptions<StytchProject> = {
+/** Requires the project id and its secret (RFC 7617). */
+const WITH_SECRET: RouteOptions<StytchProject> = {
   authorize({ options }, request) {
     const { user = "", password = "" } = readBasic(request) ?? {};
     const isKnown = isSameSecret(user, options.projectId);
@@ -52,15 +45,15 @@ const KEYED: RouteOptions<StytchProject> = {
 };
 
 const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
-  get("/v1/b2b/sessions/jwks/:", answerKeys, { cacheControl: "public, max-age=60" }),
-  get("/v1/b2b/sessions", answerMemberSessions, KEYED),
-  post("/v1/b2b/sessions/authenticate", answerAuthenticate, KEYED),
-  post("/v1/b2b/sessions/exchange", answerExchange, KEYED),
-  post("/v1/b2b/sessions/revoke", answerRevoke, KEYED),
-  post("/v1/b2b/discovery/organizations", answerDiscovery, KEYED),
-  post("/v1/b2b/discovery/intermediate_sessions/exchange", answerIntermediateExchange, KEYED),
-  get("/v1/b2b/rbac/policy", answerPolicy, KEYED),
-  get("/v1/b2b/rbac/organizations/:", answerOrganizationPolicy, KEYED),
+  get("/v1/b2b/sessions/jwks/:", answerProjectKeys, { cacheControl: "public, max-age=60" }),
+  get("/v1/b2b/sessions", answerMemberSessions, WITH_SECRET),
+  post("/v1/b2b/sessions/authenticate", answerAuthenticate, WITH_SECRET),
+  post("/v1/b2b/sessions/exchange", answerExchange, WITH_SECRET),
+  post("/v1/b2b/sessions/revoke", answerRevoke, WITH_SECRET),
+  post("/v1/b2b/discovery/organizations", answerDiscovery, WITH_SECRET),
+  post("/v1/b2b/discovery/intermediate_sessions/exchange", answerIntermediateExchange, WITH_SECRET),
+  get("/v1/b2b/rbac/policy", answerPolicy, WITH_SECRET),
+  get("/v1/b2b/rbac/organizations/:", answerOrganizationPolicy, WITH_SECRET),
 ];
 
 /**
@@ -86,38 +79,6 @@ export function createStytchRouter(authority: WireAuthority, given: StytchRouter
   return Object.assign(router, {
     authenticate: (input: Omit<AuthenticateInput, "session">) => signIn(context, input),
   });
-}
-
-/** `GET /v1/b2b/sessions/jwks/:project_id`: the public keys that sign the session JWTs. */
-async function answerKeys(
-  { context, options }: StytchProject,
-  { segments: [projectId] }: WireCall,
-): Promise<Body> {
-  if (projectId !== options.projectId) {
-    throw stytchError(404, "project_not_found", "Project could not be found.");
-  }
-  const { keys } = await context.issuer.jwks();
-  return {
-    keys: keys.filter(({ alg }) => alg === "RS256").map((key) => ({ ...key, key_ops: ["verify"] })),
-  };
-}
-
-/** `GET /v1/b2b/rbac/policy` */
-async function answerPolicy({ context }: StytchProject): Promise<Body> {
-  const body = toStytchPolicy(context.policy);
-  // Without a policy the answer is unknown; an empty one would deny everything.
-  if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
-  return { policy: body };
-}
-
-/** `GET /v1/b2b/rbac/organizations/:id`: no organization has roles of its own. */
-async function answerOrganizationPolicy(
-  { context }: StytchProject,
-  { segments: [organizationId = ""] }: WireCall,
-): Promise<Body> {
-  const organization = await context.directory.organization(organizationId);
-  if (organization === undefined) throw organizationNotFound();
-  return { org_policy: { roles: [] } };
 }
 
 async function signIn(

@@ -3,16 +3,15 @@ import { isSameSecret } from "../../../lib/digest.ts";
 import { invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { type AuthenticateInput, checkSignIn } from "../../sign-in.ts";
-import type { WireFields } from "../read-fields.ts";
+import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
-import type { WireCall } from "../router.ts";
 import {
   OPTIONAL_PARAMETERS,
   type SealedRequest,
   openRequest,
   sealRequest,
 } from "./authorization-request.ts";
-import type { WorkosEnvironment } from "./environment.ts";
+import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
 import { oauthError } from "./errors.ts";
 
 /** Characters of the URL; a header may have about 16,000. */
@@ -24,10 +23,7 @@ const MAX_URL_LENGTH = 6144;
  * The client and the redirect URI are checked first: an error in one of them must not be sent to the redirect URI (RFC 6749
  * section 4.1.2.1). Every other error is.
  */
-export async function answerAuthorize(
-  { context, options }: WorkosEnvironment,
-  { request, response, query }: WireCall,
-): Promise<WireAnswer | undefined> {
+export const answerAuthorize: WorkosHandler = async ({ context, options }, { request, response, query }) => {
   const { clientId, redirectUris = [], signIn } = options;
   if ((request.url ?? "").length > MAX_URL_LENGTH) {
     throw oauthError("invalid_request", "The request is too long.");
@@ -52,7 +48,7 @@ export async function answerAuthorize(
   const page = new URL(signIn?.path ?? "/", "http://localhost");
   page.searchParams.set("authorization_request", authorization.token);
   return redirectTo(page.pathname + page.search);
-}
+};
 
 type Parameters = Readonly<Record<string, string>>;
 
@@ -69,7 +65,7 @@ function redirectTo(location: string): WireAnswer {
   return { status: 302, headers: { Location: location } };
 }
 
-function readOptionalParameters(query: WireFields): Partial<SealedRequest> {
+function readOptionalParameters(query: Fields): Partial<SealedRequest> {
   const given = OPTIONAL_PARAMETERS.flatMap((name) => {
     const value = query.optionalText(name);
     return value === undefined ? [] : [[toCamelCase(name), value]];
@@ -78,7 +74,7 @@ function readOptionalParameters(query: WireFields): Partial<SealedRequest> {
   return { ...Object.fromEntries(given), ...(maxAge !== undefined && { maxAge: Number(maxAge) }) };
 }
 
-function findProblem(query: WireFields): Parameters | undefined {
+function findProblem(query: Fields): Parameters | undefined {
   const get = (name: string): string | undefined => query.optionalText(name);
   if (get("response_type") !== "code") {
     return describeProblem("unsupported_response_type", "response_type must be code.");
@@ -104,7 +100,7 @@ function findProblem(query: WireFields): Parameters | undefined {
 
 async function findOrganizationProblem(
   { directory }: AuthorityContext,
-  query: WireFields,
+  query: Fields,
 ): Promise<Parameters | undefined> {
   const organizationId = query.optionalText("organization_id");
   if (organizationId === undefined || (await directory.organization(organizationId)) !== undefined) {

@@ -1,5 +1,7 @@
 import type { AuthorityContext, WireDialect } from "../../context.ts";
 import type { WireClient } from "../../wire-client.ts";
+import type { WireAnswer } from "../refusal.ts";
+import type { WireHandler } from "../router.ts";
 import type { ResolvedWorkosOptions } from "./workos-options.ts";
 
 /** What every operation of the router works with. */
@@ -9,3 +11,6 @@ export interface WorkosEnvironment {
   /** Makes the dialect in which access tokens are issued to a client. */
   readonly dialectFor: (client: WireClient) => WireDialect;
 }
+
+/** Carries out one operation. Returns `undefined` if the application answers itself. */
+export type WorkosHandler = WireHandler<WorkosEnvironment, WireAnswer | undefined>;

@@ -7,15 +7,15 @@ import { refreshSession } from "../../renew.ts";
 import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
 import type { WireClient } from "../../wire-client.ts";
 import { readBearer } from "../authorization-header.ts";
-import type { WireFields } from "../read-fields.ts";
+import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
 import type { WireCall } from "../router.ts";
 import { exchangeCode } from "./authorization-codes.ts";
 import { toWorkosAuthentication, toWorkosUser } from "./bodies.ts";
-import type { WorkosEnvironment } from "./environment.ts";
+import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
 import { oauthError, workosError } from "./errors.ts";
 
-type Grant = (context: AuthorityContext, fields: WireFields) => Promise<AuthenticationResult>;
+type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
 
 const GRANTS: ReadonlyMap<string, Grant> = new Map<string, Grant>([
   ["authorization_code", grantByCode],
@@ -25,7 +25,7 @@ const GRANTS: ReadonlyMap<string, Grant> = new Map<string, Grant>([
 ]);
 
 /** `POST /user_management/authenticate`: every grant that the authority supports. */
-export async function answerGrant(environment: WorkosEnvironment, call: WireCall): Promise<WireAnswer> {
+export const answerGrant: WorkosHandler = async (environment, call) => {
   const client = authenticateClient(environment, call);
   const grant = GRANTS.get(call.fields.text("grant_type"));
   if (grant === undefined) throw unsupportedGrant();
@@ -36,7 +36,7 @@ export async function answerGrant(environment: WorkosEnvironment, call: WireCall
     if (!isSelectionRequired(error)) throw error;
     return askForSelection(environment.context, error);
   }
-}
+};
 
 /**
  * Authenticates the client (RFC 6749 section 2.3): by its secret in the body, in the header or in both, or as a public client
@@ -55,7 +55,7 @@ function authenticateClient({ options }: WorkosEnvironment, { request, fields }:
   return { id: clientId, isPublic: secrets.length === 0 };
 }
 
-async function grantByCode(context: AuthorityContext, fields: WireFields): Promise<AuthenticationResult> {
+async function grantByCode(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   const codeVerifier = fields.optionalText("code_verifier");
   // A client that sends neither a secret nor a verifier has not authenticated.
   if (codeVerifier === undefined) requireSecret(context);
@@ -68,7 +68,7 @@ async function grantByCode(context: AuthorityContext, fields: WireFields): Promi
   });
 }
 
-async function grantByPassword(context: AuthorityContext, fields: WireFields): Promise<AuthenticationResult> {
+async function grantByPassword(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   requireSecret(context);
   const { directory } = context;
   if (directory.verifyPassword === undefined) throw unsupportedGrant();
@@ -86,10 +86,7 @@ async function grantByPassword(context: AuthorityContext, fields: WireFields): P
   });
 }
 
-async function grantByRefreshToken(
-  context: AuthorityContext,
-  fields: WireFields,
-): Promise<AuthenticationResult> {
+async function grantByRefreshToken(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   const use = {
     organizationId: fields.optionalText("organization_id"),
     // The SDKs always name the organization: one that the user has left ends the session, another is only refused.
@@ -98,10 +95,7 @@ async function grantByRefreshToken(
   return refreshSession(context, fields.text("refresh_token"), use, {});
 }
 
-async function grantBySelection(
-  context: AuthorityContext,
-  fields: WireFields,
-): Promise<AuthenticationResult> {
+async function grantBySelection(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   return authenticateWithOrganizationSelection(context, {
     pendingAuthenticationToken: fields.text("pending_authentication_token"),
     organizationId: fields.text("organization_id"),
@@ -128,13 +122,13 @@ async function askForSelection(
 }
 
 /** Reads the invitation token, which cannot be valid if the directory does not add memberships. */
-function readInvitation({ directory }: AuthorityContext, fields: WireFields): string | undefined {
+function readInvitation({ directory }: AuthorityContext, fields: Fields): string | undefined {
   const token = fields.optionalText("invitation_token");
   if (token === undefined || directory.addMembership !== undefined) return token;
   throw oauthError("invitation_invalid", "The invitation is invalid or has expired.");
 }
 
-function readOrigin(fields: WireFields): RequestOrigin {
+function readOrigin(fields: Fields): RequestOrigin {
   return { ipAddress: fields.optionalText("ip_address"), userAgent: fields.optionalText("user_agent") };
 }
 

@@ -1,5 +1,5 @@
 import { invalidRequest } from "../../check-input.ts";
-import type { WireFields } from "../read-fields.ts";
+import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
 
 interface Entry {
@@ -14,7 +14,7 @@ const MAX_LIMIT = 100;
  *
  * @param newestFirst - the whole list
  */
-export function toPage(newestFirst: readonly Entry[], query: WireFields): WireAnswer {
+export function toPage(newestFirst: readonly Entry[], query: Fields): WireAnswer {
   const limit = readLimit(query);
   const after = query.optionalText("after");
   const before = query.optionalText("before");
@@ -37,7 +37,7 @@ function indexOf(entries: readonly Entry[], id: string): number {
   return index;
 }
 
-function readLimit(query: WireFields): number {
+function readLimit(query: Fields): number {
   const text = query.optionalText("limit") ?? String(DEFAULT_LIMIT);
   const limit = /^\d{1,3}$/.test(text) ? Number(text) : 0;
   if (limit < 1 || limit > MAX_LIMIT) throw invalidRequest(`limit must be a number from 1 to ${MAX_LIMIT}.`);

@@ -2,54 +2,40 @@ import { isString } from "../../../lib/predicates.ts";
 import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
 import { isSessionId } from "../../session-id.ts";
 import { listMemberships } from "../../subject.ts";
-import type { WireFields } from "../read-fields.ts";
-import type { WireAnswer } from "../refusal.ts";
-import type { WireCall } from "../router.ts";
+import type { Fields } from "../read-fields.ts";
 import { toWorkosMembership, toWorkosOrganization, toWorkosSession, toWorkosUser } from "./bodies.ts";
-import type { WorkosEnvironment } from "./environment.ts";
 import { notFound, parameterMissing } from "./errors.ts";
 import { toPage } from "./list-page.ts";
+import type { WorkosHandler } from "./environment.ts";
 
 /** `GET /sso/jwks/:client_id`: the public keys that sign the access tokens. */
-export async function answerKeys(
-  { context, options }: WorkosEnvironment,
-  { segments: [clientId] }: WireCall,
-): Promise<WireAnswer> {
+export const answerClientKeys: WorkosHandler = async ({ context, options }, { segments: [clientId] }) => {
   if (clientId !== options.clientId) throw notFound("Client");
   const { keys } = await context.issuer.jwks();
   return { status: 200, body: { keys: keys.filter(({ alg }) => alg === "RS256") } };
-}
+};
 
 /** `GET /user_management/users/:id` */
-export async function answerUser(
-  { context }: WorkosEnvironment,
-  { segments: [userId = ""] }: WireCall,
-): Promise<WireAnswer> {
+export const answerUser: WorkosHandler = async ({ context }, { segments: [userId = ""] }) => {
   const user = await context.directory.user(userId);
   if (user === undefined) throw notFound("User");
   return { status: 200, body: toWorkosUser(user) };
-}
+};
 
 /** `GET /organizations/:id` */
-export async function answerOrganization(
-  { context }: WorkosEnvironment,
-  { segments: [organizationId = ""] }: WireCall,
-): Promise<WireAnswer> {
+export const answerOrganization: WorkosHandler = async ({ context }, { segments: [organizationId = ""] }) => {
   const organization = await context.directory.organization(organizationId);
   if (organization === undefined) throw notFound("Organization");
   return { status: 200, body: toWorkosOrganization(organization) };
-}
+};
 
 /** `GET /user_management/users/:id/sessions` */
-export async function answerUserSessions(
-  { context }: WorkosEnvironment,
-  { segments: [userId = ""], query }: WireCall,
-): Promise<WireAnswer> {
+export const answerUserSessions: WorkosHandler = async ({ context }, { segments: [userId = ""], query }) => {
   if ((await context.directory.user(userId)) === undefined) throw notFound("User");
   const sessions = await listSessions(context, { userId });
   const newestFirst = sessions.toSorted((one, other) => (sortKeyOf(one) < sortKeyOf(other) ? 1 : -1));
   return toPage(newestFirst.map(toWorkosSession), query);
-}
+};
 
 /** Sessions of the same second need an order too, or cursors would lose some. */
 function sortKeyOf({ startedAt = "", id }: SessionSummary): string {
@@ -57,25 +43,19 @@ function sortKeyOf({ startedAt = "", id }: SessionSummary): string {
 }
 
 /** `POST /user_management/sessions/revoke`. A session that is over already is no error. */
-export async function answerSessionRevoke(
-  { context }: WorkosEnvironment,
-  { fields }: WireCall,
-): Promise<WireAnswer> {
+export const answerSessionRevoke: WorkosHandler = async ({ context }, { fields }) => {
   const sessionId = readRequired(fields, "session_id");
   if (!isSessionId(sessionId)) throw notFound("Session");
   await revoke(context, { sessionId });
   return { status: 200, body: {} };
-}
+};
 
 /**
  * `GET /user_management/sessions/logout`: ends the session, and sends the browser to one of `signOutRedirects`.
  *
  * It needs no API key: a session's id cannot be guessed.
  */
-export async function answerLogout(
-  { context, options }: WorkosEnvironment,
-  { query }: WireCall,
-): Promise<WireAnswer> {
+export const answerLogout: WorkosHandler = async ({ context, options }, { query }) => {
   const { signOutRedirects = [] } = options;
   const sessionId = readRequired(query, "session_id");
   if (isSessionId(sessionId)) await revoke(context, { sessionId });
@@ -83,13 +63,10 @@ export async function answerLogout(
   const location = signOutRedirects.find((address) => address === returnTo) ?? signOutRedirects[0];
   if (location === undefined) return { status: 200, body: { message: "Signed out." } };
   return { status: 302, headers: { Location: location } };
-}
+};
 
 /** `GET /user_management/organization_memberships`: the memberships of a user; the directory lists active ones only. */
-export async function answerMemberships(
-  { context }: WorkosEnvironment,
-  { query }: WireCall,
-): Promise<WireAnswer> {
+export const answerMemberships: WorkosHandler = async ({ context }, { query }) => {
   const userId = readRequired(query, "user_id");
   const organizationId = query.optionalText("organization_id");
   const statuses = [query.get("statuses"), query.get("statuses[]")].flat().filter(isString);
@@ -99,9 +76,9 @@ export async function answerMemberships(
     ({ organization }) => organizationId === undefined || organization.id === organizationId,
   );
   return toPage(wanted.map(toWorkosMembership), query);
-}
+};
 
-function readRequired(fields: WireFields, name: string): string {
+function readRequired(fields: Fields, name: string): string {
   const value = fields.optionalText(name);
   if (value === undefined) throw parameterMissing(name);
   return value;

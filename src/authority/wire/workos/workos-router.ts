@@ -25,7 +25,7 @@ import type { WorkosEnvironment } from "./environment.ts";
 import { refuseWorkos, unauthorized } from "./errors.ts";
 import { answerGrant } from "./grants.ts";
 import {
-  answerKeys,
+  answerClientKeys,
   answerLogout,
   answerMemberships,
   answerOrganization,
@@ -50,8 +50,8 @@ export interface WorkosRouter extends WireMiddleware {
 
 type Route = WireRoute<WorkosEnvironment, WireAnswer | undefined>;
 
-/** For the holder of the API key. */
-const KEYED: RouteOptions<WorkosEnvironment> = {
+/** Requires the API key. */
+const WITH_API_KEY: RouteOptions<WorkosEnvironment> = {
   authorize(environment, request) {
     if (!holdsApiKey(environment, request)) throw unauthorized();
   },
@@ -63,11 +63,11 @@ const ROUTES: readonly Route[] = [
     isFor: ({ options }) => options.signIn !== undefined,
   }),
   get("/user_management/sessions/logout", answerLogout),
-  get("/sso/jwks/:", answerKeys, { cacheControl: "public, max-age=60" }),
-  get("/user_management/users/:", answerUser, KEYED),
-  get("/user_management/users/:/sessions", answerUserSessions, KEYED),
-  post("/user_management/sessions/revoke", answerSessionRevoke, KEYED),
-  get("/user_management/organization_memberships", answerMemberships, KEYED),
+  get("/sso/jwks/:", answerClientKeys, { cacheControl: "public, max-age=60" }),
+  get("/user_management/users/:", answerUser, WITH_API_KEY),
+  get("/user_management/users/:/sessions", answerUserSessions, WITH_API_KEY),
+  post("/user_management/sessions/revoke", answerSessionRevoke, WITH_API_KEY),
+  get("/user_management/organization_memberships", answerMemberships, WITH_API_KEY),
   // Applications have pages at such a path, so without the key the request is theirs.
   get("/organizations/:", answerOrganization, { isFor: holdsApiKey }),
 ];

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { WireFields, readQuery } from "../../../../src/authority/wire/read-fields.ts";
+import { Fields, readQuery } from "../../../../src/authority/wire/read-fields.ts";
 
-const fields = new WireFields(
+const fields = new Fields(
   Object.entries({ name: "Ada", empty: "", none: null, list: ["a", "b"], number: 1, object: { a: 1 } }),
 );
 
