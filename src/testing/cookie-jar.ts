@@ -2,28 +2,28 @@ import { type SetCookie, parseSetCookie } from "cookie";
 import type { Clock } from "../lib/clock.ts";
 
 /**
- * The cookies of one browser, for one site that it reaches over https, whatever the test's own connection is: `Secure`,
- * `__Secure-` and `__Host-` cookies are kept and sent.
+ * Keeps the cookies that one browser has for one site.
  *
- * Kept by name, domain and path, until `Max-Age` or `Expires` is over by the test's clock (RFC 6265 section 5.3). What a
- * browser drops is dropped: a prefix that is not earned, a name and value of more than 4,096 bytes together.
+ * The site counts as an https site, whatever connection the test uses: `Secure`, `__Secure-` and `__Host-` cookies are kept
+ * and sent. Cookies are kept by name, domain and path until they expire by the test's clock (RFC 6265 section 5.3). The jar
+ * drops what a browser drops: a cookie that breaks the rules of its prefix, and one longer than 4,096 bytes.
  */
 export interface CookieJar {
-  /** The value of a cookie, or `undefined`; of those under one name the one with the longest path. */
+  /** Returns the value of a cookie; of several with one name, that of the longest path. */
   get(name: string): string | undefined;
-  /** Puts a cookie there as if the site had set it, for every path. */
+  /** Sets a cookie for every path, as if the site had set it. */
   set(name: string, value: string): void;
-  /** Forgets a cookie in all its forms. */
+  /** Deletes all cookies of a name. */
   delete(name: string): void;
-  /** Forgets every cookie. */
+  /** Deletes all cookies. */
   clear(): void;
-  /** The names that are there, each once. */
+  /** Returns the names of the cookies, each once. */
   names(): readonly string[];
-  /** The `Cookie` header for a URL of the site; `undefined` if nothing matches. */
+  /** Returns the `Cookie` header for a URL of the site; `undefined` if no cookie matches. */
   header(url: string): string | undefined;
-  /** Takes in the `Set-Cookie` lines of an answer. */
+  /** Applies the `Set-Cookie` lines of a response. */
   receive(lines: readonly string[]): void;
-  /** Another jar with the same cookies, which goes its own way from here. */
+  /** Returns an independent jar with the same cookies. */
   copy(): CookieJar;
 }
 

@@ -14,7 +14,7 @@ import {
 } from "./test-agent.ts";
 import type { TestAuthority } from "./test-authority.ts";
 
-/** What signed-in agents are made of. */
+/** Options of `signedInAgents()`. */
 export interface SignedInAgentsOptions<Request> {
   /** supertest: `import request from "supertest"`. */
   readonly request: RequestFunction<Request>;
@@ -22,51 +22,54 @@ export interface SignedInAgentsOptions<Request> {
   readonly app: TestTarget;
   /** The middleware that the application uses. */
   readonly auth: Pick<Orgate, "establish"> & Middleware;
-  /** The store that the middleware was given. */
+  /** The store of the middleware. */
   readonly authority: TestAuthority;
 }
 
 type Middleware = (...parameters: Parameters<Orgate>) => void;
 
-/** An agent that has signed in. */
+/** An agent of a member who has signed in. */
 export interface SignedInAgent<Request> extends TestAgent<Request> {
   /** The session it signed in with: `authority.revoke({ sessionId: agent.memberSession.id })`. */
   readonly memberSession: MemberSession;
   copy(): SignedInAgent<Request>;
 }
 
-/** A user who is about to sign in. Each step gives a new one, so that a half-told story can be told on in two ways. */
+/** A sign-in that is being described. Each step returns a new one, so that two sign-ins can share their first steps. */
 export interface SigningIn<Request> {
-  /** Signs in to this organization. Rejects as `authority.authenticate` does: `organization_not_available`, ... */
+  /** Signs in to this organization. Rejects like `authority.authenticate`: `organization_not_available`, … */
   in(organizationId: string): Promise<SignedInAgent<Request>>;
   /**
-   * Signs in without naming an organization, as your sign-in page does. A user of several is not signed in yet: the agent
-   * holds the pending authentication and must choose, by a POST to your organization selection.
+   * Signs in without naming an organization, as your sign-in page does.
+   *
+   * A user of several organizations is not signed in yet: the agent has the pending authentication, and chooses by a POST to
+   * your organization selection.
    */
   anywhere(): Promise<TestAgent<Request>>;
-  /** As an API client with a bearer token, in place of a browser with a cookie. */
+  /** Makes the agent an API client with a bearer token instead of a browser with a cookie. */
   withBearer(): SigningIn<Request>;
-  /** By this method. @defaultValue `Password` */
+  /** Sets the authentication method. @defaultValue `Password` */
   by(authenticationMethod: AuthenticateInput["authenticationMethod"]): SigningIn<Request>;
-  /** With these authentication factors. @defaultValue one, by the method */
+  /** Sets the authentication factors. @defaultValue one, by the method */
   withFactors(...factors: readonly AuthenticationFactor[]): SigningIn<Request>;
-  /** With these claims in the token. */
+  /** Sets the custom claims of the token. */
   withClaims(customClaims: Readonly<Record<string, unknown>>): SigningIn<Request>;
-  /** While somebody else is acting in the user's name. */
+  /** Makes the session one in which an impersonator acts as the user. */
   impersonatedBy(impersonator: Impersonator): SigningIn<Request>;
 }
 
 /** Makes agents: `as("user_ada").in("org_acme")`. */
 export interface SignedInAgents<Request> {
   (userId: string): SigningIn<Request>;
-  /** A browser that nobody has signed in with. */
+  /** Makes a browser in which nobody is signed in. */
   nobody(): TestAgent<Request>;
 }
 
 /**
- * Makes agents that are signed in over the real code path: `authority.authenticate` opens the session, `auth.establish`
- * seals it into the cookie, and the agent sends that cookie, `Secure` and `__Host-` included, as a browser on
- * `baseUrl` would.
+ * Makes agents that are signed in by the real code path.
+ *
+ * `authority.authenticate` opens the session, `auth.establish` seals it into the cookie, and the agent sends that cookie as
+ * a browser on `baseUrl` would, `Secure` and `__Host-` cookies included.
  *
  * @example
  * ```ts
@@ -78,10 +81,10 @@ export interface SignedInAgents<Request> {
  *   const ada = await as("user_ada").in("org_acme");
  *   await ada.post("/documents").send({ title: "Plan" }).expect(201);
  *   authority.advance(306);
- *   await ada.get("/documents").expect(200); // renewed on the way; the agent has taken up the new cookie
+ *   await ada.get("/documents").expect(200); // renews the session; the agent keeps the new cookie
  * });
  *
- * it("keeps billing from whoever impersonates", async () => {
+ * it("denies billing to impersonators", async () => {
  *   const support = await as("user_ada").impersonatedBy({ email: "help@example.com" }).in("org_acme");
  *   await support.get("/billing").expect(403);
  * });

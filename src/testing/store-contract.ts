@@ -11,18 +11,16 @@ import { TOKEN_CASES } from "./contract/token-cases.ts";
 export interface StoreContractTest {
   readonly name: string;
   /**
-   * Makes a harness, puts the promise to the test and closes the harness.
+   * Makes a harness, tests the promise and closes the harness. Rejects with an `AssertionError` if the store breaks the promise.
    *
-   * Rejects with an `AssertionError` where the store breaks its promise.
-   *
-   * @returns `skipped` where the store, or the harness, lacks what the case is about; `onSkipped` is told why.
+   * @returns `skipped` if the store or the harness lacks what the case is about; `onSkipped` is called with the reason.
    */
   readonly run: () => Promise<"passed" | "skipped">;
 }
 
-/** How the contract is run. */
+/** Options of `sessionStoreContract()`. */
 export interface StoreContractOptions {
-  /** Hears of every case that is skipped, and what it lacks. @defaultValue a process warning */
+  /** Called for every skipped case, with what is missing. @defaultValue a process warning */
   readonly onSkipped?: (name: string, lacks: string) => void;
 }
 
@@ -36,7 +34,7 @@ const CASES = {
 };
 
 /**
- * What orgate relies on in every `SessionStore`, as a list of tests for any runner.
+ * Lists what orgate relies on in every `SessionStore`, as tests for any runner.
  *
  * @example
  * ```ts
@@ -44,7 +42,7 @@ const CASES = {
  *   for (const { name, run } of sessionStoreContract(makeHarness)) it(name, run);
  * });
  * ```
- * @param makeHarness - makes a fresh store, and what moves it, for each case.
+ * @param makeHarness - makes a new store and its harness for each case.
  */
 export function sessionStoreContract(
   makeHarness: () => StoreHarness | Promise<StoreHarness>,

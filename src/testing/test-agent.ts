@@ -2,16 +2,16 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import { isListOf, isString } from "../lib/predicates.ts";
 import type { CookieJar } from "./cookie-jar.ts";
 
-/** What requests are sent to: an Express or Connect application, a `node:http` listener, a server, or its address. */
+/** Receives the requests: an Express or Connect application, a `node:http` listener, a server, or its address. */
 export type TestTarget = ((request: IncomingMessage, response: ServerResponse) => void) | Server | string;
 
-/** What an agent needs of a request that is being made; supertest's `Test` is one. */
+/** A request before it is sent. supertest's `Test` is one. */
 export interface TestRequest {
   set(field: string, value: string): unknown;
   on(event: "response", listener: (response: TestResponse) => void): unknown;
 }
 
-/** What an agent reads of an answer. */
+/** A response, as far as an agent reads it. */
 export interface TestResponse {
   readonly status: number;
   /** By name in lower case; `set-cookie` is a list. */
@@ -21,25 +21,26 @@ export interface TestResponse {
 /** The methods of an agent. */
 export type TestMethod = "get" | "head" | "options" | "post" | "put" | "patch" | "delete";
 
-/** supertest's own function, or any that makes requests in its way: `request(app).get("/documents")`. */
+/** supertest's `request`, or a function that is called in the same way: `request(app).get("/documents")`. */
 export type RequestFunction<Request> = (
   target: TestTarget,
 ) => Readonly<Record<TestMethod, (url: string) => Request>>;
 
 /**
- * A browser, or an API client: its requests are the ones that your `request` function makes, with the agent's cookies or
- * access token on them, and it takes up what the answers set.
+ * A browser or an API client.
+ *
+ * It makes requests with your `request` function, adds its cookies or its access token, and keeps what the responses set.
  */
 export interface TestAgent<Request> extends Readonly<Record<TestMethod, (url: string) => Request>> {
   /** Its cookies; empty for an API client. */
   readonly cookies: CookieJar;
-  /** Its access token; `undefined` for a browser. Renewed from the `Session-Jwt` header of the answers. */
+  /** Its access token; `undefined` for a browser. Updated from the `Session-Jwt` header of responses. */
   readonly accessToken: string | undefined;
-  /** Another agent with the same credentials, which goes its own way from here: a second tab of long ago, or a thief. */
+  /** Returns an independent agent with the same credentials, such as an old browser tab, or a thief. */
   copy(): TestAgent<Request>;
 }
 
-/** What an agent is made of. */
+/** What an agent needs. */
 export interface AgentInit<Request> {
   readonly request: RequestFunction<Request>;
   readonly target: TestTarget;
@@ -47,7 +48,7 @@ export interface AgentInit<Request> {
   readonly accessToken?: string | undefined;
 }
 
-/** An agent over any `request` function. */
+/** Implements {@link TestAgent} over any `request` function. */
 export class Agent<Request extends TestRequest> implements TestAgent<Request> {
   readonly #init: AgentInit<Request>;
   #accessToken: string | undefined;
@@ -77,7 +78,7 @@ export class Agent<Request extends TestRequest> implements TestAgent<Request> {
     return new Agent(this.copyInit());
   }
 
-  /** What a copy of the agent is made of. */
+  /** Returns what a copy of this agent needs. */
   protected copyInit(): AgentInit<Request> {
     return { ...this.#init, cookies: this.cookies.copy(), accessToken: this.#accessToken };
   }

@@ -15,27 +15,27 @@ import { type KeySet, createKeySet } from "../../tokens/key-set.ts";
 import { createTokenVerifier } from "../../tokens/verify-token.ts";
 import { assertActive } from "./assertions.ts";
 
-/** A store with what a test needs beside it. Every case gets a harness, and a store, of its own. */
+/** A store and what a test needs to control it. Every case gets a harness and a store of its own. */
 export interface StoreHarness {
   readonly store: SessionStore;
-  /** The time that the store lives by. */
+  /** The clock of the store. */
   readonly clock: Clock;
   /**
-   * Signs in a member of so many organizations, as an application's sign-in handler would: another user for each
-   * number, the same user for the same number, a new session each time.
+   * Signs in a member of this many organizations, as an application's sign-in handler would. Use one user for each number,
+   * and open a new session each time.
    *
-   * Of one organization: `authenticated`. Of two: `selection_required`. Of none: whatever the store answers.
+   * @returns `authenticated` for one organization, `selection_required` for two, the store's own answer for none
    */
   signIn(request: { readonly organizations: 0 | 1 | 2 }): Promise<Outcome>;
-  /** Lets so many seconds pass. */
+  /** Lets this many seconds pass. */
   advance(seconds: number): void | Promise<void>;
-  /** Ends a session behind the store's back, as an administrator would. @defaultValue cases that need it are skipped */
+  /** Ends a session without the store's `endSession`, as an administrator would. @defaultValue cases that need it are skipped */
   revoke?(sessionId: string): Promise<void>;
-  /** Takes away what the store depends on (its database, its service). @defaultValue cases that need it are skipped */
+  /** Makes the database or the service of the store fail. @defaultValue cases that need it are skipped */
   breakStore?(): void | Promise<void>;
-  /** Brings it back. Required with `breakStore`. */
+  /** Makes it work again. Required with `breakStore`. */
   mendStore?(): void | Promise<void>;
-  /** An organization that exists and that no member signed in here belongs to. @defaultValue an id that nobody has */
+  /** An organization that exists and has none of the members who sign in here. @defaultValue an id that does not exist */
   readonly foreignOrganizationId?: string;
   close(): void | Promise<void>;
 }
@@ -89,7 +89,7 @@ export interface HeldSession {
 export class ContractSubject {
   readonly harness: StoreHarness;
   readonly store: SessionStore;
-  /** An organization that no member signed in here belongs to. */
+  /** An organization that has none of the members who sign in here. */
   readonly foreignOrganizationId: string;
   readonly #keys: KeySet;
 

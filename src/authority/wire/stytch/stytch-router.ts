@@ -24,12 +24,12 @@ import { answerAuthenticate, answerMemberSessions } from "./sessions.ts";
 import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
 import { answerProjectKeys, answerOrganizationPolicy, answerPolicy } from "./keys-and-policy.ts";
 
-/** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
+/** Middleware that serves Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
   /**
-   * Signs in a user whom the application has authenticated, and answers with the session JWT and the session token for
-   * Stytch's cookies. Where an organization must be chosen, the error's `pendingAuthenticationToken` is the intermediate
-   * session token. Throws like `authority.authenticate`.
+   * Signs in a user whom the application has authenticated, and returns the session JWT and the session token for Stytch's
+   * cookies. Throws like `authority.authenticate`; if an organization must be chosen, the error's
+   * `pendingAuthenticationToken` is the intermediate session token.
    */
   authenticate(input: Omit<AuthenticateInput, "session">): Promise<AuthenticateSessionResult>;
 }
@@ -59,9 +59,9 @@ const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
 /**
  * Serves the authority over Stytch's wire protocol, so that Stytch's B2B SDKs work against it unchanged.
  *
- * Session JWTs are signed by RS256, with a key made for it where the authority keeps its own.
+ * Session JWTs are signed by RS256. If the authority makes its own keys, it makes one for that.
  *
- * @throws `ConfigurationError` with every mistake in the options
+ * @throws `ConfigurationError` with every problem in the options
  */
 export function createStytchRouter(authority: WireAuthority, given: StytchRouterOptions): StytchRouter {
   const options = checkStytchOptions(given, authority.context.issuer.require("RS256"));

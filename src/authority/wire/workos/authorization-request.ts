@@ -4,9 +4,9 @@ import { isFiniteNumber, isObject, isAbsentOr, isText } from "../../../lib/predi
 import type { AuthorityContext } from "../../context.ts";
 import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
 
-/** What the client asked for at `authorize`, for the application's sign-in page. */
+/** An authorization request of a client, as the application's sign-in page sees it. */
 export interface AuthorizationRequest {
-  /** Names the request to `completeAuthorization`; good for ten minutes, and for one completion. */
+  /** Names the request to `completeAuthorization`. Valid for ten minutes and one completion. */
   readonly token: string;
   readonly clientId: string;
   /** One of the `redirectUris`. */
@@ -19,7 +19,7 @@ export interface AuthorizationRequest {
   readonly screenHint?: string;
   readonly prompt?: string;
   readonly invitationToken?: string;
-  /** Seconds since the last authentication that the client accepts. */
+  /** The longest time since the last authentication that the client accepts, in seconds. */
   readonly maxAge?: number;
 }
 

@@ -35,16 +35,16 @@ import {
 } from "./management.ts";
 import { type WorkosRouterOptions, checkWorkosOptions } from "./workos-options.ts";
 
-/** Middleware that speaks WorkOS's protocol, and the application's side of `authorize`. */
+/** Middleware that serves WorkOS's protocol, and the application's side of `authorize`. */
 export interface WorkosRouter extends WireMiddleware {
-  /** What the client asked for; throws `invalid_request` for a token that is unknown or has expired. */
+  /** Reads an authorization request; throws `invalid_request` for a token that is unknown or has expired. */
   readAuthorization(token: string): Promise<AuthorizationRequest>;
   /**
-   * Answers an authorization request for the user whom the application has authenticated: redirect the browser to
-   * `redirectTo`. Once only; throws `invalid_request`.
+   * Answers an authorization request, once, for the user whom the application has authenticated. Redirect the browser to
+   * `redirectTo`. Throws `invalid_request`.
    */
   completeAuthorization(token: string, subject: AuthorizationSubject): Promise<AuthorizationAnswer>;
-  /** Answers an authorization request with an error. Once only; throws `invalid_request`. */
+  /** Answers an authorization request with an error, once. Throws `invalid_request`. */
   refuseAuthorization(token: string, refusal?: AuthorizationRefusal): Promise<AuthorizationAnswer>;
 }
 
@@ -75,9 +75,9 @@ const ROUTES: readonly Route[] = [
 /**
  * Serves the authority over WorkOS's wire protocol, so that WorkOS's SDKs work against it unchanged.
  *
- * Access tokens are signed by RS256, with a key made for it where the authority keeps its own.
+ * Access tokens are signed by RS256. If the authority makes its own keys, it makes one for that.
  *
- * @throws `ConfigurationError` with every mistake in the options
+ * @throws `ConfigurationError` with every problem in the options
  */
 export function createWorkosRouter({ context }: WireAuthority, given: WorkosRouterOptions): WorkosRouter {
   const options = checkWorkosOptions(given, context.issuer.require("RS256"));
