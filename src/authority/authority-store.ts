@@ -20,20 +20,10 @@ import { authenticateWithOrganizationSelection, listOrganizations, readPending }
 import { loadSubject, toMember } from "./subject.ts";
 import { interpretClaims } from "./verify-access-token.ts";
 
+type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
+
 /** The session store that every authority is. It implements everything but a hosted sign-in page. */
-export type AuthorityStore = SessionStore &
-  Required<
-    Pick<
-      SessionStore,
-      | "organizations"
-      | "selectOrganization"
-      | "switchOrganization"
-      | "endSession"
-      | "profile"
-      | "onInvalidated"
-      | "onEvent"
-    >
-  >;
+export type AuthorityStore = SessionStore & Required<Omit<SessionStore, NotImplemented>>;
 
 /** Makes the session store's side of an authority. */
 export function createAuthorityStore(context: AuthorityContext, tokens: TokenProfile): AuthorityStore {

@@ -112,19 +112,10 @@ export async function replaceSession(
     throw sessionEnded(subject);
   }
   const next = { ...continueSession(context, before, factor), ...cleanOrigin(request) };
-  const opened = await openSession(context, subject, next);
-  await endOrUndo(context, sessionId, opened.record.id);
+  const opened = await openSession(context, subject, next, async () => {
+    if (!(await removeSession(context, sessionId))) throw sessionEnded("revoked");
+  });
   return toAuthenticationResult(context, opened, request);
-}
-
-async function endOrUndo(context: AuthorityContext, sessionId: string, newId: string): Promise<void> {
-  let hasEnded = false;
-  try {
-    hasEnded = await removeSession(context, sessionId);
-  } finally {
-    if (!hasEnded) await removeSession(context, newId);
-  }
-  if (!hasEnded) throw sessionEnded("revoked");
 }
 
 /** What the next session takes over; `openSession` sets the members that belong to one session. */
@@ -169,7 +160,7 @@ async function resolveReference(
       if (sessionId === undefined) throw new OrgateError("invalid_token");
       return { sessionId };
     }
-    case "refreshToken": {
+    default: {
       const refreshToken = parseRefreshToken(value);
       if (refreshToken === undefined) throw new OrgateError("invalid_token");
       return { sessionId: refreshToken.sessionId, refreshToken };

@@ -1,5 +1,13 @@
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { isFiniteNumber, isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
+import {
+  type Check,
+  isBoolean,
+  isFiniteNumber,
+  isOptional,
+  isString,
+  listOf,
+  objectOf,
+} from "../lib/predicates.ts";
 import { callDependency, malformedAnswer } from "./dependency.ts";
 
 /** The collections that the authority keeps. */
@@ -56,47 +64,36 @@ export type CheckedRepository = Omit<Repository, "touchIfExists">;
 
 /** Checks every answer of a repository. What it throws, or must not return, is a `StoreUnavailableError`. */
 export function checkedRepository(repository: Repository): CheckedRepository {
-  const ask = async <Answer>(
-    method: keyof CheckedRepository,
-    isAnswer: (value: unknown) => value is Answer,
-    call: () => Promise<unknown>,
-  ): Promise<Answer> => {
-    const answer = await callDependency(`repository.${method}`, call);
-    if (isAnswer(answer)) return answer;
-    throw malformedAnswer(`repository.${method}`);
-  };
   return {
     // Databases say null for "no such row": taken for a record, it would be spent again and again.
-    read: async (...args) =>
-      (await ask("read", isVersionedOrNone, () => repository.read(...args))) ?? undefined,
+    read: async (...args) => (await ask("read", isRead, () => repository.read(...args))) ?? undefined,
     consume: async (...args) =>
-      (await callDependency("repository.consume", () => repository.consume(...args))) ?? undefined,
+      (await ask("consume", isAnything, () => repository.consume(...args))) ?? undefined,
     insert: (...args) => ask("insert", isBoolean, () => repository.insert(...args)),
     compareAndSet: (...args) => ask("compareAndSet", isBoolean, () => repository.compareAndSet(...args)),
-    find: (...args) => ask("find", isDocumentList, () => repository.find(...args)),
+    find: (...args) => ask("find", isFound, () => repository.find(...args)),
     close: () => callDependency("repository.close", () => repository.close()),
   };
 }
 
-function isVersionedOrNone(value: unknown): value is Versioned<unknown> | undefined | null {
-  return isOptional(value, isVersioned);
+async function ask<Answer>(
+  method: string,
+  isAnswer: Check<Answer>,
+  call: () => Promise<unknown>,
+): Promise<Answer> {
+  const answer = await callDependency(`repository.${method}`, call);
+  if (isAnswer(answer)) return answer;
+  throw malformedAnswer(`repository.${method}`);
 }
 
-function isVersioned(value: unknown): value is Versioned<unknown> {
-  return isObject(value) && "value" in value && isFiniteNumber(value["version"]);
-}
+const isAnything = (_value: unknown): _value is unknown => true;
 
-function isDocumentList(value: unknown): value is Awaited<ReturnType<Repository["find"]>> {
-  return isListOf(value, isDocument);
-}
-
-function isDocument(value: unknown): value is { readonly id: string; readonly value: unknown } {
-  return isObject(value) && isString(value["id"]) && "value" in value;
-}
-
-function isBoolean(value: unknown): value is boolean {
-  return typeof value === "boolean";
-}
+const isVersioned = objectOf<Versioned<unknown>>({ value: isAnything, version: isFiniteNumber });
+const isRead = (value: unknown): value is Versioned<unknown> | undefined | null =>
+  isOptional(value, isVersioned);
+const isFound = listOf(
+  objectOf<{ readonly id: string; readonly value: unknown }>({ id: isString, value: isAnything }),
+);
 
 /** What a memory repository is made of. */
 export interface MemoryRepositoryOptions {

@@ -36,11 +36,17 @@ export interface OpenedSession {
   readonly refreshToken: string;
 }
 
-/** Stores a new session under a new id. */
+/**
+ * Stores a new session under a new id.
+ *
+ * @param spend - deletes what the session is opened in exchange for, and throws if another caller was first. It comes last, so
+ * that a failure before it spends nothing; if it throws, the new session is removed.
+ */
 export async function openSession(
   context: AuthorityContext,
   subject: Subject,
   session: NewSession,
+  spend?: () => Promise<void>,
 ): Promise<OpenedSession> {
   const id = makeSessionId();
   const key = makeSecret();
@@ -60,6 +66,12 @@ export async function openSession(
   };
   assertTokenFits(context, record, subject);
   await context.records.sessions.insert(record);
+  try {
+    await spend?.();
+  } catch (error) {
+    await removeSession(context, id);
+    throw error;
+  }
   return { record, subject, refreshToken: token };
 }
 

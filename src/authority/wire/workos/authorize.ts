@@ -1,6 +1,6 @@
 import { OrgateError, isOrgateError } from "../../../errors.ts";
 import { isSameSecret, sha256 } from "../../../lib/digest.ts";
-import { isAbsentOr, isFiniteNumber, isObject, isText } from "../../../lib/predicates.ts";
+import { absentOr, isFiniteNumber, isText, objectOf } from "../../../lib/predicates.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import { type RequestOrigin, cleanOrigin, invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
@@ -226,19 +226,23 @@ export async function openRequest(
   });
 }
 
-function isSealedRequest(value: unknown): value is SealedRequest {
-  return (
-    isObject(value) &&
-    isText(value["id"]) &&
-    isText(value["clientId"]) &&
-    isText(value["redirectUri"]) &&
-    isFiniteNumber(value["expiresAt"]) &&
-    isAbsentOr(value["maxAge"], isFiniteNumber) &&
-    OPTIONAL_TEXTS.every((name) => isAbsentOr(value[name], isText))
-  );
-}
-
-const OPTIONAL_TEXTS = [...["state", "codeChallenge", "organizationId"], ...Object.keys(HINTS)];
+const isSealedRequest = objectOf<SealedRequest>({
+  id: isText,
+  clientId: isText,
+  redirectUri: isText,
+  expiresAt: isFiniteNumber,
+  state: absentOr(isText),
+  codeChallenge: absentOr(isText),
+  organizationId: absentOr(isText),
+  provider: absentOr(isText),
+  connectionId: absentOr(isText),
+  loginHint: absentOr(isText),
+  domainHint: absentOr(isText),
+  screenHint: absentOr(isText),
+  prompt: absentOr(isText),
+  invitationToken: absentOr(isText),
+  maxAge: absentOr(isFiniteNumber),
+});
 
 /** What the application may know of a request. */
 export function describeRequest(token: string, request: SealedRequest): AuthorizationRequest {
