@@ -3,11 +3,11 @@ import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
 import { decideVerdict } from "../policy/verdict.ts";
 import { type Freshness, decideFreshness } from "../tokens/freshness.ts";
 import { issueAccessToken } from "./access-token.ts";
-import { checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { makeSessionToken, openSessionToken } from "./session-id.ts";
 import { type SessionUse, useSession } from "./sessions.ts";
-import { rolesOf, toMember, toMemberSession } from "./subject.ts";
+import { rolesOf, toMemberSession, toProfile } from "./subject.ts";
 import type { CheckedToken } from "./verify-access-token.ts";
 
 /** What the member wants to do. */
@@ -56,7 +56,7 @@ export interface AuthenticateSessionResult extends AuthenticateJwtResult {
 }
 
 const OPTION_CHECKS = {
-  sessionDurationMinutes: optional(numberFrom(5, 527_040)),
+  sessionDurationMinutes: optional(numberFrom(5, MAX_LIFETIME / 60)),
   authorizationCheck: checkAuthorizationCheck,
 };
 
@@ -169,8 +169,7 @@ async function askStore(
     memberSession: toMemberSession(record, subject),
     sessionJwt: await issueAccessToken(context, record, subject),
     sessionToken: await makeSessionToken(context.issuer, record.id),
-    member: toMember(subject),
-    ...(subject.organization !== undefined && { organization: subject.organization }),
+    ...toProfile(subject),
     ...(verdict !== undefined && { verdict }),
   };
 }

@@ -6,7 +6,7 @@ import type { AuthenticationMethod } from "./authentication-factors.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { DirectoryUser } from "./directory.ts";
 import type { OpenedSession, UsedSession } from "./sessions.ts";
-import { toMember, toMemberSession } from "./subject.ts";
+import { toMemberSession, toProfile } from "./subject.ts";
 
 /** WorkOS's SDKs give their one password this number; their cookies and ours are then interchangeable. */
 const SEAL_ID = 1;
@@ -75,8 +75,7 @@ export async function toAuthenticationResult(
       sealedSession: await createSealer({ [SEAL_ID]: password }).seal({ ...credential }),
     }),
     memberSession: toMemberSession(record, subject),
-    member: toMember(subject),
-    ...(subject.organization !== undefined && { organization: subject.organization }),
+    ...toProfile(subject),
   };
 }
 

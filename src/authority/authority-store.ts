@@ -17,7 +17,7 @@ import { replaceSession } from "./replace-session.ts";
 import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
 import { authenticateWithOrganizationSelection, listOrganizations, readPending } from "./sign-in.ts";
-import { loadSubject, toMember } from "./subject.ts";
+import { loadSubject, toProfile } from "./subject.ts";
 import { interpretClaims } from "./verify-access-token.ts";
 
 type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
@@ -105,9 +105,7 @@ async function readProfile(
   const claimed = of.claims === undefined ? record.organizationId : of.claims["org_id"];
   const organizationId = typeof claimed === "string" ? claimed : undefined;
   const subject = await loadSubject(context.directory, record.userId, organizationId);
-  if (typeof subject === "string") return undefined;
-  const { organization } = subject;
-  return { member: toMember(subject), ...(organization !== undefined && { organization }) };
+  return typeof subject === "string" ? undefined : toProfile(subject);
 }
 
 async function readUnlessEnded(

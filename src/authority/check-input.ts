@@ -3,6 +3,9 @@ import { isListOf, isObject, isText } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import { isFactor } from "./records.ts";
 
+/** The longest lifetime that may be asked for, in seconds: 366 days. */
+export const MAX_LIFETIME = 366 * 86_400;
+
 const MAX_ID_LENGTH = 512;
 /** In UTF-8 all lone surrogates become one character: two ids would name one identity. */
 const LONE_SURROGATE = /\p{Surrogate}/u;

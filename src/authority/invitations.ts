@@ -1,6 +1,7 @@
 import { ConfigurationError, OrgateError } from "../errors.ts";
 import { formatTime } from "../lib/clock.ts";
 import {
+  MAX_LIFETIME,
   checkEmailAddress,
   checkId,
   checkInput,
@@ -14,7 +15,6 @@ import type { CheckedDirectory, DirectoryUser } from "./directory.ts";
 import { makeSecret } from "./secrets.ts";
 
 const DEFAULT_LIFETIME = 7 * 86_400;
-const MAX_LIFETIME = 366 * 86_400;
 
 /** Whom to invite, and to which organization. */
 export interface InviteInput {

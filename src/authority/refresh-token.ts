@@ -1,7 +1,6 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
 import { StoreUnavailableError } from "../errors.ts";
 import { sha256 } from "../lib/digest.ts";
-import { computeTag, decrypt, deriveKey, encrypt } from "./secrets.ts";
+import { computeTag, decrypt, deriveKey, encrypt, hasTag, makeSecret } from "./secrets.ts";
 import { SESSION_ID_BYTES, toSessionId, toSessionIdBytes } from "./session-id.ts";
 
 const GENERATION_BYTES = 4;
@@ -70,20 +69,21 @@ export function mintRefreshToken(
   sessionId: string,
   generation: number,
   familyKey: string,
-  secret: Buffer = randomBytes(SECRET_BYTES),
+  secret: Buffer = Buffer.from(makeSecret(SECRET_BYTES), "base64url"),
 ): RefreshToken {
   const head = Buffer.alloc(TAG_AT);
   toSessionIdBytes(sessionId).copy(head);
   head.writeUInt32BE(generation, SESSION_ID_BYTES);
   secret.copy(head, SECRET_AT);
-  const token = Buffer.concat([head, tagOf(head, familyKey)]).toString("base64url");
+  const tag = computeTag(toKey(familyKey), head, TAG_BYTES);
+  const token = Buffer.concat([head, tag]).toString("base64url");
   return { token, sessionId, generation, hash: sha256(token) };
 }
 
 /** Tells whether the family issued this token, whatever became of it since. */
 export function isGenuine({ token }: RefreshToken, familyKey: string): boolean {
   const bytes = Buffer.from(token, "base64url");
-  return timingSafeEqual(bytes.subarray(TAG_AT), tagOf(bytes.subarray(0, TAG_AT), familyKey));
+  return hasTag(toKey(familyKey), bytes.subarray(0, TAG_AT), bytes.subarray(TAG_AT));
 }
 
 /** Encrypts a successor so that only the bearer of its predecessor can read it: the stored record alone reveals nothing. */
@@ -101,8 +101,8 @@ export function openSuccessor(predecessor: RefreshToken, sealed: string, familyK
   }
 }
 
-function tagOf(head: Buffer, familyKey: string): Buffer {
-  return computeTag(Buffer.from(familyKey, "base64url"), head, TAG_BYTES);
+function toKey(familyKey: string): Buffer {
+  return Buffer.from(familyKey, "base64url");
 }
 
 function secretOf({ token }: RefreshToken): Buffer {

@@ -7,14 +7,11 @@ import {
   toAuthenticationResult,
   toCredential,
 } from "./authentication-result.ts";
-import { checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type RefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { type SessionUse, type UsedSession, useSession } from "./sessions.ts";
-import { toMember } from "./subject.ts";
-
-/** 366 days, as for `sessionDurationMinutes`. */
-const MAX_EXTENSION = 366 * 86_400;
+import { toProfile } from "./subject.ts";
 
 /** A refresh token, to be exchanged for a new pair. */
 export interface AuthenticateWithRefreshTokenInput extends SealRequest {
@@ -67,7 +64,7 @@ export async function renewCredential(
   { extendBy, signal }: RenewContext,
 ): Promise<Renewal> {
   assertNotAborted(signal);
-  checkInput({ extendBy }, { extendBy: optional(numberFrom(0, MAX_EXTENSION)) });
+  checkInput({ extendBy }, { extendBy: optional(numberFrom(0, MAX_LIFETIME)) });
   const named = nameSession(stale);
   if (named === undefined) return { status: "ended", reason: "credential_mismatch" };
   if (!isRenewable(context, stale, named)) return { status: "unrenewable" };
@@ -142,12 +139,6 @@ async function toRenewal(
 ): Promise<Renewal> {
   // Fields that others sealed stay; each of ours is replaced or removed.
   const { organizationId: _organization, impersonator: _impersonator, ...others } = sealed ?? {};
-  const { subject } = used;
-  return {
-    status: "active",
-    credential: { ...others, ...(await toCredential(context, used)) },
-    verifiedAt: context.clock(),
-    member: toMember(subject),
-    ...(subject.organization !== undefined && { organization: subject.organization }),
-  };
+  const credential = { ...others, ...(await toCredential(context, used)) };
+  return { status: "active", credential, verifiedAt: context.clock(), ...toProfile(used.subject) };
 }

@@ -1,6 +1,5 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { Issuer } from "./issuer.ts";
-import { computeTag } from "./secrets.ts";
+import { computeTag, hasTag, makeSecret } from "./secrets.ts";
 
 /** Random bytes in a session id: 144 bits. */
 export const SESSION_ID_BYTES = 18;
@@ -16,7 +15,7 @@ const TOKEN_SHAPE = /^[\w-]{64}$/;
 
 /** Makes a new session id that nobody can guess. */
 export function makeSessionId(): string {
-  return toSessionId(randomBytes(SESSION_ID_BYTES));
+  return PREFIX + makeSecret(SESSION_ID_BYTES);
 }
 
 /** Writes the bytes of a session id as the id. */
@@ -53,6 +52,5 @@ export async function openSessionToken(issuer: Issuer, token: string): Promise<s
   const id = bytes.subarray(0, SESSION_ID_BYTES);
   const tag = bytes.subarray(SESSION_ID_BYTES);
   const secrets = await issuer.secrets(TOKEN_PURPOSE);
-  const isGenuine = secrets.some((secret) => timingSafeEqual(tag, computeTag(secret, id, TAG_BYTES)));
-  return isGenuine ? toSessionId(id) : undefined;
+  return secrets.some((secret) => hasTag(secret, id, tag)) ? toSessionId(id) : undefined;
 }
