@@ -5,6 +5,7 @@ import { type Freshness, decideFreshness } from "../tokens/freshness.ts";
 import { issueAccessToken } from "./access-token.ts";
 import { MAX_LIFETIME, checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
+import { mayStillRenew } from "./renew.ts";
 import { makeSessionToken, openSessionToken } from "./session-id.ts";
 import { type SessionUse, useSession } from "./sessions.ts";
 import { rolesOf, toMemberSession, toProfile } from "./subject.ts";
@@ -81,9 +82,7 @@ export async function authenticateJwt(
     const verdict = authorize(context, options, { organizationId, roles, source: "local" });
     return { memberSession, sessionJwt, ...(verdict !== undefined && { verdict }) };
   }
-  if (freshness === "expired" && context.clock() >= claims.exp + context.settings.expiredTokenRenewal) {
-    throw new OrgateError("token_expired");
-  }
+  if (freshness === "expired" && !mayStillRenew(context, claims)) throw new OrgateError("token_expired");
   const use = { userId: claims.sub, organizationId: memberSession.organizationId ?? null };
   return askStore(context, memberSession.id, use, options);
 }

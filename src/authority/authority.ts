@@ -15,7 +15,7 @@ import { checkedDirectory } from "./directory.ts";
 import { createRecentInvalidations } from "./invalidations.ts";
 import { type Invitation, type InviteInput, invite } from "./invitations.ts";
 import { type Issuer, createIssuer } from "./issuer.ts";
-import { type AuthorityOptions, type AuthoritySettings, resolveSettings } from "./options.ts";
+import { type AuthorityOptions, resolveSettings } from "./options.ts";
 import { createRecords } from "./records.ts";
 import { type AuthenticateWithRefreshTokenInput, authenticateWithRefreshToken } from "./renew.ts";
 import { type ExchangeInput, type StepUpInput, exchangeSession, stepUp } from "./replace-session.ts";
@@ -128,7 +128,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const issuer = createIssuer({ keys: options.keys, retention, clock });
   const events = createAuthorityEvents(options.events);
   const repository = checkedRepository(options.repository ?? memoryRepository({ clock }));
-  const profile = createTokenProfile(issuer, settings);
+  const profile = createTokenProfile(issuer, settings.issuer);
   const invalidations = createRecentInvalidations({ clock, events }, accessTokenLifetime);
   const tokens = createTokenCheck(profile, { clock, events });
   const context: AuthorityContext = {
@@ -171,7 +171,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
 }
 
 /** The keys are in this process and cost nothing to read, so a rotation is seen at once. */
-function createTokenProfile(issuer: Issuer, { issuer: name }: AuthoritySettings): TokenProfile {
+function createTokenProfile(issuer: Issuer, name: string): TokenProfile {
   return {
     keys: { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 },
     issuers: [name],

@@ -1,5 +1,5 @@
 import { OrgateError, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { RenewContext, Renewal, StaleCredential } from "../store.ts";
+import type { RenewContext, Renewal, StaleCredential, VerifiedClaims } from "../store.ts";
 import {
   type AuthenticationResult,
   type SealRequest,
@@ -111,13 +111,18 @@ export function nameSession({ claims, sealed }: StaleCredential): NamedSession |
 
 /** Tells whether a credential may still name its session: by a refresh token, or by a JWT that has not expired for too long. */
 export function isRenewable(
-  { clock, settings }: AuthorityContext,
+  context: AuthorityContext,
   { claims, reason }: StaleCredential,
   { refreshToken }: NamedSession,
 ): boolean {
   if (refreshToken !== undefined) return true;
   if (claims === undefined) return false;
-  return reason !== "expired" || clock() < claims.exp + settings.expiredTokenRenewal;
+  return reason !== "expired" || mayStillRenew(context, claims);
+}
+
+/** Tells whether a JWT may still renew its session: it has not expired, or not for longer than `expiredTokenRenewal`. */
+export function mayStillRenew({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): boolean {
+  return clock() < exp + settings.expiredTokenRenewal;
 }
 
 /** Throws if the caller has given up: nothing is spent for it. */

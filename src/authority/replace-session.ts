@@ -20,7 +20,7 @@ import {
 import type { AuthorityContext } from "./context.ts";
 import type { SessionRecord } from "./records.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import type { NamedSession } from "./renew.ts";
+import { type NamedSession, mayStillRenew } from "./renew.ts";
 import { openSessionToken } from "./session-id.ts";
 import {
   type NewSession,
@@ -150,9 +150,7 @@ async function resolveReference(
       return { sessionId: value };
     case "sessionJwt": {
       const { claims, session } = await context.tokens.check(value);
-      if (context.clock() >= claims.exp + context.settings.expiredTokenRenewal) {
-        throw new OrgateError("token_expired");
-      }
+      if (!mayStillRenew(context, claims)) throw new OrgateError("token_expired");
       return { sessionId: session.memberSession.id, userId: claims.sub };
     }
     case "sessionToken": {

@@ -5,6 +5,7 @@ import { createKeySet } from "../../../tokens/key-set.ts";
 import { type RejectionReason, createTokenVerifier } from "../../../tokens/verify-token.ts";
 import { checkCustomClaims } from "../../check-input.ts";
 import type { AuthorityContext, WireDialect } from "../../context.ts";
+import { mayStillRenew } from "../../renew.ts";
 import { memberIdOf, rolesOf } from "../../subject.ts";
 import { type Fields, type WireRefusal, readOptionalObject } from "../read-fields.ts";
 import { sessionNotFound, stytchError } from "./answers.ts";
@@ -163,8 +164,8 @@ async function checkNative(
   }
 }
 
-function assertRenewable({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): void {
-  if (clock() >= exp + settings.expiredTokenRenewal) throw sessionNotFound();
+function assertRenewable(context: AuthorityContext, claims: VerifiedClaims): void {
+  if (!mayStillRenew(context, claims)) throw sessionNotFound();
 }
 
 function interpret({ sub, ...claims }: VerifiedClaims): SessionJwt {
