@@ -3,7 +3,7 @@ import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
 import { decideVerdict } from "../policy/verdict.ts";
 import { type Freshness, decideFreshness } from "../tokens/freshness.ts";
 import { issueAccessToken } from "./access-token.ts";
-import { MAX_LIFETIME, checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkId, checkFields, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { mayStillRenew } from "./renew.ts";
 import { makeSessionToken, openSessionToken } from "./session-id.ts";
@@ -61,14 +61,14 @@ const OPTION_CHECKS = {
   authorizationCheck: checkAuthorizationCheck,
 };
 
-type CheckedOptions = ReturnType<typeof checkInput<typeof OPTION_CHECKS>>;
+type CheckedOptions = ReturnType<typeof checkFields<typeof OPTION_CHECKS>>;
 
 /** Authenticates a session JWT: locally while it is fresh, by the store if it is expired or too old. */
 export async function authenticateJwt(
   context: AuthorityContext,
   input: AuthenticateJwtInput,
 ): Promise<AuthenticateJwtResult> {
-  const { sessionJwt, maxTokenAgeSeconds, ...options } = checkInput(input, {
+  const { sessionJwt, maxTokenAgeSeconds, ...options } = checkFields(input, {
     sessionJwt: checkToken,
     maxTokenAgeSeconds: optional(numberFrom(0, Number.MAX_SAFE_INTEGER)),
     ...OPTION_CHECKS,
@@ -92,7 +92,7 @@ export async function authenticateSession(
   context: AuthorityContext,
   input: AuthenticateSessionInput,
 ): Promise<AuthenticateSessionResult> {
-  const { sessionToken, ...options } = checkInput(input, { sessionToken: checkToken, ...OPTION_CHECKS });
+  const { sessionToken, ...options } = checkFields(input, { sessionToken: checkToken, ...OPTION_CHECKS });
   const sessionId = await openSessionToken(context.issuer, sessionToken);
   if (sessionId === undefined) throw new OrgateError("invalid_token");
   return askStore(context, sessionId, { organizationId: undefined }, options);

@@ -44,7 +44,7 @@ export interface AuthenticationResult extends SessionCredential {
 }
 
 /** Signs the access token of a session, and lists what the session cookie carries. */
-export async function toCredential(
+export async function toSessionCredential(
   context: AuthorityContext,
   { record, subject, refreshToken }: UsedSession,
 ): Promise<SessionCredential> {
@@ -66,7 +66,7 @@ export async function toAuthenticationResult(
   request: SealRequest,
 ): Promise<AuthenticationResult> {
   const { record, subject, refreshToken } = session;
-  const credential = await toCredential(context, session);
+  const credential = await toSessionCredential(context, session);
   const password = readSealPassword(request);
   return {
     ...credential,

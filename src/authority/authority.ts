@@ -15,11 +15,11 @@ import { checkedDirectory } from "./directory.ts";
 import { createRecentInvalidations } from "./invalidations.ts";
 import { type Invitation, type InviteInput, invite } from "./invitations.ts";
 import { type Issuer, createIssuer } from "./issuer.ts";
+import { memoryRepository } from "./memory-repository.ts";
 import { type AuthorityOptions, resolveSettings } from "./options.ts";
-import { createRecords } from "./records.ts";
+import { createRecords } from "./record-collections.ts";
 import { type AuthenticateWithRefreshTokenInput, authenticateWithRefreshToken } from "./renew.ts";
 import { type ExchangeInput, type StepUpInput, exchangeSession, stepUp } from "./replace-session.ts";
-import { checkedRepository, memoryRepository } from "./repository.ts";
 import {
   type RevokeTarget,
   type SessionSummary,
@@ -127,7 +127,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
   const issuer = createIssuer({ keys: options.keys, retention, clock });
   const events = createAuthorityEvents(options.events);
-  const repository = checkedRepository(options.repository ?? memoryRepository({ clock }));
+  const records = createRecords(options.repository ?? memoryRepository({ clock }), { clock, events });
   const profile = createTokenProfile(issuer, settings.issuer);
   const invalidations = createRecentInvalidations({ clock, events }, accessTokenLifetime);
   const tokens = createTokenCheck(profile, { clock, events });
@@ -136,7 +136,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     clock,
     events,
     directory: checkedDirectory(options.directory),
-    records: createRecords({ repository, clock, events }),
+    records,
     issuer,
     tokens,
     invalidations,
@@ -165,7 +165,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
       tokens.close();
       invalidations.close();
       for (const close of closers) close();
-      if (options.repository === undefined) await repository.close();
+      if (options.repository === undefined) await records.close();
     },
   };
 }

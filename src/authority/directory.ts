@@ -1,4 +1,4 @@
-import { type Check, absentOr, isObject, isString, isText, listOf, objectOf } from "../lib/predicates.ts";
+import { type Check, absentOr, isObject, isString, isText, arrayOf, objectWith } from "../lib/predicates.ts";
 import { callDependency, malformedAnswer } from "./dependency.ts";
 
 /** A person, across organizations. */
@@ -88,7 +88,7 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
         directory.membership(userId, organizationId),
       ),
     async memberships(userId) {
-      const isAnswer = listOf(isNamed(isMembership, { userId }));
+      const isAnswer = arrayOf(isNamed(isMembership, { userId }));
       const memberships = await ask("memberships", isAnswer, () => directory.memberships(userId));
       if (memberships === undefined) throw malformedAnswer("directory.memberships");
       return memberships;
@@ -147,17 +147,17 @@ function isNamed<Value extends object>(check: Check<Value>, ids: Partial<Value>)
     check(value) && Object.entries(ids).every(([name, id]) => Reflect.get(value, name) === id);
 }
 
-const isUser = objectOf<DirectoryUser>({ id: isText, emailAddress: isString, name: absentOr(isString) });
+const isUser = objectWith<DirectoryUser>({ id: isText, emailAddress: isString, name: absentOr(isString) });
 
-const isOrganization = objectOf<DirectoryOrganization>({
+const isOrganization = objectWith<DirectoryOrganization>({
   id: isText,
   name: isString,
   slug: absentOr(isString),
 });
 
-const isMembership = objectOf<DirectoryMembership>({
+const isMembership = objectWith<DirectoryMembership>({
   id: absentOr(isText),
   userId: isText,
   organizationId: isText,
-  roles: listOf(isString),
+  roles: arrayOf(isString),
 });

@@ -4,7 +4,7 @@ import {
   MAX_LIFETIME,
   checkEmailAddress,
   checkId,
-  checkInput,
+  checkFields,
   checkRoles,
   invalidRequest,
   numberFrom,
@@ -45,7 +45,7 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
     organizationId,
     roles,
     expiresIn = DEFAULT_LIFETIME,
-  } = checkInput(input, {
+  } = checkFields(input, {
     emailAddress: checkEmailAddress,
     organizationId: checkId,
     roles: checkRoles,

@@ -1,24 +1,17 @@
-import { StoreUnavailableError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
-import type { Clock } from "../lib/clock.ts";
-import { sha256 } from "../lib/digest.ts";
 import {
-  type Check,
   type MemberChecks,
   absentOr,
+  arrayOf,
   isFiniteNumber,
   isObject,
   isString,
   isText,
-  listOf,
   nullOr,
-  objectOf,
+  objectWith,
   oneOf,
 } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-token.ts";
-import type { CheckedRepository, CollectionName, Versioned, WriteOptions } from "./repository.ts";
-import { makeSecret } from "./secrets.ts";
 import { type WireClient, isWireClient } from "./wire-client.ts";
 
 /** How and from where a user authenticated. Times are seconds since the epoch. */
@@ -96,203 +89,8 @@ export interface CodeRecord {
   readonly expiresAt: number;
 }
 
-/** What {@link createRecords} needs. */
-export interface RecordsContext {
-  readonly repository: CheckedRepository;
-  readonly clock: Clock;
-  readonly events: EventSink;
-}
-
-/** Everything that the authority stores. */
-export interface AuthorityRecords {
-  readonly sessions: SessionRecords;
-  readonly pending: TokenRecords<PendingRecord>;
-  readonly invitations: TokenRecords<InvitationRecord>;
-  readonly codes: CodeRecords;
-}
-
-/**
- * Makes the typed records over a repository; nothing else calls the repository.
- *
- * A record that cannot be read (it is corrupt, or of a newer version) means "cannot know": `store_unavailable`, never "no such
- * session". It is left as it is, and reported as `misconfigured`.
- */
-export function createRecords(context: RecordsContext): AuthorityRecords {
-  return {
-    sessions: new SessionRecords(context),
-    pending: new TokenRecords(context, { collection: "pending", isRecord: isPendingRecord }),
-    invitations: new TokenRecords(context, {
-      collection: "invitations",
-      isRecord: isInvitationRecord,
-      indexesOf: ({ id, organizationId }) => [`invitation:${id}`, `organization:${organizationId}`],
-    }),
-    codes: new CodeRecords(context),
-  };
-}
-
-/** Seconds that a session is kept after its end, so that a late credential can be told why it is refused. */
-const SESSION_AFTERLIFE = 86_400;
-
-/** The sessions. */
-export class SessionRecords {
-  readonly #context: RecordsContext;
-  readonly #repository: CheckedRepository;
-
-  constructor(context: RecordsContext) {
-    this.#context = context;
-    this.#repository = context.repository;
-  }
-
-  /** Stores a new session. Throws if its id is taken. */
-  async insert(record: SessionRecord): Promise<void> {
-    const isNew = await this.#repository.insert("sessions", record.id, record, writeOptionsOf(record));
-    if (!isNew) throw new StoreUnavailableError({ reason: "session_id_taken" });
-  }
-
-  async read(id: string): Promise<Versioned<SessionRecord> | undefined> {
-    const found = await this.#repository.read("sessions", id);
-    return found && { value: this.#require(id, found.value), version: found.version };
-  }
-
-  /** Stores a changed session; `false` if somebody else changed or ended it meanwhile. */
-  replace(record: SessionRecord, version: number): Promise<boolean> {
-    return this.#repository.compareAndSet("sessions", record.id, version, record, writeOptionsOf(record));
-  }
-
-  /** Deletes a session, readable or not; of several callers at once exactly one gets `true`. */
-  async remove(id: string): Promise<boolean> {
-    return (await this.#repository.consume("sessions", id)) !== undefined;
-  }
-
-  /** Lists the sessions of a user or a member; a member's include those that act as another member by now. */
-  async listBy(index: "user" | "member", id: string): Promise<readonly SessionRecord[]> {
-    const found = await this.#repository.find("sessions", `${index}:${id}`);
-    return found.map((document) => this.#require(document.id, document.value));
-  }
-
-  /** Lists the ids of the same sessions, also of those that cannot be read. */
-  async listIdsBy(index: "user" | "member", id: string): Promise<readonly string[]> {
-    return (await this.#repository.find("sessions", `${index}:${id}`)).map((document) => document.id);
-  }
-
-  #require(id: string, value: unknown): SessionRecord {
-    const isThisSession = (given: unknown): given is SessionRecord =>
-      isSessionRecord(given) && given.id === id;
-    return requireRecord(this.#context, "session", value, isThisSession);
-  }
-}
-
-function writeOptionsOf({ userId, memberIds, organizationId, expiresAt }: SessionRecord): WriteOptions {
-  const indexes = [`user:${userId}`, ...memberIds.map((id) => `member:${id}`)];
-  if (organizationId !== undefined) indexes.push(`organization:${organizationId}`);
-  return { expiresAt: expiresAt + SESSION_AFTERLIFE, indexes };
-}
-
-const TOKEN_SHAPE = /^[\w-]{43}$/;
-
-/** How records of one kind are stored. */
-interface TokenRecordKind<Value> {
-  readonly collection: CollectionName;
-  readonly isRecord: Check<Value>;
-  /** Comes before the hash in a collection that holds several kinds. */
-  readonly prefix?: string;
-  readonly indexesOf?: (record: Value) => readonly string[];
-}
-
-/** Records that are read and spent by a random token. Only the token's hash is stored. */
-export class TokenRecords<Value extends { readonly expiresAt: number }> {
-  readonly #context: RecordsContext;
-  readonly #kind: TokenRecordKind<Value>;
-
-  constructor(context: RecordsContext, kind: TokenRecordKind<Value>) {
-    this.#context = context;
-    this.#kind = kind;
-  }
-
-  /** Stores a record under a new token, and returns the token. */
-  async issue(record: Value): Promise<string> {
-    const token = makeSecret();
-    await this.restore(token, record);
-    return token;
-  }
-
-  /** Reads without spending; `undefined` if the token is unknown, spent or expired. */
-  async read(token: string): Promise<Value | undefined> {
-    if (!TOKEN_SHAPE.test(token)) return undefined;
-    return this.#check(
-      (await this.#context.repository.read(this.#kind.collection, this.#nameOf(token)))?.value,
-    );
-  }
-
-  /** Reads and deletes; of several callers at once exactly one gets the record. */
-  async spend(token: string): Promise<Value | undefined> {
-    if (!TOKEN_SHAPE.test(token)) return undefined;
-    return this.#check(await this.#context.repository.consume(this.#kind.collection, this.#nameOf(token)));
-  }
-
-  /** Stores a spent record again, because what it was spent for failed. */
-  async restore(token: string, record: Value): Promise<void> {
-    const { collection, indexesOf = () => [] } = this.#kind;
-    const options = { expiresAt: record.expiresAt, indexes: indexesOf(record) };
-    await this.#context.repository.insert(collection, this.#nameOf(token), record, options);
-  }
-
-  #nameOf(token: string): string {
-    return (this.#kind.prefix ?? "") + sha256(token);
-  }
-
-  #check(value: unknown): Value | undefined {
-    if (value === undefined) return undefined;
-    const record = requireRecord(this.#context, this.#kind.collection, value, this.#kind.isRecord);
-    // Not every repository expires records as exactly as this.
-    return this.#context.clock() < record.expiresAt ? record : undefined;
-  }
-}
-
-/** The authorization codes, and what was answered by them. */
-export class CodeRecords extends TokenRecords<CodeRecord> {
-  readonly #context: RecordsContext;
-
-  constructor(context: RecordsContext) {
-    super(context, { collection: "authorizations", prefix: "code:", isRecord: isCodeRecord });
-    this.#context = context;
-  }
-
-  /** Records which session a code was exchanged for. */
-  async recordExchange(code: string, sessionId: string, expiresAt: number): Promise<void> {
-    const name = `spent:${sha256(code)}`;
-    await this.#context.repository.insert("authorizations", name, { sessionId }, { expiresAt });
-  }
-
-  /** Returns, once, the session that a code was exchanged for. */
-  async takeExchange(code: string): Promise<string | undefined> {
-    const found = await this.#context.repository.consume("authorizations", `spent:${sha256(code)}`);
-    if (found === undefined) return undefined;
-    return requireRecord(this.#context, "authorizations", found, isExchange).sessionId;
-  }
-
-  /** Marks an authorization request as answered; `false` if it was answered before. */
-  answerRequest(requestId: string, expiresAt: number): Promise<boolean> {
-    const name = `request:${requestId}`;
-    return this.#context.repository.insert("authorizations", name, { version: 1 }, { expiresAt });
-  }
-}
-
-function requireRecord<Value>(
-  { events }: RecordsContext,
-  kind: string,
-  value: unknown,
-  isRecord: Check<Value>,
-): Value {
-  if (isRecord(value)) return value;
-  const reason = `${kind}_unreadable`;
-  events.emit({ type: "misconfigured", reason });
-  // Another process may be able to read it, and other sessions are not concerned: the circuit breaker must not open.
-  throw new StoreUnavailableError({ reason, retryAfter: 5, contended: true });
-}
-
 /** Checks that a value is an authentication factor. */
-export const isFactor = objectOf<AuthenticationFactor>({
+export const isFactor = objectWith<AuthenticationFactor>({
   type: isText,
   deliveryMethod: absentOr(isString),
   lastAuthenticatedAt: absentOr(isString),
@@ -303,8 +101,8 @@ export const isFactor = objectOf<AuthenticationFactor>({
 
 const AUTHENTICATION_CHECKS: MemberChecks<AuthenticationRecord> = {
   authenticationMethod: isText,
-  authenticationFactors: listOf(isFactor),
-  impersonator: absentOr(objectOf<Impersonator>({ email: isText, reason: absentOr(isString) })),
+  authenticationFactors: arrayOf(isFactor),
+  impersonator: absentOr(objectWith<Impersonator>({ email: isText, reason: absentOr(isString) })),
   customClaims: nullOr(isObject),
   client: absentOr(isWireClient),
   ipAddress: absentOr(isString),
@@ -312,7 +110,7 @@ const AUTHENTICATION_CHECKS: MemberChecks<AuthenticationRecord> = {
   authenticatedAt: isFiniteNumber,
 };
 
-const isPredecessor = objectOf<Predecessor>({
+const isPredecessor = objectWith<Predecessor>({
   generation: isFiniteNumber,
   hash: isText,
   sealedSuccessor: isText,
@@ -321,56 +119,54 @@ const isPredecessor = objectOf<Predecessor>({
   successorPresentedAt: absentOr(isFiniteNumber),
 });
 
-const isFamily = objectOf<RefreshFamily>({
+const isFamily = objectWith<RefreshFamily>({
   key: isText,
   generation: isFiniteNumber,
   current: isText,
-  predecessors: listOf(isPredecessor),
+  predecessors: arrayOf(isPredecessor),
 });
 
-const isSessionRecord = objectOf<SessionRecord>({
+export const isSessionRecord = objectWith<SessionRecord>({
   ...AUTHENTICATION_CHECKS,
   version: oneOf(1),
   id: isText,
   userId: isText,
   organizationId: absentOr(isText),
-  memberIds: listOf(isText),
+  memberIds: arrayOf(isText),
   startedAt: isFiniteNumber,
   lastAccessedAt: isFiniteNumber,
   expiresAt: isFiniteNumber,
   family: isFamily,
 });
 
-const isPendingRecord = objectOf<PendingRecord>({
+export const isPendingRecord = objectWith<PendingRecord>({
   version: oneOf(1),
   userId: isText,
-  evidence: objectOf(AUTHENTICATION_CHECKS),
+  evidence: objectWith(AUTHENTICATION_CHECKS),
   expiresAt: isFiniteNumber,
 });
 
-const isInvitationRecord = objectOf<InvitationRecord>({
+export const isInvitationRecord = objectWith<InvitationRecord>({
   version: oneOf(1),
   id: isText,
   state: oneOf("pending"),
   emailAddress: isText,
   organizationId: isText,
-  roles: listOf(isString),
+  roles: arrayOf(isString),
   createdAt: isFiniteNumber,
   expiresAt: isFiniteNumber,
 });
 
-const isCodeRecord = objectOf<CodeRecord>({
+export const isCodeRecord = objectWith<CodeRecord>({
   version: oneOf(1),
   clientId: isText,
   redirectUri: isText,
   codeChallenge: absentOr(isText),
-  signIn: objectOf<SignInRecord>({
+  signIn: objectWith<SignInRecord>({
     userId: isText,
     organizationId: absentOr(isText),
     invitationToken: absentOr(isString),
-    evidence: objectOf(AUTHENTICATION_CHECKS),
+    evidence: objectWith(AUTHENTICATION_CHECKS),
   }),
   expiresAt: isFiniteNumber,
 });
-
-const isExchange = objectOf<{ readonly sessionId: string }>({ sessionId: isText });

@@ -11,7 +11,7 @@ import {
   type RequestOrigin,
   checkFactors,
   checkId,
-  checkInput,
+  checkFields,
   checkOneOf,
   checkToken,
   cleanOrigin,
@@ -20,7 +20,7 @@ import {
 import type { AuthorityContext } from "./context.ts";
 import type { SessionRecord } from "./records.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import { type NamedSession, mayStillRenew } from "./renew.ts";
+import { type StaleSession, mayStillRenew } from "./renew.ts";
 import { openSessionToken } from "./session-id.ts";
 import {
   type NewSession,
@@ -57,7 +57,7 @@ export async function exchangeSession(
   context: AuthorityContext,
   input: ExchangeInput,
 ): Promise<AuthenticationResult> {
-  const { organizationId } = checkInput(input, { organizationId: checkId });
+  const { organizationId } = checkFields(input, { organizationId: checkId });
   readSealPassword(input);
   const session = await resolveReference(context, input);
   return replaceSession(context, session, { organizationId, request: input });
@@ -65,7 +65,7 @@ export async function exchangeSession(
 
 /** Adds a factor that the application has checked, under a new id; moves the time of authentication. */
 export async function stepUp(context: AuthorityContext, input: StepUpInput): Promise<AuthenticationResult> {
-  const { sessionId, factor } = checkInput(input, { sessionId: checkId, factor: checkFactor });
+  const { sessionId, factor } = checkFields(input, { sessionId: checkId, factor: checkFactor });
   readSealPassword(input);
   return replaceSession(context, { sessionId }, { factor, request: input });
 }
@@ -90,7 +90,7 @@ interface Replacement {
  */
 export async function replaceSession(
   context: AuthorityContext,
-  { sessionId, userId, refreshToken }: Partial<NamedSession> & Pick<NamedSession, "sessionId">,
+  { sessionId, userId, refreshToken }: Partial<StaleSession> & Pick<StaleSession, "sessionId">,
   { organizationId, factor, request }: Replacement,
 ): Promise<AuthenticationResult> {
   if (organizationId !== undefined) checkId("organizationId", organizationId);

@@ -13,7 +13,7 @@ import {
   checkFactors,
   checkId,
   checkImpersonator,
-  checkInput,
+  checkFields,
   checkToken,
   cleanOrigin,
   optional,
@@ -62,7 +62,7 @@ export async function authenticate(
 /** Checks who signs in, to which organization, and how they authenticated just now. */
 export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInput): SignInRecord {
   const { userId, organizationId, invitationToken, authenticationMethod, customClaims, ...checked } =
-    checkInput(input, {
+    checkFields(input, {
       userId: checkId,
       organizationId: optional(checkId),
       invitationToken: optional(checkToken),
@@ -116,13 +116,13 @@ export async function authenticateWithOrganizationSelection(
   context: AuthorityContext,
   input: AuthenticateWithOrganizationSelectionInput,
 ): Promise<AuthenticationResult> {
-  const { pendingAuthenticationToken, ...choice } = checkInput(input, {
+  const { pendingAuthenticationToken, ...choice } = checkFields(input, {
     pendingAuthenticationToken: checkToken,
     organizationId: checkId,
     invitationToken: optional(checkToken),
   });
   readSealPassword(input);
-  const { userId, evidence } = await readPending(context, pendingAuthenticationToken);
+  const { userId, evidence } = await requirePending(context, pendingAuthenticationToken);
   const signInRecord = { ...choice, userId, evidence: { ...evidence, ...cleanOrigin(input) } };
   return signIn(context, signInRecord, input, async () => {
     const spent = await context.records.pending.spend(pendingAuthenticationToken);
@@ -131,7 +131,7 @@ export async function authenticateWithOrganizationSelection(
 }
 
 /** Lists the organizations that the user is a member of now. */
-export async function listOrganizations(
+export async function listOrganizationChoices(
   { directory }: AuthorityContext,
   userId: string,
 ): Promise<OrganizationChoice[]> {
@@ -141,7 +141,7 @@ export async function listOrganizations(
 }
 
 /** Reads a pending authentication without spending it; throws `invalid_pending_authentication` if there is none. */
-export async function readPending(context: AuthorityContext, token: string): Promise<PendingRecord> {
+export async function requirePending(context: AuthorityContext, token: string): Promise<PendingRecord> {
   const record = await context.records.pending.read(token);
   if (record !== undefined && mayUse(record.evidence.client, context.wire?.client)) return record;
   throw new OrgateError("invalid_pending_authentication");
@@ -165,7 +165,7 @@ async function requireOnlyMembership(
   evidence: AuthenticationRecord,
 ): Promise<Subject> {
   const { records, clock, settings, wire } = context;
-  const organizations = await listOrganizations(context, user.id);
+  const organizations = await listOrganizationChoices(context, user.id);
   const [only] = organizations;
   if (only === undefined) return { user };
   if (organizations.length === 1) return requireMember(context, user.id, only.id);

@@ -1,7 +1,7 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { type Clock, formatTime, isWritableTime } from "../lib/clock.ts";
-import { absentOr, isObject, isString, isText, listOf, nullOr, objectOf } from "../lib/predicates.ts";
+import { absentOr, isObject, isString, isText, arrayOf, nullOr, objectWith } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import type { Interpretation, TokenProfile, VerifiedClaims } from "../store.ts";
 import { createKeySet } from "../tokens/key-set.ts";
@@ -39,7 +39,7 @@ export function createTokenCheck(
         throw new OrgateError("invalid_token", { reason: verification.reason });
       }
       const { claims } = verification;
-      const session = interpretClaims(claims);
+      const session = interpretSessionClaims(claims);
       if (session === undefined) throw new OrgateError("invalid_token", { reason: "class" });
       return { claims, session };
     },
@@ -67,34 +67,34 @@ interface SessionClaims {
   readonly custom_claims?: Readonly<Record<string, unknown>> | null;
 }
 
-const isSessionClaims = objectOf<SessionClaims>({
+const isSessionClaims = objectWith<SessionClaims>({
   sid: isText,
   auth_time: isWritableTime,
   org_id: absentOr(isText),
-  org: absentOr(objectOf<NonNullable<SessionClaims["org"]>>({ slug: absentOr(isString), name: isString })),
-  roles: absentOr(listOf(isString)),
-  act: absentOr(objectOf<NonNullable<SessionClaims["act"]>>({ sub: isText, reason: absentOr(isString) })),
-  member: objectOf<SessionClaims["member"]>({ id: isText, email: isString, name: absentOr(isString) }),
-  session: objectOf<SessionClaims["session"]>({
+  org: absentOr(objectWith<NonNullable<SessionClaims["org"]>>({ slug: absentOr(isString), name: isString })),
+  roles: absentOr(arrayOf(isString)),
+  act: absentOr(objectWith<NonNullable<SessionClaims["act"]>>({ sub: isText, reason: absentOr(isString) })),
+  member: objectWith<SessionClaims["member"]>({ id: isText, email: isString, name: absentOr(isString) }),
+  session: objectWith<SessionClaims["session"]>({
     started_at: isWritableTime,
     last_accessed_at: isWritableTime,
     expires_at: isWritableTime,
-    factors: listOf(isFactor),
+    factors: arrayOf(isFactor),
     method: isText,
   }),
   custom_claims: absentOr(nullOr(isObject)),
 });
 
-const NO_ROLES: readonly string[] = Object.freeze([]);
+const WITHOUT_ROLES: readonly string[] = Object.freeze([]);
 
 /**
  * Reads the claims of an access token as orgate's model. Pure.
  *
  * @returns `undefined` for whatever is not a session of this authority, down to the type of each claim.
  */
-export function interpretClaims(claims: VerifiedClaims): Interpretation | undefined {
+export function interpretSessionClaims(claims: VerifiedClaims): Interpretation | undefined {
   if (!isSessionClaims(claims)) return undefined;
-  const { org_id: organizationId, org, roles = NO_ROLES, member, session } = claims;
+  const { org_id: organizationId, org, roles = WITHOUT_ROLES, member, session } = claims;
   const given = [organizationId, org, claims.roles].filter((claim) => claim !== undefined).length;
   if (given !== 0 && given !== 3) return undefined;
   // Frozen as it is made: a frozen copy of something that is not frozen costs many times more.
@@ -122,7 +122,7 @@ function toMemberSession({
   org_id,
   org,
   act,
-  roles = NO_ROLES,
+  roles = WITHOUT_ROLES,
   member,
   session,
   custom_claims = null,

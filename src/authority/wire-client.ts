@@ -1,4 +1,4 @@
-import { isBoolean, isString, objectOf } from "../lib/predicates.ts";
+import { isBoolean, isString, objectWith } from "../lib/predicates.ts";
 
 /** A client of a wire protocol, as it is recorded with the credentials that it was given. */
 export interface WireClient {
@@ -20,4 +20,4 @@ export function mayUse(bound: WireClient | undefined, acting: WireClient | undef
 }
 
 /** Checks that a stored value is a client. */
-export const isWireClient = objectOf<WireClient>({ id: isString, isPublic: isBoolean });
+export const isWireClient = objectWith<WireClient>({ id: isString, isPublic: isBoolean });

@@ -68,7 +68,7 @@ export function oneOf<const Value>(...values: readonly Value[]): Check<Value> {
 }
 
 /** Makes the check of a list whose items all pass the check. */
-export function listOf<Item>(check: Check<Item>): Check<readonly Item[]> {
+export function arrayOf<Item>(check: Check<Item>): Check<readonly Item[]> {
   return (value): value is readonly Item[] => isListOf(value, check);
 }
 
@@ -76,7 +76,7 @@ export function listOf<Item>(check: Check<Item>): Check<readonly Item[]> {
 export type MemberChecks<Value> = { readonly [Name in keyof Value]-?: Check<Value[Name]> };
 
 /** Makes the check of an object by a check of each member; members that are not named may be anything. */
-export function objectOf<Value extends object>(checks: MemberChecks<Value>): Check<Value> {
+export function objectWith<Value extends object>(checks: MemberChecks<Value>): Check<Value> {
   const members: readonly (readonly [string, (value: unknown) => boolean])[] = Object.entries(checks);
   return (value): value is Value => isObject(value) && members.every(([name, check]) => check(value[name]));
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { checkedRepository, memoryRepository } from "../../../src/authority/repository.ts";
-import { createRecords } from "../../../src/authority/records.ts";
+import { memoryRepository } from "../../../src/authority/index.ts";
+import { createRecords } from "../../../src/authority/record-collections.ts";
 import type { AuthenticationRecord } from "../../../src/authority/records.ts";
 import { createEventSink } from "../../../src/events.ts";
 import type { OrgateEvent } from "../../../src/events.ts";
@@ -46,8 +46,7 @@ function makeRecords(): {
   const clock = { now: START };
   const events: OrgateEvent[] = [];
   const repository = memoryRepository({ clock: () => clock.now });
-  const records = createRecords({
-    repository: checkedRepository(repository),
+  const records = createRecords(repository, {
     clock: () => clock.now,
     events: createEventSink((event) => events.push(event)),
   });
@@ -111,11 +110,11 @@ describe.each(KINDS)("a stored record of %s", (kind, collection, prefix, record)
     const error = await refusal(stored.read(token));
     expect(error).toMatchObject({
       code: "store_unavailable",
-      reason: `${collection}_unreadable`,
+      reason: "record_unreadable",
       contended: true,
     });
     expect(await repository.read(collection, name)).toMatchObject({ value });
-    expect(events).toEqual([{ type: "misconfigured", reason: `${collection}_unreadable` }]);
+    expect(events).toEqual([{ type: "misconfigured", reason: "record_unreadable" }]);
   });
 });
 
@@ -132,7 +131,7 @@ describe("an evidence of authentication", () => {
   ])("R-37: is not readable with %s", async (_case, spoilt) => {
     const { records } = makeRecords();
     const token = await records.pending.issue({ ...PENDING, evidence: { ...EVIDENCE, ...spoilt } });
-    expect(await refusedWith(records.pending.read(token))).toBe("store_unavailable pending_unreadable");
+    expect(await refusedWith(records.pending.read(token))).toBe("store_unavailable record_unreadable");
   });
 });
 

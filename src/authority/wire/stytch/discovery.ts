@@ -3,7 +3,7 @@ import type { AuthorityContext } from "../../context.ts";
 import { type DirectoryOrganization, membershipIdOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
-import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
+import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
 import { listMemberships } from "../../subject.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
@@ -55,7 +55,7 @@ async function identify(tools: StytchTools, fields: Fields): Promise<{ userId: s
   const { context } = tools;
   const intermediate = readOptionalText(fields, "intermediate_session_token");
   if (intermediate !== undefined) {
-    return { userId: (await readPending(context, intermediate)).userId, isSession: false };
+    return { userId: (await requirePending(context, intermediate)).userId, isSession: false };
   }
   return { userId: await ownerOf(context, tools, fields), isSession: true };
 }
@@ -91,7 +91,7 @@ export async function answerIntermediateExchange(
   const terms = readSessionTerms(context, fields);
   const pendingAuthenticationToken = readText(fields, "intermediate_session_token");
   const name = readText(fields, "organization_id");
-  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const { userId } = await requirePending(context, pendingAuthenticationToken);
   const organizationId = await findOrganizationId(context, userId, name);
   const result = await authenticateWithOrganizationSelection(amending(context, terms.begin), {
     pendingAuthenticationToken,

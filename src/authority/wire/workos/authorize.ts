@@ -1,6 +1,6 @@
 import { OrgateError, isOrgateError } from "../../../errors.ts";
 import { isSameSecret, sha256 } from "../../../lib/digest.ts";
-import { absentOr, isFiniteNumber, isText, objectOf } from "../../../lib/predicates.ts";
+import { absentOr, isFiniteNumber, isText, objectWith } from "../../../lib/predicates.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import { type RequestOrigin, cleanOrigin, invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
@@ -226,7 +226,7 @@ export async function openRequest(
   });
 }
 
-const isSealedRequest = objectOf<SealedRequest>({
+const isSealedRequest = objectWith<SealedRequest>({
   id: isText,
   clientId: isText,
   redirectUri: isText,

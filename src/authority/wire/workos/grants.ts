@@ -3,7 +3,7 @@ import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { RequestOrigin } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { refreshSession } from "../../renew.ts";
-import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
+import { authenticate, authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import { exchangeCode } from "./authorize.ts";
@@ -92,7 +92,7 @@ async function askForSelection(
   context: AuthorityContext,
   { pendingAuthenticationToken, organizations }: OrganizationSelectionRequiredError,
 ): Promise<WireAnswer> {
-  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const { userId } = await requirePending(context, pendingAuthenticationToken);
   const user = await context.directory.user(userId);
   return {
     status: 403,
