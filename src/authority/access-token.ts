@@ -1,11 +1,10 @@
 import { OrgateError } from "../errors.ts";
+import { MAX_TOKEN_LENGTH } from "../tokens/verify-token.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type SessionRecord, deadlineOf } from "./records.ts";
 import { makeSecret } from "./secrets.ts";
 import { type Subject, memberIdOf, rolesOf } from "./subject.ts";
 
-/** Verifiers reject longer tokens before they decode them. */
-const MAX_TOKEN_LENGTH = 8192;
 /** Header, signature (RSA of 4096 bits) and separators. */
 const LENGTH_AROUND_CLAIMS = 1024;
 

@@ -3,11 +3,12 @@ import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
 import { decideVerdict } from "../policy/verdict.ts";
 import { type Freshness, decideFreshness } from "../tokens/freshness.ts";
 import { issueAccessToken } from "./access-token.ts";
-import { checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkId, checkFields, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
+import { mayStillRenew } from "./renew.ts";
 import { makeSessionToken, openSessionToken } from "./session-id.ts";
 import { type SessionUse, useSession } from "./sessions.ts";
-import { rolesOf, toMember, toMemberSession } from "./subject.ts";
+import { rolesOf, toMemberSession, toProfile } from "./subject.ts";
 import type { CheckedToken } from "./verify-access-token.ts";
 
 /** What the member wants to do. */
@@ -56,18 +57,18 @@ export interface AuthenticateSessionResult extends AuthenticateJwtResult {
 }
 
 const OPTION_CHECKS = {
-  sessionDurationMinutes: optional(numberFrom(5, 527_040)),
+  sessionDurationMinutes: optional(numberFrom(5, MAX_LIFETIME / 60)),
   authorizationCheck: checkAuthorizationCheck,
 };
 
-type CheckedOptions = ReturnType<typeof checkInput<typeof OPTION_CHECKS>>;
+type CheckedOptions = ReturnType<typeof checkFields<typeof OPTION_CHECKS>>;
 
 /** Authenticates a session JWT: locally while it is fresh, by the store if it is expired or too old. */
 export async function authenticateJwt(
   context: AuthorityContext,
   input: AuthenticateJwtInput,
 ): Promise<AuthenticateJwtResult> {
-  const { sessionJwt, maxTokenAgeSeconds, ...options } = checkInput(input, {
+  const { sessionJwt, maxTokenAgeSeconds, ...options } = checkFields(input, {
     sessionJwt: checkToken,
     maxTokenAgeSeconds: optional(numberFrom(0, Number.MAX_SAFE_INTEGER)),
     ...OPTION_CHECKS,
@@ -81,9 +82,7 @@ export async function authenticateJwt(
     const verdict = authorize(context, options, { organizationId, roles, source: "local" });
     return { memberSession, sessionJwt, ...(verdict !== undefined && { verdict }) };
   }
-  if (freshness === "expired" && context.clock() >= claims.exp + context.settings.expiredTokenRenewal) {
-    throw new OrgateError("token_expired");
-  }
+  if (freshness === "expired" && !mayStillRenew(context, claims)) throw new OrgateError("token_expired");
   const use = { userId: claims.sub, organizationId: memberSession.organizationId ?? null };
   return askStore(context, memberSession.id, use, options);
 }
@@ -93,7 +92,7 @@ export async function authenticateSession(
   context: AuthorityContext,
   input: AuthenticateSessionInput,
 ): Promise<AuthenticateSessionResult> {
-  const { sessionToken, ...options } = checkInput(input, { sessionToken: checkToken, ...OPTION_CHECKS });
+  const { sessionToken, ...options } = checkFields(input, { sessionToken: checkToken, ...OPTION_CHECKS });
   const sessionId = await openSessionToken(context.issuer, sessionToken);
   if (sessionId === undefined) throw new OrgateError("invalid_token");
   return askStore(context, sessionId, { organizationId: undefined }, options);
@@ -169,8 +168,7 @@ async function askStore(
     memberSession: toMemberSession(record, subject),
     sessionJwt: await issueAccessToken(context, record, subject),
     sessionToken: await makeSessionToken(context.issuer, record.id),
-    member: toMember(subject),
-    ...(subject.organization !== undefined && { organization: subject.organization }),
+    ...toProfile(subject),
     ...(verdict !== undefined && { verdict }),
   };
 }

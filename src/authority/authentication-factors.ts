@@ -5,8 +5,8 @@ type FactorKind = Pick<AuthenticationFactor, "type" | "deliveryMethod">;
 
 const oauth = (provider: string): FactorKind => ({ type: "oauth", deliveryMethod: `oauth_${provider}` });
 
-/** The factor of each authentication method. */
-const FACTORS = {
+/** The factor of each of WorkOS's authentication methods. */
+const WORKOS_FACTORS = {
   SSO: { type: "sso" },
   Password: { type: "password", deliveryMethod: "knowledge" },
   Passkey: { type: "webauthn", deliveryMethod: "webauthn_registration" },
@@ -29,6 +29,10 @@ const FACTORS = {
   ExternalAuth: { type: "trusted_auth_token", deliveryMethod: "trusted_token_exchange" },
   Impersonation: { type: "impersonated", deliveryMethod: "impersonation" },
   MigratedSession: { type: "imported" },
+} as const satisfies Record<string, FactorKind>;
+
+/** The factor of each method that Stytch names by its factor. */
+const STYTCH_FACTORS = {
   magic_link: { type: "magic_link", deliveryMethod: "email" },
   email_otp: { type: "email_otp", deliveryMethod: "email" },
   password: { type: "password", deliveryMethod: "knowledge" },
@@ -38,15 +42,17 @@ const FACTORS = {
   trusted_auth_token: { type: "trusted_auth_token", deliveryMethod: "trusted_token_exchange" },
 } as const satisfies Record<string, FactorKind>;
 
-const FACTORS_BY_METHOD: ReadonlyMap<string, FactorKind> = new Map(Object.entries(FACTORS));
+const FACTORS: ReadonlyMap<string, FactorKind> = new Map(
+  Object.entries({ ...WORKOS_FACTORS, ...STYTCH_FACTORS }),
+);
 
-/** How a user authenticated: a name of WorkOS's or Stytch's list, or any other that the application chooses. */
-export type AuthenticationMethod = keyof typeof FACTORS | (string & {});
+/** How a user authenticated: a name of WorkOS's list, or any other that the application chooses. */
+export type AuthenticationMethod = keyof typeof WORKOS_FACTORS | (string & {});
 
 /** Returns the factor of an authentication method. A method that is not in the list is a factor of its own name. */
 export function factorOf(method: string, now: number): AuthenticationFactor {
   return {
-    ...(FACTORS_BY_METHOD.get(method) ?? { type: method }),
+    ...(FACTORS.get(method) ?? { type: method }),
     lastAuthenticatedAt: formatTime(now),
     sequenceOrder: "PRIMARY",
   };

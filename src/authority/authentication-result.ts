@@ -6,7 +6,7 @@ import type { AuthenticationMethod } from "./authentication-factors.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { DirectoryUser } from "./directory.ts";
 import type { OpenedSession, UsedSession } from "./sessions.ts";
-import { toMember, toMemberSession } from "./subject.ts";
+import { toMemberSession, toProfile } from "./subject.ts";
 
 /** WorkOS's SDKs give their one password this number; their cookies and ours are then interchangeable. */
 const SEAL_ID = 1;
@@ -44,7 +44,7 @@ export interface AuthenticationResult extends SessionCredential {
 }
 
 /** Signs the access token of a session, and lists what the session cookie carries. */
-export async function toCredential(
+export async function toSessionCredential(
   context: AuthorityContext,
   { record, subject, refreshToken }: UsedSession,
 ): Promise<SessionCredential> {
@@ -66,7 +66,7 @@ export async function toAuthenticationResult(
   request: SealRequest,
 ): Promise<AuthenticationResult> {
   const { record, subject, refreshToken } = session;
-  const credential = await toCredential(context, session);
+  const credential = await toSessionCredential(context, session);
   const password = readSealPassword(request);
   return {
     ...credential,
@@ -75,8 +75,7 @@ export async function toAuthenticationResult(
       sealedSession: await createSealer({ [SEAL_ID]: password }).seal({ ...credential }),
     }),
     memberSession: toMemberSession(record, subject),
-    member: toMember(subject),
-    ...(subject.organization !== undefined && { organization: subject.organization }),
+    ...toProfile(subject),
   };
 }
 

@@ -12,28 +12,18 @@ import type {
 import type { AuthenticationResult } from "./authentication-result.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { SessionRecord } from "./records.ts";
-import { assertNotAborted, isRenewable, nameSession, renewCredential } from "./renew.ts";
+import { assertNotAborted, isRenewable, readStaleSession, renewSession } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
 import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
-import { authenticateWithOrganizationSelection, listOrganizations, readPending } from "./sign-in.ts";
-import { loadSubject, toMember } from "./subject.ts";
-import { interpretClaims } from "./verify-access-token.ts";
+import { authenticateWithOrganizationSelection, listOrganizationChoices, requirePending } from "./sign-in.ts";
+import { loadSubject, toProfile } from "./subject.ts";
+import { interpretSessionClaims } from "./verify-access-token.ts";
+
+type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
 
 /** The session store that every authority is. It implements everything but a hosted sign-in page. */
-export type AuthorityStore = SessionStore &
-  Required<
-    Pick<
-      SessionStore,
-      | "organizations"
-      | "selectOrganization"
-      | "switchOrganization"
-      | "endSession"
-      | "profile"
-      | "onInvalidated"
-      | "onEvent"
-    >
-  >;
+export type AuthorityStore = SessionStore & Required<Omit<SessionStore, NotImplemented>>;
 
 /** Makes the session store's side of an authority. */
 export function createAuthorityStore(context: AuthorityContext, tokens: TokenProfile): AuthorityStore {
@@ -46,8 +36,8 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
       impersonation: true,
       renewsBareToken: settings.expiredTokenRenewal > 0,
     },
-    interpret: (claims) => interpretClaims(claims),
-    renew: (stale, renewal) => renewCredential(context, stale, renewal),
+    interpret: (claims) => interpretSessionClaims(claims),
+    renew: (stale, renewal) => renewSession(context, stale, renewal),
     organizations: (of, { signal }) => offerOrganizations(context, of, signal),
     selectOrganization: (pending, organizationId, origin) =>
       selectOrganization(context, pending, organizationId, origin),
@@ -73,9 +63,9 @@ async function offerOrganizations(
   assertNotAborted(signal);
   const { userId } =
     "pendingAuthenticationToken" in of
-      ? await readPending(context, of.pendingAuthenticationToken)
+      ? await requirePending(context, of.pendingAuthenticationToken)
       : (await readLiveSession(context, of.id)).value;
-  return listOrganizations(context, userId);
+  return listOrganizationChoices(context, userId);
 }
 
 async function selectOrganization(
@@ -96,7 +86,7 @@ async function switchOrganization(
   { signal, ipAddress, userAgent }: StoreContext,
 ): Promise<Outcome> {
   assertNotAborted(signal);
-  const named = nameSession(stale);
+  const named = readStaleSession(stale);
   if (named === undefined || !isRenewable(context, stale, named)) {
     return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
   }
@@ -109,15 +99,13 @@ async function readProfile(
   signal: AbortSignal,
 ): Promise<Profile | undefined> {
   assertNotAborted(signal);
-  const named = nameSession(of);
+  const named = readStaleSession(of);
   const record = named && (await readUnlessEnded(context, named.sessionId));
   if (record === undefined) return undefined;
   const claimed = of.claims === undefined ? record.organizationId : of.claims["org_id"];
   const organizationId = typeof claimed === "string" ? claimed : undefined;
   const subject = await loadSubject(context.directory, record.userId, organizationId);
-  if (typeof subject === "string") return undefined;
-  const { organization } = subject;
-  return { member: toMember(subject), ...(organization !== undefined && { organization }) };
+  return typeof subject === "string" ? undefined : toProfile(subject);
 }
 
 async function readUnlessEnded(

@@ -15,11 +15,11 @@ import { checkedDirectory } from "./directory.ts";
 import { createRecentInvalidations } from "./invalidations.ts";
 import { type Invitation, type InviteInput, invite } from "./invitations.ts";
 import { type Issuer, createIssuer } from "./issuer.ts";
-import { type AuthorityOptions, type AuthoritySettings, resolveSettings } from "./options.ts";
-import { createRecords } from "./records.ts";
+import { memoryRepository } from "./memory-repository.ts";
+import { type AuthorityOptions, resolveSettings } from "./options.ts";
+import { createRecords } from "./record-collections.ts";
 import { type AuthenticateWithRefreshTokenInput, authenticateWithRefreshToken } from "./renew.ts";
 import { type ExchangeInput, type StepUpInput, exchangeSession, stepUp } from "./replace-session.ts";
-import { checkedRepository, memoryRepository } from "./repository.ts";
 import {
   type RevokeTarget,
   type SessionSummary,
@@ -33,7 +33,7 @@ import {
   authenticate,
   authenticateWithOrganizationSelection,
 } from "./sign-in.ts";
-import { createTokenCheck, interpretClaims } from "./verify-access-token.ts";
+import { createTokenCheck, interpretSessionClaims } from "./verify-access-token.ts";
 import type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
 import { type StytchRouter, createStytchRouter } from "./wire/stytch/stytch-router.ts";
 import type { WireAuthority } from "./wire/wire-authority.ts";
@@ -122,16 +122,16 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
   const issuer = createIssuer({ keys: options.keys, retention, clock });
   const events = createAuthorityEvents(options.events);
-  const repository = checkedRepository(options.repository ?? memoryRepository({ clock }));
-  const profile = createTokenProfile(issuer, settings);
+  const records = createRecords(options.repository ?? memoryRepository({ clock }), { clock, events });
+  const profile = createTokenProfile(issuer, settings.issuer);
   const invalidations = createRecentInvalidations({ clock, events }, accessTokenLifetime);
-  const tokens = createTokenCheck(profile, { clock, events }, interpretClaims);
+  const tokens = createTokenCheck(profile, { clock, events }, interpretSessionClaims);
   const context: AuthorityContext = {
     settings,
     clock,
     events,
     directory: checkedDirectory(options.directory),
-    records: createRecords({ repository, clock, events }),
+    records,
     issuer,
     tokens,
     invalidations,
@@ -161,13 +161,13 @@ export function createAuthority(options: AuthorityOptions): Authority {
       tokens.close();
       invalidations.close();
       for (const close of closers) close();
-      if (options.repository === undefined) await repository.close();
+      if (options.repository === undefined) await records.close();
     },
   };
 }
 
 /** The keys are in this process and cost nothing to read, so a rotation is seen at once. */
-function createTokenProfile(issuer: Issuer, { issuer: name }: AuthoritySettings): TokenProfile {
+function createTokenProfile(issuer: Issuer, name: string): TokenProfile {
   return {
     keys: { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 },
     issuers: [name],

@@ -3,14 +3,17 @@ import { isListOf, isObject, isText } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import { isFactor } from "./records.ts";
 
+/** The longest lifetime that may be asked for, in seconds: 366 days. */
+export const MAX_LIFETIME = 366 * 86_400;
+
 const MAX_ID_LENGTH = 512;
 /** In UTF-8 all lone surrogates become one character: two ids would name one identity. */
 const LONE_SURROGATE = /\p{Surrogate}/u;
 const MAX_CUSTOM_CLAIMS_BYTES = 4096;
 const MAX_FACTORS = 16;
 // Both lists of an authentication at their limit still make a token that a strict reader accepts.
-const MAX_DEPTH = 5;
-const MAX_KEYS = 96;
+const MAX_JSON_DEPTH = 5;
+const MAX_JSON_KEYS = 96;
 
 /** Where a request came from; recorded on the session that it opens. */
 export interface RequestOrigin {
@@ -28,11 +31,11 @@ export type FieldCheck<Value> = (name: string, value: unknown) => Value;
  *
  * @throws `invalid_request`, which names the field and never quotes it.
  */
-export function checkInput<Checks extends Readonly<Record<string, FieldCheck<unknown>>>>(
+export function checkFields<Checks extends Readonly<Record<string, FieldCheck<unknown>>>>(
   input: unknown,
   checks: Checks,
 ): { readonly [Name in keyof Checks]: ReturnType<Checks[Name]> };
-export function checkInput(
+export function checkFields(
   input: unknown,
   checks: Readonly<Record<string, FieldCheck<unknown>>>,
 ): Readonly<Record<string, unknown>> {
@@ -151,10 +154,10 @@ function withoutNulls(factor: unknown): unknown {
 /** Copies a value as JSON; refuses what a strict reader of the token would refuse. */
 function copyJson(name: string, value: unknown): unknown {
   const copy = throughJson(name, value);
-  const budget = { keys: MAX_KEYS };
-  if (isWithinLimits(copy, MAX_DEPTH, budget)) return copy;
+  const budget = { keys: MAX_JSON_KEYS };
+  if (isWithinLimits(copy, MAX_JSON_DEPTH, budget)) return copy;
   throw invalidRequest(
-    `${name} must be JSON of at most ${MAX_DEPTH} levels and ${MAX_KEYS} keys, without "__proto__".`,
+    `${name} must be JSON of at most ${MAX_JSON_DEPTH} levels and ${MAX_JSON_KEYS} keys, without "__proto__".`,
   );
 }
 
@@ -167,9 +170,9 @@ function throughJson(name: string, value: unknown): unknown {
 }
 
 function isWithinLimits(value: unknown, depth: number, budget: { keys: number }): boolean {
-  if (typeof value !== "object" || value === null) return true;
+  if (!isObject(value) && !Array.isArray(value)) return true;
   if (depth === 0) return false;
-  if (!Array.isArray(value)) {
+  if (isObject(value)) {
     const keys = Object.keys(value);
     budget.keys -= keys.length;
     if (budget.keys < 0 || keys.includes("__proto__")) return false;

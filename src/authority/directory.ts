@@ -1,4 +1,4 @@
-import { isAbsentOr, isListOf, isObject, isString, isText } from "../lib/predicates.ts";
+import { type Check, absentOr, isObject, isString, isText, arrayOf, objectWith } from "../lib/predicates.ts";
 import { callDependency, malformedAnswer } from "./dependency.ts";
 
 /** A person, across organizations. */
@@ -77,7 +77,6 @@ export type CheckedDirectory = Omit<Directory, "onChanged">;
  * An error, or an answer that the interface does not allow, means "cannot know" and never "there is no such user".
  */
 export function checkedDirectory(directory: Directory): CheckedDirectory {
-  const { addMembership, verifyPassword } = directory;
   return {
     user: (id) => ask("user", isNamed(isUser, { id }), () => directory.user(id)),
     userByEmailAddress: (emailAddress) =>
@@ -89,28 +88,25 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
         directory.membership(userId, organizationId),
       ),
     async memberships(userId) {
-      const isAnswer = isListFor(isNamed(isMembership, { userId }));
+      const isAnswer = arrayOf(isNamed(isMembership, { userId }));
       const memberships = await ask("memberships", isAnswer, () => directory.memberships(userId));
       if (memberships === undefined) throw malformedAnswer("directory.memberships");
       return memberships;
     },
-    ...(addMembership !== undefined && {
+    ...(directory.addMembership !== undefined && {
       addMembership: (membership) =>
-        callDependency("directory.addMembership", async () => addMembership.call(directory, membership)),
+        callDependency("directory.addMembership", async () => directory.addMembership?.(membership)),
     }),
-    ...(verifyPassword !== undefined && {
+    ...(directory.verifyPassword !== undefined && {
       async verifyPassword(userId, password) {
-        const isRight: unknown = await callDependency("directory.verifyPassword", async () =>
-          verifyPassword.call(directory, userId, password),
-        );
+        const call = async (): Promise<unknown> => directory.verifyPassword?.(userId, password);
+        const isRight = await callDependency("directory.verifyPassword", call);
         if (typeof isRight !== "boolean") throw malformedAnswer("directory.verifyPassword");
         return isRight;
       },
     }),
   };
 }
-
-type Check<Value> = (value: unknown) => value is Value;
 
 async function ask<Value>(
   method: string,
@@ -151,31 +147,17 @@ function isNamed<Value extends object>(check: Check<Value>, ids: Partial<Value>)
     check(value) && Object.entries(ids).every(([name, id]) => Reflect.get(value, name) === id);
 }
 
-function isListFor<Value>(check: Check<Value>): Check<readonly Value[]> {
-  return (value): value is readonly Value[] => isListOf(value, check);
-}
+const isUser = objectWith<DirectoryUser>({ id: isText, emailAddress: isString, name: absentOr(isString) });
 
-function isUser(value: unknown): value is DirectoryUser {
-  return (
-    isObject(value) &&
-    isText(value["id"]) &&
-    isString(value["emailAddress"]) &&
-    isAbsentOr(value["name"], isString)
-  );
-}
+const isOrganization = objectWith<DirectoryOrganization>({
+  id: isText,
+  name: isString,
+  slug: absentOr(isString),
+});
 
-function isOrganization(value: unknown): value is DirectoryOrganization {
-  return (
-    isObject(value) && isText(value["id"]) && isString(value["name"]) && isAbsentOr(value["slug"], isString)
-  );
-}
-
-function isMembership(value: unknown): value is DirectoryMembership {
-  return (
-    isObject(value) &&
-    isText(value["userId"]) &&
-    isText(value["organizationId"]) &&
-    isListOf(value["roles"], isString) &&
-    isAbsentOr(value["id"], isText)
-  );
-}
+const isMembership = objectWith<DirectoryMembership>({
+  id: absentOr(isText),
+  userId: isText,
+  organizationId: isText,
+  roles: arrayOf(isString),
+});

@@ -1,9 +1,10 @@
 import { ConfigurationError, OrgateError } from "../errors.ts";
 import { formatTime } from "../lib/clock.ts";
 import {
+  MAX_LIFETIME,
   checkEmailAddress,
   checkId,
-  checkInput,
+  checkFields,
   checkRoles,
   invalidRequest,
   numberFrom,
@@ -14,7 +15,6 @@ import type { CheckedDirectory, DirectoryUser } from "./directory.ts";
 import { makeSecret } from "./secrets.ts";
 
 const DEFAULT_LIFETIME = 7 * 86_400;
-const MAX_LIFETIME = 366 * 86_400;
 
 /** Whom to invite, and to which organization. */
 export interface InviteInput {
@@ -45,7 +45,7 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
     organizationId,
     roles,
     expiresIn = DEFAULT_LIFETIME,
-  } = checkInput(input, {
+  } = checkFields(input, {
     emailAddress: checkEmailAddress,
     organizationId: checkId,
     roles: checkRoles,

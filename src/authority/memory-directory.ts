@@ -136,118 +136,101 @@ class DirectoryTables {
 }
 
 type Row = Readonly<Record<string, unknown>>;
+type List = keyof MemoryDirectoryInput;
 
-/** The lists of a directory, and the fields that each row must have. */
-const REQUIRED_FIELDS = {
+/** The fields of each list that must be non-empty strings. */
+const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
   users: ["id", "emailAddress"],
   organizations: ["id", "name"],
   memberships: ["userId", "organizationId"],
-} as const;
+};
 
-const LISTS = Object.keys(REQUIRED_FIELDS);
+/** The fields whose values, or what is made of them, must not occur twice. */
+const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
+  ["users", "id", ({ id }) => id],
+  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["organizations", "id", ({ id }) => id],
+  ["organizations", "slug", ({ slug }) => slug],
+  [
+    "memberships",
+    "id",
+    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+  ],
+  ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
+];
+
+type Rows = Readonly<Record<List, readonly Row[]>>;
+type Report = (code: string, option: string, message: string, suggestion: string) => void;
 
 /** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
 function assertValid(input: object): void {
-  const users = readRows(input, "users");
-  const organizations = readRows(input, "organizations");
-  const memberships = readRows(input, "memberships");
-  const problems = [users, organizations, memberships].flatMap((list) => list.problems);
-  const malformed = [...findUnknownLists(input), ...problems];
-  if (malformed.length > 0) throw new ConfigurationError(malformed);
-  const emailAddress = (row: Row): unknown => String(row["emailAddress"]).toLowerCase();
-  const memberId = ({ id, userId, organizationId }: Row): unknown =>
-    id ?? `${String(userId)}:${String(organizationId)}`;
-  const pair = ({ userId, organizationId }: Row): unknown => JSON.stringify([userId, organizationId]);
-  const contradictions = [
-    ...findDuplicates("users", "id", users.rows),
-    ...findDuplicates("users", "emailAddress", users.rows, emailAddress),
-    ...findDuplicates("organizations", "id", organizations.rows),
-    ...findDuplicates("organizations", "slug", organizations.rows),
-    ...findUnknownIds("userId", memberships.rows, users.rows),
-    ...findUnknownIds("organizationId", memberships.rows, organizations.rows),
-    ...findInvalidRoles(memberships.rows),
-    ...findDuplicates("memberships", "id", memberships.rows, memberId),
-    ...findDuplicates("memberships", "userId", memberships.rows, pair),
-  ];
-  if (contradictions.length > 0) throw new ConfigurationError(contradictions);
-}
-
-function findUnknownLists(input: object): ConfigurationProblem[] {
-  const unknown = Object.keys(input).filter((name) => !LISTS.includes(name));
-  return unknown.map((name) => ({
-    code: "option_unknown",
-    option: name,
-    message: "is not a list of a directory.",
-    suggestion: suggest(name, LISTS, `Known lists: ${LISTS.join(", ")}.`),
-  }));
-}
-
-function readRows(
-  input: object,
-  name: keyof typeof REQUIRED_FIELDS,
-): { readonly rows: readonly Row[]; readonly problems: readonly ConfigurationProblem[] } {
-  const list: unknown = Reflect.get(input, name) ?? [];
-  if (!Array.isArray(list)) {
-    return { rows: [], problems: [invalid(name, "must be an array.", "Leave it out for none.")] };
+  const problems: ConfigurationProblem[] = [];
+  const report: Report = (code, option, message, suggestion) =>
+    problems.push({ code, option, message, suggestion });
+  const lists = Object.keys(REQUIRED_FIELDS);
+  for (const name of Object.keys(input).filter((given) => !lists.includes(given))) {
+    const suggestion = suggest(name, lists, `Known lists: ${lists.join(", ")}.`);
+    report("option_unknown", name, "is not a list of a directory.", suggestion);
   }
-  const rows = list.map((row: unknown): Row => (isObject(row) ? row : {}));
-  const problems = rows.flatMap((row, index) =>
-    REQUIRED_FIELDS[name]
-      .filter((field) => !isText(row[field]))
-      .map((field) => invalid(`${name}[${index}].${field}`, "must be a non-empty string.", "Set it.")),
-  );
-  return { rows, problems };
+  const rows: Rows = {
+    users: readRows(input, "users", report),
+    organizations: readRows(input, "organizations", report),
+    memberships: readRows(input, "memberships", report),
+  };
+  if (problems.length === 0) {
+    reportDuplicates(rows, report);
+    checkMemberships(rows, report);
+  }
+  if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
-function findDuplicates(
-  list: string,
-  field: string,
-  rows: readonly Row[],
-  keyOf = (row: Row): unknown => row[field],
-): ConfigurationProblem[] {
-  const seen = new Set<unknown>();
-  return rows.flatMap((row, index) => {
-    const key = keyOf(row);
-    if (key === undefined || !seen.has(key)) {
-      seen.add(key);
-      return [];
+function readRows(input: object, list: List, report: Report): readonly Row[] {
+  const given: unknown = Reflect.get(input, list) ?? [];
+  if (!Array.isArray(given)) {
+    report("option_invalid", list, "must be an array.", "Leave it out for none.");
+    return [];
+  }
+  const rows = given.map((row: unknown): Row => (isObject(row) ? row : {}));
+  for (const [index, row] of rows.entries()) {
+    for (const field of REQUIRED_FIELDS[list].filter((name) => !isText(row[name]))) {
+      report("option_invalid", `${list}[${index}].${field}`, "must be a non-empty string.", "Set it.");
     }
-    const option = `${list}[${index}].${field}`;
-    const message = "is already taken by an entry before it.";
-    return [{ code: "directory_duplicate", option, message, suggestion: "Remove one of them." }];
-  });
+  }
+  return rows;
 }
 
-function findUnknownIds(
-  field: "userId" | "organizationId",
-  memberships: readonly Row[],
-  rows: readonly Row[],
-): ConfigurationProblem[] {
-  const known = new Set(rows.map(({ id }) => String(id)));
-  return memberships.flatMap((membership, index) => {
-    const id = String(membership[field]);
-    if (known.has(id)) return [];
-    const option = `memberships[${index}].${field}`;
+function reportDuplicates(rows: Rows, report: Report): void {
+  for (const [list, field, valueOf] of UNIQUE_FIELDS) {
+    const seen = new Set<unknown>();
+    for (const [index, value] of rows[list].map(valueOf).entries()) {
+      if (value !== undefined && seen.has(value)) {
+        const message = "is already taken by an entry before it.";
+        report("directory_duplicate", `${list}[${index}].${field}`, message, "Remove one of them.");
+      }
+      seen.add(value);
+    }
+  }
+}
+
+function checkMemberships({ users, organizations, memberships }: Rows, report: Report): void {
+  const userIds = new Set(users.map(({ id }) => String(id)));
+  const organizationIds = new Set(organizations.map(({ id }) => String(id)));
+  const checkId = (option: string, id: string, known: ReadonlySet<string>): void => {
+    if (known.has(id)) return;
     const suggestion = suggest(id, known, "Add it, or correct the id.");
-    return [
-      { code: "directory_unknown_id", option, message: `"${id}" is not in the directory.`, suggestion },
-    ];
-  });
-}
-
-function findInvalidRoles(memberships: readonly Row[]): ConfigurationProblem[] {
-  return memberships.flatMap(({ roles }, index) =>
-    isTextList(roles)
-      ? []
-      : [invalid(`memberships[${index}].roles`, "must be an array of role slugs.", "Use [] for none.")],
-  );
+    report("directory_unknown_id", option, `"${id}" is not in the directory.`, suggestion);
+  };
+  for (const [index, { userId, organizationId, roles }] of memberships.entries()) {
+    const option = `memberships[${index}]`;
+    checkId(`${option}.userId`, String(userId), userIds);
+    checkId(`${option}.organizationId`, String(organizationId), organizationIds);
+    if (!isTextList(roles)) {
+      report("option_invalid", `${option}.roles`, "must be an array of role slugs.", "Use [] for none.");
+    }
+  }
 }
 
 function suggest(given: string, known: Iterable<string>, otherwise: string): string {
   const similar = suggestName(given, known);
   return similar === undefined ? otherwise : `Did you mean "${similar}"?`;
-}
-
-function invalid(option: string, message: string, suggestion: string): ConfigurationProblem {
-  return { code: "option_invalid", option, message, suggestion };
 }

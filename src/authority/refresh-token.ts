@@ -1,16 +1,15 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
 import { StoreUnavailableError } from "../errors.ts";
 import { sha256 } from "../lib/digest.ts";
-import { computeTag, decrypt, deriveKey, encrypt } from "./secrets.ts";
+import { computeTag, decrypt, deriveKey, encrypt, hasTag, makeSecret } from "./secrets.ts";
 import { SESSION_ID_BYTES, toSessionId, toSessionIdBytes } from "./session-id.ts";
 
 const GENERATION_BYTES = 4;
 const SECRET_BYTES = 32;
-const TAG_BYTES = 18;
+const FAMILY_TAG_BYTES = 18;
 const SECRET_AT = SESSION_ID_BYTES + GENERATION_BYTES;
 const TAG_AT = SECRET_AT + SECRET_BYTES;
 // A multiple of three bytes: one spelling.
-const TOKEN_SHAPE = /^[\w-]{96}$/;
+const REFRESH_TOKEN_SHAPE = /^[\w-]{96}$/;
 
 /** More rotations than this within one grace window are no member's doing; they have to wait. */
 const MAX_PREDECESSORS = 1024;
@@ -55,7 +54,7 @@ export interface FamilyTime {
 
 /** Reads a refresh token; `undefined` if it does not have the form of one. */
 export function parseRefreshToken(token: string): RefreshToken | undefined {
-  if (!TOKEN_SHAPE.test(token)) return undefined;
+  if (!REFRESH_TOKEN_SHAPE.test(token)) return undefined;
   const bytes = Buffer.from(token, "base64url");
   return {
     token,
@@ -70,20 +69,21 @@ export function mintRefreshToken(
   sessionId: string,
   generation: number,
   familyKey: string,
-  secret: Buffer = randomBytes(SECRET_BYTES),
+  secret: Buffer = Buffer.from(makeSecret(SECRET_BYTES), "base64url"),
 ): RefreshToken {
   const head = Buffer.alloc(TAG_AT);
   toSessionIdBytes(sessionId).copy(head);
   head.writeUInt32BE(generation, SESSION_ID_BYTES);
   secret.copy(head, SECRET_AT);
-  const token = Buffer.concat([head, tagOf(head, familyKey)]).toString("base64url");
+  const tag = computeTag(toKey(familyKey), head, FAMILY_TAG_BYTES);
+  const token = Buffer.concat([head, tag]).toString("base64url");
   return { token, sessionId, generation, hash: sha256(token) };
 }
 
 /** Tells whether the family issued this token, whatever became of it since. */
 export function isGenuine({ token }: RefreshToken, familyKey: string): boolean {
   const bytes = Buffer.from(token, "base64url");
-  return timingSafeEqual(bytes.subarray(TAG_AT), tagOf(bytes.subarray(0, TAG_AT), familyKey));
+  return hasTag(toKey(familyKey), bytes.subarray(0, TAG_AT), bytes.subarray(TAG_AT));
 }
 
 /** Encrypts a successor so that only the bearer of its predecessor can read it: the stored record alone reveals nothing. */
@@ -101,8 +101,8 @@ export function openSuccessor(predecessor: RefreshToken, sealed: string, familyK
   }
 }
 
-function tagOf(head: Buffer, familyKey: string): Buffer {
-  return computeTag(Buffer.from(familyKey, "base64url"), head, TAG_BYTES);
+function toKey(familyKey: string): Buffer {
+  return Buffer.from(familyKey, "base64url");
 }
 
 function secretOf({ token }: RefreshToken): Buffer {
@@ -168,7 +168,7 @@ function isRetired({ successorPresentedAt, rotatedAt }: Predecessor, { now, grac
 }
 
 /** What the holder of a refresh token asks for. */
-export interface RefreshRequest {
+export interface RefreshExchange {
   /** Whether the current token is replaced, or only recognised. */
   readonly rotate: boolean;
   /** The organization to continue in; `null`: none, `undefined`: the most recent one. */
@@ -193,7 +193,7 @@ export type RefreshResult =
 export function exchangeRefreshToken(
   family: RefreshFamily,
   presented: RefreshToken,
-  request: RefreshRequest,
+  request: RefreshExchange,
   time: FamilyTime,
 ): RefreshResult {
   if (!isGenuine(presented, family.key)) return { status: "foreign" };
@@ -217,7 +217,7 @@ export function exchangeRefreshToken(
 function rotate(
   family: RefreshFamily,
   token: RefreshToken,
-  { organizationId, mostRecent }: RefreshRequest,
+  { organizationId, mostRecent }: RefreshExchange,
   time: FamilyTime,
 ): RefreshResult {
   const next = mintRefreshToken(token.sessionId, family.generation + 1, family.key);

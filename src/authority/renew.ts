@@ -1,20 +1,17 @@
 import { OrgateError, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { RenewContext, Renewal, StaleCredential } from "../store.ts";
+import type { RenewContext, Renewal, StaleCredential, VerifiedClaims } from "../store.ts";
 import {
   type AuthenticationResult,
   type SealRequest,
   readSealPassword,
   toAuthenticationResult,
-  toCredential,
+  toSessionCredential,
 } from "./authentication-result.ts";
-import { checkId, checkInput, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkId, checkFields, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type RefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { type SessionUse, type UsedSession, useSession } from "./sessions.ts";
-import { toMember } from "./subject.ts";
-
-/** 366 days, as for `sessionDurationMinutes`. */
-const MAX_EXTENSION = 366 * 86_400;
+import { toProfile } from "./subject.ts";
 
 /** A refresh token, to be exchanged for a new pair. */
 export interface AuthenticateWithRefreshTokenInput extends SealRequest {
@@ -33,7 +30,7 @@ export async function authenticateWithRefreshToken(
   context: AuthorityContext,
   input: AuthenticateWithRefreshTokenInput,
 ): Promise<AuthenticationResult> {
-  const checked = checkInput(input, { refreshToken: checkToken, organizationId: optional(checkId) });
+  const checked = checkFields(input, { refreshToken: checkToken, organizationId: optional(checkId) });
   readSealPassword(input);
   const { refreshToken, organizationId } = checked;
   const withoutMembership = organizationId === undefined ? "end" : "refuse";
@@ -54,21 +51,21 @@ export async function refreshSession(
 }
 
 /** The session that a stale credential names. */
-export interface NamedSession {
+export interface StaleSession {
   readonly sessionId: string;
   readonly userId: string | undefined;
   readonly refreshToken: RefreshToken | undefined;
 }
 
 /** Renews a stale credential for the middleware. */
-export async function renewCredential(
+export async function renewSession(
   context: AuthorityContext,
   stale: StaleCredential,
   { extendBy, signal }: RenewContext,
 ): Promise<Renewal> {
   assertNotAborted(signal);
-  checkInput({ extendBy }, { extendBy: optional(numberFrom(0, MAX_EXTENSION)) });
-  const named = nameSession(stale);
+  checkFields({ extendBy }, { extendBy: optional(numberFrom(0, MAX_LIFETIME)) });
+  const named = readStaleSession(stale);
   if (named === undefined) return { status: "ended", reason: "credential_mismatch" };
   if (!isRenewable(context, stale, named)) return { status: "unrenewable" };
   try {
@@ -99,7 +96,7 @@ export async function renewCredential(
  *
  * A refresh token that is not ours names nothing, and so cannot agree with the access token beside it.
  */
-export function nameSession({ claims, sealed }: StaleCredential): NamedSession | undefined {
+export function readStaleSession({ claims, sealed }: StaleCredential): StaleSession | undefined {
   const sid = claims?.["sid"];
   const userId = claims?.sub ?? sealed?.user?.id;
   if (sealed?.refreshToken === undefined) {
@@ -114,13 +111,18 @@ export function nameSession({ claims, sealed }: StaleCredential): NamedSession |
 
 /** Tells whether a credential may still name its session: by a refresh token, or by a JWT that has not expired for too long. */
 export function isRenewable(
-  { clock, settings }: AuthorityContext,
+  context: AuthorityContext,
   { claims, reason }: StaleCredential,
-  { refreshToken }: NamedSession,
+  { refreshToken }: StaleSession,
 ): boolean {
   if (refreshToken !== undefined) return true;
   if (claims === undefined) return false;
-  return reason !== "expired" || clock() < claims.exp + settings.expiredTokenRenewal;
+  return reason !== "expired" || mayStillRenew(context, claims);
+}
+
+/** Tells whether a JWT may still renew its session: it has not expired, or not for longer than `expiredTokenRenewal`. */
+export function mayStillRenew({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): boolean {
+  return clock() < exp + settings.expiredTokenRenewal;
 }
 
 /** Throws if the caller has given up: nothing is spent for it. */
@@ -142,12 +144,6 @@ async function toRenewal(
 ): Promise<Renewal> {
   // Fields that others sealed stay; each of ours is replaced or removed.
   const { organizationId: _organization, impersonator: _impersonator, ...others } = sealed ?? {};
-  const { subject } = used;
-  return {
-    status: "active",
-    credential: { ...others, ...(await toCredential(context, used)) },
-    verifiedAt: context.clock(),
-    member: toMember(subject),
-    ...(subject.organization !== undefined && { organization: subject.organization }),
-  };
+  const credential = { ...others, ...(await toSessionCredential(context, used)) };
+  return { status: "active", credential, verifiedAt: context.clock(), ...toProfile(used.subject) };
 }

@@ -11,7 +11,7 @@ import {
   type RequestOrigin,
   checkFactors,
   checkId,
-  checkInput,
+  checkFields,
   checkOneOf,
   checkToken,
   cleanOrigin,
@@ -20,7 +20,7 @@ import {
 import type { AuthorityContext } from "./context.ts";
 import type { SessionRecord } from "./records.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
-import type { NamedSession } from "./renew.ts";
+import { type StaleSession, mayStillRenew } from "./renew.ts";
 import { openSessionToken } from "./session-id.ts";
 import {
   type NewSession,
@@ -57,7 +57,7 @@ export async function exchangeSession(
   context: AuthorityContext,
   input: ExchangeInput,
 ): Promise<AuthenticationResult> {
-  const { organizationId } = checkInput(input, { organizationId: checkId });
+  const { organizationId } = checkFields(input, { organizationId: checkId });
   readSealPassword(input);
   const session = await resolveReference(context, input);
   return replaceSession(context, session, { organizationId, request: input });
@@ -65,7 +65,7 @@ export async function exchangeSession(
 
 /** Adds a factor that the application has checked, under a new id; moves the time of authentication. */
 export async function stepUp(context: AuthorityContext, input: StepUpInput): Promise<AuthenticationResult> {
-  const { sessionId, factor } = checkInput(input, { sessionId: checkId, factor: checkFactor });
+  const { sessionId, factor } = checkFields(input, { sessionId: checkId, factor: checkFactor });
   readSealPassword(input);
   return replaceSession(context, { sessionId }, { factor, request: input });
 }
@@ -90,7 +90,7 @@ interface Replacement {
  */
 export async function replaceSession(
   context: AuthorityContext,
-  { sessionId, userId, refreshToken }: Partial<NamedSession> & Pick<NamedSession, "sessionId">,
+  { sessionId, userId, refreshToken }: Partial<StaleSession> & Pick<StaleSession, "sessionId">,
   { organizationId, factor, request }: Replacement,
 ): Promise<AuthenticationResult> {
   if (organizationId !== undefined) checkId("organizationId", organizationId);
@@ -112,19 +112,10 @@ export async function replaceSession(
     throw sessionEnded(subject);
   }
   const next = { ...continueSession(context, before, factor), ...cleanOrigin(request) };
-  const opened = await openSession(context, subject, next);
-  await endOrUndo(context, sessionId, opened.record.id);
+  const opened = await openSession(context, subject, next, async () => {
+    if (!(await removeSession(context, sessionId))) throw sessionEnded("revoked");
+  });
   return toAuthenticationResult(context, opened, request);
-}
-
-async function endOrUndo(context: AuthorityContext, sessionId: string, newId: string): Promise<void> {
-  let hasEnded = false;
-  try {
-    hasEnded = await removeSession(context, sessionId);
-  } finally {
-    if (!hasEnded) await removeSession(context, newId);
-  }
-  if (!hasEnded) throw sessionEnded("revoked");
 }
 
 /** What the next session takes over; `openSession` sets the members that belong to one session. */
@@ -159,9 +150,7 @@ async function resolveReference(
       return { sessionId: value };
     case "sessionJwt": {
       const { claims, session } = await context.tokens.check(value);
-      if (context.clock() >= claims.exp + context.settings.expiredTokenRenewal) {
-        throw new OrgateError("token_expired");
-      }
+      if (!mayStillRenew(context, claims)) throw new OrgateError("token_expired");
       return { sessionId: session.memberSession.id, userId: claims.sub };
     }
     case "sessionToken": {
@@ -169,7 +158,7 @@ async function resolveReference(
       if (sessionId === undefined) throw new OrgateError("invalid_token");
       return { sessionId };
     }
-    case "refreshToken": {
+    default: {
       const refreshToken = parseRefreshToken(value);
       if (refreshToken === undefined) throw new OrgateError("invalid_token");
       return { sessionId: refreshToken.sessionId, refreshToken };

@@ -1,4 +1,11 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 
 const IV_BYTES = 12;
 const GCM_TAG_BYTES = 16;
@@ -11,6 +18,11 @@ export function makeSecret(bytes = 32): string {
 /** Computes the first `length` bytes of the HMAC-SHA-256 of some data (RFC 2104 section 5). */
 export function computeTag(key: Buffer, data: Buffer, length: number): Buffer {
   return createHmac("sha256", key).update(data).digest().subarray(0, length);
+}
+
+/** Checks a tag that {@link computeTag} made; takes the same time wherever it differs. */
+export function hasTag(key: Buffer, data: Buffer, tag: Buffer): boolean {
+  return timingSafeEqual(computeTag(key, data, tag.length), tag);
 }
 
 /** Derives a key of 256 bits for one purpose by HKDF-SHA-256 (RFC 5869). */

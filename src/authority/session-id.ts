@@ -1,6 +1,5 @@
-import { randomBytes, timingSafeEqual } from "node:crypto";
 import type { Issuer } from "./issuer.ts";
-import { computeTag } from "./secrets.ts";
+import { computeTag, hasTag, makeSecret } from "./secrets.ts";
 
 /** Random bytes in a session id: 144 bits. */
 export const SESSION_ID_BYTES = 18;
@@ -10,13 +9,13 @@ const PREFIX = "session_";
 const ID_SHAPE = /^session_[\w-]{24}$/;
 
 const TOKEN_PURPOSE = "orgate session token";
-const TAG_BYTES = 30;
+const SESSION_TAG_BYTES = 30;
 // A multiple of three bytes: one spelling.
-const TOKEN_SHAPE = /^[\w-]{64}$/;
+const SESSION_TOKEN_SHAPE = /^[\w-]{64}$/;
 
 /** Makes a new session id that nobody can guess. */
 export function makeSessionId(): string {
-  return toSessionId(randomBytes(SESSION_ID_BYTES));
+  return PREFIX + makeSecret(SESSION_ID_BYTES);
 }
 
 /** Writes the bytes of a session id as the id. */
@@ -43,16 +42,15 @@ export function toSessionIdBytes(sessionId: string): Buffer {
 export async function makeSessionToken(issuer: Issuer, sessionId: string): Promise<string> {
   const id = toSessionIdBytes(sessionId);
   const [secret] = await issuer.secrets(TOKEN_PURPOSE);
-  return Buffer.concat([id, computeTag(secret, id, TAG_BYTES)]).toString("base64url");
+  return Buffer.concat([id, computeTag(secret, id, SESSION_TAG_BYTES)]).toString("base64url");
 }
 
 /** Reads the session id from a session token; `undefined` if this authority did not make the token. */
 export async function openSessionToken(issuer: Issuer, token: string): Promise<string | undefined> {
-  if (!TOKEN_SHAPE.test(token)) return undefined;
+  if (!SESSION_TOKEN_SHAPE.test(token)) return undefined;
   const bytes = Buffer.from(token, "base64url");
   const id = bytes.subarray(0, SESSION_ID_BYTES);
   const tag = bytes.subarray(SESSION_ID_BYTES);
   const secrets = await issuer.secrets(TOKEN_PURPOSE);
-  const isGenuine = secrets.some((secret) => timingSafeEqual(tag, computeTag(secret, id, TAG_BYTES)));
-  return isGenuine ? toSessionId(id) : undefined;
+  return secrets.some((secret) => hasTag(secret, id, tag)) ? toSessionId(id) : undefined;
 }

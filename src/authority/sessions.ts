@@ -3,7 +3,7 @@ import { assertTokenFits } from "./access-token.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type AuthenticationRecord, type SessionRecord, deadlineOf } from "./records.ts";
 import {
-  type RefreshRequest,
+  type RefreshExchange,
   type RefreshResult,
   type RefreshToken,
   exchangeRefreshToken,
@@ -16,7 +16,7 @@ import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./su
 import { mayUse } from "./wire-client.ts";
 
 /** How often a change is decided anew because another write came first. */
-const MAX_ATTEMPTS = 512;
+const MAX_WRITE_ATTEMPTS = 512;
 
 /** Why a session is over. */
 export type EndReason = "revoked" | "expired" | "idle" | "reuse_detected" | SubjectProblem;
@@ -36,11 +36,17 @@ export interface OpenedSession {
   readonly refreshToken: string;
 }
 
-/** Stores a new session under a new id. */
+/**
+ * Stores a new session under a new id.
+ *
+ * @param spend - deletes what the session is opened in exchange for, and throws if another caller was first. It comes last, so
+ * that a failure before it spends nothing; if it throws, the new session is removed.
+ */
 export async function openSession(
   context: AuthorityContext,
   subject: Subject,
   session: NewSession,
+  spend?: () => Promise<void>,
 ): Promise<OpenedSession> {
   const id = makeSessionId();
   const key = makeSecret();
@@ -60,6 +66,12 @@ export async function openSession(
   };
   assertTokenFits(context, record, subject);
   await context.records.sessions.insert(record);
+  try {
+    await spend?.();
+  } catch (error) {
+    await removeSession(context, id);
+    throw error;
+  }
   return { record, subject, refreshToken: token };
 }
 
@@ -108,7 +120,7 @@ export async function acceptRefreshToken(
   context: AuthorityContext,
   { id, family, organizationId }: SessionRecord,
   refreshToken: RefreshToken,
-  request: Omit<RefreshRequest, "mostRecent">,
+  request: Omit<RefreshExchange, "mostRecent">,
 ): Promise<AcceptedToken> {
   const time = { now: context.clock(), grace: context.settings.refreshGrace };
   const mostRecent = organizationId ?? null;
@@ -164,7 +176,7 @@ export async function useSession(
   use: SessionUse,
 ): Promise<UsedSession> {
   const load = createSubjectLoader(context);
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+  for (let attempt = 0; attempt < MAX_WRITE_ATTEMPTS; attempt += 1) {
     const { value: before, version } = await readLiveSession(context, sessionId);
     if (use.userId !== undefined && use.userId !== before.userId) throw new OrgateError("invalid_token");
     const { refreshToken } = use;

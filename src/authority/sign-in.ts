@@ -13,7 +13,7 @@ import {
   checkFactors,
   checkId,
   checkImpersonator,
-  checkInput,
+  checkFields,
   checkToken,
   cleanOrigin,
   optional,
@@ -22,7 +22,7 @@ import type { AuthorityContext } from "./context.ts";
 import type { DirectoryUser } from "./directory.ts";
 import { acceptInvitation } from "./invitations.ts";
 import type { AuthenticationRecord, PendingRecord, SignInRecord } from "./records.ts";
-import { type NewSession, openSession, removeSession } from "./sessions.ts";
+import { openSession } from "./sessions.ts";
 import { type Subject, listMemberships, loadSubject } from "./subject.ts";
 import { mayUse } from "./wire-client.ts";
 
@@ -62,7 +62,7 @@ export async function authenticate(
 /** Checks who signs in, to which organization, and how they authenticated just now. */
 export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInput): SignInRecord {
   const { userId, organizationId, invitationToken, authenticationMethod, customClaims, ...checked } =
-    checkInput(input, {
+    checkFields(input, {
       userId: checkId,
       organizationId: optional(checkId),
       invitationToken: optional(checkToken),
@@ -84,19 +84,30 @@ export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInpu
   return { userId, organizationId, invitationToken, evidence };
 }
 
-/** Signs in a user by evidence that was checked before. */
+/**
+ * Signs in a user by evidence that was checked before.
+ *
+ * @param spend - as for {@link openSession}
+ */
 export async function signIn(
   context: AuthorityContext,
   { userId, organizationId, invitationToken, evidence }: SignInRecord,
   request: SealRequest,
+  spend?: () => Promise<void>,
 ): Promise<AuthenticationResult> {
-  const user = await readUser(context, userId);
-  const wanted = await joinByInvitation(context, invitationToken, { user, organizationId });
+  const user = await context.directory.user(userId);
+  if (user === undefined) throw userNotFound();
+  const wanted =
+    invitationToken === undefined
+      ? organizationId
+      : await acceptInvitation(context, invitationToken, { user, organizationId });
   const subject =
     wanted === undefined
       ? await requireOnlyMembership(context, user, evidence)
       : await requireMember(context, userId, wanted);
-  const opened = await openSession(context, subject, toNewSession(context, evidence));
+  const startedAt = Math.floor(context.clock());
+  const expiresAt = startedAt + Math.floor(context.settings.sessionLifetime);
+  const opened = await openSession(context, subject, { ...evidence, startedAt, expiresAt }, spend);
   return toAuthenticationResult(context, opened, request);
 }
 
@@ -105,25 +116,22 @@ export async function authenticateWithOrganizationSelection(
   context: AuthorityContext,
   input: AuthenticateWithOrganizationSelectionInput,
 ): Promise<AuthenticationResult> {
-  const { pendingAuthenticationToken, organizationId, invitationToken } = checkInput(input, {
+  const { pendingAuthenticationToken, ...choice } = checkFields(input, {
     pendingAuthenticationToken: checkToken,
     organizationId: checkId,
     invitationToken: optional(checkToken),
   });
   readSealPassword(input);
-  const { userId, evidence } = await readPending(context, pendingAuthenticationToken);
-  const user = await readUser(context, userId);
-  await joinByInvitation(context, invitationToken, { user, organizationId });
-  const subject = await requireMember(context, userId, organizationId);
-  const session = toNewSession(context, { ...evidence, ...cleanOrigin(input) });
-  const opened = await openSession(context, subject, session);
-  // The token is spent last, so that a failure before this line leaves it usable.
-  await spendOrUndo(context, pendingAuthenticationToken, opened.record.id);
-  return toAuthenticationResult(context, opened, input);
+  const { userId, evidence } = await requirePending(context, pendingAuthenticationToken);
+  const signInRecord = { ...choice, userId, evidence: { ...evidence, ...cleanOrigin(input) } };
+  return signIn(context, signInRecord, input, async () => {
+    const spent = await context.records.pending.spend(pendingAuthenticationToken);
+    if (spent === undefined) throw new OrgateError("invalid_pending_authentication");
+  });
 }
 
 /** Lists the organizations that the user is a member of now. */
-export async function listOrganizations(
+export async function listOrganizationChoices(
   { directory }: AuthorityContext,
   userId: string,
 ): Promise<OrganizationChoice[]> {
@@ -133,41 +141,10 @@ export async function listOrganizations(
 }
 
 /** Reads a pending authentication without spending it; throws `invalid_pending_authentication` if there is none. */
-export async function readPending(context: AuthorityContext, token: string): Promise<PendingRecord> {
+export async function requirePending(context: AuthorityContext, token: string): Promise<PendingRecord> {
   const record = await context.records.pending.read(token);
   if (record !== undefined && mayUse(record.evidence.client, context.wire?.client)) return record;
   throw new OrgateError("invalid_pending_authentication");
-}
-
-async function spendOrUndo(context: AuthorityContext, token: string, sessionId: string): Promise<void> {
-  let isSpent = false;
-  try {
-    isSpent = (await context.records.pending.spend(token)) !== undefined;
-  } finally {
-    if (!isSpent) await removeSession(context, sessionId);
-  }
-  if (!isSpent) throw new OrgateError("invalid_pending_authentication");
-}
-
-function toNewSession({ clock, settings }: AuthorityContext, evidence: AuthenticationRecord): NewSession {
-  const startedAt = Math.floor(clock());
-  return { ...evidence, startedAt, expiresAt: startedAt + Math.floor(settings.sessionLifetime) };
-}
-
-async function readUser({ directory }: AuthorityContext, userId: string): Promise<DirectoryUser> {
-  const user = await directory.user(userId);
-  if (user === undefined) throw userNotFound();
-  return user;
-}
-
-async function joinByInvitation(
-  context: AuthorityContext,
-  invitationToken: string | undefined,
-  wanted: { user: DirectoryUser; organizationId: string | undefined },
-): Promise<string | undefined> {
-  return invitationToken === undefined
-    ? wanted.organizationId
-    : acceptInvitation(context, invitationToken, wanted);
 }
 
 async function requireMember(
@@ -188,7 +165,7 @@ async function requireOnlyMembership(
   evidence: AuthenticationRecord,
 ): Promise<Subject> {
   const { records, clock, settings, wire } = context;
-  const organizations = await listOrganizations(context, user.id);
+  const organizations = await listOrganizationChoices(context, user.id);
   const [only] = organizations;
   if (only === undefined) return { user };
   if (organizations.length === 1) return requireMember(context, user.id, only.id);

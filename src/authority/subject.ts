@@ -1,5 +1,6 @@
 import { formatTime } from "../lib/clock.ts";
 import type { Member, MemberSession } from "../model.ts";
+import type { Profile } from "../store.ts";
 import {
   type CheckedDirectory,
   type DirectoryMembership,
@@ -68,16 +69,10 @@ export function memberIdOf({ user, membership }: Subject): string {
   return membership === undefined ? user.id : membershipIdOf(membership);
 }
 
-/** Returns the member in orgate's model, with the further fields that the directory keeps of the user. */
-export function toMember(subject: Subject): Member {
-  const { user, organization } = subject;
-  return {
-    ...user,
-    id: memberIdOf(subject),
-    userId: user.id,
-    ...(organization !== undefined && { organizationId: organization.id }),
-    roles: rolesOf(subject),
-  };
+/** Returns the member and the organization in orgate's model, with the further fields that the directory keeps. */
+export function toProfile(subject: Subject): Profile {
+  const { organization } = subject;
+  return { member: toMember(subject), ...(organization !== undefined && { organization }) };
 }
 
 /** Returns the session in orgate's model, with the roles that the directory has now. */
@@ -96,5 +91,16 @@ export function toMemberSession(record: SessionRecord, subject: Subject): Member
     customClaims: record.customClaims,
     ...(record.impersonator !== undefined && { impersonator: record.impersonator }),
     authenticationMethod: record.authenticationMethod,
+  };
+}
+
+function toMember(subject: Subject): Member {
+  const { user, organization } = subject;
+  return {
+    ...user,
+    id: memberIdOf(subject),
+    userId: user.id,
+    ...(organization !== undefined && { organizationId: organization.id }),
+    roles: rolesOf(subject),
   };
 }

@@ -1,7 +1,7 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { type Clock, formatTime, isWritableTime } from "../lib/clock.ts";
-import { isAbsentOr, isListOf, isObject, isString, isText } from "../lib/predicates.ts";
+import { absentOr, isObject, isString, isText, arrayOf, nullOr, objectWith } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import type { Interpretation, TokenProfile, VerifiedClaims } from "../store.ts";
 import { createKeySet } from "../tokens/key-set.ts";
@@ -52,103 +52,106 @@ export function createTokenCheck<Session>(
   };
 }
 
+/** The claims of an access token that make it a session of this authority. Times are seconds since the epoch. */
+interface SessionClaims {
+  readonly sid: string;
+  readonly auth_time: number;
+  readonly org_id?: string;
+  readonly org?: { readonly slug?: string; readonly name: string };
+  readonly roles?: readonly string[];
+  /** RFC 8693 section 4.1. */
+  readonly act?: { readonly sub: string; readonly reason?: string };
+  readonly member: { readonly id: string; readonly email: string; readonly name?: string };
+  readonly session: {
+    readonly started_at: number;
+    readonly last_accessed_at: number;
+    readonly expires_at: number;
+    readonly factors: readonly AuthenticationFactor[];
+    readonly method: string;
+  };
+  readonly custom_claims?: Readonly<Record<string, unknown>> | null;
+}
+
+const isSessionClaims = objectWith<SessionClaims>({
+  sid: isText,
+  auth_time: isWritableTime,
+  org_id: absentOr(isText),
+  org: absentOr(objectWith<NonNullable<SessionClaims["org"]>>({ slug: absentOr(isString), name: isString })),
+  roles: absentOr(arrayOf(isString)),
+  act: absentOr(objectWith<NonNullable<SessionClaims["act"]>>({ sub: isText, reason: absentOr(isString) })),
+  member: objectWith<SessionClaims["member"]>({ id: isText, email: isString, name: absentOr(isString) }),
+  session: objectWith<SessionClaims["session"]>({
+    started_at: isWritableTime,
+    last_accessed_at: isWritableTime,
+    expires_at: isWritableTime,
+    factors: arrayOf(isFactor),
+    method: isText,
+  }),
+  custom_claims: absentOr(nullOr(isObject)),
+});
+
+const WITHOUT_ROLES: readonly string[] = Object.freeze([]);
+
 /**
  * Reads the claims of an access token as orgate's model. Pure.
  *
  * @returns `undefined` for whatever is not a session of this authority, down to the type of each claim.
  */
-export function interpretClaims(claims: VerifiedClaims): Interpretation | undefined {
-  const { sid, auth_time: authenticatedAt, session, custom_claims: customClaims = null } = claims;
-  if (!isText(sid) || !isWritableTime(authenticatedAt) || !isSessionClaims(session)) return undefined;
-  if (customClaims !== null && !isObject(customClaims)) return undefined;
-  const scope = readScope(claims);
-  const impersonator = readImpersonator(claims["act"]);
-  if (scope === undefined || impersonator === "malformed") return undefined;
-  const member = readMember(claims, scope);
-  if (member === undefined) return undefined;
-  const { organization, roles } = scope;
+export function interpretSessionClaims(claims: VerifiedClaims): Interpretation | undefined {
+  if (!isSessionClaims(claims)) return undefined;
+  const { org_id: organizationId, org, roles = WITHOUT_ROLES, member, session } = claims;
+  const given = [organizationId, org, claims.roles].filter((claim) => claim !== undefined).length;
+  if (given !== 0 && given !== 3) return undefined;
   // Frozen as it is made: a frozen copy of something that is not frozen costs many times more.
-  const memberSession = Object.freeze<MemberSession>({
+  const organization =
+    organizationId === undefined || org === undefined ? undefined : toOrganization(organizationId, org);
+  return {
+    memberSession: toMemberSession(claims),
+    member: Object.freeze<Member>({
+      id: member.id,
+      userId: claims.sub,
+      emailAddress: member.email,
+      ...(member.name !== undefined && { name: member.name }),
+      ...(organizationId !== undefined && { organizationId }),
+      roles,
+    }),
+    ...(organization !== undefined && { organization }),
+    sessionExpiresAt: session.expires_at,
+    authenticatedAt: claims.auth_time,
+    isFrozen: true,
+  };
+}
+
+function toMemberSession({
+  sid,
+  org_id,
+  org,
+  act,
+  roles = WITHOUT_ROLES,
+  member,
+  session,
+  custom_claims = null,
+}: SessionClaims): MemberSession {
+  return Object.freeze<MemberSession>({
     id: sid,
     memberId: member.id,
-    ...(organization !== undefined && { organizationId: organization.id }),
-    ...(organization?.slug !== undefined && { organizationSlug: organization.slug }),
+    ...(org_id !== undefined && { organizationId: org_id }),
+    ...(org?.slug !== undefined && { organizationSlug: org.slug }),
     startedAt: formatTime(session.started_at),
     lastAccessedAt: formatTime(session.last_accessed_at),
     expiresAt: formatTime(session.expires_at),
     authenticationFactors: session.factors,
     roles,
-    customClaims,
-    ...(impersonator !== undefined && { impersonator }),
+    customClaims: custom_claims,
+    ...(act !== undefined && { impersonator: toImpersonator(act) }),
     authenticationMethod: session.method,
   });
-  return {
-    memberSession,
-    member,
-    ...(organization !== undefined && { organization }),
-    sessionExpiresAt: session.expires_at,
-    authenticatedAt,
-    isFrozen: true,
-  };
 }
 
-interface SessionClaims {
-  readonly started_at: number;
-  readonly last_accessed_at: number;
-  readonly expires_at: number;
-  readonly factors: readonly AuthenticationFactor[];
-  readonly method: string;
+function toOrganization(id: string, { slug, name }: NonNullable<SessionClaims["org"]>): Organization {
+  return Object.freeze<Organization>({ id, ...(slug !== undefined && { slug }), name });
 }
 
-function isSessionClaims(value: unknown): value is SessionClaims {
-  return (
-    isObject(value) &&
-    isWritableTime(value["started_at"]) &&
-    isWritableTime(value["last_accessed_at"]) &&
-    isWritableTime(value["expires_at"]) &&
-    isListOf(value["factors"], isFactor) &&
-    isText(value["method"])
-  );
-}
-
-/** The organization that a token is for, and the roles in it. */
-interface TokenScope {
-  readonly organization?: Organization;
-  readonly roles: readonly string[];
-}
-
-const NO_ORGANIZATION: TokenScope = { roles: Object.freeze([]) };
-
-function readScope({ org_id: id, org, roles }: VerifiedClaims): TokenScope | undefined {
-  if (id === undefined && org === undefined && roles === undefined) return NO_ORGANIZATION;
-  if (!isText(id) || !isObject(org) || !isListOf(roles, isString)) return undefined;
-  const { slug, name } = org;
-  if (!isString(name) || !isAbsentOr(slug, isString)) return undefined;
-  const organization = Object.freeze<Organization>({ id, ...(slug !== undefined && { slug }), name });
-  return { organization, roles };
-}
-
-function readMember(
-  { sub, member }: VerifiedClaims,
-  { organization, roles }: TokenScope,
-): Member | undefined {
-  if (!isObject(member)) return undefined;
-  const { id, email, name } = member;
-  if (!isText(id) || !isString(email) || !isAbsentOr(name, isString)) return undefined;
-  return Object.freeze<Member>({
-    id,
-    userId: sub,
-    emailAddress: email,
-    ...(name !== undefined && { name }),
-    ...(organization !== undefined && { organizationId: organization.id }),
-    roles,
-  });
-}
-
-function readImpersonator(act: unknown): Impersonator | undefined | "malformed" {
-  if (act === undefined) return undefined;
-  if (!isObject(act)) return "malformed";
-  const { sub: email, reason } = act;
-  if (!isText(email) || !isAbsentOr(reason, isString)) return "malformed";
+function toImpersonator({ sub: email, reason }: NonNullable<SessionClaims["act"]>): Impersonator {
   return Object.freeze<Impersonator>({ email, ...(reason !== undefined && { reason }) });
 }

@@ -1,4 +1,4 @@
-import { isObject, isString } from "../lib/predicates.ts";
+import { isBoolean, isString, objectWith } from "../lib/predicates.ts";
 
 /** A client of a wire protocol, as it is recorded with the credentials that it was given. */
 export interface WireClient {
@@ -20,6 +20,4 @@ export function mayUse(bound: WireClient | undefined, acting: WireClient | undef
 }
 
 /** Checks that a stored value is a client. */
-export function isWireClient(value: unknown): value is WireClient {
-  return isObject(value) && isString(value["id"]) && typeof value["isPublic"] === "boolean";
-}
+export const isWireClient = objectWith<WireClient>({ id: isString, isPublic: isBoolean });

@@ -64,10 +64,34 @@ export function isOptional<Value>(
   return value === undefined || value === null || isValue(value);
 }
 
-/** Whether a value passes the check or is absent; `null` does not count as absent. */
-export function isAbsentOr<Value>(
-  value: unknown,
-  isValue: (given: unknown) => given is Value,
-): value is Value | undefined {
-  return value === undefined || isValue(value);
+/** Tells whether a value is of a type. */
+export type Check<Value> = (value: unknown) => value is Value;
+
+/** Makes the check of a value that may be absent (`undefined`, not `null`). */
+export function absentOr<Value>(check: Check<Value>): Check<Value | undefined> {
+  return (value): value is Value | undefined => value === undefined || check(value);
+}
+
+/** Makes the check of a value that may be `null`. */
+export function nullOr<Value>(check: Check<Value>): Check<Value | null> {
+  return (value): value is Value | null => value === null || check(value);
+}
+
+/** Makes the check of a value that is one of those listed. */
+export function oneOf<const Value>(...values: readonly Value[]): Check<Value> {
+  return (value): value is Value => values.some((known) => known === value);
+}
+
+/** Makes the check of a list whose items all pass the check. */
+export function arrayOf<Item>(check: Check<Item>): Check<readonly Item[]> {
+  return (value): value is readonly Item[] => isListOf(value, check);
+}
+
+/** A check for every member of a type. */
+export type MemberChecks<Value> = { readonly [Name in keyof Value]-?: Check<Value[Name]> };
+
+/** Makes the check of an object by a check of each member; members that are not named may be anything. */
+export function objectWith<Value extends object>(checks: MemberChecks<Value>): Check<Value> {
+  const members: readonly (readonly [string, (value: unknown) => boolean])[] = Object.entries(checks);
+  return (value): value is Value => isObject(value) && members.every(([name, check]) => check(value[name]));
 }

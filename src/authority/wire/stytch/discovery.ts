@@ -3,7 +3,7 @@ import type { AuthorityContext } from "../../context.ts";
 import { membershipIdOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
-import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
+import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
 import { listMemberships } from "../../subject.ts";
 import type { Fields } from "../read-fields.ts";
 import { toStytchMember, toStytchOrganization } from "./bodies.ts";
@@ -52,7 +52,7 @@ async function readUser(
   const { context } = project;
   const given = readAtMostOne(fields, USER_FIELDS, "session_arguments");
   if (given?.name === "intermediate_session_token") {
-    const { userId } = await readPending(context, given.value);
+    const { userId } = await requirePending(context, given.value);
     return { userId, notFound: intermediateSessionNotFound };
   }
   const { sessionId } = await readSession(project, fields);
@@ -82,7 +82,7 @@ export const answerIntermediateExchange: StytchHandler = async ({ context }, { f
   const terms = readSessionTerms(context, fields);
   const pendingAuthenticationToken = fields.text("intermediate_session_token");
   const name = fields.text("organization_id");
-  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const { userId } = await requirePending(context, pendingAuthenticationToken);
   const organizationId = await findOrganizationId(context, userId, name);
   const choice = { pendingAuthenticationToken, organizationId };
   const result = await authenticateWithOrganizationSelection(amending(context, terms.begin), choice);

@@ -3,6 +3,7 @@ import { formatTime } from "../../../lib/clock.ts";
 import { isObject, isString } from "../../../lib/predicates.ts";
 import type { TokenProfile, VerifiedClaims } from "../../../store.ts";
 import type { AuthorityContext, WireDialect } from "../../context.ts";
+import { mayStillRenew } from "../../renew.ts";
 import { memberIdOf, rolesOf } from "../../subject.ts";
 import { createTokenCheck } from "../../verify-access-token.ts";
 import type { WireRefusal } from "../refusal.ts";
@@ -116,8 +117,8 @@ function isInvalidToken(error: unknown): error is OrgateError {
   return isOrgateError(error) && error.code === "invalid_token";
 }
 
-function assertRenewable({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): void {
-  if (clock() >= exp + settings.expiredTokenRenewal) throw sessionNotFound();
+function assertRenewable(context: AuthorityContext, claims: VerifiedClaims): void {
+  if (!mayStillRenew(context, claims)) throw sessionNotFound();
 }
 
 function readNamedMemberSession({

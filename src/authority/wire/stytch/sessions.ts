@@ -1,7 +1,8 @@
 import { StoreUnavailableError } from "../../../errors.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { decideVerdict } from "../../../policy/verdict.ts";
-import { type AuthenticationResult, toCredential } from "../../authentication-result.ts";
+import { issueAccessToken } from "../../access-token.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { listSessions } from "../../revoke.ts";
 import type { SessionRecord } from "../../records.ts";
@@ -34,10 +35,11 @@ export const answerAuthenticate: StytchHandler = async (project, { fields }) => 
       verdict = decide?.(member);
     },
   });
-  const { organization } = requireMember(named, subject);
+  const { user, organization } = requireMember(named, subject);
   const session = await describeSession(context, {
-    ...(await toCredential(context, { record, subject, refreshToken: undefined })),
     memberSession: toMemberSession(record, subject),
+    accessToken: await issueAccessToken(context, record, subject),
+    user,
     organization,
   });
   return { ...session, ...(verdict !== undefined && { verdict }) };

@@ -1,6 +1,5 @@
 import { OrgateError } from "../../../errors.ts";
-import { toCamelCase } from "../../../lib/case.ts";
-import { isFiniteNumber, isObject, isAbsentOr, isText } from "../../../lib/predicates.ts";
+import { absentOr, isFiniteNumber, isText, objectWith } from "../../../lib/predicates.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
 
@@ -78,26 +77,20 @@ export function describeRequest(token: string, request: SealedRequest): Authoriz
   return { token, ...rest };
 }
 
-function isSealedRequest(value: unknown): value is SealedRequest {
-  return (
-    isObject(value) &&
-    ["id", "clientId", "redirectUri"].every((name) => isText(value[name])) &&
-    isFiniteNumber(value["expiresAt"]) &&
-    isAbsentOr(value["maxAge"], isFiniteNumber) &&
-    OPTIONAL_PARAMETERS.every((name) => isAbsentOr(value[toCamelCase(name)], isText))
-  );
-}
-
-/** The optional parameters that are texts, by the names of the protocol. */
-export const OPTIONAL_PARAMETERS = [
-  "state",
-  "code_challenge",
-  "organization_id",
-  "provider",
-  "connection_id",
-  "login_hint",
-  "domain_hint",
-  "screen_hint",
-  "prompt",
-  "invitation_token",
-];
+const isSealedRequest = objectWith<SealedRequest>({
+  id: isText,
+  expiresAt: isFiniteNumber,
+  clientId: isText,
+  redirectUri: isText,
+  state: absentOr(isText),
+  codeChallenge: absentOr(isText),
+  organizationId: absentOr(isText),
+  provider: absentOr(isText),
+  connectionId: absentOr(isText),
+  loginHint: absentOr(isText),
+  domainHint: absentOr(isText),
+  screenHint: absentOr(isText),
+  prompt: absentOr(isText),
+  invitationToken: absentOr(isText),
+  maxAge: absentOr(isFiniteNumber),
+});

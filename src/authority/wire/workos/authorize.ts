@@ -5,12 +5,7 @@ import type { AuthorityContext } from "../../context.ts";
 import { type AuthenticateInput, checkSignIn } from "../../sign-in.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../refusal.ts";
-import {
-  OPTIONAL_PARAMETERS,
-  type SealedRequest,
-  openRequest,
-  sealRequest,
-} from "./authorization-request.ts";
+import { type SealedRequest, openRequest, sealRequest } from "./authorization-request.ts";
 import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
 import { oauthError } from "./errors.ts";
 
@@ -64,6 +59,19 @@ function addressOf(
 function redirectTo(location: string): WireAnswer {
   return { status: 302, headers: { Location: location } };
 }
+
+const OPTIONAL_PARAMETERS = [
+  "state",
+  "code_challenge",
+  "organization_id",
+  "provider",
+  "connection_id",
+  "login_hint",
+  "domain_hint",
+  "screen_hint",
+  "prompt",
+  "invitation_token",
+];
 
 function readOptionalParameters(query: Fields): Partial<SealedRequest> {
   const given = OPTIONAL_PARAMETERS.flatMap((name) => {

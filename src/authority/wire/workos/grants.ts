@@ -4,7 +4,7 @@ import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { RequestOrigin } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { refreshSession } from "../../renew.ts";
-import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
+import { authenticate, authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
 import type { WireClient } from "../../wire-client.ts";
 import { readBearer } from "../authorization-header.ts";
 import type { Fields } from "../read-fields.ts";
@@ -107,7 +107,7 @@ async function askForSelection(
   context: AuthorityContext,
   { pendingAuthenticationToken, organizations }: OrganizationSelectionRequiredError,
 ): Promise<WireAnswer> {
-  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const { userId } = await requirePending(context, pendingAuthenticationToken);
   const user = await context.directory.user(userId);
   return {
     status: 403,
