@@ -70,7 +70,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "believes whatever the claims hold",
+    what: "accepts claims of any type",
     promise: "interpret returns no session or a well-formed one for malformed claims, and never throws",
     sabotage: (store) => ({
       interpret(claims, sealed) {
@@ -99,7 +99,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "says milliseconds for seconds",
+    what: "returns milliseconds instead of seconds",
     promise: "renewing a token that is too old or asked about confirms the session as of now",
     sabotage: (store) => ({
       async renew(stale, context) {
@@ -109,7 +109,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "wears a session out",
+    what: "ends a session after three renewals",
     promise: "a credential renews over and over",
     sabotage(store) {
       let renewals = 0;
@@ -130,7 +130,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     "concurrent renewals of one credential do not end the session",
     "a credential renews again if the reply to its renewal was lost",
   ].map((promise) => ({
-    what: "takes a credential that is presented twice for a theft",
+    what: "treats a credential that is submitted twice as stolen",
     promise,
     sabotage(store: AuthorityStore): Partial<SessionStore> {
       const seen = new Set<string | undefined>();
@@ -173,7 +173,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     "renewing is unavailable while the store is down, and works when it is back",
     "a renewal that was aborted is unavailable and does not end the session",
   ].map((promise) => ({
-    what: "turns trouble into an end",
+    what: "ends the session while it is down",
     promise,
     sabotage: (store: AuthorityStore): Partial<SessionStore> => ({
       renew: (stale, context) =>
@@ -216,7 +216,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     },
   },
   {
-    what: "blames the organization for a pending token that is not one",
+    what: "blames the organization for a forged pending token",
     promise: "a forged pending token is refused",
     sabotage: (store) => ({
       async selectOrganization(pending, organizationId, context) {
@@ -226,7 +226,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "spends the choice when there is trouble",
+    what: "spends the choice while it is down",
     promise: "choosing is unavailable while the store is down, which does not spend the choice",
     sabotage(store) {
       let isSpent = false;
@@ -240,7 +240,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     },
   },
   {
-    what: "makes up an organization for whoever has none",
+    what: "invents an organization for a user without one",
     promise: "a user without any organization is signed in without one or refused",
     sabotage: (store) => ({
       interpret(claims) {
@@ -278,7 +278,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "turns trouble into a refusal to switch",
+    what: "refuses to switch while it is down",
     promise: "switching is unavailable while the store is down, and works when it is back",
     sabotage: (store) => ({
       switchOrganization: (stale, organizationId, context) =>
@@ -304,7 +304,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     sabotage: () => ({ endSession: () => Promise.resolve({}) }),
   },
   {
-    what: "swallows trouble while signing out",
+    what: "ignores failures while signing out",
     promise: "signing out is unavailable while the store is down, and works when it is back",
     sabotage: (store) => ({
       endSession: async (target, context) => {
@@ -314,7 +314,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "says that a session has ended which goes on",
+    what: "reports a session as ended that continues",
     promise: "signing out by an opaque token ends its session, and an unknown token ends none",
     sabotage: () => ({
       credential: { opaqueCookieName: "session_token" },
@@ -323,12 +323,12 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "tells nobody",
+    what: "notifies no listener",
     promise: "listeners hear of an ended session before endSession resolves, until they stop listening",
     sabotage: () => ({ onInvalidated: () => () => undefined }),
   },
   {
-    what: "goes on telling",
+    what: "continues to notify a listener that stopped",
     promise: "listeners hear of an ended session before endSession resolves, until they stop listening",
     sabotage: (store) => ({
       onInvalidated(listener) {
@@ -338,7 +338,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "answers with somebody else's profile",
+    what: "returns another member's profile",
     promise: "the profile is the same member's, and reading it does not spend the credential",
     sabotage: () => ({ profile: () => Promise.resolve({ member: { id: "member_eve", roles: [] } }) }),
   },

@@ -74,8 +74,8 @@ function makeBareHarness(): StoreHarness {
   };
 }
 
-describe("what a store or a harness lacks", () => {
-  it("is skipped, and said", async () => {
+describe("a store or a harness that lacks something", () => {
+  it("skips the cases about it and reports what is missing", async () => {
     const skipped = new Map<string, string>();
     const tests = sessionStoreContract(makeBareHarness, {
       onSkipped: (name, lacks) => skipped.set(name, lacks),
@@ -95,7 +95,7 @@ describe("what a store or a harness lacks", () => {
     ]);
   });
 
-  it("is a process warning where nobody asked to hear", async () => {
+  it("reports it by a process warning if there is no onSkipped", async () => {
     const name = "revoking a session ends it and no other session of the member";
     const warn = jest.spyOn(process, "emitWarning").mockImplementation(() => undefined);
     const test = sessionStoreContract(makeBareHarness).find((one) => one.name === name);
@@ -105,7 +105,7 @@ describe("what a store or a harness lacks", () => {
     warn.mockRestore();
   });
 
-  it("does not leave a harness open when a case fails", async () => {
+  it("closes the harness when a case fails", async () => {
     let isClosed = false;
     const [test] = sessionStoreContract(() => ({
       ...makeHarness(),

@@ -50,6 +50,7 @@ function checkSize(claims: Record<string, unknown>): CustomClaims {
     return checkCustomClaims("customClaims", claims);
   } catch (error) {
     if (!isOrgateError(error)) throw error;
-    throw stytchError(400, "invalid_session_custom_claims", error.message);
+    const refusal = stytchError(400, "invalid_session_custom_claims", error.message);
+    throw Object.assign(refusal, { cause: error });
   }
 }

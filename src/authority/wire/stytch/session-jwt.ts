@@ -109,7 +109,7 @@ async function checkNative(
   } catch (error) {
     if (!isInvalidToken(error)) throw error;
     const isNative = reason === "malformed" && error.reason !== "malformed";
-    throw refuseJwt(isNative ? error.reason : reason);
+    throw Object.assign(refuseJwt(isNative ? error.reason : reason), { cause: error });
   }
 }
 

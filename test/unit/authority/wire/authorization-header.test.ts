@@ -7,7 +7,7 @@ const asked = (...values: string[]): IncomingMessage =>
 const encode = (text: string): string => Buffer.from(text).toString("base64");
 
 describe("readBasic", () => {
-  it("takes the first colon for the separator (RFC 7617)", () => {
+  it("splits at the first colon (RFC 7617)", () => {
     expect(readBasic(asked(`basic ${encode("user:pass:word")}`))).toEqual({
       user: "user",
       password: "pass:word",

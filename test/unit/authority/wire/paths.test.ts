@@ -20,7 +20,7 @@ describe("matchPath", () => {
     "/users/a/b/sessions",
     "users/a/sessions",
     "",
-  ])("R-41: takes %j for another path", (path) => {
+  ])("R-41: does not match %j", (path) => {
     expect(matchPath(PATTERN, splitPath(path))).toBeUndefined();
   });
 });
@@ -32,7 +32,7 @@ describe("splitTarget", () => {
     expect(query).toBe("x=1&y=?");
   });
 
-  it("knows no path in the absolute form", () => {
+  it("matches no route with an absolute URL", () => {
     expect(splitTarget("http://evil.example/a/b").path).not.toEqual(["", "a", "b"]);
   });
 });

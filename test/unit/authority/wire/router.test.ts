@@ -40,7 +40,7 @@ describe("createWireRouter", () => {
   it.each([
     ["JSON", express.json()],
     ["forms", express.urlencoded({ extended: true })],
-  ])("respects what a body parser for %s has read", async (kind, parser) => {
+  ])("uses the body that a parser for %s has read", async (kind, parser) => {
     const served = await serveRoutes([ECHO], parser);
     const form = {
       method: "POST",
@@ -79,7 +79,7 @@ describe("createWireRouter", () => {
     expect((await served.send({ path: "/echo", ...json(of(65_537)) })).status).toBe(413);
   });
 
-  it("puts every throw into the protocol's words, on Express 4 and 5 alike", async () => {
+  it("words every thrown error as the protocol does", async () => {
     const served = await serveRoutes([
       { method: "GET", path: "/throws", handle: () => Promise.reject(new Error("boom")) },
       {
@@ -111,7 +111,7 @@ describe("createWireRouter", () => {
     expect([head.status, head.body]).toEqual([200, ""]);
   });
 
-  it("leaves a response alone that a handler has answered", async () => {
+  it("does not touch a response that a handler has answered", async () => {
     const served = await serveRoutes([
       {
         method: "GET",
