@@ -1,5 +1,5 @@
-import { type SetCookie, parseSetCookie } from "cookie";
 import type { Clock } from "../lib/clock.ts";
+import { type ReceivedCookie, readSetCookieLine } from "../lib/cookies.ts";
 
 /**
  * Keeps the cookies that one browser has for one site.
@@ -88,7 +88,7 @@ function matchesPath(cookiePath: string, path: string): boolean {
 }
 
 function readSetCookie(line: string, now: number): StoredCookie | undefined {
-  const cookie = parseSetCookie(line, { decode: (value) => value });
+  const cookie = readSetCookieLine(line);
   const { name, value = "", domain = "", path = "", maxAge, expires } = cookie;
   if (name === "" || name.length + value.length > MAX_PAIR_LENGTH || !earnsPrefix(cookie)) return undefined;
   // `Max-Age` goes before `Expires`; with neither a cookie lasts as long as the browser is open.
@@ -104,7 +104,7 @@ function readSetCookie(line: string, now: number): StoredCookie | undefined {
 }
 
 /** RFC 6265bis section 4.1.3. */
-function earnsPrefix({ name, secure, domain, path }: SetCookie): boolean {
+function earnsPrefix({ name, secure, domain, path }: ReceivedCookie): boolean {
   if (/^__host-/i.test(name)) return secure === true && domain === undefined && path === "/";
   return secure === true || !/^__secure-/i.test(name);
 }

@@ -37,7 +37,7 @@ export interface SignedInAgent<Request> extends TestAgent<Request> {
 
 /** A sign-in that is being described. Each step returns a new one, so that two sign-ins can share their first steps. */
 export interface SigningIn<Request> {
-  /** Signs in to this organization. Rejects like `authority.authenticate`: `organization_not_available`, … */
+  /** Signs in to this organization. Rejects like `authority.authenticate`: `organization_not_available`, ... */
   in(organizationId: string): Promise<SignedInAgent<Request>>;
   /**
    * Signs in without naming an organization, as your sign-in page does.

@@ -1,4 +1,5 @@
 import { type ErrorCode, type OrgateError, type StoreUnavailableError, isOrgateError } from "../../errors.ts";
+import { isObject } from "../../lib/predicates.ts";
 
 /** An answer to a wire request. */
 export interface WireAnswer {
@@ -13,11 +14,20 @@ export interface WireAnswer {
 /** A refusal in the words of a protocol, thrown to end an operation. */
 export class WireRefusal extends Error {
   override readonly name: string = "WireRefusal";
-  readonly answer: WireAnswer;
+  readonly #answer: WireAnswer;
 
   constructor(answer: WireAnswer) {
     super(`Refused with status ${answer.status}`);
-    this.answer = answer;
+    this.#answer = answer;
+  }
+
+  get answer(): WireAnswer {
+    return this.#answer;
+  }
+
+  /** Returns the answer of a refusal; `undefined` for any other thrown value. */
+  static answerOf(thrown: unknown): WireAnswer | undefined {
+    return isObject(thrown) && #answer in thrown ? thrown.#answer : undefined;
   }
 }
 
@@ -35,7 +45,8 @@ export interface ErrorWording {
 
 /** Words any thrown value as an answer. An unavailable store is never a refusal: nobody is signed out by it. */
 export function wordError(error: unknown, { refusals, refuse, contention, fail }: ErrorWording): WireAnswer {
-  if (error instanceof WireRefusal) return error.answer;
+  const answer = WireRefusal.answerOf(error);
+  if (answer !== undefined) return answer;
   if (!isOrgateError(error)) return { ...fail(500), cause: error };
   if (error.code === "store_unavailable" || error.code === "clock_skew") {
     const { retryAfter = 1 }: Partial<StoreUnavailableError> = error;

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Clock } from "../../lib/clock.ts";
+import { isObject } from "../../lib/predicates.ts";
 import { abortAfter } from "../../lib/time-limit.ts";
 import type {
   Interpretation,
@@ -46,12 +47,16 @@ export type ContractCases = Readonly<Record<string, (subject: ContractSubject) =
 /** Thrown to skip a case. */
 export class CaseSkipped extends Error {
   override readonly name: string = "CaseSkipped";
-  /** What the store or the harness lacks. */
-  readonly lacks: string;
+  readonly #lacks: string;
 
   constructor(lacks: string) {
     super(`There is no ${lacks}`);
-    this.lacks = lacks;
+    this.#lacks = lacks;
+  }
+
+  /** Returns what the store or the harness lacks; `undefined` for any other thrown value. */
+  static lackOf(thrown: unknown): string | undefined {
+    return isObject(thrown) && #lacks in thrown ? thrown.#lacks : undefined;
   }
 }
 

@@ -24,7 +24,7 @@ interface NamedValue<Name> {
   readonly value: string;
 }
 
-/** Reads the one of several fields that a request has; throws `no_…` or `too_many_…`. */
+/** Reads the one of several fields that a request has; throws `no_<type>` or `too_many_<type>`. */
 export function readOnly<Name extends string>(
   fields: Fields,
   names: readonly Name[],
@@ -35,7 +35,7 @@ export function readOnly<Name extends string>(
   return only;
 }
 
-/** Reads the one of several fields that a request has, if any; throws `too_many_…`. */
+/** Reads the one of several fields that a request has, if any; throws `too_many_<type>`. */
 export function readAtMostOne<Name extends string>(
   fields: Fields,
   names: readonly Name[],
