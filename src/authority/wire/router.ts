@@ -55,7 +55,7 @@ export type WireMiddleware = (
 /** Makes the middleware of a protocol. It reads the body itself unless a parser has. */
 export function createWireRouter<Service, Result>(protocol: WireProtocol<Service, Result>): WireMiddleware {
   const { service, toAnswer, refuse } = protocol;
-  const routes = protocol.routes.map((route) => ({ route, pattern: splitPath(route.path) }));
+  const routes = protocol.routes.map((route) => ({ route, pattern: compilePath(route.path) }));
 
   const answer = async (match: Match<Service, Result>, call: Call): Promise<WireAnswer | undefined> => {
     const { route, segments } = match;
@@ -143,26 +143,24 @@ function send(
   response.end(JSON.stringify(body));
 }
 
-/** Splits a request target into the segments of its path, still encoded, and its query. An absolute URL matches no route. */
-export function splitTarget(target: string): { readonly path: readonly string[]; readonly query: string } {
+/** Splits a request target into its path, still encoded, and its query. An absolute URL has a path that no route has. */
+export function splitTarget(target: string): { readonly path: string; readonly query: string } {
   const [path = ""] = target.split("?", 1);
-  return { path: splitPath(path), query: target.slice(path.length + 1) };
+  return { path, query: target.slice(path.length + 1) };
 }
 
-/** Splits a path into its segments. */
-export function splitPath(path: string): readonly string[] {
-  return path.split("/");
+/** Turns the path of a route into a pattern. */
+export function compilePath(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(":", "([^/]+)")}$`);
 }
 
 /** Matches a path exactly, case and slashes included. Returns its variable segments, decoded; `undefined` if it differs. */
-export function matchPath(pattern: readonly string[], path: readonly string[]): string[] | undefined {
-  const isSame = pattern.every((segment, index) => segment === ":" || segment === path[index]);
-  if (!isSame || pattern.length !== path.length) return undefined;
-  const variables = path.filter((_, index) => pattern[index] === ":").map(decodeSegment);
-  return variables.every((variable) => variable !== "") ? variables : undefined;
+export function matchPath(pattern: RegExp, path: string): readonly string[] | undefined {
+  const segments = pattern.exec(path)?.slice(1).map(decodeSegment);
+  return segments?.includes("") === true ? undefined : segments;
 }
 
-/** Decodes a segment; the empty string, which names nothing, if it is malformed. */
+/** Decodes a segment. A malformed one becomes the empty string, which names nothing. */
 function decodeSegment(segment: string): string {
   try {
     return decodeURIComponent(segment);
