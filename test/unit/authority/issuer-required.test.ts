@@ -1,13 +1,12 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { createIssuer } from "../../../src/authority/issuer.ts";
-import type { Issuer } from "../../../src/authority/issuer.ts";
+import { Issuer } from "../../../src/authority/issuer.ts";
 import type { JsonWebKey } from "../../../src/store.ts";
 import { START } from "./set-up.ts";
 
 describe("an algorithm that a wire protocol requires", () => {
   const make = (keys?: readonly JsonWebKey[]): Issuer =>
-    createIssuer({ keys, retention: 1000, clock: () => START });
+    new Issuer({ keys, retention: 1000, clock: () => START });
 
   it("gets one key when many callers ask at once, and signs with it alone", async () => {
     const issuer = make();
