@@ -12,9 +12,9 @@ import { createAuthorityEvents } from "./authority-events.ts";
 import { type AuthorityStore, createAuthorityStore } from "./authority-store.ts";
 import type { AuthorityContext } from "./context.ts";
 import { checkedDirectory } from "./directory.ts";
-import { createRecentInvalidations } from "./invalidations.ts";
+import { RecentInvalidations } from "./invalidations.ts";
 import { type Invitation, type InviteInput, invite } from "./invitations.ts";
-import { type Issuer, createIssuer } from "./issuer.ts";
+import { Issuer } from "./issuer.ts";
 import { memoryRepository } from "./memory-repository.ts";
 import { type AuthorityOptions, resolveSettings } from "./options.ts";
 import { createRecords } from "./record-collections.ts";
@@ -120,11 +120,11 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const { clock, ...settings } = resolveSettings(options);
   const { accessTokenLifetime, expiredTokenRenewal } = settings;
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
-  const issuer = createIssuer({ keys: options.keys, retention, clock });
+  const issuer = new Issuer({ keys: options.keys, retention, clock });
   const events = createAuthorityEvents(options.events);
   const records = createRecords(options.repository ?? memoryRepository({ clock }), { clock, events });
   const profile = createTokenProfile(issuer, settings.issuer);
-  const invalidations = createRecentInvalidations({ clock, events }, accessTokenLifetime);
+  const invalidations = new RecentInvalidations({ clock, events }, accessTokenLifetime);
   const tokens = createTokenCheck(profile, { clock, events }, interpretSessionClaims);
   const context: AuthorityContext = {
     settings,

@@ -6,7 +6,7 @@ export interface DirectoryUser {
   readonly id: string;
   readonly emailAddress: string;
   readonly name?: string;
-  /** Further fields, carried into the full profile and the sealed session: never a secret. */
+  /** Further fields; they go into the profile and the sealed session, so never keep a secret here. */
   readonly [field: string]: unknown;
 }
 
@@ -16,11 +16,11 @@ export interface DirectoryOrganization {
   /** Unique. Chosen by the tenant: never compare it with an id. */
   readonly slug?: string;
   readonly name: string;
-  /** Further fields, carried into the full profile: never a secret. */
+  /** Further fields; they go into the profile, so never keep a secret here. */
   readonly [field: string]: unknown;
 }
 
-/** A user's place in an organization. */
+/** A user's membership in an organization. */
 export interface DirectoryMembership {
   /** Names the member. @defaultValue `${userId}:${organizationId}` */
   readonly id?: string;
@@ -35,36 +35,37 @@ export function membershipIdOf({ id, userId, organizationId }: DirectoryMembersh
   return id ?? `${userId}:${organizationId}`;
 }
 
-/** Whom a change in the directory concerns. */
+/** The member, user or organization that a change in the directory concerns. */
 export type DirectoryChange =
   | { readonly memberId: string }
   | { readonly userId: string }
   | { readonly organizationId: string };
 
 /**
- * Who the users, organizations and memberships are: a few methods over the application's own tables.
+ * Tells who the users, organizations and memberships are: a few methods over the application's own tables.
  *
- * Trouble is a thrown error, which becomes "unavailable"; `undefined` means that there is no such thing.
+ * `undefined` means that there is no such user, organization or membership. A method that cannot know throws; the authority is
+ * then unavailable.
  */
 export interface Directory {
-  /** The user of an id. */
+  /** Returns the user of an id. */
   user(userId: string): Promise<DirectoryUser | undefined>;
-  /** The user of an e-mail address, whatever its case: for the password grant of the wire routers. */
+  /** Returns the user of an e-mail address, ignoring case; for the password grant of the wire routers. */
   userByEmailAddress(emailAddress: string): Promise<DirectoryUser | undefined>;
-  /** The organization of an id. */
+  /** Returns the organization of an id. */
   organization(organizationId: string): Promise<DirectoryOrganization | undefined>;
-  /** The user's membership in an organization, if it is active now. */
+  /** Returns the user's membership in an organization, if it is active now. */
   membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
-  /** All memberships of the user that are active now. */
+  /** Returns all memberships of the user that are active now. */
   memberships(userId: string): Promise<readonly DirectoryMembership[]>;
   /** Makes the membership an invitation was issued for; required for `invite`. */
   addMembership?(membership: DirectoryMembership): Promise<void>;
   /**
-   * Tells at once whose roles or memberships changed, so that tokens issued before are asked about instead of believed;
-   * returns the way to stop. Without it, a change takes effect at the session's next renewal.
+   * Adds a listener that is called when roles or memberships change, so that the store is asked about older tokens; returns the
+   * way to stop. Without it, a change takes effect at the session's next renewal.
    */
   onChanged?(listener: (change: DirectoryChange) => void): () => void;
-  /** Whether the password is the user's; required for the password grant of the wire routers. */
+  /** Tells whether the password is the user's; required for the password grant of the wire routers. */
   verifyPassword?(userId: string, password: string): Promise<boolean>;
 }
 

@@ -5,67 +5,66 @@ import type { Interpretation } from "../store.ts";
 
 const MAX_INVALIDATIONS = 50_000;
 
-/** What stopped being valid in this process while tokens that say otherwise are still fresh. */
-export interface RecentInvalidations {
-  /** Records an invalidation, and tells every listener before it returns. */
-  announce(target: Invalidation): void;
-  /** Tells whether the store must be asked about a token issued at `iat`, even if it is fresh. */
-  concern(session: Interpretation, iat: number): boolean;
-  /** Adds a listener; returns the way to stop. */
-  listen(listener: (target: Invalidation) => void): () => void;
-  close(): void;
-}
-
 /**
- * Makes an empty list of recent invalidations. An entry is kept for as long as a token issued before it can be fresh.
+ * What stopped being valid in this process while tokens that say otherwise are still fresh.
  *
- * @param lifetime - of an access token, in seconds.
+ * An entry is kept for as long as a token issued before it can be fresh. The number of entries is bounded: what does not fit
+ * concerns every token.
  */
-export function createRecentInvalidations(
-  { clock, events }: { readonly clock: Clock; readonly events: EventSink },
-  lifetime: number,
-): RecentInvalidations {
-  const recent = new RecentTimes(lifetime);
-  const listeners = new Set<(target: Invalidation) => void>();
-  return {
-    announce(target) {
-      recent.add(nameOf(target), clock());
-      for (const listener of listeners) {
-        try {
-          listener(target);
-        } catch {
-          // The other listeners must hear of it too. Events carry no error yet, so only the fact is reported.
-          events.emit({ type: "misconfigured", reason: "invalidation_listener_failed" });
-        }
-      }
-    },
-    concern: ({ memberSession, member }, iat) =>
-      recent.hasSince(iat, [
-        `session ${memberSession.id}`,
-        `member ${member.id}`,
-        `user ${member.userId ?? ""}`,
-        `organization ${memberSession.organizationId ?? ""}`,
-      ]),
-    listen(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
-    close: () => listeners.clear(),
-  };
-}
-
-/** When things last happened, by name. Bounded: what does not fit counts for every name. */
-class RecentTimes {
+export class RecentInvalidations {
+  readonly #clock: Clock;
+  readonly #events: EventSink;
   readonly #lifetime: number;
-  /** Oldest first. */
+  readonly #listeners = new Set<(target: Invalidation) => void>();
+  /** When each name was last invalidated, oldest first. */
   readonly #times = new Map<string, number>();
   #everythingUntil = -Infinity;
 
-  constructor(lifetime: number) {
+  /** @param lifetime - of an access token, in seconds. */
+  constructor({ clock, events }: { readonly clock: Clock; readonly events: EventSink }, lifetime: number) {
+    this.#clock = clock;
+    this.#events = events;
     this.#lifetime = lifetime;
   }
 
-  add(name: string, now: number): void {
+  /** Records an invalidation, and calls every listener before it returns. */
+  announce(target: Invalidation): void {
+    this.#record(nameOf(target), this.#clock());
+    for (const listener of this.#listeners) {
+      try {
+        listener(target);
+      } catch {
+        // The other listeners must hear of it too. Events carry no error yet, so only the fact is reported.
+        this.#events.emit({ type: "misconfigured", reason: "invalidation_listener_failed" });
+      }
+    }
+  }
+
+  /** Tells whether the store must be asked about a token issued at `iat`, even if it is fresh. The same second counts as later. */
+  concern({ memberSession, member }: Interpretation, iat: number): boolean {
+    if (iat <= this.#everythingUntil) return true;
+    if (this.#times.size === 0) return false;
+    const { id, organizationId = "" } = memberSession;
+    const names = [
+      `session ${id}`,
+      `member ${member.id}`,
+      `user ${member.userId ?? ""}`,
+      `organization ${organizationId}`,
+    ];
+    return names.some((name) => iat <= (this.#times.get(name) ?? -Infinity));
+  }
+
+  /** Adds a listener; returns the way to stop. */
+  listen(listener: (target: Invalidation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+  }
+
+  #record(name: string, now: number): void {
     this.#times.delete(name);
     this.#times.set(name, now);
     for (const [oldest, at] of this.#times) {
@@ -74,12 +73,6 @@ class RecentTimes {
       if (!isOver) this.#everythingUntil = Math.max(this.#everythingUntil, at);
       this.#times.delete(oldest);
     }
-  }
-
-  /** Tells whether any of the names was added at `time` or later; the same second counts as later. */
-  hasSince(time: number, names: readonly string[]): boolean {
-    if (time <= this.#everythingUntil) return true;
-    return this.#times.size > 0 && names.some((name) => time <= (this.#times.get(name) ?? -Infinity));
   }
 }
 

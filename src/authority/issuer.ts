@@ -5,29 +5,7 @@ import { isObject, isString } from "../lib/predicates.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
 import { deriveKey } from "./secrets.ts";
 
-/** Signs access tokens, and keeps the keys for that. */
-export interface Issuer {
-  /** The algorithms of its tokens, also after a rotation. Only {@link Issuer.require} adds to them. */
-  readonly algorithms: readonly Algorithm[];
-  /**
-   * Makes sure that tokens of this algorithm can be signed, beside those of the key in force.
-   *
-   * @returns `false` if none of the application's keys can; a key made here would be unknown to its other processes.
-   */
-  require(algorithm: Algorithm): boolean;
-  /** Signs claims as a JWT of `typ` `JWT`, with the key in force or with the first key of the algorithm named. */
-  sign(claims: Readonly<Record<string, unknown>>, algorithm?: Algorithm): Promise<string>;
-  /** The public half of every key that may still verify. */
-  jwks(): Promise<JsonWebKeySet>;
-  /** Returns another value whenever the keys have changed. */
-  revision(): unknown;
-  /** Puts a new key in force; the keys before it continue to verify for `retention` seconds. */
-  rotate(): Promise<{ readonly kid: string }>;
-  /** Derives one secret from each key that may still verify, the one in force first. */
-  secrets(purpose: string): Promise<readonly [Buffer, ...Buffer[]]>;
-}
-
-/** Options of {@link createIssuer}. */
+/** Options of {@link Issuer}. */
 export interface IssuerOptions {
   readonly keys: readonly JsonWebKey[] | undefined;
   /** Seconds that a key continues to verify after the next one replaced it. */
@@ -48,15 +26,11 @@ interface RingKey {
 const DEFAULT_ALGORITHM: Algorithm = "ES256";
 
 /**
- * Makes the issuer. Without keys from the application, the first is made when it is first needed.
+ * Signs access tokens, and keeps the keys for that. Without keys from the application, the first is made when it is first needed.
  *
  * The keys live in this process: several processes, or one that must survive a restart, are given the same `keys`.
  */
-export function createIssuer(options: IssuerOptions): Issuer {
-  return new KeyRing(options);
-}
-
-class KeyRing implements Issuer {
+export class Issuer {
   readonly #options: IssuerOptions;
   readonly #algorithms: Set<Algorithm>;
   /** The algorithms needed beside that of the key in force. */
@@ -69,10 +43,16 @@ class KeyRing implements Issuer {
     this.#algorithms = new Set(options.keys?.map(algorithmOf) ?? [DEFAULT_ALGORITHM]);
   }
 
+  /** The algorithms of its tokens, also after a rotation. Only {@link Issuer.require} adds to them. */
   get algorithms(): readonly Algorithm[] {
     return [...this.#algorithms];
   }
 
+  /**
+   * Makes sure that tokens of this algorithm can be signed, beside those of the key in force.
+   *
+   * @returns `false` if none of the application's keys can; a key made here would be unknown to its other processes.
+   */
   require(algorithm: Algorithm): boolean {
     if (this.#options.keys !== undefined && !this.#algorithms.has(algorithm)) return false;
     this.#algorithms.add(algorithm);
@@ -80,21 +60,25 @@ class KeyRing implements Issuer {
     return true;
   }
 
+  /** Signs claims as a JWT of `typ` `JWT`, with the key in force or with the first key of the algorithm named. */
   async sign(claims: Readonly<Record<string, unknown>>, wanted?: Algorithm): Promise<string> {
     const { kid, algorithm, privateKey } = inForce(await this.#load(), wanted);
     const header = { alg: algorithm, kid, typ: "JWT" };
     return new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey);
   }
 
+  /** Returns the public half of every key that may still verify. */
   async jwks(): Promise<JsonWebKeySet> {
     return { keys: (await this.#load()).map(({ publicJwk }) => publicJwk) };
   }
 
+  /** Returns another value whenever the keys have changed. */
   revision(): unknown {
     // The list is replaced with every change.
     return this.#keys;
   }
 
+  /** Puts a new key in force; the keys before it continue to verify for `retention` seconds. */
   async rotate(): Promise<{ kid: string }> {
     const made = await Promise.all(this.#signers(await this.#load()).map((key) => makeKey(key.algorithm)));
     // Read again: another rotation may have ended while the keys were made.
@@ -105,6 +89,7 @@ class KeyRing implements Issuer {
     return { kid: inForce(made).kid };
   }
 
+  /** Derives one secret from each key that may still verify, the one in force first. */
   async secrets(purpose: string): Promise<readonly [Buffer, ...Buffer[]]> {
     const keys = await this.#load();
     const derive = ({ privateJwk }: RingKey): Buffer =>

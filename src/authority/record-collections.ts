@@ -7,6 +7,7 @@ import {
   arrayOf,
   isBoolean,
   isFiniteNumber,
+  isObject,
   isOptional,
   isString,
   isText,
@@ -202,6 +203,7 @@ export class CodeRecords extends TokenRecords<CodeRecord> {
 
   /** Returns, once, the session that a code was exchanged for. */
   async takeExchange(code: string): Promise<string | undefined> {
+    if (!SINGLE_USE_TOKEN_SHAPE.test(code)) return undefined;
     const found = await this.#context.repository.consume("authorizations", `spent:${sha256(code)}`);
     if (found === undefined) return undefined;
     return requireRecord(this.#context, found, isExchange).sessionId;
@@ -223,7 +225,22 @@ function requireRecord<Value>(
   if (isRecord(value)) return value;
   events.emit({ type: "misconfigured", reason });
   // Another process may be able to read it, and other sessions are not concerned: the circuit breaker must not open.
-  throw new StoreUnavailableError({ reason, retryAfter: 5, contended: true });
+  throw new StoreUnavailableError({
+    reason,
+    retryAfter: 5,
+    contended: true,
+    cause: describeUnreadable(value),
+  });
+}
+
+function describeUnreadable(value: unknown): TypeError {
+  const version = isObject(value) ? value["version"] : undefined;
+  const isNewer = isFiniteNumber(version) && version > 1;
+  return new TypeError(
+    isNewer
+      ? `The record is of version ${version}; this release reads version 1.`
+      : "The record is malformed.",
+  );
 }
 
 const isExchange = objectWith<{ readonly sessionId: string }>({ sessionId: isText });

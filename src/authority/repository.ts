@@ -7,7 +7,7 @@ export interface Versioned<Value> {
   readonly version: number;
 }
 
-/** What goes with a write. */
+/** Options of a write. */
 export interface WriteOptions {
   /** Seconds since the epoch after which the document no longer exists. */
   readonly expiresAt: number;
@@ -23,10 +23,11 @@ export interface WriteOptions {
  * Values are JSON: no `undefined`, no dates, no instances. A method that fails throws; the authority is then unavailable.
  */
 export interface Repository {
+  /** Reads a document and its version. */
   read(collection: CollectionName, id: string): Promise<Versioned<unknown> | undefined>;
-  /** `false` if the id exists. */
+  /** Stores a new document; `false` if the id exists. */
   insert(collection: CollectionName, id: string, value: unknown, options: WriteOptions): Promise<boolean>;
-  /** `false` if the version is no longer the one named, or the document is gone. */
+  /** Replaces a document; `false` if its version is no longer the one named, or the document is gone. */
   compareAndSet(
     collection: CollectionName,
     id: string,
@@ -34,11 +35,11 @@ export interface Repository {
     value: unknown,
     options: WriteOptions,
   ): Promise<boolean>;
-  /** Gets and deletes in one step: of N callers at once exactly one receives the value. */
+  /** Reads and deletes in one step: of N callers at once exactly one receives the value. */
   consume(collection: CollectionName, id: string): Promise<unknown>;
-  /** Moves the expiry of a document that exists; never brings one back. */
+  /** Moves the expiry of a document that exists; never restores one that has expired. */
   touchIfExists(collection: CollectionName, id: string, expiresAt: number): Promise<boolean>;
-  /** Every document under an index name. */
+  /** Lists every document under an index name. */
   find(
     collection: CollectionName,
     index: string,

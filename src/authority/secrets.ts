@@ -1,11 +1,5 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHmac,
-  hkdfSync,
-  randomBytes,
-  timingSafeEqual,
-} from "node:crypto";
+import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
+import { isSameSecret } from "../lib/digest.ts";
 
 const IV_BYTES = 12;
 const GCM_TAG_BYTES = 16;
@@ -22,7 +16,7 @@ export function computeTag(key: Buffer, data: Buffer, length: number): Buffer {
 
 /** Checks a tag that {@link computeTag} made; takes the same time wherever it differs. */
 export function hasTag(key: Buffer, data: Buffer, tag: Buffer): boolean {
-  return timingSafeEqual(computeTag(key, data, tag.length), tag);
+  return isSameSecret(computeTag(key, data, tag.length).toString("base64url"), tag.toString("base64url"));
 }
 
 /** Derives a key of 256 bits for one purpose by HKDF-SHA-256 (RFC 5869). */

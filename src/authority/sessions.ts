@@ -29,12 +29,16 @@ export function sessionEnded(reason: EndReason): OrgateError {
 /** What a new session is made of, from the sign-in or from the session before it. */
 export type NewSession = AuthenticationRecord & Pick<SessionRecord, "startedAt" | "expiresAt">;
 
-/** A session, the user and organization that it acts for, and what the member holds from now on. */
-export interface OpenedSession {
+/** A session after its use, and the user and organization that it acts for. */
+export interface UsedSession {
   readonly record: SessionRecord;
   readonly subject: Subject;
-  readonly refreshToken: string;
+  /** What the member holds from now on; absent if no refresh token was presented. */
+  readonly refreshToken: string | undefined;
 }
+
+/** A session that was opened, with its first refresh token. */
+export type OpenedSession = UsedSession & { readonly refreshToken: string };
 
 /**
  * Stores a new session under a new id.
@@ -150,14 +154,6 @@ export interface SessionUse {
   readonly extendBy?: number | undefined;
   /** Throws to refuse, before anything is written. */
   readonly authorize?: ((subject: Subject, record: SessionRecord) => void) | undefined;
-}
-
-/** A session after its use. */
-export interface UsedSession {
-  readonly record: SessionRecord;
-  readonly subject: Subject;
-  /** What the member holds from now on; absent if no refresh token was presented. */
-  readonly refreshToken: string | undefined;
 }
 
 /**

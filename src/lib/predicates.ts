@@ -93,5 +93,9 @@ export type MemberChecks<Value> = { readonly [Name in keyof Value]-?: Check<Valu
 /** Makes the check of an object by a check of each member; members that are not named may be anything. */
 export function objectWith<Value extends object>(checks: MemberChecks<Value>): Check<Value> {
   const members: readonly (readonly [string, (value: unknown) => boolean])[] = Object.entries(checks);
-  return (value): value is Value => isObject(value) && members.every(([name, check]) => check(value[name]));
+  return (value): value is Value => {
+    if (!isObject(value)) return false;
+    for (const [name, check] of members) if (!check(value[name])) return false;
+    return true;
+  };
 }

@@ -43,7 +43,7 @@ describe("findTokenStatus", () => {
     expect(statusOf(family, generation, now)).toBe(expected);
   });
 
-  it("hands over the predecessor's own successor", () => {
+  it("returns the predecessor's own successor", () => {
     const found = findTokenStatus(rotated, { generation: 0, hash: "hash 0" }, { now: 101, grace: GRACE });
     expect(found).toEqual({
       status: "predecessor",
@@ -66,7 +66,7 @@ describe("findTokenStatus", () => {
     },
   );
 
-  it("knows a retired token by its generation, long after it was let go", () => {
+  it("recognises a retired token by its generation after it was forgotten", () => {
     let family = FIRST;
     for (let now = 100; now < 1000; now += 100) {
       family = rotateAt(recordPresented(family, family.generation, now), now);
@@ -79,7 +79,7 @@ describe("findTokenStatus", () => {
 });
 
 describe("recordPresented", () => {
-  it("changes nothing where nothing is news", () => {
+  it("returns the same family when nothing is new", () => {
     const rotated = rotateAt(FIRST, 100);
     expect(recordPresented(FIRST, 0, 100)).toBe(FIRST);
     expect(recordPresented(rotated, 0, 101)).toBe(rotated);
@@ -99,7 +99,7 @@ describe("rotateFamily", () => {
   });
 });
 
-describe("a family under random presentations", () => {
+describe("a family under random use", () => {
   const seed = 20_260_101;
   it(`follows the rule, written down a second time (seed ${seed})`, () => {
     const random = makeRandom(seed);

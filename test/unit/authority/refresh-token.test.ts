@@ -19,7 +19,7 @@ function flip(token: string, index: number): string {
 }
 
 describe("a refresh token", () => {
-  it("is taken apart into what it was made of", () => {
+  it("is parsed into the parts it was made of", () => {
     const minted = mintRefreshToken(SESSION, 4_000_000_000, KEY);
     expect(parseRefreshToken(minted.token)).toEqual(minted);
     expect(minted.generation).toBe(4_000_000_000);
@@ -31,7 +31,7 @@ describe("a refresh token", () => {
     expect(tokens.size).toBe(100);
   });
 
-  it("R-24: is of the family with every one of its characters, and with no other", () => {
+  it("R-24: is rejected when any one of its characters is changed", () => {
     const { token } = mintRefreshToken(SESSION, 7, KEY);
     const accepted = Array.from({ length: token.length }, (_, index) => flip(token, index)).filter(
       (forged) => {
@@ -81,7 +81,7 @@ describe("a sealed successor", () => {
     expect(opens(mintRefreshToken(makeSessionId(), 0, KEY), sealed)).toBe(false);
   });
 
-  it("is not opened once it was touched", () => {
+  it("is not opened after it was changed", () => {
     const changed = Array.from({ length: sealed.length }, (_, index) => flip(sealed, index));
     expect(changed.filter((value) => opens(first, value))).toEqual([]);
     expect(opens(first, "")).toBe(false);

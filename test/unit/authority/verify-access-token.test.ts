@@ -25,7 +25,7 @@ function withClaim(source: Record<string, unknown>, path: string, value: unknown
 }
 
 describe("interpretSessionClaims", () => {
-  it("reads what the authority issued", async () => {
+  it("reads the tokens that the authority issues", async () => {
     const world = makeWorld();
     const result = await signInAda(world);
     expect(interpretSessionClaims(claimsOf(result.accessToken) as unknown as VerifiedClaims)).toEqual({
@@ -45,7 +45,7 @@ describe("interpretSessionClaims", () => {
     });
   });
 
-  it("freezes all of it, as it says, down to the claims that were frozen before", async () => {
+  it("freezes the whole interpretation", async () => {
     const json = parseStrictJson(JSON.stringify(await claims()));
     const interpretation = interpretSessionClaims((json as { value: VerifiedClaims }).value);
     const isDeeplyFrozen = (value: unknown): boolean =>
@@ -96,12 +96,12 @@ describe("interpretSessionClaims", () => {
     );
   });
 
-  it.each(["sid", "auth_time", "member", "session", "org_id", "org", "roles"])("misses %s", async (name) => {
+  it.each(["sid", "auth_time", "member", "session", "org_id", "org", "roles"])("rejects %s", async (name) => {
     const { [name]: _gone, ...others } = await claims();
     expect(interpretSessionClaims(others as VerifiedClaims)).toBeUndefined();
   });
 
-  it.each([-1, 1e300, 253_402_300_800])("does not fall over the time %d", async (time) => {
+  it.each([-1, 1e300, 253_402_300_800])("does not throw for the time %d", async (time) => {
     const source = await claims();
     expect(interpretSessionClaims(withClaim(source, "session.expires_at", time))).toBeUndefined();
   });
