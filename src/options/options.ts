@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../events.ts";
 import { type Coordinator, inProcessCoordinator } from "../fleet/coordinator.ts";
-import type { Denial } from "../guards/denial.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   functionLike,
@@ -20,6 +19,7 @@ import {
 } from "../lib/options.ts";
 import { isObject } from "../lib/predicates.ts";
 import { configurationError } from "../lib/problems.ts";
+import type { Denial } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
