@@ -17,7 +17,7 @@ import {
   wholeNumber,
   withMethods,
 } from "../lib/options.ts";
-import { isObject } from "../lib/predicates.ts";
+import { isFunction, isObject } from "../lib/predicates.ts";
 import { configurationError } from "../lib/problems.ts";
 import type { Denial } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
@@ -105,7 +105,7 @@ export type RequestCallback<Parameters extends readonly unknown[], Result> = {
 const MAX_CACHE_ENTRIES = 10_000_000;
 
 const isOrgatePolicy = (given: unknown): given is NonNullable<OrgateOptions["policy"]> =>
-  typeof given === "function" || isPolicy(given);
+  isFunction(given) || isPolicy(given);
 
 /** How the options of `orgate()` are read. */
 export const ORGATE_OPTIONS = schema<OrgateOptions>()({
