@@ -37,7 +37,7 @@ export interface ErrorWording {
   readonly refusals: Readonly<Partial<Record<ErrorCode, (error: OrgateError) => WireRefusal>>>;
   /** Any other client error. */
   readonly refuse: (error: OrgateError) => WireRefusal;
-  /** Contention of many renewals, if it is worded differently from other trouble. */
+  /** Contention of many renewals. @defaultValue worded like any other failure of the store */
   readonly contention?: WireAnswer;
   /** A defect (500), or a store that cannot answer now (503). */
   readonly fail: (status: 500 | 503) => WireAnswer;

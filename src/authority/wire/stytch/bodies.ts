@@ -36,7 +36,7 @@ const MEMBER_FIELDS = {
 
 /**
  * The settings of an organization. The value of one that the directory does not keep says what the authority does: it
- * provisions nobody just in time, and allows every method of authentication.
+ * does not provision members just in time, and allows every method of authentication.
  */
 const ORGANIZATION_FIELDS = {
   organization_logo_url: textField(""),
@@ -157,10 +157,10 @@ export function toSeconds(timestamp: string | undefined): string | undefined {
   return timestamp?.replace(/\.\d+Z$/, "Z");
 }
 
-/** Names of members whose own members are the application's, and keep their names. */
+/** Names of free-form members: the application names what is below them. */
 const FREE_FORM = /(?:attributes|metadata|details)$/i;
 
-/** Copies a value with the names of its members in snake_case, at every depth but in what is the application's own. */
+/** Copies a value with the names of its members in snake_case, at every depth except below free-form members. */
 function snakeCaseKeys(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(snakeCaseKeys);
   return isObject(value) ? snakeCaseMembers(value) : value;

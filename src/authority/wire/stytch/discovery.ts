@@ -60,7 +60,7 @@ async function readUser(
   return { userId: record.userId, notFound: sessionNotFound };
 }
 
-/** `POST /v1/b2b/sessions/exchange`: the session goes on in another organization, until it would have ended here. */
+/** `POST /v1/b2b/sessions/exchange`: continues the session in another organization; its end stays the same. */
 export const answerExchange: StytchHandler = async (project, { fields }) => {
   const { context } = project;
   const terms = readSessionTerms(context, fields);

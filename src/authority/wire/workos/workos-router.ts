@@ -68,7 +68,7 @@ const ROUTES: readonly Route[] = [
   get("/user_management/users/:/sessions", answerUserSessions, WITH_API_KEY),
   post("/user_management/sessions/revoke", answerSessionRevoke, WITH_API_KEY),
   get("/user_management/organization_memberships", answerMemberships, WITH_API_KEY),
-  // Applications have pages at such a path, so without the key the request is theirs.
+  // Applications have pages at this path: a request without the key is for them.
   get("/organizations/:", answerOrganization, { isFor: holdsApiKey }),
 ];
 
