@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { OrgateError, StoreUnavailableError } from "../../errors.ts";
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText } from "../../lib/predicates.ts";
 import type { MemberSession, Verdict } from "../../model.ts";
 import type { PolicySource } from "../../policy/policy-source.ts";

@@ -1,5 +1,5 @@
 import { isTimestamp, secondsOf, toTimestamp } from "../../lib/clock.ts";
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText, isTextList } from "../../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../../model.ts";
 import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";

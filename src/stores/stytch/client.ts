@@ -1,7 +1,9 @@
 import { StoreUnavailableError } from "../../errors.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import {
-  type JsonObject,
+  type CallOptions,
   type JsonReply,
+  type JsonRequest,
   createJsonClient,
   unavailableError,
 } from "../../lib/json-client.ts";
@@ -18,13 +20,6 @@ export type StytchReply =
       readonly requestId: string | undefined;
     };
 
-/** How long an operation may go on. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Seconds for which it goes on after that: for what spends a token. */
-  readonly linger?: number;
-}
-
 /** Stytch's API, as far as sessions need it. Trouble, and a refusal of the project itself, are thrown. */
 export interface StytchClient {
   readonly settings: StytchSettings;
@@ -35,22 +30,13 @@ export interface StytchClient {
 /** Makes a client with the project's credentials. */
 export function createStytchClient(settings: StytchSettings): StytchClient {
   const { projectId, secret, baseUrl, timeout, fetch, clock } = settings;
-  const http = createJsonClient({
-    baseUrl,
-    budget: timeout,
-    headers: { authorization: `Basic ${Buffer.from(`${projectId}:${secret}`).toString("base64")}` },
-    clock,
-    ...(fetch !== undefined && { fetch }),
-  });
-  const send = async (
-    request: { readonly method: "GET" | "POST"; readonly path: string; readonly body?: JsonObject },
-    { signal, linger = 0 }: CallOptions,
-  ): Promise<StytchReply> =>
-    readReply(await http.send({ ...request, linger, ...(signal !== undefined && { signal }) }));
+  const authorization = `Basic ${Buffer.from(`${projectId}:${secret}`).toString("base64")}`;
+  const http = createJsonClient({ baseUrl, headers: { authorization }, timeout, fetch, clock });
+  const send = async (request: JsonRequest): Promise<StytchReply> => readReply(await http.send(request));
   return {
     settings,
-    get: (path, options) => send({ method: "GET", path }, options),
-    post: (path, body, options) => send({ method: "POST", path, body }, options),
+    get: (path, options) => send({ method: "GET", path, ...options }),
+    post: (path, body, options) => send({ method: "POST", path, body, ...options }),
   };
 }
 

@@ -1,7 +1,15 @@
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isText } from "../../lib/predicates.ts";
 import type { Member } from "../../model.ts";
-import { type ReadFields, data, flag, listOf, objectOf, readFields, text } from "./read-fields.ts";
+import {
+  type ReadFields,
+  asBoolean as flag,
+  asListOf as listOf,
+  asObject as data,
+  asObjectOf as objectOf,
+  asString as text,
+  readFields,
+} from "../read-fields.ts";
 
 /** Why a member holds a role. */
 export interface RoleSource {

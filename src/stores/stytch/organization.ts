@@ -1,7 +1,14 @@
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isText } from "../../lib/predicates.ts";
 import type { Organization } from "../../model.ts";
-import { type ReadFields, data, listOf, objectOf, readFields, text } from "./read-fields.ts";
+import {
+  type ReadFields,
+  asListOf as listOf,
+  asObject as data,
+  asObjectOf as objectOf,
+  asString as text,
+  readFields,
+} from "../read-fields.ts";
 
 /** An SSO connection that is in use. */
 export interface ActiveSsoConnection {

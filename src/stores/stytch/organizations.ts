@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject } from "../../lib/predicates.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type {
@@ -70,7 +70,7 @@ export async function selectOrganization(
     ...durationOf(client),
   };
   const path = "/v1/b2b/discovery/intermediate_sessions/exchange";
-  const reply = await client.post(path, body, { signal, linger: SELECTION_LINGER });
+  const reply = await client.post(path, body, { signal, abortGrace: SELECTION_LINGER });
   if (reply.status === "refused" && NOT_PENDING.has(reply.type)) {
     return refuse("invalid_pending_authentication", reply.type);
   }

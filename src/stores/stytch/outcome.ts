@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../../errors.ts";
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText, isTextList } from "../../lib/predicates.ts";
 import type { OrganizationChoice } from "../../model.ts";
 import type { Outcome, PendingAuthentication, SealedSession, StoreContext } from "../../store.ts";

@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText, isTextList } from "../../lib/predicates.ts";
 import type { MemberSession } from "../../model.ts";
 import type {

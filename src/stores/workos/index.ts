@@ -1,5 +1,5 @@
 export { workos } from "./workos.ts";
-export type { Origin } from "./grants.ts";
+export type { Origin } from "./client.ts";
 export type {
   AuthenticateWithCodeInput,
   AuthenticateWithEmailVerificationInput,
