@@ -1,6 +1,6 @@
 import { toSnakeCase } from "../lib/case.ts";
 import type { JsonObject } from "../lib/json-body.ts";
-import { isObject, isString, isText } from "../lib/predicates.ts";
+import { isObject, isString, isText, isTextList } from "../lib/predicates.ts";
 
 /** Reads one value; `undefined` for a value of another type. */
 export type Reader<Value> = (value: unknown) => Value | undefined;
@@ -40,6 +40,9 @@ export const asBoolean: Reader<boolean> = (value) => (typeof value === "boolean"
 
 /** Reads an object as it is. */
 export const asObject: Reader<JsonObject> = (value) => (isObject(value) ? value : undefined);
+
+/** Reads a list of texts that are not empty; `undefined` where one item is not. */
+export const asTextList: Reader<readonly string[]> = (value) => (isTextList(value) ? value : undefined);
 
 /** Reads a list; items of another type are left out. */
 export function asListOf<Value>(read: Reader<Value>): Reader<readonly Value[]> {

@@ -1,8 +1,12 @@
+import { camelCaseKeys, toCamelCase } from "../../lib/case.ts";
 import { isTimestamp, secondsOf, toTimestamp } from "../../lib/clock.ts";
 import type { JsonObject } from "../../lib/json-body.ts";
-import { isObject, isText, isTextList } from "../../lib/predicates.ts";
+import { isListOf, isObject, isOptional, isString, isText, isTextList } from "../../lib/predicates.ts";
+import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../../model.ts";
-import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";
+import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../../store.ts";
+import { readCustomClaims } from "../hosted-store.ts";
+import { type ReadFields, type Reader, asText, readFields } from "../read-fields.ts";
 
 /** The claim that makes a token a member session. */
 export const SESSION_CLAIM = "https://stytch.com/session";
@@ -49,7 +53,7 @@ export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession):
     ...(organization.slug !== undefined && { organizationSlug: organization.slug }),
     ...fields,
     expiresAt,
-    customClaims: readCustomClaims(claims),
+    customClaims: readCustomClaims(claims, KNOWN_CLAIMS),
   };
   return {
     memberSession,
@@ -77,11 +81,6 @@ function readPerson(
   return { ...(isText(email) && { emailAddress: email }), ...(isText(name) && { name }) };
 }
 
-function readCustomClaims(claims: VerifiedClaims): MemberSession["customClaims"] {
-  const custom = Object.entries(claims).filter(([name]) => !KNOWN_CLAIMS.has(name));
-  return custom.length === 0 ? null : Object.fromEntries(custom);
-}
-
 /** Whose session a token, or an answer, says it is. */
 export interface SessionIdentity {
   readonly memberId?: string | undefined;
@@ -89,35 +88,22 @@ export interface SessionIdentity {
   readonly sessionId?: string | undefined;
 }
 
-/**
- * Reads whose session a token is, without verifying it: to hold Stytch's answer against what was asked. Nobody is signed in
- * by it.
- */
-export function peekIdentity(token: string | undefined): SessionIdentity {
-  return identityOf(decode(token?.split(".")[1] ?? ""));
-}
-
-/** Whose session claims are of. */
-export function identityOf(claims: unknown): SessionIdentity {
-  if (!isObject(claims)) return {};
+/** Reads whose session claims are of. Of claims that are not verified, use it only to compare. */
+export function identityOf(claims: JsonObject): SessionIdentity {
   const { sub, [SESSION_CLAIM]: session, [ORGANIZATION_CLAIM]: organization } = claims;
   return {
-    memberId: textOf(sub),
-    sessionId: isObject(session) ? textOf(session["id"]) : undefined,
-    organizationId: isObject(organization) ? textOf(organization["organization_id"]) : undefined,
+    memberId: asText(sub),
+    sessionId: isObject(session) ? asText(session["id"]) : undefined,
+    organizationId: isObject(organization) ? asText(organization["organization_id"]) : undefined,
   };
 }
 
-function textOf(value: unknown): string | undefined {
-  return isText(value) ? value : undefined;
-}
-
-function decode(part: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(part, "base64url").toString("utf8"));
-  } catch {
-    return undefined;
-  }
+/** Reads whose session a credential is of, as far as that is known before Stytch is asked. */
+export function identifySession({
+  claims,
+  accessToken,
+}: Pick<StaleCredential, "claims" | "accessToken">): SessionIdentity {
+  return identityOf(claims ?? readUnverifiedClaims(accessToken));
 }
 
 /** What a session says of itself, in a token and in an answer alike. */
@@ -126,32 +112,31 @@ export interface SessionFields {
   readonly lastAccessedAt?: string;
   readonly expiresAt?: string;
   readonly authenticationFactors: readonly StytchAuthenticationFactor[];
-  /** A role from an SSO connection is among them only with that connection's factor: Stytch has seen to it. */
+  /** Stytch lists a role from an SSO connection only if the session holds that connection's factor. */
   readonly roles: readonly string[];
   readonly impersonator?: Impersonator;
 }
 
-/** Reads them; `undefined` for whatever is not a session, down to the type of each field. */
+const asTimestamp: Reader<string> = (value) => (isTimestamp(value) ? value : undefined);
+
+/** Reads the fields of a session; `undefined` where one is missing or of another type. */
 export function readSessionFields(session: JsonObject): SessionFields | undefined {
-  const { started_at: startedAt, last_accessed_at: lastAccessedAt, expires_at: expiresAt, roles } = session;
-  const authenticationFactors = readFactors(session["authentication_factors"]);
-  if (authenticationFactors === undefined || !isTextList(roles)) return undefined;
-  if (![startedAt, lastAccessedAt, expiresAt].every((time) => time === undefined || isTimestamp(time)))
-    return undefined;
-  const impersonator = findImpersonator(authenticationFactors);
+  const { started_at, last_accessed_at, expires_at, authentication_factors: factors, roles } = session;
+  const times = [started_at, last_accessed_at, expires_at];
+  if (!times.every((time) => time === undefined || isTimestamp(time))) return undefined;
+  if (!isOptional(factors, isFactorList) || !isTextList(roles)) return undefined;
+  const impersonator = findImpersonator(factors ?? []);
   if (impersonator === "malformed") return undefined;
   return {
-    ...(isTimestamp(startedAt) && { startedAt }),
-    ...(isTimestamp(lastAccessedAt) && { lastAccessedAt }),
-    ...(isTimestamp(expiresAt) && { expiresAt }),
-    authenticationFactors,
+    ...readFields(session, { startedAt: asTimestamp, lastAccessedAt: asTimestamp, expiresAt: asTimestamp }),
+    authenticationFactors: (factors ?? []).map(readFactor),
     roles,
     ...(impersonator !== undefined && { impersonator }),
   };
 }
 
-/** When the member last proved who they are: the newest factor, else the session's start; `undefined` when unknown. */
-export function authenticatedAtOf({ authenticationFactors, startedAt }: SessionFields): number | undefined {
+/** Finds when the member last proved who they are: the newest factor, else the session's start; `undefined` when unknown. */
+function authenticatedAtOf({ authenticationFactors, startedAt }: SessionFields): number | undefined {
   const times = authenticationFactors.flatMap(({ lastAuthenticatedAt }) =>
     lastAuthenticatedAt === undefined ? [] : [secondsOf(lastAuthenticatedAt)],
   );
@@ -159,15 +144,17 @@ export function authenticatedAtOf({ authenticationFactors, startedAt }: SessionF
   return startedAt === undefined ? undefined : secondsOf(startedAt);
 }
 
-/** Better no session than an impersonation that nobody sees. */
-function findImpersonator(
-  factors: readonly StytchAuthenticationFactor[],
-): Impersonator | undefined | "malformed" {
-  const factor = factors.find((one) => one.type === "impersonated" || one.impersonatedFactor !== undefined);
+/** Finds who impersonates the member. An impersonator who is not named makes the session unusable: it would not be seen. */
+function findImpersonator(factors: readonly JsonObject[]): Impersonator | undefined | "malformed" {
+  const factor = factors.find(
+    (one) => one["type"] === "impersonated" || isObject(one["impersonated_factor"]),
+  );
   if (factor === undefined) return undefined;
-  const { impersonatorEmailAddress: email, impersonatorId: id } = factor.impersonatedFactor ?? {};
-  if (isText(email)) return { email };
-  return isText(id) ? { email: id } : "malformed";
+  const detail = factor["impersonated_factor"];
+  if (!isObject(detail)) return "malformed";
+  const { impersonator_email_address: email, impersonator_id: id } = detail;
+  const name = isText(email) ? email : id;
+  return isText(name) ? { email: name } : "malformed";
 }
 
 /** An OAuth registration at a provider. */
@@ -189,79 +176,90 @@ export interface OauthExchangeFactor {
   readonly emailId: string;
 }
 
+const asOauthFactor: Reader<OauthFactor> = asDetail(["id", "providerSubject"], ["emailId"]);
+const asSsoFactor: Reader<SsoFactor> = asDetail(["id", "providerId", "externalId"]);
+const asOauthExchangeFactor: Reader<OauthExchangeFactor> = asDetail(["emailId"]);
+
+/** The details of a factor that Stytch documents. */
+const FACTOR_DETAILS = {
+  emailFactor: asDetail(["emailId", "emailAddress"]),
+  phoneNumberFactor: asDetail(["phoneId", "phoneNumber"]),
+  googleOauthFactor: asOauthFactor,
+  microsoftOauthFactor: asOauthFactor,
+  hubspotOauthFactor: asOauthFactor,
+  slackOauthFactor: asOauthFactor,
+  githubOauthFactor: asOauthFactor,
+  samlSsoFactor: asSsoFactor,
+  oidcSsoFactor: asSsoFactor,
+  authenticatorAppFactor: asDetail(["totpId"]),
+  recoveryCodeFactor: asDetail(["totpRecoveryCodeId"]),
+  googleOauthExchangeFactor: asOauthExchangeFactor,
+  githubOauthExchangeFactor: asOauthExchangeFactor,
+  hubspotOauthExchangeFactor: asOauthExchangeFactor,
+  slackOauthExchangeFactor: asOauthExchangeFactor,
+  impersonatedFactor: asDetail(["impersonatorId", "impersonatorEmailAddress"]),
+  oauthAccessTokenExchangeFactor: asDetail(["clientId"]),
+  trustedAuthTokenFactor: asDetail(["tokenId"]),
+  webauthnFactor: asDetail(["webauthnRegistrationId", "domain"], ["userAgent"]),
+  biometricFactor: asDetail(["biometricRegistrationId"]),
+  cryptoWalletFactor: asDetail(["cryptoWalletId", "cryptoWalletAddress", "cryptoWalletType"]),
+  embeddableMagicLinkFactor: asDetail(["embeddedId"]),
+};
+
 /**
- * An authentication factor as Stytch tells of it; which of the details is there depends on `deliveryMethod`.
+ * An authentication factor of a Stytch session. Which of the details is present depends on `deliveryMethod`.
  *
  * Providers that are not listed have details of the same form, under `${provider}OauthFactor`.
  */
-export interface StytchAuthenticationFactor extends AuthenticationFactor {
-  readonly emailFactor?: { readonly emailId: string; readonly emailAddress: string };
-  readonly phoneNumberFactor?: { readonly phoneId: string; readonly phoneNumber: string };
-  readonly googleOauthFactor?: OauthFactor;
-  readonly microsoftOauthFactor?: OauthFactor;
-  readonly hubspotOauthFactor?: OauthFactor;
-  readonly slackOauthFactor?: OauthFactor;
-  readonly githubOauthFactor?: OauthFactor;
-  readonly samlSsoFactor?: SsoFactor;
-  readonly oidcSsoFactor?: SsoFactor;
-  readonly authenticatorAppFactor?: { readonly totpId: string };
-  readonly recoveryCodeFactor?: { readonly totpRecoveryCodeId: string };
-  readonly googleOauthExchangeFactor?: OauthExchangeFactor;
-  readonly githubOauthExchangeFactor?: OauthExchangeFactor;
-  readonly hubspotOauthExchangeFactor?: OauthExchangeFactor;
-  readonly slackOauthExchangeFactor?: OauthExchangeFactor;
-  readonly impersonatedFactor?: {
-    readonly impersonatorId: string;
-    readonly impersonatorEmailAddress: string;
-  };
-  readonly oauthAccessTokenExchangeFactor?: { readonly clientId: string };
-  readonly trustedAuthTokenFactor?: { readonly tokenId: string };
-  readonly webauthnFactor?: {
-    readonly webauthnRegistrationId: string;
-    readonly domain: string;
-    readonly userAgent?: string;
-  };
-  readonly biometricFactor?: { readonly biometricRegistrationId: string };
-  readonly cryptoWalletFactor?: {
-    readonly cryptoWalletId: string;
-    readonly cryptoWalletAddress: string;
-    readonly cryptoWalletType: string;
-  };
-  readonly embeddableMagicLinkFactor?: { readonly embeddedId: string };
+export interface StytchAuthenticationFactor extends AuthenticationFactor, ReadFields<typeof FACTOR_DETAILS> {}
+
+type FactorObject = JsonObject & { readonly type: string };
+
+function isFactorList(value: unknown): value is readonly FactorObject[] {
+  return isListOf(value, isFactorObject);
 }
 
-/** Reads the factors of a session; `undefined` for whatever is not a list of them. */
-export function readFactors(value: unknown): readonly StytchAuthenticationFactor[] | undefined {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) return undefined;
-  const factors = value.map(readFactor);
-  return factors.every((factor) => factor !== undefined) ? factors : undefined;
+function isFactorObject(value: unknown): value is FactorObject {
+  return isObject(value) && isText(value["type"]);
 }
 
-function readFactor(value: unknown): StytchAuthenticationFactor | undefined {
-  if (!isObject(value)) return undefined;
-  const { type, delivery_method: deliveryMethod, sequence_order: sequenceOrder } = value;
-  const { last_authenticated_at: lastAuthenticatedAt, created_at: createdAt, updated_at: updatedAt } = value;
-  if (!isText(type)) return undefined;
-  const details = Object.entries(value).filter(([name, detail]) => DETAIL.test(name) && isObject(detail));
-  return {
-    type,
-    ...(isText(deliveryMethod) && { deliveryMethod }),
-    ...(isTimestamp(lastAuthenticatedAt) && { lastAuthenticatedAt }),
-    ...(isTimestamp(createdAt) && { createdAt }),
-    ...(isTimestamp(updatedAt) && { updatedAt }),
-    ...((sequenceOrder === "PRIMARY" || sequenceOrder === "SECONDARY") && { sequenceOrder }),
-    ...Object.fromEntries(details.map(([name, detail]) => [toCamelCase(name), renameMembers(detail)])),
+const asSequenceOrder: Reader<"PRIMARY" | "SECONDARY"> = (value) =>
+  value === "PRIMARY" || value === "SECONDARY" ? value : undefined;
+
+const FACTOR_FIELDS = {
+  deliveryMethod: asText,
+  lastAuthenticatedAt: asTimestamp,
+  createdAt: asTimestamp,
+  updatedAt: asTimestamp,
+  sequenceOrder: asSequenceOrder,
+};
+
+const DETAIL_NAME = /^[a-z][a-z\d_]{0,60}_factor$/;
+
+function readFactor(factor: FactorObject): StytchAuthenticationFactor {
+  const unlisted = Object.entries(factor).flatMap(([wireName, detail]) => {
+    const name = toCamelCase(wireName);
+    const isUnlisted = DETAIL_NAME.test(wireName) && !Object.hasOwn(FACTOR_DETAILS, name);
+    return isUnlisted && isObject(detail) ? [[name, camelCaseKeys(detail)] as const] : [];
+  });
+  const known = { ...readFields(factor, FACTOR_FIELDS), ...readFields(factor, FACTOR_DETAILS) };
+  return { ...Object.fromEntries(unlisted), type: factor.type, ...known };
+}
+
+/** Reads the details of a factor: the required members are strings, the optional ones too where present; others stay as they are. */
+function asDetail<Required extends string, Optional extends string = never>(
+  required: readonly Required[],
+  optional: readonly Optional[] = [],
+): Reader<FactorDetail<Required, Optional>> {
+  const isDetail = (members: JsonObject): members is JsonObject & FactorDetail<Required, Optional> =>
+    required.every((name) => isString(members[name])) &&
+    optional.every((name) => members[name] === undefined || isString(members[name]));
+  return (value) => {
+    const members = isObject(value) ? camelCaseKeys(value) : {};
+    return isDetail(members) ? members : undefined;
   };
 }
 
-const DETAIL = /^[a-z][a-z\d_]{0,60}_factor$/;
-
-function renameMembers(detail: unknown): unknown {
-  if (!isObject(detail)) return undefined;
-  return Object.fromEntries(Object.entries(detail).map(([name, value]) => [toCamelCase(name), value]));
-}
-
-function toCamelCase(name: string): string {
-  return name.replaceAll(/(?<=[a-z\d])_([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
-}
+type FactorDetail<Required extends string, Optional extends string> = {
+  readonly [Name in Required]: string;
+} & { readonly [Name in Optional]?: string };

@@ -7,9 +7,11 @@ import {
   createJsonClient,
   unavailableError,
 } from "../../lib/json-client.ts";
+import { isString } from "../../lib/predicates.ts";
+import { nameSet } from "../hosted-store.ts";
 import type { StytchSettings } from "./options.ts";
 
-/** Stytch's word on an operation, good or bad. */
+/** Stytch's answer to an operation, good or bad. */
 export type StytchReply =
   | { readonly status: "done"; readonly body: JsonObject; readonly requestId: string | undefined }
   | {
@@ -20,7 +22,7 @@ export type StytchReply =
       readonly requestId: string | undefined;
     };
 
-/** Stytch's API, as far as sessions need it. Trouble, and a refusal of the project itself, are thrown. */
+/** The operations of Stytch's API that sessions need. They throw a `StoreUnavailableError` where there is no answer, or the project itself is refused. */
 export interface StytchClient {
   readonly settings: StytchSettings;
   get(path: string, options: CallOptions): Promise<StytchReply>;
@@ -46,28 +48,26 @@ function readReply(reply: JsonReply): StytchReply {
   const { httpStatus, body } = reply;
   if (httpStatus < 300) return { status: "done", body, requestId };
   const type = readErrorType(body);
-  // A wrong secret is no word about the user, and neither is an address where nobody speaks Stytch's errors.
+  // A wrong secret says nothing about the user, and neither does an error in another format.
   if (httpStatus === 401 || (type !== undefined && MISCONFIGURED.has(type))) {
     throw misconfigured(type ?? "client_rejected", requestId);
   }
-  if (type === undefined) throw trouble("request_rejected", requestId);
+  if (type === undefined) throw unavailable("request_rejected", requestId);
   return { status: "refused", httpStatus, type, requestId };
 }
 
-/** Something between the application and Stytch that says nothing about anybody's session. */
-export function trouble(reason: string, requestId?: string): StoreUnavailableError {
-  return new StoreUnavailableError({
-    reason,
-    message: `Stytch could not be asked (${reason}).`,
-    ...(requestId !== undefined && { requestId }),
-  });
+/** Makes the error for an answer that says nothing about anybody's session. */
+export function unavailable(reason: string, requestId?: string): StoreUnavailableError {
+  const message = `Stytch could not be asked (${reason}).`;
+  return new StoreUnavailableError({ reason, message, ...(requestId !== undefined && { requestId }) });
 }
 
-/** Stytch refuses this application, not its user: waiting does not help. */
-export function misconfigured(reason: string, requestId?: string): StoreUnavailableError {
+/** Makes the error for a rejection of this application and not of its user: waiting does not help. */
+function misconfigured(reason: string, requestId: string | undefined): StoreUnavailableError {
+  const message = `Stytch refuses this project's own configuration (${reason}).`;
   return new StoreUnavailableError({
     reason,
-    message: `Stytch refuses this project's own configuration (${reason}).`,
+    message,
     misconfigured: true,
     ...(requestId !== undefined && { requestId }),
   });
@@ -76,23 +76,19 @@ export function misconfigured(reason: string, requestId?: string): StoreUnavaila
 const TYPE = /^[a-z][a-z\d_]{0,95}$/;
 const REQUEST_ID = /^[\w-]{1,96}$/;
 
-function types(names: string): ReadonlySet<string> {
-  return new Set(names.trim().split(/\s+/));
-}
-
 /** The session is over, or its member or organization is gone. */
-export const ENDED = types(`
+export const ENDED = nameSet(`
   session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
 `);
 
-/** What was presented is no session's: said of what nothing vouched for. */
-export const NOT_OURS = types(`
+/** What was presented belongs to no session: said of a credential that could not be verified here. */
+export const NOT_OURS = nameSet(`
   invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
   jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
 `);
 
-/** It is this application that is wrong, not its user. */
-export const MISCONFIGURED = types(`
+/** The application is wrong, not its user. */
+const MISCONFIGURED = nameSet(`
   unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
   project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
   invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
@@ -106,23 +102,23 @@ export const NOT_MUTABLE = "session_not_mutable_impersonated";
 export const DENIED = "session_authorization_error";
 export const OTHER_TENANT = "session_authorization_tenancy_error";
 
-/** The intermediate session has lapsed, or has been used. */
-export const NOT_PENDING = types(`
+/** The intermediate session has expired or has been used. */
+export const NOT_PENDING = nameSet(`
   intermediate_session_not_found invalid_intermediate_session_token invalid_intermediate_session_token_for_organization
   intermediate_session_token_expired
 `);
 
 /** The factors at hand are not enough for the organization. */
-export const STEP_UP = types(`insufficient_factors insufficient_factors_for_session_exchange`);
+export const STEP_UP = nameSet(`insufficient_factors insufficient_factors_for_session_exchange`);
 
-/** The type of Stytch's errors, in either of their two forms; `undefined` for what is none. */
-export function readErrorType({ error_type: type, error }: JsonObject): string | undefined {
+/** Reads the type of an error of Stytch's, in either of its two forms. */
+function readErrorType({ error_type: type, error }: JsonObject): string | undefined {
   const found = type ?? error;
-  return typeof found === "string" && TYPE.test(found) ? found : undefined;
+  return isString(found) && TYPE.test(found) ? found : undefined;
 }
 
-/** The id that Stytch's support asks for. */
-export function readRequestId(body: JsonObject | undefined): string | undefined {
+/** Reads the id that Stytch's support asks for. */
+function readRequestId(body: JsonObject | undefined): string | undefined {
   const id = body?.["request_id"];
-  return typeof id === "string" && REQUEST_ID.test(id) ? id : undefined;
+  return isString(id) && REQUEST_ID.test(id) ? id : undefined;
 }

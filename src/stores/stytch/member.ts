@@ -3,179 +3,123 @@ import { isText } from "../../lib/predicates.ts";
 import type { Member } from "../../model.ts";
 import {
   type ReadFields,
-  asBoolean as flag,
-  asListOf as listOf,
-  asObject as data,
-  asObjectOf as objectOf,
-  asString as text,
+  asBoolean,
+  asListOf,
+  asObject,
+  asObjectOf,
+  asString,
+  asText,
   readFields,
 } from "../read-fields.ts";
 
-/** Why a member holds a role. */
-export interface RoleSource {
+const ROLE_SOURCE = {
   /** `direct_assignment`, `email_assignment`, `sso_connection`, `sso_connection_group`, `scim_connection_group`. */
-  readonly type?: string;
-  /** Stytch's own form: `{ connection_id }`, `{ domain }`, ... */
-  readonly details?: JsonObject;
-}
+  type: asString,
+  /** In Stytch's own form: `{ connection_id }`, `{ domain }`, ... */
+  details: asObject,
+};
 
-/** A role that a member was given. Whether a session holds it, `roles` says. */
-export interface RoleAssignment {
-  readonly roleId?: string;
-  readonly sources?: readonly RoleSource[];
-}
+/** Why a member holds a role. */
+export interface RoleSource extends ReadFields<typeof ROLE_SOURCE> {}
+
+const ROLE_ASSIGNMENT = { roleId: asString, sources: asListOf<RoleSource>(asObjectOf(ROLE_SOURCE)) };
+
+/** A role that a member was given. `roles` says whether a session holds it. */
+export interface RoleAssignment extends ReadFields<typeof ROLE_ASSIGNMENT> {}
+
+const SSO_REGISTRATION = {
+  connectionId: asString,
+  externalId: asString,
+  registrationId: asString,
+  /** As the identity provider gave them. */
+  ssoAttributes: asObject,
+};
 
 /** A member's registration at an SSO connection. */
-export interface SsoRegistration {
-  readonly connectionId?: string;
-  readonly externalId?: string;
-  readonly registrationId?: string;
-  /** As the identity provider gave them. */
-  readonly ssoAttributes?: JsonObject;
-}
+export interface SsoRegistration extends ReadFields<typeof SSO_REGISTRATION> {}
+
+const OAUTH_REGISTRATION = {
+  providerType: asString,
+  providerSubject: asString,
+  memberOauthRegistrationId: asString,
+  profilePictureUrl: asString,
+  locale: asString,
+};
 
 /** A member's registration at an OAuth provider. */
-export interface OauthRegistration {
-  readonly providerType?: string;
-  readonly providerSubject?: string;
-  readonly memberOauthRegistrationId?: string;
-  readonly profilePictureUrl?: string;
-  readonly locale?: string;
-}
+export interface OauthRegistration extends ReadFields<typeof OAUTH_REGISTRATION> {}
+
+const SCIM_REGISTRATION = {
+  connectionId: asString,
+  registrationId: asString,
+  externalId: asString,
+  /** As the identity provider gave them. */
+  scimAttributes: asObject,
+};
 
 /** A member's registration at a SCIM connection. */
-export interface ScimRegistration {
-  readonly connectionId?: string;
-  readonly registrationId?: string;
-  readonly externalId?: string;
-  /** As the identity provider gave them. */
-  readonly scimAttributes?: JsonObject;
-}
+export interface ScimRegistration extends ReadFields<typeof SCIM_REGISTRATION> {}
+
+const RETIRED_EMAIL_ADDRESS = { emailId: asString, emailAddress: asString };
 
 /** An address that a member used before. */
-export interface RetiredEmailAddress {
-  readonly emailId?: string;
-  readonly emailAddress?: string;
-}
+export interface RetiredEmailAddress extends ReadFields<typeof RETIRED_EMAIL_ADDRESS> {}
+
+const MEMBER = {
+  emailAddress: asText,
+  name: asText,
+  /** `pending`, `invited`, `active`, `deleted`. */
+  status: asString,
+  roleAssignments: ["roles", asListOf<RoleAssignment>(asObjectOf(ROLE_ASSIGNMENT))],
+  emailAddressVerified: asBoolean,
+  retiredEmailAddresses: asListOf<RetiredEmailAddress>(asObjectOf(RETIRED_EMAIL_ADDRESS)),
+  isBreakglass: asBoolean,
+  isAdmin: asBoolean,
+  isLocked: asBoolean,
+  lockCreatedAt: asString,
+  lockExpiresAt: asString,
+  memberPasswordId: asString,
+  mfaEnrolled: asBoolean,
+  mfaPhoneNumber: asString,
+  mfaPhoneNumberVerified: asBoolean,
+  /** `sms_otp` or `totp`. */
+  defaultMfaMethod: asString,
+  totpRegistrationId: asString,
+  ssoRegistrations: asListOf<SsoRegistration>(asObjectOf(SSO_REGISTRATION)),
+  oauthRegistrations: asListOf<OauthRegistration>(asObjectOf(OAUTH_REGISTRATION)),
+  scimRegistration: asObjectOf(SCIM_REGISTRATION),
+  externalId: asString,
+  /** The application's own, as it is. */
+  trustedMetadata: asObject,
+  /** The member's own: every member can write it. */
+  untrustedMetadata: asObject,
+  createdAt: asString,
+  updatedAt: asString,
+} as const;
 
 /**
  * A member in full, as Stytch knows them now. `roles` are the session's, which decide; `roleAssignments` are the member's,
  * of which a session holds those whose source it has proved.
  */
-export interface StytchMember extends Member {
+export interface StytchMember extends ReadFields<typeof MEMBER>, Member {
   readonly organizationId: string;
-  /** `pending`, `invited`, `active`, `deleted`. */
-  readonly status?: string;
-  readonly roleAssignments?: readonly RoleAssignment[];
-  readonly emailAddressVerified?: boolean;
-  readonly retiredEmailAddresses?: readonly RetiredEmailAddress[];
-  readonly isBreakglass?: boolean;
-  readonly isAdmin?: boolean;
-  readonly isLocked?: boolean;
-  readonly lockCreatedAt?: string;
-  readonly lockExpiresAt?: string;
-  readonly memberPasswordId?: string;
-  readonly mfaEnrolled?: boolean;
-  readonly mfaPhoneNumber?: string;
-  readonly mfaPhoneNumberVerified?: boolean;
-  /** `sms_otp` or `totp`. */
-  readonly defaultMfaMethod?: string;
-  readonly totpRegistrationId?: string;
-  readonly ssoRegistrations?: readonly SsoRegistration[];
-  readonly oauthRegistrations?: readonly OauthRegistration[];
-  readonly scimRegistration?: ScimRegistration;
-  readonly externalId?: string;
-  /** The application's own, as it is. */
-  readonly trustedMetadata?: JsonObject;
-  /** The member's own: whoever signs in can write it. */
-  readonly untrustedMetadata?: JsonObject;
-  readonly createdAt?: string;
-  readonly updatedAt?: string;
 }
-
-const ROLE_SOURCE = { type: ["type", text], details: ["details", data] } as const;
-
-const FIELDS = {
-  status: ["status", text],
-  roleAssignments: [
-    "roles",
-    listOf(
-      objectOf({ roleId: ["role_id", text], sources: ["sources", listOf(objectOf(ROLE_SOURCE))] } as const),
-    ),
-  ],
-  emailAddressVerified: ["email_address_verified", flag],
-  retiredEmailAddresses: [
-    "retired_email_addresses",
-    listOf(objectOf({ emailId: ["email_id", text], emailAddress: ["email_address", text] } as const)),
-  ],
-  isBreakglass: ["is_breakglass", flag],
-  isAdmin: ["is_admin", flag],
-  isLocked: ["is_locked", flag],
-  lockCreatedAt: ["lock_created_at", text],
-  lockExpiresAt: ["lock_expires_at", text],
-  memberPasswordId: ["member_password_id", text],
-  mfaEnrolled: ["mfa_enrolled", flag],
-  mfaPhoneNumber: ["mfa_phone_number", text],
-  mfaPhoneNumberVerified: ["mfa_phone_number_verified", flag],
-  defaultMfaMethod: ["default_mfa_method", text],
-  totpRegistrationId: ["totp_registration_id", text],
-  ssoRegistrations: [
-    "sso_registrations",
-    listOf(
-      objectOf({
-        connectionId: ["connection_id", text],
-        externalId: ["external_id", text],
-        registrationId: ["registration_id", text],
-        ssoAttributes: ["sso_attributes", data],
-      } as const),
-    ),
-  ],
-  oauthRegistrations: [
-    "oauth_registrations",
-    listOf(
-      objectOf({
-        providerType: ["provider_type", text],
-        providerSubject: ["provider_subject", text],
-        memberOauthRegistrationId: ["member_oauth_registration_id", text],
-        profilePictureUrl: ["profile_picture_url", text],
-        locale: ["locale", text],
-      } as const),
-    ),
-  ],
-  scimRegistration: [
-    "scim_registration",
-    objectOf({
-      connectionId: ["connection_id", text],
-      registrationId: ["registration_id", text],
-      externalId: ["external_id", text],
-      scimAttributes: ["scim_attributes", data],
-    } as const),
-  ],
-  externalId: ["external_id", text],
-  trustedMetadata: ["trusted_metadata", data],
-  untrustedMetadata: ["untrusted_metadata", data],
-  createdAt: ["created_at", text],
-  updatedAt: ["updated_at", text],
-} as const;
 
 /**
  * Reads a member of an answer.
  *
  * @param roles - the session's.
- * @returns `undefined` for whatever names no member of an organization.
+ * @returns `undefined` where the member or the organization is not named.
  */
 export function readMember(member: JsonObject, roles: readonly string[]): StytchMember | undefined {
-  const { member_id: id, organization_id: organizationId, email_address: emailAddress, name } = member;
+  const { member_id: id, organization_id: organizationId } = member;
   if (!isText(id) || !isText(organizationId)) return undefined;
   // The wire has the plural; Stytch's reference also names the singular.
-  const { sso_registration: one, sso_registrations: many = one } = member;
-  const fields: ReadFields<typeof FIELDS> = readFields({ ...member, sso_registrations: many }, FIELDS);
+  const { sso_registration: singular, sso_registrations: registrations = singular } = member;
   return {
     id,
     organizationId,
     roles,
-    ...(isText(emailAddress) && { emailAddress }),
-    ...(isText(name) && { name }),
-    ...fields,
+    ...readFields({ ...member, sso_registrations: registrations }, MEMBER),
   };
 }

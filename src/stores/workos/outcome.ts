@@ -1,9 +1,9 @@
 import type { JsonObject } from "../../lib/json-body.ts";
 import { isConfidential } from "../../lib/json-client.ts";
-import { isListOf, isObject, isString, isText, isTextList } from "../../lib/predicates.ts";
+import { isListOf, isObject, isString, isText } from "../../lib/predicates.ts";
 import type { PendingAuthentication } from "../../store.ts";
 import { type OutcomeWithDetails, hidePendingToken, refuse, toChoice } from "../hosted-store.ts";
-import { type ReadFields, type Reader, asListOf, asText, readFields } from "../read-fields.ts";
+import { type ReadFields, type Reader, asListOf, asText, asTextList, readFields } from "../read-fields.ts";
 import {
   ENDED,
   type GrantReply,
@@ -88,8 +88,6 @@ export function readRedirect({ authkit_redirect_url: value }: JsonObject): { rea
 }
 
 const asId: Reader<string> = (value) => (isObject(value) ? asText(value["id"]) : undefined);
-
-const asTextList: Reader<readonly string[]> = (value) => (isTextList(value) ? value : undefined);
 
 const asFactor: Reader<{ readonly id: string; readonly type: string }> = (value) => {
   if (!isObject(value)) return undefined;
