@@ -1,7 +1,11 @@
 import type { JsonObject } from "../lib/json-body.ts";
 import { isText } from "../lib/predicates.ts";
 import type { OrganizationChoice } from "../model.ts";
-import type { Outcome, PendingAuthentication } from "../store.ts";
+import type { Outcome, PendingAuthentication, SessionStore } from "../store.ts";
+
+/** A session store that has these optional operations. */
+export type StoreWith<Operation extends keyof SessionStore> = SessionStore &
+  Required<Pick<SessionStore, Operation>>;
 
 /** Seconds that a selection goes on after the request was aborted: submitted again, it would find the pending token spent. */
 export const SELECTION_ABORT_GRACE = 20;

@@ -13,9 +13,8 @@ import { createKeySet } from "../../tokens/key-set.ts";
 import { type Verification, createTokenVerifier } from "../../tokens/verify-token.ts";
 import { identifySession, interpretClaims } from "./claims.ts";
 import { DENIED, ENDED, NOT_OURS, OTHER_TENANT, type StytchClient, unavailable } from "./client.ts";
-import type { StytchMember } from "./member.ts";
 import { toSessionMinutes } from "./options.ts";
-import type { StytchOrganization } from "./organization.ts";
+import type { StytchMember, StytchOrganization } from "./profile.ts";
 import type { PolicyLoader } from "./project-policy.ts";
 import {
   type AuthenticatedSession,

@@ -13,10 +13,9 @@ import type {
 import { asText, readFields } from "../read-fields.ts";
 import { type SessionIdentity, identifySession, interpretClaims, readSessionFields } from "./claims.ts";
 import { ENDED, NOT_MUTABLE, NOT_OURS, type StytchClient, type StytchReply, unavailable } from "./client.ts";
-import { type StytchMember, readMember } from "./member.ts";
 import { toSessionMinutes } from "./options.ts";
-import { type StytchOrganization, readOrganization } from "./organization.ts";
 import { readCredential } from "./outcome.ts";
+import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
 
 /** What names a session to Stytch: exactly one of the two. */
 export type SessionSecret = { readonly session_jwt: string } | { readonly session_token: string };

@@ -1,4 +1,5 @@
-import type { Capabilities, SessionStore, StoreContext, TokenProfile } from "../../store.ts";
+import type { Capabilities, StoreContext, TokenProfile } from "../../store.ts";
+import type { StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
 import {
   type StytchAuthenticateJwtInput,
@@ -20,13 +21,9 @@ import { createPolicyLoader } from "./project-policy.ts";
 import { endPresented, endSession, renewCredential } from "./sessions.ts";
 
 /** Stytch B2B as a session store, and operations for the application's own handlers. */
-export type StytchStore = SessionStore &
-  StytchOperations &
-  Required<
-    Pick<
-      SessionStore,
-      "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy"
-    >
+export type StytchStore = StytchOperations &
+  StoreWith<
+    "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy"
   >;
 
 /** Operations for the application's own handlers. */

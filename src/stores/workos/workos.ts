@@ -1,5 +1,5 @@
-import type { Capabilities, SessionStore, TokenProfile } from "../../store.ts";
-import { SELECTION_ABORT_GRACE } from "../hosted-store.ts";
+import type { Capabilities, TokenProfile } from "../../store.ts";
+import { SELECTION_ABORT_GRACE, type StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
 import { interpretClaims } from "./claims.ts";
 import { createWorkosClient } from "./client.ts";
@@ -11,20 +11,16 @@ import { beginSignIn, completeSignIn } from "./sign-in.ts";
 import { endPresented, endSession } from "./sign-out.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
-export type WorkosStore = SessionStore &
-  WorkosGrants &
-  Required<
-    Pick<
-      SessionStore,
-      | "organizations"
-      | "selectOrganization"
-      | "switchOrganization"
-      | "beginSignIn"
-      | "completeSignIn"
-      | "endSession"
-      | "endPresented"
-      | "profile"
-    >
+export type WorkosStore = WorkosGrants &
+  StoreWith<
+    | "beginSignIn"
+    | "completeSignIn"
+    | "organizations"
+    | "selectOrganization"
+    | "switchOrganization"
+    | "profile"
+    | "endSession"
+    | "endPresented"
   >;
 
 const CAPABILITIES: Capabilities = {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { readMember } from "../../../src/stores/stytch/member.ts";
-import { readOrganization } from "../../../src/stores/stytch/organization.ts";
+import { readMember, readOrganization } from "../../../src/stores/stytch/profile.ts";
 
 const MEMBER = {
   organization_id: "organization-test-1",
