@@ -22,11 +22,20 @@ type ReadValue<Of extends Field> =
 /** Reads the fields of an object that came from a service. */
 export function readFields<const Table extends Fields>(source: JsonObject, table: Table): ReadFields<Table> {
   const entries = Object.entries(table).map(([name, field]) => {
-    const [wireName, read] = typeof field === "function" ? [toSnakeCase(name), field] : field;
+    const [wireName, read] = typeof field === "function" ? [wireNameOf(name), field] : field;
     return [name, read(source[wireName])] as const;
   });
   // Each reader has checked its own value: the table is what the type is made of.
   return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as ReadFields<Table>;
+}
+
+/** Tables are constant, and tokens are read often: each name is converted once. */
+const wireNames = new Map<string, string>();
+
+function wireNameOf(name: string): string {
+  const known = wireNames.get(name) ?? toSnakeCase(name);
+  wireNames.set(name, known);
+  return known;
 }
 
 /** Reads a string, possibly empty. */

@@ -8,7 +8,7 @@ export type {
   StytchAuthenticateJwtResult,
   StytchAuthorizationCheck,
 } from "./authenticate-jwt.ts";
-export type { OauthExchangeFactor, OauthFactor, SsoFactor, StytchAuthenticationFactor } from "./claims.ts";
+export type { OauthExchangeFactor, OauthFactor, SsoFactor, StytchAuthenticationFactor } from "./factors.ts";
 export type {
   ActiveScimConnection,
   ActiveSsoConnection,

@@ -3,6 +3,7 @@ import { isText } from "../../lib/predicates.ts";
 import type { Member, Organization } from "../../model.ts";
 import {
   type ReadFields,
+  type Reader,
   asBoolean,
   asListOf,
   asObject,
@@ -60,6 +61,8 @@ const SCIM_REGISTRATION = {
 /** A member's registration at a SCIM connection. */
 export interface ScimRegistration extends ReadFields<typeof SCIM_REGISTRATION> {}
 
+const asScimRegistration: Reader<ScimRegistration> = asObjectOf(SCIM_REGISTRATION);
+
 const RETIRED_EMAIL_ADDRESS = { emailId: asString, emailAddress: asString };
 
 /** An address that a member used before. */
@@ -87,7 +90,7 @@ const MEMBER = {
   totpRegistrationId: asString,
   ssoRegistrations: asListOf<SsoRegistration>(asObjectOf(SSO_REGISTRATION)),
   oauthRegistrations: asListOf<OauthRegistration>(asObjectOf(OAUTH_REGISTRATION)),
-  scimRegistration: asObjectOf(SCIM_REGISTRATION),
+  scimRegistration: asScimRegistration,
   externalId: asString,
   /** The application's own, as it is. */
   trustedMetadata: asObject,
@@ -139,6 +142,8 @@ const ACTIVE_SCIM_CONNECTION = {
 /** The SCIM connection that is in use. */
 export interface ActiveScimConnection extends ReadFields<typeof ACTIVE_SCIM_CONNECTION> {}
 
+const asActiveScimConnection: Reader<ActiveScimConnection> = asObjectOf(ACTIVE_SCIM_CONNECTION);
+
 const EMAIL_IMPLICIT_ROLE_ASSIGNMENT = { domain: asString, roleId: asString };
 
 /** A role for every member with an address of a domain. */
@@ -163,7 +168,7 @@ const ORGANIZATION = {
   ssoJitProvisioningAllowedConnections: asListOf(asString),
   ssoActiveConnections: asListOf<ActiveSsoConnection>(asObjectOf(ACTIVE_SSO_CONNECTION)),
   ssoDefaultConnectionId: asString,
-  scimActiveConnection: asObjectOf(ACTIVE_SCIM_CONNECTION),
+  scimActiveConnection: asActiveScimConnection,
   emailAllowedDomains: asListOf(asString),
   /** `RESTRICTED`, `NOT_ALLOWED`. */
   emailJitProvisioning: asString,

@@ -194,6 +194,20 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
     expect(reply).toMatchObject({ status: "unavailable", reason: "too_large" });
   });
 
+  it("keeps the original error as the cause, and out of the message", async () => {
+    const cause = new TypeError(`no route to https://${CANARY}.example.com`);
+    const fetch = (): Promise<Response> => Promise.reject(cause);
+    const client = createClient({ baseUrl: "https://api.example.com", fetch });
+    const reply = await client.send({ method: "GET", path: "/" });
+
+    expect(reply).toEqual({ status: "unavailable", reason: "unreachable", cause });
+    if (reply.status !== "unavailable") throw new Error("unreachable");
+    const error = unavailableError(reply);
+    expect(error.cause).toBe(cause);
+    expect(Object.keys(error)).not.toContain("cause");
+    expect(error.message + JSON.stringify(error)).not.toContain(CANARY);
+  });
+
   it("nobody there", async () => {
     const baseUrl = await new Promise<string>((resolve) => {
       const server = createServer().listen(0, "127.0.0.1", () => {

@@ -43,6 +43,13 @@ describe("remoteKeys", () => {
     expect(await source.load(AbortSignal.timeout(5000))).toEqual(SET);
   });
 
+  it("leaves out keys whose members have other types than a key's", async () => {
+    const [key] = SET.keys;
+    const malformed = ["key", null, {}, { kty: 1 }, { kty: "EC", kid: 1 }, { kty: "EC", alg: null }];
+    const url = await serve((_, res) => res.end(JSON.stringify({ keys: [...malformed, key] })));
+    expect(await load(url)).toEqual({ keys: [key] });
+  });
+
   it("uses the fetch it is given", async () => {
     const fetch = jest.fn<typeof globalThis.fetch>(() => Promise.resolve(Response.json(SET)));
     const source = remoteKeys("https://example.com/jwks", { fetch });

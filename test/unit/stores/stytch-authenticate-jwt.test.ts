@@ -260,6 +260,10 @@ describe("authenticateJwt, at Stytch", () => {
   it("asks once for many who bring one expired JWT, and each for its own question", async () => {
     const { authenticate, fake, pass } = await setUp();
     pass(301);
+    // Verifying fifty tokens takes longer than an answer of the fake: it waits until all have asked.
+    fake.fail("/sessions/authenticate", ({ perform, answer }) => {
+      setTimeout(() => answer(perform()), 500);
+    });
     await Promise.all(Array.from({ length: 50 }, () => authenticate()));
     expect(fake.asked()).toHaveLength(1);
     await Promise.all([authenticate(), authenticate({ authorizationCheck: CHECK })]);

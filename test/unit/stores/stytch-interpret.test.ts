@@ -218,6 +218,24 @@ const DETAILS: readonly (readonly [string, object, string, object])[] = [
 ];
 
 describe("an authentication factor", () => {
+  it.each(DETAILS)(
+    "is read without %s where a required member is missing or not a string",
+    (wire, detail, name) => {
+      const [member = ""] = Object.keys(detail);
+      const factors = [undefined, 42].map((value) => ({ type: "t", [wire]: { ...detail, [member]: value } }));
+      const factorsRead = read({}, { authentication_factors: factors })?.memberSession.authenticationFactors;
+      // Stytch does not list the providers of consumers: their details are passed on as they are.
+      const isListed = name !== "gitLabOauthFactor";
+      expect(factorsRead?.map((factor) => name in factor)).toEqual([!isListed, !isListed]);
+    },
+  );
+
+  it("names the impersonator by the id where there is no e-mail address", () => {
+    const factor = { type: "impersonated", impersonated_factor: { impersonator_id: "support-1" } };
+    const { impersonator } = read({}, { authentication_factors: [factor] })?.memberSession ?? {};
+    expect(impersonator).toEqual({ email: "support-1" });
+  });
+
   it.each(DETAILS)("of the kind %s keeps its details", (wire, detail, name, expected) => {
     const factor = {
       type: "some_type",
