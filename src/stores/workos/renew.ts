@@ -117,29 +117,21 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     keeps: ({ reply }) => reply.status === "authenticated",
   });
 
-  async function exchangeNewest(first: RefreshRequest): Promise<RefreshReply> {
-    let request = first;
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const key = sha256(request.refreshToken);
-      const successor = findSuccessor(flights.settledFor(key), request);
-      if (successor !== undefined) {
-        request = { ...request, refreshToken: successor };
-        continue;
-      }
-      const current = request;
-      // oxlint-disable-next-line no-await-in-loop -- a token is presented once at a time
-      const flight = await flights.run({
-        key,
-        start: () => exchangeOnce(client, current),
-        accepts: ({ result }) => isAnswerFor(result, current),
-      });
-      if (flight.status === "timed_out") throw unavailable("timeout");
-      if (flight.status === "settled") {
-        const { result, settledAt } = flight.settled;
-        return { ...result.reply, settledAt };
-      }
-    }
-    throw unavailable("contended");
+  async function exchangeNewest(request: RefreshRequest, turnsLeft = MAX_TURNS): Promise<RefreshReply> {
+    if (turnsLeft === 0) throw unavailable("contended");
+    const key = sha256(request.refreshToken);
+    const refreshToken = findSuccessor(flights.settledFor(key), request);
+    if (refreshToken !== undefined) return exchangeNewest({ ...request, refreshToken }, turnsLeft - 1);
+    const flight = await flights.run({
+      key,
+      start: () => exchangeOnce(client, request),
+      accepts: ({ result }) => isAnswerFor(result, request),
+    });
+    if (flight.status === "timed_out") throw unavailable("timeout");
+    // Another request's exchange has spent the token: go on from what it left.
+    if (flight.status === "not_accepted") return exchangeNewest(request, turnsLeft - 1);
+    const { result, settledAt } = flight.settled;
+    return { ...result.reply, settledAt };
   }
 
   return {

@@ -301,6 +301,24 @@ describe("a reply that is lost", () => {
     expect(refreshes()).toBe(1);
   });
 
+  it("is waited for and not asked for again, however late it comes within the grace", async () => {
+    harness.close();
+    harness = await makeWorkosHarness({ timeout: 0.1 });
+    credential = await signIn(1);
+    let release = (): void => undefined;
+    harness.fake.fail("refresh_token", ({ perform, answer }) => {
+      release = () => answer(perform());
+    });
+    await expect(renew()).rejects.toMatchObject({ reason: "timeout" });
+    // More than six timeouts: the shared single flight would give up on any other work.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    const late = renew();
+    release();
+
+    expect(await late).toMatchObject({ status: "active" });
+    expect(refreshes()).toBe(1);
+  });
+
   it("leads on from its successor for half a minute, and no longer", async () => {
     await renew();
     harness.advance(29);
