@@ -73,7 +73,7 @@ describe("a JSON client", () => {
     });
   });
 
-  it("sends no body, and no type of one, where there is none", async () => {
+  it("sends no content type without a body", async () => {
     let type: string | undefined = "unset";
     const baseUrl = await serve((req, res) => {
       type = req.headers["content-type"];
@@ -85,7 +85,7 @@ describe("a JSON client", () => {
   });
 
   it.each([400, 401, 403, 404, 409, 422])(
-    "takes a JSON body with status %i for the service's word",
+    "accepts a JSON body with status %i as an answer",
     async (status) => {
       await expect(ask(json(status, { code: "x" }))).resolves.toEqual({
         status: "answered",
@@ -95,7 +95,7 @@ describe("a JSON client", () => {
     },
   );
 
-  it("takes nothing with a good status for a word", async () => {
+  it("accepts an empty body with a good status as an answer", async () => {
     const nothing = { status: "answered", body: {} };
     await expect(ask((_, res) => res.writeHead(204).end())).resolves.toMatchObject(nothing);
     await expect(ask((_, res) => res.writeHead(200).end())).resolves.toMatchObject(nothing);
@@ -103,7 +103,7 @@ describe("a JSON client", () => {
     await expect(ask((_, res) => res.writeHead(200, html).end())).resolves.toMatchObject(nothing);
   });
 
-  it("knows JSON by the other names of its type", async () => {
+  it("accepts other JSON media types", async () => {
     const reply = await ask(json(400, { code: "x" }, { "content-type": "application/problem+json" }));
 
     expect(reply).toMatchObject({ status: "answered", body: { code: "x" } });
@@ -112,7 +112,7 @@ describe("a JSON client", () => {
 
 const HTML = { "content-type": "text/html" };
 
-describe("R-35: a service that misbehaves is unavailable, and says nothing about anybody", () => {
+describe("R-35: a service that misbehaves is unavailable", () => {
   it.each<[string, RequestListener, Partial<Extract<JsonReply, { status: "unavailable" }>>]>([
     ["200 with HTML", json(200, `<html>${CANARY}`, HTML), { reason: "not_json", httpStatus: 200 }],
     ["401 with HTML", json(401, `<html>${CANARY}`, HTML), { reason: "not_json", httpStatus: 401 }],
@@ -161,7 +161,7 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
     expect(unavailableError(reply)).toMatchObject({ code: "store_unavailable", reason: reply.reason });
   });
 
-  it("10 MB, of which no more is read than the cap", async () => {
+  it("stops reading a body of 10 MB at the limit", async () => {
     let sent = 0;
     const reply = await ask(
       (_, res) => {
@@ -184,7 +184,7 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
     expect(sent).toBeLessThan(10_000_000);
   });
 
-  it("a small body that unpacks to a large one", async () => {
+  it("refuses a small body that decompresses to a large one", async () => {
     const bomb = gzipSync(Buffer.alloc(4_000_000, 0x20));
     const reply = await ask((_, res) => {
       res.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
@@ -208,7 +208,7 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
     expect(error.message + JSON.stringify(error)).not.toContain(CANARY);
   });
 
-  it("nobody there", async () => {
+  it("is unreachable where no server listens", async () => {
     const baseUrl = await new Promise<string>((resolve) => {
       const server = createServer().listen(0, "127.0.0.1", () => {
         const { port } = server.address() as { port: number };
@@ -225,7 +225,7 @@ function neverFetch(): Promise<Response> {
   return new Promise(() => undefined);
 }
 
-describe("the time budget of a call", () => {
+describe("the timeout of a call", () => {
   const timeout = { status: "unavailable", reason: "timeout" };
 
   it.each<[string, RequestListener]>([
@@ -250,7 +250,7 @@ describe("the time budget of a call", () => {
     await expect(client.send({ method: "GET", path: "/" })).resolves.toEqual(timeout);
   });
 
-  it("sends nothing once the caller has given up", async () => {
+  it("sends nothing when the signal has already aborted", async () => {
     let calls = 0;
     const baseUrl = await serve((req, res) => {
       calls += 1;
@@ -264,7 +264,7 @@ describe("the time budget of a call", () => {
     expect(calls).toBe(0);
   });
 
-  it("ends when the caller gives up", async () => {
+  it("ends the call when the signal aborts", async () => {
     const aborting = new AbortController();
     const baseUrl = await serve(() => aborting.abort());
     const client = createClient({ baseUrl });
@@ -274,7 +274,7 @@ describe("the time budget of a call", () => {
     );
   });
 
-  it("goes on for a while where the late reply is worth having", async () => {
+  it("waits for a late reply for abortGrace seconds", async () => {
     const aborting = new AbortController();
     const baseUrl = await serve((req, res) => {
       aborting.abort();
@@ -286,7 +286,7 @@ describe("the time budget of a call", () => {
     expect(reply).toMatchObject({ status: "answered", body: { late: true } });
   });
 
-  it("does not go on for ever", async () => {
+  it("ends the call after abortGrace seconds", async () => {
     const aborting = new AbortController();
     const baseUrl = await serve(() => aborting.abort());
     const client = createClient({ baseUrl });
