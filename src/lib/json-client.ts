@@ -1,4 +1,4 @@
-import { type ConfigurationProblem, StoreUnavailableError } from "../errors.ts";
+import type { ConfigurationProblem } from "../errors.ts";
 import type { Clock } from "./clock.ts";
 import { type JsonObject, discardBody, readJsonBody } from "./json-body.ts";
 import { TIMED_OUT, limitTime } from "./time-limit.ts";
@@ -114,7 +114,7 @@ async function sendOnce(
   return reply.status === "answered" || retryAfter === undefined ? reply : { ...reply, retryAfter };
 }
 
-const JSON_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
+const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;
 
 /** Reads a response. Only a JSON object is an answer: HTML with status 200, 401 or 404 comes from a proxy. */
 async function readJsonReply(response: Response, maxBytes: number): Promise<JsonReply> {
@@ -150,7 +150,7 @@ type TypedBody =
 
 async function readTypedBody(response: Response, maxBytes: number): Promise<TypedBody> {
   const type = response.headers.get("content-type");
-  const isJson = type !== null && JSON_TYPE.test(type);
+  const isJson = type !== null && JSON_MEDIA_TYPE.test(type);
   if (type !== null && !isJson && response.headers.get("content-length") !== "0") {
     discardBody(response);
     return { status: "unusable", reason: "not_json" };
@@ -178,22 +178,6 @@ function readRetryAfter(value: string | null, clock: Clock): number | undefined 
   if (!HTTP_DATE.test(text)) return undefined;
   const seconds = Date.parse(text) / 1000 - clock();
   return Number.isNaN(seconds) ? undefined : Math.min(Math.max(seconds, 0), MAX_RETRY_AFTER);
-}
-
-/** Turns a reply without an answer into the error that a session store throws for it. It repeats nothing that was received. */
-export function unavailableError(
-  { reason, httpStatus, retryAfter, cause }: UnavailableReply,
-  requestId?: string,
-): StoreUnavailableError {
-  const status = httpStatus === undefined ? "" : `, status ${httpStatus}`;
-  const message = `The service could not answer (${reason}${status}).`;
-  return new StoreUnavailableError({
-    reason,
-    message,
-    retryAfter,
-    cause,
-    ...(requestId !== undefined && { requestId }),
-  });
 }
 
 const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;

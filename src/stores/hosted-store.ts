@@ -1,4 +1,6 @@
+import { StoreUnavailableError } from "../errors.ts";
 import type { JsonObject } from "../lib/json-body.ts";
+import type { UnavailableReply } from "../lib/json-client.ts";
 import { isText } from "../lib/predicates.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { Outcome, PendingAuthentication, SessionStore } from "../store.ts";
@@ -6,6 +8,17 @@ import type { Outcome, PendingAuthentication, SessionStore } from "../store.ts";
 /** A session store that has these optional operations. */
 export type StoreWith<Operation extends keyof SessionStore> = SessionStore &
   Required<Pick<SessionStore, Operation>>;
+
+/** Turns a reply without an answer into the error that a store throws for it. It repeats nothing that was received. */
+export function serviceUnavailable(
+  { reason, httpStatus, retryAfter, cause }: UnavailableReply,
+  requestId?: string,
+): StoreUnavailableError {
+  const status = httpStatus === undefined ? "" : `, status ${httpStatus}`;
+  const message = `The service could not answer (${reason}${status}).`;
+  const known = requestId === undefined ? {} : { requestId };
+  return new StoreUnavailableError({ reason, message, retryAfter, cause, ...known });
+}
 
 /** Seconds that a selection goes on after the request was aborted: submitted again, it would find the pending token spent. */
 export const SELECTION_ABORT_GRACE = 20;

@@ -9,10 +9,10 @@ export type Reader<Value> = (value: unknown) => Value | undefined;
 type Field = Reader<unknown> | readonly [wireName: string, read: Reader<unknown>];
 
 /** The fields of an object, by their names in camelCase. */
-export type Fields = Readonly<Record<string, Field>>;
+export type FieldTable = Readonly<Record<string, Field>>;
 
 /** The type that a table of fields reads. A field that is absent or of another type is left out. */
-export type ReadFields<Table extends Fields> = {
+export type KnownFields<Table extends FieldTable> = {
   readonly [Name in keyof Table]?: ReadValue<Table[Name]>;
 };
 
@@ -20,13 +20,16 @@ type ReadValue<Of extends Field> =
   Of extends Reader<infer Value> ? Value : Of extends readonly [string, Reader<infer Value>] ? Value : never;
 
 /** Reads the fields of an object that came from a service. */
-export function readFields<const Table extends Fields>(source: JsonObject, table: Table): ReadFields<Table> {
+export function readKnownFields<const Table extends FieldTable>(
+  source: JsonObject,
+  table: Table,
+): KnownFields<Table> {
   const entries = Object.entries(table).map(([name, field]) => {
     const [wireName, read] = typeof field === "function" ? [wireNameOf(name), field] : field;
     return [name, read(source[wireName])] as const;
   });
   // Each reader has checked its own value: the table is what the type is made of.
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as ReadFields<Table>;
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as KnownFields<Table>;
 }
 
 /** Tables are constant, and tokens are read often: each name is converted once. */
@@ -62,6 +65,6 @@ export function asListOf<Value>(read: Reader<Value>): Reader<readonly Value[]> {
 }
 
 /** Reads an object with fields of its own. */
-export function asObjectOf<const Table extends Fields>(table: Table): Reader<ReadFields<Table>> {
-  return (value) => (isObject(value) ? readFields(value, table) : undefined);
+export function asObjectOf<const Table extends FieldTable>(table: Table): Reader<KnownFields<Table>> {
+  return (value) => (isObject(value) ? readKnownFields(value, table) : undefined);
 }

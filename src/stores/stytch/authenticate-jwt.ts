@@ -11,8 +11,15 @@ import type { Interpretation, TokenProfile, VerifiedClaims } from "../../store.t
 import { type Freshness, decideFreshness } from "../../tokens/freshness.ts";
 import { createKeySet } from "../../tokens/key-set.ts";
 import { type Verification, createTokenVerifier } from "../../tokens/verify-token.ts";
-import { identifySession, interpretClaims } from "./claims.ts";
-import { DENIED, ENDED, NOT_OURS, OTHER_TENANT, type StytchClient, unavailable } from "./client.ts";
+import { identityOfCredential, interpretStytchClaims } from "./claims.ts";
+import {
+  DENIED,
+  ENDED_TYPES,
+  NOT_OURS_TYPES,
+  OTHER_TENANT,
+  type StytchClient,
+  stytchUnavailable,
+} from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import type { StytchMember, StytchOrganization } from "./profile.ts";
 import type { PolicyLoader } from "./project-policy.ts";
@@ -20,7 +27,7 @@ import {
   type AuthenticatedSession,
   type SessionReply,
   type SessionRequest,
-  authenticateSession,
+  authenticateStytchSession,
 } from "./sessions.ts";
 
 /** The input of `authenticateJwt`. */
@@ -74,7 +81,7 @@ export function createJwtVerifier(client: StytchClient, tokens: TokenProfile): V
   return async (jwt) => {
     const verification = await verifier.verify(jwt);
     if (verification.status !== "verified") return verification;
-    const session = interpretClaims(verification.claims);
+    const session = interpretStytchClaims(verification.claims);
     return session === undefined ? { status: "rejected", reason: "class" } : { ...verification, session };
   };
 }
@@ -161,7 +168,7 @@ async function askStytch(
   const customClaims = input.sessionCustomClaims ?? client.settings.sessionCustomClaims;
   const request: SessionRequest = {
     secret: { session_jwt: sessionJwt },
-    identity: identifySession({ accessToken: sessionJwt, ...(claims && { claims }) }),
+    identity: identityOfCredential({ accessToken: sessionJwt, ...(claims && { claims }) }),
     changes: {
       ...(minutes !== undefined && { session_duration_minutes: minutes }),
       ...(customClaims !== undefined && { session_custom_claims: customClaims }),
@@ -171,14 +178,16 @@ async function askStytch(
   };
   // With an age of zero only a call that begins now will do.
   const isShared = input.maxTokenAgeSeconds !== 0 && signal === undefined;
-  const reply = await (isShared ? share(flights, client, request) : authenticateSession(client, request));
+  const reply = await (isShared
+    ? share(flights, client, request)
+    : authenticateStytchSession(client, request));
   if (reply.status === "refused") throw toError(reply, claims !== undefined);
   const { credential, memberSession, member, organization } = reply.session;
   // An answer with a JWT that nobody could use is no session.
   const issued = await verifyJwt(credential.accessToken);
   const isUsable =
     issued.status === "verified" && readFreshness(client.settings.clock(), issued, undefined) === "fresh";
-  if (!isUsable) throw unavailable("renewed_token");
+  if (!isUsable) throw stytchUnavailable("renewed_token");
   return {
     memberSession,
     sessionJwt: credential.accessToken,
@@ -196,8 +205,8 @@ async function share(
   request: SessionRequest,
 ): Promise<SessionReply> {
   const key = sha256(JSON.stringify(request));
-  const flight = await flights.run({ key, start: () => authenticateSession(client, request) });
-  if (flight.status !== "settled") throw unavailable("timeout");
+  const flight = await flights.run({ key, start: () => authenticateStytchSession(client, request) });
+  if (flight.status !== "settled") throw stytchUnavailable("timeout");
   return flight.settled.result;
 }
 
@@ -210,11 +219,11 @@ function toError(
   isVerified: boolean,
 ): OrgateError {
   const init = { reason: type, ...(requestId !== undefined && { requestId }) };
-  if (ENDED.has(type)) return new OrgateError("session_revoked", init);
+  if (ENDED_TYPES.has(type)) return new OrgateError("session_revoked", init);
   if (type === DENIED) return new OrgateError("permission_denied", init);
   if (type === OTHER_TENANT) return new OrgateError("organization_mismatch", init);
-  if (!isVerified && NOT_OURS.has(type)) return new OrgateError("invalid_token", init);
-  return unavailable("request_rejected", requestId);
+  if (!isVerified && NOT_OURS_TYPES.has(type)) return new OrgateError("invalid_token", init);
+  return stytchUnavailable("request_rejected", requestId);
 }
 
 async function readVerdict(

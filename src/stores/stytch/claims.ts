@@ -5,16 +5,18 @@ import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { Impersonator, MemberSession, Organization } from "../../model.ts";
 import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../../store.ts";
 import { nameSet, readCustomClaims } from "../hosted-store.ts";
-import { asText, readFields } from "../read-fields.ts";
+import { asText, readKnownFields } from "../read-fields.ts";
 import { type StytchAuthenticationFactor, asTimestamp, isFactorList, readFactor } from "./factors.ts";
 
 /** The claim that makes a token a member session. */
-export const SESSION_CLAIM = "https://stytch.com/session";
+export const STYTCH_SESSION_CLAIM = "https://stytch.com/session";
 /** The claim that names the organization. */
-const ORGANIZATION_CLAIM = "https://stytch.com/organization";
+const STYTCH_ORGANIZATION_CLAIM = "https://stytch.com/organization";
 
 /** Every other claim at the top level is the application's own, whatever its name. */
-const KNOWN_CLAIMS = nameSet(`aud exp iat iss jti nbf sub ${SESSION_CLAIM} ${ORGANIZATION_CLAIM}`);
+const SESSION_JWT_CLAIMS = nameSet(
+  `aud exp iat iss jti nbf sub ${STYTCH_SESSION_CLAIM} ${STYTCH_ORGANIZATION_CLAIM}`,
+);
 
 /**
  * Reads the claims of a Stytch session JWT as orgate's model. Pure.
@@ -24,9 +26,12 @@ const KNOWN_CLAIMS = nameSet(`aud exp iat iss jti nbf sub ${SESSION_CLAIM} ${ORG
  * @returns `undefined` where a field of a member session is missing or of another type: tokens of Connected Apps, consumers
  * and machines are signed with the same keys.
  */
-export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined {
-  const session = claims[SESSION_CLAIM];
-  const organization = readOrganization(claims[ORGANIZATION_CLAIM]);
+export function interpretStytchClaims(
+  claims: VerifiedClaims,
+  sealed?: SealedSession,
+): Interpretation | undefined {
+  const session = claims[STYTCH_SESSION_CLAIM];
+  const organization = readOrganization(claims[STYTCH_ORGANIZATION_CLAIM]);
   if (!isObject(session) || organization === undefined) return undefined;
   const { id } = session;
   const fields = readSessionFields(session);
@@ -42,7 +47,7 @@ export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession):
     ...(organization.slug !== undefined && { organizationSlug: organization.slug }),
     ...fields,
     expiresAt,
-    customClaims: readCustomClaims(claims, KNOWN_CLAIMS),
+    customClaims: readCustomClaims(claims, SESSION_JWT_CLAIMS),
   };
   return {
     memberSession,
@@ -50,7 +55,7 @@ export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession):
       id: claims.sub,
       organizationId: organization.id,
       roles,
-      ...(sealed?.user?.id === claims.sub && readFields(sealed.user, PERSON)),
+      ...(sealed?.user?.id === claims.sub && readKnownFields(sealed.user, PERSON)),
     },
     organization,
     sessionExpiresAt: secondsOf(expiresAt),
@@ -76,7 +81,7 @@ export interface SessionIdentity {
 
 /** Reads whose session claims are of. Of claims that are not verified, use it only to compare. */
 export function identityOf(claims: JsonObject): SessionIdentity {
-  const { sub, [SESSION_CLAIM]: session, [ORGANIZATION_CLAIM]: organization } = claims;
+  const { sub, [STYTCH_SESSION_CLAIM]: session, [STYTCH_ORGANIZATION_CLAIM]: organization } = claims;
   return {
     memberId: asText(sub),
     sessionId: isObject(session) ? asText(session["id"]) : undefined,
@@ -85,7 +90,7 @@ export function identityOf(claims: JsonObject): SessionIdentity {
 }
 
 /** Reads whose session a credential is of, as far as that is known before Stytch is asked. */
-export function identifySession({
+export function identityOfCredential({
   claims,
   accessToken,
 }: Pick<StaleCredential, "claims" | "accessToken">): SessionIdentity {
@@ -112,7 +117,11 @@ export function readSessionFields(session: JsonObject): SessionFields | undefine
   const impersonator = findImpersonator(factors ?? []);
   if (impersonator === "malformed") return undefined;
   return {
-    ...readFields(session, { startedAt: asTimestamp, lastAccessedAt: asTimestamp, expiresAt: asTimestamp }),
+    ...readKnownFields(session, {
+      startedAt: asTimestamp,
+      lastAccessedAt: asTimestamp,
+      expiresAt: asTimestamp,
+    }),
     authenticationFactors: (factors ?? []).map(readFactor),
     roles,
     ...(impersonator !== undefined && { impersonator }),

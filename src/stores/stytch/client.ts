@@ -5,10 +5,9 @@ import {
   type JsonReply,
   type JsonRequest,
   createJsonClient,
-  unavailableError,
 } from "../../lib/json-client.ts";
 import { isString } from "../../lib/predicates.ts";
-import { nameSet } from "../hosted-store.ts";
+import { nameSet, serviceUnavailable } from "../hosted-store.ts";
 import type { StytchSettings } from "./options.ts";
 
 /** Stytch's answer to an operation, good or bad. */
@@ -44,20 +43,20 @@ export function createStytchClient(settings: StytchSettings): StytchClient {
 
 function readReply(reply: JsonReply): StytchReply {
   const requestId = readRequestId(reply.body);
-  if (reply.status === "unavailable") throw unavailableError(reply, requestId);
+  if (reply.status === "unavailable") throw serviceUnavailable(reply, requestId);
   const { httpStatus, body } = reply;
   if (httpStatus < 300) return { status: "done", body, requestId };
   const type = readErrorType(body);
   // A wrong secret says nothing about the user, and neither does an error in another format.
-  if (httpStatus === 401 || (type !== undefined && MISCONFIGURED.has(type))) {
+  if (httpStatus === 401 || (type !== undefined && MISCONFIGURED_TYPES.has(type))) {
     throw misconfigured(type ?? "client_rejected", requestId);
   }
-  if (type === undefined) throw unavailable("request_rejected", requestId);
+  if (type === undefined) throw stytchUnavailable("request_rejected", requestId);
   return { status: "refused", httpStatus, type, requestId };
 }
 
 /** Makes the error for an answer that says nothing about anybody's session. */
-export function unavailable(reason: string, requestId?: string): StoreUnavailableError {
+export function stytchUnavailable(reason: string, requestId?: string): StoreUnavailableError {
   const message = `Stytch could not be asked (${reason}).`;
   return new StoreUnavailableError({ reason, message, ...(requestId !== undefined && { requestId }) });
 }
@@ -73,22 +72,22 @@ function misconfigured(reason: string, requestId: string | undefined): StoreUnav
   });
 }
 
-const TYPE = /^[a-z][a-z\d_]{0,95}$/;
+const STYTCH_ERROR_TYPE = /^[a-z][a-z\d_]{0,95}$/;
 const REQUEST_ID = /^[\w-]{1,96}$/;
 
 /** The session is over, or its member or organization is gone. */
-export const ENDED = nameSet(`
+export const ENDED_TYPES = nameSet(`
   session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
 `);
 
 /** What was presented belongs to no session: said of a credential that could not be verified here. */
-export const NOT_OURS = nameSet(`
+export const NOT_OURS_TYPES = nameSet(`
   invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
   jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
 `);
 
 /** The application is wrong, not its user. */
-const MISCONFIGURED = nameSet(`
+const MISCONFIGURED_TYPES = nameSet(`
   unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
   project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
   invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
@@ -103,18 +102,18 @@ export const DENIED = "session_authorization_error";
 export const OTHER_TENANT = "session_authorization_tenancy_error";
 
 /** The intermediate session has expired or has been used. */
-export const NOT_PENDING = nameSet(`
+export const NOT_PENDING_TYPES = nameSet(`
   intermediate_session_not_found invalid_intermediate_session_token invalid_intermediate_session_token_for_organization
   intermediate_session_token_expired
 `);
 
 /** The factors at hand are not enough for the organization. */
-export const STEP_UP = nameSet(`insufficient_factors insufficient_factors_for_session_exchange`);
+export const STEP_UP_TYPES = nameSet(`insufficient_factors insufficient_factors_for_session_exchange`);
 
 /** Reads the type of an error of Stytch's, in either of its two forms. */
 function readErrorType({ error_type: type, error }: JsonObject): string | undefined {
   const found = type ?? error;
-  return isString(found) && TYPE.test(found) ? found : undefined;
+  return isString(found) && STYTCH_ERROR_TYPE.test(found) ? found : undefined;
 }
 
 /** Reads the id that Stytch's support asks for. */

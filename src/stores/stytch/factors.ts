@@ -3,7 +3,7 @@ import { isTimestamp } from "../../lib/clock.ts";
 import type { JsonObject } from "../../lib/json-body.ts";
 import { isListOf, isObject, isString, isText } from "../../lib/predicates.ts";
 import type { AuthenticationFactor } from "../../model.ts";
-import { type ReadFields, type Reader, asText, readFields } from "../read-fields.ts";
+import { type KnownFields, type Reader, asText, readKnownFields } from "../read-fields.ts";
 
 /** An OAuth registration at a provider. */
 export interface OauthFactor {
@@ -59,7 +59,8 @@ const FACTOR_DETAILS = {
  *
  * Providers that are not listed have details of the same form, under `${provider}OauthFactor`.
  */
-export interface StytchAuthenticationFactor extends AuthenticationFactor, ReadFields<typeof FACTOR_DETAILS> {}
+export interface StytchAuthenticationFactor
+  extends AuthenticationFactor, KnownFields<typeof FACTOR_DETAILS> {}
 
 /** A factor as it was received. */
 export type FactorObject = JsonObject & { readonly type: string };
@@ -96,7 +97,7 @@ export function readFactor(factor: FactorObject): StytchAuthenticationFactor {
     const isUnlisted = DETAIL_NAME.test(wireName) && !Object.hasOwn(FACTOR_DETAILS, name);
     return isUnlisted && isObject(detail) ? [[name, camelCaseKeys(detail)] as const] : [];
   });
-  const known = { ...readFields(factor, FACTOR_FIELDS), ...readFields(factor, FACTOR_DETAILS) };
+  const known = { ...readKnownFields(factor, FACTOR_FIELDS), ...readKnownFields(factor, FACTOR_DETAILS) };
   return { ...Object.fromEntries(unlisted), type: factor.type, ...known };
 }
 

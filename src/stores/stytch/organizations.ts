@@ -8,25 +8,25 @@ import type {
 } from "../../store.ts";
 import { SELECTION_ABORT_GRACE, nameSet, refuse } from "../hosted-store.ts";
 import type { VerifyJwt } from "./authenticate-jwt.ts";
-import { identityOf, interpretClaims } from "./claims.ts";
+import { identityOf, interpretStytchClaims } from "./claims.ts";
 import {
-  ENDED,
-  NOT_OURS,
-  NOT_PENDING,
-  STEP_UP,
+  ENDED_TYPES,
+  NOT_OURS_TYPES,
+  NOT_PENDING_TYPES,
+  STEP_UP_TYPES,
   type StytchClient,
   type StytchReply,
-  unavailable,
+  stytchUnavailable,
 } from "./client.ts";
 import { type StytchOutcome, type StytchResponse, fromStytch, readChoices, readOutcome } from "./outcome.ts";
-import { endSession, secretOf } from "./sessions.ts";
+import { endStytchSession, secretOf } from "./sessions.ts";
 
 /**
  * Lists the organizations that a member can be signed in to: by the intermediate session, or by the member's session.
  *
  * @throws StoreUnavailableError where Stytch does not list them.
  */
-export async function listOrganizations(
+export async function listStytchOrganizations(
   client: StytchClient,
   of: PendingAuthentication | MemberSession,
   { credential, signal }: OrganizationsContext,
@@ -35,20 +35,20 @@ export async function listOrganizations(
     "pendingAuthenticationToken" in of
       ? { intermediate_session_token: of.pendingAuthenticationToken }
       : credential && secretOf(credential);
-  if (secret === undefined) throw unavailable("organizations_unknown");
+  if (secret === undefined) throw stytchUnavailable("organizations_unknown");
   const reply = await client.post("/v1/b2b/discovery/organizations", secret, { signal });
   if (reply.status === "refused") {
     // What has expired offers nothing.
-    if (NOT_PENDING.has(reply.type) || ENDED.has(reply.type)) return [];
-    throw unavailable("request_rejected", reply.requestId);
+    if (NOT_PENDING_TYPES.has(reply.type) || ENDED_TYPES.has(reply.type)) return [];
+    throw stytchUnavailable("request_rejected", reply.requestId);
   }
   const choices = readChoices(reply.body["discovered_organizations"]);
-  if (choices === undefined) throw unavailable("nonsense", reply.requestId);
+  if (choices === undefined) throw stytchUnavailable("nonsense", reply.requestId);
   return choices;
 }
 
 /** Completes an intermediate session in the chosen organization. */
-export async function selectOrganization(
+export async function selectStytchOrganization(
   client: StytchClient,
   { pendingAuthenticationToken }: PendingAuthentication,
   organizationId: string,
@@ -61,7 +61,7 @@ export async function selectOrganization(
     session_duration_minutes: client.settings.sessionMinutes,
   };
   const reply = await client.post(path, body, { signal, abortGrace: SELECTION_ABORT_GRACE });
-  if (reply.status === "refused" && NOT_PENDING.has(reply.type)) {
+  if (reply.status === "refused" && NOT_PENDING_TYPES.has(reply.type)) {
     return refuse("invalid_pending_authentication", reply.type);
   }
   return readExchange(reply, organizationId);
@@ -77,11 +77,11 @@ export async function continueDiscovery(
   if (outcome.status !== "selection_required") return outcome;
   const [only, ...others] = outcome.organizations;
   if (only === undefined || others.length > 0) return outcome;
-  return selectOrganization(client, outcome.pending, only.id, context);
+  return selectStytchOrganization(client, outcome.pending, only.id, context);
 }
 
 /** Exchanges a session for one in another organization, and revokes the previous session. */
-export async function switchOrganization(
+export async function switchStytchOrganization(
   client: StytchClient,
   verifyJwt: VerifyJwt,
   stale: StaleCredential,
@@ -97,7 +97,7 @@ export async function switchOrganization(
   };
   const reply = await client.post("/v1/b2b/sessions/exchange", body, { signal: context.signal });
   // Other codes that end a session speak of the organization that was chosen.
-  if (reply.status === "refused" && (reply.type === "session_not_found" || NOT_OURS.has(reply.type))) {
+  if (reply.status === "refused" && (reply.type === "session_not_found" || NOT_OURS_TYPES.has(reply.type))) {
     return refuse("session_revoked", reply.type);
   }
   const outcome = readExchange(reply, organizationId);
@@ -105,15 +105,15 @@ export async function switchOrganization(
   const { credential } = outcome;
   // A new session that nobody could use must not cost the previous one.
   const verification = await verifyJwt(credential.accessToken);
-  if (verification.status === "rejected") throw unavailable("issued_token");
+  if (verification.status === "rejected") throw stytchUnavailable("issued_token");
   if (verification.status === "verified") {
     const issued = identityOf(verification.claims);
     const isSameMember = (credential.user?.id ?? issued.memberId) === issued.memberId;
-    if (!isSameMember || issued.organizationId !== organizationId) throw unavailable("identity");
-    if (verification.claims.exp <= client.settings.clock()) throw unavailable("issued_token");
+    if (!isSameMember || issued.organizationId !== organizationId) throw stytchUnavailable("identity");
+    if (verification.claims.exp <= client.settings.clock()) throw stytchUnavailable("issued_token");
     await endPrevious(client, stale, issued.sessionId, context);
   }
-  // Fields that others sealed beside the session stay.
+  // FieldTable that others sealed beside the session stay.
   return { ...outcome, credential: { ...stale.sealed, ...credential } };
 }
 
@@ -123,35 +123,36 @@ async function endPrevious(
   newSessionId: string | undefined,
   context: StoreContext,
 ): Promise<void> {
-  const sessionId = claims && interpretClaims(claims, sealed)?.memberSession.id;
+  const sessionId = claims && interpretStytchClaims(claims, sealed)?.memberSession.id;
   if (sessionId === undefined || sessionId === newSessionId) return;
   // The new session exists: where the previous one cannot be revoked now, it expires by itself.
-  await Promise.allSettled([endSession(client, { sessionId }, context)]);
+  await Promise.allSettled([endStytchSession(client, { sessionId }, context)]);
 }
 
 /** Reads the answer to an exchange of a session for one in the chosen organization. */
 function readExchange(reply: StytchReply, organizationId: string): StytchOutcome {
   if (reply.status === "refused") {
     const { type, httpStatus, requestId } = reply;
-    if (STEP_UP.has(type)) return { status: "step_up_required", reason: type, details: { organizationId } };
+    if (STEP_UP_TYPES.has(type))
+      return { status: "step_up_required", reason: type, details: { organizationId } };
     // 403 and 404: the organization is not the member's, or does not exist.
-    if (httpStatus === 403 || httpStatus === 404 || NO_ORGANIZATION.has(type)) {
+    if (httpStatus === 403 || httpStatus === 404 || NO_ORGANIZATION_TYPES.has(type)) {
       return refuse("organization_not_available", type);
     }
-    throw unavailable("request_rejected", requestId);
+    throw stytchUnavailable("request_rejected", requestId);
   }
   const { body, requestId } = reply;
   const outcome = readOutcome(body);
-  if (outcome === undefined) throw unavailable("nonsense", requestId);
+  if (outcome === undefined) throw stytchUnavailable("nonsense", requestId);
   // Stytch also takes a slug or an external id; the choice was an id.
   const entered = asObject(body["organization"])?.["organization_id"];
   if (outcome.status === "authenticated" && entered !== organizationId) {
-    throw unavailable("identity", requestId);
+    throw stytchUnavailable("identity", requestId);
   }
   return outcome;
 }
 
-const NO_ORGANIZATION = nameSet(`
+const NO_ORGANIZATION_TYPES = nameSet(`
   invalid_organization_id organization_not_found invalid_email_for_jit_provisioning
   invalid_oauth_tenant_for_jit_provisioning invalid_connection_for_jit_provisioning invalid_email_for_invites
 `);

@@ -4,9 +4,9 @@ import { isObject, isText } from "../../lib/predicates.ts";
 import type { OrganizationChoice } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
 import { type OutcomeWithDetails, hidePendingToken, toChoice } from "../hosted-store.ts";
-import { type ReadFields, asObject, asString, asText, asTextList, readFields } from "../read-fields.ts";
+import { type KnownFields, asObject, asString, asText, asTextList, readKnownFields } from "../read-fields.ts";
 
-const STEP_UP_DETAILS = {
+const STEP_UP_FIELDS = {
   memberId: asText,
   organizationId: asText,
   /** For `primary_required`: the methods that the organization allows. */
@@ -20,7 +20,7 @@ const STEP_UP_DETAILS = {
 };
 
 /** What the step after an unfinished authentication needs. Which fields are present depends on the reason. */
-export interface StytchStepUp extends ReadFields<typeof STEP_UP_DETAILS> {}
+export interface StytchStepUp extends KnownFields<typeof STEP_UP_FIELDS> {}
 
 /** How an authentication at Stytch ended, with what its next step needs. */
 export type StytchOutcome = OutcomeWithDetails<StytchStepUp>;
@@ -38,7 +38,7 @@ export function readOutcome(body: JsonObject): StytchOutcome | undefined {
     return { status: "selection_required", pending: hidePendingToken(token), organizations };
   }
   if (body["member_authenticated"] === false) return toStepUp(body);
-  const credential = readCredential(body);
+  const credential = readSealedSession(body);
   return credential && { status: "authenticated", credential };
 }
 
@@ -53,17 +53,17 @@ export function readChoices(value: unknown): OrganizationChoice[] | undefined {
 }
 
 /** Reads what is sealed of a session. The session token takes the refresh token's place; it does not rotate. */
-export function readCredential(body: JsonObject): SealedSession | undefined {
+export function readSealedSession(body: JsonObject): SealedSession | undefined {
   const { session_jwt: accessToken, session_token: refreshToken } = body;
   if (!isText(accessToken)) return undefined;
   const member = asObject(body["member"]) ?? {};
   const { member_id: id = body["member_id"] } = member;
-  const names = readFields(member, { email: ["email_address", asText], name: asText });
+  const names = readKnownFields(member, { email: ["email_address", asText], name: asText });
   return {
     accessToken,
     ...(isText(refreshToken) && { refreshToken }),
     ...(isText(id) && { user: { id, ...names } }),
-    ...readFields(member, { organizationId: asText }),
+    ...readKnownFields(member, { organizationId: asText }),
   };
 }
 
@@ -79,7 +79,7 @@ function toStepUp(body: JsonObject): StytchOutcome {
     status: "step_up_required",
     reason,
     ...(isText(token) && { pending: hidePendingToken(token) }),
-    details: readFields(source, STEP_UP_DETAILS),
+    details: readKnownFields(source, STEP_UP_FIELDS),
   };
 }
 

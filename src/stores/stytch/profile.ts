@@ -2,7 +2,7 @@ import type { JsonObject } from "../../lib/json-body.ts";
 import { isText } from "../../lib/predicates.ts";
 import type { Member, Organization } from "../../model.ts";
 import {
-  type ReadFields,
+  type KnownFields,
   type Reader,
   asBoolean,
   asListOf,
@@ -10,7 +10,7 @@ import {
   asObjectOf,
   asString,
   asText,
-  readFields,
+  readKnownFields,
 } from "../read-fields.ts";
 
 const ROLE_SOURCE = {
@@ -21,12 +21,12 @@ const ROLE_SOURCE = {
 };
 
 /** Why a member holds a role. */
-export interface RoleSource extends ReadFields<typeof ROLE_SOURCE> {}
+export interface RoleSource extends KnownFields<typeof ROLE_SOURCE> {}
 
 const ROLE_ASSIGNMENT = { roleId: asString, sources: asListOf<RoleSource>(asObjectOf(ROLE_SOURCE)) };
 
 /** A role that a member was given. `roles` says whether a session holds it. */
-export interface RoleAssignment extends ReadFields<typeof ROLE_ASSIGNMENT> {}
+export interface RoleAssignment extends KnownFields<typeof ROLE_ASSIGNMENT> {}
 
 const SSO_REGISTRATION = {
   connectionId: asString,
@@ -37,7 +37,7 @@ const SSO_REGISTRATION = {
 };
 
 /** A member's registration at an SSO connection. */
-export interface SsoRegistration extends ReadFields<typeof SSO_REGISTRATION> {}
+export interface SsoRegistration extends KnownFields<typeof SSO_REGISTRATION> {}
 
 const OAUTH_REGISTRATION = {
   providerType: asString,
@@ -48,7 +48,7 @@ const OAUTH_REGISTRATION = {
 };
 
 /** A member's registration at an OAuth provider. */
-export interface OauthRegistration extends ReadFields<typeof OAUTH_REGISTRATION> {}
+export interface OauthRegistration extends KnownFields<typeof OAUTH_REGISTRATION> {}
 
 const SCIM_REGISTRATION = {
   connectionId: asString,
@@ -59,14 +59,14 @@ const SCIM_REGISTRATION = {
 };
 
 /** A member's registration at a SCIM connection. */
-export interface ScimRegistration extends ReadFields<typeof SCIM_REGISTRATION> {}
+export interface ScimRegistration extends KnownFields<typeof SCIM_REGISTRATION> {}
 
 const asScimRegistration: Reader<ScimRegistration> = asObjectOf(SCIM_REGISTRATION);
 
 const RETIRED_EMAIL_ADDRESS = { emailId: asString, emailAddress: asString };
 
 /** An address that a member used before. */
-export interface RetiredEmailAddress extends ReadFields<typeof RETIRED_EMAIL_ADDRESS> {}
+export interface RetiredEmailAddress extends KnownFields<typeof RETIRED_EMAIL_ADDRESS> {}
 
 const MEMBER = {
   emailAddress: asText,
@@ -104,7 +104,7 @@ const MEMBER = {
  * A member in full, as Stytch knows them now. `roles` are the session's, which decide; `roleAssignments` are the member's,
  * of which a session holds those whose source it has proved.
  */
-export interface StytchMember extends ReadFields<typeof MEMBER>, Member {
+export interface StytchMember extends KnownFields<typeof MEMBER>, Member {
   readonly organizationId: string;
 }
 
@@ -123,14 +123,14 @@ export function readMember(member: JsonObject, roles: readonly string[]): Stytch
     id,
     organizationId,
     roles,
-    ...readFields({ ...member, sso_registrations: registrations }, MEMBER),
+    ...readKnownFields({ ...member, sso_registrations: registrations }, MEMBER),
   };
 }
 
 const ACTIVE_SSO_CONNECTION = { connectionId: asString, displayName: asString, identityProvider: asString };
 
 /** An SSO connection that is in use. */
-export interface ActiveSsoConnection extends ReadFields<typeof ACTIVE_SSO_CONNECTION> {}
+export interface ActiveSsoConnection extends KnownFields<typeof ACTIVE_SSO_CONNECTION> {}
 
 const ACTIVE_SCIM_CONNECTION = {
   connectionId: asString,
@@ -140,14 +140,14 @@ const ACTIVE_SCIM_CONNECTION = {
 };
 
 /** The SCIM connection that is in use. */
-export interface ActiveScimConnection extends ReadFields<typeof ACTIVE_SCIM_CONNECTION> {}
+export interface ActiveScimConnection extends KnownFields<typeof ACTIVE_SCIM_CONNECTION> {}
 
 const asActiveScimConnection: Reader<ActiveScimConnection> = asObjectOf(ACTIVE_SCIM_CONNECTION);
 
 const EMAIL_IMPLICIT_ROLE_ASSIGNMENT = { domain: asString, roleId: asString };
 
 /** A role for every member with an address of a domain. */
-export interface EmailImplicitRoleAssignment extends ReadFields<typeof EMAIL_IMPLICIT_ROLE_ASSIGNMENT> {}
+export interface EmailImplicitRoleAssignment extends KnownFields<typeof EMAIL_IMPLICIT_ROLE_ASSIGNMENT> {}
 
 const CUSTOM_ROLE = {
   roleId: asString,
@@ -156,7 +156,7 @@ const CUSTOM_ROLE = {
 };
 
 /** A role that one organization defines. */
-export interface CustomRole extends ReadFields<typeof CUSTOM_ROLE> {}
+export interface CustomRole extends KnownFields<typeof CUSTOM_ROLE> {}
 
 const ORGANIZATION = {
   slug: ["organization_slug", asText],
@@ -201,10 +201,10 @@ const ORGANIZATION = {
 } as const;
 
 /** An organization in full, with its settings, as Stytch knows it now. */
-export interface StytchOrganization extends ReadFields<typeof ORGANIZATION>, Organization {}
+export interface StytchOrganization extends KnownFields<typeof ORGANIZATION>, Organization {}
 
 /** Reads an organization of an answer; `undefined` where it has no id. */
 export function readOrganization(organization: JsonObject): StytchOrganization | undefined {
   const { organization_id: id } = organization;
-  return isText(id) ? { id, ...readFields(organization, ORGANIZATION) } : undefined;
+  return isText(id) ? { id, ...readKnownFields(organization, ORGANIZATION) } : undefined;
 }

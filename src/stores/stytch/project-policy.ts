@@ -2,7 +2,7 @@ import { createBoundedMap } from "../../lib/bounded-map.ts";
 import { isObject } from "../../lib/predicates.ts";
 import type { StytchPolicyDocument } from "../../policy/policy-forms.ts";
 import { type Policy, definePolicy, mergePolicies } from "../../policy/policy.ts";
-import { type StytchClient, unavailable } from "./client.ts";
+import { type StytchClient, stytchUnavailable } from "./client.ts";
 
 /** Loads the policy in force for an organization; whoever keeps it decides for how long. */
 export type PolicyLoader = (organizationId: string | undefined, signal: AbortSignal) => Promise<Policy>;
@@ -57,9 +57,9 @@ export function createPolicyLoader(client: StytchClient): PolicyLoader {
 async function loadProject(client: StytchClient): Promise<Policy> {
   // Others may wait for it longer than whoever came first: the client's own budget bounds it.
   const reply = await client.get("/v1/b2b/rbac/policy", {});
-  if (reply.status === "refused") throw unavailable("request_rejected", reply.requestId);
+  if (reply.status === "refused") throw stytchUnavailable("request_rejected", reply.requestId);
   const { policy } = reply.body;
-  if (!isDocument(policy)) throw unavailable("nonsense", reply.requestId);
+  if (!isDocument(policy)) throw stytchUnavailable("nonsense", reply.requestId);
   return definePolicy(policy);
 }
 
@@ -67,10 +67,10 @@ async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): P
   const reply = await client.get(`/v1/b2b/rbac/organizations/${encodeURIComponent(id)}`, { signal });
   if (reply.status === "refused") {
     if (reply.httpStatus === 403 || reply.httpStatus === 404) return undefined;
-    throw unavailable("request_rejected", reply.requestId);
+    throw stytchUnavailable("request_rejected", reply.requestId);
   }
   const { org_policy: policy } = reply.body;
-  if (!isDocument(policy)) throw unavailable("nonsense", reply.requestId);
+  if (!isDocument(policy)) throw stytchUnavailable("nonsense", reply.requestId);
   return definePolicy(policy);
 }
 

@@ -10,11 +10,23 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { asText, readFields } from "../read-fields.ts";
-import { type SessionIdentity, identifySession, interpretClaims, readSessionFields } from "./claims.ts";
-import { ENDED, NOT_MUTABLE, NOT_OURS, type StytchClient, type StytchReply, unavailable } from "./client.ts";
+import { asText, readKnownFields } from "../read-fields.ts";
+import {
+  type SessionIdentity,
+  identityOfCredential,
+  interpretStytchClaims,
+  readSessionFields,
+} from "./claims.ts";
+import {
+  ENDED_TYPES,
+  NOT_MUTABLE,
+  NOT_OURS_TYPES,
+  type StytchClient,
+  type StytchReply,
+  stytchUnavailable,
+} from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
-import { readCredential } from "./outcome.ts";
+import { readSealedSession } from "./outcome.ts";
 import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
 
 /** What names a session to Stytch: exactly one of the two. */
@@ -54,7 +66,7 @@ export interface AuthenticatedSession {
  *
  * @throws StoreUnavailableError for an answer about another session, or about none.
  */
-export async function authenticateSession(
+export async function authenticateStytchSession(
   client: StytchClient,
   { secret, changes, authorization_check: check, identity, signal }: SessionRequest,
 ): Promise<SessionReply> {
@@ -68,17 +80,17 @@ export async function authenticateSession(
   }
   if (reply.status === "refused") return reply;
   const session = readSession(reply.body);
-  if (session === undefined) throw unavailable("nonsense", reply.requestId);
+  if (session === undefined) throw stytchUnavailable("nonsense", reply.requestId);
   // The new JWT decides who is signed in: it must be of the session that the rest of the answer is about.
-  const isExpected = isOf(session, identity) && isOf(session, identifySession(session.credential));
-  if (!isExpected) throw unavailable("identity", reply.requestId);
+  const isExpected = isOf(session, identity) && isOf(session, identityOfCredential(session.credential));
+  if (!isExpected) throw stytchUnavailable("identity", reply.requestId);
   return { status: "active", session };
 }
 
 function readSession(body: JsonObject): AuthenticatedSession | undefined {
   const { member_session: fields, member: memberFields, organization: organizationFields } = body;
   if (!isObject(fields) || !isObject(memberFields) || !isObject(organizationFields)) return undefined;
-  const credential = readCredential(body);
+  const credential = readSealedSession(body);
   const memberSession = readMemberSession(fields);
   const member = memberSession && readMember(memberFields, memberSession.roles);
   const organization = readOrganization(organizationFields);
@@ -100,7 +112,7 @@ function readMemberSession(session: JsonObject): MemberSession | undefined {
     id,
     memberId,
     organizationId,
-    ...readFields(session, { organizationSlug: asText }),
+    ...readKnownFields(session, { organizationSlug: asText }),
     ...fields,
     customClaims: isObject(custom) && Object.keys(custom).length > 0 ? custom : null,
   };
@@ -128,16 +140,16 @@ function isOf({ memberSession }: AuthenticatedSession, asked: SessionIdentity): 
  *
  * @throws StoreUnavailableError for an answer that says nothing about the session.
  */
-export async function renewCredential(
+export async function renewStytchCredential(
   client: StytchClient,
   stale: StaleCredential,
   context: RenewContext,
 ): Promise<Renewal> {
   const secret = secretOf(stale);
   if (secret === undefined) return { status: "unrenewable" };
-  const reply = await authenticateSession(client, {
+  const reply = await authenticateStytchSession(client, {
     secret,
-    identity: identifySession(stale),
+    identity: identityOfCredential(stale),
     changes: changesOf(client, stale, context),
     signal: context.signal,
   });
@@ -146,10 +158,10 @@ export async function renewCredential(
     return { status: "active", credential, verifiedAt: client.settings.clock(), member, organization };
   }
   const { type: reason, requestId } = reply;
-  if (ENDED.has(reason)) return { status: "ended", reason };
+  if (ENDED_TYPES.has(reason)) return { status: "ended", reason };
   const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
-  if (!isVerified && NOT_OURS.has(reason)) return { status: "rejected", reason };
-  throw unavailable("request_rejected", requestId);
+  if (!isVerified && NOT_OURS_TYPES.has(reason)) return { status: "rejected", reason };
+  throw stytchUnavailable("request_rejected", requestId);
 }
 
 /**
@@ -170,7 +182,7 @@ function changesOf(
   { claims, sealed }: StaleCredential,
   { extendBy }: RenewContext,
 ): SessionRequest["changes"] {
-  const session = claims && interpretClaims(claims, sealed)?.memberSession;
+  const session = claims && interpretStytchClaims(claims, sealed)?.memberSession;
   if (session?.impersonator !== undefined) return {};
   return {
     ...(extendBy !== undefined && { session_duration_minutes: toSessionMinutes(extendBy) }),
@@ -179,7 +191,7 @@ function changesOf(
 }
 
 /** Revokes a session, or all sessions of a member. A session that does not exist any more counts as revoked. */
-export async function endSession(
+export async function endStytchSession(
   client: StytchClient,
   target: EndSessionTarget,
   { signal }: StoreContext,
@@ -187,14 +199,14 @@ export async function endSession(
   const body =
     "sessionId" in target ? { member_session_id: target.sessionId } : { member_id: target.memberId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
-  if (reply.status === "refused" && !ENDED.has(reply.type)) {
-    throw unavailable("request_rejected", reply.requestId);
+  if (reply.status === "refused" && !ENDED_TYPES.has(reply.type)) {
+    throw stytchUnavailable("request_rejected", reply.requestId);
   }
   return {};
 }
 
 /** Revokes the session of a session token or a JWT; or, once Stytch has said whose it is, all sessions of the member. */
-export async function endPresented(
+export async function endPresentedToStytch(
   client: StytchClient,
   of: StaleCredential,
   scope: "session" | "member",
@@ -207,15 +219,15 @@ export async function endPresented(
     const reply = await client.post("/v1/b2b/sessions/revoke", secret, { signal });
     return reply.status === "refused" ? toUnknown(reply) : { status: "ended" };
   }
-  const request = { secret, identity: identifySession(of), changes: {}, signal };
-  const reply = await authenticateSession(client, request);
+  const request = { secret, identity: identityOfCredential(of), changes: {}, signal };
+  const reply = await authenticateStytchSession(client, request);
   if (reply.status === "refused") return toUnknown(reply);
   const { id: sessionId, memberId } = reply.session.memberSession;
-  await endSession(client, { memberId }, context);
+  await endStytchSession(client, { memberId }, context);
   return { status: "ended", sessionId, memberId };
 }
 
 function toUnknown({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
-  if (ENDED.has(type) || NOT_OURS.has(type)) return { status: "unknown" };
-  throw unavailable("request_rejected", requestId);
+  if (ENDED_TYPES.has(type) || NOT_OURS_TYPES.has(type)) return { status: "unknown" };
+  throw stytchUnavailable("request_rejected", requestId);
 }

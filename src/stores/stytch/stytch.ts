@@ -7,18 +7,18 @@ import {
   createAuthenticateJwt,
   createJwtVerifier,
 } from "./authenticate-jwt.ts";
-import { SESSION_CLAIM, interpretClaims } from "./claims.ts";
+import { STYTCH_SESSION_CLAIM, interpretStytchClaims } from "./claims.ts";
 import { createStytchClient } from "./client.ts";
 import { type StytchOptions, type StytchSettings, resolveOptions } from "./options.ts";
 import {
   continueDiscovery,
-  listOrganizations,
-  selectOrganization,
-  switchOrganization,
+  listStytchOrganizations,
+  selectStytchOrganization,
+  switchStytchOrganization,
 } from "./organizations.ts";
 import type { StytchOutcome, StytchResponse } from "./outcome.ts";
 import { createPolicyLoader } from "./project-policy.ts";
-import { endPresented, endSession, renewCredential } from "./sessions.ts";
+import { endPresentedToStytch, endStytchSession, renewStytchCredential } from "./sessions.ts";
 
 /** Stytch B2B as a session store, and operations for the application's own handlers. */
 export type StytchStore = StytchOperations &
@@ -44,7 +44,7 @@ export interface StytchOperations {
   continueDiscovery(response: StytchResponse, context?: Partial<StoreContext>): Promise<StytchOutcome>;
 }
 
-const CAPABILITIES: Capabilities = {
+const STYTCH_CAPABILITIES: Capabilities = {
   factors: true,
   authenticationTime: true,
   impersonation: true,
@@ -73,20 +73,20 @@ export function stytch(options: StytchOptions): StytchStore {
   return {
     tokens,
     credential: { opaqueCookieName: settings.opaqueCookieName },
-    capabilities: { ...CAPABILITIES, policyByOrganization: settings.organizationPolicies },
-    interpret: interpretClaims,
+    capabilities: { ...STYTCH_CAPABILITIES, policyByOrganization: settings.organizationPolicies },
+    interpret: interpretStytchClaims,
     continueDiscovery: (response, context = {}) =>
       continueDiscovery(client, response, { signal: new AbortController().signal, ...context }),
-    organizations: (of, context) => listOrganizations(client, of, context),
+    organizations: (of, context) => listStytchOrganizations(client, of, context),
     selectOrganization: (pending, organizationId, context) =>
-      selectOrganization(client, pending, organizationId, context),
-    renew: (stale, context) => renewCredential(client, stale, context),
+      selectStytchOrganization(client, pending, organizationId, context),
+    renew: (stale, context) => renewStytchCredential(client, stale, context),
     authenticateJwt: createAuthenticateJwt(client, verifyJwt, loadPolicy),
     policy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
     switchOrganization: (stale, organizationId, context) =>
-      switchOrganization(client, verifyJwt, stale, organizationId, context),
-    endSession: (target, context) => endSession(client, target, context),
-    endPresented: (of, scope, context) => endPresented(client, of, scope, context),
+      switchStytchOrganization(client, verifyJwt, stale, organizationId, context),
+    endSession: (target, context) => endStytchSession(client, target, context),
+    endPresented: (of, scope, context) => endPresentedToStytch(client, of, scope, context),
   };
 }
 
@@ -97,7 +97,7 @@ function describeTokens({ baseUrl, projectId, issuers, unknownKey, fetch }: Styt
     audience: [projectId],
     algorithms: ["RS256"],
     types: ["JWT"],
-    sessionClaim: SESSION_CLAIM,
+    sessionClaim: STYTCH_SESSION_CLAIM,
     unknownKey,
   };
 }

@@ -2,10 +2,10 @@ import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText } from "../../lib/predicates.ts";
 import type { Impersonator } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
-import { type Reader, asText, readFields } from "../read-fields.ts";
+import { type Reader, asText, readKnownFields } from "../read-fields.ts";
 
 /** A session as WorkOS has just issued it. */
-export interface Authentication extends SealedSession {
+export interface WorkosAuthentication extends SealedSession {
   readonly refreshToken: string;
   readonly user: { readonly id: string; readonly [field: string]: unknown };
 }
@@ -16,14 +16,14 @@ export interface Authentication extends SealedSession {
  *
  * @returns `undefined` for an incomplete answer.
  */
-export function readAuthentication(body: JsonObject): Authentication | undefined {
+export function readWorkosAuthentication(body: JsonObject): WorkosAuthentication | undefined {
   const { access_token: accessToken, refresh_token: refreshToken, user } = body;
   if (!isText(accessToken) || !isText(refreshToken) || !isObject(user) || !isText(user["id"]))
     return undefined;
   const impersonator = readImpersonator(body["impersonator"]);
   return {
-    ...readFields(body, { organizationId: asText, authenticationMethod: asText }),
-    user: { ...readFields(user, USER_FIELDS), id: user["id"] },
+    ...readKnownFields(body, { organizationId: asText, authenticationMethod: asText }),
+    user: { ...readKnownFields(user, USER_FIELDS), id: user["id"] },
     accessToken,
     refreshToken,
     ...(impersonator !== undefined && { impersonator }),
@@ -60,5 +60,5 @@ const USER_FIELDS = {
 /** Reads who impersonates the user, in an answer and in a seal alike. */
 export function readImpersonator(value: unknown): Impersonator | undefined {
   if (!isObject(value) || !isText(value["email"])) return undefined;
-  return { email: value["email"], ...readFields(value, { reason: asText }) };
+  return { email: value["email"], ...readKnownFields(value, { reason: asText }) };
 }

@@ -7,7 +7,7 @@ import { nameSet, readCustomClaims } from "../hosted-store.ts";
 import { readImpersonator } from "./authentication.ts";
 
 /** Claims with a meaning of their own; all others come from the environment's JWT template. */
-const KNOWN_CLAIMS = nameSet(`
+const AUTHKIT_CLAIMS = nameSet(`
   iss sub aud exp nbf iat jti sid client_id org_id role roles permissions entitlements feature_flags act auth_time
 `);
 
@@ -19,7 +19,10 @@ const KNOWN_CLAIMS = nameSet(`
  *
  * @returns `undefined` where a claim is missing or of another type.
  */
-export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined {
+export function interpretWorkosClaims(
+  claims: VerifiedClaims,
+  sealed?: SealedSession,
+): Interpretation | undefined {
   const { sub: userId, sid, auth_time: authenticatedAt, org_id: organizationId } = claims;
   const { role, roles, permissions, entitlements, feature_flags: featureFlags } = claims;
   if (!isText(sid) || !isOptional(authenticatedAt, isTime)) return undefined;
@@ -37,7 +40,7 @@ export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession):
     memberId: userId,
     ...inOrganization,
     authenticationFactors: [],
-    customClaims: readCustomClaims(claims, KNOWN_CLAIMS),
+    customClaims: readCustomClaims(claims, AUTHKIT_CLAIMS),
     ...(isTextList(entitlements) && { entitlements }),
     ...(isTextList(featureFlags) && { featureFlags }),
     ...(impersonator !== undefined && { impersonator }),

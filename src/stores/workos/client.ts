@@ -5,16 +5,15 @@ import {
   type JsonReply,
   type JsonRequest,
   createJsonClient,
-  unavailableError,
 } from "../../lib/json-client.ts";
 import { isObject, isString, isText } from "../../lib/predicates.ts";
-import { nameSet } from "../hosted-store.ts";
-import { type Authentication, readAuthentication } from "./authentication.ts";
+import { nameSet, serviceUnavailable } from "../hosted-store.ts";
+import { type WorkosAuthentication, readWorkosAuthentication } from "./authentication.ts";
 import type { WorkosSettings } from "./options.ts";
 
 /** How a grant ended. */
 export type GrantReply =
-  | { readonly status: "authenticated"; readonly authentication: Authentication }
+  | { readonly status: "authenticated"; readonly authentication: WorkosAuthentication }
   | { readonly status: "refused"; readonly code: string; readonly body: JsonObject }
   /** Another process is exchanging the same refresh token. `retryAfter` is in seconds. */
   | { readonly status: "contended"; readonly retryAfter: number };
@@ -59,7 +58,7 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
     },
     async call(request) {
       const reply = await http.send(request);
-      if (reply.status === "unavailable") throw unavailableError(reply);
+      if (reply.status === "unavailable") throw serviceUnavailable(reply);
       if (reply.httpStatus === 401 || reply.httpStatus === 403) throw clientRejected();
       return reply;
     },
@@ -72,42 +71,45 @@ const DEFAULT_CONTENTION_PAUSE = 1;
 function readGrantReply(reply: JsonReply): GrantReply {
   if (reply.status === "unavailable") {
     const isContended = reply.httpStatus === 429 && readErrorCode(reply.body ?? {}) === "too_many_requests";
-    if (!isContended) throw unavailableError(reply);
+    if (!isContended) throw serviceUnavailable(reply);
     return { status: "contended", retryAfter: reply.retryAfter ?? DEFAULT_CONTENTION_PAUSE };
   }
   const { httpStatus, body } = reply;
   if (httpStatus < 300) {
-    const authentication = readAuthentication(body);
-    if (authentication === undefined) throw unavailable("nonsense");
+    const authentication = readWorkosAuthentication(body);
+    if (authentication === undefined) throw workosUnavailable("nonsense");
     return { status: "authenticated", authentication };
   }
   const code = readErrorCode(body) ?? (httpStatus === 404 ? NOT_FOUND : undefined);
   // Without a code the answer says nothing about the user: it may be about our key (401).
-  if (code === undefined) throw httpStatus === 401 ? clientRejected() : unavailable("request_rejected");
-  if (MISCONFIGURED.has(code)) throw clientRejected();
+  if (code === undefined) throw httpStatus === 401 ? clientRejected() : workosUnavailable("request_rejected");
+  if (MISCONFIGURED_CODES.has(code)) throw clientRejected();
   return { status: "refused", code, body };
 }
 
 /** Makes the error for an answer that says nothing about anybody's session. */
-export function unavailable(reason: string, init: StoreUnavailableErrorInit = {}): StoreUnavailableError {
+export function workosUnavailable(
+  reason: string,
+  init: StoreUnavailableErrorInit = {},
+): StoreUnavailableError {
   return new StoreUnavailableError({ reason, message: `WorkOS could not be asked (${reason}).`, ...init });
 }
 
 /** Makes the error for another process that is exchanging the same refresh token. */
 export function contended(retryAfter = DEFAULT_CONTENTION_PAUSE): StoreUnavailableError {
   const message = "The refresh token is being exchanged by another process.";
-  return unavailable("refresh_contended", { message, retryAfter, contended: true });
+  return workosUnavailable("refresh_contended", { message, retryAfter, contended: true });
 }
 
 /** Makes the error for a request that WorkOS rejects without saying anything about anybody's session. */
 export function rejected(code: string): StoreUnavailableError {
-  return code === MALFORMED ? clientRejected() : unavailable("request_rejected");
+  return code === MALFORMED ? clientRejected() : workosUnavailable("request_rejected");
 }
 
 /** WorkOS rejects this application and not its user: waiting does not help, and nobody is signed out. */
 function clientRejected(): StoreUnavailableError {
   const message = "WorkOS refuses this application's own client id or API key.";
-  return unavailable("client_rejected", { message, misconfigured: true });
+  return workosUnavailable("client_rejected", { message, misconfigured: true });
 }
 
 /** Fetches one object; `undefined` where WorkOS does not know it. */
@@ -118,7 +120,7 @@ export async function fetchObject(
 ): Promise<JsonObject | undefined> {
   const { httpStatus, body } = await client.call({ method: "GET", path, signal });
   if (httpStatus === 404) return undefined;
-  if (httpStatus >= 300) throw unavailable("request_rejected");
+  if (httpStatus >= 300) throw workosUnavailable("request_rejected");
   return body;
 }
 
@@ -139,7 +141,7 @@ export async function fetchList(
     const body = await fetchObject(client, url.pathname + url.search, signal);
     if (body === undefined) return undefined;
     const { data, list_metadata: metadata } = body;
-    if (!Array.isArray(data)) throw unavailable("nonsense");
+    if (!Array.isArray(data)) throw workosUnavailable("nonsense");
     entries.push(...data.filter(isObject));
     const after = isObject(metadata) ? metadata["after"] : undefined;
     if (!isText(after) || data.length === 0) break;
@@ -149,12 +151,12 @@ export async function fetchList(
 }
 
 /** The session is over, or the member has left its organization. */
-export const ENDED = nameSet(`
+export const ENDED_CODES = nameSet(`
   invalid_grant expired_token organization_membership_not_found organization_not_found invalid_organization_id
 `);
 
 /** The user must do more, or something else, before there is a session. */
-export const STEP_UP = nameSet(`
+export const STEP_UP_CODES = nameSet(`
   sso_required mfa_enrollment mfa_challenge mfa_verification email_verification_required
   organization_authentication_methods_required organization_selection_required authentication_method_not_allowed
   passkey_progressive_enrollment application_consent_required radar_challenge radar_sign_up_challenge
@@ -162,7 +164,7 @@ export const STEP_UP = nameSet(`
 `);
 
 /** The application is wrong, not the user. */
-const MISCONFIGURED = nameSet(`
+const MISCONFIGURED_CODES = nameSet(`
   invalid_client unauthorized_client unsupported_grant_type invalid_request pkce_not_supported
 `);
 
@@ -173,20 +175,22 @@ const MALFORMED = "invalid_request_parameters";
 export const NOT_FOUND = "not_found";
 
 /** There is no such organization, where the organization is all that the user put into the request. */
-export const NO_SUCH_CHOICE = nameSet(`${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`);
+export const NO_SUCH_CHOICE_CODES = nameSet(
+  `${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`,
+);
 
 /** The user cannot be signed in to this organization. */
-export const NO_ORGANIZATION = nameSet(`
+export const NO_ORGANIZATION_CODES = nameSet(`
   organization_membership_not_found organization_not_found invalid_organization_id
 `);
 
 /** The token of an unfinished authentication has expired or has been used. */
-export const NOT_PENDING = nameSet(`invalid_pending_authentication_token invalid_grant expired_token`);
+export const NOT_PENDING_CODES = nameSet(`invalid_pending_authentication_token invalid_grant expired_token`);
 
-const CODE = /^[a-z][a-z\d_]{0,63}$/;
+const WORKOS_ERROR_CODE = /^[a-z][a-z\d_]{0,63}$/;
 
 /** Reads WorkOS's error code from either shape of its bodies. */
 function readErrorCode({ code, error }: JsonObject): string | undefined {
   const found = code ?? error;
-  return isString(found) && CODE.test(found) ? found : undefined;
+  return isString(found) && WORKOS_ERROR_CODE.test(found) ? found : undefined;
 }

@@ -109,7 +109,7 @@ export function createGrants(context: GrantContext): WorkosGrants {
       optional: ["invitationToken", "linkAuthorizationCode"],
     }),
     authenticateWithRefreshToken: (input) => refresh(context, input),
-    authenticateWithOrganizationSelection: (input) => selectOrganization(context, input),
+    authenticateWithOrganizationSelection: (input) => selectWorkosOrganization(context, input),
     authenticateWithEmailVerification: submitAs({
       type: `${WORKOS_GRANT}email-verification:code`,
       kind: "pending",
@@ -126,7 +126,7 @@ export function createGrants(context: GrantContext): WorkosGrants {
 const WORKOS_GRANT = "urn:workos:oauth:grant-type:";
 
 /** Completes an authentication in the chosen organization; goes on for `abortGrace` seconds after the signal has aborted. */
-export function selectOrganization(
+export function selectWorkosOrganization(
   context: GrantContext,
   input: AuthenticateWithOrganizationSelectionInput,
   abortGrace?: number,

@@ -6,17 +6,17 @@ import { isText } from "../../lib/predicates.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type { Outcome, PendingAuthentication, Profile, StaleCredential, StoreContext } from "../../store.ts";
 import { refuse, toChoice } from "../hosted-store.ts";
-import { interpretClaims, readPerson } from "./claims.ts";
-import { type WorkosClient, fetchList, fetchObject, unavailable } from "./client.ts";
+import { interpretWorkosClaims, readPerson } from "./claims.ts";
+import { type WorkosClient, fetchList, fetchObject, workosUnavailable } from "./client.ts";
 import { type WorkosOutcome, toOutcome } from "./outcome.ts";
-import { type RefreshExchange, identifySession } from "./renew.ts";
+import { type RefreshExchange, readRefreshableSession } from "./renew.ts";
 
 /**
  * Lists the organizations that a user can be signed in to, by their active memberships.
  *
  * @throws StoreUnavailableError where WorkOS does not list them.
  */
-export async function listOrganizations(
+export async function listWorkosOrganizations(
   client: WorkosClient,
   pendingLists: PendingLists,
   of: PendingAuthentication | MemberSession,
@@ -31,7 +31,7 @@ export async function listOrganizations(
   if (memberships === undefined) {
     const remembered =
       "pendingAuthenticationToken" in of ? pendingLists.recall(of.pendingAuthenticationToken) : undefined;
-    if (remembered === undefined) throw unavailable("organizations_unknown");
+    if (remembered === undefined) throw workosUnavailable("organizations_unknown");
     return [...remembered];
   }
   return memberships.flatMap(({ organization_id: id, organization_name: name, status }) =>
@@ -73,13 +73,13 @@ export function createPendingLists(clock: Clock): PendingLists {
 }
 
 /** Refreshes into another organization; keeps the fields that others sealed beside the session. */
-export async function switchOrganization(
+export async function switchWorkosOrganization(
   exchange: RefreshExchange,
   stale: StaleCredential,
   organizationId: string,
   origin: StoreContext,
 ): Promise<WorkosOutcome> {
-  const session = identifySession(stale);
+  const session = readRefreshableSession(stale);
   if (session === undefined) return refuse("session_revoked", "no_refresh_token");
   const reply = await exchange.refresh({ ...session, organizationId, mayShare: true, origin });
   const outcome = toOutcome(reply, "switch");
@@ -97,7 +97,7 @@ export async function readProfile(
   { claims, sealed }: StaleCredential,
   { signal }: StoreContext,
 ): Promise<Profile | undefined> {
-  const known = claims && interpretClaims(claims, sealed);
+  const known = claims && interpretWorkosClaims(claims, sealed);
   if (known === undefined) return undefined;
   const { member, organization } = known;
   const [user, found] = await Promise.all([
@@ -105,7 +105,7 @@ export async function readProfile(
     organization && fetchObject(client, `/organizations/${encodeURIComponent(organization.id)}`, signal),
   ]);
   if (user === undefined) return undefined;
-  if (user["id"] !== member.id) throw unavailable("identity");
+  if (user["id"] !== member.id) throw workosUnavailable("identity");
   const name = found?.["name"];
   return {
     member: { ...member, ...readPerson(camelCaseKeys(user)) },

@@ -3,18 +3,25 @@ import { isConfidential } from "../../lib/json-client.ts";
 import { isListOf, isObject, isString, isText } from "../../lib/predicates.ts";
 import type { PendingAuthentication } from "../../store.ts";
 import { type OutcomeWithDetails, hidePendingToken, refuse, toChoice } from "../hosted-store.ts";
-import { type ReadFields, type Reader, asListOf, asText, asTextList, readFields } from "../read-fields.ts";
 import {
-  ENDED,
+  type KnownFields,
+  type Reader,
+  asListOf,
+  asText,
+  asTextList,
+  readKnownFields,
+} from "../read-fields.ts";
+import {
+  ENDED_CODES,
   type GrantReply,
   NOT_FOUND,
-  NOT_PENDING,
-  NO_ORGANIZATION,
-  NO_SUCH_CHOICE,
-  STEP_UP,
+  NOT_PENDING_CODES,
+  NO_ORGANIZATION_CODES,
+  NO_SUCH_CHOICE_CODES,
+  STEP_UP_CODES,
   contended,
   rejected,
-  unavailable,
+  workosUnavailable,
 } from "./client.ts";
 
 /** How a grant ended, with what its next step needs. */
@@ -36,22 +43,22 @@ export function toOutcome(reply: GrantReply, kind: GrantKind): WorkosOutcome {
   if (reply.status === "authenticated") return { status: "authenticated", credential: reply.authentication };
   const { code, body } = reply;
   if (code === "organization_selection_required") return toSelection(body);
-  if (STEP_UP.has(code)) return toStepUp(code, body);
-  if (NO_ORGANIZATION.has(code)) return refuse("organization_not_available", code);
+  if (STEP_UP_CODES.has(code)) return toStepUp(code, body);
+  if (NO_ORGANIZATION_CODES.has(code)) return refuse("organization_not_available", code);
   const isChosen = kind === "selection" || kind === "switch";
-  if (isChosen && NO_SUCH_CHOICE.has(code)) return refuse("organization_not_available", code);
+  if (isChosen && NO_SUCH_CHOICE_CODES.has(code)) return refuse("organization_not_available", code);
   if (code === NOT_FOUND) throw rejected(code);
   const isPending = kind === "pending" || kind === "selection";
-  if (isPending && NOT_PENDING.has(code)) return refuse("invalid_pending_authentication", code);
+  if (isPending && NOT_PENDING_CODES.has(code)) return refuse("invalid_pending_authentication", code);
   if (isPending || kind === "credential") return refuse("sign_in_failed", code);
-  if (ENDED.has(code)) return refuse("session_revoked", code);
+  if (ENDED_CODES.has(code)) return refuse("session_revoked", code);
   throw rejected(code);
 }
 
 function toSelection(body: JsonObject): WorkosOutcome {
   const pending = readPending(body);
   const { organizations } = body;
-  if (pending === undefined || !isListOf(organizations, hasId)) throw unavailable("nonsense");
+  if (pending === undefined || !isListOf(organizations, hasId)) throw workosUnavailable("nonsense");
   const choices = organizations.map(({ id, name }) => toChoice(id, name));
   return { status: "selection_required", pending, organizations: choices };
 }
@@ -68,7 +75,7 @@ function toStepUp(code: string, body: JsonObject): WorkosOutcome {
     reason: code,
     ...(pending !== undefined && { pending }),
     ...readRedirect(body),
-    details: readFields({ ...body, connection_ids: connectionIds }, STEP_UP_DETAILS),
+    details: readKnownFields({ ...body, connection_ids: connectionIds }, STEP_UP_DETAILS),
   };
 }
 
@@ -116,4 +123,4 @@ const STEP_UP_DETAILS = {
 } as const;
 
 /** What the step after an unfinished authentication needs. Which fields are present depends on the reason. */
-export interface StepUpDetails extends ReadFields<typeof STEP_UP_DETAILS> {}
+export interface StepUpDetails extends KnownFields<typeof STEP_UP_DETAILS> {}

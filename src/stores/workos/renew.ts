@@ -4,16 +4,16 @@ import { type Settled, createSingleFlight } from "../../lib/single-flight.ts";
 import { TIMED_OUT, limitTime, sleep } from "../../lib/time-limit.ts";
 import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { RenewContext, Renewal, StaleCredential } from "../../store.ts";
-import type { Authentication } from "./authentication.ts";
+import type { WorkosAuthentication } from "./authentication.ts";
 import {
-  ENDED,
+  ENDED_CODES,
   type GrantReply,
   type Origin,
-  STEP_UP,
+  STEP_UP_CODES,
   type WorkosClient,
   contended,
   rejected,
-  unavailable,
+  workosUnavailable,
 } from "./client.ts";
 import { readRedirect } from "./outcome.ts";
 
@@ -22,20 +22,20 @@ import { readRedirect } from "./outcome.ts";
  *
  * @throws StoreUnavailableError for an answer that says nothing about the session.
  */
-export async function renewCredential(
+export async function renewWorkosCredential(
   exchange: RefreshExchange,
   stale: StaleCredential,
   origin: RenewContext,
 ): Promise<Renewal> {
-  const session = identifySession(stale);
+  const session = readRefreshableSession(stale);
   if (session === undefined) return { status: "unrenewable" };
   const reply = await exchange.refresh({ ...session, mayShare: stale.reason === "expired", origin });
   if (reply.status === "authenticated") {
     return { status: "active", credential: reply.authentication, verifiedAt: reply.settledAt };
   }
   const { code: reason, body } = reply;
-  if (ENDED.has(reason)) return { status: "ended", reason };
-  if (!STEP_UP.has(reason)) throw rejected(reason);
+  if (ENDED_CODES.has(reason)) return { status: "ended", reason };
+  if (!STEP_UP_CODES.has(reason)) throw rejected(reason);
   const { organizationId } = session;
   return {
     status: "reauthenticate",
@@ -55,7 +55,7 @@ export interface RefreshableSession {
 }
 
 /** Reads what a stale credential can be refreshed by; `undefined` where no refresh token was sealed. */
-export function identifySession({
+export function readRefreshableSession({
   sealed,
   claims,
   accessToken,
@@ -98,9 +98,9 @@ interface Exchanged {
 const SUCCESSOR_GRACE = 30;
 /** Seconds that an exchange goes on when nobody waits for it: its late reply holds the session's only refresh token. */
 const ABORT_GRACE = 20;
-const MAX_ATTEMPTS = 4;
+const MAX_REFRESH_ATTEMPTS = 4;
 /** Each turn follows one successor or waits for one exchange. */
-const MAX_TURNS = 64;
+const MAX_REFRESH_TURNS = 64;
 
 /**
  * Makes the exchange. One call at a time presents a refresh token, and for the grace a spent token leads to its successor:
@@ -113,12 +113,15 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     budget: timeout,
     grace: SUCCESSOR_GRACE,
     // Every attempt ends by itself; a second exchange meanwhile would find the token spent.
-    abandonAfter: MAX_ATTEMPTS * (timeout + ABORT_GRACE),
+    abandonAfter: MAX_REFRESH_ATTEMPTS * (timeout + ABORT_GRACE),
     keeps: ({ reply }) => reply.status === "authenticated",
   });
 
-  async function exchangeNewest(request: RefreshRequest, turnsLeft = MAX_TURNS): Promise<RefreshReply> {
-    if (turnsLeft === 0) throw unavailable("contended");
+  async function exchangeNewest(
+    request: RefreshRequest,
+    turnsLeft = MAX_REFRESH_TURNS,
+  ): Promise<RefreshReply> {
+    if (turnsLeft === 0) throw workosUnavailable("contended");
     const key = sha256(request.refreshToken);
     const refreshToken = findSuccessor(flights.settledFor(key), request);
     if (refreshToken !== undefined) return exchangeNewest({ ...request, refreshToken }, turnsLeft - 1);
@@ -127,7 +130,7 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
       start: () => exchangeOnce(client, request),
       accepts: ({ result }) => isAnswerFor(result, request),
     });
-    if (flight.status === "timed_out") throw unavailable("timeout");
+    if (flight.status === "timed_out") throw workosUnavailable("timeout");
     // Another request's exchange has spent the token: go on from what it left.
     if (flight.status === "not_accepted") return exchangeNewest(request, turnsLeft - 1);
     const { result, settledAt } = flight.settled;
@@ -138,7 +141,7 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     async refresh(request) {
       const { signal } = request.origin;
       const reply = await limitTime(timeout, () => exchangeNewest(request), { signal });
-      if (reply === TIMED_OUT) throw unavailable("timeout");
+      if (reply === TIMED_OUT) throw workosUnavailable("timeout");
       return reply;
     },
   };
@@ -181,7 +184,7 @@ async function exchangeOnce(client: WorkosClient, request: RefreshRequest): Prom
       return { reply, organizationId };
     }
     const { retryAfter } = reply;
-    if (retryAfter >= secondsLeft || attempt === MAX_ATTEMPTS) throw contended(retryAfter);
+    if (retryAfter >= secondsLeft || attempt === MAX_REFRESH_ATTEMPTS) throw contended(retryAfter);
     secondsLeft -= retryAfter;
     // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
     await sleep(retryAfter);
@@ -194,11 +197,11 @@ function isSpent(reply: AnsweredGrant): boolean {
 }
 
 /** Refuses an answer about another user or organization; its refresh token is not kept, and so never presented. */
-function assertIdentity(request: RefreshRequest, { user, organizationId }: Authentication): void {
+function assertIdentity(request: RefreshRequest, { user, organizationId }: WorkosAuthentication): void {
   const isSameUser = request.userId === undefined || request.userId === user.id;
   const isSameOrganization =
     request.organizationId === undefined ||
     organizationId === undefined ||
     request.organizationId === organizationId;
-  if (!isSameUser || !isSameOrganization) throw unavailable("identity");
+  if (!isSameUser || !isSameOrganization) throw workosUnavailable("identity");
 }

@@ -19,7 +19,7 @@ interface SignInState {
  *
  * @throws ConfigurationError without a `redirectUri`.
  */
-export function beginSignIn(
+export function beginWorkosSignIn(
   { baseUrl, clientId, provider, redirectUri }: WorkosSettings,
   options: BeginSignInOptions,
 ): { readonly url: string; readonly state: SignInState } {
@@ -50,10 +50,10 @@ export function beginSignIn(
 }
 
 // RFC 6749 section 4.1.2.1.
-const ERROR_CODE = /^[a-z_]{1,64}$/;
+const OAUTH_ERROR_CODE = /^[a-z_]{1,64}$/;
 
 /** Completes a sign-in with the query that AuthKit sent the browser back with. An `error` in it is a refusal without a call. */
-export async function completeSignIn(
+export async function completeWorkosSignIn(
   grants: WorkosGrants,
   query: URLSearchParams,
   state: unknown,
@@ -69,7 +69,7 @@ export async function completeSignIn(
     return refuse("sign_in_failed", "state_mismatch");
   }
   const error = query.get("error");
-  if (error !== null) return refuse("sign_in_failed", ERROR_CODE.test(error) ? error : "unknown");
+  if (error !== null) return refuse("sign_in_failed", OAUTH_ERROR_CODE.test(error) ? error : "unknown");
   const [code, ...moreCodes] = query.getAll("code");
   if (code === undefined || moreCodes.length > 0) return refuse("sign_in_failed", "code_missing");
   return grants.authenticateWithCode({ code, codeVerifier: state.codeVerifier, ...origin });

@@ -1,7 +1,7 @@
 import { isText } from "../../lib/predicates.ts";
 import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { EndSessionTarget, PresentedEnd, StaleCredential, StoreContext } from "../../store.ts";
-import { type WorkosClient, fetchList, unavailable } from "./client.ts";
+import { type WorkosClient, fetchList, workosUnavailable } from "./client.ts";
 
 const MAX_CONCURRENT = 10;
 
@@ -10,7 +10,7 @@ const MAX_CONCURRENT = 10;
  *
  * @returns where the browser must go so that AuthKit forgets it too, if that is configured.
  */
-export async function endSession(
+export async function endWorkosSession(
   client: WorkosClient,
   target: EndSessionTarget,
   { signal }: StoreContext,
@@ -31,7 +31,7 @@ export async function endSession(
 }
 
 /** Ends the session in an authentic seal whose token's key is no longer known. */
-export async function endPresented(
+export async function endPresentedToWorkos(
   client: WorkosClient,
   { sealed, accessToken }: StaleCredential,
   scope: "session" | "member",
@@ -40,14 +40,15 @@ export async function endPresented(
   const { sub: memberId, sid: sessionId } = sealed === undefined ? {} : readUnverifiedClaims(accessToken);
   if (!isText(memberId) || !isText(sessionId)) return { status: "unknown" };
   const target = scope === "member" ? { memberId } : { sessionId };
-  return { status: "ended", sessionId, memberId, ...(await endSession(client, target, context)) };
+  return { status: "ended", sessionId, memberId, ...(await endWorkosSession(client, target, context)) };
 }
 
 async function revoke(client: WorkosClient, sessionId: string, signal: AbortSignal): Promise<void> {
   const path = "/user_management/sessions/revoke";
   const { httpStatus } = await client.call({ method: "POST", path, body: { session_id: sessionId }, signal });
   // 400 and 404: the session does not exist any more.
-  if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404) throw unavailable("request_rejected");
+  if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404)
+    throw workosUnavailable("request_rejected");
 }
 
 function logoutRedirect({ settings }: WorkosClient, sessionId: string): { readonly redirectTo?: string } {

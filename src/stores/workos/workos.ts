@@ -1,14 +1,19 @@
 import type { Capabilities, TokenProfile } from "../../store.ts";
 import { SELECTION_ABORT_GRACE, type StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
-import { interpretClaims } from "./claims.ts";
+import { interpretWorkosClaims } from "./claims.ts";
 import { createWorkosClient } from "./client.ts";
-import { type WorkosGrants, createGrants, selectOrganization } from "./grants.ts";
+import { type WorkosGrants, createGrants, selectWorkosOrganization } from "./grants.ts";
 import { type WorkosOptions, type WorkosSettings, resolveOptions } from "./options.ts";
-import { createPendingLists, listOrganizations, readProfile, switchOrganization } from "./organizations.ts";
-import { createRefreshExchange, renewCredential } from "./renew.ts";
-import { beginSignIn, completeSignIn } from "./sign-in.ts";
-import { endPresented, endSession } from "./sign-out.ts";
+import {
+  createPendingLists,
+  listWorkosOrganizations,
+  readProfile,
+  switchWorkosOrganization,
+} from "./organizations.ts";
+import { createRefreshExchange, renewWorkosCredential } from "./renew.ts";
+import { beginWorkosSignIn, completeWorkosSignIn } from "./sign-in.ts";
+import { endPresentedToWorkos, endWorkosSession } from "./sign-out.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
 export type WorkosStore = WorkosGrants &
@@ -23,7 +28,7 @@ export type WorkosStore = WorkosGrants &
     | "endPresented"
   >;
 
-const CAPABILITIES: Capabilities = {
+const WORKOS_CAPABILITIES: Capabilities = {
   factors: false,
   authenticationTime: true,
   impersonation: true,
@@ -50,23 +55,23 @@ export function workos(options: WorkosOptions): WorkosStore {
     tokens: describeTokens(settings),
     // WorkOS's SDKs know one password, under this id.
     credential: { cookieName: "wos-session", passwordId: "1" },
-    capabilities: CAPABILITIES,
-    interpret: interpretClaims,
-    beginSignIn: (request) => beginSignIn(settings, request),
-    completeSignIn: (query, state, context) => completeSignIn(grants, query, state, context),
-    organizations: (of, context) => listOrganizations(client, pendingLists, of, context),
+    capabilities: WORKOS_CAPABILITIES,
+    interpret: interpretWorkosClaims,
+    beginSignIn: (request) => beginWorkosSignIn(settings, request),
+    completeSignIn: (query, state, context) => completeWorkosSignIn(grants, query, state, context),
+    organizations: (of, context) => listWorkosOrganizations(client, pendingLists, of, context),
     selectOrganization: ({ pendingAuthenticationToken }, organizationId, context) =>
-      selectOrganization(
+      selectWorkosOrganization(
         grantContext,
         { pendingAuthenticationToken, organizationId, ...context },
         SELECTION_ABORT_GRACE,
       ),
-    renew: (stale, context) => renewCredential(exchange, stale, context),
+    renew: (stale, context) => renewWorkosCredential(exchange, stale, context),
     switchOrganization: (stale, organizationId, context) =>
-      switchOrganization(exchange, stale, organizationId, context),
+      switchWorkosOrganization(exchange, stale, organizationId, context),
     profile: (of, context) => readProfile(client, of, context),
-    endSession: (target, context) => endSession(client, target, context),
-    endPresented: (of, scope, context) => endPresented(client, of, scope, context),
+    endSession: (target, context) => endWorkosSession(client, target, context),
+    endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),
   };
 }
 

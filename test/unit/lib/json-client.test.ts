@@ -5,11 +5,11 @@ import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import {
   createJsonClient,
-  unavailableError,
   type JsonClient,
   type JsonClientOptions,
   type JsonReply,
 } from "../../../src/lib/json-client.ts";
+import { serviceUnavailable } from "../../../src/stores/hosted-store.ts";
 import { serveUpstream, type Upstream } from "../../support/upstream.ts";
 
 const CANARY = "canary-77ab";
@@ -157,8 +157,8 @@ describe("R-35: a service that misbehaves is unavailable", () => {
 
     expect(reply).toMatchObject({ status: "unavailable", ...expected });
     if (reply.status !== "unavailable") throw new Error("unreachable");
-    expect(inspect(unavailableError(reply), { depth: 9, showHidden: true })).not.toContain(CANARY);
-    expect(unavailableError(reply)).toMatchObject({ code: "store_unavailable", reason: reply.reason });
+    expect(inspect(serviceUnavailable(reply), { depth: 9, showHidden: true })).not.toContain(CANARY);
+    expect(serviceUnavailable(reply)).toMatchObject({ code: "store_unavailable", reason: reply.reason });
   });
 
   it("stops reading a body of 10 MB at the limit", async () => {
@@ -202,7 +202,7 @@ describe("R-35: a service that misbehaves is unavailable", () => {
 
     expect(reply).toEqual({ status: "unavailable", reason: "unreachable", cause });
     if (reply.status !== "unavailable") throw new Error("unreachable");
-    const error = unavailableError(reply);
+    const error = serviceUnavailable(reply);
     expect(error.cause).toBe(cause);
     expect(Object.keys(error)).not.toContain("cause");
     expect(error.message + JSON.stringify(error)).not.toContain(CANARY);
@@ -313,6 +313,6 @@ describe("Retry-After", () => {
     const trouble = reply as Extract<JsonReply, { status: "unavailable" }>;
     expect(trouble).toMatchObject({ status: "unavailable", reason: "server_error" });
     expect(trouble.retryAfter).toBe(expected);
-    expect(unavailableError(trouble).retryAfter).toBe(expected);
+    expect(serviceUnavailable(trouble).retryAfter).toBe(expected);
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { interpretClaims } from "../../../src/stores/stytch/claims.ts";
+import { interpretStytchClaims } from "../../../src/stores/stytch/claims.ts";
 import type { Interpretation } from "../../../src/store.ts";
 import type { VerifiedClaims } from "../../../src/store.ts";
 
@@ -35,7 +35,7 @@ const CLAIMS: VerifiedClaims = {
 };
 
 function read(claims: object = {}, session: object = {}): Interpretation | undefined {
-  return interpretClaims({ ...CLAIMS, [SESSION]: { ...SESSION_FIELDS, ...session }, ...claims });
+  return interpretStytchClaims({ ...CLAIMS, [SESSION]: { ...SESSION_FIELDS, ...session }, ...claims });
 }
 
 describe("the claims of a Stytch session JWT", () => {
@@ -155,9 +155,12 @@ describe("the claims of a Stytch session JWT", () => {
 
   it("take the e-mail address and the name from a seal of the same member only", () => {
     const sealed = { accessToken: "x", user: { id: "member-test-1", email: "a@acme.co", name: "Ada" } };
-    expect(interpretClaims(CLAIMS, sealed)?.member).toMatchObject({ emailAddress: "a@acme.co", name: "Ada" });
+    expect(interpretStytchClaims(CLAIMS, sealed)?.member).toMatchObject({
+      emailAddress: "a@acme.co",
+      name: "Ada",
+    });
     const other = { ...sealed, user: { ...sealed.user, id: "member-test-2" } };
-    expect(interpretClaims(CLAIMS, other)?.member).not.toHaveProperty("emailAddress");
+    expect(interpretStytchClaims(CLAIMS, other)?.member).not.toHaveProperty("emailAddress");
   });
 });
 
