@@ -40,7 +40,7 @@ export interface OrgateErrorInit {
   /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, ...). */
   readonly reason?: string;
   /** The upstream's own id of the request, which its support asks for. Names nobody. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** Response headers that belong to the answer. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
   /** The original error, for reports; not enumerable. */

@@ -16,8 +16,7 @@ export function serviceUnavailable(
 ): StoreUnavailableError {
   const status = httpStatus === undefined ? "" : `, status ${httpStatus}`;
   const message = `The service could not answer (${reason}${status}).`;
-  const known = requestId === undefined ? {} : { requestId };
-  return new StoreUnavailableError({ reason, message, retryAfter, cause, ...known });
+  return new StoreUnavailableError({ reason, message, retryAfter, requestId, cause });
 }
 
 /** Seconds that a selection goes on after the request was aborted: submitted again, it would find the pending token spent. */

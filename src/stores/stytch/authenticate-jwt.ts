@@ -12,14 +12,7 @@ import { type Freshness, decideFreshness } from "../../tokens/freshness.ts";
 import { createKeySet } from "../../tokens/key-set.ts";
 import { type Verification, createTokenVerifier } from "../../tokens/verify-token.ts";
 import { identityOfCredential, interpretStytchClaims } from "./claims.ts";
-import {
-  DENIED,
-  ENDED_TYPES,
-  NOT_OURS_TYPES,
-  OTHER_TENANT,
-  type StytchClient,
-  stytchUnavailable,
-} from "./client.ts";
+import { STYTCH_TYPES, type StytchClient, stytchUnavailable } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import type { StytchMember, StytchOrganization } from "./profile.ts";
 import type { PolicyLoader } from "./project-policy.ts";
@@ -218,11 +211,11 @@ function toError(
   { type, requestId }: Extract<SessionReply, { status: "refused" }>,
   isVerified: boolean,
 ): OrgateError {
-  const init = { reason: type, ...(requestId !== undefined && { requestId }) };
-  if (ENDED_TYPES.has(type)) return new OrgateError("session_revoked", init);
-  if (type === DENIED) return new OrgateError("permission_denied", init);
-  if (type === OTHER_TENANT) return new OrgateError("organization_mismatch", init);
-  if (!isVerified && NOT_OURS_TYPES.has(type)) return new OrgateError("invalid_token", init);
+  const init = { reason: type, requestId };
+  if (STYTCH_TYPES.ended.has(type)) return new OrgateError("session_revoked", init);
+  if (STYTCH_TYPES.denied.has(type)) return new OrgateError("permission_denied", init);
+  if (STYTCH_TYPES.otherTenant.has(type)) return new OrgateError("organization_mismatch", init);
+  if (!isVerified && STYTCH_TYPES.notOurs.has(type)) return new OrgateError("invalid_token", init);
   return stytchUnavailable("request_rejected", requestId);
 }
 

@@ -48,7 +48,7 @@ function readReply(reply: JsonReply): StytchReply {
   if (httpStatus < 300) return { status: "done", body, requestId };
   const type = readErrorType(body);
   // A wrong secret says nothing about the user, and neither does an error in another format.
-  if (httpStatus === 401 || (type !== undefined && MISCONFIGURED_TYPES.has(type))) {
+  if (httpStatus === 401 || (type !== undefined && STYTCH_TYPES.misconfigured.has(type))) {
     throw misconfigured(type ?? "client_rejected", requestId);
   }
   if (type === undefined) throw stytchUnavailable("request_rejected", requestId);
@@ -58,57 +58,55 @@ function readReply(reply: JsonReply): StytchReply {
 /** Makes the error for an answer that says nothing about anybody's session. */
 export function stytchUnavailable(reason: string, requestId?: string): StoreUnavailableError {
   const message = `Stytch could not be asked (${reason}).`;
-  return new StoreUnavailableError({ reason, message, ...(requestId !== undefined && { requestId }) });
+  return new StoreUnavailableError({ reason, message, requestId });
 }
 
 /** Makes the error for a rejection of this application and not of its user: waiting does not help. */
 function misconfigured(reason: string, requestId: string | undefined): StoreUnavailableError {
   const message = `Stytch refuses this project's own configuration (${reason}).`;
-  return new StoreUnavailableError({
-    reason,
-    message,
-    misconfigured: true,
-    ...(requestId !== undefined && { requestId }),
-  });
+  return new StoreUnavailableError({ reason, message, misconfigured: true, requestId });
 }
+
+/** The types of Stytch's errors. */
+export const STYTCH_TYPES = {
+  /** The session is over, or its member or organization is gone. */
+  ended: nameSet(`
+    session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
+  `),
+  /** What was presented belongs to no session: said of a credential that could not be verified here. */
+  notOurs: nameSet(`
+    invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
+    jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
+  `),
+  /** An impersonated session can be neither extended nor given claims. */
+  notMutable: nameSet(`session_not_mutable_impersonated`),
+  /** The authorization check is denied. */
+  denied: nameSet(`session_authorization_error`),
+  /** The authorization check is about another organization. */
+  otherTenant: nameSet(`session_authorization_tenancy_error`),
+  /** The intermediate session has expired or has been used. */
+  notPending: nameSet(`
+    intermediate_session_not_found invalid_intermediate_session_token
+    invalid_intermediate_session_token_for_organization intermediate_session_token_expired
+  `),
+  /** The factors at hand are not enough for the organization. */
+  stepUp: nameSet(`insufficient_factors insufficient_factors_for_session_exchange`),
+  /** The member cannot be signed in to this organization. */
+  noOrganization: nameSet(`
+    invalid_organization_id organization_not_found invalid_email_for_jit_provisioning
+    invalid_oauth_tenant_for_jit_provisioning invalid_connection_for_jit_provisioning invalid_email_for_invites
+  `),
+  /** The application is wrong, not its user. */
+  misconfigured: nameSet(`
+    unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
+    project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
+    invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
+    custom_claims_too_large
+  `),
+};
 
 const STYTCH_ERROR_TYPE = /^[a-z][a-z\d_]{0,95}$/;
 const REQUEST_ID = /^[\w-]{1,96}$/;
-
-/** The session is over, or its member or organization is gone. */
-export const ENDED_TYPES = nameSet(`
-  session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
-`);
-
-/** What was presented belongs to no session: said of a credential that could not be verified here. */
-export const NOT_OURS_TYPES = nameSet(`
-  invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
-  jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
-`);
-
-/** The application is wrong, not its user. */
-const MISCONFIGURED_TYPES = nameSet(`
-  unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
-  project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
-  invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
-  custom_claims_too_large
-`);
-
-/** An impersonated session can be neither extended nor given claims. */
-export const NOT_MUTABLE = "session_not_mutable_impersonated";
-
-/** The answers to an authorization check that is denied. */
-export const DENIED = "session_authorization_error";
-export const OTHER_TENANT = "session_authorization_tenancy_error";
-
-/** The intermediate session has expired or has been used. */
-export const NOT_PENDING_TYPES = nameSet(`
-  intermediate_session_not_found invalid_intermediate_session_token invalid_intermediate_session_token_for_organization
-  intermediate_session_token_expired
-`);
-
-/** The factors at hand are not enough for the organization. */
-export const STEP_UP_TYPES = nameSet(`insufficient_factors insufficient_factors_for_session_exchange`);
 
 /** Reads the type of an error of Stytch's, in either of its two forms. */
 function readErrorType({ error_type: type, error }: JsonObject): string | undefined {

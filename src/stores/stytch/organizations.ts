@@ -6,18 +6,10 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { SELECTION_ABORT_GRACE, nameSet, refuse } from "../hosted-store.ts";
+import { SELECTION_ABORT_GRACE, refuse } from "../hosted-store.ts";
 import type { VerifyJwt } from "./authenticate-jwt.ts";
 import { identityOf, interpretStytchClaims } from "./claims.ts";
-import {
-  ENDED_TYPES,
-  NOT_OURS_TYPES,
-  NOT_PENDING_TYPES,
-  STEP_UP_TYPES,
-  type StytchClient,
-  type StytchReply,
-  stytchUnavailable,
-} from "./client.ts";
+import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
 import { type StytchOutcome, type StytchResponse, fromStytch, readChoices, readOutcome } from "./outcome.ts";
 import { endStytchSession, secretOf } from "./sessions.ts";
 
@@ -39,7 +31,7 @@ export async function listStytchOrganizations(
   const reply = await client.post("/v1/b2b/discovery/organizations", secret, { signal });
   if (reply.status === "refused") {
     // What has expired offers nothing.
-    if (NOT_PENDING_TYPES.has(reply.type) || ENDED_TYPES.has(reply.type)) return [];
+    if (STYTCH_TYPES.notPending.has(reply.type) || STYTCH_TYPES.ended.has(reply.type)) return [];
     throw stytchUnavailable("request_rejected", reply.requestId);
   }
   const choices = readChoices(reply.body["discovered_organizations"]);
@@ -61,7 +53,7 @@ export async function selectStytchOrganization(
     session_duration_minutes: client.settings.sessionMinutes,
   };
   const reply = await client.post(path, body, { signal, abortGrace: SELECTION_ABORT_GRACE });
-  if (reply.status === "refused" && NOT_PENDING_TYPES.has(reply.type)) {
+  if (reply.status === "refused" && STYTCH_TYPES.notPending.has(reply.type)) {
     return refuse("invalid_pending_authentication", reply.type);
   }
   return readExchange(reply, organizationId);
@@ -97,7 +89,10 @@ export async function switchStytchOrganization(
   };
   const reply = await client.post("/v1/b2b/sessions/exchange", body, { signal: context.signal });
   // Other codes that end a session speak of the organization that was chosen.
-  if (reply.status === "refused" && (reply.type === "session_not_found" || NOT_OURS_TYPES.has(reply.type))) {
+  if (
+    reply.status === "refused" &&
+    (reply.type === "session_not_found" || STYTCH_TYPES.notOurs.has(reply.type))
+  ) {
     return refuse("session_revoked", reply.type);
   }
   const outcome = readExchange(reply, organizationId);
@@ -113,7 +108,7 @@ export async function switchStytchOrganization(
     if (verification.claims.exp <= client.settings.clock()) throw stytchUnavailable("issued_token");
     await endPrevious(client, stale, issued.sessionId, context);
   }
-  // FieldTable that others sealed beside the session stay.
+  // Fields that others sealed beside the session stay.
   return { ...outcome, credential: { ...stale.sealed, ...credential } };
 }
 
@@ -133,10 +128,10 @@ async function endPrevious(
 function readExchange(reply: StytchReply, organizationId: string): StytchOutcome {
   if (reply.status === "refused") {
     const { type, httpStatus, requestId } = reply;
-    if (STEP_UP_TYPES.has(type))
+    if (STYTCH_TYPES.stepUp.has(type))
       return { status: "step_up_required", reason: type, details: { organizationId } };
     // 403 and 404: the organization is not the member's, or does not exist.
-    if (httpStatus === 403 || httpStatus === 404 || NO_ORGANIZATION_TYPES.has(type)) {
+    if (httpStatus === 403 || httpStatus === 404 || STYTCH_TYPES.noOrganization.has(type)) {
       return refuse("organization_not_available", type);
     }
     throw stytchUnavailable("request_rejected", requestId);
@@ -151,8 +146,3 @@ function readExchange(reply: StytchReply, organizationId: string): StytchOutcome
   }
   return outcome;
 }
-
-const NO_ORGANIZATION_TYPES = nameSet(`
-  invalid_organization_id organization_not_found invalid_email_for_jit_provisioning
-  invalid_oauth_tenant_for_jit_provisioning invalid_connection_for_jit_provisioning invalid_email_for_invites
-`);

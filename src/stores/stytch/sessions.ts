@@ -17,14 +17,7 @@ import {
   interpretStytchClaims,
   readSessionFields,
 } from "./claims.ts";
-import {
-  ENDED_TYPES,
-  NOT_MUTABLE,
-  NOT_OURS_TYPES,
-  type StytchClient,
-  type StytchReply,
-  stytchUnavailable,
-} from "./client.ts";
+import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import { readSealedSession } from "./outcome.ts";
 import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
@@ -75,7 +68,11 @@ export async function authenticateStytchSession(
   const unchanged = { ...secret, ...(check !== undefined && { authorization_check: check }) };
   let reply = await post({ ...unchanged, ...changes });
   // That an impersonated session cannot be changed is no reason to end it.
-  if (reply.status === "refused" && reply.type === NOT_MUTABLE && Object.keys(changes).length > 0) {
+  if (
+    reply.status === "refused" &&
+    STYTCH_TYPES.notMutable.has(reply.type) &&
+    Object.keys(changes).length > 0
+  ) {
     reply = await post(unchanged);
   }
   if (reply.status === "refused") return reply;
@@ -158,9 +155,9 @@ export async function renewStytchCredential(
     return { status: "active", credential, verifiedAt: client.settings.clock(), member, organization };
   }
   const { type: reason, requestId } = reply;
-  if (ENDED_TYPES.has(reason)) return { status: "ended", reason };
+  if (STYTCH_TYPES.ended.has(reason)) return { status: "ended", reason };
   const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
-  if (!isVerified && NOT_OURS_TYPES.has(reason)) return { status: "rejected", reason };
+  if (!isVerified && STYTCH_TYPES.notOurs.has(reason)) return { status: "rejected", reason };
   throw stytchUnavailable("request_rejected", requestId);
 }
 
@@ -199,7 +196,7 @@ export async function endStytchSession(
   const body =
     "sessionId" in target ? { member_session_id: target.sessionId } : { member_id: target.memberId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
-  if (reply.status === "refused" && !ENDED_TYPES.has(reply.type)) {
+  if (reply.status === "refused" && !STYTCH_TYPES.ended.has(reply.type)) {
     throw stytchUnavailable("request_rejected", reply.requestId);
   }
   return {};
@@ -228,6 +225,6 @@ export async function endPresentedToStytch(
 }
 
 function toUnknown({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
-  if (ENDED_TYPES.has(type) || NOT_OURS_TYPES.has(type)) return { status: "unknown" };
+  if (STYTCH_TYPES.ended.has(type) || STYTCH_TYPES.notOurs.has(type)) return { status: "unknown" };
   throw stytchUnavailable("request_rejected", requestId);
 }

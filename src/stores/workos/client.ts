@@ -83,7 +83,7 @@ function readGrantReply(reply: JsonReply): GrantReply {
   const code = readErrorCode(body) ?? (httpStatus === 404 ? NOT_FOUND : undefined);
   // Without a code the answer says nothing about the user: it may be about our key (401).
   if (code === undefined) throw httpStatus === 401 ? clientRejected() : workosUnavailable("request_rejected");
-  if (MISCONFIGURED_CODES.has(code)) throw clientRejected();
+  if (WORKOS_CODES.misconfigured.has(code)) throw clientRejected();
   return { status: "refused", code, body };
 }
 
@@ -150,42 +150,38 @@ export async function fetchList(
   return entries;
 }
 
-/** The session is over, or the member has left its organization. */
-export const ENDED_CODES = nameSet(`
-  invalid_grant expired_token organization_membership_not_found organization_not_found invalid_organization_id
-`);
-
-/** The user must do more, or something else, before there is a session. */
-export const STEP_UP_CODES = nameSet(`
-  sso_required mfa_enrollment mfa_challenge mfa_verification email_verification_required
-  organization_authentication_methods_required organization_selection_required authentication_method_not_allowed
-  passkey_progressive_enrollment application_consent_required radar_challenge radar_sign_up_challenge
-  radar_email_challenge radar_sms_challenge
-`);
-
-/** The application is wrong, not the user. */
-const MISCONFIGURED_CODES = nameSet(`
-  invalid_client unauthorized_client unsupported_grant_type invalid_request pkce_not_supported
-`);
+/** Stands for a 404 without a code: something does not exist, and WorkOS does not say what. */
+export const NOT_FOUND = "not_found";
 
 /** A field is malformed. Where a user filled it in, it is the user's mistake. */
 const MALFORMED = "invalid_request_parameters";
 
-/** Stands for a 404 without a code: something does not exist, and WorkOS does not say what. */
-export const NOT_FOUND = "not_found";
-
-/** There is no such organization, where the organization is all that the user put into the request. */
-export const NO_SUCH_CHOICE_CODES = nameSet(
-  `${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`,
-);
-
-/** The user cannot be signed in to this organization. */
-export const NO_ORGANIZATION_CODES = nameSet(`
-  organization_membership_not_found organization_not_found invalid_organization_id
-`);
-
-/** The token of an unfinished authentication has expired or has been used. */
-export const NOT_PENDING_CODES = nameSet(`invalid_pending_authentication_token invalid_grant expired_token`);
+/** WorkOS's error codes. */
+export const WORKOS_CODES = {
+  /** The session is over, or the member has left its organization. */
+  ended: nameSet(`
+    invalid_grant expired_token organization_membership_not_found organization_not_found invalid_organization_id
+  `),
+  /** The user must do more, or something else, before there is a session. */
+  stepUp: nameSet(`
+    sso_required mfa_enrollment mfa_challenge mfa_verification email_verification_required
+    organization_authentication_methods_required organization_selection_required authentication_method_not_allowed
+    passkey_progressive_enrollment application_consent_required radar_challenge radar_sign_up_challenge
+    radar_email_challenge radar_sms_challenge
+  `),
+  /** The token of an unfinished authentication has expired or has been used. */
+  notPending: nameSet(`invalid_pending_authentication_token invalid_grant expired_token`),
+  /** The user cannot be signed in to this organization. */
+  noOrganization: nameSet(`
+    organization_membership_not_found organization_not_found invalid_organization_id
+  `),
+  /** There is no such organization, where the organization is all that the user put into the request. */
+  noSuchChoice: nameSet(`${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`),
+  /** The application is wrong, not the user. */
+  misconfigured: nameSet(`
+    invalid_client unauthorized_client unsupported_grant_type invalid_request pkce_not_supported
+  `),
+};
 
 const WORKOS_ERROR_CODE = /^[a-z][a-z\d_]{0,63}$/;
 

@@ -12,13 +12,9 @@ import {
   readKnownFields,
 } from "../read-fields.ts";
 import {
-  ENDED_CODES,
   type GrantReply,
   NOT_FOUND,
-  NOT_PENDING_CODES,
-  NO_ORGANIZATION_CODES,
-  NO_SUCH_CHOICE_CODES,
-  STEP_UP_CODES,
+  WORKOS_CODES,
   contended,
   rejected,
   workosUnavailable,
@@ -43,15 +39,15 @@ export function toOutcome(reply: GrantReply, kind: GrantKind): WorkosOutcome {
   if (reply.status === "authenticated") return { status: "authenticated", credential: reply.authentication };
   const { code, body } = reply;
   if (code === "organization_selection_required") return toSelection(body);
-  if (STEP_UP_CODES.has(code)) return toStepUp(code, body);
-  if (NO_ORGANIZATION_CODES.has(code)) return refuse("organization_not_available", code);
+  if (WORKOS_CODES.stepUp.has(code)) return toStepUp(code, body);
+  if (WORKOS_CODES.noOrganization.has(code)) return refuse("organization_not_available", code);
   const isChosen = kind === "selection" || kind === "switch";
-  if (isChosen && NO_SUCH_CHOICE_CODES.has(code)) return refuse("organization_not_available", code);
+  if (isChosen && WORKOS_CODES.noSuchChoice.has(code)) return refuse("organization_not_available", code);
   if (code === NOT_FOUND) throw rejected(code);
   const isPending = kind === "pending" || kind === "selection";
-  if (isPending && NOT_PENDING_CODES.has(code)) return refuse("invalid_pending_authentication", code);
+  if (isPending && WORKOS_CODES.notPending.has(code)) return refuse("invalid_pending_authentication", code);
   if (isPending || kind === "credential") return refuse("sign_in_failed", code);
-  if (ENDED_CODES.has(code)) return refuse("session_revoked", code);
+  if (WORKOS_CODES.ended.has(code)) return refuse("session_revoked", code);
   throw rejected(code);
 }
 

@@ -6,10 +6,9 @@ import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { RenewContext, Renewal, StaleCredential } from "../../store.ts";
 import type { WorkosAuthentication } from "./authentication.ts";
 import {
-  ENDED_CODES,
   type GrantReply,
   type Origin,
-  STEP_UP_CODES,
+  WORKOS_CODES,
   type WorkosClient,
   contended,
   rejected,
@@ -34,8 +33,8 @@ export async function renewWorkosCredential(
     return { status: "active", credential: reply.authentication, verifiedAt: reply.settledAt };
   }
   const { code: reason, body } = reply;
-  if (ENDED_CODES.has(reason)) return { status: "ended", reason };
-  if (!STEP_UP_CODES.has(reason)) throw rejected(reason);
+  if (WORKOS_CODES.ended.has(reason)) return { status: "ended", reason };
+  if (!WORKOS_CODES.stepUp.has(reason)) throw rejected(reason);
   const { organizationId } = session;
   return {
     status: "reauthenticate",
