@@ -43,7 +43,7 @@ export interface OrgateErrorInit {
   readonly requestId?: string | undefined;
   /** Response headers that belong to the answer. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
-  /** The original error, for reports; not enumerable. */
+  /** The error behind this one; not enumerable on the error. */
   readonly cause?: unknown;
 }
 

@@ -9,7 +9,7 @@ import {
 } from "./authenticate-jwt.ts";
 import { STYTCH_SESSION_CLAIM, interpretStytchClaims } from "./claims.ts";
 import { createStytchClient } from "./client.ts";
-import { type StytchOptions, type StytchSettings, resolveOptions } from "./options.ts";
+import { type StytchOptions, type StytchSettings, resolveStytchOptions } from "./options.ts";
 import {
   continueDiscovery,
   listStytchOrganizations,
@@ -65,7 +65,7 @@ const STYTCH_CAPABILITIES: Capabilities = {
  * @throws ConfigurationError with every mistake in the options.
  */
 export function stytch(options: StytchOptions): StytchStore {
-  const settings = resolveOptions(options);
+  const settings = resolveStytchOptions(options);
   const client = createStytchClient(settings);
   const tokens = describeTokens(settings);
   const loadPolicy = createPolicyLoader(client);

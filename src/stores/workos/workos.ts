@@ -4,7 +4,7 @@ import { remoteKeys } from "../remote-keys.ts";
 import { interpretWorkosClaims } from "./claims.ts";
 import { createWorkosClient } from "./client.ts";
 import { type WorkosGrants, createGrants, selectWorkosOrganization } from "./grants.ts";
-import { type WorkosOptions, type WorkosSettings, resolveOptions } from "./options.ts";
+import { type WorkosOptions, type WorkosSettings, resolveWorkosOptions } from "./options.ts";
 import {
   createPendingLists,
   listWorkosOrganizations,
@@ -44,7 +44,7 @@ const WORKOS_CAPABILITIES: Capabilities = {
  * @throws ConfigurationError with every mistake in the options.
  */
 export function workos(options: WorkosOptions): WorkosStore {
-  const settings = resolveOptions(options);
+  const settings = resolveWorkosOptions(options);
   const client = createWorkosClient(settings);
   const exchange = createRefreshExchange(client);
   const pendingLists = createPendingLists(settings.clock);
