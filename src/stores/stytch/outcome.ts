@@ -1,6 +1,6 @@
-import { ConfigurationError } from "../../errors.ts";
 import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText } from "../../lib/predicates.ts";
+import { configurationError } from "../../lib/problems.ts";
 import type { OrganizationChoice } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
 import { type OutcomeWithDetails, hidePendingToken, toChoice } from "../hosted-store.ts";
@@ -122,12 +122,11 @@ export function fromStytch(response: StytchResponse): StytchOutcome {
   const given: unknown = response;
   const outcome = isObject(given) ? readOutcome(given) : undefined;
   if (outcome !== undefined) return outcome;
-  throw new ConfigurationError([
-    {
-      code: "authentication_invalid",
-      option: "fromStytch",
-      message: "was not given an authentication.",
-      suggestion: "Pass what an authenticate() call of Stytch's SDK resolves to.",
-    },
-  ]);
+  const suggestion = "Pass what an authenticate() call of Stytch's SDK resolves to.";
+  throw configurationError(
+    "authentication_invalid",
+    "fromStytch",
+    "was not given an authentication.",
+    suggestion,
+  );
 }

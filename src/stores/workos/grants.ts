@@ -146,10 +146,8 @@ async function refresh(
   if (!isField(refreshToken) || !(organizationId === undefined || isField(organizationId))) {
     return refuse("session_revoked", "invalid_request");
   }
-  return toOutcome(
-    await exchange.refresh({ refreshToken, organizationId, mayShare: true, origin }),
-    "refresh",
-  );
+  const { result } = await exchange({ refreshToken, organizationId, mayShare: true, origin });
+  return toOutcome(result, "refresh");
 }
 
 /** A grant, and the names of its fields in the input. */

@@ -22,15 +22,12 @@ export async function listWorkosOrganizations(
   of: PendingAuthentication | MemberSession,
   { signal }: StoreContext,
 ): Promise<OrganizationChoice[]> {
-  const userId = "pendingAuthenticationToken" in of ? of.userId : of.memberId;
-  const query = new URLSearchParams({ user_id: userId ?? "" }).toString();
-  const memberships =
-    userId === undefined
-      ? undefined
-      : await fetchList(client, `/user_management/organization_memberships?${query}`, signal);
+  const isPending = "pendingAuthenticationToken" in of;
+  const userId = isPending ? of.userId : of.memberId;
+  const path = `/user_management/organization_memberships?user_id=${encodeURIComponent(userId ?? "")}`;
+  const memberships = userId === undefined ? undefined : await fetchList(client, path, signal);
   if (memberships === undefined) {
-    const remembered =
-      "pendingAuthenticationToken" in of ? pendingLists.recall(of.pendingAuthenticationToken) : undefined;
+    const remembered = isPending ? pendingLists.recall(of.pendingAuthenticationToken) : undefined;
     if (remembered === undefined) throw workosUnavailable("organizations_unknown");
     return [...remembered];
   }
@@ -81,8 +78,8 @@ export async function switchWorkosOrganization(
 ): Promise<WorkosOutcome> {
   const session = readRefreshableSession(stale);
   if (session === undefined) return refuse("session_revoked", "no_refresh_token");
-  const reply = await exchange.refresh({ ...session, organizationId, mayShare: true, origin });
-  const outcome = toOutcome(reply, "switch");
+  const { result } = await exchange({ ...session, organizationId, mayShare: true, origin });
+  const outcome = toOutcome(result, "switch");
   if (outcome.status !== "authenticated") return outcome;
   return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
 }

@@ -28,11 +28,11 @@ export async function renewWorkosCredential(
 ): Promise<Renewal> {
   const session = readRefreshableSession(stale);
   if (session === undefined) return { status: "unrenewable" };
-  const reply = await exchange.refresh({ ...session, mayShare: stale.reason === "expired", origin });
-  if (reply.status === "authenticated") {
-    return { status: "active", credential: reply.authentication, verifiedAt: reply.settledAt };
+  const { result, settledAt } = await exchange({ ...session, mayShare: stale.reason === "expired", origin });
+  if (result.status === "authenticated") {
+    return { status: "active", credential: result.authentication, verifiedAt: settledAt };
   }
-  const { code: reason, body } = reply;
+  const { code: reason, body } = result;
   if (WORKOS_CODES.ended.has(reason)) return { status: "ended", reason };
   if (!WORKOS_CODES.stepUp.has(reason)) throw rejected(reason);
   const { organizationId } = session;
@@ -77,21 +77,17 @@ export interface RefreshRequest extends RefreshableSession {
   readonly origin: Origin;
 }
 
-type AnsweredGrant = Exclude<GrantReply, { status: "contended" }>;
-
-/** The answer to an exchange, and when it came, in seconds since the epoch. */
-export type RefreshReply = AnsweredGrant & { readonly settledAt: number };
-
-/** Exchanges refresh tokens, each of which WorkOS accepts once. */
-export interface RefreshExchange {
-  /** @throws StoreUnavailableError where there is no answer, and once the caller's time is over. */
-  refresh(request: RefreshRequest): Promise<RefreshReply>;
-}
-
-interface Exchanged {
-  readonly reply: AnsweredGrant;
+/** The answer to an exchange, and the organization that was asked for. */
+type Exchanged = Exclude<GrantReply, { status: "contended" }> & {
   readonly organizationId: string | undefined;
-}
+};
+
+/**
+ * Exchanges refresh tokens, each of which WorkOS accepts once.
+ *
+ * @throws StoreUnavailableError where there is no answer, and once the caller's time is over.
+ */
+export type RefreshExchange = (request: RefreshRequest) => Promise<Settled<Exchanged>>;
 
 /** Seconds for which a spent token leads to the token that replaced it. */
 const SUCCESSOR_GRACE = 30;
@@ -113,13 +109,13 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     grace: SUCCESSOR_GRACE,
     // Every attempt ends by itself; a second exchange meanwhile would find the token spent.
     abandonAfter: MAX_REFRESH_ATTEMPTS * (timeout + ABORT_GRACE),
-    keeps: ({ reply }) => reply.status === "authenticated",
+    keeps: ({ status }) => status === "authenticated",
   });
 
   async function exchangeNewest(
     request: RefreshRequest,
     turnsLeft = MAX_REFRESH_TURNS,
-  ): Promise<RefreshReply> {
+  ): Promise<Settled<Exchanged>> {
     if (turnsLeft === 0) throw workosUnavailable("contended");
     const key = sha256(request.refreshToken);
     const refreshToken = findSuccessor(flights.settledFor(key), request);
@@ -132,17 +128,14 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     if (flight.status === "timed_out") throw workosUnavailable("timeout");
     // Another request's exchange has spent the token: go on from what it left.
     if (flight.status === "not_accepted") return exchangeNewest(request, turnsLeft - 1);
-    const { result, settledAt } = flight.settled;
-    return { ...result.reply, settledAt };
+    return flight.settled;
   }
 
-  return {
-    async refresh(request) {
-      const { signal } = request.origin;
-      const reply = await limitTime(timeout, () => exchangeNewest(request), { signal });
-      if (reply === TIMED_OUT) throw workosUnavailable("timeout");
-      return reply;
-    },
+  return async (request) => {
+    const { signal } = request.origin;
+    const settled = await limitTime(timeout, () => exchangeNewest(request), { signal });
+    if (settled === TIMED_OUT) throw workosUnavailable("timeout");
+    return settled;
   };
 }
 
@@ -151,18 +144,16 @@ function findSuccessor(
   settled: Settled<Exchanged> | undefined,
   { userId }: RefreshRequest,
 ): string | undefined {
-  const reply = settled?.result.reply;
-  if (reply?.status !== "authenticated") return undefined;
-  const { refreshToken, user } = reply.authentication;
+  if (settled?.result.status !== "authenticated") return undefined;
+  const { refreshToken, user } = settled.result.authentication;
   return userId === undefined || userId === user.id ? refreshToken : undefined;
 }
 
 /** Whether the result of another request's exchange of the same token will do for this request. */
-function isAnswerFor({ reply, organizationId }: Exchanged, request: RefreshRequest): boolean {
-  if (organizationId !== request.organizationId) return false;
-  if (reply.status === "refused") return true;
-  const { id } = reply.authentication.user;
-  return request.mayShare && (request.userId === undefined || request.userId === id);
+function isAnswerFor(result: Exchanged, { organizationId, userId, mayShare }: RefreshRequest): boolean {
+  if (organizationId !== result.organizationId) return false;
+  if (result.status === "refused") return true;
+  return mayShare && (userId === undefined || userId === result.authentication.user.id);
 }
 
 /** Presents a token. While another process is presenting it, waits as long as WorkOS says, and tries again. */
@@ -178,9 +169,10 @@ async function exchangeOnce(client: WorkosClient, request: RefreshRequest): Prom
     const reply = await client.authenticate(grant, origin, ABORT_GRACE);
     if (reply.status !== "contended") {
       // The other process has the successor and returns it: ending the session here would undo that.
-      if (attempt > 1 && isSpent(reply)) throw contended();
+      const isSpent = reply.status === "refused" && reply.code === "invalid_grant";
+      if (attempt > 1 && isSpent) throw contended();
       if (reply.status === "authenticated") assertIdentity(request, reply.authentication);
-      return { reply, organizationId };
+      return { ...reply, organizationId };
     }
     const { retryAfter } = reply;
     if (retryAfter >= secondsLeft || attempt === MAX_REFRESH_ATTEMPTS) throw contended(retryAfter);
@@ -188,11 +180,6 @@ async function exchangeOnce(client: WorkosClient, request: RefreshRequest): Prom
     // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
     await sleep(retryAfter);
   }
-}
-
-/** Whether WorkOS says that a token was exchanged before or that the session is over: it answers both alike. */
-function isSpent(reply: AnsweredGrant): boolean {
-  return reply.status === "refused" && reply.code === "invalid_grant";
 }
 
 /** Refuses an answer about another user or organization; its refresh token is not kept, and so never presented. */

@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
-import { ConfigurationError } from "../../errors.ts";
 import { isSameSecret, sha256 } from "../../lib/digest.ts";
 import { isObject, isText } from "../../lib/predicates.ts";
+import { configurationError } from "../../lib/problems.ts";
 import type { BeginSignInOptions, StoreContext } from "../../store.ts";
 import { refuse } from "../hosted-store.ts";
 import type { WorkosGrants } from "./grants.ts";
@@ -24,7 +24,16 @@ export function beginWorkosSignIn(
   options: BeginSignInOptions,
 ): { readonly url: string; readonly state: SignInState } {
   const callback = options.redirectUri ?? redirectUri;
-  if (callback === undefined) throw missingRedirectUri();
+  if (callback === undefined) {
+    const suggestion =
+      'Pass workos({ redirectUri: "https://app.example.com/callback" }), where auth.callback() stands.';
+    throw configurationError(
+      "option_missing",
+      "redirectUri",
+      "is required to sign in at AuthKit.",
+      suggestion,
+    );
+  }
   const state = randomBytes(32).toString("base64url");
   const codeVerifier = randomBytes(32).toString("base64url");
   const url = new URL(`${baseUrl}/user_management/authorize`);
@@ -77,16 +86,4 @@ export async function completeWorkosSignIn(
 
 function isSignInState(value: unknown): value is SignInState {
   return isObject(value) && isText(value["state"]) && isText(value["codeVerifier"]);
-}
-
-function missingRedirectUri(): ConfigurationError {
-  return new ConfigurationError([
-    {
-      code: "option_missing",
-      option: "redirectUri",
-      message: "is required to sign in at AuthKit.",
-      suggestion:
-        'Pass workos({ redirectUri: "https://app.example.com/callback" }), where auth.callback() stands.',
-    },
-  ]);
 }
