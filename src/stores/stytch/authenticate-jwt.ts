@@ -1,7 +1,6 @@
 import { OrgateError, StoreUnavailableError } from "../../errors.ts";
 import type { EventSink } from "../../events.ts";
 import { sha256 } from "../../lib/digest.ts";
-import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isSeconds, isText } from "../../lib/predicates.ts";
 import { type SingleFlight, createSingleFlight } from "../../lib/single-flight.ts";
 import type { MemberSession, Verdict } from "../../model.ts";
@@ -161,19 +160,19 @@ async function askStytch(
   const customClaims = input.sessionCustomClaims ?? client.settings.sessionCustomClaims;
   const request: SessionRequest = {
     secret: { session_jwt: sessionJwt },
-    identity: identityOfCredential({ accessToken: sessionJwt, ...(claims && { claims }) }),
-    changes: {
-      ...(minutes !== undefined && { session_duration_minutes: minutes }),
-      ...(customClaims !== undefined && { session_custom_claims: customClaims }),
+    identity: identityOfCredential({ accessToken: sessionJwt, claims }),
+    changes: { session_duration_minutes: minutes, session_custom_claims: customClaims },
+    authorization_check: check && {
+      organization_id: check.organizationId,
+      resource_id: check.resource,
+      action: check.action,
     },
-    ...(check !== undefined && { authorization_check: toWire(check) }),
     signal,
   };
   // With an age of zero only a call that begins now will do.
   const isShared = input.maxTokenAgeSeconds !== 0 && signal === undefined;
-  const reply = await (isShared
-    ? share(flights, client, request)
-    : authenticateStytchSession(client, request));
+  const authenticate = (): Promise<SessionReply> => authenticateStytchSession(client, request);
+  const reply = await (isShared ? share(flights, request, authenticate) : authenticate());
   if (reply.status === "refused") throw toError(reply, claims !== undefined);
   const { credential, memberSession, member, organization } = reply.session;
   // An answer with a JWT that nobody could use is no session.
@@ -194,17 +193,12 @@ async function askStytch(
 /** Makes one call for all who ask the same at the same time. */
 async function share(
   flights: SingleFlight<SessionReply>,
-  client: StytchClient,
   request: SessionRequest,
+  start: () => Promise<SessionReply>,
 ): Promise<SessionReply> {
-  const key = sha256(JSON.stringify(request));
-  const flight = await flights.run({ key, start: () => authenticateStytchSession(client, request) });
+  const flight = await flights.run({ key: sha256(JSON.stringify(request)), start });
   if (flight.status !== "settled") throw stytchUnavailable("timeout");
   return flight.settled.result;
-}
-
-function toWire({ organizationId, resource, action }: StytchAuthorizationCheck): JsonObject {
-  return { organization_id: organizationId, resource_id: resource, action };
 }
 
 function toError(

@@ -3,7 +3,7 @@ import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isOptional, isString, isText, isTextList } from "../../lib/predicates.ts";
 import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { Impersonator, MemberSession, Organization } from "../../model.ts";
-import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../../store.ts";
+import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";
 import { nameSet, readCustomClaims } from "../hosted-store.ts";
 import { asText, readKnownFields } from "../read-fields.ts";
 import { type StytchAuthenticationFactor, asTimestamp, isFactorList, readFactor } from "./factors.ts";
@@ -89,11 +89,14 @@ export function identityOf(claims: JsonObject): SessionIdentity {
   };
 }
 
+/** A JWT that was presented, and its claims if they are verified. */
+interface PresentedJwt {
+  readonly accessToken?: string | undefined;
+  readonly claims?: VerifiedClaims | undefined;
+}
+
 /** Reads whose session a credential is of, as far as that is known before Stytch is asked. */
-export function identityOfCredential({
-  claims,
-  accessToken,
-}: Pick<StaleCredential, "claims" | "accessToken">): SessionIdentity {
+export function identityOfCredential({ claims, accessToken }: PresentedJwt): SessionIdentity {
   return identityOf(claims ?? readUnverifiedClaims(accessToken));
 }
 

@@ -30,12 +30,9 @@ export interface SessionRequest {
   readonly secret: SessionSecret;
   /** Whose session it is, as far as that is known: an answer about another session is refused. */
   readonly identity: SessionIdentity;
-  /** What changes the session, if the session can be changed. */
-  readonly changes: {
-    readonly session_duration_minutes?: number;
-    readonly session_custom_claims?: JsonObject;
-  };
-  readonly authorization_check?: JsonObject;
+  /** What changes the session, if the session can be changed. Members that are `undefined` change nothing. */
+  readonly changes: JsonObject;
+  readonly authorization_check?: JsonObject | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -65,21 +62,19 @@ export async function authenticateStytchSession(
 ): Promise<SessionReply> {
   const post = (body: JsonObject): Promise<StytchReply> =>
     client.post("/v1/b2b/sessions/authenticate", body, { signal });
-  const unchanged = { ...secret, ...(check !== undefined && { authorization_check: check }) };
+  const unchanged = { ...secret, authorization_check: check };
+  const hasChanges = Object.values(changes).some((change) => change !== undefined);
   let reply = await post({ ...unchanged, ...changes });
   // That an impersonated session cannot be changed is no reason to end it.
-  if (
-    reply.status === "refused" &&
-    STYTCH_TYPES.notMutable.has(reply.type) &&
-    Object.keys(changes).length > 0
-  ) {
+  if (reply.status === "refused" && STYTCH_TYPES.notMutable.has(reply.type) && hasChanges) {
     reply = await post(unchanged);
   }
   if (reply.status === "refused") return reply;
   const session = readSession(reply.body);
   if (session === undefined) throw stytchUnavailable("nonsense", reply.requestId);
   // The new JWT decides who is signed in: it must be of the session that the rest of the answer is about.
-  const isExpected = isOf(session, identity) && isOf(session, identityOfCredential(session.credential));
+  const { accessToken } = session.credential;
+  const isExpected = isOf(session, identity) && isOf(session, identityOfCredential({ accessToken }));
   if (!isExpected) throw stytchUnavailable("identity", reply.requestId);
   return { status: "active", session };
 }
@@ -181,10 +176,8 @@ function changesOf(
 ): SessionRequest["changes"] {
   const session = claims && interpretStytchClaims(claims, sealed)?.memberSession;
   if (session?.impersonator !== undefined) return {};
-  return {
-    ...(extendBy !== undefined && { session_duration_minutes: toSessionMinutes(extendBy) }),
-    ...(sessionCustomClaims !== undefined && { session_custom_claims: sessionCustomClaims }),
-  };
+  const minutes = extendBy === undefined ? undefined : toSessionMinutes(extendBy);
+  return { session_duration_minutes: minutes, session_custom_claims: sessionCustomClaims };
 }
 
 /** Revokes a session, or all sessions of a member. A session that does not exist any more counts as revoked. */
