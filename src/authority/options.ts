@@ -56,16 +56,8 @@ export interface AuthorityOptions {
   readonly events?: ((event: OrgateEvent) => void) | undefined;
 }
 
-/** The durations in force, in seconds. */
-export interface AuthoritySettings {
-  readonly issuer: string;
-  readonly accessTokenLifetime: number;
-  readonly sessionLifetime: number;
-  readonly idleTimeout: number | undefined;
-  readonly refreshGrace: number;
-  readonly pendingLifetime: number;
-  readonly expiredTokenRenewal: number;
-}
+/** The issuer and the durations in force, in seconds. */
+export type AuthoritySettings = Omit<ReturnType<typeof resolveSettings>, "clock">;
 
 const YEAR = 366 * 86_400;
 
@@ -136,7 +128,7 @@ export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
  *
  * @throws ConfigurationError with every problem
  */
-export function resolveSettings(options: AuthorityOptions): AuthoritySettings & { readonly clock: Clock } {
+export function resolveSettings(options: AuthorityOptions) {
   const example = "Pass { issuer, directory }.";
   const reading = readOptions(AUTHORITY_OPTIONS, options, "createAuthority", example);
   const { idleTimeout, accessTokenLifetime } = reading.read;

@@ -84,14 +84,6 @@ export const COOKIE_OPTIONS = schema<CookieOptions>()({
   maxAge: optional(wholeNumber({ min: 1 }, "34_560_000 is 400 days.")),
 });
 
-/** The session cookie, resolved. */
-export interface ResolvedCookie {
-  readonly name: string;
-  readonly attributes: CookieAttributes;
-  readonly maxAge: number | undefined;
-  readonly passwords: SealPasswords | undefined;
-}
-
 /** What the cookie depends on. */
 export interface CookieContext {
   /** Empty if `baseUrl` has a problem. */
@@ -108,7 +100,7 @@ export function resolveCookie(
   cookie: Partial<Resolved<typeof COOKIE_OPTIONS>>,
   context: CookieContext,
   problems: Problems,
-): ResolvedCookie {
+) {
   const { password, domain, path = "/", sameSite = "lax", maxAge } = cookie;
   const { origin, secure } = context;
   if (password === undefined && context.isRead && !problems.has("cookie.password")) {

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../events.ts";
 import { type Coordinator, inProcessCoordinator } from "../fleet/coordinator.ts";
-import type { Denial } from "../guards/denial.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   functionLike,
@@ -18,8 +17,9 @@ import {
   wholeNumber,
   withMethods,
 } from "../lib/options.ts";
-import { isObject } from "../lib/predicates.ts";
+import { isFunction, isObject } from "../lib/predicates.ts";
 import { configurationError } from "../lib/problems.ts";
+import type { Denial } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
@@ -105,7 +105,7 @@ export type RequestCallback<Parameters extends readonly unknown[], Result> = {
 const MAX_CACHE_ENTRIES = 10_000_000;
 
 const isOrgatePolicy = (given: unknown): given is NonNullable<OrgateOptions["policy"]> =>
-  typeof given === "function" || isPolicy(given);
+  isFunction(given) || isPolicy(given);
 
 /** How the options of `orgate()` are read. */
 export const ORGATE_OPTIONS = schema<OrgateOptions>()({

@@ -141,7 +141,7 @@ interface Role {
   readonly place: number;
 }
 
-/** Compiles a policy into two `Map` lookups, so that a check costs the same at any size. */
+/** Compiles a policy so that a check is two `Map` lookups at any size. */
 export function compilePolicy({ permissions, declared }: PolicyStatements): Policy {
   const grants = compileGrants(permissions);
   const roles = new Set(permissions.keys());
@@ -169,7 +169,7 @@ function describeDeclared(
   }));
 }
 
-/** Read off the compiled grants, so that the policy's source need not be kept. */
+/** Describes a role from the compiled grants, so that the policy's source need not be kept. */
 function describeRole(role: string, grants: ReadonlyMap<string, ResourceGrants>): ResourceDescription[] {
   return [...grants].flatMap(([resource, { everyAction, byAction }]) => {
     const named = [...byAction].filter(([, roles]) => roles.has(role)).map(([action]) => action);
@@ -202,10 +202,7 @@ function collectHolders(permissions: PolicyStatements["permissions"]): ReadonlyM
   return resources;
 }
 
-/**
- * Large policies repeat a few patterns over many resources: equal sets of roles, and resources with equal
- * grants, are kept once.
- */
+/** Keeps equal sets of roles, and equal grants of resources, only once: large policies repeat a few of them. */
 function createGrantsSharer(): (holders: Holders) => ResourceGrants {
   const roleSets = new Map<string, RoleSet>();
   const resources = new Map<string, ResourceGrants>();
@@ -285,20 +282,20 @@ function mergeTwo(one: Policy, other: Policy): Policy {
   });
 }
 
-/** Where either cannot be written out, the whole cannot. */
+/** Describes two policies; if one of them cannot be described, the result cannot either. */
 function describeBoth(one: Policy, other: Policy): Pick<Policy, "describe"> {
   if (typeof one.describe !== "function" || typeof other.describe !== "function") return {};
   const [first, second] = [one.describe.bind(one), other.describe.bind(other)];
   return { describe: () => joinDescriptions(first(), second()) };
 }
 
-/** A role or a resource that both have is written twice: what it says adds up. */
+/** Lists what both describe. A role or a resource that occurs twice has the permissions of both entries. */
 function joinDescriptions(one: PolicyDescription, other: PolicyDescription): PolicyDescription {
   const resources = one.resources && other.resources && [...one.resources, ...other.resources];
   return { roles: [...one.roles, ...other.roles], resources };
 }
 
-/** Policies share their sets of roles, so that there are few pairs to unite, whatever is asked. */
+/** Unites sets of roles and caches the unions: policies share their sets, so that there are few pairs. */
 function createUniter(): (one: ReadonlySet<string>, other: ReadonlySet<string>) => ReadonlySet<string> {
   const united = new WeakMap<ReadonlySet<string>, WeakMap<ReadonlySet<string>, ReadonlySet<string>>>();
   return (one, other) => {
