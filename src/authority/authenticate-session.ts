@@ -101,13 +101,7 @@ export async function authenticateSession(
 /** `null` is refused: whoever passes it meant to ask something, and must not be let through. */
 function checkAuthorizationCheck(name: string, value: unknown): AuthorizationCheck | undefined {
   if (value === undefined) return undefined;
-  const part = (field: keyof AuthorizationCheck): string =>
-    checkId(`${name}.${field}`, Reflect.get(Object(value), field));
-  return {
-    organizationId: part("organizationId"),
-    resource: part("resource"),
-    action: part("action"),
-  };
+  return checkFields(value, { organizationId: checkId, resource: checkId, action: checkId }, name);
 }
 
 /** What was revoked in this process is asked about, fresh or not. */

@@ -4,7 +4,7 @@ import { type DirectoryOrganization, membershipIdOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
-import { listMemberships } from "../../subject.ts";
+import { listMemberships, rolesOf } from "../../subject.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import {
@@ -36,7 +36,7 @@ export async function answerDiscovery(tools: StytchTools, { fields }: WireCall):
           memberId: membershipIdOf(membership),
           organizationId: organization.id,
           user,
-          roles: membership.roles,
+          roles: rolesOf({ user, membership, organization }),
         }),
       },
       member_authenticated: true,
