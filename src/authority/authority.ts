@@ -102,7 +102,8 @@ export interface Authority extends AuthorityStore {
   /** Returns the public keys (RFC 7517 section 5), for other services that verify the tokens. */
   jwks(): Promise<JsonWebKeySet>;
   /**
-   * Puts a new key in force. The keys before it continue to verify until the last token they signed can no longer renew: `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
+   * Puts a new key in force. The keys before it continue to verify until the last token they signed can no longer renew:
+   * `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
    */
   rotateKeys(): Promise<{ readonly kid: string }>;
   /** Makes middleware that serves the authority to WorkOS's SDKs. Throws `ConfigurationError`. */
