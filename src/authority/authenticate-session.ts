@@ -98,7 +98,7 @@ export async function authenticateSession(
   return askStore(context, sessionId, { organizationId: undefined }, options);
 }
 
-/** `null` is refused: whoever passes it meant to ask something, and must not be let through. */
+/** Refuses `null`: a caller that passes it wants a check, and must not get an answer without one. */
 function checkAuthorizationCheck(name: string, value: unknown): AuthorizationCheck | undefined {
   if (value === undefined) return undefined;
   return checkFields(value, { organizationId: checkId, resource: checkId, action: checkId }, name);

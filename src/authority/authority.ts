@@ -70,8 +70,8 @@ export interface Authority extends AuthorityStore {
     input: AuthenticateWithOrganizationSelectionInput,
   ): Promise<AuthenticationResult>;
   /**
-   * Exchanges a refresh token for a new pair. A token that was exchanged before yields the same pair, until the pair is in use;
-   * after that it ends the session (RFC 9700 section 4.14.2).
+   * Exchanges a refresh token for a new pair. A token that was exchanged before yields the same refresh token again, until that
+   * one is in use and `refreshGrace` is over; after that it ends the session (RFC 9700 section 4.14.2).
    *
    * @throws `invalid_token`, `session_revoked` (`revoked`, `expired`, `idle`, `reuse_detected`, `membership_removed`,
    * `user_removed`), `organization_not_available`
