@@ -98,16 +98,10 @@ export async function authenticateSession(
   return askStore(context, sessionId, { organizationId: undefined }, options);
 }
 
-/** `null` is refused: whoever passes it meant to ask something, and must not be let through. */
+/** Refuses `null`: a caller that passes it wants a check, and must not get an answer without one. */
 function checkAuthorizationCheck(name: string, value: unknown): AuthorizationCheck | undefined {
   if (value === undefined) return undefined;
-  const part = (field: keyof AuthorizationCheck): string =>
-    checkId(`${name}.${field}`, Reflect.get(Object(value), field));
-  return {
-    organizationId: part("organizationId"),
-    resource: part("resource"),
-    action: part("action"),
-  };
+  return checkFields(value, { organizationId: checkId, resource: checkId, action: checkId }, name);
 }
 
 /** What was revoked in this process is asked about, fresh or not. */

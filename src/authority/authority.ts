@@ -65,8 +65,8 @@ export interface Authority extends AuthorityStore {
     input: AuthenticateWithOrganizationSelectionInput,
   ): Promise<AuthenticationResult>;
   /**
-   * Exchanges a refresh token for a new pair. A token that was exchanged before yields the same pair, until the pair is in use;
-   * after that it ends the session (RFC 9700 section 4.14.2).
+   * Exchanges a refresh token for a new pair. A token that was exchanged before yields the same refresh token again, until that
+   * one is in use and `refreshGrace` is over; after that it ends the session (RFC 9700 section 4.14.2).
    *
    * @throws `invalid_token`, `session_revoked` (`revoked`, `expired`, `idle`, `reuse_detected`, `membership_removed`,
    * `user_removed`), `organization_not_available`
@@ -97,7 +97,8 @@ export interface Authority extends AuthorityStore {
   /** Returns the public keys (RFC 7517 section 5), for other services that verify the tokens. */
   jwks(): Promise<JsonWebKeySet>;
   /**
-   * Puts a new key in force. The keys before it continue to verify until the last token they signed can no longer renew: `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
+   * Puts a new key in force. The keys before it continue to verify until the last token they signed can no longer renew:
+   * `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
    */
   rotateKeys(): Promise<{ readonly kid: string }>;
   /** Makes middleware that serves the authority to WorkOS's SDKs. Throws `ConfigurationError`. */

@@ -27,20 +27,25 @@ export interface RequestOrigin {
 export type FieldCheck<Value> = (name: string, value: unknown) => Value;
 
 /**
- * Checks the input of an operation, field by field.
+ * Checks the input of an operation, or an object within it, field by field.
  *
+ * @param within - the name of the object within the input.
  * @throws `invalid_request`, which names the field and never quotes it.
  */
 export function checkFields<Checks extends Readonly<Record<string, FieldCheck<unknown>>>>(
   input: unknown,
   checks: Checks,
+  within?: string,
 ): { readonly [Name in keyof Checks]: ReturnType<Checks[Name]> };
 export function checkFields(
   input: unknown,
   checks: Readonly<Record<string, FieldCheck<unknown>>>,
+  within?: string,
 ): Readonly<Record<string, unknown>> {
-  if (!isObject(input)) throw invalidRequest("The input must be an object.");
-  return Object.fromEntries(Object.entries(checks).map(([name, check]) => [name, check(name, input[name])]));
+  if (!isObject(input)) throw invalidRequest(`${within ?? "The input"} must be an object.`);
+  const prefix = within === undefined ? "" : `${within}.`;
+  const fields = Object.entries(checks);
+  return Object.fromEntries(fields.map(([name, check]) => [name, check(prefix + name, input[name])]));
 }
 
 /** Returns the one of several fields that is given, and its value; throws `invalid_request` for none or more than one. */
@@ -139,9 +144,7 @@ function cleanText(text: unknown, length: number): string {
 
 /** Checks who impersonates. */
 export function checkImpersonator(name: string, value: unknown): Impersonator {
-  if (!isObject(value)) throw invalidRequest(`${name} must be an object.`);
-  const email = checkId(`${name}.email`, value["email"]);
-  const reason = optional(checkId)(`${name}.reason`, value["reason"]);
+  const { email, reason } = checkFields(value, { email: checkId, reason: optional(checkId) }, name);
   return { email, ...(reason !== undefined && { reason }) };
 }
 

@@ -40,7 +40,7 @@ export class RecentInvalidations {
     }
   }
 
-  /** Tells whether the store must be asked about a token issued at `iat`, even if it is fresh. The same second counts as later. */
+  /** Tells whether the store must be asked about a fresh token issued at `iat`. The same second counts as later. */
   concern({ memberSession, member }: Interpretation, iat: number): boolean {
     if (iat <= this.#everythingUntil) return true;
     if (this.#times.size === 0) return false;

@@ -8,7 +8,7 @@ export interface MemoryRepositoryOptions {
 }
 
 interface StoredDocument {
-  /** JSON text: what was read or written can be changed by nobody afterwards. */
+  /** JSON text, so that later changes to a value that was read or written have no effect. */
   readonly text: string;
   readonly version: number;
   readonly expiresAt: number;

@@ -91,7 +91,7 @@ export class SessionRecords {
     return found && { value: this.#require(id, found.value), version: found.version };
   }
 
-  /** Stores a changed session; `false` if somebody else changed or ended it meanwhile. */
+  /** Stores a changed session; `false` if another caller changed or ended it meanwhile. */
   replace(record: SessionRecord, version: number): Promise<boolean> {
     return this.#repository.compareAndSet("sessions", record.id, version, record, writeOptionsOf(record));
   }

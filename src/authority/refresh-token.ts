@@ -117,7 +117,7 @@ function successorKey(token: RefreshToken): Buffer {
 export type TokenStatus =
   | { readonly status: "current" }
   | { readonly status: "predecessor"; readonly predecessor: Predecessor }
-  /** Its successor is in use and the grace window is over: somebody kept a copy. */
+  /** Its successor is in use and the grace window is over, so this one is a copy. */
   | { readonly status: "retired" }
   /** The family never issued it. */
   | { readonly status: "foreign" };
@@ -187,8 +187,8 @@ export type RefreshResult =
 /**
  * Exchanges a refresh token within its family.
  *
- * The current token is rotated. A token that was rotated before yields the same successor, so that a lost reply signs nobody
- * out; if another organization is wanted, that successor is exchanged in turn. A genuine token that is retired was copied.
+ * The current token is rotated. A token that was rotated before yields the same successor, so that a lost reply does not sign
+ * the member out; if another organization is wanted, that successor is exchanged in turn. A genuine token that is retired was copied.
  */
 export function exchangeRefreshToken(
   family: RefreshFamily,

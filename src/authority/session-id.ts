@@ -13,7 +13,7 @@ const SESSION_TAG_BYTES = 30;
 // A multiple of three bytes: one spelling.
 const SESSION_TOKEN_SHAPE = /^[\w-]{64}$/;
 
-/** Makes a new session id that nobody can guess. */
+/** Makes a new session id; it cannot be guessed. */
 export function makeSessionId(): string {
   return PREFIX + makeSecret(SESSION_ID_BYTES);
 }

@@ -112,7 +112,7 @@ export async function removeSession(context: AuthorityContext, sessionId: string
   return isRemoved;
 }
 
-/** Ends a session whose credential was used by somebody who must not have it; reports it once. */
+/** Ends a session whose credential was copied; reports it once. */
 export async function endStolenSession(context: AuthorityContext, sessionId: string): Promise<void> {
   if (await removeSession(context, sessionId)) context.events.emit({ type: "reuse_detected", sessionId });
 }

@@ -4,7 +4,7 @@ import { membershipIdOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
-import { listMemberships } from "../../subject.ts";
+import { listMemberships, rolesOf } from "../../subject.ts";
 import type { Fields } from "../read-fields.ts";
 import { toStytchMember, toStytchOrganization } from "./bodies.ts";
 import { intermediateSessionNotFound, sessionNotFound } from "./errors.ts";
@@ -33,7 +33,7 @@ export const answerDiscovery: StytchHandler = async (project, { fields }) => {
           memberId: membershipIdOf(membership),
           organizationId: organization.id,
           user,
-          roles: membership.roles,
+          roles: rolesOf({ user, membership, organization }),
         }),
       },
       member_authenticated: true,
