@@ -1,4 +1,5 @@
 import { StoreUnavailableError } from "../errors.ts";
+import { type UnusableBody, discardBody, readJsonBody } from "../lib/json-body.ts";
 import { isConfidential } from "../lib/json-client.ts";
 import {
   type Check,
@@ -11,7 +12,7 @@ import {
 } from "../lib/options.ts";
 import { isObject, isString } from "../lib/predicates.ts";
 import { describeValue } from "../lib/problems.ts";
-import type { JsonWebKeySet, KeySource } from "../store.ts";
+import type { JsonWebKey, JsonWebKeySet, KeySource } from "../store.ts";
 
 /** How a remote key set is fetched. */
 export interface RemoteKeysOptions {
@@ -84,48 +85,33 @@ async function fetchKeys(url: URL, request: typeof fetch, signal: AbortSignal): 
   let response: Response;
   try {
     response = await request(url, { headers: { accept: "application/json" }, redirect: "manual", signal });
-  } catch {
-    throw failure("keys_unreachable", "The key set could not be reached.");
+  } catch (cause) {
+    throw failure("keys_unreachable", "The key set could not be reached.", cause);
   }
   if (response.status !== 200) {
-    void response.body?.cancel().catch(() => undefined);
+    discardBody(response);
     throw failure("keys_status", `The key set was answered with status ${response.status}.`);
   }
-  const set = parseBody(await readBody(response));
-  if (!isKeySet(set)) throw failure("keys_malformed", "The key set is not a JSON object with keys.");
-  return set;
-}
-
-async function readBody(response: Response): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  try {
-    for await (const chunk of response.body ?? []) {
-      length += chunk.byteLength;
-      // Leaving the loop cancels the stream.
-      if (length > MAX_BODY_BYTES) break;
-      chunks.push(chunk);
-    }
-  } catch {
-    throw failure("keys_unreachable", "The key set broke off.");
+  const body = await readJsonBody(response, MAX_BODY_BYTES);
+  if (body.status === "object" && Array.isArray(body.object["keys"])) {
+    return { ...body.object, keys: body.object["keys"].filter(isJsonWebKey) };
   }
-  if (length > MAX_BODY_BYTES) throw failure("keys_too_large", "The key set is too large.");
-  return Buffer.concat(chunks);
+  const { reason, cause } = body.status === "unusable" ? body : { reason: "malformed" as const };
+  throw failure(...FAILURES[reason], cause);
 }
 
-function parseBody(body: Uint8Array): unknown {
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
-  } catch {
-    // The parser's own message repeats the text.
-    return undefined;
-  }
+const FAILURES: Readonly<Record<UnusableBody, readonly [reason: string, message: string]>> = {
+  broken_off: ["keys_unreachable", "The key set broke off."],
+  too_large: ["keys_too_large", "The key set is too large."],
+  malformed: ["keys_malformed", "The key set is not a JSON object with keys."],
+};
+
+function isJsonWebKey(value: unknown): value is JsonWebKey {
+  if (!isObject(value)) return false;
+  const { kty, kid, alg, use } = value;
+  return isString(kty) && [kid, alg, use].every((member) => member === undefined || isString(member));
 }
 
-function isKeySet(value: unknown): value is JsonWebKeySet {
-  return typeof value === "object" && value !== null && "keys" in value && Array.isArray(value.keys);
-}
-
-function failure(reason: string, message: string): StoreUnavailableError {
-  return new StoreUnavailableError({ reason, message });
+function failure(reason: string, message: string, cause?: unknown): StoreUnavailableError {
+  return new StoreUnavailableError({ reason, message, cause });
 }

@@ -1,7 +1,7 @@
 import { isObject } from "../../lib/predicates.ts";
 import { createSingleFlight } from "../../lib/single-flight.ts";
 import { type Policy, mergePolicies, parsePolicy } from "../../policy/policy.ts";
-import { type StytchClient, trouble } from "./client.ts";
+import { type StytchClient, stytchUnavailable } from "./client.ts";
 
 /** Loads the policy in force for an organization. The caller caches it. */
 export type PolicyLoader = (organizationId: string | undefined, signal: AbortSignal) => Promise<Policy>;
@@ -20,7 +20,7 @@ export function createPolicyLoader(client: StytchClient): PolicyLoader {
 
   async function loadShared(): Promise<Policy> {
     const flight = await projectPolicy.run({ key: "project", start: () => loadProject(client) });
-    if (flight.status !== "settled") throw trouble("timeout");
+    if (flight.status !== "settled") throw stytchUnavailable("timeout");
     return flight.settled.result;
   }
 
@@ -34,9 +34,9 @@ export function createPolicyLoader(client: StytchClient): PolicyLoader {
 async function loadProject(client: StytchClient): Promise<Policy> {
   // No signal: other callers may still wait when the first one has given up. The client's own timeout ends the call.
   const reply = await client.get("/v1/b2b/rbac/policy", {});
-  if (reply.status === "refused") throw trouble("request_rejected", reply.requestId);
+  if (reply.status === "refused") throw stytchUnavailable("request_rejected", reply.requestId);
   const { policy } = reply.body;
-  if (!isDocument(policy)) throw trouble("nonsense", reply.requestId);
+  if (!isDocument(policy)) throw stytchUnavailable("nonsense", reply.requestId);
   return parsePolicy(policy);
 }
 
@@ -44,10 +44,10 @@ async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): P
   const reply = await client.get(`/v1/b2b/rbac/organizations/${encodeURIComponent(id)}`, { signal });
   if (reply.status === "refused") {
     if (reply.httpStatus === 403 || reply.httpStatus === 404) return undefined;
-    throw trouble("request_rejected", reply.requestId);
+    throw stytchUnavailable("request_rejected", reply.requestId);
   }
   const { org_policy: policy } = reply.body;
-  if (!isDocument(policy)) throw trouble("nonsense", reply.requestId);
+  if (!isDocument(policy)) throw stytchUnavailable("nonsense", reply.requestId);
   return parsePolicy(policy);
 }
 
