@@ -99,15 +99,30 @@ async function watch(context: BrowserContext, complaints: string[]): Promise<voi
   );
 }
 
-/** Presses a card of the sign-in page. */
-export async function signInAs(page: Page, name: string): Promise<void> {
-  await page.getByRole("button", { name: new RegExp(`^${name}`) }).click();
+/**
+ * Does something that leads to another page, and waits until that page has loaded.
+ *
+ * A click alone is over when the renderer reports the new page. The browser makes it the active one a moment later, and
+ * until then refuses to go back ("Not attached to an active page"); its answer can also still be on the way.
+ */
+export async function untilLoaded(page: Page, act: () => Promise<unknown>): Promise<void> {
+  await Promise.all([page.waitForEvent("load"), act()]);
 }
 
-/** Presses a button of a menu in the head of the page. */
+/** Clicks a button or a link that leads to another page. */
+export async function follow(page: Page, target: Locator): Promise<void> {
+  await untilLoaded(page, () => target.click());
+}
+
+/** Clicks a user's card on the sign-in page. */
+export async function signInAs(page: Page, name: string): Promise<void> {
+  await follow(page, page.getByRole("button", { name: new RegExp(`^${name}`) }));
+}
+
+/** Clicks a button of a menu in the head of the page. */
 export async function chooseFromMenu(page: Page, menu: string, button: string): Promise<void> {
   await page.locator("summary", { hasText: menu }).click();
-  await page.getByRole("button", { name: button, exact: true }).click();
+  await follow(page, page.getByRole("button", { name: button, exact: true }));
 }
 
 /** The path and query that the tab shows. */

@@ -1,7 +1,15 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
 import type { Browser, Page } from "playwright-core";
 import { describeInBrowser, launchChromium } from "./chromium.ts";
-import { chooseFromMenu, keepPicture, signInAs, startDemo, whereIs, type DemoWorld } from "./demo-world.ts";
+import {
+  chooseFromMenu,
+  follow,
+  keepPicture,
+  signInAs,
+  startDemo,
+  whereIs,
+  type DemoWorld,
+} from "./demo-world.ts";
 
 jest.setTimeout(60_000);
 
@@ -44,15 +52,15 @@ describeInBrowser("the demo", () => {
 
   it("takes up a changed role at the renewal, or at once where the store is asked", async () => {
     await signInAs(page, "Grace Hopper");
-    await page.getByRole("button", { name: "none" }).click();
+    await follow(page, page.getByRole("button", { name: "none" }));
     expect(await live("roles").textContent()).toBe("admin");
     world.advance(15);
     await waitForText("roles", "none");
     await page.reload();
     expect(await page.getByText("403 permission_denied").count()).toBe(1);
 
-    await page.getByRole("button", { name: "viewer" }).click();
-    await page.getByRole("link", { name: "asks the store" }).click();
+    await follow(page, page.getByRole("button", { name: "viewer" }));
+    await follow(page, page.getByRole("link", { name: "asks the store" }));
     expect(whereIs(page)).toBe("/o/acme/live");
     expect(await live("roles").textContent()).toBe("viewer");
   });
@@ -61,10 +69,10 @@ describeInBrowser("the demo", () => {
     await signInAs(page, "Grace Hopper");
     const title = '<img src=x onerror=alert(1)> & "co"';
     await page.getByLabel("A new document").fill(title);
-    await page.getByRole("button", { name: "Write" }).click();
+    await follow(page, page.getByRole("button", { name: "Write" }));
     const written = page.getByRole("listitem").filter({ hasText: title });
     expect(await written.count()).toBe(1);
-    await page.getByRole("button", { name: `Delete ${title}` }).click();
+    await follow(page, page.getByRole("button", { name: `Delete ${title}` }));
     expect(whereIs(page)).toBe("/o/acme/documents");
     expect(await written.count()).toBe(0);
   });
@@ -72,14 +80,14 @@ describeInBrowser("the demo", () => {
   it("keeps billing from the support engineer who acts as its administrator", async () => {
     await signInAs(page, "Sam Porter, support");
     expect(await page.getByText("sam@support.example").isVisible()).toBe(true);
-    await page.getByRole("link", { name: "Billing" }).click();
+    await follow(page, page.getByRole("link", { name: "Billing" }));
     expect(await page.getByText("403 impersonation_denied").count()).toBe(1);
     expect(await page.getByRole("button", { name: "admin" }).count()).toBe(0);
   });
 
   it("asks for a fresh sign-in, and comes back from it", async () => {
     await signInAs(page, "Grace Hopper");
-    await page.getByRole("link", { name: "API keys" }).click();
+    await follow(page, page.getByRole("link", { name: "API keys" }));
     expect(whereIs(page)).toBe("/o/acme/keys");
     world.advance(61);
     await page.reload();
@@ -94,7 +102,7 @@ describeInBrowser("the demo", () => {
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Welcome, Nora Vance");
     await page.goto("/o/acme/documents");
     expect(whereIs(page)).toBe("/");
-    await page.getByRole("button", { name: "Accept an invitation" }).click();
+    await follow(page, page.getByRole("button", { name: "Accept an invitation" }));
     expect(whereIs(page)).toBe("/o/globex/documents");
   });
 
@@ -113,14 +121,14 @@ describeInBrowser("the demo", () => {
     const plain = await (await world.open({ javaScriptEnabled: false })).newPage();
     await plain.goto("/o/globex/documents");
     await signInAs(plain, "Ada Lovelace");
-    await plain.getByRole("button", { name: "Globex Labs" }).click();
+    await follow(plain, plain.getByRole("button", { name: "Globex Labs" }));
     expect(await plain.locator("[data-live=left]").textContent()).toBe("15");
     world.advance(15);
-    await plain.getByRole("link", { name: "Look again" }).click();
+    await follow(plain, plain.getByRole("link", { name: "Look again" }));
     expect(await plain.locator("[data-live=store]").textContent()).toBe("1");
     await chooseFromMenu(plain, "Globex Labs", "Acme Press");
     await plain.getByLabel("A new document").fill("Plain");
-    await plain.getByRole("button", { name: "Write" }).click();
+    await follow(plain, plain.getByRole("button", { name: "Write" }));
     expect(await plain.getByText("Plain", { exact: true }).count()).toBe(1);
   });
 });

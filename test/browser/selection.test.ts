@@ -3,10 +3,12 @@ import type { Browser, Page } from "playwright-core";
 import { describeInBrowser, launchChromium } from "./chromium.ts";
 import {
   chooseFromMenu,
+  follow,
   keepPicture,
   overflowOf,
   signInAs,
   startDemo,
+  untilLoaded,
   whereIs,
   type DemoWorld,
 } from "./demo-world.ts";
@@ -34,7 +36,7 @@ describeInBrowser("a member of two organizations", () => {
   async function signIn(path = "/o/acme/documents"): Promise<void> {
     await page.goto(path);
     await signInAs(page, "Ada Lovelace");
-    await page.getByRole("button", { name: "Acme Press" }).click();
+    await follow(page, page.getByRole("button", { name: "Acme Press" }));
   }
 
   it("signs in, chooses, lands on the page that was asked for, is told why not, switches, and leaves", async () => {
@@ -46,7 +48,7 @@ describeInBrowser("a member of two organizations", () => {
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Choose an organization");
     await keepPicture(page, "organization-selection");
 
-    await page.getByRole("button", { name: "Acme Press" }).click();
+    await follow(page, page.getByRole("button", { name: "Acme Press" }));
     expect(whereIs(page)).toBe(DEEP);
     const denial = page.getByRole("main");
     expect(await denial.getByRole("heading", { level: 1 }).textContent()).toBe(
@@ -56,7 +58,7 @@ describeInBrowser("a member of two organizations", () => {
     expect(reasons).toEqual(["billing:manage", "editor", "admin"]);
     await keepPicture(page, "denied");
 
-    await page.getByRole("link", { name: "Back to your documents" }).click();
+    await follow(page, page.getByRole("link", { name: "Back to your documents" }));
     expect(whereIs(page)).toBe("/o/acme/documents");
     await keepPicture(page, "documents");
     await chooseFromMenu(page, "Acme Press", "Globex Labs");
@@ -74,14 +76,14 @@ describeInBrowser("a member of two organizations", () => {
     await signIn();
     await page.goBack();
     expect(whereIs(page)).toBe("/select-organization");
-    await page.getByRole("button", { name: "Globex Labs" }).click();
-    await page.waitForURL("**/o/**");
+    await follow(page, page.getByRole("button", { name: "Globex Labs" }));
+    expect(whereIs(page)).toBe("/o/globex/documents");
     expect(await world.authority.listSessions({ userId: "user_ada" })).toHaveLength(1);
 
     await page.goto("/");
     await chooseFromMenu(page, "Ada Lovelace", "Sign out");
     await page.goBack();
-    await page.waitForURL("**/sign-in**");
+    expect(whereIs(page)).toBe("/sign-in?return_to=%2Fo%2Fglobex%2Fdocuments");
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Who are you today?");
   });
 
@@ -114,17 +116,17 @@ describeInBrowser("a member of two organizations", () => {
     const stale = await page.context().newPage();
     await stale.goto("/o/acme/documents");
     await chooseFromMenu(page, "Acme Press", "Globex Labs");
-    await page.waitForURL("**/o/globex/documents");
+    expect(whereIs(page)).toBe("/o/globex/documents");
 
     await stale.getByLabel("A new document").fill("Written in the wrong tab");
-    await stale.getByRole("button", { name: "Write" }).click();
+    await follow(stale, stale.getByRole("button", { name: "Write" }));
     expect(await stale.getByText("403 organization_mismatch").count()).toBe(1);
     await page.reload();
     expect(await page.getByText("Written in the wrong tab").count()).toBe(0);
 
     await stale.goto("/o/acme/documents");
-    await stale.getByRole("button", { name: "Go on as a member of Acme Press" }).click();
-    await stale.waitForURL("**/o/acme/documents");
+    await follow(stale, stale.getByRole("button", { name: "Go on as a member of Acme Press" }));
+    expect(whereIs(stale)).toBe("/o/acme/documents");
     expect(await stale.getByText("Written in the wrong tab").count()).toBe(0);
   });
 
@@ -133,21 +135,21 @@ describeInBrowser("a member of two organizations", () => {
     const stale = await page.context().newPage();
     await stale.goto("/o/acme/documents");
     await chooseFromMenu(page, "Ada Lovelace", "Sign out");
-    await page.waitForURL("**/sign-in");
+    expect(whereIs(page)).toBe("/sign-in");
 
     await stale.getByLabel("A new document").fill("Written by nobody");
-    await stale.getByRole("button", { name: "Write" }).click();
+    await follow(stale, stale.getByRole("button", { name: "Write" }));
     expect(await stale.getByRole("heading", { level: 1 }).textContent()).toBe("Sign in to continue");
-    await stale.getByRole("main").getByRole("link", { name: "Sign in" }).click();
+    await follow(stale, stale.getByRole("main").getByRole("link", { name: "Sign in" }));
     await signInAs(stale, "Grace Hopper");
-    await stale.waitForURL("**/o/acme/documents");
+    expect(whereIs(stale)).toBe("/o/acme/documents");
     expect(await stale.getByText("Written by nobody").count()).toBe(0);
   });
 
   it("chooses with the keyboard alone, and sees where it is", async () => {
     await page.goto("/o/globex/documents");
     await signInAs(page, "Ada Lovelace");
-    await page.waitForURL("**/select-organization");
+    expect(whereIs(page)).toBe("/select-organization");
     const visited: string[] = [];
     for (let presses = 0; presses < 2; presses++) {
       await page.keyboard.press("Tab");
@@ -158,8 +160,8 @@ describeInBrowser("a member of two organizations", () => {
       expect(outline).toBeGreaterThanOrEqual(2);
     }
     expect(visited).toEqual(["Acme Press", "Globex Labs"]);
-    await page.keyboard.press("Enter");
-    await page.waitForURL("**/o/globex/documents");
+    await untilLoaded(page, () => page.keyboard.press("Enter"));
+    expect(whereIs(page)).toBe("/o/globex/documents");
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Documents of Globex Labs");
   });
 
@@ -169,10 +171,10 @@ describeInBrowser("a member of two organizations", () => {
     await page.goto("/o/acme/documents");
     expect(await overflowOf(page)).toBe(0);
     await signInAs(page, "Ada Lovelace");
-    await page.waitForURL("**/select-organization");
+    expect(whereIs(page)).toBe("/select-organization");
     expect(await overflowOf(page)).toBe(0);
     await keepPicture(page, "organization-selection-narrow");
-    await page.getByRole("button", { name: "Acme Press" }).click();
+    await follow(page, page.getByRole("button", { name: "Acme Press" }));
     for (const path of ["documents", "billing", "keys", "live"]) {
       await page.goto(`/o/acme/${path}`);
       expect(await overflowOf(page)).toBe(0);
