@@ -41,6 +41,7 @@ const config = {
       globalTeardown: "<rootDir>/test/package/clean-up.mjs",
     },
   ],
+  reporters: ["default", "<rootDir>/test/support/report-skipped.mjs"],
   // A hang must end, but a machine that is busy is not a failure.
   testTimeout: 60_000,
   coverageProvider: "v8",

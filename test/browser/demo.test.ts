@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
 import type { Browser, Page } from "playwright-core";
-import { describeInBrowser, launchChromium } from "./chromium.ts";
+import { CHROMIUM, describeWith } from "../support/requirements.ts";
+import { launchChromium } from "./chromium.ts";
 import {
   chooseFromMenu,
   follow,
@@ -13,7 +14,7 @@ import {
 
 jest.setTimeout(60_000);
 
-describeInBrowser("the demo", () => {
+describeWith(CHROMIUM, "the demo", () => {
   let browser: Browser;
   let world: DemoWorld;
   let page: Page;

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
 import type { Browser, Page } from "playwright-core";
-import { describeInBrowser, launchChromium } from "./chromium.ts";
+import { CHROMIUM, describeWith } from "../support/requirements.ts";
+import { launchChromium } from "./chromium.ts";
 import {
   chooseFromMenu,
   follow,
@@ -17,7 +18,7 @@ jest.setTimeout(60_000);
 
 const DEEP = "/o/acme/billing?month=october";
 
-describeInBrowser("a member of two organizations", () => {
+describeWith(CHROMIUM, "a member of two organizations", () => {
   let browser: Browser;
   let world: DemoWorld;
   let page: Page;

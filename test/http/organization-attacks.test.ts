@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { inspect } from "node:util";
 import { makeTenancy, SELECTION } from "../support/tenancy.ts";
 import type { Tenancy } from "../support/tenancy.ts";
+import { describeWith, vectorPath, vectors } from "../support/requirements.ts";
 import { serve } from "../support/servers.ts";
 import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
 import { BASE_URL, COOKIE } from "../support/world.ts";
@@ -251,31 +251,23 @@ describe("R-19: a pending authentication", () => {
   });
 });
 
-/** Strings that break things, where the folder with them is there. */
-function readNaughtyStrings(): string[] {
-  const folder = process.env["VECTORS_DIR"] ?? "../shared/vectors";
-  try {
-    return JSON.parse(readFileSync(join(folder, "blns", "blns.json"), "utf8")) as string[];
-  } catch {
-    console.warn(`The big list of naughty strings is not in ${folder}: its names are not tried.`);
-    return [];
-  }
-}
+/** Names that would break out of their place on a page that does not escape them. */
+const HOSTILE_NAMES = [
+  `<script>alert(1)</script>`,
+  `"><img src=x onerror=alert(1)>`,
+  `' onmouseover='alert(1)`,
+  "</button></form><form action=https://evil.example>",
+  "\u202Eevitavele",
+  "&lt;b&gt;",
+  "   ",
+];
 
-describe("R-19: names that tenants choose", () => {
-  const hostile = [
-    `<script>alert(1)</script>`,
-    `"><img src=x onerror=alert(1)>`,
-    `' onmouseover='alert(1)`,
-    "</button></form><form action=https://evil.example>",
-    "\u202Eevitavele",
-    "&lt;b&gt;",
-    "   ",
-    ...readNaughtyStrings(),
-  ];
-  const choices = hostile.map((name, index) => ({ id: `${name.slice(0, 8)}${index}`, name }));
+/** Defines what holds for organizations with these names. */
+function describeNames(readNames: () => readonly string[]): void {
+  const listChoices = () => readNames().map((name, index) => ({ id: `${name.slice(0, 8)}${index}`, name }));
 
-  it(`are text on the page and nothing else: ${hostile.length} of them`, async () => {
+  it("appear as text on the selection page, and add no markup", async () => {
+    const choices = listChoices();
     const app = makeTenancy({ overrides: () => ({ organizations: async () => choices }) });
     const browser = await app.signIn("user_ada");
     const { text, status } = await browser.get(SELECTION);
@@ -310,13 +302,29 @@ describe("R-19: names that tenants choose", () => {
             ),
         ),
     ).toEqual([]);
-    expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
+    expect(text.match(/<bdi>/g)).toHaveLength(choices.length);
   });
 
-  it("go out as they are to a program", async () => {
+  it("are sent unchanged as JSON", async () => {
+    const choices = listChoices();
     const app = makeTenancy({ overrides: () => ({ organizations: async () => choices }) });
     const response = await (await app.signIn("user_ada")).get(SELECTION, { headers: JSON_CLIENT });
     expect(response.body.organizations).toEqual(choices);
+  });
+}
+
+describeWith(vectors("blns"), "R-19: the big list of naughty strings as organization names", () => {
+  describeNames(() => JSON.parse(readFileSync(vectorPath("blns/blns.json"), "utf8")) as string[]);
+});
+
+describe("R-19: hostile organization names", () => {
+  describeNames(() => HOSTILE_NAMES);
+
+  it("are escaped, not removed", async () => {
+    const choices = [{ id: "org_1", name: "<script>alert(1)</script>" }];
+    const app = makeTenancy({ overrides: () => ({ organizations: async () => choices }) });
+    const { text } = await (await app.signIn("user_ada")).get(SELECTION);
+    expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
   });
 
   it.each(["/%22%3E%3Cscript%3E", "/select'-organization", "//evil.example/select"])(

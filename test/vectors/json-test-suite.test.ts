@@ -5,8 +5,9 @@ import { createEventSink } from "../../src/events.ts";
 import { createKeySet } from "../../src/tokens/key-set.ts";
 import { parseStrictJson } from "../../src/lib/strict-json.ts";
 import { createTokenVerifier } from "../../src/tokens/verify-token.ts";
+import { describeWith, vectors } from "../support/requirements.ts";
 import { generateSigningKey, publicJwks, signCompact, staticKeys } from "../support/tokens.ts";
-import { describeWith, listVectors, readVector } from "./read-vectors.ts";
+import { listVectors, readVector } from "./read-vectors.ts";
 
 const FOLDER = "jsontestsuite/test_parsing";
 
@@ -21,7 +22,7 @@ const VERIFIER = createTokenVerifier(
   createKeySet(SOURCE, { clock: systemClock, events: createEventSink() }),
 );
 
-describeWith(FOLDER)("R-08: JSONTestSuite", () => {
+describeWith(vectors(FOLDER), "R-08: JSONTestSuite", () => {
   it("is there in full", () => {
     expect(listVectors(FOLDER)).toHaveLength(318);
   });

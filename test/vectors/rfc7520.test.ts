@@ -4,8 +4,9 @@ import { createKeySet } from "../../src/tokens/key-set.ts";
 import { parseHeader } from "../../src/tokens/verify-token.ts";
 import { isSignedBy } from "../../src/tokens/verify-token.ts";
 import type { Algorithm, JsonWebKey, TokenProfile } from "../../src/store.ts";
+import { describeWith, vectors } from "../support/requirements.ts";
 import { staticKeys } from "../support/tokens.ts";
-import { describeWith, readVector } from "./read-vectors.ts";
+import { readVector } from "./read-vectors.ts";
 
 interface Example {
   readonly input: { readonly key: JsonWebKey | readonly JsonWebKey[] };
@@ -14,7 +15,7 @@ interface Example {
 
 const ALGORITHMS: readonly Algorithm[] = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
 
-describeWith("rfc7520-cookbook")("RFC 7520 and its sequels", () => {
+describeWith(vectors("rfc7520-cookbook"), "RFC 7520 and its sequels", () => {
   it.each(["jws/4_1.rsa_v15_signature", "curve25519/jws"])("verifies %s", async (name) => {
     const { output, input } = readExample(name);
     expect(await accepts(output.compact ?? "", input.key)).toBe(true);

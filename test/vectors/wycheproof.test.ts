@@ -4,8 +4,9 @@ import { createKeySet } from "../../src/tokens/key-set.ts";
 import { parseHeader } from "../../src/tokens/verify-token.ts";
 import { isSignedBy } from "../../src/tokens/verify-token.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../../src/store.ts";
+import { describeWith, vectors } from "../support/requirements.ts";
 import { staticKeys } from "../support/tokens.ts";
-import { describeWith, readVector } from "./read-vectors.ts";
+import { readVector } from "./read-vectors.ts";
 
 interface Group {
   readonly public?: JsonWebKey | JsonWebKeySet;
@@ -33,7 +34,7 @@ const MISLABELLED_VALID: Readonly<Record<number, string>> = {
 /** Labelled invalid, and byte for byte the valid 357: the padding they are about was lost before they were published. */
 const MISLABELLED_INVALID = [367, 370];
 
-describeWith("wycheproof")("Wycheproof JWS", () => {
+describeWith(vectors("wycheproof"), "Wycheproof JWS", () => {
   it.each([
     ["json_web_signature_test", 401],
     ["json_web_crypto_test", 48],
