@@ -49,6 +49,7 @@ export async function makeStytchApp(options: StytchAppOptions = {}): Promise<Sty
     cookie: { password: PASSWORD },
     clock: harness.clock,
     events: (event) => events.push(event),
+    cache: { maxEntries: 500 },
     ...options.orgate,
   });
   const signIn = (request: IncomingMessage, response: ServerResponse): Promise<void> =>

@@ -55,6 +55,7 @@ export async function makeWorkosApp({
       cookie: { password: PASSWORD },
       clock: harness.clock,
       events: (event) => events.push(event),
+      cache: { maxEntries: 500 },
       ...options,
     });
   const auth = mount();
