@@ -36,7 +36,7 @@ describeWith(CHROMIUM, "the demo", () => {
   const waitForText = (name: string, text: string) =>
     page.locator(`[data-live=${name}]`, { hasText: new RegExp(`^${text}$`) }).waitFor();
 
-  it("shows a token being renewed, with one call to the store, while its page is watched", async () => {
+  it("shows a renewed token, with one call to the store, while the page is open", async () => {
     await signInAs(page, "Grace Hopper");
     await waitForText("left", "15");
     const before = await numberOf("local");
@@ -51,7 +51,7 @@ describeWith(CHROMIUM, "the demo", () => {
     await keepPicture(page.getByLabel("What orgate did"), "renewal");
   });
 
-  it("takes up a changed role at the renewal, or at once where the store is asked", async () => {
+  it("uses a changed role after the renewal, or at once on a page that asks the store", async () => {
     await signInAs(page, "Grace Hopper");
     await follow(page, page.getByRole("button", { name: "none" }));
     expect(await live("roles").textContent()).toBe("admin");
@@ -66,7 +66,7 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(await live("roles").textContent()).toBe("viewer");
   });
 
-  it("writes and deletes documents, whatever they are called", async () => {
+  it("writes and deletes documents with any title", async () => {
     await signInAs(page, "Grace Hopper");
     const title = '<img src=x onerror=alert(1)> & "co"';
     await page.getByLabel("A new document").fill(title);
@@ -78,7 +78,7 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(await written.count()).toBe(0);
   });
 
-  it("keeps billing from the support engineer who acts as its administrator", async () => {
+  it("denies billing to a support engineer who acts as the administrator", async () => {
     await signInAs(page, "Sam Porter, support");
     expect(await page.getByText("sam@support.example").isVisible()).toBe(true);
     await follow(page, page.getByRole("link", { name: "Billing" }));
@@ -86,7 +86,7 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(await page.getByRole("button", { name: "admin" }).count()).toBe(0);
   });
 
-  it("asks for a fresh sign-in, and comes back from it", async () => {
+  it("asks for a fresh sign-in, and returns to the page", async () => {
     await signInAs(page, "Grace Hopper");
     await follow(page, page.getByRole("link", { name: "API keys" }));
     expect(whereIs(page)).toBe("/o/acme/keys");
@@ -98,7 +98,7 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(whereIs(page)).toBe("/o/acme/keys");
   });
 
-  it("has a place for a user without an organization, and lets an invitation in", async () => {
+  it("has a page for a user without an organization, who can accept an invitation", async () => {
     await signInAs(page, "Nora Vance");
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Welcome, Nora Vance");
     await page.goto("/o/acme/documents");
@@ -107,7 +107,7 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(whereIs(page)).toBe("/o/globex/documents");
   });
 
-  it("signs out everywhere: the other browser is asked to sign in", async () => {
+  it("signs out everywhere: another browser must sign in again", async () => {
     await signInAs(page, "Grace Hopper");
     const other = await (await world.open()).newPage();
     await other.goto("/");
@@ -118,7 +118,7 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(whereIs(other)).toBe("/sign-in?return_to=%2Fo%2Facme%2Fdocuments");
   });
 
-  it("works without script", async () => {
+  it("works without JavaScript", async () => {
     const plain = await (await world.open({ javaScriptEnabled: false })).newPage();
     await plain.goto("/o/globex/documents");
     await signInAs(plain, "Ada Lovelace");

@@ -40,7 +40,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     await follow(page, page.getByRole("button", { name: "Acme Press" }));
   }
 
-  it("signs in, chooses, lands on the page that was asked for, is told why not, switches, and leaves", async () => {
+  it("signs in, chooses, reaches the requested page, sees why it is denied, switches, and signs out", async () => {
     await page.goto(DEEP);
     expect(whereIs(page)).toBe(`/sign-in?return_to=${encodeURIComponent(DEEP)}`);
     await keepPicture(page, "sign-in");
@@ -73,7 +73,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     expect(await world.authority.listSessions({ userId: "user_ada" })).toEqual([]);
   });
 
-  it("comes to no harm by the back button, after signing out and after choosing", async () => {
+  it("can use the back button after choosing and after signing out", async () => {
     await signIn();
     await page.goBack();
     expect(whereIs(page)).toBe("/select-organization");
@@ -88,7 +88,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Who are you today?");
   });
 
-  it("comes to no harm by a double click on an organization", async () => {
+  it("can double-click an organization", async () => {
     await page.goto("/o/globex/documents");
     await signInAs(page, "Ada Lovelace");
     const posts: string[] = [];
@@ -112,7 +112,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     expect(sessions.map(({ organizationId }) => organizationId)).toEqual(["org_globex"]);
   });
 
-  it("comes to no harm by a tab of before a switch: its form does nothing in either organization", async () => {
+  it("cannot write from a tab opened before a switch, in either organization", async () => {
     await signIn();
     const stale = await page.context().newPage();
     await stale.goto("/o/acme/documents");
@@ -131,7 +131,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     expect(await stale.getByText("Written in the wrong tab").count()).toBe(0);
   });
 
-  it("comes to no harm by a tab of before signing out: its form asks to sign in, and does nothing", async () => {
+  it("must sign in again in a tab opened before signing out, and nothing is written", async () => {
     await signIn();
     const stale = await page.context().newPage();
     await stale.goto("/o/acme/documents");
@@ -147,7 +147,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     expect(await stale.getByText("Written by nobody").count()).toBe(0);
   });
 
-  it("chooses with the keyboard alone, and sees where it is", async () => {
+  it("can choose with the keyboard alone, with a visible focus", async () => {
     await page.goto("/o/globex/documents");
     await signInAs(page, "Ada Lovelace");
     expect(whereIs(page)).toBe("/select-organization");
@@ -166,7 +166,7 @@ describeWith(CHROMIUM, "a member of two organizations", () => {
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Documents of Globex Labs");
   });
 
-  it("fits into 320 pixels, in the dark as well", async () => {
+  it("sees every page within 320 pixels, also in dark mode", async () => {
     const narrow = await world.open({ viewport: { width: 320, height: 640 }, colorScheme: "dark" });
     page = await narrow.newPage();
     await page.goto("/o/acme/documents");

@@ -86,7 +86,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
       ],
     });
 
-  it("an asset that nobody's state was used for is kept, credential or not", async () => {
+  it("the cache keeps an asset that reads no auth state, with or without a credential", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const { seal } = await world.signIn();
@@ -99,7 +99,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
     expect((await cache.get({ path: "/asset" })).hit).toBe(true);
   });
 
-  it("a public page that looked at the member is kept for those without a credential only", async () => {
+  it("the cache keeps a public page that read the member only for requests without a credential", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const [ada, bob] = [await world.signIn(), await world.signIn({ userId: "user_bob" })];
@@ -123,7 +123,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
     expect(JSON.parse((await cache.get({ path: "/greeting" })).body)).toMatchObject({ member: null });
   });
 
-  it("nothing of a guarded route is kept, whatever the handler says", async () => {
+  it("the cache keeps nothing of a guarded route, whatever the handler says", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const { seal } = await world.signIn();
@@ -133,14 +133,14 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
     expect([anonymous.hit, anonymous.status]).toEqual([false, 401]);
   });
 
-  it("a verdict asked for by auth.check varies as well", async () => {
+  it("a page that calls auth.check also varies by credential", async () => {
     const { world, send } = await startApp();
     const { seal } = await world.signIn();
     const { headers } = await send({ path: "/checked", headers: withCookie(seal) });
     expect([headers.vary, headers["cache-control"]]).toEqual(["Cookie, Authorization", "private, no-store"]);
   });
 
-  it("a renewed cookie is kept by nobody, on any response", async () => {
+  it("the cache never keeps a renewed cookie, on any response", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const { seal } = await world.signIn();
@@ -158,7 +158,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
 
 type Write = (response: ServerResponse) => void;
 
-describe("R-46: what the application said of caching", () => {
+describe("R-46: cache headers that the application sets", () => {
   const withHandler = async (write: Write): Promise<Received> => {
     const { world, send } = await start({
       routes: (auth) => [
@@ -273,7 +273,7 @@ describe("R-46: other ways to answer", () => {
     ]);
   });
 
-  it("an error handler that strips every header cannot strip these", async () => {
+  it("an error handler that removes every header cannot remove the cache headers", async () => {
     const { world, send } = await start({
       routes: (auth) => [
         {
@@ -298,7 +298,7 @@ describe("R-46: other ways to answer", () => {
     expect(setCookies).toEqual([expect.stringMatching(/^__Host-orgate=Fe26/)]);
   });
 
-  it("a 304 keeps them, and helmet's headers beside them", async () => {
+  it("a 304 keeps the cache headers, and helmet's headers too", async () => {
     const world = makeWorld();
     const auth = world.mount();
     const app = express();
@@ -325,7 +325,7 @@ describe("R-46: other ways to answer", () => {
     }
   });
 
-  it("early hints are not mistaken for the head", async () => {
+  it("early hints are not taken for the final head", async () => {
     const { world, send } = await start({
       routes: (auth) => [
         {

@@ -117,7 +117,7 @@ const SITUATIONS: Readonly<Record<string, Provoke>> = {
 };
 
 describe("R-44: secrets", () => {
-  it.each(Object.keys(SITUATIONS))("appear in no event, error, answer or log: %s", async (name) => {
+  it.each(Object.keys(SITUATIONS))("never appear in an event, error, answer or log: %s", async (name) => {
     const inspected: unknown[] = [];
     const harness = await start({
       before: () => [],
@@ -167,7 +167,7 @@ describe("R-44: secrets", () => {
     ["a password among others", { cookie: { password: [PASSWORD, CANARY] } }],
     ["a password under a bad number", { cookie: { password: { [CANARY]: PASSWORD } } }],
     ["a misspelt option", { cookie: { passwort: `${CANARY}-${PASSWORD}` } }],
-  ])("appear in no configuration error: %s", async (_what, options) => {
+  ])("never appear in a configuration error: %s", async (_what, options) => {
     const { world } = await start();
     let thrown: unknown;
     try {

@@ -14,7 +14,7 @@ describe("the store for Stytch, over the authority's router, keeps the store con
     expect(result).toBe(skipped.has(name) ? "skipped" : "passed");
   });
 
-  it("in everything but what Stytch's protocol has no word for", () => {
+  it("the contract skips only what Stytch's protocol cannot express", () => {
     expect([...new Set(skipped.values())].toSorted()).toEqual([
       "SessionStore.onInvalidated",
       "SessionStore.profile",

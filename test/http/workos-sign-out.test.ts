@@ -17,8 +17,8 @@ async function start(): Promise<WorkosApp> {
   return app;
 }
 
-describe("signing out while WorkOS's keys cannot be had", () => {
-  it("signs out at WorkOS too, by what the seal holds", async () => {
+describe("signing out while WorkOS's keys cannot be fetched", () => {
+  it("signs out at WorkOS too, by the contents of the seal", async () => {
     const app = await start();
     const outcome = await app.harness.signIn({ organizations: 1 });
     if (outcome.status !== "authenticated") throw new Error(outcome.status);
@@ -33,7 +33,7 @@ describe("signing out while WorkOS's keys cannot be had", () => {
     expect([...sessions.values()].map(({ status }) => status)).toEqual(["revoked"]);
   });
 
-  it("ends nobody's session for a cookie that is not sealed by us, nor for a bearer token", async () => {
+  it("ends no session for a cookie with a foreign seal, or for a bearer token", async () => {
     const app = await start();
     const outcome = await app.harness.signIn({ organizations: 1 });
     if (outcome.status !== "authenticated") throw new Error(outcome.status);

@@ -131,8 +131,8 @@ async function expectUnavailable(app: WorkosApp, browser: Visitor, says = { when
   expect(app.reached).not.toContain("GET /me");
 }
 
-describe("R-35: WorkOS answers a renewal with", () => {
-  it("its own rejection of our key: 503 that promises nothing, and nobody is signed out", async () => {
+describe("R-35: WorkOS answers a renewal", () => {
+  it("with a rejection of the API key: 503 without Retry-After, and nobody is signed out", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     app.expire();
@@ -144,7 +144,7 @@ describe("R-35: WorkOS answers a renewal with", () => {
     expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
   });
 
-  it.each(SPOILT)("%s: 503, and nobody is signed out", async (_, fault) => {
+  it.each(SPOILT)("with %s: 503, and nobody is signed out", async (_, fault) => {
     const app = await start();
     // A spent token is answered again for a while, as after a reply that was lost.
     app.harness.fake.world.replayGrace = 60;
@@ -160,22 +160,25 @@ describe("R-35: WorkOS answers a renewal with", () => {
     expect(app.errors).toEqual([]);
   });
 
-  it.each(SPOILT_TOKENS)("a new token that is %s: 503, and nobody is signed out", async (_, makeFault) => {
-    const app = await start();
-    const browser = await app.signIn("bob");
-    app.expire();
-    app.harness.fake.fail("refresh_token", makeFault(app));
-    await expectUnavailable(app, browser);
-    expect(app.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^renewed_token_/),
-    });
+  it.each(SPOILT_TOKENS)(
+    "with a new token that is %s: 503, and nobody is signed out",
+    async (_, makeFault) => {
+      const app = await start();
+      const browser = await app.signIn("bob");
+      app.expire();
+      app.harness.fake.fail("refresh_token", makeFault(app));
+      await expectUnavailable(app, browser);
+      expect(app.events).toContainEqual({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^renewed_token_/),
+      });
 
-    const next = await browser.get("/me", { headers: JSON_CLIENT });
-    expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
-  });
+      const next = await browser.get("/me", { headers: JSON_CLIENT });
+      expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
+    },
+  );
 
-  it("a new token signed by a key nobody knows yet: 503, and the rotated pair is kept for when it is", async () => {
+  it("with a token signed by an unknown key: 503, and the client keeps the rotated pair", async () => {
     const app = await start();
     const { world } = app.harness.fake;
     const browser = await app.signIn("bob");
@@ -201,7 +204,7 @@ describe("R-35: WorkOS answers a renewal with", () => {
     expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
   });
 
-  it("with when to ask again, which is passed on", async () => {
+  it("with Retry-After, which is passed on", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     app.expire();
@@ -214,7 +217,7 @@ describe("R-35: WorkOS answers a renewal with", () => {
   });
 });
 
-describe("R-33: WorkOS's keys are", () => {
+describe("R-33: WorkOS's key set", () => {
   const SETS: readonly (readonly [string, Fault])[] = [
     ["a page", write(200, "text/html", "<html>")],
     ["none", write(200, "application/json", '{"keys":[]}')],
@@ -235,7 +238,7 @@ describe("R-33: WorkOS's keys are", () => {
     ],
   ];
 
-  it.each(SETS)("%s: 503, no refresh, and the cookie stays", async (_, fault) => {
+  it.each(SETS)("is %s: 503, no renewal, and the cookie stays", async (_, fault) => {
     const app = await start();
     const outcome = await app.harness.signIn({ organizations: 1 });
     if (outcome.status !== "authenticated") throw new Error(outcome.status);
@@ -252,7 +255,7 @@ describe("R-33: WorkOS's keys are", () => {
   });
 
   it.each(["RS256", "ES256"] as const)(
-    "somebody else's (%s), under the same name: refused, never signed in, and the cookie stays",
+    "has a foreign key (%s) under the same id: the token is rejected, and the cookie stays",
     async (algorithm) => {
       const app = await start();
       const outcome = await app.harness.signIn({ organizations: 1 });
@@ -270,8 +273,8 @@ describe("R-33: WorkOS's keys are", () => {
   );
 });
 
-describe("many at once", () => {
-  it("R-20: renew once, and all are answered with the same session", async () => {
+describe("concurrent requests with a WorkOS session", () => {
+  it("R-20: renew once, and all get the same session", async () => {
     const app = await start({ store: { timeout: 2 } });
     const browser = await app.signIn("bob");
     app.expire();
@@ -287,7 +290,7 @@ describe("many at once", () => {
     expect(app.harness.fake.calls.filter((call) => call.includes("refresh_token"))).toHaveLength(1);
   });
 
-  it("R-20: two instances over one store do not spend each other's token", async () => {
+  it("R-20: at two instances over one store do not use up each other's token", async () => {
     const app = await start({ store: { timeout: 2 } });
     const browser = await app.signIn("bob");
     app.expire();

@@ -10,7 +10,7 @@ const declared = Object.entries(ENTRIES).map(
 );
 
 describe("the public names", () => {
-  it("are those of the table, for every entry", () => {
+  it("match the table, for every entry", () => {
     const names = declared.map(([subpath, list]) => {
       const of = (kind: string): string[] =>
         list.filter((entry) => entry.kind === kind).map(({ name }) => name);
@@ -19,7 +19,7 @@ describe("the public names", () => {
     expect(Object.fromEntries(names)).toEqual(PUBLIC_NAMES);
   });
 
-  it("are there at run time", () => {
+  it("exist at run time", () => {
     const consumer = createConsumer("esm", { express: "express" });
     const { output } = consumer.node("public-names.js");
     consumer.remove();
@@ -27,7 +27,7 @@ describe("the public names", () => {
     expect(JSON.parse(output)).toEqual(Object.fromEntries(values));
   });
 
-  it("are documented, each where it is declared", () => {
+  it("are documented where they are declared", () => {
     const bare = declared.flatMap(([subpath, list]) =>
       list.filter((entry) => !isDocumented(entry)).map(({ name }) => `${subpath}: ${name}`),
     );

@@ -16,7 +16,7 @@ const packed = readdirSync(UNPACKED, { recursive: true, withFileTypes: true })
 const read = (path: string): string => readFileSync(join(UNPACKED, path), "utf8");
 
 describe("the tarball", () => {
-  it("holds the documents, the sources, and what is built of each of them; nothing else", () => {
+  it("contains the documents, the sources and their build output, and nothing else", () => {
     const sources = listFiles("src");
     const built = ["esm", "cjs"].flatMap((format) =>
       sources.flatMap((path) => BUILT.map((suffix) => `dist/${format}/${path.replace(/\.ts$/, suffix)}`)),
@@ -31,7 +31,7 @@ describe("the tarball", () => {
     expect(packed).toEqual(expected.toSorted());
   });
 
-  it("has source maps that lead to files in it", () => {
+  it("has source maps that point to files in it", () => {
     const maps = packed.filter((path) => path.endsWith(".map"));
     const lost = maps.flatMap((path) => {
       const { sources } = JSON.parse(read(path)) as { readonly sources: readonly string[] };
@@ -41,7 +41,7 @@ describe("the tarball", () => {
     expect(lost).toEqual([]);
   });
 
-  it("leads every export to a file, for every entry", () => {
+  it("maps every export to a file, for every entry", () => {
     const manifest = readManifest();
     expect(manifest.exports).toEqual(exportsOf(ENTRIES));
     const targets = JSON.stringify(manifest.exports).match(/\.\/dist\/[^"]+/g) ?? [];
@@ -63,21 +63,21 @@ describe("the tarball", () => {
 describe("the declarations", () => {
   const declarations = packed.filter((path) => path.endsWith(".d.ts"));
 
-  it("import nothing that CommonJS cannot, and Express's types in orgate/express alone", () => {
+  it("import nothing that CommonJS cannot, and Express's types only in orgate/express", () => {
     const foreign = declarations.flatMap((path) =>
       specifiersOf(path).map((specifier) => `${path}: ${specifier}`),
     );
     expect(foreign).toEqual(["cjs", "esm"].map((format) => `dist/${format}/express.d.ts: express`));
   });
 
-  it("name built files, never TypeScript ones", () => {
+  it("refer to built files, never to TypeScript sources", () => {
     const unbuilt = packed
       .filter((path) => path.startsWith("dist/") && /\.(?:js|cjs|d\.ts)$/.test(path))
       .filter((path) => /["']\.{1,2}\/[^"'\n]*(?<!\.d)\.ts["']/.test(read(path)));
     expect(unbuilt).toEqual([]);
   });
 
-  it("say any nowhere", () => {
+  it("contain no any", () => {
     const vague = declarations.filter((path) => /[:<|&,=]\s*any\b/.test(withoutComments(read(path))));
     expect(vague).toEqual([]);
   });
@@ -95,6 +95,6 @@ function withoutComments(text: string): string {
   return text.replaceAll(/^[ \t]*\/\*\*[\s\S]*?\*\//gm, "");
 }
 
-it("is packed from this very project", () => {
+it("the package is packed from this project", () => {
   expect(read("package.json")).toBe(readFileSync(join(PROJECT_ROOT, "package.json"), "utf8"));
 });
