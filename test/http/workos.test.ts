@@ -198,7 +198,7 @@ describe("a session shared with WorkOS's SDK", () => {
 });
 
 describe("what happens to a session at WorkOS", () => {
-  it("it ended: 401, and the cookie is cleared", async () => {
+  it("the session ended: 401, and the cookie is cleared", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     for (const session of app.harness.fake.world.sessions.values()) session.status = "revoked";
@@ -297,7 +297,7 @@ describe("what happens to a session at WorkOS", () => {
     );
   });
 
-  it("it is signed out everywhere: all of the user's sessions end, and no others", async () => {
+  it("the session is signed out everywhere: all of the user's sessions end, and no others", async () => {
     const app = await start();
     const [one, two] = [await app.signIn("bob"), await app.signIn("bob")];
     await one.post("/sign-out-everywhere", { headers: FORM });

@@ -1,4 +1,3 @@
-import { generateKeyPairSync } from "node:crypto";
 import type { RequestListener } from "node:http";
 import connect from "connect";
 import express from "express";
@@ -12,6 +11,7 @@ import { breakable } from "../../src/testing/test-authority.ts";
 import type { JsonWebKey } from "../../src/store.ts";
 import { serve } from "./servers.ts";
 import type { TestServer } from "./servers.ts";
+import { generateSigningKey } from "./tokens.ts";
 
 export const PASSWORD = "correct horse battery staple";
 
@@ -28,7 +28,7 @@ const rsa = makeRsaKey();
 
 /** A private RSA key as an application would keep it. */
 export function makeRsaKey(): JsonWebKey {
-  const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const { privateKey } = generateSigningKey("RS256");
   return { ...privateKey.export({ format: "jwk" }), kty: "RSA", alg: "RS256" };
 }
 
