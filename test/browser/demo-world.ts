@@ -1,10 +1,9 @@
-import { once } from "node:events";
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener, ServerResponse } from "node:http";
 import { mkdir } from "node:fs/promises";
 import type { Authority } from "orgate/authority";
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { createDemo } from "../../examples/demo/app.ts";
+import { serve } from "../support/servers.ts";
 
 /** What a browser says by itself of a page that was refused; everything else on its console is a defect. */
 const REFUSED = /^Failed to load resource: the server responded with a status of (?:401|403) /;
@@ -28,13 +27,12 @@ export interface DemoWorld {
 /** Starts the demo. */
 export async function startDemo(browser: Browser): Promise<DemoWorld> {
   let now = START;
-  let serve: RequestListener = () => undefined;
-  const server = createServer((request, response) => serve(request, response)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const baseUrl = `http://localhost:${(server.address() as AddressInfo).port}`;
+  let handle: RequestListener = () => undefined;
+  const server = await serve((request, response) => handle(request, response));
+  const baseUrl = `http://localhost:${server.port}`;
   const { app, authority } = createDemo({ baseUrl, clock: () => now });
   let held: { path: string; release?: () => void } | undefined;
-  serve = (request, response) => {
+  handle = (request, response) => {
     if (held !== undefined && request.method === "POST" && request.url?.split("?", 1)[0] === held.path) {
       held.release?.();
       held = held.release === undefined ? { path: held.path, release: holdAnswer(response) } : undefined;
@@ -65,8 +63,7 @@ export async function startDemo(browser: Browser): Promise<DemoWorld> {
     },
     async close() {
       await Promise.all(contexts.map((context) => context.close()));
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
       await authority.close();
       if (complaints.length > 0) throw new Error(`the browser complained:\n${complaints.join("\n")}`);
     },

@@ -1,17 +1,22 @@
 import { maxHeaderSize } from "node:http";
 import net from "node:net";
 import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { FrameworkName, TestApp } from "../support/apps.ts";
+import {
+  closeAfterEach,
+  FRAMEWORKS,
+  makeApp,
+  start,
+  withBearer,
+  withCookie,
+  type FrameworkName,
+  type TestApp,
+} from "../support/apps.ts";
 import { attackCorpus } from "../support/attacks/corpus.ts";
 import type { Attack, Victim } from "../support/attacks/victim.ts";
 import { trailingBitVariants } from "../support/attacks/shape-attacks.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import { serve } from "../support/servers.ts";
-import type { TestServer } from "../support/servers.ts";
+import { serve, type TestServer } from "../support/servers.ts";
 import { generateSigningKey } from "../support/tokens.ts";
-import { BASE_URL, claimsOf, cookieOf, makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import { BASE_URL, claimsOf, cookieOf, makeWorld, type World } from "../support/world.ts";
 
 closeAfterEach();
 

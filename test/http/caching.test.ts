@@ -4,12 +4,18 @@ import type { ServerResponse } from "node:http";
 import express from "express";
 import helmet from "helmet";
 import { describe, expect, it } from "@jest/globals";
-import type { Handler } from "../support/apps.ts";
-import { answerAnyone, FRAMEWORKS, tellWhoIsAsking } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
-import { serve } from "../support/servers.ts";
-import type { Received, Sent } from "../support/servers.ts";
+import {
+  answerAnyone,
+  closeAfterEach,
+  FRAMEWORKS,
+  start,
+  tellWhoIsAsking,
+  withBearer,
+  withCookie,
+  type Handler,
+  type Harness,
+} from "../support/apps.ts";
+import { serve, type Received, type Sent } from "../support/servers.ts";
 import { makeWorld } from "../support/world.ts";
 
 closeAfterEach();

@@ -1,11 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { CredentialOption, OrgateOptions } from "../../src/options/options.ts";
-import { EXPRESSES } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import { clears, cookiesSet } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
-import { bearerOf, COOKIE, cookieOf, makeWorld, PASSWORD } from "../support/world.ts";
-import type { SignIn } from "../support/world.ts";
+import { closeAfterEach, EXPRESSES, start, withBearer, withCookie } from "../support/apps.ts";
+import { clears, cookiesSet, type Received } from "../support/servers.ts";
+import { bearerOf, COOKIE, cookieOf, makeWorld, PASSWORD, type SignIn } from "../support/world.ts";
 
 closeAfterEach();
 

@@ -1,14 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { ERROR_TABLE } from "../../src/errors.ts";
-import type { ErrorCode } from "../../src/errors.ts";
+import { ERROR_TABLE, type ErrorCode } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { EXPRESSES, FRAMEWORKS } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
+import { closeAfterEach, EXPRESSES, FRAMEWORKS, start, withBearer, withCookie } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { COOKIE, START } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
+import { COOKIE, START, type SignIn, type World } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();

@@ -1,20 +1,17 @@
 import { describe, expect, it } from "@jest/globals";
-import express from "express";
-import type { Request, Response } from "express";
-import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
-import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
+import express, { type Request, type Response } from "express";
+import {
+  inProcessCoordinator,
+  type Coordinator,
+  type InvalidationMessage,
+} from "../../src/fleet/coordinator.ts";
 import { OrgateError, StoreUnavailableError } from "../../src/errors.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
-import type { EstablishOptions } from "../../src/sign-in/establish.ts";
-import type { Authentication } from "../../src/sign-in/establish.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { TestApp } from "../support/apps.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
+import type { Authentication, EstablishOptions } from "../../src/sign-in/establish.ts";
+import { FRAMEWORKS, makeApp, makeTenancy, SELECTION, type TestApp } from "../support/apps.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
-import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
+import { bearerOf, claimsOf, COOKIE, makeWorld, type World } from "../support/world.ts";
 
 interface Desk extends TestApp {
   readonly world: World;
@@ -49,7 +46,7 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
     const app = makeTenancy({ framework });
     const { browser } = app;
     const response = await browser.post("/sign-in?return_to=/documents%23top", {
-      headers: { ...BROWSER, "X-User": "user_bob" },
+      headers: { ...NAVIGATION, "X-User": "user_bob" },
     });
     expect([response.status, response.headers["location"], response.text]).toEqual([
       303,
@@ -127,7 +124,7 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
     const app = makeTenancy({ framework });
     const response = await app.browser.post("/sign-in", {
       headers: {
-        ...BROWSER,
+        ...NAVIGATION,
         "Sec-Fetch-Site": "cross-site",
         Origin: "https://evil.example",
         "X-User": "user_bob",

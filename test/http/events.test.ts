@@ -1,11 +1,9 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { OrgateEvent, OrgateEventType } from "../../src/events.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { makeWorld, START } from "../support/world.ts";
-import type { SignIn } from "../support/world.ts";
+import { makeWorld, START, type SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();

@@ -2,8 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { AuthenticateInput } from "../../src/authority/index.ts";
 import type { GuardOptions, Middleware } from "../../src/guards/guard.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { EXPRESSES } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
+import { closeAfterEach, EXPRESSES, start, withBearer, withCookie } from "../support/apps.ts";
 import { makeWorld } from "../support/world.ts";
 
 closeAfterEach();

@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { request as httpRequest } from "node:http";
-import type { IncomingMessage } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import type { DetachedState } from "../../src/model.ts";
 import { isOrgateError } from "../../src/errors.ts";
@@ -8,12 +7,9 @@ import { handler } from "../../src/express.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { EXPRESSES } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, EXPRESSES, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 closeAfterEach();
 

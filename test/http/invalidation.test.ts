@@ -1,13 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Invalidation } from "../../src/fleet/coordinator.ts";
 import { isOrgateError } from "../../src/errors.ts";
-import { settle } from "../support/budget.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { settle } from "../support/timers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { clears } from "../support/servers.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { COOKIE } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
+import { COOKIE, type SignIn, type World } from "../support/world.ts";
 
 closeAfterEach();
 

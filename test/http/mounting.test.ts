@@ -4,10 +4,16 @@ import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { isOrgateError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { AttachedRequest } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import {
+  closeAfterEach,
+  FRAMEWORKS,
+  makeApp,
+  start,
+  withBearer,
+  withCookie,
+  type AttachedRequest,
+  type Harness,
+} from "../support/apps.ts";
 import { serve } from "../support/servers.ts";
 import { BASE_URL, makeWorld } from "../support/world.ts";
 

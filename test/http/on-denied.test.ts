@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Denial } from "../../src/guards/denial.ts";
-import { FRAMEWORKS } from "../support/apps.ts";
-import { settle } from "../support/budget.ts";
-import { closeAfterEach, NAVIGATION, start, withCookie } from "../support/harness.ts";
+import { closeAfterEach, FRAMEWORKS, start, withCookie } from "../support/apps.ts";
+import { settle } from "../support/timers.ts";
+import { NAVIGATION } from "../support/browser.ts";
 
 closeAfterEach();
 

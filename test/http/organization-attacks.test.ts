@@ -1,11 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { readFileSync } from "node:fs";
 import { inspect } from "node:util";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import type { Tenancy } from "../support/tenancy.ts";
+import { makeTenancy, SELECTION, type Tenancy } from "../support/apps.ts";
 import { describeWith, vectorPath, vectors } from "../support/requirements.ts";
 import { serve } from "../support/servers.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf } from "../support/browser.ts";
 import { BASE_URL, COOKIE } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -192,9 +191,9 @@ describe("R-19: a pending authentication", () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     for (const headers of [
-      BROWSER,
-      { ...BROWSER, "Sec-Purpose": "prefetch" },
-      { ...BROWSER, "Sec-Fetch-Site": "cross-site" },
+      NAVIGATION,
+      { ...NAVIGATION, "Sec-Purpose": "prefetch" },
+      { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" },
     ]) {
       const response = await browser.get(`${SELECTION}?organization_id=org_acme`, { headers });
       expect([response.status, setCookiesOf(response)]).toEqual([200, []]);
@@ -455,7 +454,7 @@ describe("R-17: requests from another site", () => {
       const browser = await app.signIn("user_bob");
       for (const path of ["/sign-out", "/switch"]) {
         const response = await browser.send(method, path, {
-          headers: { ...BROWSER, "X-HTTP-Method-Override": "POST" },
+          headers: { ...NAVIGATION, "X-HTTP-Method-Override": "POST" },
         });
         expect([response.status, response.headers["allow"]]).toEqual([405, "POST"]);
       }

@@ -2,14 +2,10 @@ import { describe, expect, it } from "@jest/globals";
 import { createHash } from "node:crypto";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { CallbackOptions, SignInOptions } from "../../src/sign-in/hosted-sign-in.ts";
-import type { BeginSignInOptions } from "../../src/store.ts";
-import type { Outcome, SessionStore } from "../../src/store.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { FrameworkName, TestApp } from "../support/apps.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
-import { COOKIE, makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import type { BeginSignInOptions, Outcome, SessionStore } from "../../src/store.ts";
+import { FRAMEWORKS, makeApp, type FrameworkName, type TestApp } from "../support/apps.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
+import { COOKIE, makeWorld, type World } from "../support/world.ts";
 
 const HOSTED = "https://id.example/authorize";
 const FLOW = /^__Host-orgate-sign-in-[\w-]{16}$/;
@@ -143,7 +139,7 @@ describe.each(FRAMEWORKS)("a hosted sign-in on %s", (framework) => {
       /^__Host-orgate-sign-in-[\w-]{16}=1800000000\.Fe26\.2\*[\w*.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
     );
     const back = await browser.get(app.page.grant(String(out.headers["location"]), "user_bob"), {
-      headers: { ...BROWSER, "Sec-Fetch-Site": "cross-site" },
+      headers: { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" },
     });
     expect([back.status, back.headers["location"]]).toEqual([303, "/documents?page=2"]);
     expect([...browser.cookies.keys()]).toEqual([COOKIE]);
@@ -222,10 +218,10 @@ describe("the redirect to the hosted sign-in", () => {
 
   it("R-17: is refused for another site's form, but not for a link", async () => {
     const { browser } = makeHosted();
-    const evil = { ...BROWSER, "Sec-Fetch-Site": "cross-site" };
+    const evil = { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" };
     expect((await browser.post("/sign-in", { headers: evil })).body.code).toBe("cross_site_request");
     expect((await browser.get("/sign-in", { headers: evil })).status).toBe(303);
-    const own = { ...BROWSER, "Sec-Fetch-Site": "same-origin" };
+    const own = { ...NAVIGATION, "Sec-Fetch-Site": "same-origin" };
     expect((await browser.post("/sign-in", { headers: own })).status).toBe(303);
   });
 

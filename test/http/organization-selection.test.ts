@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import helmet from "helmet";
-import { type ConfigurationError, StoreUnavailableError } from "../../src/errors.ts";
+import { StoreUnavailableError, type ConfigurationError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrganizationSelectionView } from "../../src/sign-in/selection-page.ts";
-import { EXPRESSES, FRAMEWORKS } from "../support/apps.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import { BROWSER, JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { EXPRESSES, FRAMEWORKS, makeTenancy, SELECTION } from "../support/apps.ts";
+import { JSON_CLIENT, NAVIGATION, setCookiesOf } from "../support/browser.ts";
 import { makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -220,7 +219,7 @@ describe("the selection page", () => {
 
   it("is not shown to anonymous users", async () => {
     const { browser } = makeTenancy();
-    const page = await browser.get(`${SELECTION}?return_to=/x`, { headers: BROWSER });
+    const page = await browser.get(`${SELECTION}?return_to=/x`, { headers: NAVIGATION });
     expect([page.status, page.headers["location"]]).toEqual([303, "/sign-in?return_to=%2Fx"]);
     const program = await browser.get(SELECTION, { headers: JSON_CLIENT });
     expect([program.status, program.body.code]).toEqual([401, "unauthenticated"]);

@@ -1,11 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { settle } from "../support/budget.ts";
-import { FRAMEWORKS } from "../support/apps.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import type { Tenancy, TenancyOptions } from "../support/tenancy.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
+import { settle } from "../support/timers.ts";
+import { FRAMEWORKS, makeTenancy, SELECTION, type Tenancy, type TenancyOptions } from "../support/apps.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };

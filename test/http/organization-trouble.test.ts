@@ -1,11 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { SessionStore } from "../../src/store.ts";
-import { controlTimers, settle } from "../support/budget.ts";
-import type { ControlledTimers } from "../support/budget.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import type { Tenancy } from "../support/tenancy.ts";
-import { JSON_CLIENT } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
+import { controlTimers, settle, type ControlledTimers } from "../support/timers.ts";
+import { makeTenancy, SELECTION, type Tenancy } from "../support/apps.ts";
+import { JSON_CLIENT, type Visitor } from "../support/browser.ts";
 import { claimsOf } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };

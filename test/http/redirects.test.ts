@@ -1,7 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { FRAMEWORKS } from "../support/apps.ts";
-import { closeAfterEach, NAVIGATION, start, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, FRAMEWORKS, start, withCookie, type Harness } from "../support/apps.ts";
+import { NAVIGATION } from "../support/browser.ts";
 import { TROUBLE } from "../support/stores.ts";
 import { makeWorld } from "../support/world.ts";
 

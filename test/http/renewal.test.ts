@@ -1,12 +1,17 @@
 import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "@jest/globals";
-import { FRAMEWORKS, tellWhoIsAsking } from "../support/apps.ts";
-import type { Handler } from "../support/apps.ts";
-import { settle } from "../support/budget.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
-import { cookiesSet } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
+import {
+  closeAfterEach,
+  FRAMEWORKS,
+  start,
+  tellWhoIsAsking,
+  withBearer,
+  withCookie,
+  type Handler,
+  type Harness,
+} from "../support/apps.ts";
+import { settle } from "../support/timers.ts";
+import { cookiesSet, type Received } from "../support/servers.ts";
 import { claimsOf, COOKIE } from "../support/world.ts";
 
 closeAfterEach();

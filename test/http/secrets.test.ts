@@ -2,13 +2,10 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import process from "node:process";
 import { isOrgateError } from "../../src/errors.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import type { Received } from "../support/servers.ts";
-import { active, TROUBLE } from "../support/stores.ts";
-import type { Behaviour } from "../support/stores.ts";
-import { COOKIE, PASSWORD } from "../support/world.ts";
-import type { SignIn } from "../support/world.ts";
+import { active, TROUBLE, type Behaviour } from "../support/stores.ts";
+import { COOKIE, PASSWORD, type SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
-import { cookiesSet } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
+import { cookiesSet, type Received } from "../support/servers.ts";
 import { TROUBLE } from "../support/stores.ts";
 import { COOKIE } from "../support/world.ts";
 

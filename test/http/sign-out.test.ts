@@ -1,13 +1,15 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
-import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
+import {
+  inProcessCoordinator,
+  type Coordinator,
+  type InvalidationMessage,
+} from "../../src/fleet/coordinator.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { FRAMEWORKS } from "../support/apps.ts";
+import { FRAMEWORKS, makeTenancy } from "../support/apps.ts";
 import { clears } from "../support/servers.ts";
 import { active } from "../support/stores.ts";
-import { makeTenancy } from "../support/tenancy.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/browser.ts";
 import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { inspect } from "node:util";
 import type { Outcome } from "../../src/store.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
+import { FRAMEWORKS, makeApp, makeTenancy, SELECTION } from "../support/apps.ts";
 import { makeStepUpTenancy, tellPending, type SeenPending, type StepUpTenancy } from "../support/step-ups.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { bearerOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -376,7 +375,7 @@ describe("a step-up that establish receives", () => {
 
   it("redirects the browser of an e-mail link to the final target, not to the link", async () => {
     const { browser } = makeDesk([STEP]);
-    const answer = await browser.get("/step?token=single-use&return_to=/x", { headers: BROWSER });
+    const answer = await browser.get("/step?token=single-use&return_to=/x", { headers: NAVIGATION });
     expect([answer.status, answer.headers["location"]]).toEqual([303, "/sign-in?return_to=%2Fx"]);
     expect(browser.cookies.has(PENDING)).toBe(true);
   });

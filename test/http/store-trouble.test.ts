@@ -1,14 +1,11 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { controlTimers, settle } from "../support/budget.ts";
-import type { ControlledTimers } from "../support/budget.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { controlTimers, settle, type ControlledTimers } from "../support/timers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { cookiesSet } from "../support/servers.ts";
 import { active, honest, TROUBLE } from "../support/stores.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { claimsOf, COOKIE, makeWorld, START } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
+import { claimsOf, COOKIE, makeWorld, START, type SignIn, type World } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { generateSigningKey } from "../support/tokens.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/browser.ts";
 import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 
 const AUTHENTICATE = "POST /v1/b2b/sessions/authenticate";

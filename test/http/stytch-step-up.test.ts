@@ -5,7 +5,7 @@ import { EXPRESSES } from "../support/apps.ts";
 import { organizationId, PROJECT_ID, SECRET } from "../support/fake-stytch-world.ts";
 import { tellPending } from "../support/step-ups.ts";
 import { makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
-import { JSON_CLIENT, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, type Visitor } from "../support/browser.ts";
 import { COOKIE } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };

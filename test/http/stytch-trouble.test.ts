@@ -3,7 +3,7 @@ import request from "supertest";
 import type { FakeExchange } from "../support/fake-stytch.ts";
 import { refused, type Answer, type Fields } from "../support/fake-stytch-world.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf } from "../support/browser.ts";
 import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 import { bearerOf } from "../support/world.ts";
 

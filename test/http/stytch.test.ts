@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import request from "supertest";
 import { EXPRESSES } from "../support/apps.ts";
 import { organizationId } from "../support/fake-stytch-world.ts";
-import { JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf } from "../support/browser.ts";
 import { makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 import { bearerOf, COOKIE } from "../support/world.ts";
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { sessionStoreContract } from "../../src/testing/store-contract.ts";
-import { makeStytchWireHarness } from "../support/wire-harness.ts";
+import { makeStytchWireHarness } from "../support/wire-world.ts";
 
 const skipped = new Map<string, string>();
 const tests = sessionStoreContract(() => makeStytchWireHarness(), {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createSealer } from "../../src/lib/seal.ts";
 import { plain } from "../support/fake-workos-world.ts";
-import { JSON_CLIENT } from "../support/visitor.ts";
+import { JSON_CLIENT } from "../support/browser.ts";
 import { makeWorkosApp, WORKOS_COOKIE, type WorkosApp } from "../support/workos-app.ts";
 import { bearerOf } from "../support/world.ts";
 

@@ -5,7 +5,7 @@ import type { UnfinishedAuthentication } from "../../src/sign-in/pending.ts";
 import { EXPRESSES, type FrameworkName } from "../support/apps.ts";
 import { oauth } from "../support/fake-workos-world.ts";
 import { tellPending } from "../support/step-ups.ts";
-import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { makeWorkosApp, WORKOS_COOKIE, type WorkosApp } from "../support/workos-app.ts";
 
 const FORM = { Accept: "text/html" };

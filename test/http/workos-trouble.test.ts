@@ -3,7 +3,7 @@ import type { FakeExchange } from "../support/fake-workos.ts";
 import { oauth, plain } from "../support/fake-workos-world.ts";
 import { clears } from "../support/servers.ts";
 import { generateSigningKey, publicJwks, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/browser.ts";
 import {
   makeWorkosApp,
   WORKOS_COOKIE,

@@ -4,7 +4,7 @@ import type { SealedSession } from "../../src/store.ts";
 import { EXPRESSES } from "../support/apps.ts";
 import { API_KEY, CLIENT_ID, oauth } from "../support/fake-workos-world.ts";
 import { clears } from "../support/servers.ts";
-import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/browser.ts";
 import {
   makeWorkosApp,
   WORKOS_COOKIE,

@@ -2,9 +2,19 @@ import type { IncomingMessage, RequestListener, ServerResponse } from "node:http
 import connect from "connect";
 import express from "express";
 import express4 from "express4";
+import { afterEach } from "@jest/globals";
 import type { RequestProperties } from "../../src/augment.ts";
 import { isOrgateError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
+import type { Orgate } from "../../src/orgate.ts";
+import type { EstablishOptions } from "../../src/sign-in/establish.ts";
+import type { OrganizationSelectionOptions } from "../../src/sign-in/selection.ts";
+import type { SignOutOptions } from "../../src/sign-in/sign-out.ts";
+import type { SessionStore } from "../../src/store.ts";
+import { serve, type Received, type Sent, type TestServer } from "./servers.ts";
+import { bearerOf, cookieOf, makeWorld, type World } from "./world.ts";
+import { openBrowser, type Visitor } from "./browser.ts";
 
 /** A request as handlers of these tests see it. */
 export type AttachedRequest = IncomingMessage & RequestProperties;
@@ -152,3 +162,147 @@ export const tellWhoIsAsking: Handler = (request, response) => {
 export const answerAnyone: Handler = (_request, response) => {
   response.end("hello");
 };
+
+/** What a running application is made of. */
+export interface HarnessParts {
+  /** @defaultValue a world of its own */
+  readonly world?: World;
+  readonly options?: Partial<OrgateOptions>;
+  /** @defaultValue Express 5 */
+  readonly framework?: FrameworkName;
+  /** @defaultValue `/documents` behind `requireAuth()` */
+  readonly routes?: (auth: Orgate) => readonly Route[];
+  /** What runs before every route. @defaultValue the instance alone */
+  readonly before?: (auth: Orgate) => readonly Middleware[];
+}
+
+/** An instance of orgate in a real application on a real server. */
+export interface Harness extends Pick<TestApp, "reached" | "errors">, Pick<TestServer, "server" | "port"> {
+  readonly world: World;
+  readonly auth: Orgate;
+  readonly send: (sent: Sent) => Promise<Received>;
+  readonly sendRaw: (bytes: string | Buffer) => Promise<string>;
+}
+
+const running: { close(): Promise<void> }[] = [];
+
+/** Closes what {@link start} started after each test. Call it once at the top of a file. */
+export function closeAfterEach(): void {
+  afterEach(async () => {
+    await Promise.all(running.splice(0).map((one) => one.close()));
+  });
+}
+
+/** Starts an application. */
+export async function start(parts: HarnessParts = {}): Promise<Harness> {
+  const { world = makeWorld(), framework = "Express 5", options } = parts;
+  const auth = world.mount(options);
+  const routes = parts.routes?.(auth) ?? [{ path: "/documents", guards: [auth.requireAuth()] }];
+  const app = makeApp(framework, { before: parts.before?.(auth) ?? [auth], routes });
+  const server = await serve(app.listener);
+  running.push({
+    async close() {
+      await server.close();
+      await auth.close();
+    },
+  });
+  return {
+    world,
+    auth,
+    reached: app.reached,
+    errors: app.errors,
+    server: server.server,
+    port: server.port,
+    send: (sent) => server.send({ path: "/documents", ...sent }),
+    sendRaw: (bytes) => server.sendRaw(bytes),
+  };
+}
+
+/** Headers of a bearer request. */
+export function withBearer(token: string): Record<string, string> {
+  return { Authorization: bearerOf(token) };
+}
+
+/** Headers of a request with a session cookie. */
+export function withCookie(seal: string): Record<string, string> {
+  return { Cookie: cookieOf(seal) };
+}
+
+/** How an application with every handler of ours is put together. */
+export interface TenancyOptions {
+  /** @defaultValue Express 5 */
+  readonly framework?: FrameworkName;
+  /** Whether `app.use(auth)` stands above the handlers. @defaultValue `true` */
+  readonly mounted?: boolean;
+  readonly overrides?: (real: SessionStore) => Partial<SessionStore>;
+  readonly options?: Partial<OrgateOptions>;
+  readonly authority?: Parameters<typeof makeWorld>[0];
+  readonly selection?: OrganizationSelectionOptions;
+  readonly signOut?: SignOutOptions;
+  readonly establish?: EstablishOptions;
+  /** Runs before everything: body parsers, say. */
+  readonly before?: readonly Middleware[];
+  readonly routes?: (auth: Orgate, world: World) => readonly Route[];
+}
+
+/** An application whose `POST /sign-in` signs in the user that `X-User` names, or throws what `X-Throw` names. */
+export interface Tenancy extends TestApp {
+  readonly world: World;
+  readonly auth: Orgate;
+  readonly browser: Visitor;
+  /** A browser in which the user has signed in, up to the selection. */
+  signIn(userId: string, path?: string): Promise<Visitor>;
+  /** Who the browser is signed in as. */
+  whoIs(
+    visitor: Visitor,
+  ): Promise<{ member: string | null; organization: string | null; session: string | null }>;
+  /** How many live sessions the user has. */
+  countSessions(userId: string): Promise<number>;
+}
+
+export const SELECTION = "/select-organization";
+
+/** Puts such an application together. */
+export function makeTenancy(options: TenancyOptions = {}): Tenancy {
+  const { framework = "Express 5", mounted = true, selection, signOut, establish, before = [] } = options;
+  const world = makeWorld(options.authority);
+  const store = { ...world.store, ...options.overrides?.(world.store) };
+  const auth = world.mount({ signIn: { path: "/sign-in" }, store, ...options.options });
+  const app = makeApp(framework, {
+    before: [...before, ...(mounted ? [auth] : [])],
+    routes: [
+      { path: SELECTION, guards: [auth.organizationSelection(selection)] },
+      { path: "/switch", guards: [auth.switchOrganization()] },
+      { path: "/sign-out", guards: [auth.signOut(signOut)] },
+      { path: "/me", guards: [auth, auth.requireAuth()] },
+      { path: "/fresh", guards: [auth, auth.requireAuth({ maxTokenAge: 0 })] },
+      { path: "/documents", guards: [auth, auth.requirePermission("documents", "read")] },
+      {
+        path: "/sign-in",
+        handler: (request, response, next) => {
+          const userId = String(request.headers["x-user"]);
+          const authentication = world.authority.authenticate({ userId, authenticationMethod: "Password" });
+          return auth.establish(request, response, authentication, establish).catch(next);
+        },
+      },
+      ...(options.routes?.(auth, world) ?? []),
+    ],
+  });
+  const open = (): Visitor => openBrowser(app.listener);
+  return {
+    ...app,
+    world,
+    auth,
+    browser: open(),
+    async signIn(userId, path = "/sign-in") {
+      const visitor = open();
+      await visitor.post(path, { headers: { Accept: "text/html", "X-User": userId } });
+      return visitor;
+    },
+    async whoIs(visitor) {
+      const { status, body } = await visitor.copy().get("/me", { headers: { Accept: "application/json" } });
+      return status === 200 ? body : { member: null, organization: null, session: null };
+    },
+    countSessions: async (userId) => (await world.authority.listSessions({ userId })).length,
+  };
+}

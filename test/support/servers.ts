@@ -24,9 +24,13 @@ export interface Received {
 export interface TestServer {
   readonly server: Server;
   readonly port: number;
+  /** The origin, with the port. */
+  readonly url: string;
   send(sent: Sent): Promise<Received>;
   /** Sends bytes as they are, and reads until the server closes. */
   sendRaw(bytes: string | Buffer): Promise<string>;
+  /** Cuts every connection: answers that are still on the way are lost. */
+  dropConnections(): void;
   close(): Promise<void>;
 }
 
@@ -40,8 +44,10 @@ export async function serve(listener: RequestListener): Promise<TestServer> {
   return {
     server,
     port,
+    url: `http://127.0.0.1:${port}`,
     send: (sent) => send(port, agent, sent),
     sendRaw: (bytes) => sendRaw(port, bytes),
+    dropConnections: () => server.closeAllConnections(),
     async close() {
       agent.destroy();
       server.closeAllConnections();

@@ -3,8 +3,7 @@ import { inspect } from "node:util";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { Orgate } from "../../src/orgate.ts";
 import type { Outcome, PendingAuthentication } from "../../src/store.ts";
-import type { Handler, Route } from "./apps.ts";
-import { makeTenancy, type Tenancy, type TenancyOptions } from "./tenancy.ts";
+import { makeTenancy, type Handler, type Route, type Tenancy, type TenancyOptions } from "./apps.ts";
 import type { World } from "./world.ts";
 
 /** What a handler of the application's sees of a pending authentication. */

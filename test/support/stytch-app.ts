@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../../src/events.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
-import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate.ts";
+import { orgate, type Orgate } from "../../src/orgate.ts";
 import { fromStytch, type StytchOptions } from "../../src/stores/stytch/index.ts";
 import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import type { Answer, FakeSession } from "./fake-stytch-world.ts";
 import { makeStytchHarness, type StytchHarness } from "./stytch-harness.ts";
-import { openBrowser, type Visitor } from "./visitor.ts";
+import { openBrowser, type Visitor } from "./browser.ts";
 import { BASE_URL, PASSWORD } from "./world.ts";
 
 /** Reads the cookies of Stytch's front ends. */

@@ -1,12 +1,11 @@
 import type { OrgateEvent } from "../../src/events.ts";
-import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate.ts";
+import { orgate, type Orgate } from "../../src/orgate.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { SealedSession } from "../../src/store.ts";
 import type { WorkosOptions, WorkosStore } from "../../src/stores/workos/index.ts";
 import { createSealer, type Sealer } from "../../src/lib/seal.ts";
 import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
-import { openBrowser, type Visitor } from "./visitor.ts";
+import { openBrowser, type Visitor } from "./browser.ts";
 import { makeWorkosHarness, type WorkosHarness } from "./workos-harness.ts";
 import { BASE_URL, PASSWORD } from "./world.ts";
 

@@ -1,7 +1,5 @@
 import type { RequestListener } from "node:http";
-import request from "supertest";
-import type { Response } from "supertest";
-import { NAVIGATION } from "./harness.ts";
+import request, { type Response } from "supertest";
 
 /** What a visitor sends. An object as body goes out as JSON, a string as a form. */
 export interface Visit {
@@ -19,8 +17,14 @@ export interface Visitor {
   copy(): Visitor;
 }
 
+/** Headers of a browser that asks for a page. */
+export const NAVIGATION = {
+  Accept: "text/html,application/xhtml+xml,*/*;q=0.8",
+  "Sec-Fetch-Mode": "navigate",
+} as const;
+
+/** Headers of an API client. */
 export const JSON_CLIENT = { Accept: "application/json" } as const;
-export const BROWSER = NAVIGATION;
 
 /** Opens a browser on an application. */
 export function openBrowser(
@@ -33,7 +37,7 @@ export function openBrowser(
     get: (path, visit) => visitor.send("get", path, visit),
     post: (path, visit) => visitor.send("post", path, visit),
     copy: () => openBrowser(listener, jar),
-    async send(method, path, { headers = BROWSER, body } = {}) {
+    async send(method, path, { headers = NAVIGATION, body } = {}) {
       const outgoing = request(listener)[method.toLowerCase() as "get"](path).set(headers);
       const line = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
       if (line !== "") outgoing.set("Cookie", line);
