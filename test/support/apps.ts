@@ -16,34 +16,34 @@ import { serve, type Received, type Sent, type TestServer } from "./servers.ts";
 import { bearerOf, cookieOf, makeWorld, type World } from "./world.ts";
 import { openBrowser, type Visitor } from "./browser.ts";
 
-/** A request as handlers of these tests see it. */
+/** A request as test handlers see it. */
 export type AttachedRequest = IncomingMessage & RequestProperties;
 
-/** What stands at the end of a chain. */
+/** The handler at the end of a route. */
 export type Handler = (
   request: AttachedRequest,
   response: ServerResponse,
   next: (error?: unknown) => void,
 ) => unknown;
 
-/** One route: guards, and a handler at their end. */
+/** One route: guards and a handler. */
 export interface Route {
   readonly path: string;
   readonly guards?: readonly Middleware[];
-  /** @defaultValue answers 200 with who is asking */
+  /** @defaultValue answers 200 with who is signed in */
   readonly handler?: Handler;
 }
 
-/** An application under test, and what became of its requests. */
+/** An application under test, with a record of its requests. */
 export interface TestApp {
   readonly listener: RequestListener;
-  /** `METHOD /path` of every request that a handler saw. */
+  /** `METHOD /path` of every request that reached a handler. */
   readonly reached: string[];
-  /** Everything that went to `next`. */
+  /** Every error that was passed to `next`. */
   readonly errors: unknown[];
 }
 
-/** What an application is made of. */
+/** The parts of an application. */
 export interface AppParts {
   /** Runs before every route: `[auth]`. */
   readonly before: readonly Middleware[];
@@ -59,7 +59,7 @@ interface Tools {
 
 const BUILDERS = {
   "Express 5": (parts, tools) => buildExpress(express(), parts, tools),
-  // Both versions are driven by what they have in common.
+  // The tests use only what both versions have.
   "Express 4": (parts, tools) =>
     buildExpress(express4() as unknown as ReturnType<typeof express>, parts, tools),
   Connect: buildConnect,
@@ -69,7 +69,7 @@ const BUILDERS = {
 export type FrameworkName = keyof typeof BUILDERS;
 
 export const FRAMEWORKS = Object.keys(BUILDERS) as FrameworkName[];
-/** Those with routes and parameters. */
+/** The frameworks with routes and parameters. */
 export const EXPRESSES = ["Express 4", "Express 5"] as const satisfies readonly FrameworkName[];
 
 /** Builds an application. */
@@ -82,7 +82,7 @@ export function makeApp(framework: FrameworkName, parts: AppParts): TestApp {
       (request, response, next) => {
         reached.push(`${request.method} ${request.url}`);
         const handled = handler(request, response, next);
-        // Express 4 and Connect leave a promise to itself.
+        // Express 4 and Connect ignore a returned promise.
         if (handled instanceof Promise) handled.catch(next);
       },
     fail(error, response) {
@@ -145,7 +145,7 @@ function buildBare({ before, routes }: AppParts, tools: Tools): RequestListener 
   };
 }
 
-/** Who is asking, as the attached properties tell. */
+/** Answers with the attached member, organization, session and verdict. */
 export const tellWhoIsAsking: Handler = (request, response) => {
   const { member, organization, memberSession, verdict } = request;
   const body = {
@@ -158,25 +158,25 @@ export const tellWhoIsAsking: Handler = (request, response) => {
   response.end(JSON.stringify(body));
 };
 
-/** A handler that looks at nobody. */
+/** Answers without reading any auth state. */
 export const answerAnyone: Handler = (_request, response) => {
   response.end("hello");
 };
 
-/** What a running application is made of. */
+/** Options of {@link start}. */
 export interface HarnessParts {
-  /** @defaultValue a world of its own */
+  /** @defaultValue a new world */
   readonly world?: World;
   readonly options?: Partial<OrgateOptions>;
   /** @defaultValue Express 5 */
   readonly framework?: FrameworkName;
   /** @defaultValue `/documents` behind `requireAuth()` */
   readonly routes?: (auth: Orgate) => readonly Route[];
-  /** What runs before every route. @defaultValue the instance alone */
+  /** What runs before every route. @defaultValue only the instance */
   readonly before?: (auth: Orgate) => readonly Middleware[];
 }
 
-/** An instance of orgate in a real application on a real server. */
+/** An instance of orgate in an application on a real server. */
 export interface Harness extends Pick<TestApp, "reached" | "errors">, Pick<TestServer, "server" | "port"> {
   readonly world: World;
   readonly auth: Orgate;
@@ -193,7 +193,7 @@ export function closeAfterEach(): void {
   });
 }
 
-/** Starts an application. */
+/** Starts an application on a real server. */
 export async function start(parts: HarnessParts = {}): Promise<Harness> {
   const { world = makeWorld(), framework = "Express 5", options } = parts;
   const auth = world.mount(options);
@@ -218,21 +218,21 @@ export async function start(parts: HarnessParts = {}): Promise<Harness> {
   };
 }
 
-/** Headers of a bearer request. */
+/** Makes the headers of a bearer request. */
 export function withBearer(token: string): Record<string, string> {
   return { Authorization: bearerOf(token) };
 }
 
-/** Headers of a request with a session cookie. */
+/** Makes the headers of a request with a session cookie. */
 export function withCookie(seal: string): Record<string, string> {
   return { Cookie: cookieOf(seal) };
 }
 
-/** How an application with every handler of ours is put together. */
+/** Options of {@link makeTenancy}. */
 export interface TenancyOptions {
   /** @defaultValue Express 5 */
   readonly framework?: FrameworkName;
-  /** Whether `app.use(auth)` stands above the handlers. @defaultValue `true` */
+  /** Whether `app.use(auth)` is mounted above the handlers. @defaultValue `true` */
   readonly mounted?: boolean;
   readonly overrides?: (real: SessionStore) => Partial<SessionStore>;
   readonly options?: Partial<OrgateOptions>;
@@ -240,29 +240,29 @@ export interface TenancyOptions {
   readonly selection?: OrganizationSelectionOptions;
   readonly signOut?: SignOutOptions;
   readonly establish?: EstablishOptions;
-  /** Runs before everything: body parsers, say. */
+  /** Runs first, for example body parsers. */
   readonly before?: readonly Middleware[];
   readonly routes?: (auth: Orgate, world: World) => readonly Route[];
 }
 
-/** An application whose `POST /sign-in` signs in the user that `X-User` names, or throws what `X-Throw` names. */
+/** An application with all of orgate's handlers. `POST /sign-in` signs in the user in `X-User`. */
 export interface Tenancy extends TestApp {
   readonly world: World;
   readonly auth: Orgate;
   readonly browser: Visitor;
-  /** A browser in which the user has signed in, up to the selection. */
+  /** Opens a browser and signs the user in, up to the organization selection. */
   signIn(userId: string, path?: string): Promise<Visitor>;
-  /** Who the browser is signed in as. */
+  /** Tells who the browser is signed in as. */
   whoIs(
     visitor: Visitor,
   ): Promise<{ member: string | null; organization: string | null; session: string | null }>;
-  /** How many live sessions the user has. */
+  /** Counts the live sessions of the user. */
   countSessions(userId: string): Promise<number>;
 }
 
 export const SELECTION = "/select-organization";
 
-/** Puts such an application together. */
+/** Makes an application with all of orgate's handlers. */
 export function makeTenancy(options: TenancyOptions = {}): Tenancy {
   const { framework = "Express 5", mounted = true, selection, signOut, establish, before = [] } = options;
   const world = makeWorld(options.authority);

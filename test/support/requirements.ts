@@ -32,7 +32,7 @@ export function vectors(folder: string): Requirement {
   };
 }
 
-/** Where a file or a folder of the test vectors is. */
+/** Returns the path of a file or folder of the test vectors. */
 export function vectorPath(path: string): string {
   return join(VECTORS, path);
 }

@@ -37,7 +37,7 @@ export const WIRE_POLICY = definePolicy({
 
 const rsa = makeRsaKey();
 
-/** A private RSA key as an application would keep it. */
+/** Makes a private RSA key as an application stores it. */
 export function makeRsaKey(): JsonWebKey {
   const { privateKey } = generateSigningKey("RS256");
   return { ...privateKey.export({ format: "jwk" }), kty: "RSA", alg: "RS256" };
@@ -47,13 +47,13 @@ export interface WireWorld {
   readonly authority: Authority;
   readonly directory: MemoryDirectory;
   readonly events: OrgateEvent[];
-  /** Seconds that the authority's clock is ahead of the machine's, by which the SDKs judge. */
+  /** Seconds that the authority's clock is ahead of the machine's clock, which the SDKs use. */
   readonly ahead: { seconds: number };
   takeDown(): void;
   bringBack(): void;
 }
 
-/** Ada is in two organizations, Bob in one; everybody's password is the same. */
+/** Makes an authority with routers. Ada is in two organizations, Bob in one; all have the same password. */
 export function makeWireWorld(
   options: Partial<AuthorityOptions> = {},
   more: Partial<Directory> = {},
@@ -105,7 +105,7 @@ export function makeWireWorld(
   return { authority, directory, events, ahead, takeDown, bringBack };
 }
 
-/** What a router can be mounted on. */
+/** The frameworks that a router can be mounted in. */
 export const HOSTS: Readonly<Record<string, (router: WireMiddleware, prefix?: string) => RequestListener>> = {
   "Express 5": (router, prefix) => {
     const app = express();
@@ -122,12 +122,12 @@ export const HOSTS: Readonly<Record<string, (router: WireMiddleware, prefix?: st
   "node:http": (router) => (request, response) => router(request, response),
 };
 
-/** Serves a router by Express 5. */
+/** Serves a router with Express 5. */
 export function serveRouter(router: WireMiddleware): Promise<TestServer> {
   return serve(express().use(router));
 }
 
-/** Sends a body of JSON. */
+/** Makes a request with a JSON body. */
 export function json(
   body: unknown,
   headers: Record<string, string> = {},
@@ -143,7 +143,7 @@ export function json(
   };
 }
 
-/** The members of a body of JSON. */
+/** Parses a JSON body. */
 export function bodyOf({ body }: { body: string }): Record<string, unknown> {
   return JSON.parse(body) as Record<string, unknown>;
 }
@@ -154,14 +154,14 @@ const WORKOS = { clientId: "client_orgate", apiKey: "sk_test_0123456789abcdef" }
 const STYTCH = { projectId: "project-test-1", secret: "secret-test-0123456789abcdef" };
 const USERS = { 0: "nora", 1: "bob", 2: "ada" } as const;
 
-/** An authority that serves a router, and all of a harness but what is the store's own. */
+/** An authority that serves a router, with the parts of a harness that do not depend on the store. */
 interface WireService<Router> extends Omit<StoreHarness, "store" | "signIn"> {
   readonly router: Router;
   readonly server: TestServer;
   readonly url: string;
 }
 
-/** `workos()` over the authority's router for WorkOS: everything goes over the wire, signing in included. */
+/** Makes `workos()` over the authority's WorkOS router; signing in uses the wire as well. */
 export async function makeWorkosWireHarness(): Promise<StoreHarness> {
   const { url, ...service } = await startService((authority) => authority.workosRouter(WORKOS));
   const store = workos({ ...WORKOS, baseUrl: url, issuers: [ISSUER], clock: service.clock });
@@ -176,7 +176,7 @@ export async function makeWorkosWireHarness(): Promise<StoreHarness> {
   };
 }
 
-/** `stytch()` over the authority's router for Stytch. */
+/** Makes `stytch()` over the authority's Stytch router. */
 export async function makeStytchWireHarness(): Promise<StoreHarness> {
   const { url, ...service } = await startService((authority) => authority.stytchRouter(STYTCH));
   const store = stytch({ ...STYTCH, baseUrl: url, clock: service.clock });
@@ -213,7 +213,7 @@ async function startService<Router extends WireMiddleware>(
       now += seconds;
     },
     revoke: (sessionId) => world.authority.revoke({ sessionId }),
-    // The service still answers, in its protocol's words for trouble.
+    // The service still answers, with its protocol's error for trouble.
     breakStore() {
       isDown = true;
       world.takeDown();
@@ -230,7 +230,7 @@ async function startService<Router extends WireMiddleware>(
   };
 }
 
-/** As a sign-in handler does: the router's word, then what Stytch's SDK would resolve to. */
+/** Signs in as a handler does: by the router, then by what Stytch's SDK would return. */
 async function signInByStytch(
   { router, server }: Pick<WireService<StytchRouter>, "router" | "server">,
   userId: string,
