@@ -19,7 +19,7 @@ afterEach(async () => {
 
 /** An application whose store waits for no more than a fraction of a second. */
 async function start(options: StytchAppOptions = {}): Promise<StytchApp> {
-  const app = await makeStytchApp({ store: { timeout: 0.3 }, ...options });
+  const app = await makeStytchApp({ store: { timeout: 1 }, ...options });
   apps.push(app);
   return app;
 }
@@ -219,7 +219,7 @@ describe("a switch at Stytch", () => {
 });
 
 describe("a wrong Stytch secret", () => {
-  const WRONG = { store: { timeout: 0.3, secret: "secret-test-another" } };
+  const WRONG = { store: { timeout: 1, secret: "secret-test-another" } };
 
   it("is the application's fault: 503 without Retry-After, an event, and nobody is signed out", async () => {
     const app = await start({ ...WRONG, orgate: FRONT_END });
