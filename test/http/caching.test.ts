@@ -217,7 +217,7 @@ describe("R-46: cache headers that the application sets", () => {
       (response) => response.writeHead(200, ["Cache-Control", "public"]),
       "private, no-store",
     ],
-  ])("%s", async (_what, write, expected) => {
+  ])("keeps the stricter Cache-Control: %s", async (_what, write, expected) => {
     const { status, headers } = await withHandler(write);
     expect([status, headers["cache-control"]]).toEqual([200, expected]);
   });
@@ -242,7 +242,7 @@ describe("R-46: cache headers that the application sets", () => {
       (response) => response.writeHead(200, { vary: "Accept" }),
       "Accept, Cookie, Authorization",
     ],
-  ])("Vary: %s", async (_what, write, expected) => {
+  ])("extends the Vary header that the application sets: %s", async (_what, write, expected) => {
     const { headers } = await withHandler(write);
     expect(headers.vary?.replaceAll(/\s*,\s*/g, ", ")).toBe(expected.replaceAll(/\s*,\s*/g, ", "));
   });
@@ -266,7 +266,7 @@ describe("R-46: other ways to answer", () => {
         response.end("abc");
       },
     ],
-  ])("%s", async (_what, handler) => {
+  ])("get the cache headers as well: %s", async (_what, handler) => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requireAuth()], handler }],
     });

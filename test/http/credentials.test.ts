@@ -25,7 +25,7 @@ describe("R-11: which credential decides", () => {
     ["cookies alone", ["cookie"], [200, BOB]],
     ["bearer alone", ["bearer"], [200, ADA]],
     ["a JWT in a cookie alone", [JWT_COOKIE], [401, "unauthenticated"]],
-  ])("%s", async (_what, credentials, expected) => {
+  ])("follows the configured order: %s", async (_what, credentials, expected) => {
     const { world, send } = await start({ options: credentials === undefined ? {} : { credentials } });
     const [ada, bob] = [await world.signIn(), await world.signIn({ userId: "user_bob" })];
     const received = await send({ headers: { ...withBearer(ada.accessToken), ...withCookie(bob.seal) } });

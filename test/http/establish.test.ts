@@ -167,7 +167,7 @@ describe("where establish redirects to", () => {
       undefined,
       "/",
     ],
-  ])("R-16: %s", async (_what, path, establish, body, expected) => {
+  ])("R-16: uses a safe return target: %s", async (_what, path, establish, body, expected) => {
     expect(await land(path, establish, body)).toBe(expected);
   });
 });

@@ -371,7 +371,7 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
   it.each<[string, (auth: Orgate) => Middleware[], string]>([
     ["no guard", () => [], "user_ada"],
     ["a guard that does not see to an organization", (auth) => [auth.requireAuth()], "user_nora"],
-  ])("does not run behind %s", async (_what, guards, userId) => {
+  ])("does not run when there is %s", async (_what, guards, userId) => {
     const { world, send, errors } = await start({
       framework,
       routes: (auth) => [{ path: "/documents", guards: [...guards(auth), handle] }],

@@ -90,7 +90,7 @@ describe.each(FRAMEWORKS)("organization selection on %s", (framework) => {
     ["another organization", "organization_id=org_other", undefined, 403, "organization_not_available"],
     ["an inherited name", "organization_id=__proto__", undefined, 403, "organization_not_available"],
     ["255 characters", `organization_id=${"a".repeat(255)}`, undefined, 403, "organization_not_available"],
-  ])("answers %s with %s, and leaves the pending token unused", async (_what, body, type, status, code) => {
+  ])("leaves the pending token unused after %s: %s", async (_what, body, type, status, code) => {
     const app = makeTenancy({ framework });
     const browser = await app.signIn("user_ada");
     const headers = { ...JSON_CLIENT, ...(type !== undefined && { "Content-Type": type }) };
@@ -116,7 +116,7 @@ describe.each(EXPRESSES)("body parsers on %s that ran before", (framework) => {
     ],
   ];
 
-  it.each(parsers)("are used: %s", async (_what, before) => {
+  it.each(parsers)("are supported: %s", async (_what, before) => {
     const app = makeTenancy({ framework, before });
     for (const body of ["organization_id=org_globex", { organization_id: "org_globex" }]) {
       const browser = await app.signIn("user_ada");

@@ -175,7 +175,7 @@ describe("switching", () => {
   });
 
   it.each(["into another organization than the one chosen", "as somebody else"])(
-    "never accepts %s, whatever the store says",
+    "never leads %s, whatever the store says",
     async (what) => {
       const lie = { accessToken: "" };
       const { app, browser } = await signedIn({

@@ -184,7 +184,7 @@ describe("R-16: the return_to of a hostile request line", () => {
     ["/a/../..//evil.example", "/"],
     ["/documents;@evil.example", "/documents;@evil.example"],
     ["/documents?next=//evil.example", "/documents?next=//evil.example"],
-  ])("%s", async (target, expected) => {
+  ])("stays on this site: %s", async (target, expected) => {
     const world = makeWorld();
     const { sendRaw } = await start({
       world,

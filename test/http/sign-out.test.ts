@@ -143,7 +143,7 @@ describe("signing out", () => {
     ["the store leads away unseen", { redirectTo: "//evil.example" }, undefined, "/"],
     ["the store says nothing that is text", { redirectTo: 7 }, undefined, "/"],
     ["the store answers nothing at all", undefined, undefined, "/"],
-  ])("R-16: redirects for %s", async (_what, answer, redirectTo, expected) => {
+  ])("R-16: redirects to the target that %s", async (_what, answer, redirectTo, expected) => {
     const app = makeTenancy({
       overrides: () => ({ endSession: async () => answer as never }),
       ...(redirectTo !== undefined && { signOut: { redirectTo } }),

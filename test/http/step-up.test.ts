@@ -174,7 +174,7 @@ describe("a step-up after an organization choice", () => {
   it.each([
     [599, "the-token-of-step-1"],
     [600, undefined],
-  ])("after %d seconds is %s", async (seconds, token) => {
+  ])("after %d seconds has the token %s", async (seconds, token) => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     app.world.clock.now += 500;
@@ -240,7 +240,7 @@ describe("a step-up after an organization choice", () => {
     ["what the handler's address says", "/mfa?return_to=/elsewhere", "/elsewhere"],
     ["nothing of another origin", "/mfa?return_to=//evil.example", "/"],
     ["what it was begun with", "/mfa", "/documents?page=2"],
-  ])("R-16: redirects to %s", async (_what, path, expected) => {
+  ])("R-16: returns to %s", async (_what, path, expected) => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     await browser.post(SELECTION, choose("org_acme"));
