@@ -262,6 +262,21 @@ export interface Tenancy extends TestApp {
 
 export const SELECTION = "/select-organization";
 
+/** Makes the routes that every application with sign-in has: orgate's handlers, `/me`, and `/fresh` without a cache. */
+export function sessionRoutes(
+  auth: Orgate,
+  selection?: OrganizationSelectionOptions,
+  signOut?: SignOutOptions,
+): Route[] {
+  return [
+    { path: SELECTION, guards: [auth.organizationSelection(selection)] },
+    { path: "/switch", guards: [auth.switchOrganization()] },
+    { path: "/sign-out", guards: [auth.signOut(signOut)] },
+    { path: "/me", guards: [auth, auth.requireAuth()] },
+    { path: "/fresh", guards: [auth, auth.requireAuth({ maxTokenAge: 0 })] },
+  ];
+}
+
 /** Makes an application with all of orgate's handlers. */
 export function makeTenancy(options: TenancyOptions = {}): Tenancy {
   const { framework = "Express 5", mounted = true, selection, signOut, establish, before = [] } = options;
@@ -271,11 +286,7 @@ export function makeTenancy(options: TenancyOptions = {}): Tenancy {
   const app = makeApp(framework, {
     before: [...before, ...(mounted ? [auth] : [])],
     routes: [
-      { path: SELECTION, guards: [auth.organizationSelection(selection)] },
-      { path: "/switch", guards: [auth.switchOrganization()] },
-      { path: "/sign-out", guards: [auth.signOut(signOut)] },
-      { path: "/me", guards: [auth, auth.requireAuth()] },
-      { path: "/fresh", guards: [auth, auth.requireAuth({ maxTokenAge: 0 })] },
+      ...sessionRoutes(auth, selection, signOut),
       { path: "/documents", guards: [auth, auth.requirePermission("documents", "read")] },
       {
         path: "/sign-in",

@@ -4,7 +4,7 @@ import type { OrgateOptions } from "../../src/options/options.ts";
 import type { SealedSession } from "../../src/store.ts";
 import type { WorkosOptions, WorkosStore } from "../../src/stores/workos/index.ts";
 import { createSealer, type Sealer } from "../../src/lib/seal.ts";
-import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
+import { makeApp, sessionRoutes, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import { openBrowser, type Visitor } from "./browser.ts";
 import { makeWorkosHarness, type WorkosHarness } from "./workos-harness.ts";
 import { BASE_URL, PASSWORD } from "./world.ts";
@@ -61,14 +61,10 @@ export async function makeWorkosApp({
   const app = makeApp(framework, {
     before: [auth],
     routes: [
-      { path: "/select-organization", guards: [auth.organizationSelection()] },
-      { path: "/switch", guards: [auth.switchOrganization()] },
-      { path: "/sign-out", guards: [auth.signOut()] },
+      ...sessionRoutes(auth),
       { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: true })] },
       { path: "/sign-in", guards: [auth.signIn()] },
       { path: "/callback", guards: [auth.callback()] },
-      { path: "/me", guards: [auth.requireAuth()] },
-      { path: "/fresh", guards: [auth.requireAuth({ maxTokenAge: 0 })] },
       { path: "/read", guards: [auth.requirePermission("documents", "read")] },
       { path: "/write", guards: [auth.requirePermission("documents", "write")] },
       { path: "/no-impersonation", guards: [auth.denyImpersonation()] },
