@@ -293,15 +293,29 @@ describe("concurrent requests with a WorkOS session", () => {
 
   it("R-20: at two instances over one store do not use up each other's token", async () => {
     const app = await start({ store: { timeout: 2 } });
+    const { fake, store } = app.harness;
     const browser = await app.signIn("bob");
     app.expire();
+    // WorkOS answers only when both instances have asked the store.
+    let answerNow = (): void => undefined;
+    const bothHaveAsked = new Promise<void>((resolve) => (answerNow = resolve));
+    const renew = store.renew.bind(store);
+    let calls = 0;
+    Object.assign(store, {
+      renew: (...given: Parameters<typeof renew>) => {
+        const renewal = renew(...given);
+        if (++calls === 2) answerNow();
+        return renewal;
+      },
+    });
+    fake.fail("refresh_token", ({ perform, answer }) => void bothHaveAsked.then(() => answer(perform())));
     const [one, two] = await Promise.all([
       browser.copy().get("/me", { headers: JSON_CLIENT }),
       app.openElsewhere(browser.cookies).get("/me", { headers: JSON_CLIENT }),
     ]);
 
     expect([one.status, two.status]).toEqual([200, 200]);
-    expect(app.harness.fake.calls.filter((call) => call.includes("refresh_token"))).toHaveLength(1);
+    expect(fake.calls.filter((call) => call.includes("refresh_token"))).toHaveLength(1);
   });
 });
 
