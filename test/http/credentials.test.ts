@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { CredentialOption, OrgateOptions } from "../../src/options/options.ts";
+import type { CredentialOption } from "../../src/options/cookie.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
 import { closeAfterEach, EXPRESSES, start, withBearer, withCookie } from "../support/apps.ts";
 import { clears, cookiesSet, type Received } from "../support/servers.ts";
 import { bearerOf, COOKIE, cookieOf, makeWorld, PASSWORD, type SignIn } from "../support/world.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Denial } from "../../src/guards/denial.ts";
+import type { Denial } from "../../src/model.ts";
 import { closeAfterEach, FRAMEWORKS, start, withCookie } from "../support/apps.ts";
 import { settle } from "../support/timers.ts";
 import { NAVIGATION } from "../support/browser.ts";

@@ -1,15 +1,5 @@
 import { spawnSync } from "node:child_process";
-import {
-  cpSync,
-  linkSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  realpathSync,
-  rmSync,
-  symlinkSync,
-} from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -40,16 +30,15 @@ export interface Consumer {
 /**
  * Installs the packed package into a copy of a project below `projects`.
  *
- * The package gets a folder of its own in the project: a symbolic link to one elsewhere would resolve its dependencies
- * there. The dependencies of its manifest and the modules that the project asks for are symbolic links into this
- * repository, so nothing is downloaded.
+ * The package is copied, because a link would let it see this repository's modules. Its dependencies, by its own
+ * manifest and no others, and what the project asks for, are linked: nothing is fetched.
  *
  * @param modules - further packages, by the name they are installed under and their folder in node_modules here
  */
 export function createConsumer(project: string, modules: Readonly<Record<string, string>> = {}): Consumer {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), `orgate-${project}-`)));
   cpSync(join(HERE, "projects", project), folder, { recursive: true });
-  linkFiles(UNPACKED, join(folder, "node_modules/orgate"));
+  cpSync(UNPACKED, join(folder, "node_modules/orgate"), { recursive: true });
   const declared = Object.keys(readManifest().dependencies);
   const installed = { ...Object.fromEntries(declared.map((name) => [name, name])), ...modules };
   for (const [name, source] of Object.entries(installed)) link(folder, name, source);
@@ -69,16 +58,6 @@ export function readManifest(): {
   readonly exports: unknown;
 } {
   return JSON.parse(readFileSync(join(UNPACKED, "package.json"), "utf8")) as ReturnType<typeof readManifest>;
-}
-
-/** Makes the same folder elsewhere of hard links, which is much faster than a copy. */
-function linkFiles(from: string, to: string): void {
-  mkdirSync(to, { recursive: true });
-  for (const entry of readdirSync(from, { withFileTypes: true })) {
-    const [source, target] = [join(from, entry.name), join(to, entry.name)];
-    if (entry.isDirectory()) linkFiles(source, target);
-    else linkSync(source, target);
-  }
 }
 
 function link(folder: string, name: string, source: string): void {
