@@ -12,7 +12,6 @@ import { callStore } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
-import { setCookie } from "../request/respond.ts";
 
 /** One exchange that may end in a denial. */
 export interface Exchange {
@@ -100,7 +99,7 @@ export function deny(
   init: DenialInit,
   next: (error?: unknown) => void,
 ): void {
-  exchange.record.used = true;
+  exchange.record.markUsed();
   tellDenied(instance, init);
   const denial = createDenial(instance, exchange, init);
   const { onDenied } = instance.options;
@@ -143,7 +142,7 @@ function challengeFor(record: RequestAuth, { code, maxAge }: DenialInit): Challe
   if (code === "reauthentication_required") {
     return { error: "insufficient_user_authentication", ...(maxAge !== undefined && { maxAge }) };
   }
-  const isBearer = record.state?.status === "rejected" && record.state.via === "bearer";
+  const isBearer = record.state.status === "rejected" && record.state.via === "bearer";
   return isBearer ? { error: "invalid_token" } : {};
 }
 
@@ -283,7 +282,7 @@ export function bounce(
     { ...attributes, path: "/" },
     BOUNCE_SECONDS,
   );
-  setCookie(record, name, line);
+  record.queueCookie(name, line);
   redirect(response, target);
 }
 

@@ -3,11 +3,12 @@ import { ConfigurationError } from "../errors.ts";
 import { onNextTurn } from "../lib/event-loop.ts";
 import { type Problems, createProblems, isOptionObject, isSeconds } from "../lib/problems.ts";
 import type { RequestCallback } from "../options/options.ts";
-import { needsStore, refreshRequest } from "../request/authenticate.ts";
+import { refreshRequest } from "../request/authenticate.ts";
 import type { VerifiedSession } from "../request/cache.ts";
 import type { Instance } from "../request/instance.ts";
-import { type RequestAuth, notMounted, requestAuthOf, stateOf } from "../request/request-auth.ts";
+import { type RequestAuth, notMounted, requestAuthOf } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
+import { needsStore } from "../request/verify-credential.ts";
 import { type DenialInit, type Exchange, denialOf, deny, offerOrganizations } from "./denial.ts";
 
 /** What Express and Connect call to go on. */
@@ -106,7 +107,7 @@ export function createGuard(instance: Instance, definition: GuardDefinition): Mi
       next(notMounted(name));
       return;
     }
-    record.used = true;
+    record.markUsed();
     hookExchange(request, response, record);
     const exchange: Exchange = { request, response, record };
     if (mustAskAnew(instance, compiled, record)) {
@@ -153,10 +154,10 @@ function compile(instance: Instance, definition: GuardDefinition): CompiledGuard
 function mustAskAnew(
   instance: Instance,
   { maxAge }: CompiledGuard,
-  { session, confirmed }: RequestAuth,
+  { session, isConfirmed }: RequestAuth,
 ): boolean {
-  if (maxAge === undefined || session === undefined || confirmed) return false;
-  return needsStore(instance, session, { maxAge }) !== "fresh";
+  if (maxAge === undefined || session === undefined || isConfirmed) return false;
+  return needsStore(instance, session, { maxAge }) !== undefined;
 }
 
 async function askAnew(
@@ -190,7 +191,7 @@ function evaluate(
   exchange: Exchange,
 ): GuardVerdict | Promise<GuardVerdict> {
   const { session } = exchange.record;
-  if (session === undefined) return { status: "denied", ...denialOf(stateOf(exchange.record)) };
+  if (session === undefined) return { status: "denied", ...denialOf(exchange.record.state) };
   if (definition.needsOrganization || routeOrganization !== undefined) {
     if (session.organizationId === undefined) {
       return offerOrganizations(instance, exchange, session).then((init) => ({ status: "denied", ...init }));
@@ -214,7 +215,7 @@ function isOwn(
 
 function conclude(instance: Instance, exchange: Exchange, next: Next, verdict: GuardVerdict): void {
   if (verdict.status === "passed") {
-    exchange.record.passedGuard = true;
+    exchange.record.passGuard();
     next();
   } else {
     deny(instance, exchange, verdict, next);

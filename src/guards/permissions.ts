@@ -61,12 +61,12 @@ function decide(
     const question = { policy, roles, permissions, organizationId, resource, action, source };
     const verdict = deferVerdict(question);
     if (isAuthorized(question)) {
-      record.verdict = verdict;
+      record.noteVerdict(verdict);
       return PASSED;
     }
     denied ??= verdict;
   }
-  record.verdict = denied;
+  record.noteVerdict(denied);
   const verdict = denied?.();
   const extensions = { resource: verdict?.resource, action: verdict?.action };
   return { status: "denied", code: "permission_denied", extensions };

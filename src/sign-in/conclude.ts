@@ -1,12 +1,12 @@
-import { ConfigurationError, type ErrorCode, OrgateError } from "../errors.ts";
+import { type ErrorCode, OrgateError } from "../errors.ts";
 import type { DenialInit } from "../guards/denial.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
 import { redirect, sendJson } from "../lib/send.ts";
-import { type Expectations, pairOpaqueToken, acceptIssued } from "../request/accept-credential.ts";
+import { acceptIssued } from "../request/accept-credential.ts";
 import type { VerifiedSession } from "../request/cache.ts";
 import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { type Successor, keyOfSuccessor } from "../request/renew.ts";
+import { type Successor, keyOfSuccessor } from "../request/resolution.ts";
 import { type Delivery, sendCredential } from "../request/respond.ts";
 import type { Outcome, SealedSession } from "../store.ts";
 import { type Visit, refuse } from "./handler-context.ts";
@@ -151,10 +151,14 @@ async function demandStep(
 }
 
 /** A session that the store has just made, and what it must be. */
-export interface Issuance extends Expectations {
+export interface Issuance {
   readonly credential: SealedSession;
   /** A switch ends the session before it at the store, and answers the way the credential came. */
   readonly by: "sign_in" | "switch";
+  /** The organization that was chosen. */
+  readonly organizationId?: string;
+  /** The token's `sub` before a switch. */
+  readonly subject?: string;
 }
 
 /** How issuing a session ended. */
@@ -165,7 +169,7 @@ export type Issued =
   | {
       readonly status: "unavailable";
       readonly code: "store_unavailable" | "clock_skew";
-      readonly retryAfter: number;
+      readonly retryAfter: number | undefined;
     };
 
 type Target = NonNullable<Delivery["target"]>;
@@ -179,28 +183,28 @@ type Target = NonNullable<Delivery["target"]>;
 export async function issueSession(instance: Instance, visit: Visit, issuance: Issuance): Promise<Issued> {
   const { record, request } = visit;
   const target = targetOf(instance, visit, issuance);
-  const via = target.kind === "bearer" ? "bearer" : "cookie";
-  const pair = await sealPair(instance, issuance.credential, target);
-  const verified = await acceptIssued(instance, { ...issuance, via });
-  if (verified.status === "failed") {
-    if (verified.keepsPair) send(instance, { record, request, session: undefined, target }, pair);
-    return { status: "unavailable", code: verified.code, retryAfter: verified.retryAfter };
+  const { credential, by, subject, organizationId } = issuance;
+  const expected = { subject, organizationId };
+  const acceptance = await acceptIssued(instance, { credential, kind: target.kind, expected });
+  if (acceptance.status !== "adopted") {
+    if (acceptance.status === "keep_refresh_token") {
+      send(instance, { auth: record, request, session: undefined, target }, acceptance.successor);
+    }
+    return { status: "unavailable", code: acceptance.code, retryAfter: acceptance.retryAfter };
   }
-  const { session, claims } = verified;
+  const { session, successor } = acceptance;
   if (instance.invalidations.endingOf(session.memberSession.id) !== undefined) return { status: "ended" };
-  send(instance, { record, request, session, target }, { ...pair, claims });
-  await supersedePresented(instance, visit, { session, by: issuance.by, via });
-  adopt(instance, visit, session, keyOfSuccessor(target.kind, pair));
+  send(instance, { auth: record, request, session, target }, successor);
+  await supersedePresented(instance, visit, { session, by, via: session.via });
+  adopt(instance, visit, session, keyOfSuccessor(successor));
   return { status: "issued", session };
 }
 
 /** From here on the new session is who is asking; nothing of the old one's may follow. */
 function adopt(instance: Instance, { record }: Visit, session: VerifiedSession, key: string): void {
-  record.session = session;
-  record.state = undefined;
-  record.source = "store";
-  record.confirmed = true;
-  record.closed = true;
+  record.authenticated(session, "store");
+  record.confirm();
+  record.close();
   instance.cache.set(key, session);
   instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
 }
@@ -212,26 +216,6 @@ function targetOf({ options }: Instance, { record }: Visit, { by }: Issuance): T
   return cookie ?? { kind: "bearer" };
 }
 
-async function sealPair(instance: Instance, credential: SealedSession, target: Target): Promise<Successor> {
-  const { sealer } = instance;
-  const { accessToken } = credential;
-  if (target.kind !== "sealed") return { accessToken, ...pairOpaqueToken(instance, target.kind, credential) };
-  if (sealer === undefined) throw withoutPassword("a session");
-  return { accessToken, sealed: credential, cookieValue: await sealer.seal(credential) };
-}
-
 function send(instance: Instance, delivery: Delivery, pair: Successor): void {
   if (!sendCredential(instance, delivery, pair)) throw new OrgateError("session_too_large");
-}
-
-/** The mistake of an application that wants something sealed and has no password for it. */
-export function withoutPassword(what: string): ConfigurationError {
-  return new ConfigurationError([
-    {
-      code: "option_missing",
-      option: "cookie.password",
-      message: `is required to seal ${what}.`,
-      suggestion: "Make one with: openssl rand -base64 32.",
-    },
-  ]);
 }

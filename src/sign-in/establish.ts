@@ -4,8 +4,8 @@ import type { Next } from "../guards/guard.ts";
 import { memberOfBody } from "../lib/read-body.ts";
 import type { Impersonator, OrganizationChoice } from "../model.ts";
 import { isCrossSiteWrite } from "../request/authenticate.ts";
-import { type StoreReply, isMisconfigured, refusalOf, retryAfterOf } from "../request/call-store.ts";
-import { type Instance, STORE_BUDGET } from "../request/instance.ts";
+import { type StoreReply, classifyError } from "../request/call-store.ts";
+import type { Instance } from "../request/instance.ts";
 import type { Outcome, SealedSession } from "../store.ts";
 import { conclude } from "./conclude.ts";
 import {
@@ -146,12 +146,9 @@ function toCredential(result: AuthenticationResultLike): SealedSession {
 function toReply(error: unknown): StoreReply<Outcome> {
   const selection = selectionOf(error);
   if (selection !== undefined) return { status: "answered", value: selection };
-  const refusal = refusalOf(error);
-  if (refusal !== undefined) return refusal;
-  if (isOrgateError(error) && error.code === "store_unavailable") {
-    const retryAfter = Math.max(1, Math.ceil(retryAfterOf(error) ?? STORE_BUDGET));
-    return { status: "unavailable", retryAfter: isMisconfigured(error) ? undefined : retryAfter };
-  }
+  const reply = classifyError(error);
+  if (reply.status === "refused") return reply;
+  if (isOrgateError(error) && error.code === "store_unavailable") return reply;
   throw error;
 }
 

@@ -64,7 +64,7 @@ export function keepPrivate(response: ServerResponse): void {
 }
 
 function visitOf(arrival: Arrival, record: RequestAuth): Visit {
-  record.used = true;
+  record.markUsed();
   return { ...arrival, record };
 }
 

@@ -7,11 +7,10 @@ import { queryOf } from "../lib/navigation.ts";
 import { createProblems } from "../lib/problems.ts";
 import { redirect } from "../lib/send.ts";
 import { callStore } from "../request/call-store.ts";
-import type { Instance } from "../request/instance.ts";
+import { type Instance, requireSealer } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
-import { setCookie } from "../request/respond.ts";
 import type { BeginSignInOptions } from "../store.ts";
-import { conclude, withoutPassword } from "./conclude.ts";
+import { conclude } from "./conclude.ts";
 import { checkOutcome } from "./establish.ts";
 import {
   type Arrival,
@@ -204,8 +203,8 @@ export async function writeFlow(
   { request, record }: { readonly request: IncomingMessage; readonly record: RequestAuth },
   { parameter, state, returnTo }: { parameter: string; state: unknown; returnTo: string },
 ): Promise<void> {
-  const { options, sealer } = instance;
-  if (sealer === undefined) throw withoutPassword("a sign-in's state");
+  const { options } = instance;
+  const sealer = requireSealer(instance, "a sign-in's state");
   const now = options.clock();
   const attributes = ownCookieAttributes(options);
   const seal: FlowSeal = {
@@ -225,9 +224,9 @@ export async function writeFlow(
     .toSorted((a, b) => b.startedAt - a.startedAt);
   for (const [rank, old] of others.entries()) {
     const isOver = now - old.startedAt >= FLOW_LIFETIME;
-    if (isOver || rank >= MAX_FLOWS - 1) setCookie(record, old.name, clearCookieLine(old.name, attributes));
+    if (isOver || rank >= MAX_FLOWS - 1) record.queueCookie(old.name, clearCookieLine(old.name, attributes));
   }
-  setCookie(record, name, line);
+  record.queueCookie(name, line);
 }
 
 /** Opens the flow that a `state` parameter belongs to; `undefined` if this browser did not begin it, or too long ago. */
@@ -250,7 +249,7 @@ export async function readFlow(
 /** Clears a flow: it is used once. */
 export function clearFlow(instance: Instance, record: RequestAuth, parameter: string): void {
   const name = nameOf(instance, parameter);
-  setCookie(record, name, clearCookieLine(name, ownCookieAttributes(instance.options)));
+  record.queueCookie(name, clearCookieLine(name, ownCookieAttributes(instance.options)));
 }
 
 /** The flows that a request shows, finished ones included. */

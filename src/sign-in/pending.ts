@@ -3,11 +3,9 @@ import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../errors.ts";
 import { type CookieAttributes, clearCookieLine, findCookie, setCookieLine } from "../lib/cookies.ts";
 import { sanitizeReturnTo } from "../lib/navigation.ts";
-import type { Instance } from "../request/instance.ts";
+import { type Instance, requireSealer } from "../request/instance.ts";
 import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
-import { setCookie } from "../request/respond.ts";
 import type { PendingAuthentication } from "../store.ts";
-import { withoutPassword } from "./conclude.ts";
 import type { Visit } from "./handler-context.ts";
 
 const MAX_LINE_LENGTH = 4_096;
@@ -31,11 +29,12 @@ const left = new WeakMap<RequestAuth, PendingReading>();
  * @throws OrgateError `session_too_large` for a token that does not fit into a cookie.
  */
 export async function writePending(
-  { options, sealer }: Instance,
+  instance: Instance,
   record: RequestAuth,
   given: NewPending,
 ): Promise<void> {
-  if (sealer === undefined) throw withoutPassword("a pending authentication");
+  const { options } = instance;
+  const sealer = requireSealer(instance, "a pending authentication");
   const { seal, secret } = makePendingSeal(given, options.clock());
   const name = ownCookieName(options, "pending");
   const attributes = ownCookieAttributes(options);
@@ -51,8 +50,8 @@ export async function writePending(
   }
   if (line.length > MAX_LINE_LENGTH) throw new OrgateError("session_too_large");
   const browser = ownCookieName(options, "browser");
-  setCookie(record, name, line);
-  setCookie(record, browser, setCookieLine(browser, secret, attributes, lifetime));
+  record.queueCookie(name, line);
+  record.queueCookie(browser, setCookieLine(browser, secret, attributes, lifetime));
   left.set(record, { status: "found", pending: toPending(sealed) });
 }
 
@@ -101,8 +100,8 @@ export function clearPending({ options }: Instance, request: IncomingMessage, re
   for (const purpose of ["pending", "browser"] as const) {
     const name = ownCookieName(options, purpose);
     const isPresent = findCookie(request.headers.cookie, name).status !== "absent";
-    if (isPresent) setCookie(record, name, clearCookieLine(name, ownCookieAttributes(options)));
-    else record.cookies?.delete(name);
+    if (isPresent) record.queueCookie(name, clearCookieLine(name, ownCookieAttributes(options)));
+    else record.dropCookie(name);
   }
   left.set(record, ABSENT);
 }
@@ -260,10 +259,10 @@ export async function pendingAuthenticationOf(
   request: IncomingMessage,
 ): Promise<UnfinishedAuthentication | undefined> {
   const record = requireRequestAuth(instance, request, "pendingAuthentication");
-  if (instance.sealer === undefined) throw withoutPassword("a pending authentication");
+  requireSealer(instance, "a pending authentication");
   const reading = await currentPending(instance, request, record);
   // Whatever is told of it is for this browser alone.
-  if (reading.status !== "absent") record.hasCredential = true;
+  if (reading.status !== "absent") record.markPrivate();
   return reading.status === "found" ? toUnfinished(reading.pending) : undefined;
 }
 

@@ -1,6 +1,5 @@
 import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { StoreUnavailableError } from "../errors.ts";
 import { type DenialInit, denialOf } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { isJsonClient } from "../lib/navigation.ts";
@@ -10,9 +9,9 @@ import { redirect, sendJson } from "../lib/send.ts";
 import { createSingleFlight } from "../lib/single-flight.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
-import { type StoreReply, admit, classify, describeClient } from "../request/call-store.ts";
+import { STORE_TIMEOUT, type StoreReply, callStoreWithin, describeClient } from "../request/call-store.ts";
 import { type Instance, GRACE, STORE_BUDGET } from "../request/instance.ts";
-import { stateOf } from "../request/request-auth.ts";
+import { reportUnavailable } from "../request/resolution.ts";
 import type { Outcome, PendingAuthentication, StoreContext } from "../store.ts";
 import { conclude } from "./conclude.ts";
 import { checkOutcome } from "./establish.ts";
@@ -123,7 +122,7 @@ export async function showSelection(
 }
 
 function denialOfStranger({ record }: Visit, hadPending: boolean): DenialInit {
-  const state = stateOf(record);
+  const state = record.state;
   if (state.status === "authenticated") throw new TypeError("a member is no stranger");
   // What is pending is certainly over; whether there is a session may be impossible to know.
   if (hadPending && state.status !== "unavailable") return { code: "invalid_pending_authentication" };
@@ -247,14 +246,17 @@ export interface ChoiceDesk {
  */
 export function openChoiceDesk(instance: Instance): ChoiceDesk {
   const { events, options } = instance;
-  const flights = createSingleFlight<Outcome>({
+  const flights = createSingleFlight<StoreReply<Outcome>>({
     clock: options.clock,
     budget: STORE_BUDGET,
     grace: GRACE,
-    keeps: (outcome) => outcome.status === "authenticated" || pendingOf(outcome) !== undefined,
+    keeps: (reply) => reply.status === "answered" && isWorthKeeping(reply.value),
     onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
   });
-  const settledFor = (choice: NamedChoice): Outcome | undefined => flights.settledFor(nameOf(choice))?.result;
+  const settledFor = (choice: NamedChoice): Outcome | undefined => {
+    const reply = flights.settledFor(nameOf(choice))?.result;
+    return reply?.status === "answered" ? reply.value : undefined;
+  };
 
   /** A second click may come when the browser holds the new secret already. */
   const repeatForSuccessor = async (outcome: Outcome, { organizationId }: NamedChoice): Promise<void> => {
@@ -262,29 +264,30 @@ export function openChoiceDesk(instance: Instance): ChoiceDesk {
     const { pendingAuthenticationToken: secret } = outcome.pending;
     if (settledFor({ secret, organizationId }) !== undefined) return;
     const key = nameOf({ secret, organizationId });
-    await flights.run({ key, start: async () => outcome });
+    await flights.run({ key, start: async () => ({ status: "answered", value: outcome }) });
   };
 
   return {
     settledFor,
-    choose: (request, choice, ask) =>
-      classify(instance, async () => {
-        const client = describeClient(options, request);
-        const result = await flights.run({
-          key: nameOf(choice),
-          start: (signal) =>
-            admit(instance, signal, async () => checkOutcome(await ask({ ...client, signal }))),
-        });
-        if (result.status !== "settled") throw new StoreUnavailableError({ reason: "timeout" });
-        const { result: answer } = result.settled;
-        await repeatForSuccessor(answer, choice);
-        return answer;
-      }),
+    async choose(request, choice, ask) {
+      const client = describeClient(options, request);
+      const flight = await flights.run({
+        key: nameOf(choice),
+        start: (signal) =>
+          callStoreWithin(instance, { ...client, signal }, async (context) =>
+            checkOutcome(await ask(context)),
+          ),
+      });
+      const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
+      if (reply.status === "unavailable") reportUnavailable(events, reply);
+      if (reply.status === "answered") await repeatForSuccessor(reply.value, choice);
+      return reply;
+    },
   };
 }
 
-function pendingOf(outcome: Outcome): PendingAuthentication | undefined {
-  return "pending" in outcome ? outcome.pending : undefined;
+function isWorthKeeping(outcome: Outcome): boolean {
+  return outcome.status === "authenticated" || ("pending" in outcome && outcome.pending !== undefined);
 }
 
 /** Names a choice by a hash of its secret, so that no token is kept. */

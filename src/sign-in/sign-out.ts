@@ -9,12 +9,16 @@ import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { broadcastInvalidation } from "../request/invalidations.ts";
 import type { Credential } from "../request/read-credential.ts";
-import { sessionOfCredential } from "../request/renew.ts";
-import { clearCookieEverywhere, setCookie } from "../request/respond.ts";
-import { type Refused, type VerifiedCredential, verifyCredential } from "../request/verify-credential.ts";
-import type { EndSessionTarget, PresentedEnd } from "../store.ts";
+import { clearCookieEverywhere } from "../request/respond.ts";
+import {
+  type RefusedCredential,
+  type VerifiedCredential,
+  sessionOfCredential,
+  toStaleCredential,
+  verifyCredential,
+} from "../request/verify-credential.ts";
+import type { EndSessionTarget, PresentedEnd, StoreContext } from "../store.ts";
 import { type Visit, checkHandlerOptions, createHandler, observe, requireStore } from "./handler-context.ts";
 import { presentFlows } from "./hosted-sign-in.ts";
 import { clearPending, ownCookieAttributes } from "./pending.ts";
@@ -61,9 +65,8 @@ type Leaving =
 async function leave(instance: Instance, { record }: Visit): Promise<Leaving> {
   const { credential } = record;
   const known = record.session;
-  record.closed = true;
-  record.session = undefined;
-  record.state = ANONYMOUS;
+  record.close();
+  record.refused(ANONYMOUS);
   if (credential === undefined) return known === undefined ? NOBODY : { status: "known", session: known };
   const key = keyOf(credential);
   const session = known ?? instance.cache.get(key);
@@ -79,9 +82,9 @@ async function leave(instance: Instance, { record }: Visit): Promise<Leaving> {
 }
 
 /** A good seal says whose session ends also where the token in it cannot be verified now. */
-function vouchForSealAlone({ sealed }: Refused): VerifiedCredential | undefined {
+function vouchForSealAlone({ sealed }: RefusedCredential): VerifiedCredential | undefined {
   if (sealed === undefined) return undefined;
-  return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
+  return { status: "verified", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
 }
 
 const NOBODY: Leaving = { status: "nobody" };
@@ -99,8 +102,9 @@ async function endLeaving(
   const reply = await endPresented(instance, visit, { ...leaving, scope });
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return undefined;
-  if (end?.sessionId !== undefined) await endHere(instance, end.sessionId, "refuse");
-  if (end?.memberId !== undefined && everywhere) await askAboutMember(instance, end.memberId);
+  if (end?.sessionId !== undefined) await instance.invalidations.end(end.sessionId, "refuse");
+  if (end?.memberId !== undefined && everywhere)
+    await instance.invalidations.invalidate({ memberId: end.memberId });
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return end?.redirectTo;
 }
@@ -113,24 +117,16 @@ async function endSession(
   scope: "session" | "member",
 ): Promise<string | undefined> {
   const { events, options } = instance;
-  await endHere(instance, sessionId, "refuse");
+  await instance.invalidations.end(sessionId, "refuse");
   const target: EndSessionTarget = scope === "member" ? { memberId } : { sessionId };
   const reply = await callStore(
     instance,
     request,
     async (context) => await options.store.endSession?.(target, context),
   );
-  if (scope === "member") await askAboutMember(instance, memberId);
+  if (scope === "member") await instance.invalidations.invalidate({ memberId });
   events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return reply.status === "answered" ? reply.value?.redirectTo : undefined;
-}
-
-/** The next request of each of the member's sessions asks the store, in every process. */
-async function askAboutMember(instance: Instance, memberId: string): Promise<void> {
-  const at = instance.options.clock();
-  instance.invalidations.ask({ memberId }, at);
-  instance.profiles.clear();
-  await broadcastInvalidation(instance, { target: { memberId }, at, effect: "ask" });
 }
 
 function validate(instance: Instance, options: SignOutOptions): void {
@@ -152,17 +148,6 @@ function checkRedirect(problems: Problems, redirectTo: unknown): void {
     "is neither a path nor a URL.",
     'Pass "/" or "https://www.example.com/".',
   );
-}
-
-/** Ends a session in this process at once, and in the others as fast as they can be told. */
-export async function endHere(
-  instance: Instance,
-  sessionId: string,
-  effect: "refuse" | "supersede",
-): Promise<void> {
-  instance.invalidations.refuse(sessionId, effect);
-  instance.profiles.delete(sessionId);
-  await broadcastInvalidation(instance, { target: { sessionId }, at: instance.options.clock(), effect });
 }
 
 /** What took the place of the credential presented. */
@@ -187,7 +172,7 @@ export async function supersedePresented(
   instance.cache.delete(key);
   const sessionId = before?.memberSession.id;
   if (sessionId === undefined || sessionId === session.memberSession.id) return;
-  await endHere(instance, sessionId, "supersede");
+  await instance.invalidations.end(sessionId, "supersede");
   const { store } = instance.options;
   if (by === "switch" || store.endSession === undefined) return;
   await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
@@ -209,38 +194,24 @@ export async function endPresented(
   const { store } = instance.options;
   if (store.endPresented === undefined) return UNKNOWN;
   const end = store.endPresented.bind(store);
-  const { accessToken, sealed, opaqueToken } = vouched;
-  const of = {
-    reason: "asked",
-    ...(accessToken !== undefined && { accessToken }),
-    ...(sealed !== undefined && { sealed }),
-    ...(opaqueToken !== undefined && { opaqueToken }),
-  } as const;
-  const ask = (): Promise<StoreReply<PresentedEnd>> =>
-    callStore(instance, request, async (context) => checkEnd(await end(of, scope, context)));
+  const { claims: _unused, ...presented } = vouched;
+  const of = toStaleCredential(presented);
+  const ask = async (context: StoreContext): Promise<PresentedEnd> => checkEnd(await end(of, scope, context));
   // A good seal is nobody's invention; anything else may be.
-  if (sealed !== undefined) return ask();
-  const call = await instance.unvouched.end(keyOf(credential), ask, isUnknown);
-  switch (call.status) {
-    case "called":
-      return call.answer;
-    case "known":
-      return UNKNOWN;
-    default:
-      tellOfFlood(instance, call.retryAfter);
-      return { status: "unavailable", retryAfter: call.retryAfter };
-  }
+  if (vouched.sealed !== undefined) return callStore(instance, request, ask);
+  const key = keyOf(credential);
+  const reply = await callStore<PresentedEnd>(instance, request, ask, {
+    key,
+    refusalIn: ({ status }) => (status === "unknown" ? NOBODYS : undefined),
+    repeat: () => ({ status: "unknown" }),
+  });
+  instance.unverified.refuse(key, SIGNED_OUT);
+  return reply;
 }
 
+const NOBODYS = { status: "ended", reason: "session_not_found" } as const;
+const SIGNED_OUT = { status: "ended", reason: "signed_out" } as const;
 const UNKNOWN: StoreReply<PresentedEnd> = { status: "answered", value: { status: "unknown" } };
-
-function isUnknown(reply: StoreReply<PresentedEnd>): boolean {
-  return reply.status === "answered" && reply.value.status === "unknown";
-}
-
-function tellOfFlood({ events }: Instance, retryAfter: number): void {
-  events.emit({ type: "unavailable", code: "store_unavailable", reason: "unvouched_flood", retryAfter });
-}
 
 function checkEnd(given: PresentedEnd): PresentedEnd {
   const { status } = given as { readonly status?: unknown };
@@ -252,8 +223,7 @@ function checkEnd(given: PresentedEnd): PresentedEnd {
 export function clearEveryCookie(instance: Instance, { request, record }: Visit): void {
   const { cookie, sources } = instance.options;
   // What this response was about to set has become pointless.
-  record.cookies = undefined;
-  record.headers = undefined;
+  record.dropQueued();
   const names = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
   if (instance.sealer !== undefined) names.add(cookie.name);
   for (const name of names) {
@@ -264,6 +234,6 @@ export function clearEveryCookie(instance: Instance, { request, record }: Visit)
   const flows = presentFlows(instance, request).map(({ name }) => name);
   const bounce = findCookie(request.headers.cookie, bounceCookieName(instance.options.secure)).names;
   for (const name of [...flows, ...bounce]) {
-    setCookie(record, name, clearCookieLine(name, ownCookieAttributes(instance.options)));
+    record.queueCookie(name, clearCookieLine(name, ownCookieAttributes(instance.options)));
   }
 }

@@ -5,7 +5,6 @@ import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { currentCredential } from "../request/renew.ts";
-import { stateOf } from "../request/request-auth.ts";
 import type { Outcome } from "../store.ts";
 import { answerSignedIn, conclude } from "./conclude.ts";
 import {
@@ -107,7 +106,7 @@ async function askToSwitch(
 ): Promise<StoreReply<Outcome>> {
   const switchOrganization = requireMethod(instance, "switchOrganization");
   const current = await currentCredential(instance, credential);
-  if (current === undefined) return { status: "unavailable", retryAfter: 5 };
+  if (current === undefined) return { status: "unavailable", reason: "credential_unreadable", retryAfter: 5 };
   return desk.choose(request, { secret: credential.value, organizationId }, (context) =>
     switchOrganization(current, organizationId, context),
   );
@@ -139,7 +138,7 @@ async function answer(
 }
 
 function refuseStranger(instance: Instance, visit: Visit, denial: Omit<DenialInit, "code">): void {
-  const state = stateOf(visit.record);
+  const state = visit.record.state;
   if (state.status === "authenticated") throw new TypeError("a member is no stranger");
   refuse(instance, visit, { ...denial, ...denialOf(state) });
 }

@@ -10,13 +10,14 @@ import {
   writePending,
 } from "../../../src/sign-in/pending.ts";
 import type { NewPending } from "../../../src/sign-in/pending.ts";
-import type { RequestAuth } from "../../../src/request/request-auth.ts";
+import { RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;
 
 function makeRecord(): RequestAuth {
-  return { cookies: undefined } as unknown as RequestAuth;
+  const owner = { options: { names: undefined }, nextInSequence: () => 0 };
+  return new RequestAuth(owner, { reading: { status: "none" }, previous: undefined, hasResponse: true });
 }
 
 function toRequest(jar: Jar): IncomingMessage {
