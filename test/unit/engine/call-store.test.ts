@@ -65,7 +65,10 @@ describe("callStore", () => {
     };
     for (let time = 0; time < 5; time++) await callStore(engine, makeRequest(), fail);
     expect(calls).toBe(3);
-    expect(await callStore(engine, makeRequest(), fail)).toMatchObject({ reason: "breaker_open", retryAfter: 9 });
+    expect(await callStore(engine, makeRequest(), fail)).toMatchObject({
+      reason: "breaker_open",
+      retryAfter: 9,
+    });
     const refused = makeBench();
     for (let time = 0; time < 5; time++) {
       await callStore(refused.engine, makeRequest(), () => Promise.reject(new OrgateError("sign_in_failed")));

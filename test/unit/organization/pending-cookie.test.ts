@@ -10,14 +10,14 @@ import {
   writePending,
 } from "../../../src/sign-in/pending.ts";
 import type { NewPending } from "../../../src/sign-in/pending.ts";
-import { RequestAuth } from "../../../src/request/request-auth.ts";
+import { attach, type RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;
 
 function makeRecord(): RequestAuth {
   const owner = { options: { names: undefined }, nextInSequence: () => 0 };
-  return new RequestAuth(owner, { reading: { status: "none" }, previous: undefined, hasResponse: true });
+  return attach({}, owner, { status: "none" }, true);
 }
 
 function toRequest(jar: Jar): IncomingMessage {
