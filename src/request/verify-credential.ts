@@ -176,6 +176,17 @@ export function needsStore(
   return instance.invalidations.mustAsk(session) ? "asked" : undefined;
 }
 
+/** Refuses a session that ended in this process, or in another that told; `undefined` where it did not. */
+export function resolveEnded(
+  { events, invalidations }: Instance,
+  { via, memberSession }: VerifiedSession,
+): Resolution | undefined {
+  const ending = invalidations.endingOf(memberSession.id);
+  if (ending === undefined) return undefined;
+  const state = { status: "rejected", code: "session_revoked", via } as const;
+  return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
+}
+
 /** Verified claims, and what came with them. */
 export interface ClaimsReading {
   readonly via: "bearer" | "cookie";
