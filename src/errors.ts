@@ -1,3 +1,5 @@
+import { isObject } from "./lib/predicates.ts";
+
 /**
  * Every code that orgate answers with, its HTTP status and its title; the one table behind the problem details (RFC 9457).
  */
@@ -31,7 +33,7 @@ export const ERROR_TABLE = {
 /** A stable, machine-readable error code. */
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-const BRAND = Symbol.for("orgate.error");
+const ERROR_BRAND = Symbol.for("orgate.error");
 
 /** What an {@link OrgateError} is made of beside its code. */
 export interface OrgateErrorInit {
@@ -70,17 +72,16 @@ export class OrgateError extends Error {
     this.headers = init.headers ?? {};
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.requestId !== undefined) this.requestId = init.requestId;
-    Object.defineProperty(this, BRAND, { value: true });
+    Object.defineProperty(this, ERROR_BRAND, { value: true });
   }
 }
 
 /** Whether a thrown value is one of orgate's errors, whichever copy of the package made it. */
 export function isOrgateError(value: unknown): value is OrgateError {
-  if (typeof value !== "object" || value === null) return false;
   try {
-    return (value as { [BRAND]?: unknown })[BRAND] === true;
+    return isObject(value) && Reflect.get(value, ERROR_BRAND) === true;
   } catch {
-    // What is thrown may be anything, a proxy that throws when it is read included.
+    // A thrown value may be anything, a proxy that throws when it is read included.
     return false;
   }
 }
