@@ -13,6 +13,7 @@ import {
   type Resolution,
   refuse,
   reportMisconfigured,
+  reportUnavailable,
 } from "./resolution.ts";
 
 /** The compact form of a token (RFC 7515 section 7.1). */
@@ -188,6 +189,15 @@ export function resolveEnded(
   if (ending === undefined) return undefined;
   const state = { status: "rejected", code: "session_revoked", via } as const;
   return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
+}
+
+/** Refuses a token from the future for now: the clocks differ, and nobody is signed out over that. */
+export function resolveClockSkew({ events }: Instance): Resolution {
+  const retryAfter = DEFAULT_RETRY_AFTER;
+  reportUnavailable(events, { reason: "not_yet_valid", retryAfter, code: "clock_skew" });
+  reportMisconfigured(events, { reason: "clock_skew" });
+  const state = { status: "unavailable", code: "clock_skew", retryAfter } as const;
+  return { status: "refused", state, clearsCookie: false };
 }
 
 /** Verified claims, and what came with them. */
