@@ -40,7 +40,7 @@ export interface OrgateErrorInit {
   /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, ...). */
   readonly reason?: string;
   /** The upstream's own id of the request, which its support asks for. Names nobody. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** Response headers that belong to the answer. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
   /** The error behind this one; not enumerable on the error. */
@@ -62,7 +62,10 @@ export class OrgateError extends Error {
   declare readonly requestId?: string;
 
   constructor(code: ErrorCode, init: OrgateErrorInit = {}) {
-    super(init.message ?? ERROR_TABLE[code].title, "cause" in init ? { cause: init.cause } : undefined);
+    super(
+      init.message ?? ERROR_TABLE[code].title,
+      init.cause === undefined ? undefined : { cause: init.cause },
+    );
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.statusCode = this.status;

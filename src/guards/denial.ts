@@ -6,7 +6,7 @@ import { findCookie, setCookieLine } from "../lib/cookies.ts";
 import { html, renderPage, sendPage } from "../lib/html.ts";
 import { isNavigation, pathOf, requestedUrl, sanitizeReturnTo } from "../lib/navigation.ts";
 import { redirect, sendProblem } from "../lib/send.ts";
-import type { AuthState, OrganizationChoice } from "../model.ts";
+import type { AuthState, Denial, OrganizationChoice } from "../model.ts";
 import type { VerifiedSession } from "../request/cache.ts";
 import { callStore } from "../request/call-store.ts";
 import type { Engine } from "../request/engine.ts";
@@ -190,22 +190,6 @@ function problemOf({ code, status, title, detail, extensions }: Denial): string 
   const json = JSON.stringify(problem);
   if (extensions === NO_EXTENSIONS) plainProblems.set(code, json);
   return json;
-}
-
-/** Why a request does not reach its handler, and the answer it would get. */
-export interface Denial {
-  readonly code: ErrorCode;
-  readonly status: number;
-  readonly title: string;
-  readonly detail: string;
-  /** Response headers that belong to the answer (`WWW-Authenticate`, `Retry-After`). */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Members of the problem beside the standard ones: `resource`, `action`, `organizations`, ... */
-  readonly extensions: Readonly<Record<string, unknown>>;
-  /** Where a browser is sent instead, if anywhere. */
-  readonly redirectTo?: string;
-  /** Gives the default answer. */
-  respond(): void;
 }
 
 /** What each denial means for whoever reads it. Never says what would have helped to get in. */

@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Denial, DenialInit } from "../guards/denial.ts";
+import type { DenialInit } from "../guards/denial.ts";
 import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
 import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import type { MemberSession, OrganizationChoice } from "../model.ts";
+import type { Denial, MemberSession, OrganizationChoice } from "../model.ts";
 import { type StoreReply, callStore } from "../request/call-store.ts";
 import type { Engine } from "../request/engine.ts";
 import { currentCredential } from "../request/renew.ts";

@@ -11,7 +11,7 @@ import { type AuthenticateInput, checkSignIn, signIn } from "../../sign-in.ts";
 import { type Fields, type WireRefusal, fieldsOfQuery, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import { oauthError, workosError } from "./errors.ts";
-import type { WorkosRouterOptions } from "./workos-router.ts";
+import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /** Where the answer to an authorization request goes, whatever it is. */
 export interface ReturnAddress {
