@@ -152,7 +152,10 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
     "The coordinator threw. An invalidation may not have reached the other processes. Check its connection.",
   internal_error: "orgate failed in a way that it does not expect, and answered 503. Please report it.",
   interpret_failed: "The store's `interpret` threw. The answer was 503.",
+  invalidation_listener_failed: "A listener of `onInvalidated` threw. The other listeners were called.",
   key_set_unusable: "The key set has no key that orgate accepts. Check the store's key source.",
+  record_unreadable:
+    "The authority's repository holds an invitation, a code or a pending authentication that this version cannot read.",
   session_too_large: "The session does not fit into cookies. Keep the token's custom claims small.",
   session_unreadable: "The authority's repository holds a session that this version cannot read.",
 };

@@ -1,8 +1,6 @@
-import { isOrgateError } from "../errors.ts";
+import { type OrgateError, isOrgateError } from "../errors.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
 import type {
-  Capabilities,
-  EndSessionTarget,
   Outcome,
   PendingAuthentication,
   Profile,
@@ -11,59 +9,49 @@ import type {
   StoreContext,
   TokenProfile,
 } from "../store.ts";
-import { interpretClaims } from "./access-token.ts";
-import type { AuthenticationResult } from "./operations.ts";
-import type { AuthorityContext, AuthorityOptions } from "./options.ts";
-import { assertInTime, isRenewable, nameSession, renewCredential } from "./renew.ts";
+import type { AuthenticationResult } from "./authentication-result.ts";
+import type { AuthorityContext } from "./context.ts";
+import type { SessionRecord } from "./records.ts";
+import { assertNotAborted, isRenewable, readStaleSession, renewSession } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
-import { toCredential } from "./results.ts";
 import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
-import { authenticateWithOrganizationSelection, listOrganizations, readPending } from "./sign-in.ts";
-import { loadSubject, toFullMember, toFullOrganization } from "./subject.ts";
+import { authenticateWithOrganizationSelection, listOrganizationChoices, requirePending } from "./sign-in.ts";
+import { loadSubject, toProfile } from "./subject.ts";
+import { interpretSessionClaims } from "./verify-access-token.ts";
 
-/** The session store that every authority is: what it cannot do is only to send browsers to a sign-in page of its own. */
-export type AuthorityStore = SessionStore &
-  Required<
-    Pick<
-      SessionStore,
-      | "organizations"
-      | "selectOrganization"
-      | "switchOrganization"
-      | "endSession"
-      | "profile"
-      | "onInvalidated"
-      | "onEvent"
-    >
-  >;
+type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
+
+/** The session store that every authority is. It implements everything but a hosted sign-in page. */
+export type AuthorityStore = SessionStore & Required<Omit<SessionStore, NotImplemented>>;
 
 /** Makes the session store's side of an authority. */
-export function createAuthorityStore(
-  context: AuthorityContext,
-  tokens: TokenProfile,
-  policy: AuthorityOptions["policy"],
-): AuthorityStore {
-  const capabilities: Capabilities = {
-    factors: true,
-    authenticationTime: true,
-    impersonation: true,
-    renewsBareToken: context.settings.expiredTokenRenewal > 0,
-  };
+export function createAuthorityStore(context: AuthorityContext, tokens: TokenProfile): AuthorityStore {
+  const { settings, policy, invalidations, events } = context;
   return {
     tokens,
-    capabilities,
-    interpret: (claims) => interpretClaims(claims),
-    renew: (stale, renewal) => renewCredential(context, stale, renewal),
+    capabilities: {
+      factors: true,
+      authenticationTime: true,
+      impersonation: true,
+      renewsBareToken: settings.expiredTokenRenewal > 0,
+    },
+    interpret: (claims) => interpretSessionClaims(claims),
+    renew: (stale, renewal) => renewSession(context, stale, renewal),
     organizations: (of, { signal }) => offerOrganizations(context, of, signal),
     selectOrganization: (pending, organizationId, origin) =>
-      selectOrganization(context, pending, { organizationId, origin }),
+      selectOrganization(context, pending, organizationId, origin),
     switchOrganization: (stale, organizationId, origin) =>
-      switchOrganization(context, stale, { organizationId, origin }),
-    endSession: (target, { signal }) => endSession(context, target, signal),
+      switchOrganization(context, stale, organizationId, origin),
+    async endSession(target, { signal }) {
+      assertNotAborted(signal);
+      await revoke(context, target, events.own);
+      return {};
+    },
     ...(policy !== undefined && { policy: async () => policy }),
     profile: (of, { signal }) => readProfile(context, of, signal),
-    onInvalidated: (listener) => context.invalidations.listen(listener),
-    onEvent: (listener) => context.events.listen(listener),
+    onInvalidated: (listener) => invalidations.listen(listener),
+    onEvent: (listener) => events.listen(listener),
   };
 }
 
@@ -72,21 +60,21 @@ async function offerOrganizations(
   of: PendingAuthentication | MemberSession,
   signal: AbortSignal,
 ): Promise<OrganizationChoice[]> {
-  assertInTime(signal);
+  assertNotAborted(signal);
   const { userId } =
     "pendingAuthenticationToken" in of
-      ? await readPending(context, of.pendingAuthenticationToken)
-      : (await readLiveSession(context, of.id)).record;
-  return listOrganizations(context, userId);
+      ? await requirePending(context, of.pendingAuthenticationToken)
+      : (await readLiveSession(context, of.id)).value;
+  return listOrganizationChoices(context, userId);
 }
 
 async function selectOrganization(
   context: AuthorityContext,
   { pendingAuthenticationToken }: PendingAuthentication,
-  { organizationId, origin }: { organizationId: string; origin: StoreContext },
+  organizationId: string,
+  { signal, ipAddress, userAgent }: StoreContext,
 ): Promise<Outcome> {
-  assertInTime(origin.signal);
-  const { ipAddress, userAgent } = origin;
+  assertNotAborted(signal);
   const selection = { pendingAuthenticationToken, organizationId, ipAddress, userAgent };
   return toOutcome(authenticateWithOrganizationSelection(context, selection));
 }
@@ -94,26 +82,15 @@ async function selectOrganization(
 async function switchOrganization(
   context: AuthorityContext,
   stale: StaleCredential,
-  { organizationId, origin }: { organizationId: string; origin: StoreContext },
+  organizationId: string,
+  { signal, ipAddress, userAgent }: StoreContext,
 ): Promise<Outcome> {
-  assertInTime(origin.signal);
-  const named = nameSession(stale);
+  assertNotAborted(signal);
+  const named = readStaleSession(stale);
   if (named === undefined || !isRenewable(context, stale, named)) {
     return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
   }
-  const { ipAddress, userAgent } = origin;
-  const session = { ...named, userId: stale.claims?.sub ?? stale.sealed?.user?.id };
-  return toOutcome(replaceSession(context, session, { organizationId, request: { ipAddress, userAgent } }));
-}
-
-async function endSession(
-  context: AuthorityContext,
-  target: EndSessionTarget,
-  signal: AbortSignal,
-): Promise<Record<string, never>> {
-  assertInTime(signal);
-  await revoke(context, target, context.events.own);
-  return {};
+  return toOutcome(replaceSession(context, named, { organizationId, request: { ipAddress, userAgent } }));
 }
 
 async function readProfile(
@@ -121,51 +98,58 @@ async function readProfile(
   of: StaleCredential,
   signal: AbortSignal,
 ): Promise<Profile | undefined> {
-  assertInTime(signal);
-  const named = nameSession(of);
-  if (named === undefined) return undefined;
-  const record = await readLiveSession(context, named.sessionId).then(
-    (found) => found.record,
-    (error: unknown) => ignoreEnding(error),
-  );
+  assertNotAborted(signal);
+  const named = readStaleSession(of);
+  const record = named && (await readUnlessEnded(context, named.sessionId));
   if (record === undefined) return undefined;
-  const organizationId =
-    of.claims?.["org_id"] ?? (of.claims === undefined ? record.organizationId : undefined);
-  const subject = await loadSubject(
-    context.directory,
-    record.userId,
-    typeof organizationId === "string" ? organizationId : undefined,
-  );
-  if (typeof subject === "string") return undefined;
-  const organization = toFullOrganization(subject);
-  return { member: toFullMember(subject), ...(organization !== undefined && { organization }) };
+  const claimed = of.claims === undefined ? record.organizationId : of.claims["org_id"];
+  const organizationId = typeof claimed === "string" ? claimed : undefined;
+  const subject = await loadSubject(context.directory, record.userId, organizationId);
+  return typeof subject === "string" ? undefined : toProfile(subject);
 }
 
-function ignoreEnding(error: unknown): undefined {
-  if (isOrgateError(error) && error.code === "session_revoked") return undefined;
-  throw error;
-}
-
-/** A refusal is an outcome; everything else stays what it was thrown as. */
-async function toOutcome(result: Promise<AuthenticationResult>): Promise<Outcome> {
+async function readUnlessEnded(
+  context: AuthorityContext,
+  sessionId: string,
+): Promise<SessionRecord | undefined> {
   try {
-    return { status: "authenticated", credential: toCredential(await result) };
+    return (await readLiveSession(context, sessionId)).value;
   } catch (error) {
-    if (!isOrgateError(error)) throw error;
-    const reason = error.reason === undefined ? {} : { reason: error.reason };
-    switch (error.code) {
-      case "organization_not_available":
-      case "invalid_pending_authentication":
-      case "sign_in_failed":
-      case "session_revoked":
-        return { status: "refused", code: error.code, ...reason };
-      // What cannot be the id of any organization is none of theirs.
-      case "invalid_request":
-        return { status: "refused", code: "organization_not_available" };
-      case "invalid_token":
-        return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
-      default:
-        throw error;
-    }
+    if (isOrgateError(error) && error.code === "session_revoked") return undefined;
+    throw error;
+  }
+}
+
+/** Turns a refusal into an outcome; everything else stays as it was thrown. */
+async function toOutcome(authentication: Promise<AuthenticationResult>): Promise<Outcome> {
+  try {
+    const {
+      memberSession: _session,
+      member: _member,
+      organization: _organization,
+      ...credential
+    } = await authentication;
+    return { status: "authenticated", credential };
+  } catch (error) {
+    const refusal = isOrgateError(error) ? toRefusal(error) : undefined;
+    if (refusal === undefined) throw error;
+    return refusal;
+  }
+}
+
+function toRefusal({ code, reason }: OrgateError): Outcome | undefined {
+  switch (code) {
+    case "organization_not_available":
+    case "invalid_pending_authentication":
+    case "sign_in_failed":
+    case "session_revoked":
+      return { status: "refused", code, ...(reason !== undefined && { reason }) };
+    // What cannot be the id of any organization is not one of the user's.
+    case "invalid_request":
+      return { status: "refused", code: "organization_not_available" };
+    case "invalid_token":
+      return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
+    default:
+      return undefined;
   }
 }

@@ -1,12 +1,20 @@
-import { StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { Repository } from "./repository.ts";
+import {
+  type Predicate,
+  absentOr,
+  isObject,
+  isString,
+  isText,
+  arrayOf,
+  objectWith,
+} from "../lib/predicates.ts";
+import { callDependency, malformedAnswer } from "./dependency.ts";
 
 /** A person, across organizations. */
 export interface DirectoryUser {
   readonly id: string;
   readonly emailAddress: string;
   readonly name?: string;
-  /** Further fields, carried into the full profile and the sealed session: never a secret. */
+  /** Further fields; they go into the profile and the sealed session, so never keep a secret here. */
   readonly [field: string]: unknown;
 }
 
@@ -16,11 +24,11 @@ export interface DirectoryOrganization {
   /** Unique. Chosen by the tenant: never compare it with an id. */
   readonly slug?: string;
   readonly name: string;
-  /** Further fields, carried into the full profile: never a secret. */
+  /** Further fields; they go into the profile, so never keep a secret here. */
   readonly [field: string]: unknown;
 }
 
-/** A user's place in an organization. */
+/** A user's membership in an organization. */
 export interface DirectoryMembership {
   /** Names the member. @defaultValue `${userId}:${organizationId}` */
   readonly id?: string;
@@ -30,196 +38,135 @@ export interface DirectoryMembership {
   readonly roles: readonly string[];
 }
 
-/** Whom a change in the directory concerns. */
+/** Returns the id of a membership: its own, or one made of its two ids. */
+export function membershipIdOf({ id, userId, organizationId }: DirectoryMembership): string {
+  return id ?? `${userId}:${organizationId}`;
+}
+
+/** The member, user or organization that a change in the directory concerns. */
 export type DirectoryChange =
   | { readonly memberId: string }
   | { readonly userId: string }
   | { readonly organizationId: string };
 
 /**
- * Who the users, organizations and memberships are: a few methods over the application's own tables.
+ * Tells who the users, organizations and memberships are: a few methods over the application's own tables.
  *
- * Trouble is a thrown error, which becomes "unavailable"; `undefined` means that there is no such thing.
+ * `undefined` means that there is no such user, organization or membership. A method that cannot know throws; the authority is
+ * then unavailable.
  */
 export interface Directory {
-  /** The user of an id. */
+  /** Returns the user of an id. */
   user(userId: string): Promise<DirectoryUser | undefined>;
-  /** The user of an e-mail address, whatever its case: for the password grant of the wire routers. */
+  /** Returns the user of an e-mail address, ignoring case; for the password grant of the wire routers. */
   userByEmailAddress(emailAddress: string): Promise<DirectoryUser | undefined>;
-  /** The organization of an id. */
+  /** Returns the organization of an id. */
   organization(organizationId: string): Promise<DirectoryOrganization | undefined>;
-  /** The user's membership in an organization, if it is active now. */
+  /** Returns the user's membership in an organization, if it is active now. */
   membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
-  /** All memberships of the user that are active now. */
+  /** Returns all memberships of the user that are active now. */
   memberships(userId: string): Promise<readonly DirectoryMembership[]>;
   /** Makes the membership an invitation was issued for; required for `invite`. */
   addMembership?(membership: DirectoryMembership): Promise<void>;
   /**
-   * Tells at once whose roles or memberships changed, so that tokens issued before are asked about instead of believed;
-   * returns the way to stop. Without it, a change takes effect at the session's next renewal.
+   * Adds a listener that is called when roles or memberships change, so that the store is asked about older tokens; returns the
+   * way to stop. Without it, a change takes effect at the session's next renewal.
    */
   onChanged?(listener: (change: DirectoryChange) => void): () => void;
-  /** Whether the password is the user's; required for the password grant of the wire routers. */
+  /** Tells whether the password is the user's; required for the password grant of the wire routers. */
   verifyPassword?(userId: string, password: string): Promise<boolean>;
 }
 
-/** The questions that sessions put to the directory. */
-export type DependableDirectory = Pick<
-  Directory,
-  | "user"
-  | "userByEmailAddress"
-  | "organization"
-  | "membership"
-  | "memberships"
-  | "addMembership"
-  | "verifyPassword"
->;
+/** A directory whose answers were checked. What it throws is a `StoreUnavailableError`, or the application's `OrgateError`. */
+export type CheckedDirectory = Omit<Directory, "onChanged">;
 
 /**
- * The application's directory, with its trouble told from its answers: whatever it throws, and every answer that is no
- * answer, is "cannot know" and never "there is no such user".
+ * Checks every answer of the application's directory.
+ *
+ * An error, or an answer that the interface does not allow, means "cannot know" and never "there is no such user".
  */
-export function dependOnDirectory(directory: Directory): DependableDirectory {
+export function checkedDirectory(directory: Directory): CheckedDirectory {
   return {
-    user: async (id) =>
-      checked(
-        "directory.user",
-        () => directory.user(id),
-        (value) => isUser(value) && value.id === id,
+    user: (id) => ask("user", isNamed(isUser, { id }), () => directory.user(id)),
+    userByEmailAddress: (emailAddress) =>
+      ask("userByEmailAddress", isUser, () => directory.userByEmailAddress(emailAddress)),
+    organization: (id) =>
+      ask("organization", isNamed(isOrganization, { id }), () => directory.organization(id)),
+    membership: (userId, organizationId) =>
+      ask("membership", isNamed(isMembership, { userId, organizationId }), () =>
+        directory.membership(userId, organizationId),
       ),
-    userByEmailAddress: async (emailAddress) =>
-      checked("directory.userByEmailAddress", () => directory.userByEmailAddress(emailAddress), isUser),
-    organization: async (id) =>
-      checked(
-        "directory.organization",
-        () => directory.organization(id),
-        (value) => isOrganization(value) && value.id === id,
-      ),
-    membership: async (userId, organizationId) =>
-      checked(
-        "directory.membership",
-        () => directory.membership(userId, organizationId),
-        (value) => isMembership(value, userId) && value.organizationId === organizationId,
-      ),
-    memberships: async (userId) => {
-      const found = await attempt("directory.memberships", () => directory.memberships(userId));
-      const isAnswer = Array.isArray(found) && found.every((value) => isMembership(value, userId));
-      if (!isAnswer) throw nonsense("directory.memberships");
-      return toJson("directory.memberships", found);
+    async memberships(userId) {
+      const isAnswer = arrayOf(isNamed(isMembership, { userId }));
+      const memberships = await ask("memberships", isAnswer, () => directory.memberships(userId));
+      if (memberships === undefined) throw malformedAnswer("directory.memberships");
+      return memberships;
     },
-    ...dependOnOptionalMethods(directory),
-  };
-}
-
-function dependOnOptionalMethods(
-  directory: Directory,
-): Pick<DependableDirectory, "addMembership" | "verifyPassword"> {
-  return {
     ...(directory.addMembership !== undefined && {
-      addMembership: async (membership) =>
-        attempt("directory.addMembership", async () => directory.addMembership?.(membership)),
+      addMembership: (membership) =>
+        callDependency("directory.addMembership", async () => directory.addMembership?.(membership)),
     }),
     ...(directory.verifyPassword !== undefined && {
-      verifyPassword: async (userId, password) => {
-        const verified = await attempt("directory.verifyPassword", async () =>
-          directory.verifyPassword?.(userId, password),
-        );
-        if (typeof verified !== "boolean") throw nonsense("directory.verifyPassword");
-        return verified;
+      async verifyPassword(userId, password) {
+        const call = async (): Promise<unknown> => directory.verifyPassword?.(userId, password);
+        const isRight = await callDependency("directory.verifyPassword", call);
+        if (typeof isRight !== "boolean") throw malformedAnswer("directory.verifyPassword");
+        return isRight;
       },
     }),
   };
 }
 
-/** The application's repository, with its trouble told from its answers, and nothing found from something. */
-export function dependOnRepository(repository: Repository): Repository {
-  return {
-    // Databases say null where JavaScript says undefined: taken for something, it would spend a token again and again.
-    read: async (...question) =>
-      (await attempt("repository.read", () => repository.read(...question))) ?? undefined,
-    insert: async (...question) => attempt("repository.insert", () => repository.insert(...question)),
-    compareAndSet: async (...question) =>
-      attempt("repository.compareAndSet", () => repository.compareAndSet(...question)),
-    consume: async (...question) =>
-      (await attempt("repository.consume", () => repository.consume(...question))) ?? undefined,
-    touchIfExists: async (...question) =>
-      attempt("repository.touchIfExists", () => repository.touchIfExists(...question)),
-    find: async (...question) => attempt("repository.find", () => repository.find(...question)),
-    close: async () => attempt("repository.close", () => repository.close()),
-  };
-}
-
-async function checked<Value>(
-  name: string,
-  ask: () => Promise<Value | undefined>,
-  isAnswer: (value: unknown) => boolean,
+async function ask<Value>(
+  method: string,
+  isAnswer: Predicate<Value>,
+  call: () => Promise<unknown>,
 ): Promise<Value | undefined> {
-  const value = await attempt(name, ask);
-  // Databases say null where JavaScript says undefined.
-  if (value === undefined || value === null) return undefined;
-  if (!isAnswer(value)) throw nonsense(name);
-  return toJson(name, value);
+  const name = `directory.${method}`;
+  const answer = await callDependency(name, call);
+  // Databases say null for "no such row".
+  if (answer === undefined || answer === null) return undefined;
+  const copy = toPlainRows(name, answer);
+  if (isAnswer(copy)) return copy;
+  throw malformedAnswer(name);
 }
 
-/** Rows of a database hold dates and more; what goes into tokens, seals and answers is what JSON makes of them. */
-function toJson<Value>(name: string, value: Value): Value {
+/** Optional fields, which databases say null for. */
+const OPTIONAL_FIELDS: ReadonlySet<string> = new Set(["id", "name", "slug"]);
+
+/** Rows of a database hold dates and more; tokens, seals and answers carry what JSON makes of them. */
+function toPlainRows(name: string, answer: unknown): unknown {
   try {
-    const copy: Value = JSON.parse(JSON.stringify(value));
-    return copy;
-  } catch {
-    throw nonsense(name);
+    const copy: unknown = JSON.parse(JSON.stringify(answer));
+    return Array.isArray(copy) ? copy.map(withoutNulls) : withoutNulls(copy);
+  } catch (cause) {
+    throw malformedAnswer(name, cause);
   }
 }
 
-async function attempt<Value>(name: string, ask: () => Promise<Value>): Promise<Value> {
-  try {
-    return await ask();
-  } catch (error) {
-    if (isOrgateError(error)) throw error;
-    // The error's own text may quote what it was given, so only its kind is told.
-    throw new StoreUnavailableError({
-      message: `${name} failed (${kindOf(error)})`,
-      reason: "dependency_failed",
-    });
-  }
+function withoutNulls(row: unknown): unknown {
+  if (!isObject(row)) return row;
+  const entries = Object.entries(row);
+  return Object.fromEntries(entries.filter(([name, value]) => value !== null || !OPTIONAL_FIELDS.has(name)));
 }
 
-function kindOf(error: unknown): string {
-  try {
-    return error instanceof Error && /^[\w.$]{1,64}$/.test(error.name) ? error.name : typeof error;
-  } catch {
-    // What is thrown may be anything, a proxy that throws when it is looked at included.
-    return typeof error;
-  }
+/** Checks that an answer is about the ids that were asked for. */
+function isNamed<Value extends object>(check: Predicate<Value>, ids: Partial<Value>): Predicate<Value> {
+  return (value): value is Value =>
+    check(value) && Object.entries(ids).every(([name, id]) => Reflect.get(value, name) === id);
 }
 
-function nonsense(name: string): StoreUnavailableError {
-  return new StoreUnavailableError({
-    message: `${name} answered with something that is not of its interface`,
-    reason: "dependency_malformed",
-  });
-}
+const isUser = objectWith<DirectoryUser>({ id: isText, emailAddress: isString, name: absentOr(isString) });
 
-function isUser(value: unknown): value is DirectoryUser {
-  return hasString(value, "emailAddress") && hasString(value, "id");
-}
+const isOrganization = objectWith<DirectoryOrganization>({
+  id: isText,
+  name: isString,
+  slug: absentOr(isString),
+});
 
-function isOrganization(value: unknown): value is DirectoryOrganization {
-  return hasString(value, "name");
-}
-
-function isMembership(value: unknown, userId: string): value is DirectoryMembership {
-  return (
-    hasString(value, "organizationId") &&
-    Reflect.get(value, "userId") === userId &&
-    isListOfStrings(Reflect.get(value, "roles"))
-  );
-}
-
-function hasString(value: unknown, name: string): value is object {
-  return typeof value === "object" && value !== null && typeof Reflect.get(value, name) === "string";
-}
-
-function isListOfStrings(value: unknown): boolean {
-  return Array.isArray(value) && value.every((entry) => typeof entry === "string");
-}
+const isMembership = objectWith<DirectoryMembership>({
+  id: absentOr(isText),
+  userId: isText,
+  organizationId: isText,
+  roles: arrayOf(isString),
+});

@@ -1,6 +1,6 @@
 export { createAuthority } from "./authority.ts";
 export { memoryDirectory } from "./memory-directory.ts";
-export { memoryRepository } from "./repository.ts";
+export { memoryRepository } from "./memory-repository.ts";
 export type { Authority } from "./authority.ts";
 export type { AuthorityStore } from "./authority-store.ts";
 export type {
@@ -11,32 +11,23 @@ export type {
   DirectoryUser,
 } from "./directory.ts";
 export type { MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
-export type { MemoryRepositoryOptions } from "./repository.ts";
+export type { MemoryRepositoryOptions } from "./memory-repository.ts";
 export type {
-  AuthenticateJwtResult,
-  AuthenticateSessionResult,
-  AuthenticationResult,
-  Invitation,
-  SessionSummary,
-} from "./operations.ts";
-export type {
-  AuthenticateInput,
   AuthenticateJwtInput,
+  AuthenticateJwtResult,
   AuthenticateSessionInput,
   AuthenticateSessionOptions,
-  AuthenticateWithOrganizationSelectionInput,
-  AuthenticateWithRefreshTokenInput,
-  AuthenticationMethod,
+  AuthenticateSessionResult,
   AuthorizationCheck,
-  ExchangeInput,
-  InviteInput,
-  RequestOrigin,
-  RevokeTarget,
-  SealRequest,
-  SessionReference,
-  SessionsTarget,
-  StepUpInput,
-} from "./operations.ts";
+} from "./authenticate-session.ts";
+export type { AuthenticationMethod } from "./authentication-factors.ts";
+export type { AuthenticationResult, SealRequest } from "./authentication-result.ts";
+export type { RequestOrigin } from "./check-input.ts";
+export type { Invitation, InviteInput } from "./invitations.ts";
+export type { AuthenticateWithRefreshTokenInput } from "./renew.ts";
+export type { ExchangeInput, SessionReference, StepUpInput } from "./replace-session.ts";
+export type { RevokeTarget, SessionSummary, SessionsTarget } from "./revoke.ts";
+export type { AuthenticateInput, AuthenticateWithOrganizationSelectionInput } from "./sign-in.ts";
 export type { AuthorityOptions } from "./options.ts";
 export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
 export type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";

@@ -1,34 +1,14 @@
-import { type KeyObject, createPrivateKey, createPublicKey, hkdfSync, sign, verify } from "node:crypto";
+import { type KeyObject, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
 import type { Clock } from "../lib/clock.ts";
+import { isObject, isString } from "../lib/predicates.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
+import { deriveKey } from "./secrets.ts";
 
-/** Signs access tokens, and keeps the keys that do. */
-export interface Issuer {
-  /** What its tokens are signed with, after any rotation too. Only {@link Issuer.require} adds to it. */
-  readonly algorithms: readonly Algorithm[];
-  /**
-   * Makes sure that tokens of this algorithm can be signed, beside those of the key in force.
-   *
-   * @returns `false`: none of the application's keys can, and a key made here would be unknown to its other processes.
-   */
-  require(algorithm: Algorithm): boolean;
-  /** Signs claims as a JWT of `typ` `JWT`: with the key in force, or with the first key of the algorithm named. */
-  sign(claims: Readonly<Record<string, unknown>>, algorithm?: Algorithm): Promise<string>;
-  /** The public half of every key that may still verify. */
-  jwks(): Promise<JsonWebKeySet>;
-  /** Another value whenever the keys have changed. */
-  revision(): unknown;
-  /** Puts a new key in force; those before it go on verifying for as long as `retention` says. */
-  rotate(): Promise<{ readonly kid: string }>;
-  /** One secret for each key that may still verify, the one in force first. */
-  secrets(purpose: string): Promise<readonly Buffer[]>;
-}
-
-/** What an issuer is made of. */
+/** Options of {@link Issuer}. */
 export interface IssuerOptions {
   readonly keys: readonly JsonWebKey[] | undefined;
-  /** Seconds that a key goes on verifying after the next one took its place. */
+  /** Seconds that a key continues to verify after the next one replaced it. */
   readonly retention: number;
   readonly clock: Clock;
 }
@@ -46,35 +26,14 @@ interface RingKey {
 const DEFAULT_ALGORITHM: Algorithm = "ES256";
 
 /**
- * Makes the issuer. Without keys of the application's, the first is made when it is first needed.
+ * Signs access tokens, and keeps the keys for that. Without keys from the application, the first is made when it is first needed.
  *
- * The ring lives in this process: several processes, or one that must outlive a restart, are given the same `keys`.
+ * The keys live in this process: several processes, or one that must survive a restart, are given the same `keys`.
  */
-export function createIssuer(options: IssuerOptions): Issuer {
-  const ring = new KeyRing(options);
-  return {
-    get algorithms() {
-      return ring.algorithms;
-    },
-    require: (algorithm) => ring.require(algorithm),
-    async sign(claims, wanted) {
-      const { kid, algorithm, privateKey } = inForce(await ring.load(), wanted);
-      return new SignJWT({ ...claims })
-        .setProtectedHeader({ alg: algorithm, kid, typ: "JWT" })
-        .sign(privateKey);
-    },
-    jwks: async () => ({ keys: (await ring.load()).map(({ publicJwk }) => publicJwk) }),
-    revision: () => ring.revision,
-    rotate: () => ring.rotate(),
-    secrets: async (purpose) =>
-      (await ring.load()).map(({ privateJwk }) => deriveSecret(privateJwk, purpose)),
-  };
-}
-
-class KeyRing {
+export class Issuer {
   readonly #options: IssuerOptions;
   readonly #algorithms: Set<Algorithm>;
-  /** What must be signed for, beside the algorithm of the key in force. */
+  /** The algorithms needed beside that of the key in force. */
   readonly #required = new Set<Algorithm>();
   #keys: readonly RingKey[] = [];
   #completing: Promise<void> | undefined;
@@ -84,15 +43,16 @@ class KeyRing {
     this.#algorithms = new Set(options.keys?.map(algorithmOf) ?? [DEFAULT_ALGORITHM]);
   }
 
+  /** The algorithms of its tokens, also after a rotation. Only {@link Issuer.require} adds to them. */
   get algorithms(): readonly Algorithm[] {
     return [...this.#algorithms];
   }
 
-  /** The list that is replaced with every change. */
-  get revision(): unknown {
-    return this.#keys;
-  }
-
+  /**
+   * Makes sure that tokens of this algorithm can be signed, beside those of the key in force.
+   *
+   * @returns `false` if none of the application's keys can; a key made here would be unknown to its other processes.
+   */
   require(algorithm: Algorithm): boolean {
     if (this.#options.keys !== undefined && !this.#algorithms.has(algorithm)) return false;
     this.#algorithms.add(algorithm);
@@ -100,8 +60,45 @@ class KeyRing {
     return true;
   }
 
+  /** Signs claims as a JWT of `typ` `JWT`, with the key in force or with the first key of the algorithm named. */
+  async sign(claims: Readonly<Record<string, unknown>>, wanted?: Algorithm): Promise<string> {
+    const { kid, algorithm, privateKey } = inForce(await this.#load(), wanted);
+    const header = { alg: algorithm, kid, typ: "JWT" };
+    return new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey);
+  }
+
+  /** Returns the public half of every key that may still verify. */
+  async jwks(): Promise<JsonWebKeySet> {
+    return { keys: (await this.#load()).map(({ publicJwk }) => publicJwk) };
+  }
+
+  /** Returns another value whenever the keys have changed. */
+  revision(): unknown {
+    // The list is replaced with every change.
+    return this.#keys;
+  }
+
+  /** Puts a new key in force; the keys before it continue to verify for `retention` seconds. */
+  async rotate(): Promise<{ kid: string }> {
+    const made = await Promise.all(this.#signers(await this.#load()).map((key) => makeKey(key.algorithm)));
+    // Read again: another rotation may have ended while the keys were made.
+    const before = await this.#load();
+    const replaced = new Set(this.#signers(before));
+    const retiredUntil = this.#options.clock() + this.#options.retention;
+    this.#keys = [...made, ...before.map((key) => (replaced.has(key) ? { ...key, retiredUntil } : key))];
+    return { kid: inForce(made).kid };
+  }
+
+  /** Derives one secret from each key that may still verify, the one in force first. */
+  async secrets(purpose: string): Promise<readonly [Buffer, ...Buffer[]]> {
+    const keys = await this.#load();
+    const derive = ({ privateJwk }: RingKey): Buffer =>
+      deriveKey(Buffer.from(String(privateJwk["d"]), "base64url"), "orgate", purpose);
+    return [derive(inForce(keys)), ...keys.slice(1).map(derive)];
+  }
+
   /** The keys that may still verify, the one in force first. */
-  async load(): Promise<readonly RingKey[]> {
+  async #load(): Promise<readonly RingKey[]> {
     while (!this.#isComplete()) {
       // oxlint-disable-next-line no-await-in-loop -- what was required meanwhile is made next
       await (this.#completing ??= this.#complete());
@@ -110,26 +107,14 @@ class KeyRing {
     return this.#keys.filter(({ retiredUntil }) => retiredUntil === undefined || now < retiredUntil);
   }
 
-  async rotate(): Promise<{ kid: string }> {
-    const made = await Promise.all(this.#signers(await this.load()).map((key) => makeKey(key.algorithm)));
-    // Read again: another rotation may have ended while the keys were made.
-    const before = await this.load();
-    const replaced = new Set(this.#signers(before));
-    const retiredUntil = this.#options.clock() + this.#options.retention;
-    this.#keys = [...made, ...before.map((key) => (replaced.has(key) ? { ...key, retiredUntil } : key))];
-    return { kid: inForce(made).kid };
-  }
-
   /** The keys that sign: the one in force, and the first of every algorithm required. */
-  #signers(ring: readonly RingKey[]): readonly RingKey[] {
-    return [...new Set([inForce(ring), ...[...this.#required].map((algorithm) => inForce(ring, algorithm))])];
+  #signers(keys: readonly RingKey[]): readonly RingKey[] {
+    return [...new Set([inForce(keys), ...[...this.#required].map((algorithm) => inForce(keys, algorithm))])];
   }
 
   #isComplete(): boolean {
-    return (
-      this.#keys.length > 0 &&
-      [...this.#required].every((wanted) => this.#keys.some((key) => key.algorithm === wanted))
-    );
+    const isCovered = (wanted: Algorithm): boolean => this.#keys.some((key) => key.algorithm === wanted);
+    return this.#keys.length > 0 && [...this.#required].every(isCovered);
   }
 
   async #complete(): Promise<void> {
@@ -139,19 +124,19 @@ class KeyRing {
         this.#keys = await Promise.all(keys.map((jwk) => toRingKey(jwk, algorithmOf(jwk))));
         return;
       }
-      const known = this.#keys.map(({ algorithm }) => algorithm);
-      const missing = [...this.#algorithms].filter((algorithm) => !known.includes(algorithm));
+      const known = new Set(this.#keys.map(({ algorithm }) => algorithm));
+      const missing = [...this.#algorithms].filter((algorithm) => !known.has(algorithm));
       const made = await Promise.all(missing.map(makeKey));
       this.#keys = [...this.#keys, ...made];
     } finally {
-      // A key that could not be made is tried again by whoever needs it next.
+      // The next caller tries again to make a key that could not be made.
       this.#completing = undefined;
     }
   }
 }
 
-function inForce(ring: readonly RingKey[], wanted?: Algorithm): RingKey {
-  const current = ring.find(({ algorithm }) => wanted === undefined || algorithm === wanted);
+function inForce(keys: readonly RingKey[], wanted?: Algorithm): RingKey {
+  const current = keys.find(({ algorithm }) => wanted === undefined || algorithm === wanted);
   if (current === undefined) throw new TypeError("An issuer has a key for everything that it signs.");
   return current;
 }
@@ -164,92 +149,71 @@ async function makeKey(algorithm: Algorithm): Promise<RingKey> {
 
 async function toRingKey(jwk: JsonWebKey, algorithm: Algorithm): Promise<RingKey> {
   const kid = jwk.kid ?? (await calculateJwkThumbprint(jwk));
-  const publicJwk = { kty: jwk.kty, ...publicParametersOf(jwk), kid, alg: algorithm, use: "sig" };
-  return { kid, algorithm, privateKey: importPrivateKey(jwk), privateJwk: jwk, publicJwk };
+  const publicJwk = { ...toPublicJwk(jwk), kid, alg: algorithm, use: "sig" };
+  const privateKey = createPrivateKey({ key: { ...jwk }, format: "jwk" });
+  return { kid, algorithm, privateKey, privateJwk: jwk, publicJwk };
 }
 
-/** Which algorithm a private key signs with; the reason, where it may not sign at all. */
-type KeyJudgement = { readonly algorithm: Algorithm } | { readonly problem: string };
+function toPublicJwk({ kty, crv, x, y, n, e }: JsonWebKey): JsonWebKey {
+  const parameters = Object.entries({ crv, x, y, n, e }).filter(([, value]) => value !== undefined);
+  return { kty, ...Object.fromEntries(parameters) };
+}
 
-/** Why a private JWK cannot sign; `undefined`: it can. Never says anything of the key's contents. */
+/** Tells why a private JWK cannot sign; `undefined`: it can. Says nothing about the key's contents. */
 export function findKeyProblem(jwk: unknown): string | undefined {
-  const judgement = judgeKey(jwk);
-  return "problem" in judgement ? judgement.problem : undefined;
+  const checked = checkKey(jwk);
+  return "problem" in checked ? checked.problem : undefined;
 }
 
-/** The algorithm of a private JWK that has no problem. */
-export function algorithmOf(jwk: JsonWebKey): Algorithm {
-  const judgement = judgeKey(jwk);
-  if ("problem" in judgement) throw new TypeError(`A signing key ${judgement.problem}`);
-  return judgement.algorithm;
+function algorithmOf(jwk: JsonWebKey): Algorithm {
+  const checked = checkKey(jwk);
+  if ("problem" in checked) throw new TypeError(`A signing key ${checked.problem}`, { cause: checked.cause });
+  return checked.algorithm;
 }
 
-/** Imports a private JWK that has no problem. */
-export function importPrivateKey(jwk: JsonWebKey): KeyObject {
-  return createPrivateKey({ key: { ...jwk }, format: "jwk" });
+interface KeyProblem {
+  readonly problem: string;
+  readonly cause?: unknown;
 }
 
-/** What may be published of a key. */
-export function publicParametersOf(jwk: JsonWebKey): Record<string, unknown> {
-  const { crv, x, y, n, e } = jwk;
-  const parameters = Object.entries({ crv, x, y, n, e });
-  return Object.fromEntries(parameters.filter(([, value]) => value !== undefined));
-}
-
-function importPublicKey(jwk: JsonWebKey): KeyObject {
-  return createPublicKey({ key: { kty: jwk.kty, ...publicParametersOf(jwk) }, format: "jwk" });
-}
-
-/** Derives a secret for another purpose, which tells nothing of the key. */
-export function deriveSecret(jwk: JsonWebKey, purpose: string): Buffer {
-  return Buffer.from(hkdfSync("sha256", Buffer.from(String(jwk["d"]), "base64url"), "orgate", purpose, 32));
-}
-
-function judgeKey(jwk: unknown): KeyJudgement {
-  if (!isJwk(jwk)) return { problem: "is not a private JWK." };
+function checkKey(jwk: unknown): { readonly algorithm: Algorithm } | KeyProblem {
+  if (!isPrivateJwk(jwk)) return { problem: "is not a private JWK." };
   if (jwk.use !== undefined && jwk.use !== "sig") return { problem: 'must be for signatures (use "sig").' };
-  const algorithms = algorithmsOf(jwk);
+  const algorithms = algorithmsFor(jwk);
   const [preferred] = algorithms;
   if (preferred === undefined) return { problem: "must be an RSA, a P-256 or an Ed25519 key." };
   const algorithm = jwk.alg === undefined ? preferred : algorithms.find((known) => known === jwk.alg);
-  if (algorithm === undefined)
+  if (algorithm === undefined) {
     return { problem: `has an alg that does not fit; use ${algorithms.join(" or ")}.` };
+  }
   return findMaterialProblem(jwk) ?? { algorithm };
 }
 
-function algorithmsOf(jwk: JsonWebKey): readonly Algorithm[] {
+function algorithmsFor(jwk: JsonWebKey): readonly Algorithm[] {
   if (jwk.kty === "RSA") return ["RS256", "PS256"];
   if (jwk.kty === "EC" && jwk["crv"] === "P-256") return ["ES256"];
   return jwk.kty === "OKP" && jwk["crv"] === "Ed25519" ? ["EdDSA", "Ed25519"] : [];
 }
 
-function findMaterialProblem(jwk: JsonWebKey): { problem: string } | undefined {
+function findMaterialProblem(jwk: JsonWebKey): KeyProblem | undefined {
   try {
-    const privateKey = importPrivateKey(jwk);
-    const details = privateKey.asymmetricKeyDetails;
-    if (details?.modulusLength !== undefined && details.modulusLength < 2048) {
-      return { problem: "is too weak: RSA needs 2048 bits." };
-    }
-    if (details?.publicExponent !== undefined && details.publicExponent < 65_537n) {
+    const privateKey = createPrivateKey({ key: { ...jwk }, format: "jwk" });
+    const { modulusLength = 2048, publicExponent = 65_537n } = privateKey.asymmetricKeyDetails ?? {};
+    if (modulusLength < 2048) return { problem: "is too weak: RSA needs 2048 bits." };
+    if (publicExponent < 65_537n) {
       return { problem: "is too weak: its public exponent must be at least 65537." };
     }
     // Not every mismatch of the two halves is found when a key is imported.
     const digest = jwk.kty === "OKP" ? null : "sha256";
     const sample = Buffer.from("orgate");
-    const isPair = verify(digest, sample, importPublicKey(jwk), sign(digest, sample, privateKey));
+    const publicKey = createPublicKey({ key: { ...toPublicJwk(jwk) }, format: "jwk" });
+    const isPair = verify(digest, sample, publicKey, sign(digest, sample, privateKey));
     return isPair ? undefined : { problem: "is not a valid private key." };
-  } catch {
-    return { problem: "is not a valid private key." };
+  } catch (cause) {
+    return { problem: "is not a valid private key.", cause };
   }
 }
 
-function isJwk(value: unknown): value is JsonWebKey {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    "kty" in value &&
-    typeof value.kty === "string" &&
-    "d" in value &&
-    typeof value.d === "string"
-  );
+function isPrivateJwk(value: unknown): value is JsonWebKey {
+  return isObject(value) && isString(value["kty"]) && isString(value["d"]);
 }

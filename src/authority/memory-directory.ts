@@ -1,13 +1,14 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { suggestName } from "../lib/did-you-mean.ts";
-import type {
-  Directory,
-  DirectoryChange,
-  DirectoryMembership,
-  DirectoryOrganization,
-  DirectoryUser,
+import { isObject, isText, isTextList } from "../lib/predicates.ts";
+import { configurationError, didYouMean } from "../lib/problems.ts";
+import {
+  type Directory,
+  type DirectoryChange,
+  type DirectoryMembership,
+  type DirectoryOrganization,
+  type DirectoryUser,
+  membershipIdOf,
 } from "./directory.ts";
-import { idOfMembership } from "./subject.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput {
@@ -16,15 +17,15 @@ export interface MemoryDirectoryInput {
   readonly memberships?: readonly DirectoryMembership[] | undefined;
 }
 
-/** A directory in memory that can be changed while it is in use. Every change of roles, and every removal, is told at once. */
+/** A directory in memory that can be changed while it is in use. It announces every change of roles and every removal. */
 export interface MemoryDirectory extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
   addMembership(membership: DirectoryMembership): Promise<void>;
-  /** Gives the member these roles, in place of those before. */
+  /** Replaces the roles of a member. */
   setRoles(userId: string, organizationId: string, roles: readonly string[]): void;
   removeMembership(userId: string, organizationId: string): void;
-  /** Removes the user and all memberships of theirs. */
+  /** Removes the user and all their memberships. */
   removeUser(userId: string): void;
   /** Removes the organization and all memberships in it. */
   removeOrganization(organizationId: string): void;
@@ -34,16 +35,21 @@ export interface MemoryDirectory extends Directory {
 /**
  * Keeps users, organizations and memberships in memory: for demos, tests and first steps.
  *
- * What it is given is copied. Ids that name nobody and duplicates throw one `ConfigurationError` with all of them.
+ * Copies what it is given. Throws one `ConfigurationError` with all unknown ids and duplicates.
  */
 export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirectory {
   const tables = new DirectoryTables(input);
+  const { users, organizations, memberships } = tables;
   return {
-    user: async (id) => copyOf(tables.users.get(id)),
-    userByEmailAddress: async (emailAddress) => copyOf(tables.findByEmailAddress(emailAddress)),
-    organization: async (id) => copyOf(tables.organizations.get(id)),
-    membership: async (userId, organizationId) => copyOf(tables.placesOf(userId)?.get(organizationId)),
-    memberships: async (userId) => [...(tables.placesOf(userId)?.values() ?? [])].map(copyOf),
+    user: async (id) => structuredClone(users.get(id)),
+    async userByEmailAddress(emailAddress) {
+      const wanted = emailAddress.toLowerCase();
+      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+    },
+    organization: async (id) => structuredClone(organizations.get(id)),
+    membership: async (userId, organizationId) =>
+      structuredClone(memberships.get(userId)?.get(organizationId)),
+    memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
     addUser: (user) => tables.add({ users: [user] }),
     addOrganization: (organization) => tables.add({ organizations: [organization] }),
     addMembership: async (membership) => tables.add({ memberships: [membership] }),
@@ -51,237 +57,173 @@ export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirecto
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
     removeOrganization: (organizationId) => tables.removeOrganization(organizationId),
-    onChanged: (listener) => tables.listen(listener),
+    onChanged(listener) {
+      tables.listeners.add(listener);
+      return () => tables.listeners.delete(listener);
+    },
   };
 }
 
 class DirectoryTables {
   readonly users = new Map<string, DirectoryUser>();
   readonly organizations = new Map<string, DirectoryOrganization>();
-  /** By user, then by organization, in the order they were made. */
-  readonly #places = new Map<string, Map<string, DirectoryMembership>>();
-  readonly #listeners = new Set<(change: DirectoryChange) => void>();
+  /** By user, then by organization. */
+  readonly memberships = new Map<string, Map<string, DirectoryMembership>>();
+  readonly listeners = new Set<(change: DirectoryChange) => void>();
 
   constructor(input: MemoryDirectoryInput) {
-    assertSound(input);
+    assertValid(input);
     this.#store(input);
   }
 
-  placesOf(userId: string): ReadonlyMap<string, DirectoryMembership> | undefined {
-    return this.#places.get(userId);
-  }
-
-  findByEmailAddress(emailAddress: string): DirectoryUser | undefined {
-    const wanted = emailAddress.toLowerCase();
-    return [...this.users.values()].find((user) => user.emailAddress.toLowerCase() === wanted);
-  }
-
   /** Adds all of it, or nothing. */
-  add({ users = [], organizations = [], memberships = [] }: MemoryDirectoryInput): void {
-    const known = [...this.#places.values()].flatMap((places) => [...places.values()]);
-    assertSound({
+  add(input: MemoryDirectoryInput): void {
+    const { users = [], organizations = [], memberships = [] } = input;
+    const known = [...this.memberships.values()].flatMap((ofUser) => [...ofUser.values()]);
+    assertValid({
       users: [...this.users.values(), ...users],
       organizations: [...this.organizations.values(), ...organizations],
       memberships: [...known, ...memberships],
     });
-    this.#store({ users, organizations, memberships });
+    this.#store(input);
   }
 
   setRoles(userId: string, organizationId: string, roles: readonly string[]): void {
-    const membership = this.#places.get(userId)?.get(organizationId);
-    if (membership === undefined) throw new ConfigurationError([unknownMembership(userId, organizationId)]);
-    this.#place({ ...membership, roles });
-    this.#tell({ memberId: idOfMembership(membership) });
+    const membership = this.memberships.get(userId)?.get(organizationId);
+    if (membership === undefined) {
+      const option = `setRoles("${userId}", "${organizationId}")`;
+      const suggestion = "Add the membership first.";
+      throw configurationError("membership_unknown", option, "names no membership.", suggestion);
+    }
+    this.#store({ memberships: [{ ...membership, roles }] });
+    this.#announce({ memberId: membershipIdOf(membership) });
   }
 
   removeMembership(userId: string, organizationId: string): void {
-    const membership = this.#places.get(userId)?.get(organizationId);
+    const membership = this.memberships.get(userId)?.get(organizationId);
     if (membership === undefined) return;
-    this.#places.get(userId)?.delete(organizationId);
-    this.#tell({ memberId: idOfMembership(membership) });
+    this.memberships.get(userId)?.delete(organizationId);
+    this.#announce({ memberId: membershipIdOf(membership) });
   }
 
   removeUser(userId: string): void {
     this.users.delete(userId);
-    this.#places.delete(userId);
-    this.#tell({ userId });
+    this.memberships.delete(userId);
+    this.#announce({ userId });
   }
 
   removeOrganization(organizationId: string): void {
     this.organizations.delete(organizationId);
-    for (const places of this.#places.values()) places.delete(organizationId);
-    this.#tell({ organizationId });
+    for (const ofUser of this.memberships.values()) ofUser.delete(organizationId);
+    this.#announce({ organizationId });
   }
 
-  listen(listener: (change: DirectoryChange) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  #store(input: MemoryDirectoryInput): void {
+    const { users = [], organizations = [], memberships = [] } = structuredClone(input);
+    for (const user of users) this.users.set(user.id, user);
+    for (const organization of organizations) this.organizations.set(organization.id, organization);
+    for (const membership of memberships) {
+      const ofUser = this.memberships.get(membership.userId) ?? new Map<string, DirectoryMembership>();
+      this.memberships.set(membership.userId, ofUser.set(membership.organizationId, membership));
+    }
   }
 
-  #store({ users = [], organizations = [], memberships = [] }: MemoryDirectoryInput): void {
-    for (const user of users) this.users.set(user.id, copyOf(user));
-    for (const organization of organizations) this.organizations.set(organization.id, copyOf(organization));
-    for (const membership of memberships) this.#place(membership);
-  }
-
-  #place(membership: DirectoryMembership): void {
-    const { userId, organizationId, roles } = membership;
-    const places = this.#places.get(userId) ?? new Map<string, DirectoryMembership>();
-    this.#places.set(userId, places.set(organizationId, { ...membership, roles: [...roles] }));
-  }
-
-  #tell(change: DirectoryChange): void {
-    for (const listener of this.#listeners) listener(change);
+  #announce(change: DirectoryChange): void {
+    for (const listener of this.listeners) listener(change);
   }
 }
 
-function assertSound(input: MemoryDirectoryInput): void {
-  const problems = findDirectoryProblems(input);
+type Row = Readonly<Record<string, unknown>>;
+type List = keyof MemoryDirectoryInput;
+
+/** The fields of each list that must be non-empty strings. */
+const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
+  users: ["id", "emailAddress"],
+  organizations: ["id", "name"],
+  memberships: ["userId", "organizationId"],
+};
+
+/** The fields whose values, or what is made of them, must not occur twice. */
+const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
+  ["users", "id", ({ id }) => id],
+  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["organizations", "id", ({ id }) => id],
+  ["organizations", "slug", ({ slug }) => slug],
+  [
+    "memberships",
+    "id",
+    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+  ],
+  ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
+];
+
+type Rows = Readonly<Record<List, readonly Row[]>>;
+type Report = (code: string, option: string, message: string, suggestion: string) => void;
+
+/** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
+function assertValid(input: object): void {
+  const problems: ConfigurationProblem[] = [];
+  const report: Report = (code, option, message, suggestion) =>
+    problems.push({ code, option, message, suggestion });
+  const lists = Object.keys(REQUIRED_FIELDS);
+  for (const name of Object.keys(input).filter((given) => !lists.includes(given))) {
+    const suggestion = didYouMean(name, lists, `Known lists: ${lists.join(", ")}.`);
+    report("option_unknown", name, "is not a list of a directory.", suggestion);
+  }
+  const rows: Rows = {
+    users: readRows(input, "users", report),
+    organizations: readRows(input, "organizations", report),
+    memberships: readRows(input, "memberships", report),
+  };
+  if (problems.length === 0) {
+    reportDuplicates(rows, report);
+    checkMemberships(rows, report);
+  }
   if (problems.length > 0) throw new ConfigurationError(problems);
 }
 
-function unknownMembership(userId: string, organizationId: string): ConfigurationProblem {
-  return {
-    code: "membership_unknown",
-    option: `setRoles("${userId}", "${organizationId}")`,
-    message: "names no membership.",
-    suggestion: "Add the membership first.",
-  };
-}
-
-/** A copy that can be changed without changing what is kept. */
-function copyOf<Value extends object | undefined>(value: Value): Value {
-  return structuredClone(value);
-}
-
-/** What is looked at; anything may be in it. */
-interface DirectoryInput {
-  readonly users?: unknown;
-  readonly organizations?: unknown;
-  readonly memberships?: unknown;
-}
-
-const LISTS: ReadonlySet<string> = new Set<keyof DirectoryInput>(["users", "organizations", "memberships"]);
-
-/** Every mistake in what a directory begins with: names, kinds, duplicates, and ids that name nobody. */
-export function findDirectoryProblems(input: DirectoryInput): ConfigurationProblem[] {
-  const users = listOf("users", input.users, ["id", "emailAddress"]);
-  const organizations = listOf("organizations", input.organizations, ["id", "name"]);
-  const memberships = listOf("memberships", input.memberships, ["userId", "organizationId"]);
-  const lists = [users, organizations, memberships];
-  const problems = [...findUnknownLists(input), ...lists.flatMap((list) => list.problems)];
-  if (problems.length > 0) return problems;
-  const userIds = users.entries.map(({ id }) => String(id));
-  const organizationIds = organizations.entries.map(({ id }) => String(id));
-  return [
-    ...findDuplicates("users", "id", userIds),
-    ...findDuplicates(
-      "users",
-      "emailAddress",
-      users.entries.map(({ emailAddress }) => String(emailAddress).toLowerCase()),
-    ),
-    ...findDuplicates("organizations", "id", organizationIds),
-    ...findDuplicates(
-      "organizations",
-      "slug",
-      organizations.entries.map(({ slug }) => slug),
-    ),
-    ...findMembershipProblems(memberships.entries, new Set(userIds), new Set(organizationIds)),
-  ];
-}
-
-type Entry = Readonly<Record<string, unknown>>;
-
-function findMembershipProblems(
-  memberships: readonly Entry[],
-  userIds: ReadonlySet<string>,
-  organizationIds: ReadonlySet<string>,
-): ConfigurationProblem[] {
-  const unknown = memberships.flatMap(({ userId, organizationId, roles }, index) => {
-    const at = `memberships[${index}]`;
-    const problems: ConfigurationProblem[] = [];
-    if (!userIds.has(String(userId))) problems.push(unknownId(`${at}.userId`, String(userId), userIds));
-    if (!organizationIds.has(String(organizationId))) {
-      problems.push(unknownId(`${at}.organizationId`, String(organizationId), organizationIds));
-    }
-    if (!Array.isArray(roles) || !roles.every((role) => typeof role === "string" && role !== "")) {
-      problems.push(invalid(`${at}.roles`, "must be an array of role slugs.", "Use [] for none."));
-    }
-    return problems;
-  });
-  const members = memberships.map(
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
-  );
-  const places = memberships.map(({ userId, organizationId }) => JSON.stringify([userId, organizationId]));
-  return [
-    ...unknown,
-    ...findDuplicates("memberships", "id", members),
-    ...findDuplicates("memberships", "userId", places),
-  ];
-}
-
-function listOf(
-  name: string,
-  value: unknown,
-  required: readonly string[],
-): { entries: readonly Entry[]; problems: ConfigurationProblem[] } {
-  if (value === undefined) return { entries: [], problems: [] };
-  if (!Array.isArray(value)) {
-    return { entries: [], problems: [invalid(name, "must be an array.", "Leave it out for none.")] };
+function readRows(input: object, list: List, report: Report): readonly Row[] {
+  const given: unknown = Reflect.get(input, list) ?? [];
+  if (!Array.isArray(given)) {
+    report("option_invalid", list, "must be an array.", "Leave it out for none.");
+    return [];
   }
-  const problems = value.flatMap((entry: unknown, index) =>
-    required
-      .filter(
-        (field) =>
-          !isText(typeof entry === "object" && entry !== null ? Reflect.get(entry, field) : undefined),
-      )
-      .map((field) => invalid(`${name}[${index}].${field}`, "must be a non-empty string.", "Set it.")),
-  );
-  return { entries: value, problems };
-}
-
-function findUnknownLists(input: object): ConfigurationProblem[] {
-  const names = Object.keys(input).filter((name) => !LISTS.has(name));
-  return names.map((name) => {
-    const suggested = suggestName(name, LISTS);
-    const suggestion =
-      suggested === undefined ? `Known lists: ${[...LISTS].join(", ")}.` : `Did you mean "${suggested}"?`;
-    return { code: "option_unknown", option: name, message: "is not a list of a directory.", suggestion };
-  });
-}
-
-function findDuplicates(list: string, field: string, values: readonly unknown[]): ConfigurationProblem[] {
-  const seen = new Set<unknown>();
-  return values.flatMap((value, index) => {
-    if (value === undefined || !seen.has(value)) {
-      seen.add(value);
-      return [];
+  const rows = given.map((row: unknown): Row => (isObject(row) ? row : {}));
+  for (const [index, row] of rows.entries()) {
+    for (const field of REQUIRED_FIELDS[list].filter((name) => !isText(row[name]))) {
+      report("option_invalid", `${list}[${index}].${field}`, "must be a non-empty string.", "Set it.");
     }
-    return [
-      {
-        code: "directory_duplicate",
-        option: `${list}[${index}].${field}`,
-        message: "is already taken by an entry before it.",
-        suggestion: "Remove one of them.",
-      },
-    ];
-  });
+  }
+  return rows;
 }
 
-function unknownId(option: string, id: string, known: ReadonlySet<string>): ConfigurationProblem {
-  const suggested = suggestName(id, known);
-  return {
-    code: "directory_unknown_id",
-    option,
-    message: `"${id}" names nobody in the directory.`,
-    suggestion: suggested === undefined ? "Add it, or correct the id." : `Did you mean "${suggested}"?`,
+function reportDuplicates(rows: Rows, report: Report): void {
+  for (const [list, field, valueOf] of UNIQUE_FIELDS) {
+    const seen = new Set<unknown>();
+    for (const [index, value] of rows[list].map(valueOf).entries()) {
+      if (value !== undefined && seen.has(value)) {
+        const message = "is already taken by an entry before it.";
+        report("directory_duplicate", `${list}[${index}].${field}`, message, "Remove one of them.");
+      }
+      seen.add(value);
+    }
+  }
+}
+
+function checkMemberships({ users, organizations, memberships }: Rows, report: Report): void {
+  const userIds = new Set(users.map(({ id }) => String(id)));
+  const organizationIds = new Set(organizations.map(({ id }) => String(id)));
+  const checkId = (option: string, id: string, known: ReadonlySet<string>): void => {
+    if (known.has(id)) return;
+    const suggestion = didYouMean(id, known, "Add it, or correct the id.");
+    report("directory_unknown_id", option, `"${id}" is not in the directory.`, suggestion);
   };
-}
-
-function invalid(option: string, message: string, suggestion: string): ConfigurationProblem {
-  return { code: "option_invalid", option, message, suggestion };
-}
-
-function isText(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
+  for (const [index, { userId, organizationId, roles }] of memberships.entries()) {
+    const option = `memberships[${index}]`;
+    checkId(`${option}.userId`, String(userId), userIds);
+    checkId(`${option}.organizationId`, String(organizationId), organizationIds);
+    if (!isTextList(roles)) {
+      report("option_invalid", `${option}.roles`, "must be an array of role slugs.", "Use [] for none.");
+    }
+  }
 }

@@ -17,11 +17,9 @@ import { isObject } from "../lib/predicates.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
 import { type Policy, isPolicy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
-import type { DependableDirectory, Directory } from "./directory.ts";
-import { type Issuer, findKeyProblem } from "./issuer.ts";
+import type { Directory } from "./directory.ts";
+import { findKeyProblem } from "./issuer.ts";
 import type { Repository } from "./repository.ts";
-import type { AuthorityEvents, RecentInvalidations } from "./revoke.ts";
-import type { WireDialect } from "./wire-client.ts";
 
 /** What an authority is made of. Durations are seconds. */
 export interface AuthorityOptions {
@@ -157,17 +155,4 @@ export function requireRsaKey(canSign: boolean, problems: Problems): void {
   if (canSign) return;
   const suggestion = "Add an RS256 private JWK: the SDKs expect one.";
   problems.invalid("keys", "of the authority hold no RSA key.", suggestion);
-}
-
-/** What every operation of one authority works with. */
-export interface AuthorityContext {
-  readonly settings: AuthoritySettings;
-  readonly clock: Clock;
-  readonly events: AuthorityEvents;
-  readonly directory: DependableDirectory;
-  readonly repository: Repository;
-  readonly issuer: Issuer;
-  readonly invalidations: RecentInvalidations;
-  /** The wire protocol that the operation came by; absent for the application's own calls. */
-  readonly wire?: WireDialect;
 }

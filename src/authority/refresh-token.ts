@@ -1,129 +1,32 @@
-import {
-  createCipheriv,
-  createDecipheriv,
-  createHash,
-  createHmac,
-  hkdfSync,
-  randomBytes,
-  timingSafeEqual,
-} from "node:crypto";
 import { StoreUnavailableError } from "../errors.ts";
-import { bytesOf } from "./sessions.ts";
-import { ID_BYTES, toSessionId } from "./session-id.ts";
+import { sha256 } from "../lib/digest.ts";
+import { computeTag, decrypt, deriveKey, encrypt, hasTag, makeSecret } from "./secrets.ts";
+import { SESSION_ID_BYTES, toSessionId, toSessionIdBytes } from "./session-id.ts";
 
 const GENERATION_BYTES = 4;
 const SECRET_BYTES = 32;
-const TAG_BYTES = 18;
-const SECRET_AT = ID_BYTES + GENERATION_BYTES;
+const FAMILY_TAG_BYTES = 18;
+const SECRET_AT = SESSION_ID_BYTES + GENERATION_BYTES;
 const TAG_AT = SECRET_AT + SECRET_BYTES;
-// A multiple of three: every character carries six bits of the token, so there is one spelling of it.
-const TOKEN_SHAPE = /^[\w-]{96}$/;
+// A multiple of three bytes: one spelling.
+const REFRESH_TOKEN_SHAPE = /^[\w-]{96}$/;
 
-const IV_BYTES = 12;
-const GCM_TAG_BYTES = 16;
+/** More rotations than this within one grace window are no member's doing; they have to wait. */
+const MAX_PREDECESSORS = 1024;
 
-/** A refresh token taken apart. Nothing in it is to be believed before {@link isOfFamily}. */
-export interface ParsedRefreshToken extends PresentedToken {
+/** A refresh token and what can be read from it. Only {@link isGenuine} shows whether it is true. */
+export interface RefreshToken {
   readonly token: string;
   readonly sessionId: string;
-}
-
-/** Takes a refresh token apart; `undefined`: not one of ours. */
-export function parseRefreshToken(token: string): ParsedRefreshToken | undefined {
-  if (!TOKEN_SHAPE.test(token)) return undefined;
-  const bytes = Buffer.from(token, "base64url");
-  return {
-    token,
-    sessionId: toSessionId(bytes.subarray(0, ID_BYTES)),
-    generation: bytes.readUInt32BE(ID_BYTES),
-    hash: hashToken(token),
-  };
-}
-
-/** Makes the refresh token of a generation: 256 random bits, the session it belongs to, and the family's tag. */
-export function mintRefreshToken(
-  sessionId: Buffer,
-  generation: number,
-  familyKey: string,
-): ParsedRefreshToken {
-  return assemble(sessionId, generation, familyKey, randomBytes(SECRET_BYTES));
-}
-
-/** Whether the family handed this token out, whatever became of it since. */
-export function isOfFamily({ token }: ParsedRefreshToken, familyKey: string): boolean {
-  const bytes = Buffer.from(token, "base64url");
-  return timingSafeEqual(bytes.subarray(TAG_AT), tagOf(bytes.subarray(0, TAG_AT), familyKey));
-}
-
-/** Seals a successor so that only the bearer of its predecessor can open it: the stored record alone opens nothing. */
-export function sealSuccessor(predecessor: ParsedRefreshToken, successor: ParsedRefreshToken): string {
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv("aes-256-gcm", deriveSealKey(predecessor), iv);
-  const secret = Buffer.from(successor.token, "base64url").subarray(SECRET_AT, TAG_AT);
-  return Buffer.concat([iv, cipher.update(secret), cipher.final(), cipher.getAuthTag()]).toString(
-    "base64url",
-  );
-}
-
-/** Opens the successor of a presented token. `undefined`: it was sealed for another. */
-export function openSuccessor(
-  predecessor: ParsedRefreshToken,
-  sealed: string,
-  familyKey: string,
-): ParsedRefreshToken | undefined {
-  const bytes = Buffer.from(sealed, "base64url");
-  if (bytes.length !== IV_BYTES + SECRET_BYTES + GCM_TAG_BYTES) return undefined;
-  const decipher = createDecipheriv("aes-256-gcm", deriveSealKey(predecessor), bytes.subarray(0, IV_BYTES));
-  decipher.setAuthTag(bytes.subarray(-GCM_TAG_BYTES));
-  try {
-    const secret = Buffer.concat([
-      decipher.update(bytes.subarray(IV_BYTES, -GCM_TAG_BYTES)),
-      decipher.final(),
-    ]);
-    const sessionId = Buffer.from(predecessor.token, "base64url").subarray(0, ID_BYTES);
-    return assemble(sessionId, predecessor.generation + 1, familyKey, secret);
-  } catch {
-    return undefined;
-  }
-}
-
-/** SHA-256, base64url: under this name single-use tokens are stored. */
-export function hashToken(token: string): string {
-  return createHash("sha256").update(token).digest("base64url");
-}
-
-function assemble(
-  sessionId: Buffer,
-  generation: number,
-  familyKey: string,
-  secret: Buffer,
-): ParsedRefreshToken {
-  const head = Buffer.alloc(TAG_AT);
-  sessionId.copy(head, 0);
-  head.writeUInt32BE(generation, ID_BYTES);
-  secret.copy(head, SECRET_AT);
-  const token = Buffer.concat([head, tagOf(head, familyKey)]).toString("base64url");
-  return { token, sessionId: toSessionId(sessionId), generation, hash: hashToken(token) };
-}
-
-function tagOf(head: Buffer, familyKey: string): Buffer {
-  return createHmac("sha256", Buffer.from(familyKey, "base64url"))
-    .update(head)
-    .digest()
-    .subarray(0, TAG_BYTES);
-}
-
-function deriveSealKey({ token, sessionId }: ParsedRefreshToken): Buffer {
-  const secret = Buffer.from(token, "base64url").subarray(SECRET_AT, TAG_AT);
-  return Buffer.from(hkdfSync("sha256", secret, sessionId, "orgate refresh token successor", 32));
-}
-
-/** A refresh token that was rotated and may still be presented again. */
-export interface Predecessor {
+  /** How many rotations came before it. */
   readonly generation: number;
   /** SHA-256 of the token, base64url. */
   readonly hash: string;
-  /** The token that took its place, sealed under a key that only the predecessor itself yields. */
+}
+
+/** A refresh token that was rotated and may still be presented again. */
+export interface Predecessor extends Pick<RefreshToken, "generation" | "hash"> {
+  /** The token that replaced it, encrypted under a key that only the predecessor itself yields. */
   readonly sealedSuccessor: string;
   /** The organization it was rotated for; `null`: none. */
   readonly organizationId: string | null;
@@ -133,181 +36,196 @@ export interface Predecessor {
 
 /** The refresh tokens of one session, from the first to the current one. */
 export interface RefreshFamily {
-  /** Authenticates the tokens of this family, so that a retired one is known without being kept; base64url. */
+  /** Authenticates the tokens of this family, so that a retired one is recognised without being stored; base64url. */
   readonly key: string;
   readonly generation: number;
   /** SHA-256 of the current token, base64url. */
   readonly current: string;
-  /** Oldest first; none that is retired for long. */
+  /** Oldest first, without those that were retired long ago. */
   readonly predecessors: readonly Predecessor[];
 }
 
-/** What is known of a presented token once its authenticity is established. */
-export interface PresentedToken {
-  readonly generation: number;
-  readonly hash: string;
-}
-
-/** When a token is judged, and how long its predecessors are spared. */
+/** When a token is checked, and how long its predecessors stay usable. */
 export interface FamilyTime {
   readonly now: number;
   /** Seconds after its rotation during which a token is never retired. */
   readonly grace: number;
 }
 
-/** What a presented token is to its family. */
-export type Standing =
+/** Reads a refresh token; `undefined` if it does not have the form of one. */
+export function parseRefreshToken(token: string): RefreshToken | undefined {
+  if (!REFRESH_TOKEN_SHAPE.test(token)) return undefined;
+  const bytes = Buffer.from(token, "base64url");
+  return {
+    token,
+    sessionId: toSessionId(bytes.subarray(0, SESSION_ID_BYTES)),
+    generation: bytes.readUInt32BE(SESSION_ID_BYTES),
+    hash: sha256(token),
+  };
+}
+
+/** Makes the refresh token of a generation: the session, the generation, 256 random bits, and the family's tag. */
+export function mintRefreshToken(
+  sessionId: string,
+  generation: number,
+  familyKey: string,
+  secret: Buffer = Buffer.from(makeSecret(SECRET_BYTES), "base64url"),
+): RefreshToken {
+  const head = Buffer.alloc(TAG_AT);
+  toSessionIdBytes(sessionId).copy(head);
+  head.writeUInt32BE(generation, SESSION_ID_BYTES);
+  secret.copy(head, SECRET_AT);
+  const tag = computeTag(toKey(familyKey), head, FAMILY_TAG_BYTES);
+  const token = Buffer.concat([head, tag]).toString("base64url");
+  return { token, sessionId, generation, hash: sha256(token) };
+}
+
+/** Tells whether the family issued this token, whatever became of it since. */
+export function isGenuine({ token }: RefreshToken, familyKey: string): boolean {
+  const bytes = Buffer.from(token, "base64url");
+  return hasTag(toKey(familyKey), bytes.subarray(0, TAG_AT), bytes.subarray(TAG_AT));
+}
+
+/** Encrypts a successor so that only the bearer of its predecessor can read it: the stored record alone reveals nothing. */
+export function sealSuccessor(predecessor: RefreshToken, successor: RefreshToken): string {
+  return encrypt(successorKey(predecessor), secretOf(successor));
+}
+
+/** Decrypts the successor of a token. Throws `store_unavailable` if it was encrypted for another. */
+export function openSuccessor(predecessor: RefreshToken, sealed: string, familyKey: string): RefreshToken {
+  try {
+    const secret = decrypt(successorKey(predecessor), sealed);
+    return mintRefreshToken(predecessor.sessionId, predecessor.generation + 1, familyKey, secret);
+  } catch (cause) {
+    throw new StoreUnavailableError({ reason: "session_unreadable", contended: true, cause });
+  }
+}
+
+function toKey(familyKey: string): Buffer {
+  return Buffer.from(familyKey, "base64url");
+}
+
+function secretOf({ token }: RefreshToken): Buffer {
+  return Buffer.from(token, "base64url").subarray(SECRET_AT, TAG_AT);
+}
+
+function successorKey(token: RefreshToken): Buffer {
+  return deriveKey(secretOf(token), token.sessionId, "orgate refresh token successor");
+}
+
+/** What a token is to its family. */
+export type TokenStatus =
   | { readonly status: "current" }
   | { readonly status: "predecessor"; readonly predecessor: Predecessor }
-  /** Its successor is in use, and the grace window is over: somebody kept a copy. */
+  /** Its successor is in use and the grace window is over, so this one is a copy. */
   | { readonly status: "retired" }
-  /** Not a token that this family ever handed out. */
+  /** The family never issued it. */
   | { readonly status: "foreign" };
 
-/** Judges a token whose authenticity is established. */
-export function judgeToken(family: RefreshFamily, token: PresentedToken, time: FamilyTime): Standing {
-  if (token.generation > family.generation) return { status: "foreign" };
-  if (token.generation === family.generation) {
-    return { status: token.hash === family.current ? "current" : "foreign" };
-  }
-  const predecessor = family.predecessors.find(({ generation }) => generation === token.generation);
+/** Tells what a token that {@link isGenuine} is to its family. */
+export function findTokenStatus(
+  family: RefreshFamily,
+  { generation, hash }: Pick<RefreshToken, "generation" | "hash">,
+  time: FamilyTime,
+): TokenStatus {
+  if (generation > family.generation) return { status: "foreign" };
+  if (generation === family.generation) return { status: hash === family.current ? "current" : "foreign" };
+  const predecessor = family.predecessors.find((known) => known.generation === generation);
   if (predecessor === undefined) return { status: "retired" };
-  if (predecessor.hash !== token.hash) return { status: "foreign" };
+  if (predecessor.hash !== hash) return { status: "foreign" };
   return isRetired(predecessor, time) ? { status: "retired" } : { status: "predecessor", predecessor };
 }
 
 /**
- * Notes that a token of this generation came back: whoever sent it has received it, so its predecessor is needed no
- * more than the grace window asks for. Answers with the same family where that was known.
+ * Records that a token of this generation was presented: its holder has received it, so its predecessor is needed only for
+ * the rest of the grace window. Returns the same family if that was known.
  */
-export function notePresented(family: RefreshFamily, generation: number, now: number): RefreshFamily {
+export function recordPresented(family: RefreshFamily, generation: number, now: number): RefreshFamily {
   const isNews = (predecessor: Predecessor): boolean =>
     predecessor.generation === generation - 1 && predecessor.successorPresentedAt === undefined;
   if (!family.predecessors.some(isNews)) return family;
-  return {
-    ...family,
-    predecessors: family.predecessors.map((predecessor) =>
-      isNews(predecessor) ? { ...predecessor, successorPresentedAt: now } : predecessor,
-    ),
-  };
+  const predecessors = family.predecessors.map((predecessor) =>
+    isNews(predecessor) ? { ...predecessor, successorPresentedAt: now } : predecessor,
+  );
+  return { ...family, predecessors };
 }
 
-/** What a rotation brings. */
-export interface Rotation {
-  /** SHA-256 of the new token, base64url. */
-  readonly hash: string;
-  readonly sealedSuccessor: string;
-  readonly organizationId: string | null;
+/** Replaces the current token, and forgets the predecessors that are retired by now. */
+export function rotateFamily(
+  family: RefreshFamily,
+  next: { readonly hash: string; readonly sealedSuccessor: string; readonly organizationId: string | null },
+  time: FamilyTime,
+): RefreshFamily {
+  const { hash, sealedSuccessor, organizationId } = next;
+  const { generation, current } = family;
+  const predecessor = { generation, hash: current, sealedSuccessor, organizationId, rotatedAt: time.now };
+  const usable = family.predecessors.filter((known) => !isRetired(known, time));
+  return { ...family, generation: generation + 1, current: hash, predecessors: [...usable, predecessor] };
 }
 
-/** Puts a new token in the place of the current one, and lets go of the predecessors that are retired by now. */
-export function rotateFamily(family: RefreshFamily, rotation: Rotation, time: FamilyTime): RefreshFamily {
-  const { hash, sealedSuccessor, organizationId } = rotation;
-  return {
-    ...family,
-    generation: family.generation + 1,
-    current: hash,
-    predecessors: [
-      ...family.predecessors.filter((predecessor) => !isRetired(predecessor, time)),
-      {
-        generation: family.generation,
-        hash: family.current,
-        sealedSuccessor,
-        organizationId,
-        rotatedAt: time.now,
-      },
-    ],
-  };
+function isRetired({ successorPresentedAt, rotatedAt }: Predecessor, { now, grace }: FamilyTime): boolean {
+  return successorPresentedAt !== undefined && now >= rotatedAt + grace;
 }
 
-function isRetired(predecessor: Predecessor, { now, grace }: FamilyTime): boolean {
-  return predecessor.successorPresentedAt !== undefined && now >= predecessor.rotatedAt + grace;
-}
-
-/** More rotations than this within one grace window are no member's doing; they wait. */
-const MAX_PREDECESSORS = 1024;
-
-/** What a presented refresh token is asked for. */
-export interface PresentationRequest {
-  /** Whether the current token is to be replaced, or only recognised. */
+/** What the holder of a refresh token asks for. */
+export interface RefreshExchange {
+  /** Whether the current token is replaced, or only recognised. */
   readonly rotate: boolean;
-  /** The organization to go on in; `null`: none, `undefined`: the one used most recently. */
+  /** The organization to continue in; `null`: none, `undefined`: the most recent one. */
   readonly organizationId: string | null | undefined;
-  /** The organization used most recently. */
+  /** The organization that the session used most recently. */
   readonly mostRecent: string | null;
 }
 
-/** What came of presenting a refresh token. */
-export type Presentation =
-  | {
-      readonly status: "accepted";
-      /** What the member holds from now on. */
-      readonly token: ParsedRefreshToken;
-      /** The same object where nothing changed. */
-      readonly family: RefreshFamily;
-      readonly isRotated: boolean;
-    }
+/** What a refresh token was exchanged for. */
+export type RefreshResult =
+  /** `token` is what the member holds from now on; `family` is the same object if nothing changed. */
+  | { readonly status: "accepted"; readonly token: RefreshToken; readonly family: RefreshFamily }
   | { readonly status: "retired" }
   | { readonly status: "foreign" };
 
 /**
- * Presents a refresh token to its family.
+ * Exchanges a refresh token within its family.
  *
- * The current one is rotated. One that was rotated before is answered with the same successor, so that a lost reply signs
- * nobody out; where another organization is wanted, it goes on from that successor. Only what is of the family, and
- * retired, is a copy in the wrong hands.
+ * The current token is rotated. A token that was rotated before yields the same successor, so that a lost reply does not sign
+ * the member out; if another organization is wanted, that successor is exchanged in turn. A genuine token that is retired was copied.
  */
-export function presentRefreshToken(
+export function exchangeRefreshToken(
   family: RefreshFamily,
-  presented: ParsedRefreshToken,
-  request: PresentationRequest,
+  presented: RefreshToken,
+  request: RefreshExchange,
   time: FamilyTime,
-): Presentation {
-  if (!isOfFamily(presented, family.key)) return { status: "foreign" };
-  const noted = notePresented(family, presented.generation, time.now);
+): RefreshResult {
+  if (!isGenuine(presented, family.key)) return { status: "foreign" };
+  const known = recordPresented(family, presented.generation, time.now);
   let token = presented;
   for (;;) {
-    const standing = judgeToken(noted, token, time);
-    switch (standing.status) {
-      case "current":
-        return request.rotate
-          ? rotate(noted, token, request, time)
-          : { status: "accepted", token, family: noted, isRotated: false };
-      case "predecessor": {
-        const { sealedSuccessor, organizationId } = standing.predecessor;
-        const successor = openSuccessor(token, sealedSuccessor, family.key);
-        if (successor === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
-        const isSame = request.organizationId === undefined || request.organizationId === organizationId;
-        if (isSame || !request.rotate) {
-          return { status: "accepted", token: successor, family: noted, isRotated: false };
-        }
-        token = successor;
-        break;
-      }
-      default:
-        return standing;
+    const found = findTokenStatus(known, token, time);
+    if (found.status === "retired" || found.status === "foreign") return found;
+    if (found.status === "current") {
+      return request.rotate
+        ? rotate(known, token, request, time)
+        : { status: "accepted", token, family: known };
     }
+    const { sealedSuccessor, organizationId } = found.predecessor;
+    token = openSuccessor(token, sealedSuccessor, family.key);
+    const isSame = request.organizationId === undefined || request.organizationId === organizationId;
+    if (isSame || !request.rotate) return { status: "accepted", token, family: known };
   }
 }
 
 function rotate(
   family: RefreshFamily,
-  token: ParsedRefreshToken,
-  { organizationId, mostRecent }: PresentationRequest,
+  token: RefreshToken,
+  { organizationId, mostRecent }: RefreshExchange,
   time: FamilyTime,
-): Presentation {
-  const next = mintRefreshToken(bytesOf(token.sessionId), family.generation + 1, family.key);
-  const rotated = rotateFamily(
-    family,
-    {
-      hash: next.hash,
-      sealedSuccessor: sealSuccessor(token, next),
-      organizationId: organizationId === undefined ? mostRecent : organizationId,
-    },
-    time,
-  );
+): RefreshResult {
+  const next = mintRefreshToken(token.sessionId, family.generation + 1, family.key);
+  const sealedSuccessor = sealSuccessor(token, next);
+  const target = organizationId === undefined ? mostRecent : organizationId;
+  const rotated = rotateFamily(family, { hash: next.hash, sealedSuccessor, organizationId: target }, time);
   if (rotated.predecessors.length > MAX_PREDECESSORS) {
     throw new StoreUnavailableError({ reason: "rotating_too_fast", retryAfter: Math.ceil(time.grace) });
   }
-  return { status: "accepted", token: next, family: rotated, isRotated: true };
+  return { status: "accepted", token: next, family: rotated };
 }

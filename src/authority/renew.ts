@@ -1,85 +1,133 @@
 import { OrgateError, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { RenewContext, Renewal, SealedSession, StaleCredential } from "../store.ts";
-import { issueAccessToken } from "./access-token.ts";
-import { checkOptionalId, checkOptionalNumber, checkToken } from "./check-input.ts";
-import type { AuthenticateWithRefreshTokenInput, AuthenticationResult } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
-import { type ParsedRefreshToken, parseRefreshToken } from "./refresh-token.ts";
-import { findSealPassword, presentAuthentication } from "./results.ts";
-import { toFullMember, toFullOrganization } from "./subject.ts";
-import { type UsedSession, useSession } from "./use-session.ts";
+import type { RenewContext, Renewal, StaleCredential, VerifiedClaims } from "../store.ts";
+import {
+  type AuthenticationResult,
+  type SealRequest,
+  readSealPassword,
+  toAuthenticationResult,
+  toSessionCredential,
+} from "./authentication-result.ts";
+import { MAX_LIFETIME, checkId, checkFields, checkToken, numberFrom, optional } from "./check-input.ts";
+import type { AuthorityContext } from "./context.ts";
+import { type RefreshToken, parseRefreshToken } from "./refresh-token.ts";
+import { type SessionUse, type UsedSession, useSession } from "./sessions.ts";
+import { toProfile } from "./subject.ts";
 
-/** 366 days, as for `sessionDurationMinutes`. */
-const MAX_EXTENSION = 366 * 86_400;
-
-/** Which session a stale credential names, and with what. */
-export interface NamedSession {
-  readonly sessionId: string;
-  readonly refreshToken: ParsedRefreshToken | undefined;
+/** A refresh token, to be exchanged for a new pair. */
+export interface AuthenticateWithRefreshTokenInput extends SealRequest {
+  readonly refreshToken: string;
+  /** @defaultValue the organization the session used most recently */
+  readonly organizationId?: string | undefined;
 }
 
-/** The renewal of the session store: what a stale credential is worth now. */
-export async function renewCredential(
+/**
+ * Exchanges a refresh token for a new pair, with the roles as they are now.
+ *
+ * Another organization continues the same session there; if the user is no member of it, the exchange is refused and nothing
+ * is spent.
+ */
+export async function authenticateWithRefreshToken(
+  context: AuthorityContext,
+  input: AuthenticateWithRefreshTokenInput,
+): Promise<AuthenticationResult> {
+  const checked = checkFields(input, { refreshToken: checkToken, organizationId: optional(checkId) });
+  readSealPassword(input);
+  const { refreshToken, organizationId } = checked;
+  const withoutMembership = organizationId === undefined ? "end" : "refuse";
+  return refreshSession(context, refreshToken, { organizationId, withoutMembership }, input);
+}
+
+/** Exchanges a refresh token. Throws `invalid_token`, and what `useSession` throws. */
+export async function refreshSession(
+  context: AuthorityContext,
+  token: string,
+  use: Pick<SessionUse, "organizationId" | "withoutMembership">,
+  request: SealRequest,
+): Promise<AuthenticationResult> {
+  const refreshToken = parseRefreshToken(token);
+  if (refreshToken === undefined) throw new OrgateError("invalid_token");
+  const used = await useSession(context, refreshToken.sessionId, { ...use, refreshToken, rotate: true });
+  return toAuthenticationResult(context, { ...used, refreshToken: used.refreshToken ?? token }, request);
+}
+
+/** The session that a stale credential names. */
+export interface StaleSession {
+  readonly sessionId: string;
+  readonly userId: string | undefined;
+  readonly refreshToken: RefreshToken | undefined;
+}
+
+/** Renews a stale credential for the middleware. */
+export async function renewSession(
   context: AuthorityContext,
   stale: StaleCredential,
   { extendBy, signal }: RenewContext,
 ): Promise<Renewal> {
-  assertInTime(signal);
-  checkOptionalNumber("extendBy", extendBy, { least: 0, most: MAX_EXTENSION });
-  const named = nameSession(stale);
+  assertNotAborted(signal);
+  checkFields({ extendBy }, { extendBy: optional(numberFrom(0, MAX_LIFETIME)) });
+  const named = readStaleSession(stale);
   if (named === undefined) return { status: "ended", reason: "credential_mismatch" };
   if (!isRenewable(context, stale, named)) return { status: "unrenewable" };
   try {
-    const used = await useSession(context, named.sessionId, {
-      refreshToken: named.refreshToken,
-      // A token that is only too old says who holds it: the pair is spent when the token has expired.
+    const { sessionId, userId, refreshToken } = named;
+    const used = await useSession(context, sessionId, {
+      refreshToken,
+      // A token that is only too old still says who holds it: the pair is spent when the token has expired.
       rotate: stale.reason === "expired",
       organizationId: organizationOf(stale),
-      userId: stale.claims?.sub ?? stale.sealed?.user?.id,
+      userId,
       withoutMembership: "end",
       extendBy,
     });
-    return await presentRenewal(context, stale, used);
+    return await toRenewal(context, stale, used);
   } catch (error) {
-    const refusal = asEnding(error);
-    if (refusal === undefined) throw error;
-    return refusal;
+    if (isOrgateError(error) && error.code === "session_revoked") {
+      return { status: "ended", reason: error.reason ?? "revoked" };
+    }
+    if (isOrgateError(error) && error.code === "invalid_token") {
+      return { status: "ended", reason: "credential_mismatch" };
+    }
+    throw error;
   }
 }
 
 /**
- * The one session that a credential names; `undefined` where its parts name different ones.
+ * Returns the one session that a credential names; `undefined` if its parts name different ones.
  *
- * A refresh token that is not of ours names nothing, and so cannot agree with the access token beside it.
+ * A refresh token that is not ours names nothing, and so cannot agree with the access token beside it.
  */
-export function nameSession({ claims, sealed }: StaleCredential): NamedSession | undefined {
+export function readStaleSession({ claims, sealed }: StaleCredential): StaleSession | undefined {
   const sid = claims?.["sid"];
+  const userId = claims?.sub ?? sealed?.user?.id;
   if (sealed?.refreshToken === undefined) {
-    return typeof sid === "string" ? { sessionId: sid, refreshToken: undefined } : undefined;
+    return typeof sid === "string" ? { sessionId: sid, userId, refreshToken: undefined } : undefined;
   }
   const refreshToken = parseRefreshToken(sealed.refreshToken);
   const isOneUser = claims === undefined || sealed.user === undefined || claims.sub === sealed.user.id;
-  if (refreshToken === undefined || !isOneUser || (sid !== undefined && sid !== refreshToken.sessionId))
-    return undefined;
-  return { sessionId: refreshToken.sessionId, refreshToken };
+  if (refreshToken === undefined || !isOneUser) return undefined;
+  const { sessionId } = refreshToken;
+  return sid === undefined || sid === sessionId ? { sessionId, userId, refreshToken } : undefined;
 }
 
-/** Whether a credential may still name its session: by a refresh token, or by a JWT that has not expired for too long. */
+/** Tells whether a credential may still name its session: by a refresh token, or by a JWT that has not expired for too long. */
 export function isRenewable(
-  { clock, settings }: AuthorityContext,
+  context: AuthorityContext,
   { claims, reason }: StaleCredential,
-  { refreshToken }: NamedSession,
+  { refreshToken }: StaleSession,
 ): boolean {
   if (refreshToken !== undefined) return true;
   if (claims === undefined) return false;
-  return reason !== "expired" || clock() < claims.exp + settings.expiredTokenRenewal;
+  return reason !== "expired" || mayStillRenew(context, claims);
 }
 
-/** A session that is over is an answer; everything else stays trouble. */
-function asEnding(error: unknown): Renewal | undefined {
-  if (!isOrgateError(error)) return undefined;
-  if (error.code === "session_revoked") return { status: "ended", reason: error.reason ?? "revoked" };
-  return error.code === "invalid_token" ? { status: "ended", reason: "credential_mismatch" } : undefined;
+/** Tells whether a JWT may still renew its session: it has not expired, or not for longer than `expiredTokenRenewal`. */
+export function mayStillRenew({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): boolean {
+  return clock() < exp + settings.expiredTokenRenewal;
+}
+
+/** Throws if the caller has given up: nothing is spent for it. */
+export function assertNotAborted(signal: AbortSignal): void {
+  if (signal.aborted) throw new StoreUnavailableError({ reason: "aborted", cause: signal.reason });
 }
 
 /** The organization that the credential is for: a renewal never moves anybody to another one. */
@@ -89,57 +137,13 @@ function organizationOf({ claims, sealed }: StaleCredential): string | null | un
   return typeof organizationId === "string" ? organizationId : null;
 }
 
-async function presentRenewal(
+async function toRenewal(
   context: AuthorityContext,
   { sealed }: StaleCredential,
-  { record, subject, refreshToken }: UsedSession,
+  used: UsedSession,
 ): Promise<Renewal> {
-  // Fields that others sealed stay; each of ours is as it is now, or gone.
+  // Fields that others sealed stay; each of ours is replaced or removed.
   const { organizationId: _organization, impersonator: _impersonator, ...others } = sealed ?? {};
-  const organization = toFullOrganization(subject);
-  const credential: SealedSession = {
-    ...others,
-    accessToken: await issueAccessToken(context, record, subject),
-    ...(refreshToken !== undefined && { refreshToken }),
-    user: subject.user,
-    ...(organization !== undefined && { organizationId: organization.id }),
-    authenticationMethod: record.authenticationMethod,
-    ...(record.impersonator !== undefined && { impersonator: record.impersonator }),
-  };
-  return {
-    status: "active",
-    credential,
-    verifiedAt: context.clock(),
-    member: toFullMember(subject),
-    ...(organization !== undefined && { organization }),
-  };
-}
-
-/** Whoever asked has gone: nothing is spent for them. */
-export function assertInTime(signal: AbortSignal): void {
-  if (signal.aborted) throw new StoreUnavailableError({ reason: "aborted" });
-}
-
-/**
- * Exchanges a refresh token for a new pair, with roles as they are now.
- *
- * Another organization continues the same session there; one that the user is no member of is refused, and nothing is spent.
- */
-export async function authenticateWithRefreshToken(
-  context: AuthorityContext,
-  input: AuthenticateWithRefreshTokenInput,
-): Promise<AuthenticationResult> {
-  const presented = parseRefreshToken(checkToken("refreshToken", input.refreshToken));
-  const organizationId = checkOptionalId("organizationId", input.organizationId);
-  findSealPassword(input);
-  if (presented === undefined) throw new OrgateError("invalid_token");
-  const used = await useSession(context, presented.sessionId, {
-    refreshToken: presented,
-    rotate: true,
-    organizationId,
-    withoutMembership: organizationId === undefined ? "end" : "refuse",
-  });
-  const { record, subject, refreshToken } = used;
-  if (refreshToken === undefined) throw new OrgateError("invalid_token");
-  return presentAuthentication(context, { record, subject, refreshToken }, input);
+  const credential = { ...others, ...(await toSessionCredential(context, used)) };
+  return { status: "active", credential, verifiedAt: context.clock(), ...toProfile(used.subject) };
 }

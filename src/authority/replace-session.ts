@@ -1,57 +1,79 @@
 import { OrgateError } from "../errors.ts";
 import { formatTime } from "../lib/clock.ts";
 import type { AuthenticationFactor } from "../model.ts";
-import { openSessionToken } from "./access-token.ts";
-import type { TokenCheck } from "./authenticate-jwt.ts";
-import { checkFactors, checkId, checkOptionalId, checkToken, invalidRequest } from "./check-input.ts";
-import type {
-  AuthenticationResult,
-  ExchangeInput,
-  RequestOrigin,
-  SealRequest,
-  SessionReference,
-  StepUpInput,
-} from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
-import { type ParsedRefreshToken, parseRefreshToken, presentRefreshToken } from "./refresh-token.ts";
-import { findSealPassword, presentAuthentication } from "./results.ts";
 import {
-  type SessionRecord,
+  type AuthenticationResult,
+  type SealRequest,
+  readSealPassword,
+  toAuthenticationResult,
+} from "./authentication-result.ts";
+import {
+  type RequestOrigin,
+  checkFactors,
+  checkId,
+  checkFields,
+  checkOneOf,
+  checkToken,
+  cleanOrigin,
+  invalidRequest,
+} from "./check-input.ts";
+import type { AuthorityContext } from "./context.ts";
+import type { SessionRecord } from "./records.ts";
+import { parseRefreshToken } from "./refresh-token.ts";
+import { type StaleSession, mayStillRenew } from "./renew.ts";
+import { openSessionToken } from "./session-id.ts";
+import {
+  type NewSession,
+  acceptRefreshToken,
   openSession,
   readLiveSession,
-  recordOrigin,
   removeSession,
   sessionEnded,
 } from "./sessions.ts";
 import { loadSubject } from "./subject.ts";
-import { endStolenSession } from "./use-session.ts";
 
-/** A session, named by somebody who may. */
-export interface SessionToReplace {
+/** Names one session, in exactly one way. */
+export interface SessionReference {
+  readonly sessionId?: string | undefined;
+  readonly sessionJwt?: string | undefined;
+  readonly sessionToken?: string | undefined;
+  readonly refreshToken?: string | undefined;
+}
+
+/** A session, and the organization to continue it in. */
+export interface ExchangeInput extends SessionReference, RequestOrigin, SealRequest {
+  readonly organizationId: string;
+}
+
+/** A further factor, which the application has checked. */
+export interface StepUpInput extends RequestOrigin, SealRequest {
   readonly sessionId: string;
-  readonly userId?: string | undefined;
-  readonly refreshToken?: ParsedRefreshToken | undefined;
+  /** Replaces the session's factor of the same type and delivery method. */
+  readonly factor: AuthenticationFactor;
 }
 
 /** Continues a session in another organization, under a new id. */
 export async function exchangeSession(
   context: AuthorityContext,
-  tokens: TokenCheck,
   input: ExchangeInput,
 ): Promise<AuthenticationResult> {
-  const organizationId = checkId("organizationId", input.organizationId);
-  findSealPassword(input);
-  const session = await resolveReference(context, tokens, input);
+  const { organizationId } = checkFields(input, { organizationId: checkId });
+  readSealPassword(input);
+  const session = await resolveReference(context, input);
   return replaceSession(context, session, { organizationId, request: input });
 }
 
-/** Adds a factor that the application has checked: a new id, and a new time of authentication. */
+/** Adds a factor that the application has checked, under a new id; moves the time of authentication. */
 export async function stepUp(context: AuthorityContext, input: StepUpInput): Promise<AuthenticationResult> {
-  const sessionId = checkId("sessionId", input.sessionId);
-  const [factor] = checkFactors([input.factor]);
-  findSealPassword(input);
-  if (factor === undefined) throw invalidRequest("factor is required.");
+  const { sessionId, factor } = checkFields(input, { sessionId: checkId, factor: checkFactor });
+  readSealPassword(input);
   return replaceSession(context, { sessionId }, { factor, request: input });
+}
+
+function checkFactor(name: string, value: unknown): AuthenticationFactor {
+  const [factor] = checkFactors(name, [value]);
+  if (factor === undefined) throw invalidRequest(`${name} is required.`);
+  return factor;
 }
 
 interface Replacement {
@@ -62,66 +84,49 @@ interface Replacement {
 }
 
 /**
- * Opens the session that takes the place of another, and ends that one; of several at once, exactly one succeeds.
+ * Opens the session that replaces another, and ends that one; of several callers at once exactly one succeeds.
  *
- * The end of the session, and how and when the member authenticated, stay; a further factor moves the latter.
+ * The time at which the session ends, and how and when the member authenticated, stay; a further factor moves the latter.
  */
 export async function replaceSession(
   context: AuthorityContext,
-  { sessionId, userId, refreshToken }: SessionToReplace,
-  replacement: Replacement,
+  { sessionId, userId, refreshToken }: Partial<StaleSession> & Pick<StaleSession, "sessionId">,
+  { organizationId, factor, request }: Replacement,
 ): Promise<AuthenticationResult> {
-  checkOptionalId("organizationId", replacement.organizationId);
-  const { record: before } = await readLiveSession(context, sessionId);
+  if (organizationId !== undefined) checkId("organizationId", organizationId);
+  const { value: before } = await readLiveSession(context, sessionId);
   if (userId !== undefined && userId !== before.userId) throw new OrgateError("invalid_token");
-  if (refreshToken !== undefined) await assertPresentable(context, before, refreshToken);
-  const wanted = replacement.organizationId ?? before.organizationId;
-  const subject = await loadSubject(context.directory, before.userId, wanted);
-  if (subject === "membership_removed" && replacement.organizationId !== undefined) {
+  if (refreshToken !== undefined) {
+    await acceptRefreshToken(context, before, refreshToken, { rotate: false, organizationId: undefined });
+  }
+  const subject = await loadSubject(
+    context.directory,
+    before.userId,
+    organizationId ?? before.organizationId,
+  );
+  if (subject === "membership_removed" && organizationId !== undefined) {
     throw new OrgateError("organization_not_available");
   }
   if (typeof subject === "string") {
     await removeSession(context, sessionId);
     throw sessionEnded(subject);
   }
-  const origin = continueFrom(context, before, replacement.factor);
-  const opened = await openSession(context, subject, { ...origin, ...recordOrigin(replacement.request) });
-  if (!(await endOrUndo(context, sessionId, opened.record.id))) throw sessionEnded("revoked");
-  return presentAuthentication(
-    context,
-    { record: opened.record, subject, refreshToken: opened.refreshToken.token },
-    replacement.request,
-  );
+  const next = { ...continueSession(context, before, factor), ...cleanOrigin(request) };
+  const opened = await openSession(context, subject, next, async () => {
+    if (!(await removeSession(context, sessionId))) throw sessionEnded("revoked");
+  });
+  return toAuthenticationResult(context, opened, request);
 }
 
-async function endOrUndo(context: AuthorityContext, sessionId: string, newId: string): Promise<boolean> {
-  let hasEnded = false;
-  try {
-    hasEnded = await removeSession(context, sessionId);
-    return hasEnded;
-  } finally {
-    if (!hasEnded) await removeSession(context, newId);
-  }
-}
-
-function continueFrom(
+/** What the next session takes over; `openSession` sets the members that belong to one session. */
+function continueSession(
   { clock }: AuthorityContext,
   before: SessionRecord,
   factor: AuthenticationFactor | undefined,
-): Parameters<typeof openSession>[2] {
-  const {
-    version: _version,
-    id: _id,
-    userId: _userId,
-    organizationId: _organizationId,
-    memberIds: _memberIds,
-    lastAccessedAt: _lastAccessedAt,
-    family: _family,
-    ...origin
-  } = before;
-  if (factor === undefined) return origin;
+): NewSession {
+  if (factor === undefined) return before;
   const now = Math.floor(clock());
-  const others = origin.authenticationFactors.filter(
+  const others = before.authenticationFactors.filter(
     ({ type, deliveryMethod }) => type !== factor.type || deliveryMethod !== factor.deliveryMethod,
   );
   const added: AuthenticationFactor = {
@@ -129,43 +134,23 @@ function continueFrom(
     ...factor,
     lastAuthenticatedAt: formatTime(now),
   };
-  return { ...origin, authenticationFactors: [...others, added], authenticatedAt: now };
+  return { ...before, authenticationFactors: [...others, added], authenticatedAt: now };
 }
 
-async function assertPresentable(
-  context: AuthorityContext,
-  { id, family, organizationId }: SessionRecord,
-  refreshToken: ParsedRefreshToken,
-): Promise<void> {
-  const { status } = presentRefreshToken(
-    family,
-    refreshToken,
-    { rotate: false, organizationId: undefined, mostRecent: organizationId ?? null },
-    { now: context.clock(), grace: context.settings.refreshGrace },
-  );
-  if (status === "retired") throw await endStolenSession(context, id);
-  if (status === "foreign") throw new OrgateError("invalid_token");
-}
-
-/** The session that exactly one of the references names. */
+/** Finds the session that exactly one of the references names. */
 async function resolveReference(
   context: AuthorityContext,
-  tokens: TokenCheck,
   reference: SessionReference,
-): Promise<SessionToReplace> {
+): Promise<Parameters<typeof replaceSession>[1]> {
   const names = ["sessionId", "sessionJwt", "sessionToken", "refreshToken"] as const;
-  const [name, ...others] = names.filter((one) => reference[one] !== undefined);
-  if (name === undefined || others.length > 0)
-    throw invalidRequest(`Pass exactly one of ${names.join(", ")}.`);
-  const value = checkToken(name, reference[name]);
+  const [name, given] = checkOneOf(reference, names);
+  const value = checkToken(name, given);
   switch (name) {
     case "sessionId":
       return { sessionId: value };
     case "sessionJwt": {
-      const { claims, session } = await tokens.check(value);
-      if (context.clock() >= claims.exp + context.settings.expiredTokenRenewal) {
-        throw new OrgateError("token_expired");
-      }
+      const { claims, session } = await context.tokens.check(value);
+      if (!mayStillRenew(context, claims)) throw new OrgateError("token_expired");
       return { sessionId: session.memberSession.id, userId: claims.sub };
     }
     case "sessionToken": {

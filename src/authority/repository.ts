@@ -1,5 +1,3 @@
-import { type Clock, systemClock } from "../lib/clock.ts";
-
 /** The collections that the authority keeps. */
 export type CollectionName = "sessions" | "pending" | "invitations" | "authorizations" | "keys";
 
@@ -9,7 +7,7 @@ export interface Versioned<Value> {
   readonly version: number;
 }
 
-/** What goes with a write. */
+/** Options of a write. */
 export interface WriteOptions {
   /** Seconds since the epoch after which the document no longer exists. */
   readonly expiresAt: number;
@@ -20,16 +18,16 @@ export interface WriteOptions {
 /**
  * Where the authority keeps its sessions: JSON documents by collection and id.
  *
- * A plain get and set cannot be correct here. Every write is an `insert` that fails where the id exists, or a
- * `compareAndSet` that fails where somebody wrote in between; single use is `consume`, an atomic get-and-delete.
- * An expired document does not exist. Values are JSON: no `undefined`, no dates, no instances.
- * Trouble is a thrown `StoreUnavailableError`.
+ * A plain get and set cannot be correct here. Every write is an `insert` that fails if the id exists, or a `compareAndSet` that
+ * fails if another write came first; single use is `consume`, an atomic get-and-delete. An expired document does not exist.
+ * Values are JSON: no `undefined`, no dates, no instances. A method that fails throws; the authority is then unavailable.
  */
 export interface Repository {
+  /** Reads a document and its version. */
   read(collection: CollectionName, id: string): Promise<Versioned<unknown> | undefined>;
-  /** `false` if the id exists. */
+  /** Stores a new document; `false` if the id exists. */
   insert(collection: CollectionName, id: string, value: unknown, options: WriteOptions): Promise<boolean>;
-  /** `false` if the version is no longer the one named, or the document is gone. */
+  /** Replaces a document; `false` if its version is no longer the one named, or the document is gone. */
   compareAndSet(
     collection: CollectionName,
     id: string,
@@ -37,149 +35,14 @@ export interface Repository {
     value: unknown,
     options: WriteOptions,
   ): Promise<boolean>;
-  /** Gets and deletes in one step: of N callers at once exactly one receives the value. */
+  /** Reads and deletes in one step: of N callers at once exactly one receives the value. */
   consume(collection: CollectionName, id: string): Promise<unknown>;
-  /** Moves the expiry of a document that exists; never brings one back. */
+  /** Moves the expiry of a document that exists; never restores one that has expired. */
   touchIfExists(collection: CollectionName, id: string, expiresAt: number): Promise<boolean>;
-  /** Every document under an index name. */
+  /** Lists every document under an index name. */
   find(
     collection: CollectionName,
     index: string,
   ): Promise<readonly { readonly id: string; readonly value: unknown }[]>;
   close(): Promise<void>;
-}
-
-/** What a memory repository is made of. */
-export interface MemoryRepositoryOptions {
-  /** @defaultValue the machine's clock */
-  readonly clock?: Clock | undefined;
-}
-
-interface StoredDocument {
-  /** JSON text: what was read or written can be changed by nobody afterwards. */
-  readonly text: string;
-  readonly version: number;
-  readonly expiresAt: number;
-  readonly indexes: readonly string[];
-}
-
-/** Documents looked at for expiry on each write: enough to outpace what is written. */
-const SWEPT_PER_WRITE = 4;
-
-/**
- * Keeps the authority's documents in this process: for development, tests, and applications of one process.
- *
- * Everything is lost with the process. An expired document is gone at once, and its memory is freed as others are written.
- */
-export function memoryRepository(options: MemoryRepositoryOptions = {}): Repository {
-  const collections = new Map<CollectionName, MemoryCollection>();
-  const clock = options.clock ?? systemClock;
-  const at = (name: CollectionName): MemoryCollection => {
-    const known = collections.get(name) ?? new MemoryCollection(clock);
-    collections.set(name, known);
-    return known;
-  };
-  return {
-    read: async (collection, id) => at(collection).read(id),
-    insert: async (collection, id, value, write) => at(collection).insert(id, value, write),
-    compareAndSet: async (collection, id, ...change) => at(collection).compareAndSet(id, ...change),
-    consume: async (collection, id) => at(collection).consume(id),
-    touchIfExists: async (collection, id, expiresAt) => at(collection).touchIfExists(id, expiresAt),
-    find: async (collection, index) => at(collection).find(index),
-    close: async () => collections.clear(),
-  };
-}
-
-class MemoryCollection {
-  readonly #clock: Clock;
-  readonly #documents = new Map<string, StoredDocument>();
-  readonly #idsByIndex = new Map<string, Set<string>>();
-  #sweep: Iterator<[string, StoredDocument]> | undefined;
-  // Never reused, so that a document that was deleted and made anew is not taken for the old one.
-  #lastVersion = 0;
-
-  constructor(clock: Clock) {
-    this.#clock = clock;
-  }
-
-  read(id: string): { value: unknown; version: number } | undefined {
-    const found = this.#findLive(id);
-    return found && { value: JSON.parse(found.text), version: found.version };
-  }
-
-  insert(id: string, value: unknown, write: WriteOptions): boolean {
-    if (this.#findLive(id) !== undefined) return false;
-    this.#put(id, value, write);
-    return true;
-  }
-
-  compareAndSet(id: string, version: number, value: unknown, write: WriteOptions): boolean {
-    if (this.#findLive(id)?.version !== version) return false;
-    this.#delete(id);
-    this.#put(id, value, write);
-    return true;
-  }
-
-  consume(id: string): unknown {
-    const found = this.#findLive(id);
-    if (found === undefined) return undefined;
-    this.#delete(id);
-    return JSON.parse(found.text);
-  }
-
-  touchIfExists(id: string, expiresAt: number): boolean {
-    const found = this.#findLive(id);
-    if (found === undefined) return false;
-    this.#documents.set(id, { ...found, expiresAt });
-    return true;
-  }
-
-  find(index: string): { id: string; value: unknown }[] {
-    const ids = [...(this.#idsByIndex.get(index) ?? [])];
-    return ids.flatMap((id) => {
-      const found = this.#findLive(id);
-      return found === undefined ? [] : [{ id, value: JSON.parse(found.text) }];
-    });
-  }
-
-  #findLive(id: string): StoredDocument | undefined {
-    const found = this.#documents.get(id);
-    if (found === undefined || this.#clock() < found.expiresAt) return found;
-    this.#delete(id);
-    return undefined;
-  }
-
-  #put(id: string, value: unknown, { expiresAt, indexes = [] }: WriteOptions): void {
-    this.#lastVersion += 1;
-    const text = JSON.stringify(value);
-    this.#documents.set(id, { text, version: this.#lastVersion, expiresAt, indexes: [...indexes] });
-    for (const index of indexes) {
-      const ids = this.#idsByIndex.get(index) ?? new Set();
-      this.#idsByIndex.set(index, ids.add(id));
-    }
-    this.#sweepSome();
-  }
-
-  #delete(id: string): void {
-    for (const index of this.#documents.get(id)?.indexes ?? []) {
-      const ids = this.#idsByIndex.get(index);
-      ids?.delete(id);
-      if (ids?.size === 0) this.#idsByIndex.delete(index);
-    }
-    this.#documents.delete(id);
-  }
-
-  #sweepSome(): void {
-    const now = this.#clock();
-    this.#sweep ??= this.#documents.entries();
-    for (let looked = 0; looked < SWEPT_PER_WRITE; looked += 1) {
-      const next = this.#sweep.next();
-      if (next.done === true) {
-        this.#sweep = undefined;
-        return;
-      }
-      const [id, { expiresAt }] = next.value;
-      if (now >= expiresAt) this.#delete(id);
-    }
-  }
 }

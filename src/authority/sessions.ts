@@ -1,289 +1,265 @@
-import { randomBytes } from "node:crypto";
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
-import { formatTime } from "../lib/clock.ts";
-import type { AuthenticationFactor, Impersonator, MemberSession } from "../model.ts";
 import { assertTokenFits } from "./access-token.ts";
-import type { RequestOrigin } from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
+import type { AuthorityContext } from "./context.ts";
+import { type AuthenticationRecord, type SessionRecord, deadlineOf } from "./records.ts";
 import {
-  type ParsedRefreshToken,
-  type Predecessor,
-  type RefreshFamily,
+  type RefreshExchange,
+  type RefreshResult,
+  type RefreshToken,
+  exchangeRefreshToken,
   mintRefreshToken,
 } from "./refresh-token.ts";
-import type { WriteOptions } from "./repository.ts";
-import { makeSessionId, parseSessionId } from "./session-id.ts";
-import { type Subject, memberIdOf } from "./subject.ts";
-import { type WireClient, isWireClient, mayUse } from "./wire-client.ts";
+import type { Versioned } from "./repository.ts";
+import { makeSecret } from "./secrets.ts";
+import { isSessionId, makeSessionId } from "./session-id.ts";
+import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./subject.ts";
+import { mayUse } from "./wire-client.ts";
 
-/** How often a decision is made anew after somebody else's write came first. */
-const MAX_ATTEMPTS = 512;
+/** How often a change is decided anew because another write came first. */
+const MAX_WRITE_ATTEMPTS = 512;
 
 /** Why a session is over. */
-export type EndReason =
-  | "revoked"
-  | "expired"
-  | "idle"
-  | "reuse_detected"
-  | "membership_removed"
-  | "user_removed";
+export type EndReason = "revoked" | "expired" | "idle" | "reuse_detected" | SubjectProblem;
 
-/** The session has ended. */
+/** Makes the error for a session that has ended. */
 export function sessionEnded(reason: EndReason): OrgateError {
   return new OrgateError("session_revoked", { reason });
 }
 
-/** What a new session takes from the sign-in, or from the session before it. */
-export type SessionOrigin = Omit<
-  SessionRecord,
-  "version" | "id" | "userId" | "organizationId" | "memberIds" | "lastAccessedAt" | "family"
->;
+/** What a new session is made of, from the sign-in or from the session before it. */
+export type NewSession = AuthenticationRecord & Pick<SessionRecord, "startedAt" | "expiresAt">;
 
-/** Stores a new session under a new id; answers with it and with its first refresh token. */
+/** A session after its use, and the user and organization that it acts for. */
+export interface UsedSession {
+  readonly record: SessionRecord;
+  readonly subject: Subject;
+  /** What the member holds from now on; absent if no refresh token was presented. */
+  readonly refreshToken: string | undefined;
+}
+
+/** A session that was opened, with its first refresh token. */
+export type OpenedSession = UsedSession & { readonly refreshToken: string };
+
+/**
+ * Stores a new session under a new id.
+ *
+ * @param spend - deletes what the session is opened in exchange for, and throws if another caller was first. It comes last, so
+ * that a failure before it spends nothing; if it throws, the new session is removed.
+ */
 export async function openSession(
   context: AuthorityContext,
   subject: Subject,
-  origin: SessionOrigin,
-): Promise<{ record: SessionRecord; refreshToken: ParsedRefreshToken }> {
+  session: NewSession,
+  spend?: () => Promise<void>,
+): Promise<OpenedSession> {
   const id = makeSessionId();
-  const key = randomBytes(32).toString("base64url");
-  const refreshToken = mintRefreshToken(bytesOf(id), 0, key);
-  const client = origin.client ?? context.wire?.client;
+  const key = makeSecret();
+  const { token, hash } = mintRefreshToken(id, 0, key);
+  const client = session.client ?? context.wire?.client;
   const record: SessionRecord = {
-    ...origin,
-    ...context.wire?.amend?.(origin),
+    ...session,
+    ...context.wire?.amend?.(session),
     ...(client !== undefined && { client }),
     version: 1,
     id,
     userId: subject.user.id,
-    ...(subject.place !== undefined && { organizationId: subject.place.organization.id }),
+    ...(subject.organization !== undefined && { organizationId: subject.organization.id }),
     memberIds: [memberIdOf(subject)],
     lastAccessedAt: Math.floor(context.clock()),
-    family: { key, generation: 0, current: refreshToken.hash, predecessors: [] },
+    family: { key, generation: 0, current: hash, predecessors: [] },
   };
   assertTokenFits(context, record, subject);
-  const isNew = await context.repository.insert("sessions", id, record, writeOptionsOf(record));
-  if (!isNew) throw new StoreUnavailableError({ reason: "session_id_taken" });
-  return { record, refreshToken };
+  await context.records.sessions.insert(record);
+  try {
+    await spend?.();
+  } catch (error) {
+    await removeSession(context, id);
+    throw error;
+  }
+  return { record, subject, refreshToken: token };
 }
 
-/** The bytes of an id that {@link makeSessionId} made. */
-export function bytesOf(sessionId: string): Buffer {
-  const bytes = parseSessionId(sessionId);
-  if (bytes === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
-  return bytes;
-}
-
-/** Reads a session that is alive; throws `session_revoked` where it is not, `invalid_token` where it is another client's. */
+/**
+ * Reads a live session, and the version that a change of it must name.
+ *
+ * @throws `session_revoked` if it has ended; `invalid_token` if it is bound to another client; `store_unavailable` if its record
+ * cannot be read
+ */
 export async function readLiveSession(
   context: AuthorityContext,
   sessionId: string,
-): Promise<{ record: SessionRecord; version: number }> {
-  if (parseSessionId(sessionId) === undefined) throw sessionEnded("revoked");
-  const found = await context.repository.read("sessions", sessionId);
+): Promise<Versioned<SessionRecord>> {
+  const found = isSessionId(sessionId) ? await context.records.sessions.read(sessionId) : undefined;
   if (found === undefined) throw sessionEnded("revoked");
-  const record = readSessionRecord(sessionId, found.value);
-  if (record === undefined) {
-    // Not ours to repair or to delete: it is no session, and somebody should look at it.
-    context.events.emit({ type: "misconfigured", reason: "session_unreadable" });
-    throw sessionEnded("revoked");
-  }
-  if (!mayUse(record.client, context.wire?.client)) throw new OrgateError("invalid_token");
-  const end = findEnd(record, context.clock(), context.settings.idleTimeout);
-  if (end === undefined) return { record, version: found.version };
+  if (!mayUse(found.value.client, context.wire?.client)) throw new OrgateError("invalid_token");
+  const end = findEnd(context, found.value);
+  if (end === undefined) return found;
   await removeSession(context, sessionId);
   throw sessionEnded(end);
 }
 
-/** What was decided of a session: its answer, and the record to store unless nothing changed. */
-export interface Decision<Answer> {
-  readonly answer: Answer;
-  readonly record: SessionRecord;
+/** Tells whether a session has ended by itself. */
+export function findEnd({ clock, settings }: AuthorityContext, record: SessionRecord): EndReason | undefined {
+  const now = clock();
+  if (now >= record.expiresAt) return "expired";
+  return now >= deadlineOf(record, settings.idleTimeout) ? "idle" : undefined;
+}
+
+/** Ends a session: its tokens are no longer served without asking. Of several callers at once exactly one gets `true`. */
+export async function removeSession(context: AuthorityContext, sessionId: string): Promise<boolean> {
+  const isRemoved = await context.records.sessions.remove(sessionId);
+  context.invalidations.announce({ sessionId });
+  return isRemoved;
+}
+
+/** Ends a session whose credential was copied; reports it once. */
+export async function endStolenSession(context: AuthorityContext, sessionId: string): Promise<void> {
+  if (await removeSession(context, sessionId)) context.events.emit({ type: "reuse_detected", sessionId });
+}
+
+type AcceptedToken = Extract<RefreshResult, { status: "accepted" }>;
+
+/** Exchanges a refresh token. A retired token ends the session: it was copied. */
+export async function acceptRefreshToken(
+  context: AuthorityContext,
+  { id, family, organizationId }: SessionRecord,
+  refreshToken: RefreshToken,
+  request: Omit<RefreshExchange, "mostRecent">,
+): Promise<AcceptedToken> {
+  const time = { now: context.clock(), grace: context.settings.refreshGrace };
+  const mostRecent = organizationId ?? null;
+  const result = exchangeRefreshToken(family, refreshToken, { ...request, mostRecent }, time);
+  if (result.status === "accepted") return result;
+  if (result.status === "foreign") throw new OrgateError("invalid_token");
+  await endStolenSession(context, id);
+  throw sessionEnded("reuse_detected");
+}
+
+/** How a session is used. */
+export interface SessionUse {
+  /** The refresh token that was presented; absent if the access token alone names the session. */
+  readonly refreshToken?: RefreshToken | undefined;
+  /** Whether a current refresh token is rotated. */
+  readonly rotate: boolean;
+  /** The organization to act in; `null`: none, `undefined`: the one used most recently. */
+  readonly organizationId: string | null | undefined;
+  /** The user that the credential names; a session of another user is refused. */
+  readonly userId?: string | undefined;
+  /**
+   * Whether a user who is no member of the organization loses the session, or is only refused; `end_if_current`: refused,
+   * unless it is the organization used most recently.
+   */
+  readonly withoutMembership: "end" | "refuse" | "end_if_current";
+  /** Seconds from now that the session lasts at least. */
+  readonly extendBy?: number | undefined;
+  /** Throws to refuse, before anything is written. */
+  readonly authorize?: ((subject: Subject, record: SessionRecord) => void) | undefined;
 }
 
 /**
- * Reads, decides, and writes by compare-and-set; where somebody wrote in between, decides anew on what they wrote.
+ * Uses a live session once: exchanges the refresh token, reads the user and the membership as they are now, extends, and
+ * stores what changed.
  *
- * This is the one place where a live session changes: rotation, extension and access all meet at the record's version,
- * and a session that was ended meanwhile is never written back.
+ * This is the one place where a live session changes. It writes by compare-and-set; if another write came first, it decides
+ * anew on the record that was written, so that an ended session is never written back.
+ *
+ * @throws `session_revoked`, `invalid_token` (not a token of this session), `organization_not_available`, and what
+ * {@link readLiveSession} throws
  */
-export async function changeSession<Answer>(
+export async function useSession(
   context: AuthorityContext,
   sessionId: string,
-  decide: (record: SessionRecord) => Decision<Answer> | Promise<Decision<Answer>>,
-): Promise<Decision<Answer>> {
-  for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
-    const { record, version } = await readLiveSession(context, sessionId);
-    const decision = await decide(record);
-    if (decision.record === record) return decision;
-    const options = writeOptionsOf(decision.record);
-    const { repository } = context;
-    if (await repository.compareAndSet("sessions", sessionId, version, decision.record, options)) {
-      return decision;
+  use: SessionUse,
+): Promise<UsedSession> {
+  const load = createSubjectLoader(context);
+  for (let attempt = 0; attempt < MAX_WRITE_ATTEMPTS; attempt += 1) {
+    const { value: before, version } = await readLiveSession(context, sessionId);
+    if (use.userId !== undefined && use.userId !== before.userId) throw new OrgateError("invalid_token");
+    const { refreshToken } = use;
+    const accepted = refreshToken && (await acceptRefreshToken(context, before, refreshToken, use));
+    const organizationId = use.organizationId === undefined ? before.organizationId : use.organizationId;
+    const subject = await load(before.userId, organizationId ?? undefined);
+    if (typeof subject === "string") {
+      const isCurrent = organizationId === before.organizationId;
+      throw await refuseWithoutSubject(context, sessionId, { problem: subject, isCurrent, use });
+    }
+    use.authorize?.(subject, before);
+    const record = advance(context, before, { subject, accepted, extendBy: use.extendBy });
+    assertTokenFits(context, record, subject);
+    if (record === before || (await context.records.sessions.replace(record, version))) {
+      return { record, subject, refreshToken: accepted?.token.token };
     }
   }
   throw new StoreUnavailableError({ reason: "contention", retryAfter: 1 });
 }
 
-/** Ends a session; of several at once, exactly one is told `true`. Its tokens are asked about from now on. */
-export async function removeSession(context: AuthorityContext, sessionId: string): Promise<boolean> {
-  const ended = await context.repository.consume("sessions", sessionId);
-  context.invalidations.announce({ sessionId });
-  return ended !== undefined;
-}
-
-/** One session as it is stored. Times are whole seconds since the epoch. */
-export interface SessionRecord {
-  readonly version: 1;
-  readonly id: string;
-  readonly userId: string;
-  /** The organization used most recently; absent while the user has none. */
-  readonly organizationId?: string;
-  /** Every member that the session acts or has acted as, the current one first: revoking any of them ends it. */
-  readonly memberIds: readonly string[];
-  readonly authenticationMethod: string;
-  readonly authenticationFactors: readonly AuthenticationFactor[];
-  readonly impersonator?: Impersonator;
-  readonly customClaims: Readonly<Record<string, unknown>> | null;
-  /** The wire's client that it was opened for; absent for the application's own sessions. */
-  readonly client?: WireClient;
-  readonly ipAddress?: string;
-  readonly userAgent?: string;
-  /** When the member authenticated; unchanged by renewals, moved by a step-up. */
-  readonly authenticatedAt: number;
-  readonly startedAt: number;
-  readonly lastAccessedAt: number;
-  readonly expiresAt: number;
-  readonly family: RefreshFamily;
-}
-
-/** Kept for this long after its end, so that a late credential can be told why it is refused. */
-const AFTERLIFE = 86_400;
-
-/** When the session ends by itself, if nothing happens. */
-export function deadlineOf(record: SessionRecord, idleTimeout: number | undefined): number {
-  return idleTimeout === undefined
-    ? record.expiresAt
-    : Math.min(record.expiresAt, record.lastAccessedAt + idleTimeout);
-}
-
-/** Why the session is over by itself; `undefined`: it is alive. */
-export function findEnd(
-  record: SessionRecord,
-  now: number,
-  idleTimeout: number | undefined,
-): "expired" | "idle" | undefined {
-  if (now >= record.expiresAt) return "expired";
-  return now >= deadlineOf(record, idleTimeout) ? "idle" : undefined;
-}
-
-/** How the record is found, and for how long. */
-export function writeOptionsOf(record: SessionRecord): WriteOptions {
-  const indexes = [`user:${record.userId}`, ...record.memberIds.map((id) => `member:${id}`)];
-  if (record.organizationId !== undefined) indexes.push(`organization:${record.organizationId}`);
-  return { expiresAt: record.expiresAt + AFTERLIFE, indexes };
-}
-
-/** The origin of a request in the form that is recorded; junk is dropped. */
-export function recordOrigin({
-  ipAddress,
-  userAgent,
-}: RequestOrigin): Pick<SessionRecord, "ipAddress" | "userAgent"> {
-  const address = clean(ipAddress, 45);
-  const agent = clean(userAgent, 512);
-  return { ...(address !== "" && { ipAddress: address }), ...(agent !== "" && { userAgent: agent }) };
-}
-
-/** The session as orgate's model has it, acting as the member given. */
-export function toMemberSession(
-  record: SessionRecord,
-  member: Pick<MemberSession, "memberId" | "organizationId" | "organizationSlug" | "roles">,
-): MemberSession {
-  return {
-    id: record.id,
-    ...member,
-    startedAt: formatTime(record.startedAt),
-    lastAccessedAt: formatTime(record.lastAccessedAt),
-    expiresAt: formatTime(record.expiresAt),
-    authenticationFactors: record.authenticationFactors,
-    customClaims: record.customClaims,
-    ...(record.impersonator !== undefined && { impersonator: record.impersonator }),
-    authenticationMethod: record.authenticationMethod,
+/** Asks the directory once for each question of one operation, however often the write is attempted. */
+function createSubjectLoader({
+  directory,
+}: AuthorityContext): (userId: string, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
+  const loaded = new Map<string | undefined, ReturnType<typeof loadSubject>>();
+  return (userId, organizationId) => {
+    const subject = loaded.get(organizationId) ?? loadSubject(directory, userId, organizationId);
+    loaded.set(organizationId, subject);
+    return subject;
   };
 }
 
-/** Reads a stored document; `undefined`: it is not a session of this version, whoever wrote it. */
-export function readSessionRecord(id: string, value: unknown): SessionRecord | undefined {
-  return isSessionRecord(value) && value.id === id ? value : undefined;
+async function refuseWithoutSubject(
+  context: AuthorityContext,
+  sessionId: string,
+  { problem, isCurrent, use }: { problem: SubjectProblem; isCurrent: boolean; use: SessionUse },
+): Promise<OrgateError> {
+  const mayEnd = isCurrent || problem === "user_removed";
+  const isOnlyRefused =
+    use.withoutMembership === "refuse" || (use.withoutMembership === "end_if_current" && !mayEnd);
+  if (problem === "membership_removed" && isOnlyRefused) return new OrgateError("organization_not_available");
+  if (mayEnd) await removeSession(context, sessionId);
+  return sessionEnded(problem);
 }
 
-function isSessionRecord(value: unknown): value is SessionRecord {
-  return (
-    isObject(value) &&
-    value["version"] === 1 &&
-    isString(value["id"]) &&
-    isString(value["userId"]) &&
-    isOptional(value["organizationId"], isString) &&
-    isListOf(value["memberIds"], isString) &&
-    isString(value["authenticationMethod"]) &&
-    isListOf(value["authenticationFactors"], (factor) => isObject(factor) && isString(factor["type"])) &&
-    isOptional(value["impersonator"], (actor) => isObject(actor) && isString(actor["email"])) &&
-    (value["customClaims"] === null || isObject(value["customClaims"])) &&
-    isOptional(value["client"], isWireClient) &&
-    isOptional(value["ipAddress"], isString) &&
-    isOptional(value["userAgent"], isString) &&
-    ["authenticatedAt", "startedAt", "lastAccessedAt", "expiresAt"].every((time) => isTime(value[time])) &&
-    isFamily(value["family"])
-  );
+interface Advance {
+  readonly subject: Subject;
+  readonly accepted: AcceptedToken | undefined;
+  readonly extendBy: number | undefined;
 }
 
-function isFamily(value: unknown): value is RefreshFamily {
-  return (
-    isObject(value) &&
-    isString(value["key"]) &&
-    isTime(value["generation"]) &&
-    isString(value["current"]) &&
-    isListOf(value["predecessors"], isPredecessor)
-  );
+/** Returns the record after a use; the same object if nothing changed, so that a storm of readers writes once a second. */
+function advance(
+  { clock, wire }: AuthorityContext,
+  before: SessionRecord,
+  { subject, accepted, extendBy = 0 }: Advance,
+): SessionRecord {
+  const now = clock();
+  const { customClaims, expiresAt } = wire?.amend?.(before) ?? before;
+  const { family } = accepted ?? before;
+  const isRotated = family.generation !== before.family.generation;
+  const current = subject.organization?.id;
+  const organizationId = isRotated ? (current ?? before.organizationId) : before.organizationId;
+  const after: SessionRecord = {
+    ...before,
+    family,
+    lastAccessedAt: Math.max(before.lastAccessedAt, Math.floor(now)),
+    expiresAt: Math.max(expiresAt, Math.floor(now + extendBy)),
+    customClaims,
+    memberIds: addMember(before.memberIds, memberIdOf(subject), current === organizationId),
+    ...(organizationId !== undefined && { organizationId }),
+  };
+  const changing = [
+    "family",
+    "lastAccessedAt",
+    "expiresAt",
+    "customClaims",
+    "memberIds",
+    "organizationId",
+  ] as const;
+  return changing.every((name) => after[name] === before[name]) ? before : after;
 }
 
-function isPredecessor(value: unknown): value is Predecessor {
-  return (
-    isObject(value) &&
-    isTime(value["generation"]) &&
-    isString(value["hash"]) &&
-    isString(value["sealedSuccessor"]) &&
-    (value["organizationId"] === null || isString(value["organizationId"])) &&
-    isTime(value["rotatedAt"]) &&
-    isOptional(value["successorPresentedAt"], isTime)
-  );
-}
-
-function clean(text: string | undefined, length: number): string {
-  if (typeof text !== "string") return "";
-  // Line breaks and terminal codes have no business in a log.
-  return text
-    .replaceAll(/\p{Cc}/gu, "")
-    .trim()
-    .slice(0, length);
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function isString(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-function isTime(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value);
-}
-
-function isOptional(value: unknown, isKind: (value: unknown) => boolean): boolean {
-  return value === undefined || isKind(value);
-}
-
-function isListOf(value: unknown, isKind: (value: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.every((entry) => isKind(entry));
+/** Adds a member to those that the session has acted as; the member of the most recent organization comes first. */
+function addMember(memberIds: readonly string[], memberId: string, isFirst: boolean): readonly string[] {
+  const isKnown = isFirst ? memberIds[0] === memberId : memberIds.includes(memberId);
+  if (isKnown) return memberIds;
+  const others = memberIds.filter((id) => id !== memberId);
+  return isFirst ? [memberId, ...others] : [...others, memberId];
 }

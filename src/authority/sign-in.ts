@@ -1,69 +1,114 @@
-import { randomBytes } from "node:crypto";
 import { OrganizationSelectionRequiredError, OrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator, OrganizationChoice } from "../model.ts";
-import { factorOf } from "./authority.ts";
+import { type AuthenticationMethod, factorOf } from "./authentication-factors.ts";
 import {
+  type AuthenticationResult,
+  type SealRequest,
+  readSealPassword,
+  toAuthenticationResult,
+} from "./authentication-result.ts";
+import {
+  type RequestOrigin,
   checkCustomClaims,
+  checkFactors,
   checkId,
   checkImpersonator,
-  checkOptionalFactors,
-  checkOptionalId,
-  checkOptionalToken,
+  checkFields,
   checkToken,
+  cleanOrigin,
+  optional,
 } from "./check-input.ts";
+import type { AuthorityContext } from "./context.ts";
 import type { DirectoryUser } from "./directory.ts";
 import { acceptInvitation } from "./invitations.ts";
-import type {
-  AuthenticateInput,
-  AuthenticateWithOrganizationSelectionInput,
-  AuthenticationResult,
-  SealRequest,
-} from "./operations.ts";
-import type { AuthorityContext } from "./options.ts";
-import { hashToken } from "./refresh-token.ts";
-import { findSealPassword, presentAuthentication } from "./results.ts";
-import { type SessionOrigin, openSession, recordOrigin, removeSession } from "./sessions.ts";
-import { type Subject, loadSubject } from "./subject.ts";
-import { type WireClient, isWireClient, mayUse } from "./wire-client.ts";
+import type { AuthenticationRecord, PendingRecord, SignInRecord } from "./records.ts";
+import { openSession } from "./sessions.ts";
+import { type Subject, listMemberships, loadSubject } from "./subject.ts";
+import { mayUse } from "./wire-client.ts";
+
+/** Says whom the application has authenticated by password, magic link, SSO or another method. */
+export interface AuthenticateInput extends RequestOrigin, SealRequest {
+  readonly userId: string;
+  readonly authenticationMethod: AuthenticationMethod;
+  /** Signs in to this organization, without organization selection. */
+  readonly organizationId?: string | undefined;
+  /** Joins the organization that the invitation was issued for, and signs in to it. */
+  readonly invitationToken?: string | undefined;
+  readonly impersonator?: Impersonator | undefined;
+  /** How the user proved who they are. @defaultValue one factor, by the method */
+  readonly authenticationFactors?: readonly AuthenticationFactor[] | undefined;
+  /** Carried by the token, under a name of their own; at most 4 KB of JSON. */
+  readonly customClaims?: Readonly<Record<string, unknown>> | null | undefined;
+}
+
+/** The choice of an organization. */
+export interface AuthenticateWithOrganizationSelectionInput extends RequestOrigin, SealRequest {
+  readonly pendingAuthenticationToken: string;
+  readonly organizationId: string;
+  /** Joins the organization first; the invitation must be for the organization chosen. */
+  readonly invitationToken?: string | undefined;
+}
 
 /** Signs in a user whom the application has authenticated. */
 export async function authenticate(
   context: AuthorityContext,
   input: AuthenticateInput,
 ): Promise<AuthenticationResult> {
-  const userId = checkId("userId", input.userId);
-  const organizationId = checkOptionalId("organizationId", input.organizationId);
-  const evidence = checkEvidence(context, input);
-  findSealPassword(input);
-  return signIn(context, { userId, organizationId, invitationToken: input.invitationToken, evidence }, input);
+  const signInRecord = checkSignIn(context, input);
+  readSealPassword(input);
+  return signIn(context, signInRecord, input);
 }
 
-/** Who signs in, and to what. */
-export interface SignIn {
-  readonly userId: string;
-  readonly organizationId?: string | undefined;
-  readonly invitationToken?: string | undefined;
-  readonly evidence: Evidence;
+/** Checks who signs in, to which organization, and how they authenticated just now. */
+export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInput): SignInRecord {
+  const { userId, organizationId, invitationToken, authenticationMethod, customClaims, ...checked } =
+    checkFields(input, {
+      userId: checkId,
+      organizationId: optional(checkId),
+      invitationToken: optional(checkToken),
+      authenticationMethod: checkId,
+      authenticationFactors: optional(checkFactors),
+      impersonator: optional(checkImpersonator),
+      customClaims: checkCustomClaims,
+    });
+  const authenticatedAt = Math.floor(clock());
+  const { authenticationFactors = [factorOf(authenticationMethod, authenticatedAt)], impersonator } = checked;
+  const evidence: AuthenticationRecord = {
+    authenticationMethod,
+    authenticationFactors,
+    ...(impersonator !== undefined && { impersonator }),
+    customClaims,
+    ...cleanOrigin(input),
+    authenticatedAt,
+  };
+  return { userId, organizationId, invitationToken, evidence };
 }
 
-/** Signs in a user by evidence that was checked before. */
+/**
+ * Signs in a user by evidence that was checked before.
+ *
+ * @param spend - as for {@link openSession}
+ */
 export async function signIn(
   context: AuthorityContext,
-  { userId, organizationId, invitationToken, evidence }: SignIn,
+  { userId, organizationId, invitationToken, evidence }: SignInRecord,
   request: SealRequest,
+  spend?: () => Promise<void>,
 ): Promise<AuthenticationResult> {
-  const user = await readUser(context, userId);
-  const wanted = await joinByInvitation(context, invitationToken, { user, organizationId });
+  const user = await context.directory.user(userId);
+  if (user === undefined) throw userNotFound();
+  const wanted =
+    invitationToken === undefined
+      ? organizationId
+      : await acceptInvitation(context, invitationToken, { user, organizationId });
   const subject =
     wanted === undefined
-      ? await chooseOnly(context, user, evidence)
+      ? await requireOnlyMembership(context, user, evidence)
       : await requireMember(context, userId, wanted);
-  const opened = await openSession(context, subject, toOrigin(context, evidence));
-  return presentAuthentication(
-    context,
-    { record: opened.record, subject, refreshToken: opened.refreshToken.token },
-    request,
-  );
+  const startedAt = Math.floor(context.clock());
+  const expiresAt = startedAt + Math.floor(context.settings.sessionLifetime);
+  const opened = await openSession(context, subject, { ...evidence, startedAt, expiresAt }, spend);
+  return toAuthenticationResult(context, opened, request);
 }
 
 /** Completes a pending authentication with the organization chosen. */
@@ -71,94 +116,35 @@ export async function authenticateWithOrganizationSelection(
   context: AuthorityContext,
   input: AuthenticateWithOrganizationSelectionInput,
 ): Promise<AuthenticationResult> {
-  const token = checkToken("pendingAuthenticationToken", input.pendingAuthenticationToken);
-  const organizationId = checkId("organizationId", input.organizationId);
-  findSealPassword(input);
-  const pending = await readPending(context, token);
-  const user = await readUser(context, pending.userId);
-  await joinByInvitation(context, input.invitationToken, { user, organizationId });
-  const subject = await requireMember(context, pending.userId, organizationId);
-  const origin = toOrigin(context, { ...pending, ...recordOrigin(input) });
-  const opened = await openSession(context, subject, origin);
-  // The token is spent last, so that trouble before this line leaves it whole; whoever loses takes the session back.
-  if (!(await spendOrUndo(context, token, opened.record.id))) throw pendingIsSpent();
-  return presentAuthentication(
-    context,
-    { record: opened.record, subject, refreshToken: opened.refreshToken.token },
-    input,
-  );
+  const { pendingAuthenticationToken, ...choice } = checkFields(input, {
+    pendingAuthenticationToken: checkToken,
+    organizationId: checkId,
+    invitationToken: optional(checkToken),
+  });
+  readSealPassword(input);
+  const { userId, evidence } = await requirePending(context, pendingAuthenticationToken);
+  const signInRecord = { ...choice, userId, evidence: { ...evidence, ...cleanOrigin(input) } };
+  return signIn(context, signInRecord, input, async () => {
+    const spent = await context.records.pending.spend(pendingAuthenticationToken);
+    if (spent === undefined) throw new OrgateError("invalid_pending_authentication");
+  });
 }
 
-/** The organizations that the user is a member of now. */
-export async function listOrganizations(
+/** Lists the organizations that the user is a member of now. */
+export async function listOrganizationChoices(
   { directory }: AuthorityContext,
   userId: string,
 ): Promise<OrganizationChoice[]> {
-  const memberships = await directory.memberships(userId);
-  const organizations = await Promise.all(
-    memberships.map((membership) => directory.organization(membership.organizationId)),
-  );
-  const choices = organizations.flatMap((one) => (one === undefined ? [] : [{ id: one.id, name: one.name }]));
-  return [...new Map(choices.map((choice) => [choice.id, choice])).values()];
+  const memberships = await listMemberships(directory, userId);
+  const names = new Map(memberships.map(({ organization: { id, name } }) => [id, name]));
+  return [...names].map(([id, name]) => ({ id, name }));
 }
 
-async function spendOrUndo(context: AuthorityContext, token: string, sessionId: string): Promise<boolean> {
-  let isSpent = false;
-  try {
-    isSpent = await spendPending(context, token);
-    return isSpent;
-  } finally {
-    if (!isSpent) await removeSession(context, sessionId);
-  }
-}
-
-/** How somebody authenticated. */
-export type Evidence = Omit<PendingRecord, "version" | "expiresAt" | "userId">;
-
-/** Reads how somebody authenticated, now, out of what the application says. */
-export function checkEvidence({ clock }: AuthorityContext, input: AuthenticateInput): Evidence {
-  const method = checkId("authenticationMethod", input.authenticationMethod);
-  const now = Math.floor(clock());
-  const impersonator = checkImpersonator(input.impersonator);
-  return {
-    authenticationMethod: method,
-    authenticationFactors: checkOptionalFactors(input.authenticationFactors) ?? [factorOf(method, now)],
-    ...(impersonator !== undefined && { impersonator }),
-    customClaims: checkCustomClaims(input.customClaims),
-    ...recordOrigin(input),
-    authenticatedAt: now,
-  };
-}
-
-function toOrigin({ clock, settings }: AuthorityContext, evidence: Evidence): SessionOrigin {
-  const now = Math.floor(clock());
-  return {
-    authenticationMethod: evidence.authenticationMethod,
-    authenticationFactors: evidence.authenticationFactors,
-    ...(evidence.impersonator !== undefined && { impersonator: evidence.impersonator }),
-    customClaims: evidence.customClaims,
-    ...(evidence.client !== undefined && { client: evidence.client }),
-    ...(evidence.ipAddress !== undefined && { ipAddress: evidence.ipAddress }),
-    ...(evidence.userAgent !== undefined && { userAgent: evidence.userAgent }),
-    authenticatedAt: evidence.authenticatedAt,
-    startedAt: now,
-    expiresAt: now + Math.floor(settings.sessionLifetime),
-  };
-}
-
-async function readUser({ directory }: AuthorityContext, userId: string): Promise<DirectoryUser> {
-  const user = await directory.user(userId);
-  if (user === undefined) throw new OrgateError("sign_in_failed", { reason: "user_not_found" });
-  return user;
-}
-
-async function joinByInvitation(
-  context: AuthorityContext,
-  invitationToken: string | undefined,
-  wanted: { user: DirectoryUser; organizationId: string | undefined },
-): Promise<string | undefined> {
-  const token = checkOptionalToken("invitationToken", invitationToken);
-  return token === undefined ? wanted.organizationId : acceptInvitation(context, token, wanted);
+/** Reads a pending authentication without spending it; throws `invalid_pending_authentication` if there is none. */
+export async function requirePending(context: AuthorityContext, token: string): Promise<PendingRecord> {
+  const record = await context.records.pending.read(token);
+  if (record !== undefined && mayUse(record.evidence.client, context.wire?.client)) return record;
+  throw new OrgateError("invalid_pending_authentication");
 }
 
 async function requireMember(
@@ -167,104 +153,31 @@ async function requireMember(
   organizationId: string,
 ): Promise<Subject> {
   const subject = await loadSubject(directory, userId, organizationId);
-  if (subject === "user_removed") throw new OrgateError("sign_in_failed", { reason: "user_not_found" });
+  if (subject === "user_removed") throw userNotFound();
   if (subject === "membership_removed") throw new OrgateError("organization_not_available");
   return subject;
 }
 
-/** The one organization of the user, or none; throws for the user to choose where there are several. */
-async function chooseOnly(
+/** Returns the only membership of the user, if any; throws for the user to choose if there are several. */
+async function requireOnlyMembership(
   context: AuthorityContext,
   user: DirectoryUser,
-  evidence: Evidence,
+  evidence: AuthenticationRecord,
 ): Promise<Subject> {
-  const organizations = await listOrganizations(context, user.id);
+  const { records, clock, settings, wire } = context;
+  const organizations = await listOrganizationChoices(context, user.id);
   const [only] = organizations;
   if (only === undefined) return { user };
   if (organizations.length === 1) return requireMember(context, user.id, only.id);
-  const token = await openPending(context, { userId: user.id, ...evidence });
+  const token = await records.pending.issue({
+    version: 1,
+    userId: user.id,
+    evidence: { ...evidence, ...(wire?.client !== undefined && { client: wire.client }) },
+    expiresAt: clock() + settings.pendingLifetime,
+  });
   throw new OrganizationSelectionRequiredError(token, organizations);
 }
 
-/** Somebody who authenticated and must still choose an organization, as it is stored. */
-export interface PendingRecord {
-  readonly version: 1;
-  readonly userId: string;
-  readonly authenticationMethod: string;
-  readonly authenticationFactors: readonly AuthenticationFactor[];
-  readonly impersonator?: Impersonator;
-  readonly customClaims: Readonly<Record<string, unknown>> | null;
-  /** The wire's client that it was begun for; absent for the application's own. */
-  readonly client?: WireClient;
-  readonly ipAddress?: string;
-  readonly userAgent?: string;
-  readonly authenticatedAt: number;
-  readonly expiresAt: number;
-}
-
-const TOKEN_BYTES = 32;
-const TOKEN_SHAPE = /^[\w-]{43}$/;
-
-/** Makes a random token of 256 bits that is stored by its hash alone. */
-export function makeSingleUseToken(): string {
-  return randomBytes(TOKEN_BYTES).toString("base64url");
-}
-
-/** The name that a token is stored under; `undefined`: it is none of ours. */
-export function nameOfToken(token: string): string | undefined {
-  return TOKEN_SHAPE.test(token) ? hashToken(token) : undefined;
-}
-
-/** Stores a pending authentication; answers with the token that completes it, once. */
-export async function openPending(
-  { repository, clock, settings, wire }: AuthorityContext,
-  pending: Omit<PendingRecord, "version" | "expiresAt">,
-): Promise<string> {
-  const token = makeSingleUseToken();
-  const expiresAt = clock() + settings.pendingLifetime;
-  const client = wire?.client;
-  const record: PendingRecord = {
-    ...pending,
-    ...(client !== undefined && { client }),
-    version: 1,
-    expiresAt,
-  };
-  await repository.insert("pending", hashToken(token), record, { expiresAt });
-  return token;
-}
-
-/** Reads a pending authentication without spending it; throws `invalid_pending_authentication` where there is none. */
-export async function readPending(context: AuthorityContext, token: string): Promise<PendingRecord> {
-  const name = nameOfToken(token);
-  const found = name === undefined ? undefined : await context.repository.read("pending", name);
-  const record = found?.value;
-  // Not every repository keeps time as exactly as the record does.
-  const isGood = isPending(record) && context.clock() < record.expiresAt;
-  if (isGood && mayUse(record.client, context.wire?.client)) return record;
-  throw pendingIsSpent();
-}
-
-/** Spends a pending authentication: of several at once, exactly one is told `true`. */
-export async function spendPending(context: AuthorityContext, token: string): Promise<boolean> {
-  return (await context.repository.consume("pending", hashToken(token))) !== undefined;
-}
-
-/** The pending authentication is expired, spent, or was never made. */
-export function pendingIsSpent(): OrgateError {
-  return new OrgateError("invalid_pending_authentication");
-}
-
-function isPending(value: unknown): value is PendingRecord {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    Reflect.get(value, "version") === 1 &&
-    typeof Reflect.get(value, "userId") === "string" &&
-    typeof Reflect.get(value, "authenticationMethod") === "string" &&
-    Array.isArray(Reflect.get(value, "authenticationFactors")) &&
-    typeof Reflect.get(value, "customClaims") === "object" &&
-    (Reflect.get(value, "client") === undefined || isWireClient(Reflect.get(value, "client"))) &&
-    typeof Reflect.get(value, "authenticatedAt") === "number" &&
-    typeof Reflect.get(value, "expiresAt") === "number"
-  );
+function userNotFound(): OrgateError {
+  return new OrgateError("sign_in_failed", { reason: "user_not_found" });
 }

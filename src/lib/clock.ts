@@ -57,7 +57,12 @@ export function secondsOf(timestamp: string): number {
   return Date.parse(timestamp) / 1000;
 }
 
+/** Whether a value is a time in seconds since the epoch that RFC 3339 can write. */
+export function isWritableTime(value: unknown): value is number {
+  return typeof value === "number" && value >= 0 && value <= LATEST_TIME;
+}
+
 /** Seconds since the epoch in the form of RFC 3339; `undefined` for what it cannot write. */
 export function toTimestamp(seconds: number): string | undefined {
-  return seconds >= 0 && seconds <= LATEST_TIME ? formatTime(seconds) : undefined;
+  return isWritableTime(seconds) ? formatTime(seconds) : undefined;
 }

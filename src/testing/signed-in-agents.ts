@@ -1,4 +1,5 @@
-import type { AuthenticateInput, AuthenticationResult } from "../authority/operations.ts";
+import type { AuthenticationResult } from "../authority/authentication-result.ts";
+import type { AuthenticateInput } from "../authority/sign-in.ts";
 import { isOrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator, MemberSession } from "../model.ts";
 import type { Orgate } from "../orgate.ts";

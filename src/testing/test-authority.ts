@@ -5,7 +5,8 @@ import {
   memoryDirectory,
 } from "../authority/memory-directory.ts";
 import type { AuthorityOptions } from "../authority/options.ts";
-import { type Repository, memoryRepository } from "../authority/repository.ts";
+import { memoryRepository } from "../authority/memory-repository.ts";
+import type { Repository } from "../authority/repository.ts";
 import type { Clock } from "../lib/clock.ts";
 
 /** Options of `createTestAuthority()`: the people, and whatever of an authority's own options a test is about. */

@@ -1,4 +1,3 @@
-import { createHash, timingSafeEqual } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrgateError } from "../../errors.ts";
 import { type Fields, readFields } from "./read-fields.ts";
@@ -163,11 +162,6 @@ function decode(segment: string): string | undefined {
   }
 }
 
-/** Whether two secrets are the same; takes as long for one that differs in the first character as in the last. */
-export function isSameSecret(given: string, expected: string): boolean {
-  return timingSafeEqual(digest(given), digest(expected));
-}
-
 /** The credentials of `Authorization: Basic` (RFC 7617); `undefined`: there are none, or more than one header has some. */
 export function readBasic(request: IncomingMessage): { user: string; password: string } | undefined {
   const encoded = readScheme(request, "basic");
@@ -190,8 +184,4 @@ function readScheme({ rawHeaders }: IncomingMessage, scheme: string): string | u
   const at = header.indexOf(" ");
   if (at < 0 || header.slice(0, at).toLowerCase() !== scheme) return undefined;
   return header.slice(at + 1).trim();
-}
-
-function digest(secret: string): Buffer {
-  return createHash("sha256").update(secret).digest();
 }

@@ -13,7 +13,7 @@ function accept({ authority }: World, invitationToken: string, userId = "user_no
 }
 
 describe("invite", () => {
-  it("answers with the invitation, and stores its token by its hash", async () => {
+  it("returns the invitation, and stores only the hash of its token", async () => {
     const world = makeWorld();
     const invitation = await world.authority.invite({ ...INVITATION, expiresIn: 3600 });
     expect(invitation).toEqual({
@@ -51,14 +51,14 @@ describe("invite", () => {
 });
 
 describe("an invitation", () => {
-  it("makes the membership it was issued for, and signs in to it", async () => {
+  it("makes the membership that it was issued for, and signs in", async () => {
     const world = makeWorld();
     const result = await accept(world, await inviteNora(world));
     expect(result).toMatchObject({ organizationId: "org_acme", member: { roles: ["viewer"] } });
     expect(await world.directory.membership("user_nora", "org_acme")).toMatchObject({ roles: ["viewer"] });
   });
 
-  it("passes over organization selection", async () => {
+  it("skips organization selection", async () => {
     const world = makeWorld();
     const { token } = await world.authority.invite({
       emailAddress: "ada@example.com",
@@ -68,7 +68,7 @@ describe("an invitation", () => {
     expect(await accept(world, token, "user_ada")).toMatchObject({ organizationId: "org_closed" });
   });
 
-  it("can go with the selection of its own organization, and of no other", async () => {
+  it("can be used with the selection of its own organization, and of no other", async () => {
     const world = makeWorld();
     const { token } = await world.authority.invite({
       emailAddress: "ada@example.com",
@@ -91,14 +91,14 @@ describe("an invitation", () => {
     });
   });
 
-  it("is good once", async () => {
+  it("is accepted once", async () => {
     const world = makeWorld();
     const token = await inviteNora(world);
     await accept(world, token);
     expect(await refusedWith(accept(world, token))).toBe("sign_in_failed invitation_invalid");
   });
 
-  it("is good once for many at once", async () => {
+  it("is accepted once when many users present it at once", async () => {
     const directory = makeDirectory();
     let additions = 0;
     const world = makeWorld({
@@ -116,7 +116,7 @@ describe("an invitation", () => {
     expect(additions).toBe(1);
   });
 
-  it("is for its address, and is not spent by another", async () => {
+  it("is only for its address, and is not spent by another", async () => {
     const world = makeWorld();
     const token = await inviteNora(world);
     expect(await refusedWith(accept(world, token, "user_bob"))).toBe(
@@ -125,7 +125,7 @@ describe("an invitation", () => {
     expect(await accept(world, token)).toMatchObject({ organizationId: "org_acme" });
   });
 
-  it("is not spent on another organization than its own", async () => {
+  it("is not spent for another organization than its own", async () => {
     const world = makeWorld();
     const invitationToken = await inviteNora(world);
     const elsewhere = world.authority.authenticate({
@@ -141,7 +141,7 @@ describe("an invitation", () => {
   it.each([
     [7 * 86_400 - 1, "fulfilled"],
     [7 * 86_400, "rejected"],
-  ])("lapses after a week: %d seconds later, %s", async (seconds, expected) => {
+  ])("expires after a week: %d seconds later it is %s", async (seconds, expected) => {
     const world = makeWorld();
     const token = await inviteNora(world);
     world.clock.now += seconds;
@@ -149,7 +149,7 @@ describe("an invitation", () => {
     expect(outcome?.status).toBe(expected);
   });
 
-  it("is put back where the membership could not be made", async () => {
+  it("is restored when the membership could not be made", async () => {
     const directory = makeDirectory();
     let isDown = true;
     const world = makeWorld({
@@ -167,7 +167,7 @@ describe("an invitation", () => {
     expect(await accept(world, token)).toMatchObject({ organizationId: "org_acme" });
   });
 
-  it("leaves the roles of somebody who is a member already", async () => {
+  it("keeps the roles of a user who is a member already", async () => {
     const world = makeWorld();
     await world.directory.addMembership({
       userId: "user_nora",

@@ -1,15 +1,14 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { createIssuer } from "../../../src/authority/issuer.ts";
-import type { Issuer } from "../../../src/authority/issuer.ts";
+import { Issuer } from "../../../src/authority/issuer.ts";
 import type { JsonWebKey } from "../../../src/store.ts";
 import { START } from "./set-up.ts";
 
-describe("an algorithm that a wire requires", () => {
+describe("an algorithm that a wire protocol requires", () => {
   const make = (keys?: readonly JsonWebKey[]): Issuer =>
-    createIssuer({ keys, retention: 1000, clock: () => START });
+    new Issuer({ keys, retention: 1000, clock: () => START });
 
-  it("has one key made for it, however many ask at once, and signs with it alone", async () => {
+  it("gets one key when many callers ask at once, and signs with it alone", async () => {
     const issuer = make();
     const first = await issuer.sign({ a: 1 });
     expect(issuer.require("RS256")).toBe(true);
@@ -25,7 +24,7 @@ describe("an algorithm that a wire requires", () => {
     expect(kidOf(tokens[2])).toBe(kidOf(first));
   });
 
-  it("is rotated with the key in force, by rotations at once too", async () => {
+  it("is rotated with the key in force, also by concurrent rotations", async () => {
     const issuer = make();
     issuer.require("RS256");
     const before = kidOf(await issuer.sign({}, "RS256"));
@@ -37,7 +36,7 @@ describe("an algorithm that a wire requires", () => {
     expect(new Set(keys.map(({ kid }) => kid)).size).toBe(6);
   });
 
-  it("is not made up where the application keeps the keys", () => {
+  it("is refused when the application keeps the keys", () => {
     const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
     const issuer = make([{ ...privateKey.export({ format: "jwk" }), kty: "EC" }]);
     expect(issuer.require("RS256")).toBe(false);

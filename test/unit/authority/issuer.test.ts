@@ -25,7 +25,7 @@ function jwk(name: keyof typeof KEYS, more: object = {}): JsonWebKey {
 }
 
 describe("keys", () => {
-  it("are made when they are first needed, once", async () => {
+  it("are made once, when they are first needed", async () => {
     const { authority } = makeWorld();
     const sets = await Promise.all(Array.from({ length: 10 }, () => authority.jwks()));
     expect(new Set(sets.map(({ keys }) => keys[0]?.kid)).size).toBe(1);
@@ -59,7 +59,7 @@ describe("keys", () => {
     expect(Object.keys((await world.authority.jwks()).keys[0] ?? {})).not.toContain("d");
   });
 
-  it("all verify, the first signs, and several processes share them", async () => {
+  it("verify with all keys, sign with the first, and can be shared by several processes", async () => {
     const old = makeWorld({ keys: [jwk("RS256")] });
     const { accessToken } = await signInAda(old);
     const next = makeWorld({ keys: [jwk("EdDSA"), jwk("RS256")], repository: old.repository }, old.clock);
@@ -77,7 +77,7 @@ describe("keys", () => {
     ["a key for encryption", () => jwk("ES256", { use: "enc" }), "signatures"],
     ["junk", () => jwk("ES256", { d: "canary-secret" }), "valid"],
     ["a text", () => "-----BEGIN PRIVATE KEY-----", "private"],
-  ])("refuse %s, and quote nothing of it", (_case, make, expected) => {
+  ])("refuse %s, and do not quote it", (_case, make, expected) => {
     const create = (): unknown =>
       createAuthority({
         issuer: "https://a.example",
@@ -90,7 +90,7 @@ describe("keys", () => {
 });
 
 describe("rotateKeys", () => {
-  it("is seen at once, and keeps the keys before it for as long as their tokens matter", async () => {
+  it("is seen at once, and keeps older keys as long as their tokens can renew", async () => {
     const world = makeWorld({ expiredTokenRenewal: 1000 });
     const before = await signInAda(world);
     const { kid } = await world.authority.rotateKeys();
@@ -112,7 +112,7 @@ describe("rotateKeys", () => {
     );
   });
 
-  it("loses none of several at once", async () => {
+  it("loses no key in concurrent rotations", async () => {
     const { authority } = makeWorld();
     const rotated = await Promise.all([
       authority.rotateKeys(),
@@ -134,7 +134,7 @@ describe("rotateKeys", () => {
 });
 
 describe("close", () => {
-  it("stops telling, and closes the repository that it made itself", async () => {
+  it("stops reporting, and closes the repository that it made itself", async () => {
     const world = makeWorld();
     const { accessToken } = await signInAda(world);
     await world.authority.close();

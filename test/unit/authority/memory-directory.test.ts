@@ -16,7 +16,7 @@ function problemsOf(make: () => unknown): readonly string[] {
 }
 
 describe("the memory directory", () => {
-  it("answers who is who", async () => {
+  it("returns users, organizations and memberships", async () => {
     const directory = makeDirectory();
     expect(await directory.user("user_ada")).toMatchObject({ name: "Ada Lovelace" });
     expect(await directory.user("__proto__")).toBeUndefined();
@@ -36,7 +36,7 @@ describe("the memory directory", () => {
     expect(await memoryDirectory().memberships("user_ada")).toEqual([]);
   });
 
-  it("keeps what it was given, and what it gives, out of everybody's reach", async () => {
+  it("copies its input and its answers", async () => {
     const roles = ["viewer"];
     const directory = memoryDirectory({
       users: [{ id: "u", emailAddress: "u@example.com" }],
@@ -121,7 +121,7 @@ describe("the memory directory", () => {
     expect(() => memoryDirectory({ users, organizations, memberships })).toThrow('Did you mean "user_ada"?');
   });
 
-  it("changes while it is in use, and tells of it", async () => {
+  it("changes while it is in use, and announces the changes", async () => {
     const directory = makeDirectory();
     const told: unknown[] = [];
     const stop = directory.onChanged((change) => told.push(change));
@@ -144,7 +144,7 @@ describe("the memory directory", () => {
     expect(await directory.memberships("user_bob")).toEqual([]);
   });
 
-  it("grows, all of it or nothing", async () => {
+  it("adds all of an input, or nothing", async () => {
     const directory = makeDirectory();
     directory.addUser({ id: "user_new", emailAddress: "new@example.com" });
     directory.addOrganization({ id: "org_new", name: "New" });

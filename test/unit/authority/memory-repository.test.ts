@@ -10,7 +10,7 @@ function make(): { repository: Repository; clock: { now: number } } {
 const LATER = { expiresAt: 2000 };
 
 describe("the memory repository", () => {
-  it("inserts once, and reads what was written", async () => {
+  it("inserts once, and reads the value that was written", async () => {
     const { repository } = make();
     expect(await repository.read("sessions", "a")).toBeUndefined();
     expect(await repository.insert("sessions", "a", { n: 1 }, LATER)).toBe(true);
@@ -19,7 +19,7 @@ describe("the memory repository", () => {
     expect(await repository.read("pending", "a")).toBeUndefined();
   });
 
-  it("sets only what nobody wrote in between", async () => {
+  it("replaces a document only if no other write came first", async () => {
     const { repository } = make();
     await repository.insert("sessions", "a", 1, LATER);
     const { version = 0 } = (await repository.read("sessions", "a")) ?? {};
@@ -32,7 +32,7 @@ describe("the memory repository", () => {
     expect(await repository.compareAndSet("sessions", "absent", version, 1, LATER)).toBe(false);
   });
 
-  it("does not take a document made anew for the old one", async () => {
+  it("does not mistake a new document for the old one of the same id", async () => {
     const { repository } = make();
     await repository.insert("sessions", "a", 1, LATER);
     const { version = 0 } = (await repository.read("sessions", "a")) ?? {};
@@ -41,14 +41,14 @@ describe("the memory repository", () => {
     expect(await repository.compareAndSet("sessions", "a", version, 3, LATER)).toBe(false);
   });
 
-  it("gives a document to exactly one of many consumers", async () => {
+  it("gives a document to exactly one of many concurrent consumers", async () => {
     const { repository } = make();
     await repository.insert("pending", "a", { once: true }, LATER);
     const values = await Promise.all(Array.from({ length: 20 }, () => repository.consume("pending", "a")));
     expect(values.filter((value) => value !== undefined)).toEqual([{ once: true }]);
   });
 
-  it("R-37: forgets at the second of expiry, and a touch brings nothing back", async () => {
+  it("R-37: forgets a document when it expires, and touching it does not restore it", async () => {
     const { repository, clock } = make();
     await repository.insert("sessions", "a", 1, { ...LATER, indexes: ["user:a"] });
     expect(await repository.touchIfExists("sessions", "a", 3000)).toBe(true);
@@ -62,7 +62,7 @@ describe("the memory repository", () => {
     expect(await repository.insert("sessions", "a", 2, { expiresAt: 4000 })).toBe(true);
   });
 
-  it("finds by every index, as it was last written", async () => {
+  it("finds a document by the indexes of its last write", async () => {
     const { repository } = make();
     await repository.insert("sessions", "a", 1, { ...LATER, indexes: ["user:a", "member:m"] });
     await repository.insert("sessions", "b", 2, { ...LATER, indexes: ["user:a"] });
@@ -75,7 +75,7 @@ describe("the memory repository", () => {
     expect(await repository.find("sessions", "__proto__")).toEqual([]);
   });
 
-  it("keeps what it was given out of everybody's reach", async () => {
+  it("keeps copies of its values", async () => {
     const { repository } = make();
     const value = { list: [1] };
     await repository.insert("sessions", "a", value, LATER);
@@ -85,7 +85,7 @@ describe("the memory repository", () => {
     expect((await repository.read("sessions", "a"))?.value).toEqual({ list: [1] });
   });
 
-  it("R-39: takes names of Object.prototype as names", async () => {
+  it("R-39: treats names of Object.prototype like any other name", async () => {
     const { repository } = make();
     for (const name of ["__proto__", "constructor", "toString"]) {
       expect(await repository.read("sessions", name)).toBeUndefined();
@@ -94,7 +94,7 @@ describe("the memory repository", () => {
     }
   });
 
-  it("frees what has expired while others are written", async () => {
+  it("frees expired documents while others are written", async () => {
     const clock = { now: 0 };
     const reads: number[] = [];
     const repository = memoryRepository({
@@ -116,7 +116,7 @@ describe("the memory repository", () => {
     expect(reads).toHaveLength(300);
   });
 
-  it("is empty once it was closed", async () => {
+  it("is empty after it was closed", async () => {
     const { repository } = make();
     await repository.insert("sessions", "a", 1, LATER);
     await repository.close();

@@ -55,7 +55,7 @@ describe("the options of an authority", () => {
     expect(problems.map(({ code, option }) => `${code} ${option}`)).toEqual([expected]);
   });
 
-  it("are all listed at once, with what was meant", () => {
+  it("are all listed at once, with a suggestion", () => {
     const problems = problemsOf({
       Issuer: "https://app.example.com",
       refreshGraze: 3,
@@ -74,14 +74,14 @@ describe("the options of an authority", () => {
     expect(problemsOf(options).map(({ code }) => code)).toEqual(["option_missing"]);
   });
 
-  it("may be the least there is", () => {
+  it("may be only the required ones", () => {
     expect(problemsOf(GOOD)).toEqual([]);
     expect(problemsOf({ ...GOOD, refreshGrace: 0, expiredTokenRenewal: 0, pendingLifetime: 600 })).toEqual(
       [],
     );
   });
 
-  it("make a store whose tokens say what they are", () => {
+  it("make a store with its token profile and capabilities", () => {
     const { authority } = makeWorld();
     expect(authority.tokens).toMatchObject({
       issuers: ["https://app.example.com"],

@@ -19,7 +19,7 @@ function choose(
 }
 
 describe("organization selection", () => {
-  it("signs in to the organization chosen, with all that was said of the sign-in", async () => {
+  it("signs in to the organization chosen, with the details of the sign-in", async () => {
     const world = makeWorld();
     const token = await begin(world, {
       customClaims: { plan: "pro" },
@@ -49,7 +49,7 @@ describe("organization selection", () => {
     expect(session).toMatchObject({ ipAddress: "192.0.2.1", userAgent: "second" });
   });
 
-  it("offers the memberships of now", async () => {
+  it("offers the current memberships", async () => {
     const world = makeWorld();
     const pending = { pendingAuthenticationToken: await begin(world) };
     expect(await world.authority.organizations(pending, context())).toEqual([
@@ -67,7 +67,7 @@ describe("organization selection", () => {
     );
   });
 
-  it("R-19: takes a token once", async () => {
+  it("R-19: accepts a token once", async () => {
     const world = makeWorld();
     const token = await begin(world);
     await choose(world, token);
@@ -75,7 +75,7 @@ describe("organization selection", () => {
     expect(await world.authority.listSessions({ userId: "user_ada" })).toHaveLength(1);
   });
 
-  it("R-19: makes exactly one session of many simultaneous choices", async () => {
+  it("R-19: makes exactly one session from many concurrent choices", async () => {
     const world = makeWorld();
     for (let round = 0; round < 10; round += 1) {
       const token = await begin(world);
@@ -149,7 +149,7 @@ describe("organization selection", () => {
     },
   );
 
-  it("R-19: keeps the token nowhere", async () => {
+  it("R-19: stores only the hash of the token", async () => {
     const world = makeWorld();
     const written: unknown[] = [];
     const repository: Repository = {
@@ -170,7 +170,7 @@ describe("organization selection", () => {
 });
 
 describe("selectOrganization", () => {
-  it("answers with outcomes", async () => {
+  it("returns outcomes", async () => {
     const world = makeWorld();
     const pending = { pendingAuthenticationToken: await begin(world) };
     const select = (organizationId: string): unknown =>

@@ -1,6 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Invalidation } from "../../../src/fleet/coordinator.ts";
-import { createRecentInvalidations } from "../../../src/authority/revoke.ts";
+import { RecentInvalidations } from "../../../src/authority/invalidations.ts";
+import { createEventSink } from "../../../src/events.ts";
+import type { OrgateEvent } from "../../../src/events.ts";
 import type { Interpretation } from "../../../src/store.ts";
 
 const SESSION: Interpretation = {
@@ -15,6 +17,9 @@ const SESSION: Interpretation = {
   member: { id: "m", userId: "u", roles: [] },
 };
 
+const reported: OrgateEvent[] = [];
+const events = createEventSink((event) => reported.push(event));
+
 describe("recent invalidations", () => {
   it.each<[Invalidation]>([
     [{ sessionId: "s" }],
@@ -23,21 +28,21 @@ describe("recent invalidations", () => {
     [{ organizationId: "o" }],
   ])("concern the tokens issued before or with %j", (target) => {
     const clock = { now: 100.5 };
-    const invalidations = createRecentInvalidations(() => clock.now, 300);
+    const invalidations = new RecentInvalidations({ clock: () => clock.now, events }, 300);
     expect(invalidations.concern(SESSION, 100)).toBe(false);
     invalidations.announce(target);
     expect([99, 100, 101].map((iat) => invalidations.concern(SESSION, iat))).toEqual([true, true, false]);
   });
 
-  it("do not concern others, whatever their names have in common", () => {
-    const invalidations = createRecentInvalidations(() => 100, 300);
+  it("do not concern other sessions with similar names", () => {
+    const invalidations = new RecentInvalidations({ clock: () => 100, events }, 300);
     for (const id of ["m", "u", "o", "__proto__"]) invalidations.announce({ sessionId: id });
     expect(invalidations.concern(SESSION, 0)).toBe(false);
   });
 
-  it("are kept for as long as a token lives, and when they are too many hold for everybody", () => {
+  it("are kept for as long as a token lives, and concern every token when there are too many", () => {
     const clock = { now: 0 };
-    const invalidations = createRecentInvalidations(() => clock.now, 300);
+    const invalidations = new RecentInvalidations({ clock: () => clock.now, events }, 300);
     invalidations.announce({ sessionId: "s" });
     clock.now = 300;
     invalidations.announce({ sessionId: "other" });
@@ -47,8 +52,8 @@ describe("recent invalidations", () => {
     expect(invalidations.concern(SESSION, 301)).toBe(false);
   });
 
-  it("are told to every listener, one of whom may fail", () => {
-    const invalidations = createRecentInvalidations(() => 0, 300);
+  it("reach every listener when one of them fails, and the failure is reported", () => {
+    const invalidations = new RecentInvalidations({ clock: () => 0, events }, 300);
     const told: Invalidation[] = [];
     invalidations.listen(() => {
       throw new Error("trouble");
@@ -58,5 +63,6 @@ describe("recent invalidations", () => {
     stop();
     invalidations.announce({ userId: "v" });
     expect(told).toEqual([{ userId: "u" }]);
+    expect(reported).toContainEqual({ type: "misconfigured", reason: "invalidation_listener_failed" });
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { judgeToken, notePresented, rotateFamily } from "../../../src/authority/refresh-token.ts";
-import type { RefreshFamily, Standing } from "../../../src/authority/refresh-token.ts";
+import { findTokenStatus, recordPresented, rotateFamily } from "../../../src/authority/refresh-token.ts";
+import type { RefreshFamily, TokenStatus } from "../../../src/authority/refresh-token.ts";
 import { makeRandom } from "./set-up.ts";
 
 const FIRST: RefreshFamily = { key: "key", generation: 0, current: "hash 0", predecessors: [] };
@@ -15,13 +15,18 @@ function rotateAt(family: RefreshFamily, now: number, grace = GRACE): RefreshFam
   );
 }
 
-function judge(family: RefreshFamily, generation: number, now: number, grace = GRACE): Standing["status"] {
-  return judgeToken(family, { generation, hash: `hash ${generation}` }, { now, grace }).status;
+function statusOf(
+  family: RefreshFamily,
+  generation: number,
+  now: number,
+  grace = GRACE,
+): TokenStatus["status"] {
+  return findTokenStatus(family, { generation, hash: `hash ${generation}` }, { now, grace }).status;
 }
 
-describe("judgeToken", () => {
+describe("findTokenStatus", () => {
   const rotated = rotateAt(FIRST, 100);
-  const inUse = notePresented(rotated, 1, 110);
+  const inUse = recordPresented(rotated, 1, 110);
   it.each([
     ["the current one", FIRST, 0, 100, "current"],
     ["the current one, however old", FIRST, 0, 1e9, "current"],
@@ -32,15 +37,15 @@ describe("judgeToken", () => {
     ["successor in use, inside the grace window", inUse, 0, 129.999, "predecessor"],
     ["successor in use, at the end of the grace window", inUse, 0, 130, "retired"],
     ["successor in use, the clock set back", inUse, 0, 0, "predecessor"],
-    ["successor first seen after the grace window", notePresented(rotated, 1, 500), 0, 500, "retired"],
+    ["successor first seen after the grace window", recordPresented(rotated, 1, 500), 0, 500, "retired"],
     ["the successor itself", inUse, 1, 1e9, "current"],
   ] as const)("%s", (_case, family, generation, now, expected) => {
-    expect(judge(family, generation, now)).toBe(expected);
+    expect(statusOf(family, generation, now)).toBe(expected);
   });
 
-  it("hands over the predecessor's own successor", () => {
-    const standing = judgeToken(rotated, { generation: 0, hash: "hash 0" }, { now: 101, grace: GRACE });
-    expect(standing).toEqual({
+  it("returns the predecessor's own successor", () => {
+    const found = findTokenStatus(rotated, { generation: 0, hash: "hash 0" }, { now: 101, grace: GRACE });
+    expect(found).toEqual({
       status: "predecessor",
       predecessor: expect.objectContaining({ sealedSuccessor: "sealed 1" }),
     });
@@ -48,38 +53,38 @@ describe("judgeToken", () => {
 
   it("without a grace window retires a predecessor when its successor is first presented", () => {
     const family = rotateAt(FIRST, 100, 0);
-    expect(judge(family, 0, 1e9, 0)).toBe("predecessor");
-    expect(judge(notePresented(family, 1, 100), 0, 100, 0)).toBe("retired");
+    expect(statusOf(family, 0, 1e9, 0)).toBe("predecessor");
+    expect(statusOf(recordPresented(family, 1, 100), 0, 100, 0)).toBe("retired");
   });
 
   it.each([0, 1])(
     "does not take a token of generation %i with other contents for the family's",
     (generation) => {
-      expect(judgeToken(rotated, { generation, hash: "another" }, { now: 101, grace: GRACE }).status).toBe(
-        "foreign",
-      );
+      expect(
+        findTokenStatus(rotated, { generation, hash: "another" }, { now: 101, grace: GRACE }).status,
+      ).toBe("foreign");
     },
   );
 
-  it("knows a retired token by its generation, long after it was let go", () => {
+  it("recognises a retired token by its generation after it was forgotten", () => {
     let family = FIRST;
     for (let now = 100; now < 1000; now += 100) {
-      family = rotateAt(notePresented(family, family.generation, now), now);
+      family = rotateAt(recordPresented(family, family.generation, now), now);
     }
     expect(family.predecessors.map(({ generation }) => generation)).toEqual([8]);
-    expect([0, 1, 5, 7].map((generation) => judge(family, generation, 1000))).toEqual(
+    expect([0, 1, 5, 7].map((generation) => statusOf(family, generation, 1000))).toEqual(
       Array.from({ length: 4 }, () => "retired"),
     );
   });
 });
 
-describe("notePresented", () => {
-  it("changes nothing where nothing is news", () => {
+describe("recordPresented", () => {
+  it("returns the same family when nothing is new", () => {
     const rotated = rotateAt(FIRST, 100);
-    expect(notePresented(FIRST, 0, 100)).toBe(FIRST);
-    expect(notePresented(rotated, 0, 101)).toBe(rotated);
-    const noted = notePresented(rotated, 1, 101);
-    expect(notePresented(noted, 1, 102)).toBe(noted);
+    expect(recordPresented(FIRST, 0, 100)).toBe(FIRST);
+    expect(recordPresented(rotated, 0, 101)).toBe(rotated);
+    const noted = recordPresented(rotated, 1, 101);
+    expect(recordPresented(noted, 1, 102)).toBe(noted);
   });
 });
 
@@ -87,14 +92,14 @@ describe("rotateFamily", () => {
   it("keeps every predecessor inside its grace window", () => {
     let family = FIRST;
     for (let now = 100; now < 110; now += 1) {
-      family = rotateAt(notePresented(family, family.generation, now), now);
+      family = rotateAt(recordPresented(family, family.generation, now), now);
     }
     expect(family.predecessors).toHaveLength(10);
     expect(family.generation).toBe(10);
   });
 });
 
-describe("a family under random presentations", () => {
+describe("a family under random use", () => {
   const seed = 20_260_101;
   it(`follows the rule, written down a second time (seed ${seed})`, () => {
     const random = makeRandom(seed);
@@ -115,14 +120,14 @@ describe("a family under random presentations", () => {
             : successorSeen !== undefined && since !== undefined && now >= since + GRACE
               ? "retired"
               : "predecessor";
-        expect({ round, step, status: judge(family, generation, now) }).toEqual({
+        expect({ round, step, status: statusOf(family, generation, now) }).toEqual({
           round,
           step,
           status: expected,
         });
         if (expected === "retired") continue;
         firstPresentedAt[generation] ??= now;
-        family = notePresented(family, generation, now);
+        family = recordPresented(family, generation, now);
         if (expected === "current") {
           rotatedAt[generation] = now;
           family = rotateAt(family, now);

@@ -17,7 +17,7 @@ function countReuse({ events }: World): number {
 }
 
 describe("authenticateWithRefreshToken", () => {
-  it("answers with a new pair of the same session", async () => {
+  it("returns a new pair for the same session", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     world.clock.now += 1000;
@@ -41,7 +41,7 @@ describe("authenticateWithRefreshToken", () => {
     expect((await refresh(world, refreshToken)).member.roles).toEqual(["viewer"]);
   });
 
-  it("continues in another organization, and stays there", async () => {
+  it("continues in another organization, and stays in it", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await refresh(world, first.refreshToken, "org_globex");
@@ -54,7 +54,7 @@ describe("authenticateWithRefreshToken", () => {
     expect((await refresh(world, second.refreshToken)).organizationId).toBe("org_globex");
   });
 
-  it("refuses an organization that is not theirs, and spends nothing", async () => {
+  it("refuses an organization of which the user is no member, and spends nothing", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
     expect(await refusedWith(refresh(world, refreshToken, "org_closed"))).toBe("organization_not_available");
@@ -70,7 +70,7 @@ describe("authenticateWithRefreshToken", () => {
     expect(result.sealedSession).toMatch(/^Fe26\.2\*/);
   });
 
-  it("keeps the record small, however often it rotates", async () => {
+  it("keeps the record small when it rotates often", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     let { refreshToken } = first;
@@ -84,7 +84,7 @@ describe("authenticateWithRefreshToken", () => {
 });
 
 describe("a lost reply", () => {
-  it("R-23: is given again, inside the grace window and long after it", async () => {
+  it("R-23: is repeated with the same pair, inside the grace window and long after it", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
     const lost = await refresh(world, refreshToken);
@@ -97,7 +97,7 @@ describe("a lost reply", () => {
     expect(countReuse(world)).toBe(0);
   });
 
-  it("R-24: is given again inside the grace window when the successor is in use already", async () => {
+  it("R-24: is repeated inside the grace window also when the successor is in use", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await refresh(world, first.refreshToken);
@@ -106,7 +106,7 @@ describe("a lost reply", () => {
     expect((await refresh(world, first.refreshToken)).refreshToken).toBe(second.refreshToken);
   });
 
-  it("goes on from the successor where another organization is wanted", async () => {
+  it("continues from the successor when another organization is wanted", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await refresh(world, first.refreshToken);
@@ -130,7 +130,7 @@ async function steal(world: World): Promise<{ stolen: string; current: string }>
   return { stolen: first.refreshToken, current: third.refreshToken };
 }
 
-describe("R-24: a refresh token that comes back after its time", () => {
+describe("R-24: a retired refresh token", () => {
   it("ends the whole family, with one event", async () => {
     const world = makeWorld();
     const { stolen, current } = await steal(world);
@@ -142,7 +142,7 @@ describe("R-24: a refresh token that comes back after its time", () => {
     expect(world.invalidated).toContainEqual({ sessionId: expect.any(String) });
   });
 
-  it("ends it with one event, however many present it at once", async () => {
+  it("ends the session with one event when many clients present it at once", async () => {
     const world = makeWorld();
     const { stolen, current } = await steal(world);
     const attempts = [stolen, stolen, current, stolen, stolen].map((token) =>
@@ -153,7 +153,7 @@ describe("R-24: a refresh token that comes back after its time", () => {
     expect(await refusedWith(refresh(world, current))).toBe("session_revoked revoked");
   });
 
-  it("is found out also while the directory is down", async () => {
+  it("is detected also while the directory is down", async () => {
     const directory = makeDirectory();
     let isDown = false;
     const world = makeWorld({
@@ -167,15 +167,15 @@ describe("R-24: a refresh token that comes back after its time", () => {
     expect(await refusedWith(refresh(world, stolen))).toBe("session_revoked reuse_detected");
   });
 
-  it("is found out when it is presented for another organization", async () => {
+  it("is detected when it is presented for another organization", async () => {
     const world = makeWorld();
     const { stolen } = await steal(world);
     expect(await refusedWith(refresh(world, stolen, "org_globex"))).toBe("session_revoked reuse_detected");
   });
 });
 
-describe("R-24: a refresh token that was never handed out", () => {
-  it("ends nobody's session, whatever session it names", async () => {
+describe("R-24: a refresh token that was never issued", () => {
+  it("ends no session, whichever session it names", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
     let { refreshToken: current } = await refresh(world, refreshToken);
@@ -210,7 +210,7 @@ describe("the end of a session", () => {
     expect(await refusedWith(refresh(world, next))).toBe("session_revoked expired");
   });
 
-  it("comes after the idle timeout, counted from the last use", async () => {
+  it("is the idle timeout after the last use", async () => {
     const world = makeWorld({ idleTimeout: 600 });
     let { refreshToken } = await signInAda(world);
     for (let time = 0; time < 3; time += 1) {
@@ -239,8 +239,8 @@ describe("the end of a session", () => {
   });
 });
 
-describe("R-20: many at once", () => {
-  it("receive one successor", async () => {
+describe("R-20: many concurrent renewals", () => {
+  it("get one successor", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
     const results = await Promise.all(Array.from({ length: 200 }, () => refresh(world, refreshToken)));
@@ -248,7 +248,7 @@ describe("R-20: many at once", () => {
     expect(countReuse(world)).toBe(0);
   });
 
-  it("R-21: receive one successor from several authorities over one repository", async () => {
+  it("R-21: get one successor from several authorities over one repository", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
     const others = Array.from({ length: 8 }, () =>

@@ -103,7 +103,7 @@ describe("renew, with a refresh token", () => {
     expect(world.events.filter(({ type }) => type === "reuse_detected")).toHaveLength(1);
   });
 
-  it("renews where the key of the access token is known no more and the seal vouches", async () => {
+  it("renews a sealed credential whose signing key is gone", async () => {
     const world = makeWorld();
     const { refreshToken, accessToken, user } = await signInAda(world);
     const sealed = { refreshToken, accessToken, user, organizationId: "org_acme" };
@@ -113,7 +113,7 @@ describe("renew, with a refresh token", () => {
     expect(credential.organizationId).toBe("org_acme");
   });
 
-  it("keeps the organization of the credential, wherever the session went on", async () => {
+  it("keeps the organization of the credential when the session continued in another", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     await world.authority.authenticateWithRefreshToken({
@@ -126,7 +126,7 @@ describe("renew, with a refresh token", () => {
     expect(expired.credential.organizationId).toBe("org_acme");
   });
 
-  it("keeps a session without organization there", async () => {
+  it("keeps a session without an organization", async () => {
     const world = makeWorld();
     const nora = await world.authority.authenticate({ userId: "user_nora", authenticationMethod: "SSO" });
     await world.directory.addMembership({
@@ -149,7 +149,7 @@ describe("renew, with a refresh token", () => {
         (await authority.authenticate({ userId: "user_bob", authenticationMethod: "SSO" })).refreshToken,
     ],
     ["what is no refresh token", async () => "rt_of_somebody_else"],
-  ])("R-13: takes a credential with %s for none, and ends nobody's session", async (_case, other) => {
+  ])("R-13: ignores a credential with %s, and ends no session", async (_case, other) => {
     const world = makeWorld();
     const first = await signInAda(world);
     const stale = cookie({ ...first, refreshToken: await other(world) }, "expired");
@@ -160,7 +160,7 @@ describe("renew, with a refresh token", () => {
     expect((await renewed(world.authority.renew(cookie(first, "expired"), context()))).status).toBe("active");
   });
 
-  it("R-13: takes a seal with another user in it for none", async () => {
+  it("R-13: ignores a seal that names another user", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const user = { id: "user_bob" };
@@ -204,7 +204,7 @@ describe("renew, with a bare token", () => {
     expect((await world.authority.renew(bearer(first, "expired"), context())).status).toBe(status);
   });
 
-  it("renews nothing that has expired where only refresh tokens do", async () => {
+  it("does not renew an expired token when only refresh tokens may renew", async () => {
     const world = makeWorld({ expiredTokenRenewal: 0 });
     expect(world.authority.capabilities.renewsBareToken).toBe(false);
     expect(makeWorld().authority.capabilities.renewsBareToken).toBe(true);
@@ -215,7 +215,7 @@ describe("renew, with a bare token", () => {
     expect((await world.authority.renew(cookie(first, "expired"), context())).status).toBe("active");
   });
 
-  it("names nothing without claims", async () => {
+  it("names no session without claims", async () => {
     const { authority } = makeWorld();
     const renewal = await authority.renew(
       { reason: "expired", accessToken: "x", sealed: { accessToken: "x" } },
@@ -226,7 +226,7 @@ describe("renew, with a bare token", () => {
 });
 
 describe("renew", () => {
-  it("extends by what it is told, from now on, and never shortens", async () => {
+  it("extends the session from now, and never shortens it", async () => {
     const world = makeWorld({ sessionLifetime: 1000 });
     const first = await signInAda(world);
     const endOf = async (extendBy?: number): Promise<unknown> => {
@@ -245,7 +245,7 @@ describe("renew", () => {
     for (const impossible of [NaN, Infinity, -1]) await expect(endOf(impossible)).rejects.toThrow("extendBy");
   });
 
-  it("R-28: shows a change of roles, and the end of a membership, at once", async () => {
+  it("R-28: applies a change of roles, and the end of a membership, at once", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     world.directory.setRoles("user_ada", "org_acme", []);
@@ -260,7 +260,7 @@ describe("renew", () => {
     });
   });
 
-  it("R-28: leaves the session whole that goes on elsewhere when one of its memberships ends", async () => {
+  it("R-28: keeps a session that continued in another organization when the first membership ends", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await world.authority.authenticateWithRefreshToken({
@@ -288,7 +288,7 @@ describe("renew", () => {
     expect((await renewed(world.authority.renew(cookie(first, "expired"), context()))).status).toBe("active");
   });
 
-  it("spends nothing for whoever has gone", async () => {
+  it("spends nothing when the caller has given up", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const renewing = world.authority.renew(cookie(first, "expired"), { signal: AbortSignal.abort() });
@@ -317,7 +317,7 @@ describe("renew", () => {
     expect(writes).toBe(1);
   });
 
-  it("R-37: takes a row that is no session for none, and says so", async () => {
+  it("R-37: is unavailable when the stored session is corrupt or of a newer version, and reports it", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const { id } = first.memberSession;
@@ -338,17 +338,16 @@ describe("renew", () => {
     for (const row of rows) {
       const version = (await world.repository.read("sessions", id))?.version ?? 0;
       await world.repository.compareAndSet("sessions", id, version, row, { expiresAt: START + 1e6 });
-      expect(await world.authority.renew(cookie(first, "expired"), context())).toEqual({
-        status: "ended",
-        reason: "revoked",
-      });
+      const renewing = world.authority.renew(cookie(first, "expired"), context());
+      expect(await refusedWith(renewing)).toBe("store_unavailable session_unreadable");
+      expect(await world.repository.read("sessions", id)).toMatchObject({ value: row });
     }
     expect(world.events).toContainEqual({ type: "misconfigured", reason: "session_unreadable" });
   });
 });
 
 describe("profile", () => {
-  it("answers with the member and the organization in full, and spends nothing", async () => {
+  it("returns the full member and organization, and spends nothing", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const profile = await world.authority.profile(cookie(first, "asked"), context());

@@ -55,7 +55,7 @@ describe("exchange", () => {
     },
   );
 
-  it("R-13: leaves exactly one session of many exchanged at once", async () => {
+  it("R-13: leaves exactly one session when it is exchanged many times at once", async () => {
     const world = makeWorld();
     const { memberSession } = await signInAda(world);
     const outcomes = await Promise.allSettled(
@@ -70,7 +70,7 @@ describe("exchange", () => {
     expect(await countSessions(world)).toBe(1);
   });
 
-  it("refuses what is not theirs, and ends nothing", async () => {
+  it("refuses another organization, and ends nothing", async () => {
     const world = makeWorld();
     const { memberSession } = await signInAda(world);
     const exchanging = world.authority.exchange({
@@ -83,7 +83,7 @@ describe("exchange", () => {
     ]);
   });
 
-  it("R-24: finds the copy of a refresh token out", async () => {
+  it("R-24: detects a copied refresh token", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await world.authority.authenticateWithRefreshToken({ refreshToken: first.refreshToken });
@@ -116,14 +116,14 @@ describe("exchange", () => {
     ["a made-up refresh token", { refreshToken: "A".repeat(96) }, "session_revoked revoked"],
     ["no session token", { sessionToken: "x" }, "invalid_token"],
     ["a reference that is no text", { sessionId: 7 as unknown as string }, "invalid_request"],
-  ])("R-13: adopts no session from %s", async (_case, reference, expected) => {
+  ])("R-13: does not adopt a session from %s", async (_case, reference, expected) => {
     const { authority } = makeWorld();
     expect(await refusedWith(authority.exchange({ ...reference, organizationId: "org_acme" }))).toBe(
       expected,
     );
   });
 
-  it("takes the new session back where the old one cannot be ended", async () => {
+  it("removes the new session when the old one cannot be ended", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     let failures = 1;
@@ -148,7 +148,7 @@ describe("exchange", () => {
     ]);
   });
 
-  it("seals, and records where the request came from", async () => {
+  it("seals the session, and records where the request came from", async () => {
     const world = makeWorld();
     const { memberSession } = await signInAda(world);
     const result = await world.authority.exchange({
@@ -193,7 +193,7 @@ describe("stepUp", () => {
     expect(claimsOf(sessionJwt)["auth_time"]).toBe(START + 100);
   });
 
-  it("replaces the factor of the same kind", async () => {
+  it("replaces the factor of the same type", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     world.clock.now += 50;
@@ -204,7 +204,7 @@ describe("stepUp", () => {
     ]);
   });
 
-  it("ends the session of somebody who is a member no more", async () => {
+  it("ends the session of a user who is no longer a member", async () => {
     const world = makeWorld();
     const { memberSession } = await signInAda(world);
     world.directory.removeMembership("user_ada", "org_acme");
@@ -223,7 +223,7 @@ describe("stepUp", () => {
 });
 
 describe("switchOrganization", () => {
-  it("answers with outcomes", async () => {
+  it("returns outcomes", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const claims = claimsOf(first.accessToken) as unknown as VerifiedClaims;
@@ -251,7 +251,7 @@ describe("switchOrganization", () => {
     expect(await countSessions(world)).toBe(1);
   });
 
-  it("takes a bare token, and no credential whose parts do not agree", async () => {
+  it("accepts a bare token, and no credential whose parts contradict each other", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await signInAda(world);

@@ -11,7 +11,7 @@ async function idsOf({ authority }: World, userId = "user_ada"): Promise<readonl
 const ignore = (): undefined => undefined;
 
 describe("revoke", () => {
-  it("R-28: ends one session, tells at once, and says so in one event", async () => {
+  it("R-28: ends one session, announces it at once, and emits one event", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     const second = await signInAda(world);
@@ -26,7 +26,7 @@ describe("revoke", () => {
     expect(await refusedWith(refreshing)).toBe("session_revoked revoked");
   });
 
-  it("R-28: ends all of a user's, and nobody else's", async () => {
+  it("R-28: ends all sessions of a user, and no others", async () => {
     const world = makeWorld();
     await Promise.all([signInAda(world), signInAda(world, "org_globex"), signInAda(world)]);
     await world.authority.authenticate({ userId: "user_bob", authenticationMethod: "SSO" });
@@ -36,7 +36,7 @@ describe("revoke", () => {
     expect(world.events).toEqual([{ type: "revoked", by: "user", reason: "revoked" }]);
   });
 
-  it("R-28: ends all of a member's, also those that went on in another organization", async () => {
+  it("R-28: ends all sessions of a member, also those that continued in another organization", async () => {
     const world = makeWorld();
     const moved = await signInAda(world);
     await world.authority.authenticateWithRefreshToken({
@@ -85,7 +85,7 @@ describe("revoke", () => {
 });
 
 describe("endSession", () => {
-  it("ends a session, or all of a member's", async () => {
+  it("ends a session, or all sessions of a member", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     await signInAda(world);
@@ -100,7 +100,7 @@ describe("endSession", () => {
 });
 
 describe("listSessions", () => {
-  it("leaves out what has ended by itself, and whom the directory no longer knows", async () => {
+  it("omits sessions that have ended, and users that the directory no longer has", async () => {
     const world = makeWorld({ sessionLifetime: 1000 });
     await signInAda(world);
     world.clock.now += 500;
@@ -112,7 +112,7 @@ describe("listSessions", () => {
     expect(await idsOf(world, "user_bob")).toEqual([]);
   });
 
-  it("wants exactly one target", async () => {
+  it("requires exactly one target", async () => {
     const { authority } = makeWorld();
     expect(await refusedWith(authority.listSessions({}))).toBe("invalid_request");
     expect(await refusedWith(authority.listSessions({ userId: "a", memberId: "b" }))).toBe("invalid_request");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { makeWorld, refusedWith, signInAda } from "./set-up.ts";
 
-describe("a session that others write without end", () => {
+describe("a session that other processes write all the time", () => {
   it("is unavailable, and not lost", async () => {
     const world = makeWorld();
     const { refreshToken } = await signInAda(world);
@@ -14,7 +14,7 @@ describe("a session that others write without end", () => {
     );
   });
 
-  it("is unavailable where it cannot be inserted", async () => {
+  it("is unavailable when its id is taken", async () => {
     const world = makeWorld();
     const taken = makeWorld({ repository: { ...world.repository, insert: async () => false } });
     expect(await refusedWith(signInAda(taken))).toBe("store_unavailable session_id_taken");

@@ -6,7 +6,7 @@ import { claimsOf, makeWorld, refusal, refusedWith, signInAda, START } from "./s
 const PASSWORD = "a password of more than thirty-two characters";
 
 describe("authenticate", () => {
-  it("signs the member of one organization in at once", async () => {
+  it("signs in a member of one organization at once", async () => {
     const { authority } = makeWorld();
     const result = await authority.authenticate({ userId: "user_bob", authenticationMethod: "Password" });
     expect(result).toEqual({
@@ -64,7 +64,7 @@ describe("authenticate", () => {
     expect(local.memberSession).toEqual(result.memberSession);
   });
 
-  it("asks the member of several to choose, and shows the token to no log", async () => {
+  it("asks a user of several organizations to choose, and keeps the token out of logs", async () => {
     const { authority } = makeWorld();
     const error = await refusal(authority.authenticate({ userId: "user_ada", authenticationMethod: "SSO" }));
     expect(error).toMatchObject({
@@ -81,27 +81,27 @@ describe("authenticate", () => {
     expect(inspect(error) + everything + JSON.stringify(error) + String(error.stack)).not.toContain(token);
   });
 
-  it("signs in to the organization that is named, and to no other", async () => {
+  it("signs in only to the organization that is named", async () => {
     const world = makeWorld();
     expect((await signInAda(world, "org_globex")).memberSession.roles).toEqual(["viewer"]);
     expect(await refusedWith(signInAda(world, "org_closed"))).toBe("organization_not_available");
     expect(await refusedWith(signInAda(world, "org_unheard_of"))).toBe("organization_not_available");
   });
 
-  it("refuses a user whom the directory does not know", async () => {
+  it("refuses a user that the directory does not have", async () => {
     const { authority } = makeWorld();
     const unknown = authority.authenticate({ userId: "__proto__", authenticationMethod: "Password" });
     expect(await refusedWith(unknown)).toBe("sign_in_failed user_not_found");
   });
 
-  it("takes the organization away from the offer that the directory no longer knows", async () => {
+  it("does not offer an organization that the directory no longer has", async () => {
     const { authority, directory } = makeWorld();
     directory.removeOrganization("org_globex");
     const result = await authority.authenticate({ userId: "user_ada", authenticationMethod: "Password" });
     expect(result.organizationId).toBe("org_acme");
   });
 
-  it("puts everything that was said of the sign-in into the token", async () => {
+  it("puts the details of the sign-in into the token", async () => {
     const { authority } = makeWorld();
     const said = {
       authenticationFactors: [{ type: "totp", deliveryMethod: "authenticator_app" }],
@@ -137,7 +137,7 @@ describe("authenticate", () => {
     });
   });
 
-  it("takes null, as databases and JSON say it, for what was left out", async () => {
+  it("treats null as absent, as databases and JSON do", async () => {
     const { authority } = makeWorld();
     const nothing = {
       organizationId: null,
@@ -204,7 +204,7 @@ describe("authenticate", () => {
   });
 });
 
-describe("authenticate, badly asked", () => {
+describe("authenticate with invalid input", () => {
   const circular: Record<string, unknown> = {};
   circular["self"] = circular;
   const deep = JSON.parse('{"a":'.repeat(6) + "1" + "}".repeat(6)) as Record<string, unknown>;
@@ -234,7 +234,7 @@ describe("authenticate, badly asked", () => {
     expect(await authority.listSessions({ userId: "user_bob" })).toEqual([]);
   });
 
-  it("R-39: takes names of Object.prototype as names", async () => {
+  it("R-39: treats names of Object.prototype like any other name", async () => {
     const { authority, directory } = makeWorld();
     directory.setRoles("user_bob", "org_acme", ["constructor", "hasOwnProperty"]);
     const customClaims = { constructor: "x", toString: 1 };
@@ -246,7 +246,7 @@ describe("authenticate, badly asked", () => {
     expect(memberSession.authenticationFactors).toMatchObject([{ type: "constructor" }]);
   });
 
-  it("refuses, before it stores anything, a session whose token nobody would read", async () => {
+  it("refuses a session whose token would be too large, before it stores anything", async () => {
     const { authority, directory } = makeWorld();
     const roles = Array.from({ length: 400 }, (_, index) => `role-number-${index}`);
     directory.setRoles("user_bob", "org_acme", roles);
@@ -255,7 +255,7 @@ describe("authenticate, badly asked", () => {
     expect(await authority.listSessions({ userId: "user_bob" })).toEqual([]);
   });
 
-  it("verifies the largest token that it makes", async () => {
+  it("verifies the largest token that it issues", async () => {
     const { authority } = makeWorld();
     const keys = Object.fromEntries(
       Array.from({ length: 95 }, (_, index) => [`key${index}`, "x".repeat(20)]),

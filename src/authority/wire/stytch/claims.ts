@@ -3,11 +3,10 @@ import { formatTime } from "../../../lib/clock.ts";
 import type { VerifiedClaims } from "../../../store.ts";
 import { createKeySet } from "../../../tokens/key-set.ts";
 import { type RejectionReason, createTokenVerifier } from "../../../tokens/verify-token.ts";
-import type { TokenCheck } from "../../authenticate-jwt.ts";
 import { checkCustomClaims } from "../../check-input.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { memberIdOf } from "../../subject.ts";
-import type { WireDialect } from "../../wire-client.ts";
+import type { AuthorityContext, WireDialect } from "../../context.ts";
+import { mayStillRenew } from "../../renew.ts";
+import { memberIdOf, rolesOf } from "../../subject.ts";
 import { type Fields, type WireRefusal, readOptionalObject } from "../read-fields.ts";
 import { sessionNotFound, stytchError } from "./answers.ts";
 import { toFactorBody, toSeconds } from "./bodies.ts";
@@ -27,7 +26,7 @@ export function createStytchDialect(projectId: string): WireDialect {
   return {
     algorithm: "RS256",
     claims(native, record, subject) {
-      const { place } = subject;
+      const { organization } = subject;
       return {
         ...listOwnClaims(record.customClaims),
         iss: issuerOf(projectId),
@@ -44,13 +43,10 @@ export function createStytchDialect(projectId: string): WireDialect {
           expires_at: toSeconds(formatTime(record.expiresAt)),
           attributes: { ip_address: record.ipAddress ?? "", user_agent: record.userAgent ?? "" },
           authentication_factors: record.authenticationFactors.map(toFactorBody),
-          roles: place?.membership.roles ?? [],
+          roles: rolesOf(subject),
         },
-        ...(place !== undefined && {
-          [ORGANIZATION_CLAIM]: {
-            organization_id: place.organization.id,
-            slug: place.organization.slug ?? "",
-          },
+        ...(organization !== undefined && {
+          [ORGANIZATION_CLAIM]: { organization_id: organization.id, slug: organization.slug ?? "" },
         }),
       };
     },
@@ -97,7 +93,7 @@ export function readClaimsChange(fields: Fields): ((before: CustomClaims) => Cus
 
 function check(claims: Record<string, unknown>): CustomClaims {
   try {
-    return checkCustomClaims(claims);
+    return checkCustomClaims("customClaims", claims);
   } catch (error) {
     if (!isOrgateError(error)) throw error;
     throw stytchError(400, "invalid_session_custom_claims", error.message);
@@ -119,11 +115,7 @@ export interface SessionJwtCheck {
 }
 
 /** Makes the check of a project's session JWTs, over the same verification that the middleware does. */
-export function createSessionJwtCheck(
-  context: AuthorityContext,
-  native: TokenCheck,
-  projectId: string,
-): SessionJwtCheck {
+export function createSessionJwtCheck(context: AuthorityContext, projectId: string): SessionJwtCheck {
   const keys = createKeySet(
     { load: () => context.issuer.jwks(), revision: () => context.issuer.revision(), maxAge: 30, cooldown: 0 },
     context,
@@ -146,7 +138,7 @@ export function createSessionJwtCheck(
         throw new StoreUnavailableError({ reason: verification.reason, retryAfter: verification.retryAfter });
       }
       // The authority's own tokens have another algorithm, or no claim of Stytch's.
-      if (verification.status === "rejected") return checkNative(context, native, jwt, verification.reason);
+      if (verification.status === "rejected") return checkNative(context, jwt, verification.reason);
       assertRenewable(context, verification.claims);
       return interpret(verification.claims);
     },
@@ -156,12 +148,11 @@ export function createSessionJwtCheck(
 
 async function checkNative(
   context: AuthorityContext,
-  native: TokenCheck,
   jwt: string,
   reason: RejectionReason,
 ): Promise<SessionJwt> {
   try {
-    const { claims, session } = await native.check(jwt);
+    const { claims, session } = await context.tokens.check(jwt);
     assertRenewable(context, claims);
     const { id, memberId, organizationId } = session.memberSession;
     if (organizationId === undefined) throw sessionNotFound();
@@ -173,8 +164,8 @@ async function checkNative(
   }
 }
 
-function assertRenewable({ clock, settings }: AuthorityContext, { exp }: VerifiedClaims): void {
-  if (clock() >= exp + settings.expiredTokenRenewal) throw sessionNotFound();
+function assertRenewable(context: AuthorityContext, claims: VerifiedClaims): void {
+  if (!mayStillRenew(context, claims)) throw sessionNotFound();
 }
 
 function interpret({ sub, ...claims }: VerifiedClaims): SessionJwt {

@@ -1,10 +1,10 @@
-import type { DirectoryMembership, DirectoryOrganization } from "../../directory.ts";
-import type { AuthenticationResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { type DirectoryOrganization, membershipIdOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
-import { authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
-import { idOfMembership } from "../../subject.ts";
+import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
+import { listMemberships, rolesOf } from "../../subject.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import {
@@ -23,20 +23,20 @@ export async function answerDiscovery(tools: StytchTools, { fields }: WireCall):
   const { userId, isSession } = await identify(tools, fields);
   const user = await context.directory.user(userId);
   if (user === undefined) throw isSession ? sessionNotFound() : intermediateSessionNotFound();
-  const places = await listPlaces(context, userId);
+  const memberships = await listMemberships(context.directory, userId);
   return envelope.succeed({
     email_address: user.emailAddress,
     organization_id_hint: null,
-    discovered_organizations: places.map(({ membership, organization }) => ({
+    discovered_organizations: memberships.map(({ membership, organization }) => ({
       organization: toOrganizationBody(organization),
       membership: {
         type: "active_member",
         details: null,
         member: toMemberBody({
-          memberId: idOfMembership(membership),
+          memberId: membershipIdOf(membership),
           organizationId: organization.id,
           user,
-          roles: membership.roles,
+          roles: rolesOf({ user, membership, organization }),
         }),
       },
       member_authenticated: true,
@@ -55,14 +55,14 @@ async function identify(tools: StytchTools, fields: Fields): Promise<{ userId: s
   const { context } = tools;
   const intermediate = readOptionalText(fields, "intermediate_session_token");
   if (intermediate !== undefined) {
-    return { userId: (await readPending(context, intermediate)).userId, isSession: false };
+    return { userId: (await requirePending(context, intermediate)).userId, isSession: false };
   }
   return { userId: await ownerOf(context, tools, fields), isSession: true };
 }
 
 async function ownerOf(context: AuthorityContext, { jwts }: StytchTools, fields: Fields): Promise<string> {
   const { sessionId } = await readSession(context, jwts, fields);
-  return (await readLiveSession(context, sessionId)).record.userId;
+  return (await readLiveSession(context, sessionId)).value.userId;
 }
 
 /** `POST /v1/b2b/sessions/exchange`: the session goes on in another organization, until it would have ended here. */
@@ -71,7 +71,7 @@ export async function answerExchange(tools: StytchTools, { fields }: WireCall): 
   const terms = readSessionTerms(context, fields);
   const name = readText(fields, "organization_id");
   const { sessionId } = await readSession(context, jwts, fields);
-  const { record } = await readLiveSession(context, sessionId);
+  const { value: record } = await readLiveSession(context, sessionId);
   if (terms.areGiven) assertMutable(record);
   const organizationId = await findOrganizationId(context, record.userId, name);
   const result = await replaceSession(
@@ -91,7 +91,7 @@ export async function answerIntermediateExchange(
   const terms = readSessionTerms(context, fields);
   const pendingAuthenticationToken = readText(fields, "intermediate_session_token");
   const name = readText(fields, "organization_id");
-  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const { userId } = await requirePending(context, pendingAuthenticationToken);
   const organizationId = await findOrganizationId(context, userId, name);
   const result = await authenticateWithOrganizationSelection(amending(context, terms.begin), {
     pendingAuthenticationToken,
@@ -122,24 +122,6 @@ async function present(
   });
 }
 
-/** A membership with its organization. */
-export interface Place {
-  readonly membership: DirectoryMembership;
-  readonly organization: DirectoryOrganization;
-}
-
-/** The places of a user, as the directory has them now. */
-export async function listPlaces({ directory }: AuthorityContext, userId: string): Promise<Place[]> {
-  const memberships = await directory.memberships(userId);
-  const places = await Promise.all(
-    memberships.map(async (membership) => {
-      const organization = await directory.organization(membership.organizationId);
-      return organization === undefined ? [] : [{ membership, organization }];
-    }),
-  );
-  return places.flat();
-}
-
 /**
  * The id of the organization that an id, a slug or an external id names, among the user's own.
  *
@@ -150,7 +132,8 @@ export async function findOrganizationId(
   userId: string,
   name: string,
 ): Promise<string> {
-  const organizations = (await listPlaces(context, userId)).map(({ organization }) => organization);
+  const memberships = await listMemberships(context.directory, userId);
+  const organizations = memberships.map(({ organization }) => organization);
   for (const key of ["id", "slug", "externalId"]) {
     const [found, ...others] = organizations.filter((organization) => organization[key] === name);
     if (found !== undefined && others.length === 0) return found.id;

@@ -3,16 +3,14 @@ import { StoreUnavailableError } from "../../../errors.ts";
 import type { MemberSession } from "../../../model.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { decideVerdict } from "../../../policy/verdict.ts";
-import { issueAccessToken, makeSessionToken, openSessionToken } from "../../access-token.ts";
+import { issueAccessToken } from "../../access-token.ts";
 import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { describeMemberSession } from "../../results.ts";
+import type { AmendableSession, AuthorityContext, WireDialect } from "../../context.ts";
+import type { SessionRecord } from "../../records.ts";
 import { listSessions, revoke } from "../../revoke.ts";
-import { type SessionRecord, readLiveSession } from "../../sessions.ts";
-import { parseSessionId } from "../../session-id.ts";
-import { type Subject, loadSubject, memberIdOf } from "../../subject.ts";
-import { useSession } from "../../use-session.ts";
-import type { Amendable, WireDialect } from "../../wire-client.ts";
+import { isSessionId, makeSessionToken, openSessionToken } from "../../session-id.ts";
+import { readLiveSession, useSession } from "../../sessions.ts";
+import { type Subject, loadSubject, memberIdOf, rolesOf, toMemberSession } from "../../subject.ts";
 import { type Fields, readOptionalObject, readOptionalText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import { notPermitted, sessionNotFound, stytchError, wrongTenant } from "./answers.ts";
@@ -22,9 +20,9 @@ import type { StytchTools } from "./stytch-router.ts";
 
 /** `POST /v1/b2b/sessions/authenticate` */
 export async function answerAuthenticate(tools: StytchTools, { fields }: WireCall): Promise<WireAnswer> {
-  const { context, policy, jwts, envelope } = tools;
+  const { context, jwts, envelope } = tools;
   const terms = readSessionTerms(context, fields);
-  const decide = readAuthorizationCheck(policy, fields);
+  const decide = readAuthorizationCheck(context.policy, fields);
   const named = await readSession(context, jwts, fields);
   let verdict: VerdictBody | undefined;
   const { record, subject } = await useSession(amending(context, terms.extend), named.sessionId, {
@@ -32,17 +30,17 @@ export async function answerAuthenticate(tools: StytchTools, { fields }: WireCal
     organizationId: named.organizationId,
     withoutMembership: "end",
     authorize(found, before) {
-      const { place } = assertMember(named, found);
+      const member = assertMember(named, found);
       if (terms.areGiven) assertMutable(before);
-      verdict = decide?.(place);
+      verdict = decide?.(member);
     },
   });
-  const { user, place } = assertMember(named, subject);
+  const { user, organization } = assertMember(named, subject);
   const session = await presentSession(context, {
-    memberSession: describeMemberSession(record, subject),
+    memberSession: toMemberSession(record, subject),
     sessionJwt: await issueAccessToken(context, record, subject),
     user,
-    organization: place.organization,
+    organization,
   });
   return envelope.succeed({ ...session, ...(verdict !== undefined && { verdict }) });
 }
@@ -63,7 +61,6 @@ export async function presentSession(
   if (organization === undefined) throw sessionNotFound();
   const { id, memberId, roles } = memberSession;
   const sessionToken = await makeSessionToken(issuer, id);
-  if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return {
     member_session: toMemberSessionBody(memberSession),
     session_token: sessionToken,
@@ -88,17 +85,17 @@ export interface VerdictBody {
 export function readAuthorizationCheck(
   policy: Policy | undefined,
   fields: Fields,
-): ((place: NonNullable<Subject["place"]>) => VerdictBody) | undefined {
+): ((member: Required<Subject>) => VerdictBody) | undefined {
   const check = readOptionalObject(fields, "authorization_check");
   if (check === undefined) return undefined;
   const organizationId = readPart(check, "organization_id");
   const resource = readResource(check);
   const action = readPart(check, "action");
-  return ({ organization, membership }) => {
-    if (organization.id !== organizationId) throw wrongTenant();
+  return (member) => {
+    if (member.organization.id !== organizationId) throw wrongTenant();
     // Without a policy nobody knows; that is no denial.
     if (policy === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
-    const question = { policy, roles: membership.roles, resource, action, source: "store" } as const;
+    const question = { policy, roles: rolesOf(member), resource, action, source: "store" } as const;
     const { authorized, grantingRoles } = decideVerdict(question);
     if (!authorized) throw notPermitted();
     return { authorized: true, granting_roles: grantingRoles };
@@ -161,10 +158,10 @@ export async function openToken({ issuer }: AuthorityContext, token: string): Pr
 
 /** A member session is of a member, in an organization, and of the one that the credential names. */
 export function assertMember({ memberId }: NamedSession, subject: Subject): Required<Subject> {
-  const { user, place } = subject;
-  if (place === undefined || (memberId !== undefined && memberIdOf(subject) !== memberId))
-    throw sessionNotFound();
-  return { user, place };
+  const { user, membership, organization } = subject;
+  if (membership === undefined || organization === undefined) throw sessionNotFound();
+  if (memberId !== undefined && memberIdOf(subject) !== memberId) throw sessionNotFound();
+  return { user, membership, organization };
 }
 
 /** What an impersonator may not change. */
@@ -183,16 +180,16 @@ export interface SessionTerms {
   /** Whether the session would be changed at all. */
   readonly areGiven: boolean;
   /** For a session that exists: extends it, never shortens it. */
-  readonly extend: (session: Amendable) => Amendable;
+  readonly extend: (session: AmendableSession) => AmendableSession;
   /** For a session that begins: 60 minutes, unless the request says otherwise. */
-  readonly begin: (session: Amendable) => Amendable;
+  readonly begin: (session: AmendableSession) => AmendableSession;
 }
 
 /** Reads `session_duration_minutes` and `session_custom_claims`. */
 export function readSessionTerms({ clock }: AuthorityContext, fields: Fields): SessionTerms {
   const duration = readDuration(fields);
   const change = readClaimsChange(fields);
-  const amend = ({ customClaims }: Amendable, expiresAt: number): Amendable => ({
+  const amend = ({ customClaims }: AmendableSession, expiresAt: number): AmendableSession => ({
     customClaims: change === undefined ? customClaims : change(customClaims),
     expiresAt,
   });
@@ -260,7 +257,7 @@ async function readTarget({ context, jwts }: StytchTools, fields: Fields): Promi
   if (name === "member_id") return { memberId: value };
   if (name === "session_token") return { sessionId: (await openToken(context, value)).sessionId };
   if (name === "session_jwt") return { sessionId: (await jwts.check(value)).sessionId };
-  if (parseSessionId(value) === undefined) throw sessionNotFound();
+  if (!isSessionId(value)) throw sessionNotFound();
   return { sessionId: value };
 }
 
@@ -278,25 +275,24 @@ async function organizationsOf(
   context: AuthorityContext,
   target: Target,
 ): Promise<readonly (string | undefined)[]> {
-  if ("sessionId" in target)
-    return [(await readLiveSession(context, target.sessionId)).record.organizationId];
+  if ("sessionId" in target) return [(await readLiveSession(context, target.sessionId)).value.organizationId];
   return (await listSessions(context, target)).map(({ organizationId }) => organizationId);
 }
 
 /** A member ends their own sessions; those of another in their organization by `stytch.member` `revoke.sessions`. */
 async function assertMayRevoke(tools: StytchTools, acting: Fields, target: Target): Promise<void> {
-  const { context, policy, jwts } = tools;
+  const { context, jwts } = tools;
   const named = await readSession(context, jwts, acting);
-  const { record } = await readLiveSession(context, named.sessionId);
+  const { value: record } = await readLiveSession(context, named.sessionId);
   const organizationId = named.organizationId ?? record.organizationId;
   const subject = await loadSubject(context.directory, record.userId, organizationId);
-  if (typeof subject === "string" || subject.place === undefined) throw sessionNotFound();
+  if (typeof subject === "string" || subject.organization === undefined) throw sessionNotFound();
   const isOwn =
     "memberId" in target ? record.memberIds.includes(target.memberId) : target.sessionId === record.id;
   if (isOwn) return;
   const targets = await organizationsOf(context, target);
-  const isNeighbour = targets.every((one) => one === subject.place?.organization.id);
+  const isNeighbour = targets.every((one) => one === subject.organization?.id);
   const question = { resource: "stytch.member", action: "revoke.sessions", source: "store" } as const;
-  const { authorized } = decideVerdict({ ...question, policy, roles: subject.place.membership.roles });
+  const { authorized } = decideVerdict({ ...question, policy: context.policy, roles: rolesOf(subject) });
   if (!authorized || !isNeighbour) throw notPermitted();
 }

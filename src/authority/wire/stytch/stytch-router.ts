@@ -1,11 +1,10 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
-import type { Policy } from "../../../policy/policy.ts";
-import { makeSessionToken } from "../../access-token.ts";
-import type { TokenCheck } from "../../authenticate-jwt.ts";
-import type { AuthenticateInput, AuthenticateSessionResult } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
+import { isSameSecret } from "../../../lib/digest.ts";
+import type { AuthenticateSessionResult } from "../../authenticate-session.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { listSessions, revoke } from "../../revoke.ts";
-import { authenticate } from "../../sign-in.ts";
+import { makeSessionToken } from "../../session-id.ts";
+import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
 import { fieldsOfQuery, readText } from "../read-fields.ts";
 import {
   type WireAnswer,
@@ -13,7 +12,6 @@ import {
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
-  isSameSecret,
   readBasic,
 } from "../router.ts";
 import {
@@ -39,32 +37,25 @@ export interface StytchRouter extends WireMiddleware {
   authenticate(input: Omit<AuthenticateInput, "session">): Promise<AuthenticateSessionResult>;
 }
 
-/** What the router takes from its authority. */
-export interface StytchSurroundings {
-  readonly context: AuthorityContext;
-  readonly tokens: TokenCheck;
-  readonly policy: Policy | undefined;
-  /** Called when the authority is closed. */
-  readonly onClose: (close: () => void) => unknown;
-}
-
 /**
  * Serves the authority over Stytch's wire protocol, so that Stytch's B2B SDKs work against it unchanged.
  *
  * Session JWTs are signed by RS256, with a key made for it where the authority keeps its own.
  *
+ * @param onClose - is given what to call when the authority is closed.
  * @throws `ConfigurationError` with every mistake in the options
  */
 export function createStytchRouter(
-  { context: native, tokens, policy, onClose }: StytchSurroundings,
+  native: AuthorityContext,
   given: StytchRouterOptions,
+  onClose: (close: () => void) => unknown,
 ): StytchRouter {
   const options = checkStytchOptions(given, native.issuer.require("RS256"));
   const context = { ...native, wire: createStytchDialect(options.projectId) };
-  const jwts = createSessionJwtCheck(context, tokens, options.projectId);
+  const jwts = createSessionJwtCheck(context, options.projectId);
   onClose(() => jwts.close());
   const envelope = createEnvelope(options.projectId);
-  const tools: StytchTools = { context, policy, options, jwts, envelope };
+  const tools: StytchTools = { context, options, jwts, envelope };
   const keyed = listKeyedRoutes(tools).map((route) => requireCredentials(options, route));
   const router = createWireRouter({ routes: [describeKeys(tools), ...keyed], refuse: envelope.refuse });
   return Object.assign(router, {
@@ -73,7 +64,7 @@ export function createStytchRouter(
 }
 
 function listKeyedRoutes(tools: StytchTools): readonly WireRoute[] {
-  const { context, policy, envelope } = tools;
+  const { context, envelope } = tools;
   const post = (
     path: string,
     answer: (tools: StytchTools, call: WireCall) => Promise<WireAnswer>,
@@ -93,7 +84,7 @@ function listKeyedRoutes(tools: StytchTools): readonly WireRoute[] {
       method: "GET",
       path: "/v1/b2b/rbac/policy",
       handle: async () => {
-        const body = toPolicyBody(policy);
+        const body = toPolicyBody(context.policy);
         // Without a policy nobody knows; an empty one would be a denial.
         if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
         return envelope.succeed({ policy: body });
@@ -168,7 +159,6 @@ async function signIn(
     throw new OrgateError("organization_not_available");
   }
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
-  if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
 }
 
@@ -176,7 +166,6 @@ async function signIn(
 export interface StytchTools {
   /** Whose tokens are Stytch's. */
   readonly context: AuthorityContext;
-  readonly policy: Policy | undefined;
   readonly options: StytchRouterOptions;
   readonly jwts: SessionJwtCheck;
   readonly envelope: Envelope;

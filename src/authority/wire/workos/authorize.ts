@@ -1,12 +1,15 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
-import { isOrgateError } from "../../../errors.ts";
-import { checkId, checkOptionalId, invalidRequest } from "../../check-input.ts";
-import type { AuthenticateInput, AuthenticationResult, RequestOrigin } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { recordOrigin, removeSession } from "../../sessions.ts";
-import { type SignIn, checkEvidence, makeSingleUseToken, nameOfToken, signIn } from "../../sign-in.ts";
+import { OrgateError, isOrgateError } from "../../../errors.ts";
+import { isSameSecret, sha256 } from "../../../lib/digest.ts";
+import { absentOr, isFiniteNumber, isText, objectWith } from "../../../lib/predicates.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import { type RequestOrigin, cleanOrigin, invalidRequest } from "../../check-input.ts";
+import type { AuthorityContext } from "../../context.ts";
+import type { CodeRecord } from "../../records.ts";
+import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
+import { endStolenSession } from "../../sessions.ts";
+import { type AuthenticateInput, checkSignIn, signIn } from "../../sign-in.ts";
 import { type Fields, type WireRefusal, fieldsOfQuery, readOptionalText, readText } from "../read-fields.ts";
-import { type WireAnswer, type WireCall, isSameSecret } from "../router.ts";
+import type { WireAnswer, WireCall } from "../router.ts";
 import { oauthError, workosError } from "./errors.ts";
 import type { WorkosRouterOptions } from "./workos-options.ts";
 
@@ -144,7 +147,7 @@ function describe(
   const maxAge = readOptionalText(asked, "max_age");
   return {
     ...Object.fromEntries(hints.filter(([, value]) => value !== undefined)),
-    id: randomBytes(18).toString("base64url"),
+    id: makeSecret(18),
     expiresAt: clock() + REQUEST_LIFETIME,
     clientId,
     redirectUri,
@@ -188,8 +191,6 @@ export interface SealedRequest extends Omit<AuthorizationRequest, "token"> {
 export const REQUEST_LIFETIME = 600;
 
 const PURPOSE = "orgate authorization request";
-const IV_BYTES = 12;
-const TAG_BYTES = 16;
 
 /**
  * Seals a request into the token that stands for it.
@@ -198,11 +199,7 @@ const TAG_BYTES = 16;
  */
 export async function sealRequest({ issuer }: AuthorityContext, request: SealedRequest): Promise<string> {
   const [key] = await issuer.secrets(PURPOSE);
-  if (key === undefined) throw new TypeError("An issuer has at least one key.");
-  const iv = randomBytes(IV_BYTES);
-  const cipher = createCipheriv("aes-256-gcm", key, iv);
-  const sealed = [cipher.update(JSON.stringify(request), "utf8"), cipher.final(), cipher.getAuthTag()];
-  return Buffer.concat([iv, ...sealed]).toString("base64url");
+  return encrypt(key, JSON.stringify(request));
 }
 
 /** Opens a request that has not expired; throws `invalid_request` for everything else. */
@@ -211,44 +208,46 @@ export async function openRequest(
   token: unknown,
   clientId: string,
 ): Promise<SealedRequest> {
-  const bytes = Buffer.from(typeof token === "string" ? token : "", "base64url");
+  let cause: unknown;
   for (const key of await issuer.secrets(PURPOSE)) {
-    const request = decipher(bytes, key);
-    if (request !== undefined && request.clientId === clientId && clock() < request.expiresAt) return request;
+    try {
+      const request: unknown = JSON.parse(decrypt(key, String(token)).toString());
+      if (isSealedRequest(request) && request.clientId === clientId && clock() < request.expiresAt)
+        return request;
+    } catch (error) {
+      // Sealed under another key, or not by us.
+      cause = error;
+    }
   }
-  throw invalidRequest(
-    "The authorization request is unknown or has expired.",
-    "authorization_request_invalid",
-  );
+  throw new OrgateError("invalid_request", {
+    message: "The authorization request is unknown or has expired.",
+    reason: "authorization_request_invalid",
+    cause,
+  });
 }
+
+const isSealedRequest = objectWith<SealedRequest>({
+  id: isText,
+  clientId: isText,
+  redirectUri: isText,
+  expiresAt: isFiniteNumber,
+  state: absentOr(isText),
+  codeChallenge: absentOr(isText),
+  organizationId: absentOr(isText),
+  provider: absentOr(isText),
+  connectionId: absentOr(isText),
+  loginHint: absentOr(isText),
+  domainHint: absentOr(isText),
+  screenHint: absentOr(isText),
+  prompt: absentOr(isText),
+  invitationToken: absentOr(isText),
+  maxAge: absentOr(isFiniteNumber),
+});
 
 /** What the application may know of a request. */
 export function describeRequest(token: string, request: SealedRequest): AuthorizationRequest {
   const { id: _id, expiresAt: _expiresAt, state: _state, codeChallenge: _codeChallenge, ...told } = request;
   return { token, ...told };
-}
-
-function decipher(bytes: Buffer, key: Buffer): SealedRequest | undefined {
-  if (bytes.length < IV_BYTES + TAG_BYTES) return undefined;
-  const opener = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, IV_BYTES));
-  opener.setAuthTag(bytes.subarray(-TAG_BYTES));
-  try {
-    const text = Buffer.concat([opener.update(bytes.subarray(IV_BYTES, -TAG_BYTES)), opener.final()]);
-    const request: SealedRequest = JSON.parse(text.toString("utf8"));
-    return request;
-  } catch {
-    return undefined;
-  }
-}
-
-/** What a code stands for. It is stored under the code's hash. */
-export interface CodeRecord {
-  readonly version: 1;
-  readonly clientId: string;
-  readonly redirectUri: string;
-  readonly codeChallenge?: string;
-  readonly signIn: SignIn;
-  readonly expiresAt: number;
 }
 
 /** What came with a code. */
@@ -257,17 +256,6 @@ export interface CodeExchange extends RequestOrigin {
   readonly codeVerifier?: string | undefined;
   readonly redirectUri?: string | undefined;
   readonly invitationToken?: string | undefined;
-}
-
-/** Stores what a code stands for; answers with the code. */
-export async function issueCode(
-  { repository }: AuthorityContext,
-  record: CodeRecord,
-): Promise<{ code: string; name: string }> {
-  const code = makeSingleUseToken();
-  const name = `code:${nameOfToken(code) ?? ""}`;
-  await repository.insert("authorizations", name, record, { expiresAt: record.expiresAt });
-  return { code, name };
 }
 
 /**
@@ -279,25 +267,25 @@ export async function exchangeCode(
   context: AuthorityContext,
   exchange: CodeExchange,
 ): Promise<AuthenticationResult> {
-  const hash = nameOfToken(exchange.code);
-  const found =
-    hash === undefined ? undefined : await context.repository.consume("authorizations", `code:${hash}`);
-  if (hash === undefined || !isCodeRecord(found) || context.clock() >= found.expiresAt) {
-    if (hash !== undefined) await endReplayed(context, hash);
+  const { codes } = context.records;
+  const { code } = exchange;
+  // Read first: a record that cannot be read must not be spent.
+  const isKnown = (await codes.read(code)) !== undefined;
+  const found = isKnown ? await codes.spend(code) : undefined;
+  if (found === undefined) {
+    await endReplayed(context, code);
     throw codeInvalid();
   }
   assertMeantFor(context, found, exchange);
   const { evidence, ...who } = found.signIn;
-  const keep = { expiresAt: found.expiresAt };
   const invitationToken = exchange.invitationToken ?? who.invitationToken;
   try {
-    const origin = { ...evidence, ...recordOrigin(exchange) };
+    const origin = { ...evidence, ...cleanOrigin(exchange) };
     const result = await signIn(context, { ...who, invitationToken, evidence: origin }, {});
-    const spent = { sessionId: result.memberSession.id };
-    await context.repository.insert("authorizations", `spent:${hash}`, spent, keep);
+    await codes.recordExchange(code, result.memberSession.id, found.expiresAt);
     return result;
   } catch (error) {
-    if (isTrouble(error)) await context.repository.insert("authorizations", `code:${hash}`, found, keep);
+    if (isOrgateError(error) && error.code === "store_unavailable") await codes.restore(code, found);
     throw error;
   }
 }
@@ -323,36 +311,17 @@ function assertMeantFor(
   }
 }
 
-async function endReplayed(context: AuthorityContext, hash: string): Promise<void> {
-  const spent = await context.repository.consume("authorizations", `spent:${hash}`);
-  const sessionId: unknown =
-    typeof spent === "object" && spent !== null ? Reflect.get(spent, "sessionId") : undefined;
-  if (typeof sessionId !== "string") return;
-  if (await removeSession(context, sessionId)) context.events.emit({ type: "reuse_detected", sessionId });
+async function endReplayed(context: AuthorityContext, code: string): Promise<void> {
+  const sessionId = await context.records.codes.takeExchange(code);
+  if (sessionId !== undefined) await endStolenSession(context, sessionId);
 }
 
 function challengeOf(verifier: string): string {
-  return /^[\w.~-]{43,128}$/.test(verifier) ? createHash("sha256").update(verifier).digest("base64url") : "";
+  return /^[\w.~-]{43,128}$/.test(verifier) ? sha256(verifier) : "";
 }
 
 function codeInvalid(): WireRefusal {
   return oauthError("invalid_grant", "The code has expired or is invalid.");
-}
-
-function isTrouble(error: unknown): boolean {
-  return isOrgateError(error) && error.code === "store_unavailable";
-}
-
-function isCodeRecord(value: unknown): value is CodeRecord {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    Reflect.get(value, "version") === 1 &&
-    typeof Reflect.get(value, "clientId") === "string" &&
-    typeof Reflect.get(value, "redirectUri") === "string" &&
-    typeof Reflect.get(value, "signIn") === "object" &&
-    typeof Reflect.get(value, "expiresAt") === "number"
-  );
 }
 
 /** Whom the application has authenticated for an authorization request, and how. */
@@ -383,30 +352,26 @@ export async function completeAuthorization(
   subject: AuthorizationSubject,
 ): Promise<AuthorizationAnswer> {
   const request = await openRequest(context, token, clientId);
-  const userId = checkId("userId", subject.userId);
-  const organizationId = checkOptionalId("organizationId", subject.organizationId) ?? request.organizationId;
-  const invitationToken =
-    checkOptionalId("invitationToken", subject.invitationToken) ?? request.invitationToken;
-  const evidence = checkEvidence(context, subject);
+  const asked = checkSignIn(context, subject);
   const { redirectUri, codeChallenge } = request;
-  const issued = await issueCode(context, {
+  const { codes } = context.records;
+  const code = await codes.issue({
     version: 1,
     clientId,
     redirectUri,
     ...(codeChallenge !== undefined && { codeChallenge }),
     signIn: {
-      userId,
-      ...(organizationId !== undefined && { organizationId }),
-      ...(invitationToken !== undefined && { invitationToken }),
-      evidence,
+      ...asked,
+      organizationId: asked.organizationId ?? request.organizationId,
+      invitationToken: asked.invitationToken ?? request.invitationToken,
     },
     expiresAt: context.clock() + codeLifetime,
   });
-  if (!(await spendRequest(context, request))) {
-    await context.repository.consume("authorizations", issued.name);
+  if (!(await codes.answerRequest(request.id, request.expiresAt))) {
+    await codes.spend(code);
     throw requestIsSpent();
   }
-  return { redirectTo: addressOf(request, { code: issued.code }) };
+  return { redirectTo: addressOf(request, { code }) };
 }
 
 /** Answers an authorization request with an error, once. */
@@ -418,14 +383,9 @@ export async function refuseAuthorization(
 ): Promise<AuthorizationAnswer> {
   const request = await openRequest(context, token, clientId);
   if (!/^[a-z_]{1,64}$/.test(error)) throw invalidRequest("error must be a code of the protocol.");
-  if (!(await spendRequest(context, request))) throw requestIsSpent();
+  if (!(await context.records.codes.answerRequest(request.id, request.expiresAt))) throw requestIsSpent();
   const description = errorDescription === undefined ? {} : { error_description: errorDescription };
   return { redirectTo: addressOf(request, { error, ...description }) };
-}
-
-/** Of several completions at once, exactly one is told `true`. */
-function spendRequest({ repository }: AuthorityContext, { id, expiresAt }: SealedRequest): Promise<boolean> {
-  return repository.insert("authorizations", `request:${id}`, { version: 1 }, { expiresAt });
 }
 
 function requestIsSpent(): Error {

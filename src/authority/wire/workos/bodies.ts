@@ -1,9 +1,16 @@
 import type { Impersonator } from "../../../model.ts";
 import type { Policy } from "../../../policy/policy.ts";
-import type { DirectoryMembership, DirectoryOrganization, DirectoryUser } from "../../directory.ts";
-import type { AuthenticationResult, SessionSummary } from "../../operations.ts";
-import { idOfMembership } from "../../subject.ts";
-import type { WireClient, WireDialect } from "../../wire-client.ts";
+import {
+  type DirectoryMembership,
+  type DirectoryOrganization,
+  type DirectoryUser,
+  membershipIdOf,
+} from "../../directory.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import type { WireDialect } from "../../context.ts";
+import type { SessionSummary } from "../../revoke.ts";
+import { rolesOf } from "../../subject.ts";
+import type { WireClient } from "../../wire-client.ts";
 import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /** For a time that nobody knows where the protocol must have one: clients in typed languages parse it. */
@@ -82,7 +89,7 @@ export function toMembershipBody(membership: DirectoryMembership, organization: 
   const roles = membership.roles.map((slug) => ({ slug }));
   return {
     object: "organization_membership",
-    id: idOfMembership(membership),
+    id: membershipIdOf(membership),
     user_id: membership.userId,
     organization_id: organization.id,
     organization_name: organization.name,
@@ -139,11 +146,12 @@ export function createDialect(options: WorkosRouterOptions, policy: Policy | und
   return (client) => ({
     client,
     algorithm: "RS256",
-    claims: (native, _record, { place }) => ({
+    claims: (native, _record, subject) => ({
       ...native,
       ...(issuer !== undefined && { iss: issuer }),
       client_id: clientId,
-      ...(place !== undefined && slugsOf !== undefined && { permissions: slugsOf(place.membership.roles) }),
+      ...(subject.organization !== undefined &&
+        slugsOf !== undefined && { permissions: slugsOf(rolesOf(subject)) }),
     }),
   });
 }

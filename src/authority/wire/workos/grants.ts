@@ -1,10 +1,9 @@
 import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
-import type { AuthenticationResult, RequestOrigin } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { parseRefreshToken } from "../../refresh-token.ts";
-import { presentAuthentication } from "../../results.ts";
-import { authenticate, authenticateWithOrganizationSelection, readPending } from "../../sign-in.ts";
-import { useSession } from "../../use-session.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import type { RequestOrigin } from "../../check-input.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { refreshSession } from "../../renew.ts";
+import { authenticate, authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import { exchangeCode } from "./authorize.ts";
@@ -74,18 +73,12 @@ async function grantByPassword(context: AuthorityContext, fields: Fields): Promi
 }
 
 async function grantByRefreshToken(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
-  const presented = parseRefreshToken(readText(fields, "refresh_token"));
-  const organizationId = readOptionalText(fields, "organization_id");
-  if (presented === undefined) throw oauthError("invalid_grant", "Invalid refresh token.");
-  const used = await useSession(context, presented.sessionId, {
-    refreshToken: presented,
-    rotate: true,
-    organizationId,
+  const use = {
+    organizationId: readOptionalText(fields, "organization_id"),
     // The SDKs always name the organization: one that the user has left ends the session, another is only refused.
     withoutMembership: "end_if_current",
-  });
-  const { record, subject, refreshToken = "" } = used;
-  return presentAuthentication(context, { record, subject, refreshToken }, {});
+  } as const;
+  return refreshSession(context, readText(fields, "refresh_token"), use, {});
 }
 
 async function grantBySelection(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
@@ -100,7 +93,7 @@ async function askForSelection(
   context: AuthorityContext,
   { pendingAuthenticationToken, organizations }: OrganizationSelectionRequiredError,
 ): Promise<WireAnswer> {
-  const { userId } = await readPending(context, pendingAuthenticationToken);
+  const { userId } = await requirePending(context, pendingAuthenticationToken);
   const user = await context.directory.user(userId);
   return {
     status: 403,

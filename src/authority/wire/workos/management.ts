@@ -1,8 +1,8 @@
 import { invalidRequest } from "../../check-input.ts";
-import type { SessionSummary } from "../../operations.ts";
-import type { AuthorityContext } from "../../options.ts";
-import { listSessions, revoke } from "../../revoke.ts";
-import { parseSessionId } from "../../session-id.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
+import { isSessionId } from "../../session-id.ts";
+import { listMemberships } from "../../subject.ts";
 import { type Fields, WireRefusal, fieldsOfQuery, readOptionalText } from "../read-fields.ts";
 import type { WireAnswer, WireCall } from "../router.ts";
 import { toMembershipBody, toOrganizationBody, toSessionBody, toUserBody } from "./bodies.ts";
@@ -49,7 +49,7 @@ function placeOf({ startedAt = "", id }: SessionSummary): string {
 export async function answerRevoke(context: AuthorityContext, { fields }: WireCall): Promise<WireAnswer> {
   const sessionId = readOptionalText(fields, "session_id");
   if (sessionId === undefined) throw unprocessable("session_id", "session_id is required.");
-  if (parseSessionId(sessionId) === undefined) throw notFound("Session");
+  if (!isSessionId(sessionId)) throw notFound("Session");
   await revoke(context, { sessionId });
   return { status: 200, body: {} };
 }
@@ -67,7 +67,7 @@ export async function answerLogout(
   const asked = fieldsOfQuery(query);
   const sessionId = readOptionalText(asked, "session_id");
   if (sessionId === undefined) throw unprocessable("session_id", "session_id is required.");
-  if (parseSessionId(sessionId) !== undefined) await revoke(context, { sessionId });
+  if (isSessionId(sessionId)) await revoke(context, { sessionId });
   const returnTo = readOptionalText(asked, "return_to");
   const location = signOutRedirects.find((address) => address === returnTo) ?? signOutRedirects[0];
   if (location === undefined) return { status: 200, body: { message: "Signed out." } };
@@ -84,18 +84,12 @@ export async function answerMemberships(context: AuthorityContext, { query }: Wi
     list.split(","),
   );
   if (statuses.length > 0 && !statuses.includes("active")) return toPage([], asked);
-  const memberships = await context.directory.memberships(userId);
+  const memberships = await listMemberships(context.directory, userId);
   const wanted = memberships.filter(
-    (one) => organizationId === undefined || one.organizationId === organizationId,
-  );
-  const entries = await Promise.all(
-    wanted.map(async (membership) => {
-      const organization = await context.directory.organization(membership.organizationId);
-      return organization === undefined ? undefined : toMembershipBody(membership, organization);
-    }),
+    ({ organization }) => organizationId === undefined || organization.id === organizationId,
   );
   return toPage(
-    entries.filter((entry) => entry !== undefined),
+    wanted.map(({ membership, organization }) => toMembershipBody(membership, organization)),
     asked,
   );
 }

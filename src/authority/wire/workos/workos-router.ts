@@ -1,15 +1,9 @@
 import type { IncomingMessage } from "node:http";
-import type { Policy } from "../../../policy/policy.ts";
-import type { AuthorityContext } from "../../options.ts";
+import { isSameSecret } from "../../../lib/digest.ts";
+import type { AuthorityContext } from "../../context.ts";
 import type { WireClient } from "../../wire-client.ts";
 import { type Fields, readOptionalText, readText } from "../read-fields.ts";
-import {
-  type WireMiddleware,
-  type WireRoute,
-  createWireRouter,
-  isSameSecret,
-  readBearer,
-} from "../router.ts";
+import { type WireMiddleware, type WireRoute, createWireRouter, readBearer } from "../router.ts";
 import {
   type AuthorizationAnswer,
   type AuthorizationRefusal,
@@ -54,14 +48,10 @@ export interface WorkosRouter extends WireMiddleware {
  *
  * @throws `ConfigurationError` with every mistake in the options
  */
-export function createWorkosRouter(
-  context: AuthorityContext,
-  policy: Policy | undefined,
-  given: WorkosRouterOptions,
-): WorkosRouter {
+export function createWorkosRouter(context: AuthorityContext, given: WorkosRouterOptions): WorkosRouter {
   const options = checkWorkosOptions(given, context.issuer.require("RS256"));
   const router = createWireRouter({
-    routes: [...listOpenRoutes(context, policy, options), ...listKeyedRoutes(context, options)],
+    routes: [...listOpenRoutes(context, options), ...listKeyedRoutes(context, options)],
     refuse: refuseWorkos,
   });
   return Object.assign(router, {
@@ -75,12 +65,8 @@ export function createWorkosRouter(
 }
 
 /** What browsers and clients reach without the API key. */
-function listOpenRoutes(
-  context: AuthorityContext,
-  policy: Policy | undefined,
-  options: WorkosRouterOptions,
-): readonly WireRoute[] {
-  const dialectFor = createDialect(options, policy);
+function listOpenRoutes(context: AuthorityContext, options: WorkosRouterOptions): readonly WireRoute[] {
+  const dialectFor = createDialect(options, context.policy);
   const routes: readonly WireRoute[] = [
     {
       method: "POST",

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "@jest/globals";
-import { isSameSecret, readBasic, readBearer } from "../../../../src/authority/wire/router.ts";
+import { readBasic, readBearer } from "../../../../src/authority/wire/router.ts";
+import { isSameSecret } from "../../../../src/lib/digest.ts";
 
 const asked = (...values: string[]): IncomingMessage =>
   ({ rawHeaders: values.flatMap((value) => ["Authorization", value]) }) as IncomingMessage;

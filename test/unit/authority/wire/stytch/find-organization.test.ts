@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AuthorityContext } from "../../../../../src/authority/options.ts";
+import type { AuthorityContext } from "../../../../../src/authority/context.ts";
 import type { DirectoryOrganization } from "../../../../../src/authority/directory.ts";
 import { memoryDirectory } from "../../../../../src/authority/index.ts";
 import { findOrganizationId } from "../../../../../src/authority/wire/stytch/discovery.ts";

@@ -1,5 +1,5 @@
 import { expect, it } from "@jest/globals";
-import { factorOf } from "../../../src/authority/authority.ts";
+import { factorOf } from "../../../src/authority/authentication-factors.ts";
 
 it.each([
   ["SSO", "sso", undefined],

@@ -1,15 +1,16 @@
 import { describe, expect, it } from "@jest/globals";
-import { dependOnDirectory, dependOnRepository } from "../../../src/authority/directory.ts";
+import { checkedDirectory } from "../../../src/authority/directory.ts";
 import { memoryRepository } from "../../../src/authority/index.ts";
 import type { Directory } from "../../../src/authority/index.ts";
+import { checkedRepository } from "../../../src/authority/record-collections.ts";
 import { OrgateError } from "../../../src/errors.ts";
 import { makeDirectory, makeWorld, refusal, refusedWith, START } from "./set-up.ts";
 
-function answering(method: keyof Directory, answer: unknown): ReturnType<typeof dependOnDirectory> {
-  return dependOnDirectory({ ...makeDirectory(), [method]: async () => answer });
+function answering(method: keyof Directory, answer: unknown): ReturnType<typeof checkedDirectory> {
+  return checkedDirectory({ ...makeDirectory(), [method]: async () => answer });
 }
 
-describe("a directory that can be depended on", () => {
+describe("a checked directory", () => {
   it.each<[keyof Directory, unknown]>([
     ["user", "user_ada"],
     ["user", {}],
@@ -23,10 +24,14 @@ describe("a directory that can be depended on", () => {
     ["membership", { userId: "user_ada", organizationId: "org_acme", roles: [7] }],
     ["membership", { userId: "user_bob", organizationId: "org_acme", roles: [] }],
     ["membership", { userId: "user_ada", organizationId: "org_globex", roles: [] }],
+    ["membership", { userId: "user_ada", organizationId: "org_acme", roles: [], id: 7 }],
+    ["organization", { name: "Acme" }],
+    ["organization", { id: "org_acme", name: "Acme", slug: 7 }],
+    ["user", { id: "user_ada", emailAddress: "a@example.com", name: 7 }],
     ["memberships", undefined],
     ["memberships", {}],
     ["memberships", [{ userId: "user_bob", organizationId: "org_acme", roles: [] }]],
-  ])("is unavailable where %s answers with nonsense: %#", async (method, answer) => {
+  ])("is unavailable when %s returns what its interface does not allow: %#", async (method, answer) => {
     const directory = answering(method, answer);
     const asking = {
       user: () => directory.user("user_ada"),
@@ -37,13 +42,13 @@ describe("a directory that can be depended on", () => {
     expect(await refusedWith(asking())).toBe("store_unavailable dependency_malformed");
   });
 
-  it("knows an absence, as databases say it too", async () => {
+  it("treats null as absence, as databases do", async () => {
     expect(await answering("user", undefined).user("user_ada")).toBeUndefined();
     expect(await answering("user", null).user("user_ada")).toBeUndefined();
     expect(await answering("memberships", []).memberships("user_ada")).toEqual([]);
   });
 
-  it("hands rows over as JSON", async () => {
+  it("returns rows as JSON", async () => {
     const row = { id: "user_ada", emailAddress: "a@example.com", createdAt: new Date(0), secret: undefined };
     expect(await answering("user", row).user("user_ada")).toEqual({
       id: "user_ada",
@@ -52,7 +57,7 @@ describe("a directory that can be depended on", () => {
     });
   });
 
-  it("keeps the methods of a class on their instance", async () => {
+  it("calls the methods of a class on their instance", async () => {
     class Own implements Directory {
       readonly #rows = makeDirectory();
       user(id: string): ReturnType<Directory["user"]> {
@@ -71,21 +76,21 @@ describe("a directory that can be depended on", () => {
         return this.#rows.memberships(userId);
       }
     }
-    const directory = dependOnDirectory(new Own());
+    const directory = checkedDirectory(new Own());
     expect(await directory.organization("org_acme")).toMatchObject({ name: "Acme" });
     expect(await directory.memberships("user_ada")).toHaveLength(2);
   });
 });
 
-describe("a repository that can be depended on", () => {
-  it("knows an absence, as databases say it too: nothing was spent", async () => {
+describe("a checked repository", () => {
+  it("treats null as absence, as databases do: nothing was spent", async () => {
     const nothing = async (): Promise<never> => null as never;
-    const repository = dependOnRepository({ ...memoryRepository(), read: nothing, consume: nothing });
+    const repository = checkedRepository({ ...memoryRepository(), read: nothing, consume: nothing });
     expect(await repository.read("sessions", "a")).toBeUndefined();
     expect(await repository.consume("pending", "a")).toBeUndefined();
   });
 
-  it("lets a pending authentication be spent once, however its absence is said", async () => {
+  it("lets a pending authentication be spent once when absence is null", async () => {
     const real = memoryRepository({ clock: () => START });
     const consume = async (...question: Parameters<typeof real.consume>): Promise<never> =>
       ((await real.consume(...question)) ?? null) as never;
@@ -101,7 +106,7 @@ describe("a repository that can be depended on", () => {
   });
 });
 
-describe("trouble", () => {
+describe("an error of the application's own code", () => {
   const spring = (): never => {
     throw new Error("sprung");
   };
@@ -110,29 +115,31 @@ describe("trouble", () => {
   it.each([
     ["an error", new TypeError("password=canary"), "TypeError"],
     ["a text", "password=canary", "string"],
-    ["nothing", undefined, "undefined"],
-    ["what springs when it is looked at", springing, "object"],
-  ])("is told from answers, whatever is thrown, and not repeated: %s", async (_case, thrown, kind) => {
+    ["undefined", undefined, "undefined"],
+    ["a proxy that throws when it is read", springing, "object"],
+  ])("means unavailable, is kept as the cause, and is not quoted: %s", async (_case, thrown, kind) => {
     const broken = async (): Promise<never> => {
       // oxlint-disable-next-line only-throw-error -- others do
       throw thrown;
     };
-    const repository = dependOnRepository({ ...memoryRepository(), read: broken });
+    const repository = checkedRepository({ ...memoryRepository(), read: broken });
     const error = await refusal(repository.read("sessions", "a"));
     expect(error).toMatchObject({ code: "store_unavailable", status: 503 });
     expect(error.message).toBe(`repository.read failed (${kind})`);
-    const directory = dependOnDirectory({ ...makeDirectory(), user: broken });
+    expect(error.cause).toBe(thrown);
+    expect(Object.keys(error)).not.toContain("cause");
+    const directory = checkedDirectory({ ...makeDirectory(), user: broken });
     expect((await refusal(directory.user("a"))).message).toBe(`directory.user failed (${kind})`);
   });
 
-  it("of our own making stays what it is", async () => {
+  it("is passed on unchanged if it is an OrgateError", async () => {
     const own = new OrgateError("sign_in_failed", { reason: "suspended" });
-    const directory = dependOnDirectory({ ...makeDirectory(), user: async () => Promise.reject(own) });
+    const directory = checkedDirectory({ ...makeDirectory(), user: async () => Promise.reject(own) });
     expect(await refusal(directory.user("a"))).toBe(own);
   });
 
-  it("is told from answers also where a method is not asynchronous", async () => {
-    const directory = dependOnDirectory({
+  it("means unavailable also when a method throws synchronously", async () => {
+    const directory = checkedDirectory({
       ...makeDirectory(),
       memberships: () => {
         throw new RangeError("x");

@@ -18,8 +18,8 @@ function countStoreCalls(world: World): { readonly count: number; authority: Aut
   return Object.assign(calls, { authority });
 }
 
-describe("authenticateJwt, locally", () => {
-  it("answers with the session and the token presented, and nothing else", async () => {
+describe("authenticateJwt, answered locally", () => {
+  it("returns only the session and the token presented", async () => {
     const counted = countStoreCalls(makeWorld());
     const { accessToken, memberSession } = await counted.authority.authenticate({
       userId: "user_bob",
@@ -49,7 +49,7 @@ describe("authenticateJwt, locally", () => {
     });
   });
 
-  it("does not extend, whatever it is asked", async () => {
+  it("does not extend the session when it answers locally", async () => {
     const world = makeWorld({ sessionLifetime: 1000 });
     const { accessToken } = await signInAda(world);
     const result = await world.authority.authenticateJwt({
@@ -63,7 +63,7 @@ describe("authenticateJwt, locally", () => {
   });
 });
 
-describe("authenticateJwt, when it asks the store", () => {
+describe("authenticateJwt, answered by the store", () => {
   it.each<[string, number, Partial<AuthenticateJwtInput>, "local" | "store"]>([
     ["fresh", 0, {}, "local"],
     ["just before exp", 299.999, {}, "local"],
@@ -82,7 +82,7 @@ describe("authenticateJwt, when it asks the store", () => {
     expect(result.sessionJwt === accessToken).toBe(expected === "local");
   });
 
-  it("answers with all of it, as it is now", async () => {
+  it("returns the session, the member and the organization as they are now", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
     world.directory.setRoles("user_ada", "org_acme", ["viewer"]);
@@ -118,7 +118,7 @@ describe("authenticateJwt, when it asks the store", () => {
     expect(Buffer.from(next.refreshToken, "base64url").readUInt32BE(18)).toBe(1);
   });
 
-  it("extends the session when, and only when, it is told by how much", async () => {
+  it("extends the session only when it is told by how much", async () => {
     const world = makeWorld({ sessionLifetime: 1000 });
     const { accessToken } = await signInAda(world);
     const ask = async (sessionDurationMinutes?: number): Promise<string | undefined> => {
@@ -152,7 +152,7 @@ describe("authenticateJwt, when it asks the store", () => {
     );
   });
 
-  it("R-28: refuses a revoked session at once, fresh as its token is", async () => {
+  it("R-28: refuses a revoked session at once, although its token is fresh", async () => {
     const world = makeWorld();
     const { accessToken, memberSession } = await signInAda(world);
     const other = await world.authority.authenticate({ userId: "user_bob", authenticationMethod: "SSO" });
@@ -164,7 +164,7 @@ describe("authenticateJwt, when it asks the store", () => {
     expect(still).not.toHaveProperty("sessionToken");
   });
 
-  it("R-28: asks about whom the directory tells of, fresh as their token is", async () => {
+  it("R-28: asks the store about a fresh token when the directory announced a change of its member", async () => {
     const world = makeWorld();
     const { accessToken } = await signInAda(world);
     world.clock.now += 1;
@@ -238,14 +238,14 @@ describe("the authorization check", () => {
   });
 });
 
-describe("what is no session JWT", () => {
+describe("a token that is no session JWT", () => {
   it.each([
     ["nothing", () => ""],
     ["garbage", () => "a.b.c"],
     ["a changed payload", (token: string) => `${token.slice(0, 250)}A${token.slice(251)}`],
     ["a signature too short", (token: string) => token.slice(0, -2)],
     ["a refresh token", () => "A".repeat(96)],
-  ])("is refused without a question to the store: %s", async (_case, spoil) => {
+  ])("is refused without asking the store: %s", async (_case, spoil) => {
     const world = makeWorld();
     const counted = countStoreCalls(world);
     const { accessToken } = await counted.authority.authenticate({
@@ -257,7 +257,7 @@ describe("what is no session JWT", () => {
     expect(counted.count).toBe(0);
   });
 
-  it("is refused where another authority made it", async () => {
+  it("is refused when another authority made it", async () => {
     const { accessToken } = await signInAda(makeWorld());
     const { authority } = makeWorld();
     expect(await refusedWith(authority.authenticateJwt({ sessionJwt: accessToken }))).toBe(
@@ -265,7 +265,7 @@ describe("what is no session JWT", () => {
     );
   });
 
-  it("is not believed before its time", async () => {
+  it("is refused before its time", async () => {
     const world = makeWorld();
     const { accessToken } = await signInAda(world);
     world.clock.now -= 10;
@@ -294,7 +294,7 @@ describe("what is no session JWT", () => {
 });
 
 describe("authenticateSession", () => {
-  it("answers for a session token for as long as the session lives", async () => {
+  it("answers for a session token while the session lives", async () => {
     const world = makeWorld();
     const { accessToken, memberSession } = await signInAda(world);
     const { sessionToken = "" } = await world.authority.authenticateJwt({
@@ -318,7 +318,7 @@ describe("authenticateSession", () => {
     );
   });
 
-  it("R-13: adopts no session token that it did not make", async () => {
+  it("R-13: does not adopt a session token that it did not make", async () => {
     const world = makeWorld();
     const { accessToken } = await signInAda(world);
     const { sessionToken = "" } = await world.authority.authenticateJwt({

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { interpretClaims } from "../../../src/authority/access-token.ts";
+import { interpretSessionClaims } from "../../../src/authority/verify-access-token.ts";
 import { parseStrictJson } from "../../../src/lib/strict-json.ts";
 import type { VerifiedClaims } from "../../../src/store.ts";
 import { claimsOf, makeWorld, signInAda, START } from "./set-up.ts";
@@ -24,11 +24,11 @@ function withClaim(source: Record<string, unknown>, path: string, value: unknown
   return JSON.parse(JSON.stringify(copy)) as VerifiedClaims;
 }
 
-describe("interpretClaims", () => {
-  it("reads what the authority issued", async () => {
+describe("interpretSessionClaims", () => {
+  it("reads the tokens that the authority issues", async () => {
     const world = makeWorld();
     const result = await signInAda(world);
-    expect(interpretClaims(claimsOf(result.accessToken) as unknown as VerifiedClaims)).toEqual({
+    expect(interpretSessionClaims(claimsOf(result.accessToken) as unknown as VerifiedClaims)).toEqual({
       memberSession: result.memberSession,
       member: {
         id: "user_ada:org_acme",
@@ -45,9 +45,9 @@ describe("interpretClaims", () => {
     });
   });
 
-  it("freezes all of it, as it says, down to the claims that were frozen before", async () => {
+  it("freezes the whole interpretation", async () => {
     const json = parseStrictJson(JSON.stringify(await claims()));
-    const interpretation = interpretClaims((json as { value: VerifiedClaims }).value);
+    const interpretation = interpretSessionClaims((json as { value: VerifiedClaims }).value);
     const isDeeplyFrozen = (value: unknown): boolean =>
       typeof value !== "object" ||
       value === null ||
@@ -89,20 +89,20 @@ describe("interpretClaims", () => {
   ] as const)("R-39: is strict about %s", async (path, fine) => {
     const source = await claims();
     const accepted = MISTAKES.filter(
-      (mistake) => interpretClaims(withClaim(source, path, mistake)) !== undefined,
+      (mistake) => interpretSessionClaims(withClaim(source, path, mistake)) !== undefined,
     );
     expect(accepted).toEqual(
       MISTAKES.filter((mistake) => fine.some((one) => JSON.stringify(one) === JSON.stringify(mistake))),
     );
   });
 
-  it.each(["sid", "auth_time", "member", "session", "org_id", "org", "roles"])("misses %s", async (name) => {
+  it.each(["sid", "auth_time", "member", "session", "org_id", "org", "roles"])("rejects %s", async (name) => {
     const { [name]: _gone, ...others } = await claims();
-    expect(interpretClaims(others as VerifiedClaims)).toBeUndefined();
+    expect(interpretSessionClaims(others as VerifiedClaims)).toBeUndefined();
   });
 
-  it.each([-1, 1e300, 253_402_300_800])("does not fall over the time %d", async (time) => {
+  it.each([-1, 1e300, 253_402_300_800])("does not throw for the time %d", async (time) => {
     const source = await claims();
-    expect(interpretClaims(withClaim(source, "session.expires_at", time))).toBeUndefined();
+    expect(interpretSessionClaims(withClaim(source, "session.expires_at", time))).toBeUndefined();
   });
 });

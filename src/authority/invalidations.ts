@@ -1,0 +1,84 @@
+import type { EventSink } from "../events.ts";
+import type { Invalidation } from "../fleet/coordinator.ts";
+import type { Clock } from "../lib/clock.ts";
+import type { Interpretation } from "../store.ts";
+
+const MAX_INVALIDATIONS = 50_000;
+
+/**
+ * What stopped being valid in this process while tokens that say otherwise are still fresh.
+ *
+ * An entry is kept for as long as a token issued before it can be fresh. The number of entries is bounded: what does not fit
+ * concerns every token.
+ */
+export class RecentInvalidations {
+  readonly #clock: Clock;
+  readonly #events: EventSink;
+  readonly #lifetime: number;
+  readonly #listeners = new Set<(target: Invalidation) => void>();
+  /** When each name was last invalidated, oldest first. */
+  readonly #times = new Map<string, number>();
+  #everythingUntil = -Infinity;
+
+  /** @param lifetime - of an access token, in seconds. */
+  constructor({ clock, events }: { readonly clock: Clock; readonly events: EventSink }, lifetime: number) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#lifetime = lifetime;
+  }
+
+  /** Records an invalidation, and calls every listener before it returns. */
+  announce(target: Invalidation): void {
+    this.#record(nameOf(target), this.#clock());
+    for (const listener of this.#listeners) {
+      try {
+        listener(target);
+      } catch {
+        // The other listeners must hear of it too. Events carry no error yet, so only the fact is reported.
+        this.#events.emit({ type: "misconfigured", reason: "invalidation_listener_failed" });
+      }
+    }
+  }
+
+  /** Tells whether the store must be asked about a fresh token issued at `iat`. The same second counts as later. */
+  concern({ memberSession, member }: Interpretation, iat: number): boolean {
+    if (iat <= this.#everythingUntil) return true;
+    if (this.#times.size === 0) return false;
+    const { id, organizationId = "" } = memberSession;
+    const names = [
+      `session ${id}`,
+      `member ${member.id}`,
+      `user ${member.userId ?? ""}`,
+      `organization ${organizationId}`,
+    ];
+    return names.some((name) => iat <= (this.#times.get(name) ?? -Infinity));
+  }
+
+  /** Adds a listener; returns the way to stop. */
+  listen(listener: (target: Invalidation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  close(): void {
+    this.#listeners.clear();
+  }
+
+  #record(name: string, now: number): void {
+    this.#times.delete(name);
+    this.#times.set(name, now);
+    for (const [oldest, at] of this.#times) {
+      const isOver = at + this.#lifetime < now;
+      if (!isOver && this.#times.size <= MAX_INVALIDATIONS) return;
+      if (!isOver) this.#everythingUntil = Math.max(this.#everythingUntil, at);
+      this.#times.delete(oldest);
+    }
+  }
+}
+
+function nameOf(target: Invalidation): string {
+  if ("sessionId" in target) return `session ${target.sessionId}`;
+  if ("memberId" in target) return `member ${target.memberId}`;
+  if ("userId" in target) return `user ${target.userId}`;
+  return `organization ${target.organizationId}`;
+}
