@@ -1,5 +1,5 @@
-import { createEngine } from "../src/request/engine.ts";
-import { interpretClaims } from "../src/request/verify-credential.ts";
+import { createInstance } from "../src/request/instance.ts";
+import { readClaims } from "../src/request/verify-credential.ts";
 import { resolveOptions } from "../src/options/options.ts";
 import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/request/cache.ts";
 import type { VerifiedClaims } from "../src/store.ts";
@@ -13,11 +13,11 @@ const MOST_BYTES = 512;
 export function measureMemory(world: World, sessions: number): readonly Row[] {
   const claims = claimsOf(world.sessions[0]?.accessToken ?? "");
   const { authority: store, issuer: baseUrl } = world;
-  const engine = createEngine(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
+  const engine = createInstance(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
   const read = (index: number): VerifiedSession => {
-    const session = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
-    if (typeof session !== "object") throw new Error("the claims are no session");
-    return session;
+    const meaning = readClaims(engine, { via: "bearer", claims: renumber(claims, index) });
+    if (meaning.status !== "session") throw new Error("the claims are no session");
+    return meaning.session;
   };
   const { member, organization, memberSession } = read(0);
   const alone = bytesPerSession(sessions, (index) =>

@@ -1,9 +1,9 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { ConfigurationError } from "./errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
-import { type AttachNames, latestRecordOf } from "./request/request-auth.ts";
+import { type AttachNames, latestRequestAuthOf } from "./request/request-auth.ts";
 
-/** A request that a guard let pass: what is optional elsewhere is there, under the names that `attach` gives by default. */
+/** A request that a guard let pass: its properties are present, under their default names. */
 export interface SignedInRequest<
   Params = Request["params"],
   ResponseBody = unknown,
@@ -18,11 +18,10 @@ export interface SignedInRequest<
 }
 
 /**
- * A handler whose request is signed in to an organization, with Express's own types.
+ * Makes a handler whose request is signed in to an organization, with Express's own types.
  *
- * Where no guard saw to that, the request fails with a `ConfigurationError` instead of reaching the handler; and so it does
- * where `attach` gives other names, or none, which these types do not know: there `auth.session(req)` in a handler of
- * Express's own has the same. What an asynchronous handler rejects with goes to `next`, on Express 4 as well.
+ * The request fails with a `ConfigurationError` if no guard ran before, or if `attach` gives other names or none: use
+ * `auth.session(req)` in a plain Express handler then. Rejections of an asynchronous handler go to `next`, on Express 4 too.
  */
 export function handler<
   Params = Request["params"],
@@ -37,7 +36,7 @@ export function handler<
   ) => unknown,
 ): RequestHandler<Params, ResponseBody, RequestBody, RequestQuery> {
   return function signedInHandler(request, response, next) {
-    const record = latestRecordOf(request);
+    const record = latestRequestAuthOf(request);
     if (record?.session?.organization === undefined || !record.passedGuard) {
       next(unguarded());
       return;
@@ -46,16 +45,16 @@ export function handler<
       next(renamed());
       return;
     }
-    // Narrowed by the check above: the getters read the very same record.
+    // The checks above narrow it: the getters read the same RequestAuth.
     const signedIn = request as SignedInRequest<Params, ResponseBody, RequestBody, RequestQuery>;
     void (async () => handle(signedIn, response, next))().catch(next);
   };
 }
 
-const NAMES = ["member", "organization", "memberSession", "verdict"] as const;
+const TYPED_NAMES = ["member", "organization", "memberSession", "verdict"] as const;
 
 function isAttachedAsTyped(names: AttachNames | undefined): boolean {
-  return names !== undefined && NAMES.every((name) => names[name] === name);
+  return names !== undefined && TYPED_NAMES.every((name) => names[name] === name);
 }
 
 function renamed(): ConfigurationError {

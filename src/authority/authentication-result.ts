@@ -1,4 +1,4 @@
-import { ConfigurationError } from "../errors.ts";
+import { configurationError } from "../lib/problems.ts";
 import { createSealer } from "../lib/seal.ts";
 import type { Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import { issueAccessToken } from "./access-token.ts";
@@ -84,12 +84,10 @@ export function readSealPassword({ session }: SealRequest): string | undefined {
   if (session?.sealSession !== true) return undefined;
   const { cookiePassword } = session;
   if (typeof cookiePassword === "string" && cookiePassword.length >= 32) return cookiePassword;
-  throw new ConfigurationError([
-    {
-      code: cookiePassword === undefined ? "option_missing" : "option_invalid",
-      option: "session.cookiePassword",
-      message: "must be a string of at least 32 characters to seal a session.",
-      suggestion: "Pass the password that the middleware's cookie has.",
-    },
-  ]);
+  throw configurationError(
+    cookiePassword === undefined ? "option_missing" : "option_invalid",
+    "session.cookiePassword",
+    "must be a string of at least 32 characters to seal a session.",
+    "Pass the password that the middleware's cookie has.",
+  );
 }

@@ -1,5 +1,5 @@
 import { OrgateError } from "../errors.ts";
-import { isListOf, isObject, isText } from "../lib/predicates.ts";
+import { isListOf, isObject, isText, isWellFormedText } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import { isFactor } from "./records.ts";
 
@@ -7,8 +7,6 @@ import { isFactor } from "./records.ts";
 export const MAX_LIFETIME = 366 * 86_400;
 
 const MAX_ID_LENGTH = 512;
-/** In UTF-8 all lone surrogates become one character: two ids would name one identity. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
 const MAX_CUSTOM_CLAIMS_BYTES = 4096;
 const MAX_FACTORS = 16;
 // Both lists of an authentication at their limit still make a token that a strict reader accepts.
@@ -74,7 +72,7 @@ export function optional<Value>(check: FieldCheck<Value>): FieldCheck<Value | un
 
 /** Checks a string that can name a user, an organization or the like. */
 export function checkId(name: string, value: unknown): string {
-  if (isText(value) && value.length <= MAX_ID_LENGTH && !LONE_SURROGATE.test(value)) return value;
+  if (isWellFormedText(value) && value.length <= MAX_ID_LENGTH) return value;
   throw invalidRequest(`${name} must be a non-empty string of at most ${MAX_ID_LENGTH} characters.`);
 }
 

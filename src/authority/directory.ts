@@ -1,4 +1,12 @@
-import { type Check, absentOr, isObject, isString, isText, arrayOf, objectWith } from "../lib/predicates.ts";
+import {
+  type Predicate,
+  absentOr,
+  isObject,
+  isString,
+  isText,
+  arrayOf,
+  objectWith,
+} from "../lib/predicates.ts";
 import { callDependency, malformedAnswer } from "./dependency.ts";
 
 /** A person, across organizations. */
@@ -111,7 +119,7 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
 
 async function ask<Value>(
   method: string,
-  isAnswer: Check<Value>,
+  isAnswer: Predicate<Value>,
   call: () => Promise<unknown>,
 ): Promise<Value | undefined> {
   const name = `directory.${method}`;
@@ -143,7 +151,7 @@ function withoutNulls(row: unknown): unknown {
 }
 
 /** Checks that an answer is about the ids that were asked for. */
-function isNamed<Value extends object>(check: Check<Value>, ids: Partial<Value>): Check<Value> {
+function isNamed<Value extends object>(check: Predicate<Value>, ids: Partial<Value>): Predicate<Value> {
   return (value): value is Value =>
     check(value) && Object.entries(ids).every(([name, id]) => Reflect.get(value, name) === id);
 }

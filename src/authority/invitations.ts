@@ -1,5 +1,6 @@
-import { ConfigurationError, OrgateError } from "../errors.ts";
+import { OrgateError } from "../errors.ts";
 import { formatTime } from "../lib/clock.ts";
+import { configurationError } from "../lib/problems.ts";
 import {
   MAX_LIFETIME,
   checkEmailAddress,
@@ -104,14 +105,13 @@ function requireAddMembership({
   directory,
 }: AuthorityContext): NonNullable<CheckedDirectory["addMembership"]> {
   if (directory.addMembership !== undefined) return directory.addMembership;
-  throw new ConfigurationError([
-    {
-      code: "option_invalid",
-      option: "directory.addMembership",
-      message: "is required for invitations.",
-      suggestion: "Implement it in the directory.",
-    },
-  ]);
+  const message = "is required for invitations.";
+  throw configurationError(
+    "option_invalid",
+    "directory.addMembership",
+    message,
+    "Implement it in the directory.",
+  );
 }
 
 function refused(reason: string): OrgateError {

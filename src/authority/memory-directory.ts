@@ -1,6 +1,6 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { suggestName } from "../lib/did-you-mean.ts";
 import { isObject, isText, isTextList } from "../lib/predicates.ts";
+import { configurationError, didYouMean } from "../lib/problems.ts";
 import {
   type Directory,
   type DirectoryChange,
@@ -93,9 +93,7 @@ class DirectoryTables {
     if (membership === undefined) {
       const option = `setRoles("${userId}", "${organizationId}")`;
       const suggestion = "Add the membership first.";
-      throw new ConfigurationError([
-        { code: "membership_unknown", option, message: "names no membership.", suggestion },
-      ]);
+      throw configurationError("membership_unknown", option, "names no membership.", suggestion);
     }
     this.#store({ memberships: [{ ...membership, roles }] });
     this.#announce({ memberId: membershipIdOf(membership) });
@@ -169,7 +167,7 @@ function assertValid(input: object): void {
     problems.push({ code, option, message, suggestion });
   const lists = Object.keys(REQUIRED_FIELDS);
   for (const name of Object.keys(input).filter((given) => !lists.includes(given))) {
-    const suggestion = suggest(name, lists, `Known lists: ${lists.join(", ")}.`);
+    const suggestion = didYouMean(name, lists, `Known lists: ${lists.join(", ")}.`);
     report("option_unknown", name, "is not a list of a directory.", suggestion);
   }
   const rows: Rows = {
@@ -217,7 +215,7 @@ function checkMemberships({ users, organizations, memberships }: Rows, report: R
   const organizationIds = new Set(organizations.map(({ id }) => String(id)));
   const checkId = (option: string, id: string, known: ReadonlySet<string>): void => {
     if (known.has(id)) return;
-    const suggestion = suggest(id, known, "Add it, or correct the id.");
+    const suggestion = didYouMean(id, known, "Add it, or correct the id.");
     report("directory_unknown_id", option, `"${id}" is not in the directory.`, suggestion);
   };
   for (const [index, { userId, organizationId, roles }] of memberships.entries()) {
@@ -228,9 +226,4 @@ function checkMemberships({ users, organizations, memberships }: Rows, report: R
       report("option_invalid", `${option}.roles`, "must be an array of role slugs.", "Use [] for none.");
     }
   }
-}
-
-function suggest(given: string, known: Iterable<string>, otherwise: string): string {
-  const similar = suggestName(given, known);
-  return similar === undefined ? otherwise : `Did you mean "${similar}"?`;
 }

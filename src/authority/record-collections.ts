@@ -3,7 +3,7 @@ import type { EventSink } from "../events.ts";
 import type { Clock } from "../lib/clock.ts";
 import { sha256 } from "../lib/digest.ts";
 import {
-  type Check,
+  type Predicate,
   arrayOf,
   isBoolean,
   isFiniteNumber,
@@ -130,7 +130,7 @@ const SINGLE_USE_TOKEN_SHAPE = /^[\w-]{43}$/;
 /** How records of one kind are stored. */
 interface TokenRecordKind<Value> {
   readonly collection: CollectionName;
-  readonly isRecord: Check<Value>;
+  readonly isRecord: Predicate<Value>;
   /** Comes before the hash in a collection that holds several kinds. */
   readonly prefix?: string;
   readonly indexesOf?: (record: Value) => readonly string[];
@@ -219,7 +219,7 @@ export class CodeRecords extends TokenRecords<CodeRecord> {
 function requireRecord<Value>(
   { events }: RecordsContext,
   value: unknown,
-  isRecord: Check<Value>,
+  isRecord: Predicate<Value>,
   reason = "record_unreadable",
 ): Value {
   if (isRecord(value)) return value;
@@ -263,7 +263,7 @@ export function checkedRepository(repository: Repository): CheckedRepository {
 
 async function ask<Answer>(
   method: string,
-  isAnswer: Check<Answer>,
+  isAnswer: Predicate<Answer>,
   call: () => Promise<unknown>,
 ): Promise<Answer> {
   const answer = await callDependency(`repository.${method}`, call);

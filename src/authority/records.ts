@@ -8,7 +8,7 @@ import {
   isText,
   nullOr,
   objectWith,
-  oneOf,
+  isOneOf,
 } from "../lib/predicates.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-token.ts";
@@ -96,7 +96,7 @@ export const isFactor = objectWith<AuthenticationFactor>({
   lastAuthenticatedAt: absentOr(isString),
   createdAt: absentOr(isString),
   updatedAt: absentOr(isString),
-  sequenceOrder: oneOf(undefined, "PRIMARY", "SECONDARY"),
+  sequenceOrder: isOneOf(undefined, "PRIMARY", "SECONDARY"),
 });
 
 const AUTHENTICATION_CHECKS: MemberChecks<AuthenticationRecord> = {
@@ -128,7 +128,7 @@ const isFamily = objectWith<RefreshFamily>({
 
 export const isSessionRecord = objectWith<SessionRecord>({
   ...AUTHENTICATION_CHECKS,
-  version: oneOf(1),
+  version: isOneOf(1),
   id: isText,
   userId: isText,
   organizationId: absentOr(isText),
@@ -140,16 +140,16 @@ export const isSessionRecord = objectWith<SessionRecord>({
 });
 
 export const isPendingRecord = objectWith<PendingRecord>({
-  version: oneOf(1),
+  version: isOneOf(1),
   userId: isText,
   evidence: objectWith(AUTHENTICATION_CHECKS),
   expiresAt: isFiniteNumber,
 });
 
 export const isInvitationRecord = objectWith<InvitationRecord>({
-  version: oneOf(1),
+  version: isOneOf(1),
   id: isText,
-  state: oneOf("pending"),
+  state: isOneOf("pending"),
   emailAddress: isText,
   organizationId: isText,
   roles: arrayOf(isString),
@@ -158,7 +158,7 @@ export const isInvitationRecord = objectWith<InvitationRecord>({
 });
 
 export const isCodeRecord = objectWith<CodeRecord>({
-  version: oneOf(1),
+  version: isOneOf(1),
   clientId: isText,
   redirectUri: isText,
   codeChallenge: absentOr(isText),

@@ -65,33 +65,33 @@ export function isOptional<Value>(
 }
 
 /** Tells whether a value is of a type. */
-export type Check<Value> = (value: unknown) => value is Value;
+export type Predicate<Value> = (value: unknown) => value is Value;
 
 /** Makes the check of a value that may be absent (`undefined`, not `null`). */
-export function absentOr<Value>(check: Check<Value>): Check<Value | undefined> {
+export function absentOr<Value>(check: Predicate<Value>): Predicate<Value | undefined> {
   return (value): value is Value | undefined => value === undefined || check(value);
 }
 
 /** Makes the check of a value that may be `null`. */
-export function nullOr<Value>(check: Check<Value>): Check<Value | null> {
+export function nullOr<Value>(check: Predicate<Value>): Predicate<Value | null> {
   return (value): value is Value | null => value === null || check(value);
 }
 
 /** Makes the check of a value that is one of those listed. */
-export function oneOf<const Value>(...values: readonly Value[]): Check<Value> {
+export function isOneOf<const Value>(...values: readonly Value[]): Predicate<Value> {
   return (value): value is Value => values.some((known) => known === value);
 }
 
 /** Makes the check of a list whose items all pass the check. */
-export function arrayOf<Item>(check: Check<Item>): Check<readonly Item[]> {
+export function arrayOf<Item>(check: Predicate<Item>): Predicate<readonly Item[]> {
   return (value): value is readonly Item[] => isListOf(value, check);
 }
 
 /** A check for every member of a type. */
-export type MemberChecks<Value> = { readonly [Name in keyof Value]-?: Check<Value[Name]> };
+export type MemberChecks<Value> = { readonly [Name in keyof Value]-?: Predicate<Value[Name]> };
 
 /** Makes the check of an object by a check of each member; members that are not named may be anything. */
-export function objectWith<Value extends object>(checks: MemberChecks<Value>): Check<Value> {
+export function objectWith<Value extends object>(checks: MemberChecks<Value>): Predicate<Value> {
   const members: readonly (readonly [string, (value: unknown) => boolean])[] = Object.entries(checks);
   return (value): value is Value => {
     if (!isObject(value)) return false;

@@ -1,197 +1,212 @@
 import { frozenCopy } from "../lib/frozen-copy.ts";
-import type { Profile, Renewal, SealedSession, VerifiedClaims } from "../store.ts";
+import { isString } from "../lib/predicates.ts";
+import type { UnavailableState } from "../model.ts";
+import type { Renewal, SealedSession } from "../store.ts";
 import { decideFreshness } from "../tokens/freshness.ts";
-import { judge } from "./authenticate.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import { type Instance, requireSealer } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
-import { type StoreAnswer, type Successor, kindAfter, unavailable } from "./renew.ts";
-import { UNREADABLE, type Vouched, interpretClaims } from "./verify-credential.ts";
+import {
+  DEFAULT_RETRY_AFTER,
+  type RenewalResult,
+  type Successor,
+  type Unavailable,
+  kindAfterRenewal,
+  reportMisconfigured,
+  reportUnavailable,
+} from "./resolution.ts";
+import { type VerifiedCredential, readClaims } from "./verify-credential.ts";
 
-/** Takes over what the store handed out: seals it first, so that nothing that fails later can lose the rotated pair. */
-export async function adoptSuccessor(
-  engine: Engine,
-  vouched: Vouched,
-  renewal: Extract<Renewal, { status: "active" }>,
-): Promise<StoreAnswer> {
-  const { sealed: presentedSeal } = vouched;
-  const { accessToken } = renewal.credential ?? vouched;
-  if (typeof accessToken !== "string") throw new TypeError("the store's answer has no access token");
-  const sealed = presentedSeal === undefined ? undefined : mergeSealed(vouched, renewal, accessToken);
-  const cookieValue = sealed === undefined ? undefined : await engine.sealer?.seal(sealed);
-  const pair: Successor = {
-    accessToken,
-    ...(sealed !== undefined && { sealed }),
-    ...(cookieValue !== undefined && { cookieValue }),
-    ...pairOpaqueToken(engine, vouched.kind, renewal.credential),
-  };
-  const verified = await verifySuccessor(engine, vouched, pair, renewal);
-  if (verified.status !== "verified") return verified.answer;
-  const { session, claims } = verified;
-  rememberProfile(engine, session, renewal);
-  return {
-    status: "active",
-    session,
-    successor: { ...pair, claims },
-    isNew: renewal.credential !== undefined,
-  };
+/** What accepting a new credential came to. */
+export type Acceptance =
+  | { readonly status: "adopted"; readonly session: VerifiedSession; readonly successor: Successor }
+  /** The token cannot be used now, but may turn out to be good: its refresh token must not be lost. */
+  | (Failure & { readonly status: "keep_refresh_token"; readonly successor: Successor })
+  /** The token is bad, or belongs to somebody else. */
+  | (Failure & { readonly status: "refused" });
+
+type Failure = Omit<Unavailable, "status"> & { readonly code: UnavailableState["code"] };
+
+/** Who a new session must belong to. An absent field may have any value. */
+export interface ExpectedIdentity {
+  /** The token's `sub`. */
+  readonly subject?: string | undefined;
+  readonly memberId?: string | undefined;
+  /** `null`: the session must have no organization. */
+  readonly organizationId?: string | null | undefined;
 }
 
-/** The token that lies in a cookie beside an unsealed JWT, where the store hands one out. */
-export function pairOpaqueToken(
-  { options }: Pick<Engine, "options">,
+interface Circumstances {
+  readonly via: "bearer" | "cookie";
+  /** What the store interprets beside the claims. @defaultValue what was sealed */
+  readonly sealed?: SealedSession;
+  /** When the store answered, in seconds since the epoch. */
+  readonly verifiedAt: number | undefined;
+  readonly expected: ExpectedIdentity;
+}
+
+/**
+ * Turns a new token into a session: the one place that verifies, interprets and checks what a store hands out.
+ *
+ * Whatever a store answers, a member's credential never becomes another member's, nor moves to an organization nobody asked for.
+ */
+async function acceptCredential(
+  instance: Instance,
+  successor: Successor,
+  { via, sealed = successor.sealed, verifiedAt, expected }: Circumstances,
+): Promise<Acceptance> {
+  const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
+    const failure: Failure = { reason, code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER, ...more };
+    return mayBeGood
+      ? { ...failure, status: "keep_refresh_token", successor }
+      : { ...failure, status: "refused" };
+  };
+  const verification = await instance.verifier.verify(successor.accessToken);
+  if (verification.status === "unavailable") {
+    return fail("keys_unavailable", true, { retryAfter: verification.retryAfter });
+  }
+  if (verification.status === "rejected") {
+    return fail(verification.reason, verification.reason === "unknown_key");
+  }
+  const { claims } = verification;
+  const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
+  const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
+  if (meaning.status === "unreadable") return fail("unreadable", isSubject, { cause: meaning.cause });
+  if (meaning.status === "foreign") return fail("class", false);
+  const { session } = meaning;
+  if (!isSubject || !isExpected(session, expected)) return fail("identity", false);
+  const { clock, clockTolerance } = instance.options;
+  const freshness = decideFreshness(session, { now: clock(), clockTolerance });
+  // Clocks that differ do not make a token bad.
+  if (freshness !== "fresh") {
+    return fail(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
+  }
+  return { status: "adopted", session, successor: { ...successor, claims } };
+}
+
+function isExpected({ member, organizationId }: VerifiedSession, expected: ExpectedIdentity): boolean {
+  const isMember = expected.memberId === undefined || expected.memberId === member.id;
+  return (
+    isMember &&
+    (expected.organizationId === undefined || expected.organizationId === (organizationId ?? null))
+  );
+}
+
+/** Seals a new credential first, so that nothing that fails later can lose its refresh token. */
+async function toSuccessor(
+  instance: Instance,
   kind: Credential["kind"],
-  credential: SealedSession | undefined,
-): Pick<Successor, "opaqueToken"> {
-  const opaqueToken = credential?.refreshToken;
-  const isPaired =
-    kindAfter(kind) === "jwt_cookie" && options.store.credential?.opaqueCookieName !== undefined;
-  return isPaired && typeof opaqueToken === "string" ? { opaqueToken } : {};
+  credential: SealedSession,
+): Promise<Successor> {
+  const { accessToken, refreshToken } = credential;
+  if (kind === "sealed") {
+    const cookieValue = await requireSealer(instance, "a session").seal(credential);
+    return { kind, accessToken, sealed: credential, cookieValue };
+  }
+  const hasOpaqueCookie = instance.options.store.credential?.opaqueCookieName !== undefined;
+  return {
+    kind,
+    accessToken,
+    ...(kind === "jwt_cookie" && hasOpaqueCookie && isString(refreshToken) && { opaqueToken: refreshToken }),
+  };
 }
 
-/** What is sealed again: fields that others sealed stay, and so does a refresh token that the store did not replace. */
-function mergeSealed(
-  { sealed, withheldRefreshToken }: Vouched,
-  { credential }: Extract<Renewal, { status: "active" }>,
-  accessToken: string,
+type ActiveRenewal = Extract<Renewal, { status: "active" }>;
+
+/**
+ * Accepts what the store answered a renewal with.
+ *
+ * @throws TypeError for an answer without an access token.
+ */
+export async function acceptRenewal(
+  instance: Instance,
+  presented: VerifiedCredential,
+  renewal: ActiveRenewal,
+): Promise<RenewalResult> {
+  const { options, events, profiles } = instance;
+  const { credential, verifiedAt, member, organization } = renewal;
+  const kind = kindAfterRenewal(presented.kind);
+  const successor = await toSuccessor(instance, kind, mergeCredential(presented, credential));
+  const acceptance = await acceptCredential(instance, successor, {
+    via: presented.via,
+    // A store whose clock is ahead, or that counts in milliseconds, must not make its answer young for ever.
+    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, options.clock()) : undefined,
+    expected: identityOf(presented),
+  });
+  if (acceptance.status === "adopted") {
+    const { session } = acceptance;
+    const profile = member && { member, ...(organization !== undefined && { organization }) };
+    if (profile !== undefined) profiles.set(session.memberSession.id, frozenCopy(profile));
+    const isNew = credential !== undefined;
+    return { status: "active", session, successor: acceptance.successor, isNew };
+  }
+  const { reason, retryAfter, cause } = acceptance;
+  reportMisconfigured(events, { reason: `renewed_token_${reason}`, cause });
+  // A credential that the renewal did not spend is simply renewed again.
+  const isRotated = credential !== undefined && (options.store.capabilities.renewalSpends ?? true);
+  const keeps = acceptance.status === "keep_refresh_token" && isRotated;
+  return { status: "unavailable", reason, retryAfter, cause, ...(keeps && { successor }) };
+}
+
+/** Tries again to accept a renewed credential whose token could not be used before. The store has nothing to add. */
+export function acceptAgain(
+  instance: Instance,
+  presented: VerifiedCredential,
+  successor: Successor,
+): Promise<Acceptance> {
+  const verifiedAt = instance.options.clock();
+  return acceptCredential(instance, successor, {
+    via: presented.via,
+    verifiedAt,
+    expected: identityOf(presented),
+  });
+}
+
+/** Merges a renewal into what was sealed: fields that others sealed stay, and so does a refresh token that was not replaced. */
+function mergeCredential(
+  { accessToken: before, sealed, withheldRefreshToken }: VerifiedCredential,
+  credential: ActiveRenewal["credential"],
 ): SealedSession {
+  const accessToken = credential === undefined ? before : credential.accessToken;
+  if (!isString(accessToken)) throw new TypeError("the store's answer has no access token");
   const refreshToken = credential?.refreshToken ?? withheldRefreshToken ?? sealed?.refreshToken;
   return { ...sealed, ...credential, accessToken, ...(refreshToken !== undefined && { refreshToken }) };
 }
 
-type SuccessorCheck =
-  | { readonly status: "verified"; readonly session: VerifiedSession; readonly claims: VerifiedClaims }
-  | { readonly status: "failed"; readonly answer: StoreAnswer };
-
-async function verifySuccessor(
-  engine: Engine,
-  vouched: Vouched,
-  pair: Successor,
-  { verifiedAt, credential }: Extract<Renewal, { status: "active" }>,
-): Promise<SuccessorCheck> {
-  const failRenewal = (reason: string, keepsPair: boolean, retryAfter = 5): SuccessorCheck => {
-    engine.events.emit({ type: "misconfigured", reason: `renewed_token_${reason}` });
-    const answer = unavailable(reason, retryAfter);
-    // What was not spent renews again: better than a token that nobody can verify.
-    const isSpent = engine.options.store.capabilities.renewalSpends ?? true;
-    const isRotated = keepsPair && isSpent && credential !== undefined;
-    return { status: "failed", answer: isRotated ? { ...answer, successor: pair } : answer };
-  };
-  const verification = await engine.verifier.verify(pair.accessToken);
-  if (verification.status === "unavailable")
-    return failRenewal("keys_unavailable", true, verification.retryAfter);
-  if (verification.status === "rejected")
-    return failRenewal(verification.reason, verification.reason === "unknown_key");
-  const { claims } = verification;
-  const { clock, clockTolerance } = engine.options;
-  const now = clock();
-  const session = interpretClaims(engine, {
-    via: vouched.via,
-    claims,
-    sealed: pair.sealed,
-    // A store whose clock is ahead, or that counts in milliseconds, must not make an answer young for ever.
-    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, now) : undefined,
-  });
-  // Lost, a pair that is theirs would end the session over the store's own defect.
-  if (session === UNREADABLE) return failRenewal(UNREADABLE, isSameSubject(vouched, claims.sub));
-  if (session === undefined) return failRenewal("class", false);
-  if (!isSameIdentity(vouched, session)) return failRenewal("identity", false);
-  const freshness = decideFreshness(session, { now, clockTolerance });
-  // A time out of joint does not make the rotated pair another's: lost, it would end the session.
-  return freshness === "fresh" ? { status: "verified", session, claims } : failRenewal(freshness, true);
+/** Who a renewed credential must belong to: the same member, in the same organization or in none. */
+function identityOf({ session, sealed }: VerifiedCredential): ExpectedIdentity {
+  if (session === undefined) return { subject: sealed?.user?.id };
+  const { subject, member, organizationId } = session;
+  return { subject, memberId: member.id, organizationId: organizationId ?? null };
 }
 
-/** Whatever the store answers, one member's credential never becomes another's, nor moves to another organization. */
-function isSameIdentity(vouched: Vouched, { subject, member, organizationId }: VerifiedSession): boolean {
-  const { session } = vouched;
-  const isSame = session === undefined || session.member.id === member.id;
-  const isThere = session === undefined || session.organizationId === organizationId;
-  return isSame && isThere && isSameSubject(vouched, subject);
-}
-
-function isSameSubject({ session, sealed }: Vouched, subject: string): boolean {
-  return (session?.subject ?? sealed?.user?.id ?? subject) === subject;
-}
-
-function rememberProfile(
-  { profiles }: Engine,
-  { memberSession }: VerifiedSession,
-  renewal: Partial<Profile>,
-): void {
-  const { member, organization } = renewal;
-  if (member === undefined) return;
-  const profile: Profile = { member, ...(organization !== undefined && { organization }) };
-  profiles.set(memberSession.id, frozenCopy(profile));
-}
-
-/** Who a new session must belong to, where that is known. */
-export interface Expectations {
-  /** The organization that was chosen. */
-  readonly organizationId?: string;
-  /** The token's `sub` before a switch. */
-  readonly subject?: string;
-}
-
-/** A new session as it was handed over by the store. */
-export interface IssuedCredential extends Expectations {
+/** A new session as a sign-in, a selection or a switch hands it over. */
+export interface IssuedCredential {
   readonly credential: SealedSession;
-  readonly via: "bearer" | "cookie";
+  /** How the client will send it. */
+  readonly kind: Credential["kind"];
+  readonly expected: ExpectedIdentity;
 }
 
-/** What verifying it came to. */
-export type IssuedCheck =
-  | { readonly status: "verified"; readonly session: VerifiedSession; readonly claims: VerifiedClaims }
-  | {
-      readonly status: "failed";
-      readonly code: "store_unavailable" | "clock_skew";
-      readonly retryAfter: number;
-      /** Whether the pair may still turn out to be good. */
-      readonly keepsPair: boolean;
-    };
-
-const RETRY_AFTER = 5;
-
-/** Verifies a new session like any other credential, and that it is the one asked for: a store that errs, or lies, signs in nobody. */
-export async function verifyIssued(engine: Engine, issued: IssuedCredential): Promise<IssuedCheck> {
-  const { credential, via } = issued;
-  const verification = await engine.verifier.verify(credential.accessToken);
-  if (verification.status === "unavailable") {
-    return fail(engine, "keys_unavailable", { keepsPair: true, retryAfter: verification.retryAfter });
-  }
-  if (verification.status === "rejected") {
-    const { reason } = verification;
-    return fail(engine, reason, { keepsPair: reason === "unknown_key" });
-  }
-  const { claims } = verification;
-  const verifiedAt = engine.options.clock();
-  const session = interpretClaims(engine, { via, claims, sealed: credential, verifiedAt });
-  if (session === UNREADABLE) {
-    return fail(engine, UNREADABLE, { keepsPair: isExpectedSubject(issued, claims.sub) });
-  }
-  if (session === undefined) return fail(engine, "class");
-  if (!isExpected(issued, session)) return fail(engine, "identity");
-  const need = judge(engine, session, { maxAge: undefined });
-  if (need === "not_yet_valid") return fail(engine, need, { code: "clock_skew", keepsPair: true });
-  return need === "expired" ? fail(engine, need) : { status: "verified", session, claims };
-}
-
-function isExpected(issued: IssuedCredential, { subject, memberSession }: VerifiedSession): boolean {
-  const { organizationId } = issued;
-  const isThere = organizationId === undefined || organizationId === memberSession.organizationId;
-  return isThere && isExpectedSubject(issued, subject);
-}
-
-function isExpectedSubject({ credential, subject }: IssuedCredential, found: string): boolean {
-  return (credential.user?.id ?? found) === found && (subject ?? found) === found;
-}
-
-function fail(
-  { events }: Engine,
-  reason: string,
-  known: Partial<Extract<IssuedCheck, { status: "failed" }>> = {},
-): IssuedCheck {
-  const { code = "store_unavailable", retryAfter = RETRY_AFTER, keepsPair = false } = known;
-  events.emit({ type: "misconfigured", reason: `issued_token_${reason}` });
-  events.emit({ type: "unavailable", code, reason, retryAfter });
-  return { status: "failed", code, retryAfter, keepsPair };
+/**
+ * Accepts a new session from a sign-in, a selection or a switch. A store that errs, or lies, signs in nobody. Reports failures.
+ *
+ * @throws ConfigurationError where it must be sealed and there is no password.
+ */
+export async function acceptIssued(
+  instance: Instance,
+  { credential, kind, expected }: IssuedCredential,
+): Promise<Acceptance> {
+  const acceptance = await acceptCredential(instance, await toSuccessor(instance, kind, credential), {
+    via: kind === "bearer" ? "bearer" : "cookie",
+    sealed: credential,
+    verifiedAt: instance.options.clock(),
+    expected,
+  });
+  if (acceptance.status === "adopted") return acceptance;
+  const { reason, cause } = acceptance;
+  reportMisconfigured(instance.events, { reason: `issued_token_${reason}`, cause });
+  reportUnavailable(instance.events, acceptance);
+  // A session that begins with an expired token is not worth keeping.
+  return reason === "expired" ? { ...acceptance, status: "refused" } : acceptance;
 }

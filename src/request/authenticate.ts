@@ -1,175 +1,159 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ANONYMOUS, type RejectedState, type UnavailableState } from "../model.ts";
-import type { StaleCredential, StoreContext } from "../store.ts";
+import { ANONYMOUS, type RejectedState } from "../model.ts";
 import { decideFreshness } from "../tokens/freshness.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import { describeClient } from "./call-store.ts";
 import { isSafeMethod } from "./cross-site.ts";
-import type { Engine } from "./engine.ts";
-import { type Credential, type Reading, readCredential } from "./read-credential.ts";
-import { refuseEnded, refuseSkewed } from "./refusals.ts";
-import { type Successor, renewCredential } from "./renew.ts";
-import { type RequestRecord, attach, latestRecordOf, recordAmong } from "./request-auth.ts";
-import { clearPresented, deliver, equipExchange, pinHeaders, watchResponse } from "./respond.ts";
-import { type Judgement, vouchFor } from "./verify-credential.ts";
+import type { Instance } from "./instance.ts";
+import { type Credential, readCredential } from "./read-credential.ts";
+import { renewStaleCredential } from "./renew.ts";
+import { type RequestAuth, attach, requestAuthOf } from "./request-auth.ts";
+import {
+  DEFAULT_RETRY_AFTER,
+  type FreshnessRequirement,
+  type Resolution,
+  reportMisconfigured,
+} from "./resolution.ts";
+import {
+  applyHeadersOnWrite,
+  applyResolution,
+  clearCredentialCookies,
+  hookExchange,
+  hookResponse,
+} from "./respond.ts";
+import {
+  type CredentialVerification,
+  needsStore,
+  resolveClockSkew,
+  resolveEnded,
+  verifyCredential,
+} from "./verify-credential.ts";
+
+/*
+ * The way of a request, from top to bottom:
+ *
+ * 1. Read the one credential that the request carries (read-credential.ts). Without one, the request is anonymous.
+ * 2. Refuse a cookie that another site made the browser send with a write (cross-site.ts).
+ * 3. Look the credential up among those verified before (cache.ts). This is the usual case; it needs no promise.
+ * 4. Else verify it without asking the store (verify-credential.ts): the signature or the seal, then what the claims mean.
+ * 5. Decide whether it is fresh (needsStore). If so, cache it.
+ * 6. Renew it where it is stale (renew.ts): the store is asked once for all requests with the credential.
+ * 7. Attach who is asking to the request (request-auth.ts), and put a new credential on the response (respond.ts).
+ *
+ * The middleware never rejects a request: guards do. What happens when
+ * - a reply of the store or of ours is lost: the renewal goes on, and late requests get its result for the grace window (renew.ts);
+ * - a renewal brings another member's token: neither token reaches anybody, and the answer is 503 (accept-credential.ts);
+ * - two cookies of the session's name differ: the request is refused, and every form of the cookie is cleared (read-credential.ts);
+ * - a token's key is gone: a bearer is refused; a seal is renewed if its token has expired, else kept (verify-credential.ts);
+ * - the store answers 429 or fails: 503 with its Retry-After, the cookie is kept, and the breaker counts it (call-store.ts);
+ * - the client aborts: nothing is cancelled, because the rotated refresh token must not be lost (call-store.ts).
+ */
 
 /**
- * Finds out who is asking, and attaches it.
+ * Finds out who is asking, and attaches it to the request.
  *
- * Seen before and still fresh, the answer is there at once; a promise comes back only where something must be verified or
- * asked. Done once for a request, however often it is called.
+ * A promise only where a signature must be verified or the store must be asked. Done once for a request, however often it is
+ * called.
  */
 export function authenticateRequest(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   response: ServerResponse | undefined,
-): RequestRecord | Promise<RequestRecord> {
-  const latest = latestRecordOf(request);
-  const known = recordAmong(latest, engine);
-  if (known !== undefined) return goOn(engine, known, { request, response });
-  const reading = readCredential(request, engine.options.sources);
-  const record = makeRecord(engine, latest, reading, response !== undefined);
-  attach(request, record);
-  watchResponse(response);
-  if (reading.status !== "found") return settleUnread(engine, record, reading, request);
-  const { credential } = reading;
-  if (credential.kind !== "bearer" && isForged(engine, request)) {
-    return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
+): RequestAuth | Promise<RequestAuth> {
+  const known = requestAuthOf(request, instance);
+  if (known !== undefined) return resumeAuthentication(instance, known, request, response);
+  const auth = attachNew(instance, request, response);
+  const { credential } = auth;
+  if (credential === undefined) return auth;
+  if (credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
+    auth.refused(reject(instance, "cross_site_request", "cookie"));
+    return auth;
   }
-  const session = serveVerified(engine, keyOf(credential));
-  if (session === undefined) return authenticateSlowly(engine, record, { request, response });
-  record.session = session;
-  tellAuthenticated(engine, record);
-  return record;
+  const session = lookUpVerified(instance, keyOf(credential));
+  if (session === undefined) return authenticateSlowly(instance, auth, request, response);
+  auth.authenticated(session, "local");
+  reportAuthenticated(instance, auth);
+  return auth;
 }
 
 /**
- * Attaches what a request presents without looking into it: for whoever needs no answer, or must not wait for one. The
- * state is then that of nobody, unless the middleware ran before.
+ * Attaches what a request carries without verifying it, for handlers that do not need to know who is asking. The state is then
+ * anonymous, unless the middleware ran before.
  */
-export function observeRequest(
-  engine: Engine,
+export function attachRequest(
+  instance: Instance,
   request: IncomingMessage,
   response: ServerResponse,
-): RequestRecord {
-  const latest = latestRecordOf(request);
-  const known = recordAmong(latest, engine);
+): RequestAuth {
+  const known = requestAuthOf(request, instance);
   if (known !== undefined) return known;
-  const reading = readCredential(request, engine.options.sources);
-  const record = makeRecord(engine, latest, reading, true);
-  attach(request, record);
-  watchResponse(response);
-  if (reading.status !== "found") return settleUnread(engine, record, reading, request);
-  record.state = ANONYMOUS;
-  return record;
+  const auth = attachNew(instance, request, response);
+  if (auth.credential !== undefined) auth.refused(ANONYMOUS);
+  return auth;
 }
 
-/** A request, and what can be answered with, if anything. */
-interface Arrival {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse | undefined;
-}
-
-/** A request seen before: its answer stands, unless it was that nothing renews it without a response, and now there is one. */
-function goOn(
-  engine: Engine,
-  record: RequestRecord,
-  exchange: Arrival,
-): RequestRecord | Promise<RequestRecord> {
-  equipExchange(exchange.request, exchange.response, record);
-  const settled = record.settling ?? record;
-  if (exchange.response === undefined || record.hasResponse) return settled;
-  record.hasResponse = true;
-  const askAgain = (known: RequestRecord): RequestRecord | Promise<RequestRecord> =>
-    known.state?.status === "rejected" && known.state.code === "token_expired"
-      ? authenticateSlowly(engine, known, exchange)
-      : known;
-  if (!(settled instanceof Promise)) return askAgain(settled);
-  record.settling = settled.then(askAgain);
-  return record.settling;
-}
-
-function authenticateSlowly(
-  engine: Engine,
-  record: RequestRecord,
-  { request, response }: Arrival,
-): RequestRecord | Promise<RequestRecord> {
-  const { maxTokenAge: maxAge } = engine.options;
-  const finish = (settled: RequestRecord): RequestRecord => {
-    if (response !== undefined) pinHeaders(response, settled);
-    tellAuthenticated(engine, settled);
-    return settled;
-  };
-  const demands = { maxAge, spendsRefreshToken: response !== undefined };
-  const refreshed = refreshRequest(engine, record, request, demands);
-  if (!(refreshed instanceof Promise)) return finish(refreshed);
-  record.settling = refreshed.then(finish);
-  return record.settling;
-}
-
-function makeRecord(
-  engine: Engine,
-  previous: RequestRecord | undefined,
-  reading: Reading,
-  hasResponse: boolean,
-): RequestRecord {
-  return {
-    owner: engine,
-    names: engine.options.names,
-    previous,
-    arrivedAt: engine.nextInSequence(),
-    credential: reading.status === "found" ? reading.credential : undefined,
-    hasCredential: reading.status !== "none",
-    hasResponse,
-    settling: undefined,
-    state: undefined,
-    session: undefined,
-    source: "local",
-    confirmed: false,
-    verdict: undefined,
-    passedGuard: false,
-    used: false,
-    cookies: undefined,
-    headers: undefined,
-    closed: false,
-  };
-}
-
-function settleUnread(
-  engine: Engine,
-  record: RequestRecord,
-  reading: Exclude<Reading, { status: "found" }>,
+/** Reads the request's credential and attaches it. Without one that can be verified, the state is final. */
+function attachNew(
+  instance: Instance,
   request: IncomingMessage,
-): RequestRecord {
+  response: ServerResponse | undefined,
+): RequestAuth {
+  const reading = readCredential(request, instance.options.sources);
+  const auth = attach(request, instance, reading, response !== undefined);
+  if (response !== undefined) hookResponse(response);
   if (reading.status === "none") {
-    record.state = ANONYMOUS;
-    return record;
+    auth.refused(ANONYMOUS);
+  } else if (reading.status === "rejected") {
+    auth.refused(reject(instance, reading.code, reading.via));
+    clearCredentialCookies(instance, auth, request, reading);
   }
-  const { code, via } = reading;
-  reject(engine, record, { status: "rejected", code, via });
-  clearPresented(engine, record, request, reading);
-  return record;
+  return auth;
 }
 
-function reject(engine: Engine, record: RequestRecord, state: RejectedState): RequestRecord {
-  record.state = Object.freeze(state);
-  engine.events.emit({ type: "rejected", code: state.code });
-  return record;
+function reject({ events }: Instance, code: RejectedState["code"], via: RejectedState["via"]): RejectedState {
+  events.emit({ type: "rejected", code });
+  return { status: "rejected", code, via };
 }
 
-/** Whether another site made a browser send this, to change something. */
-export function isForged({ options, origins }: Engine, request: IncomingMessage): boolean {
+/** Returns the earlier result, unless it was that a credential cannot be renewed without a response and now there is one. */
+function resumeAuthentication(
+  instance: Instance,
+  auth: RequestAuth,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestAuth | Promise<RequestAuth> {
+  hookExchange(request, response, auth);
+  if (response === undefined || auth.hasResponse) return auth.settled;
+  auth.gainResponse();
+  return settle(auth, auth.settled, ({ state }) =>
+    state.status === "rejected" && state.code === "token_expired"
+      ? authenticateSlowly(instance, auth, request, response)
+      : auth,
+  );
+}
+
+/** Goes on when the request is settled; other callers for the same request wait for that too. */
+function settle(
+  auth: RequestAuth,
+  settled: RequestAuth | Promise<RequestAuth>,
+  next: (auth: RequestAuth) => RequestAuth | Promise<RequestAuth>,
+): RequestAuth | Promise<RequestAuth> {
+  return settled instanceof Promise ? auth.settleWith(settled.then(next)) : next(settled);
+}
+
+/** Whether another site made the browser send a request that may change something. */
+export function isCrossSiteWrite({ options, origins }: Instance, request: IncomingMessage): boolean {
   return options.checksCrossSite && !isSafeMethod(request) && origins.isCrossSite(request);
 }
 
-/** The short way: verified before, still fresh, and not invalidated since. */
-function serveVerified(engine: Engine, key: string): VerifiedSession | undefined {
-  const session = engine.cache.get(key);
+/** Looks for a session that was verified before, is still fresh, and was not invalidated since. */
+function lookUpVerified(instance: Instance, key: string): VerifiedSession | undefined {
+  const session = instance.cache.get(key);
   if (session === undefined) return undefined;
-  const { options, invalidations } = engine;
+  const { options, invalidations } = instance;
   const { clockTolerance, maxTokenAge: maxAge } = options;
   if (decideFreshness(session, { now: options.clock(), clockTolerance, maxAge }) !== "fresh") {
-    engine.cache.delete(key);
+    instance.cache.delete(key);
     return undefined;
   }
   if (session.checkedEpoch !== invalidations.epoch) {
@@ -180,121 +164,90 @@ function serveVerified(engine: Engine, key: string): VerifiedSession | undefined
   return session;
 }
 
-function tellAuthenticated({ events }: Engine, { session, source }: RequestRecord): void {
+function reportAuthenticated({ events }: Instance, { session, source }: RequestAuth): void {
   if (session !== undefined && events.wants("authenticated")) {
     events.emit({ type: "authenticated", via: session.via, source });
   }
 }
 
+function authenticateSlowly(
+  instance: Instance,
+  auth: RequestAuth,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestAuth | Promise<RequestAuth> {
+  const { maxTokenAge: maxAge } = instance.options;
+  const refreshed = refreshRequest(instance, auth, request, {
+    maxAge,
+    spendsRefreshToken: response !== undefined,
+  });
+  return settle(auth, refreshed, () => {
+    if (response !== undefined) applyHeadersOnWrite(response, auth);
+    reportAuthenticated(instance, auth);
+    return auth;
+  });
+}
+
 /**
- * Asks again about a request's credential, held to a stricter age; the record then holds the newer answer. A promise only
- * where it takes time.
+ * Authenticates a request's credential under a freshness requirement, and attaches the newer result. Guards call it to require
+ * a stricter age. A promise only where it takes time.
  */
 export function refreshRequest(
-  engine: Engine,
-  record: RequestRecord,
+  instance: Instance,
+  auth: RequestAuth,
   request: IncomingMessage,
-  demands: Pick<Question, "maxAge" | "spendsRefreshToken">,
-): RequestRecord | Promise<RequestRecord> {
-  if (record.credential === undefined) return record;
-  const question: Question = {
-    ...demands,
-    arrivedAt: record.arrivedAt,
+  { maxAge, spendsRefreshToken }: Pick<FreshnessRequirement, "maxAge" | "spendsRefreshToken">,
+): RequestAuth | Promise<RequestAuth> {
+  const { credential, arrivedAt } = auth;
+  if (credential === undefined) return auth;
+  const requirement: FreshnessRequirement = {
+    arrivedAt,
+    maxAge,
+    spendsRefreshToken,
     mayServeStale: () => isSafeMethod(request),
-    client: () => describeClient(engine.options, request),
+    client: () => describeClient(instance.options, request),
   };
-  const take = (resolution: Resolution): RequestRecord => {
-    deliver(engine, record, resolution, request);
-    if (record.session !== undefined) record.confirmed ||= demands.maxAge === 0;
-    return record;
+  const apply = (resolution: Resolution): RequestAuth => {
+    applyResolution(instance, auth, resolution, request);
+    if (auth.session !== undefined && maxAge === 0) auth.confirm();
+    return auth;
   };
-  // Nothing in the pipeline throws or rejects; if it does all the same, it is not the member who is signed out.
-  const fail = (): RequestRecord => {
-    engine.events.emit({ type: "misconfigured", reason: "internal_error" });
-    record.session = undefined;
-    record.state = Object.freeze({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
-    return record;
+  // Nothing below throws or rejects. If it does all the same, nobody is signed out over that.
+  const fail = (cause: unknown): RequestAuth => {
+    reportMisconfigured(instance.events, { reason: "internal_error", cause });
+    auth.refused({ status: "unavailable", code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER });
+    return auth;
   };
   try {
-    const resolution = authenticateCredential(engine, record.credential, question);
-    return resolution instanceof Promise ? resolution.then(take).catch(fail) : take(resolution);
-  } catch {
-    return fail();
+    const resolution = authenticateCredential(instance, credential, requirement);
+    return resolution instanceof Promise ? resolution.then(apply).catch(fail) : apply(resolution);
+  } catch (error) {
+    return fail(error);
   }
 }
 
-/** The long way: verify, decide, and renew where the token is stale. Never rejects; a promise only where it takes time. */
-export function authenticateCredential(
-  engine: Engine,
-  credential: Credential,
-  question: Question,
+/** Verifies a credential, and renews it where it is stale. */
+function authenticateCredential(
+  instance: Instance,
+  presented: Credential,
+  requirement: FreshnessRequirement,
 ): Resolution | Promise<Resolution> {
-  const judgement = vouchFor(engine, credential);
-  return judgement instanceof Promise
-    ? judgement.then((known) => resolve(engine, credential, question, known))
-    : resolve(engine, credential, question, judgement);
-}
-
-function resolve(
-  engine: Engine,
-  credential: Credential,
-  question: Question,
-  vouched: Judgement,
-): Resolution | Promise<Resolution> {
-  if (vouched.status === "refused") return vouched;
-  const key = keyOf(credential);
-  const { session } = vouched;
-  if (session === undefined) return renewCredential(engine, { key, vouched, reason: "expired", question });
-  const ending = engine.invalidations.endingOf(session.memberSession.id);
-  if (ending !== undefined) return refuseEnded(engine, session.via, "ended_here", ending === "refuse");
-  const need = judge(engine, session, question);
-  if (need === "fresh") {
-    engine.cache.set(key, session);
-    return { status: "authenticated", session, source: "local" };
-  }
-  return need === "not_yet_valid"
-    ? refuseSkewed(engine)
-    : renewCredential(engine, { key, vouched, reason: need, question });
-}
-
-/** What one request, or one guard of it, wants to know. */
-export interface Question {
-  /** The request's place among the arrivals and calls of the engine. */
-  readonly arrivedAt: number;
-  /** The strictest age that applies; `0` asks the store. */
-  readonly maxAge: number | undefined;
-  /** Whether a token that is too old may be served while the store is down. */
-  readonly mayServeStale: () => boolean;
-  /** Without a response there is nowhere to put a rotated pair, so no refresh token is spent. */
-  readonly spendsRefreshToken: boolean;
-  /** Asked only when the store is: finding out costs something. */
-  readonly client: () => Pick<StoreContext, "ipAddress" | "userAgent">;
-}
-
-/** What came of a credential. */
-export type Resolution =
-  | {
-      readonly status: "authenticated";
-      readonly session: VerifiedSession;
-      /** `store` when the store answered for this very request. */
-      readonly source: "local" | "store";
-      /** What the client must use from now on. */
-      readonly successor?: Successor;
+  const resolve = (credential: CredentialVerification): Resolution | Promise<Resolution> => {
+    if (credential.status === "refused") return credential;
+    const key = keyOf(presented);
+    const { session } = credential;
+    if (session === undefined) {
+      return renewStaleCredential(instance, { key, credential, reason: "expired", requirement });
     }
-  | {
-      readonly status: "refused";
-      readonly state: RejectedState | UnavailableState;
-      readonly clearsCookie: boolean;
-      readonly successor?: Successor;
-    };
-
-/** Whether the store must be asked, and why. */
-export type Need = "fresh" | "not_yet_valid" | StaleCredential["reason"];
-
-/** Whether a verified session answers the question as it is, or why the store must be asked. */
-export function judge(engine: Engine, session: VerifiedSession, { maxAge }: Pick<Question, "maxAge">): Need {
-  const { clock, clockTolerance } = engine.options;
-  const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge });
-  if (freshness !== "fresh") return freshness;
-  return engine.invalidations.mustAsk(session) ? "asked" : "fresh";
+    const ended = resolveEnded(instance, session);
+    if (ended !== undefined) return ended;
+    const reason = needsStore(instance, session, requirement);
+    if (reason === "not_yet_valid") return resolveClockSkew(instance);
+    if (reason !== undefined) return renewStaleCredential(instance, { key, credential, reason, requirement });
+    session.checkedEpoch = instance.invalidations.epoch;
+    instance.cache.set(key, session);
+    return { status: "authenticated", session, source: "local" };
+  };
+  const verification = verifyCredential(instance, presented);
+  return verification instanceof Promise ? verification.then(resolve) : resolve(verification);
 }

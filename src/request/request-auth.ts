@@ -1,69 +1,9 @@
-import type { IncomingMessage } from "node:http";
 import { ConfigurationError } from "../errors.ts";
 import type { AuthState, Verdict } from "../model.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Engine } from "./engine.ts";
-import type { Credential } from "./read-credential.ts";
+import type { Credential, Reading } from "./read-credential.ts";
 
-/** Values kept with requests, where no other code can reach them. */
-export interface RequestStamp<Value> {
-  /** The value of this very request: what was made from it, or looks like it, has none. */
-  get(request: object): Value | undefined;
-  set(request: object, value: Value): void;
-}
-
-/** Gives back the object it is handed, so that the private fields of a derived class are added to that one. */
-const Carrier = function (carrier: object) {
-  return carrier;
-} as unknown as new (carrier: object) => object;
-
-/**
- * Makes a stamp: private fields on an object of each request, which no other code can read, forge or copy.
- *
- * A `WeakMap` keeps a secret as well, but every request that is a key of it costs the garbage collector more than all the
- * rest of the way takes.
- */
-export function createRequestStamp<Value>(): RequestStamp<Value> {
-  /** Requests whose carrier another request has. */
-  const others = new WeakMap<object, Value>();
-
-  class Stamp extends Carrier {
-    readonly #request: object;
-    #value: Value | undefined;
-
-    constructor(carrier: object, request: object) {
-      super(carrier);
-      this.#request = request;
-    }
-
-    static get(carrier: object, request: object): Value | undefined {
-      if (!(#request in carrier)) return undefined;
-      return carrier.#request === request ? carrier.#value : others.get(request);
-    }
-
-    static set(carrier: object, request: object, value: Value): void {
-      const stamp = #request in carrier ? carrier : new Stamp(carrier, request);
-      if (stamp.#request === request) stamp.#value = value;
-      else others.set(request, value);
-    }
-  }
-
-  return {
-    get: (request) => Stamp.get(carrierOf(request), request),
-    set: (request, value) => Stamp.set(carrierOf(request), request, value),
-  };
-}
-
-/**
- * The state of a request's stream, which nobody replaces; the request itself where it is no stream. Express gives every
- * request a hidden class of its own, which makes the request dear to write to.
- */
-function carrierOf(request: object): object {
-  const { _readableState: state } = request as { readonly _readableState?: unknown };
-  return typeof state === "object" && state !== null ? state : request;
-}
-
-/** Properties that are attached, and the names they go by. */
+/** The names under which a request gets its properties. */
 export interface AttachNames {
   readonly member: string;
   readonly organization: string;
@@ -71,150 +11,240 @@ export interface AttachNames {
   readonly verdict: string;
 }
 
-/** What one instance of orgate knows of one request. Kept where other code cannot reach it. */
-export interface RequestRecord {
+/** The part of an instance that a {@link RequestAuth} needs. */
+export interface RequestOwner {
+  readonly options: { readonly names: AttachNames | undefined };
+  readonly nextInSequence: () => number;
+}
+
+/**
+ * What one instance of orgate knows of one request. Other code cannot reach it, and only the methods change it.
+ *
+ * `authenticate.ts` and the sign-in handlers decide who is asking. Guards call `passGuard` and `noteVerdict`. What must go out
+ * with the response is queued here, and `respond.ts` writes it.
+ */
+export type RequestAuth = Readonly<RequestAuthRecord>;
+
+class RequestAuthRecord {
   /** The instance it belongs to. */
-  readonly owner: object;
-  readonly names: AttachNames | undefined;
-  /** What an instance mounted earlier knows of the same request. */
-  readonly previous: RequestRecord | undefined;
-  /** The request's place among the arrivals and calls of its instance. */
-  readonly arrivedAt: number;
-  readonly credential: Credential | undefined;
-  /** Whether there was a response to put a renewed credential on. */
-  hasResponse: boolean;
-  /** Whether any credential came, good or bad: then the answer is private. */
-  hasCredential: boolean;
-  /** While the answer is still being found out: whoever asks about the same request meanwhile waits for it. */
-  settling?: Promise<RequestRecord> | undefined;
-  /** Absent while a verified session says it all: the state is then made when somebody asks. */
-  state: AuthState | undefined;
-  session: VerifiedSession | undefined;
+  owner: object;
+  names: AttachNames | undefined;
+  /** What an instance that was mounted earlier knows of the same request. */
+  previous: RequestAuth | undefined;
+  /** The request's place among the arrivals and store calls of its instance. */
+  arrivedAt: number;
+  credential: Credential | undefined;
+  /** The verified session; absent while nobody is signed in. */
+  session: VerifiedSession | undefined = undefined;
   /** `store` when the store answered for this very request. */
-  source: Verdict["source"];
+  source: Verdict["source"] = "local";
   /** Whether the store was asked after this request arrived. */
-  confirmed: boolean;
-  /** Of the permission guard that ran last; made when somebody reads it. */
-  verdict: (() => Verdict) | undefined;
+  isConfirmed = false;
+  /** What callers for the same request get: a promise while the authentication is under way. */
+  settled: RequestAuth | Promise<RequestAuth> = this;
+  /** Whether there is a response that a renewed credential can go out with. */
+  hasResponse: boolean;
+  /** Whether a sign-in, switch or sign-out decided this response: a renewal's cookie must not follow it. */
+  isClosed = false;
   /** Whether a guard of this instance let the request pass. */
-  passedGuard: boolean;
-  /** Whether anybody looked: then the answer varies. */
-  used: boolean;
-  /** `Set-Cookie` lines by cookie, and other headers, that go out with the response. */
-  cookies: Map<string, string> | undefined;
-  headers: Map<string, string> | undefined;
-  /** A sign-in, switch or sign-out on this response: a renewal's cookie must not follow it. */
-  closed: boolean;
+  passedGuard = false;
+  /** Whether anything read what is known here: then the response varies. */
+  isUsed = false;
+  /** Whether the request carried a credential, good or bad: then the response is private. */
+  isPrivate: boolean;
+  /** `Set-Cookie` lines that go out with the response, by cookie. */
+  cookies: ReadonlyMap<string, string> | undefined = undefined;
+  /** Other headers that go out with the response. */
+  headers: ReadonlyMap<string, string> | undefined = undefined;
+  #state: AuthState | undefined = undefined;
+  #readVerdict: (() => Verdict) | undefined = undefined;
+
+  constructor(owner: RequestOwner, request: object, reading: Reading, hasResponse: boolean) {
+    this.owner = owner;
+    this.names = owner.options.names;
+    this.previous = LatestRequestAuth.get(request);
+    this.arrivedAt = owner.nextInSequence();
+    this.credential = reading.status === "found" ? reading.credential : undefined;
+    this.hasResponse = hasResponse;
+    this.isPrivate = reading.status !== "none";
+  }
+
+  /** Who is asking. Made from the session when it is first read. */
+  get state(): AuthState {
+    this.#state ??= stateOfSession(this.session);
+    return this.#state;
+  }
+
+  /** The verdict of the permission guard that ran last. */
+  get verdict(): Verdict | undefined {
+    return this.#readVerdict?.();
+  }
+
+  /** Notes who is asking. */
+  authenticated(session: VerifiedSession, source: Verdict["source"]): void {
+    this.session = session;
+    this.source = source;
+    this.#state = undefined;
+  }
+
+  /** Notes that nobody is signed in, or that it cannot be known. */
+  refused(state: Exclude<AuthState, { status: "authenticated" }>): void {
+    this.session = undefined;
+    this.#state = Object.freeze(state);
+  }
+
+  /** Notes that the store answered after the request arrived. */
+  confirm(): void {
+    this.isConfirmed = true;
+  }
+
+  /** Notes the authentication under way. */
+  settleWith(settled: Promise<RequestAuth>): Promise<RequestAuth> {
+    this.settled = settled;
+    return settled;
+  }
+
+  gainResponse(): void {
+    this.hasResponse = true;
+  }
+
+  /** Keeps every later renewal from setting a cookie on this response. */
+  close(): void {
+    this.isClosed = true;
+  }
+
+  passGuard(): void {
+    this.passedGuard = true;
+  }
+
+  /** Notes a permission guard's verdict, which is made when it is read. */
+  noteVerdict(read: (() => Verdict) | undefined): void {
+    this.#readVerdict = read;
+  }
+
+  markUsed(): void {
+    this.isUsed = true;
+  }
+
+  markPrivate(): void {
+    this.isPrivate = true;
+  }
+
+  /** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
+  queueCookie(name: string, line: string): void {
+    this.cookies = new Map(this.cookies).set(name, line);
+  }
+
+  /** Takes back the line for a cookie. */
+  dropCookie(name: string): void {
+    if (this.cookies?.has(name) !== true) return;
+    this.cookies = new Map([...this.cookies].filter(([queued]) => queued !== name));
+  }
+
+  queueHeader(name: string, value: string): void {
+    this.headers = new Map(this.headers).set(name, value);
+  }
+
+  /** Takes back everything that was queued. */
+  dropQueued(): void {
+    this.cookies = undefined;
+    this.headers = undefined;
+  }
 }
 
-const records = createRequestStamp<RequestRecord>();
-
-/** The record an instance keeps of a request. */
-export function recordOf(request: object, owner: object): RequestRecord | undefined {
-  return recordAmong(records.get(request), owner);
-}
-
-/** The record of one instance among those of a request, the latest of which is given. */
-export function recordAmong(latest: RequestRecord | undefined, owner: object): RequestRecord | undefined {
-  let record = latest;
-  while (record !== undefined && record.owner !== owner) record = record.previous;
-  return record;
-}
-
-/** The record of the instance mounted last. */
-export function latestRecordOf(request: object): RequestRecord | undefined {
-  return records.get(request);
-}
-
-/** Attaches a record and, unless it has no names, the getters `req.member`, `req.organization`, ... */
-export function attach(request: object, record: RequestRecord): void {
-  records.set(request, record);
-  if (record.names !== undefined) equip(request, record.names);
-}
-
-/** The signed-in state of a record, made once. */
-export function stateOf(record: RequestRecord): AuthState {
-  if (record.state !== undefined) return record.state;
-  const { session } = record;
-  if (session === undefined) throw new TypeError("a record has a state or a session");
+function stateOfSession(session: VerifiedSession | undefined): AuthState {
+  if (session === undefined) throw new TypeError("the request is not authenticated yet");
   const { via, member, organization, memberSession } = session;
-  record.state = Object.freeze({
+  return Object.freeze({
     status: "authenticated",
     via,
     member,
     memberSession,
     ...(organization !== undefined && { organization }),
   });
-  return record.state;
 }
 
-type Property = keyof AttachNames;
+/** Returns the object that it is given, so that a class derived from it adds its private fields to that object. */
+const Adopt = function (target: object) {
+  return target;
+} as unknown as new (target: object) => object;
 
-const READERS: { readonly [P in Property]: (record: RequestRecord) => unknown } = {
-  member: (record) => record.session?.member,
-  organization: (record) => record.session?.organization,
-  memberSession: (record) => record.session?.memberSession,
-  verdict: (record) => record.verdict?.(),
-};
-
-const PROPERTIES = Object.keys(READERS) as Property[];
-
-const equipped = new WeakMap<object, WeakSet<AttachNames>>();
-const derived = new WeakMap<object, object>();
-/** What was equipped last, which is nearly always what comes next. */
-let latest: { readonly prototype: object; readonly names: AttachNames } | undefined;
+/** Requests whose stream state carries what is known of another one. */
+const strays = new WeakMap<object, RequestAuth>();
 
 /**
- * Getters stand on the request's prototype, so that a request costs nothing until somebody reads them.
+ * Keeps what is known of a request in a private field of its stream state, which other code can neither read nor copy.
  *
- * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and are left
- * alone: such a request gets a prototype in between.
+ * A `WeakMap` would do, but its entries cost the garbage collector 1.2 of the 4.7 microseconds that a cached request takes.
  */
-export function equip(request: object, names: AttachNames): void {
-  let prototype: object = Object.getPrototypeOf(request) as object;
-  if (prototype === latest?.prototype && names === latest.names) return;
-  if (Object.hasOwn(prototype, "constructor")) {
-    prototype = derive(prototype);
-    Object.setPrototypeOf(request, prototype);
+class LatestRequestAuth extends Adopt {
+  readonly #request: object;
+  #auth: RequestAuth;
+
+  constructor(carrier: object, request: object, auth: RequestAuth) {
+    super(carrier);
+    this.#request = request;
+    this.#auth = auth;
   }
-  latest = { prototype, names };
-  const known = equipped.get(prototype);
-  if (known?.has(names)) return;
-  equipped.set(prototype, (known ?? new WeakSet()).add(names));
-  for (const property of PROPERTIES) defineGetter(prototype, names[property]);
+
+  static get(request: object): RequestAuth | undefined {
+    const carrier = carrierOf(request);
+    if (!(#request in carrier)) return undefined;
+    return carrier.#request === request ? carrier.#auth : strays.get(request);
+  }
+
+  static set(request: object, auth: RequestAuth): void {
+    const carrier = carrierOf(request);
+    if (!(#request in carrier)) void new LatestRequestAuth(carrier, request, auth);
+    else if (carrier.#request === request) carrier.#auth = auth;
+    else strays.set(request, auth);
+  }
 }
 
-function derive(prototype: object): object {
-  const known = derived.get(prototype);
-  if (known !== undefined) return known;
-  const between = Object.create(prototype) as object;
-  derived.set(prototype, between);
-  return between;
+/** The request's stream state, or the request itself if it is no stream. Express makes requests slow to write to. */
+function carrierOf(request: object): object {
+  const { _readableState: state } = request as { readonly _readableState?: object };
+  return state ?? request;
 }
 
-function defineGetter(prototype: object, name: string): void {
-  Object.defineProperty(prototype, name, {
-    configurable: true,
-    enumerable: true,
-    // Instances that share the prototype may mean different things by one name: each request's own record decides.
-    get(this: object) {
-      for (let record = records.get(this); record !== undefined; record = record.previous) {
-        const { names } = record;
-        const property = names && PROPERTIES.find((candidate) => names[candidate] === name);
-        if (property === undefined) continue;
-        record.used = true;
-        return READERS[property](record);
-      }
-      return undefined;
-    },
-    // Assigning shadows it for this request; guards never read it.
-    set(this: object, value: unknown) {
-      Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true });
-    },
-  });
+/** Attaches what is known to a request and, unless there are no names, the getters `req.member`, `req.organization`, ... */
+export function attach(
+  request: object,
+  owner: RequestOwner,
+  reading: Reading,
+  hasResponse: boolean,
+): RequestAuth {
+  const auth: RequestAuth = new RequestAuthRecord(owner, request, reading, hasResponse);
+  LatestRequestAuth.set(request, auth);
+  if (auth.names !== undefined) installRequestGetters(request, auth.names);
+  return auth;
 }
 
-/** The error of a guard or method that runs where orgate has not: never an open door. */
+/** What the instance that was mounted last knows of a request. */
+export function latestRequestAuthOf(request: object): RequestAuth | undefined {
+  return LatestRequestAuth.get(request);
+}
+
+/** What an instance knows of a request. */
+export function requestAuthOf(request: object, owner: object): RequestAuth | undefined {
+  let auth = LatestRequestAuth.get(request);
+  while (auth !== undefined && auth.owner !== owner) auth = auth.previous;
+  return auth;
+}
+
+/**
+ * What an instance knows of a request that a guard or method reads, which makes its response vary.
+ *
+ * @throws ConfigurationError where the middleware has not run.
+ */
+export function requireRequestAuth(owner: object, request: object, name: string): RequestAuth {
+  const auth = requestAuthOf(request, owner);
+  if (auth === undefined) throw notMounted(name);
+  auth.markUsed();
+  return auth;
+}
+
+/** The error of a guard or method that runs where orgate has not. */
 export function notMounted(name: string): ConfigurationError {
   return new ConfigurationError([
     {
@@ -226,14 +256,59 @@ export function notMounted(name: string): ConfigurationError {
   ]);
 }
 
+const PROPERTIES = ["member", "organization", "memberSession", "verdict"] as const;
+
+const namesByPrototype = new WeakMap<object, WeakSet<AttachNames>>();
+const derivedPrototypes = new WeakMap<object, object>();
+/** The getters installed last, which nearly always serve the next request too. */
+let latestInstalled: { readonly prototype: object; readonly names: AttachNames } | undefined;
+
 /**
- * The record of a request that somebody looks at, which makes its answer vary.
+ * Puts the getters on the request's prototype, so that a request costs nothing until one is read.
  *
- * @throws ConfigurationError where the middleware has not run.
+ * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and stay as
+ * they are: such a request gets a prototype in between.
  */
-export function lookAt(engine: Engine, request: IncomingMessage, name: string): RequestRecord {
-  const record = recordOf(request, engine);
-  if (record === undefined) throw notMounted(name);
-  record.used = true;
-  return record;
+export function installRequestGetters(request: object, names: AttachNames): void {
+  let prototype: object = Object.getPrototypeOf(request) as object;
+  if (prototype === latestInstalled?.prototype && names === latestInstalled.names) return;
+  if (Object.hasOwn(prototype, "constructor")) {
+    prototype = derive(prototype);
+    Object.setPrototypeOf(request, prototype);
+  }
+  latestInstalled = { prototype, names };
+  const known = namesByPrototype.get(prototype);
+  if (known?.has(names)) return;
+  namesByPrototype.set(prototype, (known ?? new WeakSet()).add(names));
+  for (const property of PROPERTIES) defineGetter(prototype, names[property]);
+}
+
+function derive(prototype: object): object {
+  const known = derivedPrototypes.get(prototype);
+  if (known !== undefined) return known;
+  const between = Object.create(prototype) as object;
+  derivedPrototypes.set(prototype, between);
+  return between;
+}
+
+function defineGetter(prototype: object, name: string): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    enumerable: true,
+    // Instances that share the prototype may use one name for different properties: the request's own entries decide.
+    get(this: object) {
+      for (let auth = LatestRequestAuth.get(this); auth !== undefined; auth = auth.previous) {
+        const { names } = auth;
+        const property = names && PROPERTIES.find((candidate) => names[candidate] === name);
+        if (property === undefined) continue;
+        auth.markUsed();
+        return property === "verdict" ? auth.verdict : auth.session?.[property];
+      }
+      return undefined;
+    },
+    // Assigning shadows it for this request; guards never read it.
+    set(this: object, value: unknown) {
+      Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true });
+    },
+  });
 }

@@ -1,143 +1,198 @@
 import { frozenCopy } from "../lib/frozen-copy.ts";
-import type { MemberSession, Organization, RejectedState, UnavailableState } from "../model.ts";
-import type { Interpretation, SealedSession, VerifiedClaims } from "../store.ts";
+import { isText } from "../lib/predicates.ts";
+import type { MemberSession, Organization, UnavailableState } from "../model.ts";
+import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
+import { decideFreshness } from "../tokens/freshness.ts";
 import type { Verification } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
+import {
+  DEFAULT_RETRY_AFTER,
+  type FreshnessRequirement,
+  type Resolution,
+  refuse,
+  reportMisconfigured,
+  reportUnavailable,
+} from "./resolution.ts";
 
-/** RFC 7515 section 7.1. */
+/** The compact form of a token (RFC 7515 section 7.1). */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** Seconds, where nobody can say how long a store will go on failing to read claims. */
-const RETRY_AFTER = 5;
-
-/** A credential that is vouched for, by a good signature or a good seal of ours; or of a kind that the store wants to be asked about. */
-export interface Vouched {
-  readonly status: "vouched";
+/**
+ * A credential with a good signature or a good seal of ours. Of a kind that only the store can read (an opaque token, a token of
+ * an unknown key), it has neither `session` nor `sealed`.
+ */
+export interface VerifiedCredential {
+  readonly status: "verified";
   readonly kind: Credential["kind"];
   readonly via: "bearer" | "cookie";
   readonly accessToken?: string;
   readonly sealed?: SealedSession;
   readonly opaqueToken?: string;
-  /** Kept from the store, to be sealed again: there is nowhere to put a rotated one. */
+  /** A refresh token that the store must not see, because a rotated one could not be sent; it is sealed again. */
   readonly withheldRefreshToken?: string;
-  /** Absent where only the seal vouches, for opaque tokens, and where no key is known. */
+  /** Absent where only the seal was verified, for opaque tokens, and where no key is known. */
   readonly claims?: VerifiedClaims;
   readonly session?: VerifiedSession;
 }
 
-/** A credential that is not. */
-export interface Refused {
-  readonly status: "refused";
-  readonly state: RejectedState | UnavailableState;
-  /** Whether the cookie can never become good again, so that it is cleared. */
-  readonly clearsCookie: boolean;
-  /** What a good seal holds whose token alone is refused: the session in it lives on, and can be ended. */
+/** A credential that is refused without asking the store. */
+export type RefusedCredential = Extract<Resolution, { status: "refused" }> & {
+  /** The contents of a good seal around a refused token: the session goes on, and can be ended. */
+  readonly sealed?: SealedSession;
+  readonly cause?: unknown;
+};
+
+/** What verifying a credential came to. */
+export type CredentialVerification = VerifiedCredential | RefusedCredential;
+
+/** Verifies a credential without asking the store and without judging its times. A promise only where it takes time. */
+export function verifyCredential(
+  instance: Instance,
+  { kind, value }: Credential,
+): CredentialVerification | Promise<CredentialVerification> {
+  if (kind === "opaque") return { status: "verified", kind, via: "cookie", opaqueToken: value };
+  const sealed = kind === "sealed" ? instance.sealer?.unseal(value) : undefined;
+  if (kind === "sealed" && sealed === undefined) return refuseSession(instance, "seal", true);
+  const { verifier } = instance;
+  const verification =
+    sealed === undefined ? verifier.verifyAlone(value) : verifier.verify(sealed.accessToken);
+  const conclude = (settled: Verification): CredentialVerification => {
+    if (sealed === undefined) return judge(instance, { kind, accessToken: value }, settled);
+    const judged = judge(instance, { kind, accessToken: sealed.accessToken, sealed }, settled);
+    return judged.status === "refused" && !judged.clearsCookie ? { ...judged, sealed } : judged;
+  };
+  return verification instanceof Promise ? verification.then(conclude) : conclude(verification);
+}
+
+/** A token that was verified, alone or inside a good seal. */
+interface Token {
+  readonly kind: Credential["kind"];
+  readonly accessToken: string;
   readonly sealed?: SealedSession;
 }
 
-/** What became of a credential before anybody was asked. */
-export type Judgement = Vouched | Refused;
-
-/** Verifies what was presented, without asking the store. Times are judged afterwards. A promise only where it takes time. */
-export function vouchFor(engine: Engine, credential: Credential): Judgement | Promise<Judgement> {
-  switch (credential.kind) {
-    case "bearer":
-    case "jwt_cookie": {
-      const verification = engine.verifier.verifyAlone(credential.value);
-      return verification instanceof Promise
-        ? verification.then((known) => judgeToken(engine, credential, known))
-        : judgeToken(engine, credential, verification);
-    }
-    case "sealed":
-      return vouchForSeal(engine, credential);
-    default:
-      return { status: "vouched", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
-  }
-}
-
-function judgeToken(engine: Engine, { kind, value }: Credential, verification: Verification): Judgement {
+function judge(instance: Instance, token: Token, verification: Verification): CredentialVerification {
+  const { kind, sealed } = token;
   const via = kind === "bearer" ? "bearer" : "cookie";
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
   if (verification.status === "rejected") {
-    const mayAsk = engine.options.store.tokens.unknownKey === "ask";
-    if (mayAsk && verification.reason === "unknown_key")
-      return { status: "vouched", kind, via, accessToken: value };
-    return refuseToken(engine, via, verification.reason);
+    const { reason } = verification;
+    if (sealed !== undefined) return judgeRejectedToken(instance, sealed, verification);
+    const asksStore = reason === "unknown_key" && instance.options.store.tokens.unknownKey === "ask";
+    return asksStore ? { status: "verified", via, ...token } : refuseToken(instance, via, reason);
   }
   const { claims } = verification;
-  const session = interpretClaims(engine, { via, claims });
-  if (session === UNREADABLE) return unavailable(RETRY_AFTER);
-  if (session === undefined) return refuseToken(engine, via, "class");
-  return { status: "vouched", kind, via, accessToken: value, claims, session };
-}
-
-async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judgement> {
-  const sealed = await engine.sealer?.unseal(value);
-  if (sealed === undefined) return refuseSession(engine, "seal", true);
-  const judgement = await judgeSeal(engine, sealed);
-  return judgement.status === "refused" && !judgement.clearsCookie ? { ...judgement, sealed } : judgement;
-}
-
-async function judgeSeal(engine: Engine, sealed: SealedSession): Promise<Judgement> {
-  const { accessToken } = sealed;
-  const verification = await engine.verifier.verify(accessToken);
-  if (verification.status === "unavailable") return unavailable(verification.retryAfter);
-  if (verification.status === "rejected") return judgeSealedToken(engine, sealed, verification);
-  const { claims } = verification;
-  if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
-    return refuseSession(engine, "subject", true);
+  if (sealed?.user !== undefined && sealed.user.id !== claims.sub) {
+    return refuseSession(instance, "subject", true);
   }
-  const session = interpretClaims(engine, { via: "cookie", claims, sealed });
-  if (session === UNREADABLE) return unavailable(RETRY_AFTER);
-  if (session === undefined) return refuseMisconfigured(engine, "class");
-  return { status: "vouched", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
+  const meaning = readClaims(instance, { via, claims, sealed });
+  switch (meaning.status) {
+    case "session":
+      return { status: "verified", via, ...token, claims, session: meaning.session };
+    case "foreign":
+      return sealed === undefined
+        ? refuseToken(instance, via, "class")
+        : refuseMisconfigured(instance, "class");
+    default:
+      return unavailable(DEFAULT_RETRY_AFTER, meaning.cause);
+  }
 }
 
-/** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */
-function judgeSealedToken(
-  engine: Engine,
+/** A good seal around a token that does not verify: our own doing, so the session must survive where it can. */
+function judgeRejectedToken(
+  instance: Instance,
   sealed: SealedSession,
   { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
-): Judgement {
-  // A token by an algorithm or of a type that the profile no longer lists is a token still.
+): CredentialVerification {
+  // A token whose algorithm or type left the profile is "malformed" to the verifier, but still a token.
   if (reason === "malformed" && !COMPACT_FORM.test(sealed.accessToken)) {
-    return refuseSession(engine, reason, true);
+    return refuseSession(instance, reason, true);
   }
-  const { clock, clockTolerance } = engine.options;
+  const { clock, clockTolerance } = instance.options;
+  // Its key is gone, but it has expired anyway: the refresh token beside it decides.
   if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
-    return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
+    return { status: "verified", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
   }
-  return refuseMisconfigured(engine, reason);
+  return refuseMisconfigured(instance, reason);
 }
 
-function refuseToken({ events }: Engine, via: "bearer" | "cookie", reason: string): Refused {
-  events.emit({ type: "rejected", code: "invalid_token", reason });
-  return {
-    status: "refused",
-    state: { status: "rejected", code: "invalid_token", via },
-    clearsCookie: false,
-  };
+function refuseToken({ events }: Instance, via: "bearer" | "cookie", reason: string): RefusedCredential {
+  return refuse(events, { status: "rejected", code: "invalid_token", via }, { reason });
 }
 
-function refuseSession({ events }: Engine, reason: string, clearsCookie: boolean): Refused {
-  events.emit({ type: "rejected", code: "invalid_session", reason });
-  return {
-    status: "refused",
-    state: { status: "rejected", code: "invalid_session", via: "cookie" },
-    clearsCookie,
-  };
+function refuseSession({ events }: Instance, reason: string, clearsCookie: boolean): RefusedCredential {
+  return refuse(
+    events,
+    { status: "rejected", code: "invalid_session", via: "cookie" },
+    { reason, clearsCookie },
+  );
 }
 
-// A deploy's slip (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
-function refuseMisconfigured(engine: Engine, reason: string): Refused {
-  engine.events.emit({ type: "misconfigured", reason: `sealed_token_${reason}` });
-  return refuseSession(engine, reason, false);
+// A deployment's mistake (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
+function refuseMisconfigured(instance: Instance, reason: string): RefusedCredential {
+  reportMisconfigured(instance.events, { reason: `sealed_token_${reason}` });
+  return refuseSession(instance, reason, false);
 }
 
-function unavailable(retryAfter: number): Refused {
+function unavailable(retryAfter: number, cause?: unknown): RefusedCredential {
   const state: UnavailableState = { status: "unavailable", code: "store_unavailable", retryAfter };
+  return { status: "refused", state, clearsCookie: false, cause };
+}
+
+/** The session that a credential belongs to, expired or ended though it may be; `undefined` if it cannot be verified locally. */
+export async function sessionOfCredential(
+  instance: Instance,
+  credential: Credential,
+): Promise<VerifiedSession | undefined> {
+  const verification = await verifyCredential(instance, credential);
+  return verification.status === "verified" ? verification.session : undefined;
+}
+
+/** Makes the form of a credential that a store is asked about. */
+export function toStaleCredential(
+  { accessToken, claims, sealed, opaqueToken }: Omit<VerifiedCredential, "status" | "kind" | "via">,
+  reason: StaleCredential["reason"] = "asked",
+): StaleCredential {
+  return {
+    reason,
+    ...(accessToken !== undefined && { accessToken }),
+    ...(claims !== undefined && { claims }),
+    ...(sealed !== undefined && { sealed }),
+    ...(opaqueToken !== undefined && { opaqueToken }),
+  };
+}
+
+/** Why the store must be asked about a verified session; `undefined` where the session is fresh enough as it is. */
+export function needsStore(
+  instance: Instance,
+  session: VerifiedSession,
+  { maxAge }: Pick<FreshnessRequirement, "maxAge">,
+): StaleCredential["reason"] | "not_yet_valid" | undefined {
+  const { clock, clockTolerance } = instance.options;
+  const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge });
+  if (freshness !== "fresh") return freshness;
+  return instance.invalidations.mustAsk(session) ? "asked" : undefined;
+}
+
+/** Refuses a session that ended in this process, or in another that told; `undefined` where it did not. */
+export function resolveEnded(
+  { events, invalidations }: Instance,
+  { via, memberSession }: VerifiedSession,
+): Resolution | undefined {
+  const ending = invalidations.endingOf(memberSession.id);
+  if (ending === undefined) return undefined;
+  const state = { status: "rejected", code: "session_revoked", via } as const;
+  return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
+}
+
+/** Refuses a token from the future for now: the clocks differ, and nobody is signed out over that. */
+export function resolveClockSkew({ events }: Instance): Resolution {
+  const retryAfter = DEFAULT_RETRY_AFTER;
+  reportUnavailable(events, { reason: "not_yet_valid", retryAfter, code: "clock_skew" });
+  reportMisconfigured(events, { reason: "clock_skew" });
+  const state = { status: "unavailable", code: "clock_skew", retryAfter } as const;
   return { status: "refused", state, clearsCookie: false };
 }
 
@@ -146,31 +201,29 @@ export interface ClaimsReading {
   readonly via: "bearer" | "cookie";
   readonly claims: VerifiedClaims;
   readonly sealed?: SealedSession | undefined;
-  /** When the store answered for them. */
+  /** When the store answered for them, in seconds since the epoch. */
   readonly verifiedAt?: number | undefined;
 }
 
-/** Claims that the store fails to read, or that name nobody. */
-export const UNREADABLE = "unreadable";
+/** What claims mean to the store. `foreign`: no session of its own. `unreadable`: it failed, or named nobody. */
+export type ClaimsMeaning =
+  | { readonly status: "session"; readonly session: VerifiedSession }
+  | { readonly status: "foreign" }
+  | { readonly status: "unreadable"; readonly cause: unknown };
 
-/**
- * What verified claims stand for; `undefined` if they are no session of the store's. A store that fails to read them has not
- * said so: who is asking cannot be known then, and nobody is signed out by its defect.
- */
-export function interpretClaims(
-  engine: Engine,
-  reading: ClaimsReading,
-): VerifiedSession | undefined | typeof UNREADABLE {
+/** Lets the store interpret verified claims. A store that fails to read them has not said that they are no session. */
+export function readClaims(instance: Instance, reading: ClaimsReading): ClaimsMeaning {
   try {
-    return readClaims(engine, reading);
-  } catch {
-    engine.events.emit({ type: "misconfigured", reason: "interpret_failed" });
-    return UNREADABLE;
+    const session = readSession(instance, reading);
+    return session === undefined ? { status: "foreign" } : { status: "session", session };
+  } catch (cause) {
+    reportMisconfigured(instance.events, { reason: "interpret_failed", cause });
+    return { status: "unreadable", cause };
   }
 }
 
-function readClaims(
-  { options }: Engine,
+function readSession(
+  { options }: Instance,
   { via, claims, sealed, verifiedAt }: ClaimsReading,
 ): VerifiedSession | undefined {
   const interpretation = options.store.interpret(claims, sealed);
@@ -198,16 +251,16 @@ function readClaims(
 }
 
 /**
- * What a store made of verified claims, as guards and handlers may rely on it: frozen, with every list in its place, and with
- * the organization in both of its places or in none. A store that says it is frozen is believed about the rest.
+ * Completes a store's interpretation, so that guards and handlers can rely on it: frozen, with every list present, and with the
+ * organization in both places or in neither. A store that sets `isFrozen` promises the rest of that itself.
  *
- * @throws TypeError where it names nobody, or contradicts itself: who is asking cannot be known then.
+ * @throws TypeError if it names nobody, or contradicts itself: then nobody can know who is asking.
  */
 export function readInterpretation(given: Interpretation): Interpretation {
   const { memberSession, member, sessionExpiresAt } = given;
-  if (!isName(memberSession.id) || !isName(member.id)) throw malformed("names no session or no member");
+  if (!isText(memberSession.id) || !isText(member.id)) throw malformed("names no session or no member");
   if (sessionExpiresAt !== undefined && !Number.isFinite(sessionExpiresAt)) {
-    throw malformed("ends at what is no time");
+    throw malformed("ends at a value that is not a time");
   }
   return given.isFrozen === true ? given : complete(given);
 }
@@ -219,22 +272,22 @@ function complete(given: Interpretation): Interpretation {
   const roles = shareRoles(memberSession.roles);
   return {
     ...rest,
-    memberSession: frozenCopy(amend(memberSession, lacksOf(given, roles, organization?.id))),
+    memberSession: frozenCopy(amend(memberSession, missingFields(given, roles, organization?.id))),
     member: frozenCopy(amend(member, Array.isArray(member.roles) ? {} : { roles })),
     ...(organization !== undefined && { organization: frozenCopy(organization) }),
     ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
   };
 }
 
-/** What a session lacks that every session has, whatever it holds in its place. */
-function lacksOf(
+/** The fields that a session must have and this one does not. */
+function missingFields(
   { memberSession, member }: Interpretation,
   roles: readonly string[],
   organizationId: string | undefined,
 ): Partial<Record<keyof MemberSession, unknown>> {
   const { authenticationFactors, customClaims } = memberSession;
   return {
-    ...(!isName(memberSession.memberId) && { memberId: member.id }),
+    ...(!isText(memberSession.memberId) && { memberId: member.id }),
     ...(memberSession.organizationId !== organizationId && { organizationId }),
     ...(!isSameLength(memberSession.roles, roles) && { roles }),
     ...(!Array.isArray(authenticationFactors) && { authenticationFactors: [] }),
@@ -242,16 +295,16 @@ function lacksOf(
   };
 }
 
-/** What lacks nothing stays what it is: it may have getters and methods, which a copy has not. */
-function amend<Value extends object>(value: Value, lacks: Partial<Record<keyof Value, unknown>>): Value {
-  return Object.keys(lacks).length === 0 ? value : { ...value, ...lacks };
+/** Adds missing fields. A complete value stays as it is, because a copy would lose its getters and methods. */
+function amend<Value extends object>(value: Value, missing: Partial<Record<keyof Value, unknown>>): Value {
+  return Object.keys(missing).length === 0 ? value : { ...value, ...missing };
 }
 
 function isSameLength(given: unknown, names: readonly string[]): boolean {
   return Array.isArray(given) && given.length === names.length;
 }
 
-/** The session's organization, in whichever place the store named it. Two that differ would let a tenant into another's. */
+/** The session's organization, from either place. Two that differ would let one tenant into another's data. */
 function organizationOf({ memberSession, organization }: Interpretation): Organization | undefined {
   const [id, other] = [memberSession.organizationId, organization?.id].map(nameOf);
   if (id !== undefined && other !== undefined && id !== other) throw malformed("names two organizations");
@@ -260,15 +313,11 @@ function organizationOf({ memberSession, organization }: Interpretation): Organi
   return organization !== undefined && other !== undefined ? organization : { ...organization, id: known };
 }
 
-/** A name, or none: `null` and `""` are what databases and claims have in place of one. */
+/** An organization's name; `null` and `""` count as absent, because databases and claims use them so. */
 function nameOf(value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value !== "string") throw malformed("names an organization by what is no string");
+  if (typeof value !== "string") throw malformed("names an organization by a value that is not a string");
   return value;
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
 }
 
 function malformed(what: string): TypeError {

@@ -8,13 +8,17 @@ import { redirect, sendJson } from "../lib/send.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
-import { tellOthers } from "../request/invalidations.ts";
+import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
-import { presentedSession } from "../request/renew.ts";
-import { clearAllForms, setCookie } from "../request/respond.ts";
-import { type Refused, type Vouched, vouchFor } from "../request/verify-credential.ts";
-import type { EndSessionTarget, PresentedEnd } from "../store.ts";
+import { clearCookieEverywhere } from "../request/respond.ts";
+import {
+  type RefusedCredential,
+  type VerifiedCredential,
+  sessionOfCredential,
+  toStaleCredential,
+  verifyCredential,
+} from "../request/verify-credential.ts";
+import type { EndSessionTarget, PresentedEnd, StoreContext } from "../store.ts";
 import { type Visit, checkHandlerOptions, createHandler, observe, requireStore } from "./handler-context.ts";
 import { presentFlows } from "./hosted-sign-in.ts";
 import { clearPending, ownCookieAttributes } from "./pending.ts";
@@ -36,14 +40,14 @@ export interface SignOutOptions {
  *
  * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
  */
-export function createSignOut(engine: Engine, options: SignOutOptions = {}): Middleware {
-  validate(engine, options);
-  return createHandler(engine, ["POST"], async (arrival) => {
+export function createSignOut(instance: Instance, options: SignOutOptions = {}): Middleware {
+  validate(instance, options);
+  return createHandler(instance, ["POST"], async (arrival) => {
     // Nothing is renewed for somebody who leaves, and nobody waits for a renewal.
-    const visit = observe(engine, arrival);
-    const leaving = await leave(engine, visit);
-    clearEveryCookie(engine, visit);
-    const told = await endLeaving(engine, visit, leaving, options);
+    const visit = observe(instance, arrival);
+    const leaving = await leave(instance, visit);
+    clearEveryCookie(instance, visit);
+    const told = await endLeaving(instance, visit, leaving, options);
     const target = options.redirectTo ?? toRedirectTarget(told) ?? "/";
     const { request, response } = visit;
     if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
@@ -54,23 +58,22 @@ export function createSignOut(engine: Engine, options: SignOutOptions = {}): Mid
 /** Whoever leaves: by the session that is known, or by a credential that the store alone can read. */
 type Leaving =
   | { readonly status: "known"; readonly session: VerifiedSession }
-  | { readonly status: "unread"; readonly credential: Credential; readonly vouched: Vouched }
+  | { readonly status: "unread"; readonly credential: Credential; readonly vouched: VerifiedCredential }
   | { readonly status: "nobody" };
 
 /** Forgets who it is, before anything is waited for: from here on no renewal of theirs sets a cookie. */
-async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
+async function leave(instance: Instance, { record }: Visit): Promise<Leaving> {
   const { credential } = record;
   const known = record.session;
-  record.closed = true;
-  record.session = undefined;
-  record.state = ANONYMOUS;
+  record.close();
+  record.refused(ANONYMOUS);
   if (credential === undefined) return known === undefined ? NOBODY : { status: "known", session: known };
   const key = keyOf(credential);
-  const session = known ?? engine.cache.get(key);
-  engine.superseded.set(key, "refuse");
-  engine.cache.delete(key);
+  const session = known ?? instance.cache.get(key);
+  instance.superseded.set(key, "refuse");
+  instance.cache.delete(key);
   if (session !== undefined) return { status: "known", session };
-  const judgement = await vouchFor(engine, credential);
+  const judgement = await verifyCredential(instance, credential);
   const vouched = judgement.status === "refused" ? vouchForSealAlone(judgement) : judgement;
   if (vouched === undefined) return NOBODY;
   return vouched.session === undefined
@@ -79,68 +82,61 @@ async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
 }
 
 /** A good seal says whose session ends also where the token in it cannot be verified now. */
-function vouchForSealAlone({ sealed }: Refused): Vouched | undefined {
+function vouchForSealAlone({ sealed }: RefusedCredential): VerifiedCredential | undefined {
   if (sealed === undefined) return undefined;
-  return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
+  return { status: "verified", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
 }
 
 const NOBODY: Leaving = { status: "nobody" };
 
 /** @returns where the store wants the browser to go. */
 async function endLeaving(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   leaving: Leaving,
   { everywhere = false }: SignOutOptions,
 ): Promise<string | undefined> {
   const scope = everywhere ? "member" : "session";
   if (leaving.status === "nobody") return undefined;
-  if (leaving.status === "known") return endSession(engine, visit, leaving.session, scope);
-  const reply = await endPresented(engine, visit, { ...leaving, scope });
+  if (leaving.status === "known") return endSession(instance, visit, leaving.session, scope);
+  const reply = await endPresented(instance, visit, { ...leaving, scope });
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return undefined;
-  if (end?.sessionId !== undefined) await endHere(engine, end.sessionId, "refuse");
-  if (end?.memberId !== undefined && everywhere) await askAboutMember(engine, end.memberId);
-  engine.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
+  if (end?.sessionId !== undefined) await instance.invalidations.end(end.sessionId, "refuse");
+  if (end?.memberId !== undefined && everywhere)
+    await instance.invalidations.invalidate({ memberId: end.memberId });
+  instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return end?.redirectTo;
 }
 
 /** @returns where the store wants the browser to go. */
 async function endSession(
-  engine: Engine,
+  instance: Instance,
   { request }: Visit,
   { memberSession: { id: sessionId, memberId } }: VerifiedSession,
   scope: "session" | "member",
 ): Promise<string | undefined> {
-  const { events, options } = engine;
-  await endHere(engine, sessionId, "refuse");
+  const { events, options } = instance;
+  await instance.invalidations.end(sessionId, "refuse");
   const target: EndSessionTarget = scope === "member" ? { memberId } : { sessionId };
   const reply = await callStore(
-    engine,
+    instance,
     request,
     async (context) => await options.store.endSession?.(target, context),
   );
-  if (scope === "member") await askAboutMember(engine, memberId);
+  if (scope === "member") await instance.invalidations.invalidate({ memberId });
   events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return reply.status === "answered" ? reply.value?.redirectTo : undefined;
 }
 
-/** The next request of each of the member's sessions asks the store, in every process. */
-async function askAboutMember(engine: Engine, memberId: string): Promise<void> {
-  const at = engine.options.clock();
-  engine.invalidations.ask({ memberId }, at);
-  engine.profiles.clear();
-  await tellOthers(engine, { target: { memberId }, at, effect: "ask" });
-}
-
-function validate(engine: Engine, options: SignOutOptions): void {
+function validate(instance: Instance, options: SignOutOptions): void {
   const problems = createProblems();
   checkHandlerOptions(problems, "signOut", options, ["everywhere", "redirectTo"]);
   const { everywhere, redirectTo } = options;
   if (everywhere !== undefined && typeof everywhere !== "boolean") {
     problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
   }
-  if (everywhere === true) requireStore(engine, problems, "signOut.everywhere", ["endSession"]);
+  if (everywhere === true) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
   checkRedirect(problems, redirectTo);
   problems.throwIfAny();
 }
@@ -154,17 +150,6 @@ function checkRedirect(problems: Problems, redirectTo: unknown): void {
   );
 }
 
-/** Ends a session in this process at once, and in the others as fast as they can be told. */
-export async function endHere(
-  engine: Engine,
-  sessionId: string,
-  effect: "refuse" | "supersede",
-): Promise<void> {
-  engine.invalidations.refuse(sessionId, effect);
-  engine.profiles.delete(sessionId);
-  await tellOthers(engine, { target: { sessionId }, at: engine.options.clock(), effect });
-}
-
 /** What took the place of the credential presented. */
 export interface Replacement {
   readonly session: VerifiedSession;
@@ -174,73 +159,59 @@ export interface Replacement {
 
 /** Sees to it that a session ends when another takes its place in the same browser, and that nothing late brings it back. */
 export async function supersedePresented(
-  engine: Engine,
+  instance: Instance,
   { request, record }: Visit,
   { session, by, via }: Replacement,
 ): Promise<void> {
   const { credential } = record;
   const presentedAs = credential?.kind === "bearer" ? "bearer" : "cookie";
   if (credential === undefined || presentedAs !== via) return;
-  const before = record.session ?? (await presentedSession(engine, credential));
+  const before = record.session ?? (await sessionOfCredential(instance, credential));
   const key = keyOf(credential);
-  engine.superseded.set(key, "supersede");
-  engine.cache.delete(key);
+  instance.superseded.set(key, "supersede");
+  instance.cache.delete(key);
   const sessionId = before?.memberSession.id;
   if (sessionId === undefined || sessionId === session.memberSession.id) return;
-  await endHere(engine, sessionId, "supersede");
-  const { store } = engine.options;
+  await instance.invalidations.end(sessionId, "supersede");
+  const { store } = instance.options;
   if (by === "switch" || store.endSession === undefined) return;
-  await callStore(engine, request, async (context) => store.endSession?.({ sessionId }, context));
+  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
 }
 
 /** A credential whose session nobody here knows, and how much of what it stands for ends. */
 export interface Unread {
   readonly credential: Credential;
-  readonly vouched: Vouched;
+  readonly vouched: VerifiedCredential;
   readonly scope: "session" | "member";
 }
 
 /** Ends at the store what the store alone can read. A store without a word for it is not asked, and nothing is made up: `unknown`. */
 export async function endPresented(
-  engine: Engine,
+  instance: Instance,
   { request }: Visit,
   { credential, vouched, scope }: Unread,
 ): Promise<StoreReply<PresentedEnd>> {
-  const { store } = engine.options;
+  const { store } = instance.options;
   if (store.endPresented === undefined) return UNKNOWN;
   const end = store.endPresented.bind(store);
-  const { accessToken, sealed, opaqueToken } = vouched;
-  const of = {
-    reason: "asked",
-    ...(accessToken !== undefined && { accessToken }),
-    ...(sealed !== undefined && { sealed }),
-    ...(opaqueToken !== undefined && { opaqueToken }),
-  } as const;
-  const ask = (): Promise<StoreReply<PresentedEnd>> =>
-    callStore(engine, request, async (context) => checkEnd(await end(of, scope, context)));
+  const { claims: _unused, ...presented } = vouched;
+  const of = toStaleCredential(presented);
+  const ask = async (context: StoreContext): Promise<PresentedEnd> => checkEnd(await end(of, scope, context));
   // A good seal is nobody's invention; anything else may be.
-  if (sealed !== undefined) return ask();
-  const call = await engine.unvouched.end(keyOf(credential), ask, isUnknown);
-  switch (call.status) {
-    case "called":
-      return call.answer;
-    case "known":
-      return UNKNOWN;
-    default:
-      tellOfFlood(engine, call.retryAfter);
-      return { status: "unavailable", retryAfter: call.retryAfter };
-  }
+  if (vouched.sealed !== undefined) return callStore(instance, request, ask);
+  const key = keyOf(credential);
+  const reply = await callStore<PresentedEnd>(instance, request, ask, {
+    key,
+    refusalIn: ({ status }) => (status === "unknown" ? NOBODYS : undefined),
+    repeat: () => ({ status: "unknown" }),
+  });
+  instance.unverified.refuse(key, SIGNED_OUT);
+  return reply;
 }
 
+const NOBODYS = { status: "ended", reason: "session_not_found" } as const;
+const SIGNED_OUT = { status: "ended", reason: "signed_out" } as const;
 const UNKNOWN: StoreReply<PresentedEnd> = { status: "answered", value: { status: "unknown" } };
-
-function isUnknown(reply: StoreReply<PresentedEnd>): boolean {
-  return reply.status === "answered" && reply.value.status === "unknown";
-}
-
-function tellOfFlood({ events }: Engine, retryAfter: number): void {
-  events.emit({ type: "unavailable", code: "store_unavailable", reason: "unvouched_flood", retryAfter });
-}
 
 function checkEnd(given: PresentedEnd): PresentedEnd {
   const { status } = given as { readonly status?: unknown };
@@ -249,21 +220,20 @@ function checkEnd(given: PresentedEnd): PresentedEnd {
 }
 
 /** Clears the session cookies, whole, in chunks and in every form, and all that is under way in this browser. */
-export function clearEveryCookie(engine: Engine, { request, record }: Visit): void {
-  const { cookie, sources } = engine.options;
+export function clearEveryCookie(instance: Instance, { request, record }: Visit): void {
+  const { cookie, sources } = instance.options;
   // What this response was about to set has become pointless.
-  record.cookies = undefined;
-  record.headers = undefined;
+  record.dropQueued();
   const names = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
-  if (engine.sealer !== undefined) names.add(cookie.name);
+  if (instance.sealer !== undefined) names.add(cookie.name);
   for (const name of names) {
     const present = findCookie(request.headers.cookie, name).names;
-    for (const form of new Set([name, ...present])) clearAllForms(engine, record, form);
+    for (const form of new Set([name, ...present])) clearCookieEverywhere(instance, record, form);
   }
-  clearPending(engine, request, record);
-  const flows = presentFlows(engine, request).map(({ name }) => name);
-  const bounce = findCookie(request.headers.cookie, bounceCookieName(engine.options.secure)).names;
+  clearPending(instance, request, record);
+  const flows = presentFlows(instance, request).map(({ name }) => name);
+  const bounce = findCookie(request.headers.cookie, bounceCookieName(instance.options.secure)).names;
   for (const name of [...flows, ...bounce]) {
-    setCookie(record, name, clearCookieLine(name, ownCookieAttributes(engine.options)));
+    record.queueCookie(name, clearCookieLine(name, ownCookieAttributes(instance.options)));
   }
 }

@@ -166,7 +166,7 @@ describe("authenticate", () => {
       session: { sealSession: true, cookiePassword: PASSWORD },
     });
     expect(result.sealedSession).toMatch(/^Fe26\.2\*1\*.*~2$/);
-    expect(await createSealer({ 1: PASSWORD }).unseal(result.sealedSession ?? "")).toEqual({
+    expect(createSealer({ 1: PASSWORD }).unseal(result.sealedSession ?? "")).toEqual({
       accessToken: result.accessToken,
       refreshToken: result.refreshToken,
       user: result.user,

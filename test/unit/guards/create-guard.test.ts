@@ -366,7 +366,7 @@ describe("a stricter age", () => {
     });
     const outcome = await send(bench, { headers: ADA }, [guard]);
     expect(outcome.reached).toBe(true);
-    expect(outcome.record?.verdict?.()).toEqual({
+    expect(outcome.record?.verdict).toEqual({
       authorized: true,
       grantingRoles: ["editor"],
       resource: "documents",

@@ -5,13 +5,15 @@ import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import {
   attach,
-  latestRecordOf,
-  recordOf,
-  stateOf,
+  latestRequestAuthOf,
+  requestAuthOf,
   type AttachNames,
-  type RequestRecord,
+  type RequestAuth,
+  type RequestOwner,
 } from "../../../src/request/request-auth.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
+import type { Credential } from "../../../src/request/read-credential.ts";
+import { ANONYMOUS } from "../../../src/model.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 const NAMES: AttachNames = Object.freeze({
@@ -20,6 +22,8 @@ const NAMES: AttachNames = Object.freeze({
   memberSession: "memberSession",
   verdict: "verdict",
 });
+
+const CREDENTIAL: Credential = { kind: "bearer", value: "a.b.c", cookieNames: [] };
 
 const VERDICT = Object.freeze({
   authorized: true,
@@ -51,27 +55,19 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
   };
 }
 
-function recordFor(request: object, more: Partial<RequestRecord> = {}): RequestRecord {
-  return {
-    owner: {},
-    names: NAMES,
-    previous: latestRecordOf(request),
-    arrivedAt: 0,
-    credential: undefined,
-    hasCredential: true,
-    hasResponse: true,
-    state: undefined,
-    session: sessionOf("ada"),
-    source: "local",
-    confirmed: false,
-    verdict: undefined,
-    passedGuard: false,
-    used: false,
-    cookies: undefined,
-    headers: undefined,
-    closed: false,
-    ...more,
-  };
+interface Known {
+  readonly names?: AttachNames | undefined;
+  readonly session?: VerifiedSession | undefined;
+  readonly credential?: Credential;
+}
+
+/** Attaches what an instance of its own knows of a request: that Ada is signed in, unless told otherwise. */
+function attachTo(request: object, known: Known = {}): RequestAuth {
+  const { names, session, credential = CREDENTIAL } = { names: NAMES, session: sessionOf("ada"), ...known };
+  const owner: RequestOwner = { options: { names }, nextInSequence: () => 0 };
+  const auth = attach(request, owner, { status: "found", credential }, true);
+  if (session !== undefined) auth.authenticated(session, "local");
+  return auth;
 }
 
 /** Reads a property that no type knows of. */
@@ -92,11 +88,11 @@ describe.each([
 ])("attach, on a request of %s", (_, make) => {
   it("makes what is known readable, and notes that somebody looked", () => {
     const request = make();
-    const record = recordFor(request, { verdict: () => VERDICT });
-    attach(request, record);
-    expect(record.used).toBe(false);
+    const record = attachTo(request);
+    record.noteVerdict(() => VERDICT);
+    expect(record.isUsed).toBe(false);
     expect(read(request, "member")).toBe(record.session?.member);
-    expect(record.used).toBe(true);
+    expect(record.isUsed).toBe(true);
     expect(read(request, "organization")).toBe(record.session?.organization);
     expect(read(request, "memberSession")).toBe(record.session?.memberSession);
     expect(read(request, "verdict")).toBe(VERDICT);
@@ -104,34 +100,35 @@ describe.each([
 
   it("gives the same object at every reading", () => {
     const request = make();
-    attach(request, recordFor(request));
+    attachTo(request);
     expect(read(request, "member")).toBe(read(request, "member"));
   });
 
   it("gives nothing where nobody is signed in, or no organization was chosen", () => {
     const anonymous = make();
-    attach(anonymous, recordFor(anonymous, { session: undefined, state: { status: "anonymous" } }));
+    const nobody = attachTo(anonymous, { session: undefined });
+    nobody.refused(ANONYMOUS);
     expect(
       ["member", "organization", "memberSession", "verdict"].map((name) => read(anonymous, name)),
     ).toEqual([undefined, undefined, undefined, undefined]);
     const { organization: _none, ...session } = sessionOf("ada");
     const unchosen = make();
-    attach(unchosen, recordFor(unchosen, { session }));
+    attachTo(unchosen, { session });
     expect(read(unchosen, "organization")).toBeUndefined();
     expect(read(unchosen, "member")).toEqual({ id: "ada", roles: [] });
   });
 
   it("tells requests apart that share a prototype", () => {
     const [first, second] = [make(), make()];
-    attach(first, recordFor(first, { session: sessionOf("ada") }));
-    attach(second, recordFor(second, { session: sessionOf("bob") }));
+    attachTo(first, { session: sessionOf("ada") });
+    attachTo(second, { session: sessionOf("bob") });
     expect(read(first, "member")).toMatchObject({ id: "ada" });
     expect(read(second, "member")).toMatchObject({ id: "bob" });
   });
 
   it("uses other names where it is told to", () => {
     const request = make();
-    attach(request, recordFor(request, { names: { ...NAMES, organization: "tenant", member: "user" } }));
+    attachTo(request, { names: { ...NAMES, organization: "tenant", member: "user" } });
     expect(read(request, "tenant")).toMatchObject({ id: "org_1" });
     expect(read(request, "user")).toMatchObject({ id: "ada" });
     expect(read(request, "organization")).toBeUndefined();
@@ -139,24 +136,22 @@ describe.each([
 
   it("attaches nothing where it is told to, and keeps the record all the same", () => {
     const request = make();
-    const record = recordFor(request, { names: undefined });
-    attach(request, record);
+    const record = attachTo(request, { names: undefined });
     expect(read(request, "member")).toBeUndefined();
-    expect(recordOf(request, record.owner)).toBe(record);
+    expect(requestAuthOf(request, record.owner)).toBe(record);
   });
 
   it("R-42: lets a later assignment shadow it for that request alone, and keeps the record as it was", () => {
     const [request, other] = [make(), make()];
-    const record = recordFor(request);
-    attach(request, record);
-    attach(other, recordFor(other));
+    const record = attachTo(request);
+    attachTo(other);
     const forged = { id: "mallory", roles: ["admin"] };
     Reflect.set(request, "member", forged);
     expect(read(request, "member")).toBe(forged);
     Reflect.set(request, "member", { id: "again" });
     expect(read(request, "member")).toEqual({ id: "again" });
     expect(record.session?.member.id).toBe("ada");
-    expect(recordOf(request, record.owner)?.session?.member.id).toBe("ada");
+    expect(requestAuthOf(request, record.owner)?.session?.member.id).toBe("ada");
     expect(read(other, "member")).toMatchObject({ id: "ada" });
     expect(Reflect.deleteProperty(request, "member")).toBe(true);
     expect(read(request, "member")).toMatchObject({ id: "ada" });
@@ -166,60 +161,65 @@ describe.each([
     const request = make();
     const foreign = { id: "mallory" };
     Reflect.set(request, "member", foreign);
-    const record = recordFor(request);
-    attach(request, record);
+    const record = attachTo(request);
     expect(read(request, "member")).toBe(foreign);
-    expect(recordOf(request, record.owner)?.session?.member.id).toBe("ada");
+    expect(requestAuthOf(request, record.owner)?.session?.member.id).toBe("ada");
   });
 
   it("R-42: finds no record in objects that look like a request", () => {
     const request = make();
-    const record = recordFor(request);
-    attach(request, record);
-    expect(recordOf(Object.assign(makeRequest(), request), record.owner)).toBeUndefined();
-    expect(recordOf(Object.create(request) as object, record.owner)).toBeUndefined();
-    expect(recordOf(request, {})).toBeUndefined();
+    const record = attachTo(request);
+    expect(requestAuthOf(Object.assign(makeRequest(), request), record.owner)).toBeUndefined();
+    expect(requestAuthOf(Object.create(request) as object, record.owner)).toBeUndefined();
+    expect(requestAuthOf(request, {})).toBeUndefined();
+  });
+
+  it("R-42: tells a request from another object that shares its stream state", () => {
+    const request = make();
+    const copy = Object.assign(makeRequest(), request);
+    const [own, other] = [attachTo(request), attachTo(copy, { session: sessionOf("bob") })];
+    expect([latestRequestAuthOf(request), latestRequestAuthOf(copy)]).toEqual([own, other]);
+    expect(read(copy, "member")).toMatchObject({ id: "bob" });
+    expect(read(request, "member")).toMatchObject({ id: "ada" });
   });
 
   it("gives the properties of the instance mounted last, and keeps a record for each", () => {
     const request = make();
-    const first = recordFor(request, { session: sessionOf("ada") });
-    attach(request, first);
-    const second = recordFor(request, { session: sessionOf("bob") });
-    attach(request, second);
+    const first = attachTo(request, { session: sessionOf("ada") });
+    const second = attachTo(request, { session: sessionOf("bob") });
     expect(read(request, "member")).toMatchObject({ id: "bob" });
-    expect([first.used, second.used]).toEqual([false, true]);
-    expect(recordOf(request, first.owner)).toBe(first);
-    expect(recordOf(request, second.owner)).toBe(second);
-    expect(latestRecordOf(request)).toBe(second);
+    expect([first.isUsed, second.isUsed]).toEqual([false, true]);
+    expect(requestAuthOf(request, first.owner)).toBe(first);
+    expect(requestAuthOf(request, second.owner)).toBe(second);
+    expect(latestRequestAuthOf(request)).toBe(second);
   });
 
   it("gives each of two instances the names it goes by", () => {
     const request = make();
-    attach(request, recordFor(request, { session: sessionOf("ada"), names: { ...NAMES, member: "staff" } }));
-    attach(request, recordFor(request, { session: sessionOf("bob") }));
+    attachTo(request, { session: sessionOf("ada"), names: { ...NAMES, member: "staff" } });
+    attachTo(request, { session: sessionOf("bob") });
     expect(read(request, "staff")).toMatchObject({ id: "ada" });
     expect(read(request, "member")).toMatchObject({ id: "bob" });
   });
 
   it("falls back to the instance before, where the last one attaches nothing", () => {
     const request = make();
-    attach(request, recordFor(request, { session: sessionOf("ada") }));
-    attach(request, recordFor(request, { session: sessionOf("bob"), names: undefined }));
+    attachTo(request, { session: sessionOf("ada") });
+    attachTo(request, { session: sessionOf("bob"), names: undefined });
     expect(read(request, "member")).toMatchObject({ id: "ada" });
   });
 
   it("keeps apart two instances that give one name to different things", () => {
     const [first, second] = [make(), make()];
-    attach(first, recordFor(first, { names: { ...NAMES, member: "owner" } }));
-    attach(second, recordFor(second, { names: { ...NAMES, organization: "owner" } }));
+    attachTo(first, { names: { ...NAMES, member: "owner" } });
+    attachTo(second, { names: { ...NAMES, organization: "owner" } });
     expect(read(first, "owner")).toMatchObject({ id: "ada" });
     expect(read(second, "owner")).toMatchObject({ id: "org_1" });
   });
 
   it("shows nobody to whoever only looks at the request's prototype", () => {
     const request = make();
-    attach(request, recordFor(request));
+    attachTo(request);
     expect(read(Object.getPrototypeOf(request) as object, "member")).toBeUndefined();
   });
 });
@@ -228,7 +228,7 @@ describe("the prototypes of a process", () => {
   it("leave Node's own alone", () => {
     const before = Reflect.ownKeys(IncomingMessage.prototype);
     const request = new IncomingMessage(new Socket());
-    attach(request, recordFor(request));
+    attachTo(request);
     expect(Reflect.ownKeys(IncomingMessage.prototype)).toEqual(before);
     expect(request).toBeInstanceOf(IncomingMessage);
     expect(new IncomingMessage(new Socket())).not.toHaveProperty("member");
@@ -236,8 +236,8 @@ describe("the prototypes of a process", () => {
 
   it("share one in between for all requests of node:http", () => {
     const [first, second] = [makeRequest(), makeRequest()];
-    attach(first, recordFor(first));
-    attach(second, recordFor(second));
+    attachTo(first);
+    attachTo(second);
     expect(Object.getPrototypeOf(first)).toBe(Object.getPrototypeOf(second));
   });
 
@@ -245,12 +245,12 @@ describe("the prototypes of a process", () => {
     const app = express();
     const other = express();
     const request = expressRequest(app);
-    attach(request, recordFor(request));
+    attachTo(request);
     const own = Object.getOwnPropertyDescriptor(app.request, "member");
     expect(Object.getPrototypeOf(request)).toBe(app.request);
     expect(own).toMatchObject({ get: expect.any(Function), configurable: true });
     const second = expressRequest(app);
-    attach(second, recordFor(second));
+    attachTo(second);
     expect(Object.getOwnPropertyDescriptor(app.request, "member")).toEqual(own);
     expect("member" in other.request).toBe(false);
     expect("member" in express.request).toBe(false);
@@ -261,16 +261,16 @@ describe("the prototypes of a process", () => {
     const inner = express();
     app.use("/inner", inner);
     const request = expressRequest(app);
-    attach(request, recordFor(request));
+    attachTo(request);
     Object.setPrototypeOf(request, inner.request);
     expect(read(request, "member")).toMatchObject({ id: "ada" });
   });
 });
 
-describe("stateOf", () => {
+describe("the state of a request", () => {
   it("is made from the session once, and frozen", () => {
-    const record = recordFor({});
-    const state = stateOf(record);
+    const record = attachTo({});
+    const state = record.state;
     expect(state).toEqual({
       status: "authenticated",
       via: "cookie",
@@ -279,27 +279,36 @@ describe("stateOf", () => {
       memberSession: record.session?.memberSession,
     });
     expect(Object.isFrozen(state)).toBe(true);
-    expect(stateOf(record)).toBe(state);
+    expect(record.state).toBe(state);
   });
 
   it("says nothing of an organization where none is chosen", () => {
     const { organization: _none, ...session } = sessionOf("ada");
-    expect(stateOf(recordFor({}, { session }))).not.toHaveProperty("organization");
+    expect(attachTo({}, { session }).state).not.toHaveProperty("organization");
   });
 
-  it("is what was found out where nobody is signed in", () => {
-    const state = { status: "anonymous" } as const;
-    expect(stateOf(recordFor({}, { session: undefined, state }))).toBe(state);
+  it("is the refusal where nobody is signed in", () => {
+    const record = attachTo({}, { session: undefined });
+    record.refused(ANONYMOUS);
+    expect(record.state).toBe(ANONYMOUS);
+  });
+
+  it("is the latest finding", () => {
+    const record = attachTo({});
+    record.refused({ status: "rejected", code: "session_revoked", via: "cookie" });
+    expect([record.state.status, record.session]).toEqual(["rejected", undefined]);
+    record.authenticated(sessionOf("bob"), "store");
+    expect(record.state).toMatchObject({ status: "authenticated", member: { id: "bob" } });
   });
 
   it("never makes somebody out of nothing", () => {
-    expect(() => stateOf(recordFor({}, { session: undefined }))).toThrow(TypeError);
+    expect(() => attachTo({}, { session: undefined }).state).toThrow(TypeError);
   });
 
   it("R-44: does not show the credential to whoever prints the request", () => {
     const request = makeRequest();
     const credential = { kind: "bearer", value: "canary.canary.canary", cookieNames: [] } as const;
-    attach(request, recordFor(request, { credential }));
+    attachTo(request, { credential });
     expect(inspect(request, { depth: 9, showHidden: true, getters: true })).not.toContain("canary");
   });
 });

@@ -1,0 +1,133 @@
+import { describe, expect, it } from "@jest/globals";
+import {
+  createUnverifiedCredentialLimiter,
+  type LimitedCall,
+  type StoreRefusal,
+  type UnverifiedCredentialLimiter,
+} from "../../../src/request/unverified-limit.ts";
+
+type Answer = StoreRefusal | { readonly status: "trouble" };
+
+const REJECTED: Answer = { status: "rejected", reason: "invalid_session_token" };
+const ENDED: Answer = { status: "ended", reason: "session_not_found" };
+const TROUBLE: Answer = { status: "trouble" };
+
+interface Setup {
+  readonly limiter: UnverifiedCredentialLimiter;
+  readonly asked: string[];
+  now: number;
+  readonly ask: (key: string, answer?: Answer | Promise<Answer>) => Promise<LimitedCall<Answer>>;
+}
+
+function refusalIn(answer: Answer): StoreRefusal | undefined {
+  return answer.status === "trouble" ? undefined : answer;
+}
+
+function setUp(): Setup {
+  const asked: string[] = [];
+  const setup: Setup = {
+    limiter: createUnverifiedCredentialLimiter(() => setup.now),
+    asked,
+    now: 1_800_000_000,
+    ask(key, answer = REJECTED) {
+      const call = async (): Promise<Answer> => {
+        asked.push(key);
+        return answer;
+      };
+      return setup.limiter.run(key, call, refusalIn);
+    },
+  };
+  return setup;
+}
+
+function called(answer: Answer): LimitedCall<Answer> {
+  return { status: "called", answer };
+}
+
+async function refuseMany(setup: Setup, times: number): Promise<void> {
+  for (let index = 0; index < times; index += 1) {
+    // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
+    await setup.ask(`made-up-${index}-${setup.now}`);
+  }
+}
+
+describe("createUnverifiedCredentialLimiter", () => {
+  it.each([REJECTED, ENDED])(
+    "R-29: lets a credential that was refused cause one call: %j",
+    async (answer) => {
+      const setup = setUp();
+      expect(await setup.ask("a", answer)).toEqual(called(answer));
+      setup.now += 86_400;
+      expect(await setup.ask("a", TROUBLE)).toEqual({ status: "refused_before", refusal: answer });
+      expect(setup.asked).toEqual(["a"]);
+    },
+  );
+
+  it("lets the store be asked again after trouble", async () => {
+    const setup = setUp();
+    await setup.ask("a", TROUBLE);
+    await setup.ask("a", ENDED);
+    expect(setup.asked).toEqual(["a", "a"]);
+  });
+
+  it("R-29: stops calls after a hundred refusals within a minute, for the rest of that minute", async () => {
+    const setup = setUp();
+    await refuseMany(setup, 50);
+    setup.now += 20;
+    await refuseMany(setup, 50);
+    setup.now += 10.5;
+    expect(await setup.ask("one more")).toEqual({ status: "limited", retryAfter: 30 });
+    expect(setup.asked).toHaveLength(100);
+    setup.now += 30;
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
+  });
+
+  it("R-29: repeats what it knows while calls are stopped", async () => {
+    const setup = setUp();
+    await setup.ask("known", ENDED);
+    await refuseMany(setup, 99);
+    expect(await setup.ask("known")).toEqual({ status: "refused_before", refusal: ENDED });
+  });
+
+  it("does not stop calls for longer when the clock is set back", async () => {
+    const setup = setUp();
+    await refuseMany(setup, 100);
+    setup.now -= 3_600;
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
+  });
+
+  it("R-29: has at most fifty calls under way, whatever becomes of them", async () => {
+    const setup = setUp();
+    let fail: (error: Error) => void = () => undefined;
+    const held = new Promise<Answer>((_resolve, reject) => {
+      fail = reject;
+    });
+    const calls = Array.from({ length: 50 }, (_, index) =>
+      setup.ask(`held-${index}`, held).catch(() => undefined),
+    );
+    expect(await setup.ask("one more")).toEqual({ status: "limited", retryAfter: 1 });
+    fail(new Error("the store failed"));
+    await Promise.all(calls);
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
+  });
+
+  it("refuses a credential from the moment it is told to", async () => {
+    const setup = setUp();
+    setup.limiter.refuse("a", ENDED);
+    expect(await setup.ask("a")).toEqual({ status: "refused_before", refusal: ENDED });
+    expect(setup.asked).toEqual([]);
+  });
+
+  it("keeps the reason for which the store refused a credential", async () => {
+    const setup = setUp();
+    await setup.ask("a", REJECTED);
+    setup.limiter.refuse("a", ENDED);
+    expect(await setup.ask("a")).toEqual({ status: "refused_before", refusal: REJECTED });
+  });
+
+  it("R-29: does not count what it was told to refuse", async () => {
+    const setup = setUp();
+    for (let index = 0; index < 150; index += 1) setup.limiter.refuse(`signed-out-${index}`, ENDED);
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
+  });
+});
