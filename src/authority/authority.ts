@@ -33,9 +33,10 @@ import {
   authenticate,
   authenticateWithOrganizationSelection,
 } from "./sign-in.ts";
-import { createTokenCheck } from "./verify-access-token.ts";
+import { createTokenCheck, interpretSessionClaims } from "./verify-access-token.ts";
 import type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
 import { type StytchRouter, createStytchRouter } from "./wire/stytch/stytch-router.ts";
+import type { WireAuthority } from "./wire/wire-authority.ts";
 import type { WorkosRouterOptions } from "./wire/workos/workos-options.ts";
 import { type WorkosRouter, createWorkosRouter } from "./wire/workos/workos-router.ts";
 
@@ -125,7 +126,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
   const records = createRecords(options.repository ?? memoryRepository({ clock }), { clock, events });
   const profile = createTokenProfile(issuer, settings.issuer);
   const invalidations = new RecentInvalidations({ clock, events }, accessTokenLifetime);
-  const tokens = createTokenCheck(profile, { clock, events });
+  const tokens = createTokenCheck(profile, { clock, events }, interpretSessionClaims);
   const context: AuthorityContext = {
     settings,
     clock,
@@ -138,6 +139,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     policy: options.policy,
   };
   const closers: (() => void)[] = [];
+  const wireAuthority: WireAuthority = { context, onClose: (close) => void closers.push(close) };
   const stopListening = options.directory.onChanged?.((change) => invalidations.announce(change));
   return {
     ...createAuthorityStore(context, profile),
@@ -153,8 +155,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revoke: (target) => revoke(context, target),
     jwks: () => issuer.jwks(),
     rotateKeys: () => issuer.rotate(),
-    workosRouter: (wire) => createWorkosRouter(context, wire),
-    stytchRouter: (wire) => createStytchRouter(context, wire, (close) => closers.push(close)),
+    workosRouter: (wire) => createWorkosRouter(wireAuthority, wire),
+    stytchRouter: (wire) => createStytchRouter(wireAuthority, wire),
     async close() {
       stopListening?.();
       tokens.close();

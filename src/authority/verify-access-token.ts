@@ -9,23 +9,28 @@ import { createTokenVerifier } from "../tokens/verify-token.ts";
 import { isFactor } from "./records.ts";
 
 /** An access token of this authority whose signature is verified. Its times are not checked. */
-export interface CheckedToken {
+export interface CheckedToken<Session = Interpretation> {
   readonly claims: VerifiedClaims;
-  readonly session: Interpretation;
+  readonly session: Session;
 }
 
 /** Verifies access tokens outside the middleware. */
-export interface TokenCheck {
+export interface TokenCheck<Session = Interpretation> {
   /** Throws `invalid_token`, or `store_unavailable` if the keys cannot be loaded. */
-  check(accessToken: string): Promise<CheckedToken>;
+  check(accessToken: string): Promise<CheckedToken<Session>>;
   close(): void;
 }
 
-/** Makes the check over the same verification that the middleware does. */
-export function createTokenCheck(
+/**
+ * Makes the check over the same verification that the middleware does.
+ *
+ * @param interpret - reads the verified claims; `undefined` if they are no session.
+ */
+export function createTokenCheck<Session>(
   profile: TokenProfile,
   context: { readonly clock: Clock; readonly events: EventSink },
-): TokenCheck {
+  interpret: (claims: VerifiedClaims) => Session | undefined,
+): TokenCheck<Session> {
   const keys = createKeySet(profile.keys, context);
   const verifier = createTokenVerifier(profile, keys);
   return {
@@ -39,7 +44,7 @@ export function createTokenCheck(
         throw new OrgateError("invalid_token", { reason: verification.reason });
       }
       const { claims } = verification;
-      const session = interpretSessionClaims(claims);
+      const session = interpret(claims);
       if (session === undefined) throw new OrgateError("invalid_token", { reason: "class" });
       return { claims, session };
     },

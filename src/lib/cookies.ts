@@ -1,4 +1,4 @@
-import { stringifySetCookie } from "cookie";
+import { type SetCookie, parseSetCookie, stringifySetCookie } from "cookie";
 
 /** Attributes of a cookie of ours. */
 export interface CookieAttributes {
@@ -30,6 +30,14 @@ export function setCookieLine(
     },
     { encode: (text) => text },
   );
+}
+
+/** A `Set-Cookie` line that was read. */
+export type ReceivedCookie = SetCookie;
+
+/** Reads a `Set-Cookie` line. The value is not decoded. */
+export function readSetCookieLine(line: string): ReceivedCookie {
+  return parseSetCookie(line, { decode: (value) => value });
 }
 
 /** A `Set-Cookie` line that removes a cookie; its attributes must match those it was set with. */

@@ -9,8 +9,8 @@ export type {
   TestRequest,
   TestResponse,
   TestTarget,
-} from "./cookie-jar.ts";
+} from "./test-agent.ts";
 export type { CookieJar } from "./cookie-jar.ts";
 export { sessionStoreContract } from "./store-contract.ts";
 export type { StoreContractOptions, StoreContractTest } from "./store-contract.ts";
-export type { StoreHarness } from "./store-contract.ts";
+export type { StoreHarness } from "./contract/subject.ts";

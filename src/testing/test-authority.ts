@@ -9,26 +9,26 @@ import { memoryRepository } from "../authority/memory-repository.ts";
 import type { Repository } from "../authority/repository.ts";
 import type { Clock } from "../lib/clock.ts";
 
-/** Options of `createTestAuthority()`: the people, and whatever of an authority's own options a test is about. */
+/** Options of `createTestAuthority()`: the contents of the directory, and the options of `createAuthority()`. */
 export interface TestAuthorityOptions
   extends MemoryDirectoryInput, Omit<Partial<AuthorityOptions>, "clock" | "directory" | "repository"> {
   /** The time at which the test begins, in seconds since the epoch. @defaultValue 2027-01-15T08:00:00Z */
   readonly startsAt?: number;
 }
 
-/** An authority for tests: its people can be changed, its time moved, and what it depends on taken away. */
+/** An authority for tests, whose directory, time and database a test can change. */
 export interface TestAuthority extends Authority {
-  /** Who there is. Change it, and members see the change as they would in production. */
+  /** The users, organizations and memberships. Members see changes as they would in production. */
   readonly directory: MemoryDirectory;
-  /** The time that stands still until it is moved. Pass it to `orgate({ clock })`: both must live by one clock. */
+  /** A clock that stands still until it is advanced. Pass it to `orgate({ clock })` too: both must use the same clock. */
   readonly clock: Clock;
-  /** The time now, in seconds since the epoch. */
+  /** Returns the time, in seconds since the epoch. */
   now(): number;
-  /** Lets so many seconds pass. */
+  /** Lets this many seconds pass. */
   advance(seconds: number): void;
-  /** Takes away the database behind the authority: whatever needs the store is unavailable (503), nobody is signed out. */
+  /** Makes the database fail: requests that need the store are answered 503, and nobody is signed out. */
   takeDown(): void;
-  /** Gives it back. The middleware asks again when its `Retry-After` is over: `advance` past it. */
+  /** Makes the database work again. The middleware asks again after its `Retry-After`: `advance` past it. */
   bringBack(): void;
 }
 
@@ -37,7 +37,7 @@ const DEFAULT_START = Date.UTC(2027, 0, 15, 8) / 1000;
 /**
  * Makes an authority with a directory in memory and a clock of its own, ready for `orgate({ store, clock })`.
  *
- * Tokens, seals and rotation are the real ones: nothing is mocked but the time.
+ * Only the time is simulated: tokens, seals and rotation are real.
  *
  * @example
  * ```ts
@@ -55,9 +55,9 @@ const DEFAULT_START = Date.UTC(2027, 0, 15, 8) / 1000;
  * });
  *
  * authority.advance(306); //                                          the access tokens expire
- * authority.directory.setRoles("user_ada", "org_acme", ["viewer"]); // and Ada is an administrator no longer
+ * authority.directory.setRoles("user_ada", "org_acme", ["viewer"]); // Ada is no longer an administrator
  * ```
- * @throws `ConfigurationError` with every mistake in the options
+ * @throws `ConfigurationError` with every problem in the options
  */
 export function createTestAuthority(options: TestAuthorityOptions = {}): TestAuthority {
   const { users, organizations, memberships, startsAt = DEFAULT_START, ...settings } = options;
@@ -90,14 +90,14 @@ export function createTestAuthority(options: TestAuthorityOptions = {}): TestAut
   };
 }
 
-/** A repository that can be taken away, and given back. */
+/** A repository that a test can make fail. */
 export interface BreakableRepository {
   readonly repository: Repository;
   readonly takeDown: () => void;
   readonly bringBack: () => void;
 }
 
-/** Puts a switch before a repository: while it is off every operation fails, as with a database that cannot be reached. */
+/** Wraps a repository: while it is down every operation fails, as with a database that cannot be reached. */
 export function breakable(inner: Repository): BreakableRepository {
   let isDown = false;
   const assertUp = async (): Promise<void> => {

@@ -1,5 +1,5 @@
 import { stytch, type StytchOptions, type StytchStore } from "../../src/stores/stytch/index.ts";
-import type { StoreHarness } from "../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../src/testing/contract/subject.ts";
 import { organizationId, PROJECT_ID, SECRET } from "./fake-stytch-world.ts";
 import { startFakeStytch, type FakeStytch } from "./fake-stytch.ts";
 

@@ -20,7 +20,7 @@ import type { JsonWebKey, Outcome } from "../../src/store.ts";
 import { isOrgateError, type OrganizationSelectionRequiredError } from "../../src/errors.ts";
 import { fromStytch, stytch } from "../../src/stores/stytch/index.ts";
 import { workos } from "../../src/stores/workos/index.ts";
-import type { StoreHarness } from "../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../src/testing/contract/subject.ts";
 import { serve, type TestServer } from "./servers.ts";
 import { generateSigningKey } from "./tokens.ts";
 

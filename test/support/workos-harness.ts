@@ -1,5 +1,5 @@
 import { workos, type WorkosOptions, type WorkosStore } from "../../src/stores/workos/index.ts";
-import type { StoreHarness } from "../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../src/testing/contract/subject.ts";
 import { API_KEY, CLIENT_ID } from "./fake-workos-world.ts";
 import { startFakeWorkos, type FakeWorkos } from "./fake-workos.ts";
 

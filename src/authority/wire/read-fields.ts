@@ -1,65 +1,76 @@
 import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../../errors.ts";
+import { isObject } from "../../lib/predicates.ts";
 import { readForm, readRawBody } from "../../lib/read-body.ts";
 import { parseStrictJson } from "../../lib/strict-json.ts";
 import { invalidRequest } from "../check-input.ts";
-import type { WireAnswer } from "./router.ts";
 
-/** The members of a body or of a query, by name. Nothing is known of their values. */
-export type Fields = ReadonlyMap<string, unknown>;
+const MAX_BODY_LENGTH = 65_536;
+const JSON_LIMITS = { depth: 12, keys: 1024 };
 
-/** Bytes of a body that are read. */
-export const MAX_BODY = 65_536;
+/** The members of a body or a query. A getter throws `invalid_request` for a value of another type. */
+export class Fields {
+  readonly #values: ReadonlyMap<string, unknown>;
 
-const LIMITS = { depth: 12, keys: 1024 };
+  constructor(values: Iterable<readonly [string, unknown]> = []) {
+    this.#values = new Map(values);
+  }
+
+  /** The value as it was sent. */
+  get(name: string): unknown {
+    return this.#values.get(name);
+  }
+
+  entries(): [name: string, value: unknown][] {
+    return [...this.#values];
+  }
+
+  text(name: string): string {
+    const value = this.optionalText(name);
+    if (value === undefined) throw invalidRequest(`${name} is required.`);
+    return value;
+  }
+
+  /** A string; `undefined` if it is absent, `null` or empty. */
+  optionalText(name: string): string | undefined {
+    const value = this.get(name) ?? "";
+    if (typeof value !== "string") throw invalidRequest(`${name} must be a string.`);
+    return value === "" ? undefined : value;
+  }
+
+  /** An object; `undefined` if it is absent or `null`. */
+  optionalObject(name: string): Fields | undefined {
+    const value = this.get(name) ?? undefined;
+    if (value === undefined) return undefined;
+    if (!isObject(value)) throw invalidRequest(`${name} must be an object.`);
+    return new Fields(Object.entries(value));
+  }
+}
+
+/** Reads the fields of a query. A field that is there twice is a list. */
+export function readQuery(query: string): Fields {
+  return new Fields(readForm(query));
+}
 
 /**
- * Reads the body of a request: a form or a JSON object. One that a body parser read before is taken as it is.
+ * Reads the body of a request: a form or a JSON object, at most 64 KiB. A body that a parser has read is taken as it is.
  *
- * JSON that two parsers may read differently (duplicate keys, `__proto__`) is refused; a form's field that is there twice
- * is a list, and so is refused by whoever asks for text.
+ * JSON that two parsers may read differently (duplicate keys, `__proto__`) is refused. A form's field that is there twice
+ * is a list, which no text field accepts.
  */
-export async function readFields(request: IncomingMessage): Promise<Fields> {
-  if (hasNoBody(request)) return new Map();
-  const raw = await readRawBody(request, MAX_BODY);
+export async function readWireBody(request: IncomingMessage): Promise<Fields> {
+  if (hasNoBody(request)) return new Fields();
+  const raw = await readRawBody(request, MAX_BODY_LENGTH);
   switch (raw.status) {
     case "parsed":
-      return new Map(Object.entries(raw.fields));
+      return new Fields(Object.entries(raw.fields));
     case "text":
-      return raw.type === "application/json" ? readJson(raw.text) : readForm(raw.text);
+      return raw.type === "application/json" ? readJson(raw.text) : new Fields(readForm(raw.text));
     case "too_large":
       throw new OrgateError("payload_too_large");
     default:
       throw invalidRequest("The request body must be a JSON object or a form.");
   }
-}
-
-/** A text that must be there. */
-export function readText(fields: Fields, name: string): string {
-  const value = readOptionalText(fields, name);
-  if (value === undefined) throw invalidRequest(`${name} is required.`);
-  return value;
-}
-
-/** A text, or nothing: absent, `null` and empty are the same. */
-export function readOptionalText(fields: Fields, name: string): string | undefined {
-  const value = fields.get(name);
-  if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value === "string") return value;
-  throw invalidRequest(`${name} must be a string.`);
-}
-
-/** An object, or nothing. */
-export function readOptionalObject(fields: Fields, name: string): Fields | undefined {
-  const value = fields.get(name);
-  if (value === undefined || value === null) return undefined;
-  if (typeof value === "object" && !Array.isArray(value)) return new Map(Object.entries(value));
-  throw invalidRequest(`${name} must be an object.`);
-}
-
-/** The fields of a query. What is there twice is a list. */
-export function fieldsOfQuery(query: URLSearchParams): Fields {
-  return readForm(query.toString());
 }
 
 function hasNoBody({ headers }: IncomingMessage): boolean {
@@ -68,29 +79,7 @@ function hasNoBody({ headers }: IncomingMessage): boolean {
 }
 
 function readJson(text: string): Fields {
-  const parsed = parseStrictJson(text, LIMITS);
-  const value = parsed.status === "parsed" ? parsed.value : undefined;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw invalidRequest("The request body must be one JSON object without duplicate keys.");
-  }
-  return new Map(Object.entries(value));
-}
-
-const BRAND = Symbol.for("orgate.wire-refusal");
-
-/** A refusal in a protocol's own words, thrown to end the operation. */
-export class WireRefusal extends Error {
-  override readonly name: string = "WireRefusal";
-  readonly answer: WireAnswer;
-
-  constructor(answer: WireAnswer) {
-    super(`Refused with status ${answer.status}`);
-    this.answer = answer;
-    Object.defineProperty(this, BRAND, { value: true });
-  }
-}
-
-/** Whether a thrown value is a refusal of a protocol. */
-export function isWireRefusal(value: unknown): value is WireRefusal {
-  return typeof value === "object" && value !== null && Reflect.get(value, BRAND) === true;
+  const parsed = parseStrictJson(text, JSON_LIMITS);
+  if (parsed.status === "parsed" && isObject(parsed.value)) return new Fields(Object.entries(parsed.value));
+  throw invalidRequest("The request body must be one JSON object without duplicate keys.");
 }

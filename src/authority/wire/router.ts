@@ -1,45 +1,47 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrgateError } from "../../errors.ts";
-import { type Fields, readFields } from "./read-fields.ts";
+import { Fields, readWireBody, readQuery } from "./read-fields.ts";
+import type { WireAnswer } from "./refusal.ts";
 
-/** One request, as a route sees it. */
+/** One request of a wire protocol. */
 export interface WireCall {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** The variable segments of the path, in order. */
+  /** The variable segments of the path, decoded, in order. */
   readonly segments: readonly string[];
-  readonly query: URLSearchParams;
-  /** The body of a POST; nothing for a GET. */
+  readonly query: Fields;
+  /** The body of a POST; empty for a GET. */
   readonly fields: Fields;
 }
 
-/** What goes back. */
-export interface WireAnswer {
-  readonly status: number;
-  /** Sent as JSON; nothing is sent where it is `undefined`. */
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
+/** Carries out one operation with what the protocol's operations work with. */
+export type WireHandler<Service, Result> = (service: Service, call: WireCall) => Promise<Result>;
+
+/** What differs between routes beside method, path and handler. */
+export interface RouteOptions<Service> {
+  /** `Cache-Control` of an answer of status 200; the route then answers HEAD too. @defaultValue `no-store` */
+  readonly cacheControl?: string;
+  /** Tells whether the request is for this route; if not, the path is the application's own. @defaultValue `true` */
+  readonly isFor?: (service: Service, request: IncomingMessage) => boolean;
+  /** Throws if the client may not ask. Called before the body is read. @defaultValue everybody may */
+  readonly authorize?: (service: Service, request: IncomingMessage) => void;
 }
 
 /** One operation of a protocol. */
-export interface WireRoute {
+export interface WireRoute<Service, Result> extends RouteOptions<Service> {
   readonly method: "GET" | "POST";
   /** With `:` in place of a variable segment. */
   readonly path: string;
-  /** Says who may read the answer from a cache. @defaultValue nobody */
-  readonly cacheControl?: string;
-  /** Where it is false, the path is the application's own. @defaultValue every request */
-  isFor?(request: IncomingMessage): boolean;
-  /** Throws for whoever may not ask, before anything of the body is read. @defaultValue everybody may */
-  admit?(request: IncomingMessage): void;
-  /** `undefined`: the response is somebody else's by now. */
-  handle(call: WireCall): Promise<WireAnswer | undefined>;
+  readonly handle: WireHandler<Service, Result>;
 }
 
-/** A protocol: its operations, and how it tells of trouble. */
-export interface WireProtocol {
-  readonly routes: readonly WireRoute[];
-  /** Puts whatever was thrown into the protocol's own words. Never throws. */
+/** A protocol: its operations, what they work with, and how their results are worded. */
+export interface WireProtocol<Service, Result> {
+  readonly routes: readonly WireRoute<Service, Result>[];
+  readonly service: Service;
+  /** Turns a result into an answer; `undefined` if the handler has taken over the response. */
+  readonly toAnswer: (result: Result) => WireAnswer | undefined;
+  /** Words any thrown value. Never throws. */
   readonly refuse: (error: unknown) => WireAnswer;
 }
 
@@ -50,65 +52,86 @@ export type WireMiddleware = (
   next?: (error?: unknown) => void,
 ) => void;
 
-/** Makes the middleware of a protocol. It reads the body itself where no parser did. */
-export function createWireRouter({ routes, refuse }: WireProtocol): WireMiddleware {
-  const table = routes.map((route) => ({ ...route, pattern: splitPath(route.path) }));
-  return function serveWire(request, response, next) {
-    const { path, query } = splitTarget(request.url ?? "");
-    const onPath = table.flatMap((route) => {
-      const segments = matchPath(route.pattern, path);
-      if (segments === undefined || route.isFor?.(request) === false) return [];
-      return [{ route, segments }];
-    });
-    if (onPath.length === 0) {
-      if (next === undefined) send(request, response, { status: 404, body: { message: "Not Found" } });
-      else next();
-      return;
-    }
-    const found = onPath.find(({ route }) => allows(route, request.method));
-    const answer =
-      found === undefined
-        ? Promise.reject(methodNotAllowed(onPath.map(({ route }) => route.method)))
-        : serve(found.route, { request, response, segments: found.segments, query });
-    // A client that went away leaves nobody to answer.
-    deliver(answer, found?.route).catch(() => response.destroy());
+/** Makes the middleware of a protocol. It reads the body itself unless a parser has. */
+export function createWireRouter<Service, Result>(protocol: WireProtocol<Service, Result>): WireMiddleware {
+  const { service, toAnswer, refuse } = protocol;
+  const routes = protocol.routes.map((route) => ({ route, pattern: compilePath(route.path) }));
 
-    async function deliver(
-      promised: Promise<WireAnswer | undefined>,
-      route: WireRoute | undefined,
-    ): Promise<void> {
-      const given = await promised.catch((error: unknown) => refuse(error));
-      if (given === undefined || response.headersSent) return;
-      const cacheControl = given.status === 200 ? route?.cacheControl : undefined;
-      response.setHeader("Cache-Control", cacheControl ?? "no-store");
-      send(request, response, given);
-    }
+  const answer = async (match: Match<Service, Result>, call: Call): Promise<WireAnswer | undefined> => {
+    const { route, segments } = match;
+    route.authorize?.(service, call.request);
+    const fields = route.method === "POST" ? await readWireBody(call.request) : new Fields();
+    return toAnswer(await route.handle(service, { ...call, segments, fields }));
+  };
+
+  const respond = async (matches: readonly Match<Service, Result>[], call: Call): Promise<void> => {
+    const { request, response } = call;
+    const match = matches.find(({ route }) => acceptsMethod(route, request.method));
+    const answering = match === undefined ? Promise.reject(methodNotAllowed(matches)) : answer(match, call);
+    const answered = await answering.catch(refuse);
+    if (answered === undefined || response.headersSent) return;
+    const cacheControl = answered.status === 200 ? match?.route.cacheControl : undefined;
+    response.setHeader("Cache-Control", cacheControl ?? "no-store");
+    send(request, response, answered);
+  };
+
+  return (request, response, next) => {
+    const { path, query } = splitTarget(request.url ?? "");
+    const matches = routes.flatMap(({ route, pattern }) => {
+      const segments = matchPath(pattern, path);
+      return segments === undefined || route.isFor?.(service, request) === false ? [] : [{ route, segments }];
+    });
+    if (matches.length > 0) {
+      respond(matches, { request, response, query: readQuery(query) }).catch((error: unknown) => {
+        // The answer cannot be written: only the connection can tell.
+        response.destroy(error instanceof Error ? error : undefined);
+      });
+    } else if (next !== undefined) next();
+    else send(request, response, { status: 404, body: { message: "Not Found" } });
   };
 }
 
-/** What may be cached changes nothing, so that HEAD asks the same. */
-function allows({ method, cacheControl }: WireRoute, asked: string | undefined): boolean {
-  return asked === method || (asked === "HEAD" && cacheControl !== undefined);
+type Call = Omit<WireCall, "segments" | "fields">;
+
+/** A route whose path is the request's. */
+interface Match<Service, Result> {
+  readonly route: WireRoute<Service, Result>;
+  readonly segments: readonly string[];
 }
 
-async function serve(route: WireRoute, call: Omit<WireCall, "fields">): Promise<WireAnswer | undefined> {
-  route.admit?.(call.request);
-  const fields: Fields = route.method === "POST" ? await readFields(call.request) : new Map();
-  return route.handle({ ...call, fields });
+/** Describes a route that is read. */
+export const get = describeRoute("GET");
+/** Describes a route that takes a body. */
+export const post = describeRoute("POST");
+
+function describeRoute(method: "GET" | "POST") {
+  return <Service, Result>(
+    path: string,
+    handle: WireHandler<Service, Result>,
+    options?: RouteOptions<Service>,
+  ): WireRoute<Service, Result> => ({ ...options, method, path, handle });
 }
 
-function methodNotAllowed(methods: readonly string[]): OrgateError {
-  return new OrgateError("method_not_allowed", { headers: { Allow: [...new Set(methods)].join(", ") } });
+function acceptsMethod<Service, Result>(
+  { method, cacheControl }: WireRoute<Service, Result>,
+  given: string | undefined,
+): boolean {
+  return given === method || (given === "HEAD" && cacheControl !== undefined);
+}
+
+function methodNotAllowed<Service, Result>(matches: readonly Match<Service, Result>[]): OrgateError {
+  const methods = new Set(matches.map(({ route }) => route.method));
+  return new OrgateError("method_not_allowed", { headers: { Allow: [...methods].join(", ") } });
 }
 
 function send(
   request: IncomingMessage,
   response: ServerResponse,
-  { status, body, headers }: WireAnswer,
+  { status, body, headers = {} }: WireAnswer,
 ): void {
   response.statusCode = status;
-  for (const [name, value] of Object.entries(headers ?? {})) response.setHeader(name, value);
-  // What was not read of the body must not be taken for the next request.
+  for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
+  // The rest of an unread body must not be taken for the next request.
   if (!request.complete && request.method === "POST") response.setHeader("Connection", "close");
   if (body === undefined) {
     response.setHeader("Content-Length", 0);
@@ -120,68 +143,28 @@ function send(
   response.end(JSON.stringify(body));
 }
 
-/** Where a request goes: its path in segments, still encoded, and its query. */
-export interface Target {
-  readonly path: readonly string[];
-  readonly query: URLSearchParams;
+/** Splits a request target into its path, still encoded, and its query. An absolute URL has a path that no route has. */
+export function splitTarget(target: string): { readonly path: string; readonly query: string } {
+  const [path = ""] = target.split("?", 1);
+  return { path, query: target.slice(path.length + 1) };
 }
 
-/** Takes a request target apart. A target in absolute form has a path that no route has. */
-export function splitTarget(target: string): Target {
-  const at = target.indexOf("?");
-  const path = at < 0 ? target : target.slice(0, at);
-  return { path: splitPath(path), query: new URLSearchParams(at < 0 ? "" : target.slice(at + 1)) };
+/** Turns the path of a route into a pattern. */
+export function compilePath(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(":", "([^/]+)")}$`);
 }
 
-/** The segments of a path. */
-export function splitPath(path: string): readonly string[] {
-  return path.split("/");
+/** Matches a path exactly, case and slashes included. Returns its variable segments, decoded; `undefined` if it differs. */
+export function matchPath(pattern: RegExp, path: string): readonly string[] | undefined {
+  const segments = pattern.exec(path)?.slice(1).map(decodeSegment);
+  return segments?.includes("") === true ? undefined : segments;
 }
 
-/** The variable segments, decoded; `undefined`: the path is another one. Compared exactly, case and slashes included. */
-export function matchPath(pattern: readonly string[], path: readonly string[]): string[] | undefined {
-  if (pattern.length !== path.length) return undefined;
-  const variables: string[] = [];
-  for (const [index, expected] of pattern.entries()) {
-    const given = path[index] ?? "";
-    if (expected === ":") {
-      const decoded = decode(given);
-      if (decoded === undefined) return undefined;
-      variables.push(decoded);
-    } else if (expected !== given) return undefined;
-  }
-  return variables;
-}
-
-function decode(segment: string): string | undefined {
+/** Decodes a segment. A malformed one becomes the empty string, which names nothing. */
+function decodeSegment(segment: string): string {
   try {
-    const decoded = decodeURIComponent(segment);
-    return decoded === "" ? undefined : decoded;
+    return decodeURIComponent(segment);
   } catch {
-    return undefined;
+    return "";
   }
-}
-
-/** The credentials of `Authorization: Basic` (RFC 7617); `undefined`: there are none, or more than one header has some. */
-export function readBasic(request: IncomingMessage): { user: string; password: string } | undefined {
-  const encoded = readScheme(request, "basic");
-  if (encoded === undefined || !/^[\w+/-]+={0,2}$/.test(encoded)) return undefined;
-  const text = Buffer.from(encoded, "base64").toString("utf8");
-  const at = text.indexOf(":");
-  return at < 0 ? undefined : { user: text.slice(0, at), password: text.slice(at + 1) };
-}
-
-/** The token of `Authorization: Bearer` (RFC 6750 section 2.1). */
-export function readBearer(request: IncomingMessage): string | undefined {
-  return readScheme(request, "bearer");
-}
-
-function readScheme({ rawHeaders }: IncomingMessage, scheme: string): string | undefined {
-  const [header, ...others] = rawHeaders.filter(
-    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
-  );
-  if (header === undefined || others.length > 0) return undefined;
-  const at = header.indexOf(" ");
-  if (at < 0 || header.slice(0, at).toLowerCase() !== scheme) return undefined;
-  return header.slice(at + 1).trim();
 }

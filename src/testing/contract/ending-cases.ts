@@ -1,141 +1,112 @@
 import assert from "node:assert/strict";
 import type { Invalidation } from "../../fleet/coordinator.ts";
-import { type ContractCase, assertActive, assertEnded, assertUnavailable } from "../store-contract.ts";
+import { assertActive, assertUnavailable } from "./assertions.ts";
+import {
+  type ContractCases,
+  type ContractSubject,
+  type HeldSession,
+  needsHarnessMethod,
+  needsStoreMethod,
+} from "./subject.ts";
 
-/** Promises about the end of sessions, and about what else a store may answer. */
-export const ENDING_CASES: readonly ContractCase[] = [
-  {
-    name: "a revoked session is ended; the member's other sessions go on",
-    async check(subject) {
-      if (subject.harness.revoke === undefined) return { lacks: "revoke" };
-      const [revoked, other] = [await subject.signIn(), await subject.signIn()];
-      assert.notEqual(other.interpretation.memberSession.id, revoked.interpretation.memberSession.id);
-      await subject.harness.revoke(revoked.interpretation.memberSession.id);
-      await assertEnded(subject, revoked);
-      assertActive(await subject.renew(other, "asked"));
-      return undefined;
-    },
+/** What a store promises of revoking sessions and signing out. */
+export const ENDING_CASES: ContractCases = {
+  async "revoking a session ends it and no other session of the member"(subject) {
+    const { harness } = subject;
+    needsHarnessMethod(harness, "revoke");
+    const [revoked, other] = [await subject.signIn(), await subject.signIn()];
+    assert.notEqual(sessionIdOf(other), sessionIdOf(revoked));
+    await harness.revoke(sessionIdOf(revoked));
+    await assertEnded(subject, revoked);
+    assertActive(await subject.renew(other, "asked"));
   },
-  {
-    name: "a revoked session stays ended for credentials renewed before",
-    async check(subject) {
-      if (subject.harness.revoke === undefined) return { lacks: "revoke" };
-      const old = await subject.signIn();
-      await subject.expire(old);
-      const renewed = await subject.renewActive(old, "expired");
-      await subject.harness.revoke(renewed.interpretation.memberSession.id);
-      await assertEnded(subject, renewed);
-      await assertEnded(subject, old);
-      return undefined;
-    },
+
+  async "revoking a session ends it for the credentials from before its renewal too"(subject) {
+    const { harness } = subject;
+    needsHarnessMethod(harness, "revoke");
+    const old = await subject.signInExpired();
+    const renewed = await subject.renewActive(old, "expired");
+    await harness.revoke(sessionIdOf(renewed));
+    await assertEnded(subject, renewed);
+    await assertEnded(subject, old);
   },
-  {
-    name: "signing out ends the session, and doing it twice is no trouble",
-    async check(subject) {
-      const { store } = subject;
-      if (store.endSession === undefined) return { lacks: "SessionStore.endSession" };
-      const [held, other] = [await subject.signIn(), await subject.signIn()];
-      const target = { sessionId: held.interpretation.memberSession.id };
-      await store.endSession(target, subject.context());
-      await assertEnded(subject, held);
-      assertActive(await subject.renew(other, "asked"));
-      await store.endSession(target, subject.context());
-      await assertEnded(subject, held);
-      return undefined;
-    },
+
+  async "signing out ends the session, and signing out again is no error"(subject) {
+    const { store } = subject;
+    needsStoreMethod(store, "endSession");
+    const [held, other] = [await subject.signIn(), await subject.signIn()];
+    const target = { sessionId: sessionIdOf(held) };
+    await store.endSession(target, subject.context());
+    await assertEnded(subject, held);
+    assertActive(await subject.renew(other, "asked"));
+    await store.endSession(target, subject.context());
+    await assertEnded(subject, held);
   },
-  {
-    name: "signing out everywhere ends all of the member's sessions",
-    async check(subject) {
-      const { store } = subject;
-      if (store.endSession === undefined) return { lacks: "SessionStore.endSession" };
-      const [one, two] = [await subject.signIn(), await subject.signIn()];
-      assert.equal(one.interpretation.member.id, two.interpretation.member.id, "both are the same member's");
-      await store.endSession({ memberId: one.interpretation.member.id }, subject.context());
-      await assertEnded(subject, one);
-      await assertEnded(subject, two);
-      assertActive(await subject.renew(await subject.signIn(), "asked"));
-      return undefined;
-    },
+
+  async "signing out everywhere ends all sessions of the member"(subject) {
+    const { store } = subject;
+    needsStoreMethod(store, "endSession");
+    const [one, two] = [await subject.signIn(), await subject.signIn()];
+    const { id: memberId } = one.interpretation.member;
+    assert.equal(two.interpretation.member.id, memberId, "both must be the same member's");
+    await store.endSession({ memberId }, subject.context());
+    await assertEnded(subject, one);
+    await assertEnded(subject, two);
+    assertActive(await subject.renew(await subject.signIn(), "asked"));
   },
-  {
-    name: "trouble while signing out is told",
-    async check(subject) {
-      const { harness, store } = subject;
-      if (store.endSession === undefined) return { lacks: "SessionStore.endSession" };
-      if (harness.breakStore === undefined || harness.mendStore === undefined) return { lacks: "breakStore" };
-      const held = await subject.signIn();
-      const target = { sessionId: held.interpretation.memberSession.id };
-      await harness.breakStore();
-      await assertUnavailable(store.endSession(target, subject.context()), "endSession");
-      await harness.mendStore();
-      await store.endSession(target, subject.context());
-      await assertEnded(subject, held);
-      return undefined;
-    },
+
+  async "signing out is unavailable while the store is down, and works when it is back"(subject) {
+    const { store } = subject;
+    needsStoreMethod(store, "endSession");
+    const held = await subject.signIn();
+    const target = { sessionId: sessionIdOf(held) };
+    const signOut = store.endSession.bind(store, target);
+    await subject.whileBroken(() => assertUnavailable(signOut(subject.context()), "endSession"));
+    await signOut(subject.context());
+    await assertEnded(subject, held);
   },
-  {
-    name: "signing out by a token that the store alone can read ends its session, and nobody's is told apart",
-    async check(subject) {
-      const { store } = subject;
-      if (store.credential?.opaqueCookieName === undefined) return undefined;
-      if (store.endPresented === undefined) return { lacks: "SessionStore.endPresented" };
-      const [held, other] = [await subject.signIn(), await subject.signIn()];
-      const { refreshToken: opaqueToken } = held.credential;
-      assert.ok(opaqueToken, "the session comes with its opaque token");
-      const end = await store.endPresented({ reason: "asked", opaqueToken }, "session", subject.context());
-      assert.equal(end.status, "ended");
-      await assertEnded(subject, held);
-      assertActive(await subject.renew(other, "asked"));
-      const madeUp = { reason: "asked", opaqueToken: "made-up" } as const;
-      const nobodys = await store.endPresented(madeUp, "session", subject.context());
-      assert.equal(nobodys.status, "unknown");
-      return undefined;
-    },
+
+  async "signing out by an opaque token ends its session, and an unknown token ends none"(subject) {
+    const { store } = subject;
+    if (store.credential?.opaqueCookieName === undefined) return;
+    needsStoreMethod(store, "endPresented");
+    const [held, other] = [await subject.signIn(), await subject.signIn()];
+    const { refreshToken: opaqueToken } = held.credential;
+    assert.ok(opaqueToken, "the session must come with its opaque token");
+    const end = await store.endPresented({ reason: "asked", opaqueToken }, "session", subject.context());
+    assert.equal(end.status, "ended");
+    await assertEnded(subject, held);
+    assertActive(await subject.renew(other, "asked"));
+    const forged = { reason: "asked", opaqueToken: "forged" } as const;
+    const { status } = await store.endPresented(forged, "session", subject.context());
+    assert.equal(status, "unknown");
   },
-  {
-    name: "who listens hears of an ended session before endSession is done, until they stop",
-    async check(subject) {
-      const { store } = subject;
-      if (store.onInvalidated === undefined) return { lacks: "SessionStore.onInvalidated" };
-      if (store.endSession === undefined) return { lacks: "SessionStore.endSession" };
-      const [one, two] = [await subject.signIn(), await subject.signIn()];
-      const heard: Invalidation[] = [];
-      const stop = store.onInvalidated((target) => heard.push(target));
-      const { id: sessionId } = one.interpretation.memberSession;
-      await store.endSession({ sessionId }, subject.context());
-      assert.ok(heard.some((target) => "sessionId" in target && target.sessionId === sessionId));
-      stop();
-      const before = heard.length;
-      await store.endSession({ sessionId: two.interpretation.memberSession.id }, subject.context());
-      assert.equal(heard.length, before, "who stopped listening hears no more");
-      return undefined;
-    },
+
+  async "listeners hear of an ended session before endSession resolves, until they stop listening"(subject) {
+    const { store } = subject;
+    needsStoreMethod(store, "onInvalidated");
+    needsStoreMethod(store, "endSession");
+    const [one, two] = [await subject.signIn(), await subject.signIn()];
+    const heard: Invalidation[] = [];
+    const stop = store.onInvalidated((target) => heard.push(target));
+    const sessionId = sessionIdOf(one);
+    await store.endSession({ sessionId }, subject.context());
+    assert.ok(heard.some((target) => "sessionId" in target && target.sessionId === sessionId));
+    stop();
+    const { length } = heard;
+    await store.endSession({ sessionId: sessionIdOf(two) }, subject.context());
+    assert.equal(heard.length, length, "a listener that stopped must hear no more");
   },
-  {
-    name: "the full profile is the same member's, and does not spend the credential",
-    async check(subject) {
-      const { store } = subject;
-      if (store.profile === undefined) return { lacks: "SessionStore.profile" };
-      const held = await subject.signIn();
-      const profile = await store.profile(subject.staleOf(held, "asked"), subject.context());
-      assert.equal(profile?.member.id, held.interpretation.member.id);
-      assert.equal(profile?.organization?.id, held.interpretation.organization?.id);
-      await subject.expire(held);
-      await subject.renewActive(held, "expired");
-      return undefined;
-    },
-  },
-  {
-    name: "the policy, where the store keeps one, answers for the organization",
-    async check(subject) {
-      const { store } = subject;
-      if (store.policy === undefined) return { lacks: "SessionStore.policy" };
-      const { interpretation } = await subject.signIn();
-      const policy = await store.policy(interpretation.organization?.id, subject.context());
-      const granting = policy.grantingRoles("a resource that nobody declared", "an action");
-      assert.equal(granting.size, 0, "what is not in the policy is granted by no role");
-      return undefined;
-    },
-  },
-];
+};
+
+function sessionIdOf({ interpretation }: HeldSession): string {
+  return interpretation.memberSession.id;
+}
+
+/** Asserts that the session is over, for whatever reason the store is asked. */
+async function assertEnded(subject: ContractSubject, held: HeldSession): Promise<void> {
+  for (const reason of ["asked", "too_old", "expired"] as const) {
+    const { status } = await subject.renew(held, reason);
+    assert.equal(status, "ended", `the session must have ended when its token is ${reason}`);
+  }
+}

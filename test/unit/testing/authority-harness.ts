@@ -3,19 +3,18 @@ import {
   memoryDirectory,
   memoryRepository,
   type Authority,
-  type Repository,
 } from "../../../src/authority/index.ts";
-import { isOrgateError } from "../../../src/errors.ts";
+import { isOrgateError, type OrganizationSelectionRequiredError } from "../../../src/errors.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
 import type { Outcome } from "../../../src/store.ts";
-import type { StoreHarness } from "../../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../../src/testing/contract/subject.ts";
+import { breakable } from "../../../src/testing/test-authority.ts";
 
 const USERS = { 0: "user_nora", 1: "user_bob", 2: "user_ada" } as const;
 
 /** An authority of its own, in a world that can be moved and broken. */
 export function makeHarness(): StoreHarness & { readonly authority: Authority } {
   let now = 1_800_000_000;
-  let isBroken = false;
   const clock = () => now;
   const directory = memoryDirectory({
     users: Object.values(USERS).map((id) => ({ id, emailAddress: `${id}@example.com` })),
@@ -26,11 +25,12 @@ export function makeHarness(): StoreHarness & { readonly authority: Authority } 
       { userId: USERS[2], organizationId: "org_globex", roles: [] },
     ],
   });
+  const { repository, takeDown, bringBack } = breakable(memoryRepository({ clock }));
   const authority = createAuthority({
     issuer: "https://app.example.com",
     directory,
     clock,
-    repository: breakable(memoryRepository({ clock }), () => isBroken),
+    repository,
     policy: definePolicy({ resources: { documents: ["read"] }, roles: { viewer: { documents: "*" } } }),
   });
   return {
@@ -42,12 +42,8 @@ export function makeHarness(): StoreHarness & { readonly authority: Authority } 
       now += seconds;
     },
     revoke: (sessionId) => authority.revoke({ sessionId }),
-    breakStore() {
-      isBroken = true;
-    },
-    mendStore() {
-      isBroken = false;
-    },
+    breakStore: takeDown,
+    mendStore: bringBack,
     foreignOrganizationId: "org_closed",
     close: () => authority.close(),
   };
@@ -60,21 +56,7 @@ async function signIn(authority: Authority, userId: string): Promise<Outcome> {
     return { status: "authenticated", credential: { accessToken, refreshToken, user } };
   } catch (error) {
     if (!isOrgateError(error) || error.code !== "organization_selection_required") throw error;
-    const { pendingAuthenticationToken, organizations } = error as typeof error & {
-      readonly pendingAuthenticationToken: string;
-      readonly organizations: readonly { readonly id: string; readonly name: string }[];
-    };
+    const { pendingAuthenticationToken, organizations } = error as OrganizationSelectionRequiredError;
     return { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
   }
-}
-
-/** A repository whose database can be taken away. */
-function breakable(repository: Repository, isBroken: () => boolean): Repository {
-  return new Proxy(repository, {
-    get(target, name) {
-      if (isBroken() && name !== "close") return () => Promise.reject(new Error("connection refused"));
-      const method: unknown = Reflect.get(target, name);
-      return typeof method === "function" ? (method.bind(target) as unknown) : method;
-    },
-  });
 }

@@ -17,12 +17,12 @@ const REFUSED: Outcome = { status: "refused", code: "invalid_pending_authenticat
 export const BROKEN_STORES: readonly BrokenStore[] = [
   {
     what: "publishes tokens under another issuer",
-    promise: "the access token verifies by the store's own profile, and is valid now",
+    promise: "the access token verifies by the store's own profile and is valid now",
     sabotage: ({ tokens }) => ({ tokens: { ...tokens, issuers: ["https://other.example.com"] } }),
   },
   {
     what: "publishes its private keys",
-    promise: "the published keys hold no private part",
+    promise: "the published keys have no private part",
     sabotage: ({ tokens }) => ({
       tokens: {
         ...tokens,
@@ -37,7 +37,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "reads a token differently each time",
-    promise: "reading a token twice gives the same answer, and changes nothing",
+    promise: "interpret returns the same for the same token and does not change it",
     sabotage(store) {
       let reads = 0;
       return {
@@ -51,7 +51,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "writes to the sealed session",
-    promise: "reading a token twice gives the same answer, and changes nothing",
+    promise: "interpret returns the same for the same token and does not change it",
     sabotage: (store) => ({
       interpret(claims, sealed) {
         if (sealed !== undefined) Object.assign(sealed, { seen: ((sealed["seen"] as number) || 0) + 1 });
@@ -70,8 +70,8 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "believes whatever the claims hold",
-    promise: "claims of another shape are no session, or one that is well formed; they never throw",
+    what: "accepts claims of any type",
+    promise: "interpret returns no session or a well-formed one for malformed claims, and never throws",
     sabotage: (store) => ({
       interpret(claims, sealed) {
         const read = store.interpret({ ...claims, roles: [] }, sealed);
@@ -88,7 +88,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "answers an expired token with itself",
-    promise: "an expired credential renews: a newer token of the same member, organization and session",
+    promise: "an expired credential renews to a newer token of the same member, organization and session",
     sabotage: (store) => ({
       async renew(stale, context) {
         const renewal = await store.renew(stale, context);
@@ -99,8 +99,8 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "says milliseconds for seconds",
-    promise: "a token that is too old, or asked about, is answered for now",
+    what: "returns milliseconds instead of seconds",
+    promise: "renewing a token that is too old or asked about confirms the session as of now",
     sabotage: (store) => ({
       async renew(stale, context) {
         const renewal = await store.renew(stale, context);
@@ -109,7 +109,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "wears a session out",
+    what: "ends a session after three renewals",
     promise: "a credential renews over and over",
     sabotage(store) {
       let renewals = 0;
@@ -123,14 +123,14 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "claims to renew bare tokens",
-    promise: "a bare JWT renews, or is said not to, as the capabilities say",
+    promise: "an expired bare JWT renews if the capabilities say so and is unrenewable otherwise",
     sabotage: ({ capabilities }) => ({ capabilities: { ...capabilities, renewsBareToken: false } }),
   },
   ...[
-    "N renewals of one credential at once do not end the session",
-    "a reply that was lost costs nothing: the old credential renews again",
+    "concurrent renewals of one credential do not end the session",
+    "a credential renews again if the reply to its renewal was lost",
   ].map((promise) => ({
-    what: "takes a credential that is presented twice for a theft",
+    what: "treats a credential that is submitted twice as stolen",
     promise,
     sabotage(store: AuthorityStore): Partial<SessionStore> {
       const seen = new Set<string | undefined>();
@@ -147,19 +147,19 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   })),
   {
     what: "extends at each renewal",
-    promise: "a session is extended when that is asked for, and never otherwise",
+    promise: "a renewal extends the session if it is asked to, and never otherwise",
     sabotage: (store) => ({
       renew: (stale, context) => store.renew(stale, { extendBy: 5_000_000, ...context }),
     }),
   },
   {
     what: "never extends",
-    promise: "a session is extended when that is asked for, and never otherwise",
+    promise: "a renewal extends the session if it is asked to, and never otherwise",
     sabotage: (store) => ({ renew: (stale, { signal }) => store.renew(stale, { signal }) }),
   },
   {
     what: "goes by the refresh token alone",
-    promise: "one member's credential is never answered with another member's",
+    promise: "renewing a member's token with another member's refresh token never returns the other member",
     sabotage: (store) => ({
       renew(stale, context) {
         const refreshToken = stale.sealed?.refreshToken;
@@ -170,10 +170,10 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   ...[
-    "trouble is unavailable, not ended: the credential goes on when the store is back",
-    "a call whose time is over is unavailable, not ended",
+    "renewing is unavailable while the store is down, and works when it is back",
+    "a renewal that was aborted is unavailable and does not end the session",
   ].map((promise) => ({
-    what: "turns trouble into an end",
+    what: "ends the session while it is down",
     promise,
     sabotage: (store: AuthorityStore): Partial<SessionStore> => ({
       renew: (stale, context) =>
@@ -182,14 +182,14 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   })),
   {
     what: "signs in to the first organization whatever was chosen",
-    promise: "a member of two organizations chooses one, and is signed in to that one",
+    promise: "a member of two organizations chooses one and is signed in to it",
     sabotage: (store) => ({
       selectOrganization: (pending, _, context) => store.selectOrganization(pending, "org_acme", context),
     }),
   },
   {
     what: "makes a session for each choice",
-    promise: "of N choices at once exactly one makes a session",
+    promise: "exactly one of several concurrent choices makes a session",
     sabotage(store) {
       let won: Outcome | undefined;
       return {
@@ -203,7 +203,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "spends the choice on a wrong one",
-    promise: "an organization that is not theirs is refused, and does not spend the choice",
+    promise: "an organization of others is refused and does not spend the choice",
     sabotage(store) {
       let isSpent = false;
       return {
@@ -216,8 +216,8 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     },
   },
   {
-    what: "blames the organization for a pending token that is not one",
-    promise: "a pending token that is not one is refused",
+    what: "blames the organization for a forged pending token",
+    promise: "a forged pending token is refused",
     sabotage: (store) => ({
       async selectOrganization(pending, organizationId, context) {
         const outcome = await store.selectOrganization(pending, organizationId, context);
@@ -226,8 +226,8 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "spends the choice when there is trouble",
-    promise: "trouble does not spend the choice",
+    what: "spends the choice while it is down",
+    promise: "choosing is unavailable while the store is down, which does not spend the choice",
     sabotage(store) {
       let isSpent = false;
       return {
@@ -240,8 +240,8 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     },
   },
   {
-    what: "makes up an organization for whoever has none",
-    promise: "a user without any organization is signed in without one, or refused",
+    what: "invents an organization for a user without one",
+    promise: "a user without any organization is signed in without one or refused",
     sabotage: (store) => ({
       interpret(claims) {
         const read = store.interpret(claims);
@@ -251,7 +251,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "keeps the session id when it switches",
-    promise: "switching goes on as the same user in the other organization, under a new session id",
+    promise: "switching continues as the same user in the other organization, also after a renewal",
     sabotage: (store) => ({
       interpret(claims, sealed) {
         const read = store.interpret(claims, sealed);
@@ -261,7 +261,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "stays where it is when it switches",
-    promise: "switching goes on as the same user in the other organization, under a new session id",
+    promise: "switching continues as the same user in the other organization, also after a renewal",
     sabotage: (store) => ({
       switchOrganization: (stale, _, context) => store.switchOrganization(stale, "org_acme", context),
     }),
@@ -278,8 +278,8 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "turns trouble into a refusal to switch",
-    promise: "trouble while switching costs nothing",
+    what: "refuses to switch while it is down",
+    promise: "switching is unavailable while the store is down, and works when it is back",
     sabotage: (store) => ({
       switchOrganization: (stale, organizationId, context) =>
         store.switchOrganization(stale, organizationId, context).catch(() => REFUSED),
@@ -287,7 +287,7 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "switches to any organization",
-    promise: "switching never leads to an organization that is not theirs, and a refusal costs nothing",
+    promise: "switching to an organization of others is refused and does not end the session",
     sabotage: () => ({
       switchOrganization: (stale) =>
         Promise.resolve({ status: "authenticated", credential: stale.sealed ?? { accessToken: "" } }),
@@ -295,17 +295,17 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
   },
   {
     what: "forgets to end the session",
-    promise: "signing out ends the session, and doing it twice is no trouble",
+    promise: "signing out ends the session, and signing out again is no error",
     sabotage: () => ({ endSession: () => Promise.resolve({}) }),
   },
   {
     what: "ends one session for everywhere",
-    promise: "signing out everywhere ends all of the member's sessions",
+    promise: "signing out everywhere ends all sessions of the member",
     sabotage: () => ({ endSession: () => Promise.resolve({}) }),
   },
   {
-    what: "swallows trouble while signing out",
-    promise: "trouble while signing out is told",
+    what: "ignores failures while signing out",
+    promise: "signing out is unavailable while the store is down, and works when it is back",
     sabotage: (store) => ({
       endSession: async (target, context) => {
         await store.endSession(target, context).catch(() => undefined);
@@ -314,23 +314,22 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "says that a session has ended which goes on",
-    promise:
-      "signing out by a token that the store alone can read ends its session, and nobody's is told apart",
+    what: "reports a session as ended that continues",
+    promise: "signing out by an opaque token ends its session, and an unknown token ends none",
     sabotage: () => ({
       credential: { opaqueCookieName: "session_token" },
       endPresented: ({ opaqueToken }) =>
-        Promise.resolve({ status: opaqueToken === "made-up" ? "unknown" : "ended" }),
+        Promise.resolve({ status: opaqueToken === "forged" ? "unknown" : "ended" }),
     }),
   },
   {
-    what: "tells nobody",
-    promise: "who listens hears of an ended session before endSession is done, until they stop",
+    what: "notifies no listener",
+    promise: "listeners hear of an ended session before endSession resolves, until they stop listening",
     sabotage: () => ({ onInvalidated: () => () => undefined }),
   },
   {
-    what: "goes on telling",
-    promise: "who listens hears of an ended session before endSession is done, until they stop",
+    what: "continues to notify a listener that stopped",
+    promise: "listeners hear of an ended session before endSession resolves, until they stop listening",
     sabotage: (store) => ({
       onInvalidated(listener) {
         store.onInvalidated(listener);
@@ -339,13 +338,13 @@ export const BROKEN_STORES: readonly BrokenStore[] = [
     }),
   },
   {
-    what: "answers with somebody else's profile",
-    promise: "the full profile is the same member's, and does not spend the credential",
+    what: "returns another member's profile",
+    promise: "the profile is the same member's, and reading it does not spend the credential",
     sabotage: () => ({ profile: () => Promise.resolve({ member: { id: "member_eve", roles: [] } }) }),
   },
   {
     what: "grants everything to everybody",
-    promise: "the policy, where the store keeps one, answers for the organization",
+    promise: "the policy grants nothing on a resource that it does not declare",
     sabotage: () => ({
       policy: async () => ({
         roles: new Set(["viewer"]),

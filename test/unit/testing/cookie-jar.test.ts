@@ -15,7 +15,7 @@ function makeJar() {
 }
 
 describe("a cookie jar", () => {
-  it("keeps Secure, __Host- and __Secure- cookies that have earned their prefix", () => {
+  it("keeps Secure, __Host- and __Secure- cookies that follow the rules of their prefix", () => {
     const { jar } = makeJar();
     jar.receive([
       "__Host-orgate=a; Path=/; Secure; HttpOnly; SameSite=Lax",
@@ -72,7 +72,7 @@ describe("a cookie jar", () => {
     expect(jar.header(url)).toBe(isSent ? "a=1" : undefined);
   });
 
-  it("forgets a cookie when its time is over, and at once when it is cleared", () => {
+  it("deletes a cookie when it expires, and at once when it is cleared", () => {
     const { jar, advance } = makeJar();
     const inAMinute = new Date((START + 60) * 1000).toUTCString();
     jar.receive([
@@ -91,7 +91,7 @@ describe("a cookie jar", () => {
     expect(jar.names()).toEqual([]);
   });
 
-  it("can be changed by hand, and copied into one that goes its own way", () => {
+  it("can be changed by hand, and copied into an independent jar", () => {
     const { jar } = makeJar();
     jar.set("a", "1");
     jar.set("b", "2");

@@ -74,7 +74,7 @@ describe("an agent signed in as a browser", () => {
     await ada.post("/documents").expect(200, '"written"');
   });
 
-  it("takes up the cookie of a renewal", async () => {
+  it("keeps the new cookie of a renewal", async () => {
     const ada = await makeAs()("user_ada").in("org_acme");
     const before = ada.cookies.get("__Host-orgate");
     authority.advance(310);
@@ -86,7 +86,7 @@ describe("an agent signed in as a browser", () => {
     expect(ada.cookies.get("__Host-orgate")).toBe(after);
   });
 
-  it("loses its cookie where the session has ended", async () => {
+  it("loses its cookie when the session has ended", async () => {
     const ada = await makeAs()("user_ada").in("org_acme");
     await authority.revoke({ sessionId: ada.memberSession.id });
     authority.advance(310);
@@ -107,7 +107,7 @@ describe("an agent signed in as a browser", () => {
     expect(text).toBe('"written"');
   });
 
-  it("of several organizations holds a pending authentication until it has chosen", async () => {
+  it("has a pending authentication until it has chosen one of several organizations", async () => {
     const ada = await makeAs()("user_ada").anywhere();
     await ada.post("/documents").expect(401);
     await ada
@@ -120,7 +120,7 @@ describe("an agent signed in as a browser", () => {
     expect(body).toMatchObject({ status: "authenticated", organization: { id: "org_globex" } });
   });
 
-  it("of one organization, or of none, is signed in anywhere", async () => {
+  it("is signed in at once with one organization or none", async () => {
     const as = makeAs();
     const [bob, nora] = [await as("user_bob").anywhere(), await as("user_nora").anywhere()];
     const [one, none] = [await bob.get("/state"), await nora.get("/state")];
@@ -129,7 +129,7 @@ describe("an agent signed in as a browser", () => {
     expect(none.body).not.toHaveProperty("organization");
   });
 
-  it("carries what was told of its signing in", async () => {
+  it("has the method, factors, claims and impersonator of its sign-in", async () => {
     const ada = makeAs()("user_ada")
       .by("SSO")
       .withClaims({ plan: "gold" })
@@ -146,7 +146,7 @@ describe("an agent signed in as a browser", () => {
     expect(plain.memberSession.authenticationFactors).toMatchObject([{ type: "sso" }]);
   });
 
-  it("copies itself: the copy keeps the old cookie when the agent gets a new one", async () => {
+  it("makes copies that keep the old cookie when the agent gets a new one", async () => {
     const ada = await makeAs()("user_ada").in("org_acme");
     const tab = ada.copy();
     authority.advance(310);
@@ -157,7 +157,7 @@ describe("an agent signed in as a browser", () => {
 });
 
 describe("an agent signed in as an API client", () => {
-  it("sends a bearer token, and takes up the one of a renewal", async () => {
+  it("sends a bearer token, and keeps the new one of a renewal", async () => {
     const ada = await makeAs()("user_ada").withBearer().in("org_acme");
     const { accessToken } = ada;
     const { body } = await ada.get("/state");
@@ -169,7 +169,7 @@ describe("an agent signed in as an API client", () => {
     expect(ada.copy().accessToken).toBe(ada.accessToken);
   });
 
-  it("cannot choose among organizations, and is told so", async () => {
+  it("rejects for a user who must choose an organization", async () => {
     const signingIn = makeAs()("user_ada").withBearer().anywhere();
     await expect(signingIn).rejects.toMatchObject({ code: "organization_selection_required" });
   });
@@ -185,13 +185,13 @@ describe("signing in", () => {
     await expect(as("user_eve").anywhere()).rejects.toMatchObject({ code: "sign_in_failed" });
   });
 
-  it("leaves nobody signed in as nobody", async () => {
+  it("makes a browser in which nobody is signed in", async () => {
     const nobody = makeAs().nobody();
     await nobody.post("/documents").expect(401);
     expect(nobody.accessToken).toBeUndefined();
   });
 
-  it("says so where orgate could not send the session", async () => {
+  it("rejects if orgate could not send the session", async () => {
     const failing = Object.assign((...[req, res, next]: Parameters<typeof auth>) => auth(req, res, next), {
       establish: async (_req: unknown, res: { statusCode: number; end: () => void }) => {
         res.statusCode = 500;

@@ -1,7 +1,7 @@
 import process from "node:process";
 import { describe, expect, it, jest } from "@jest/globals";
 import { sessionStoreContract } from "../../../src/testing/store-contract.ts";
-import type { StoreHarness } from "../../../src/testing/store-contract.ts";
+import type { StoreHarness } from "../../../src/testing/contract/subject.ts";
 import { makeHarness } from "./authority-harness.ts";
 import { BROKEN_STORES } from "./broken-stores.ts";
 
@@ -18,12 +18,12 @@ describe("the embedded authority keeps the store contract", () => {
 });
 
 const UNHEARD = [
-  "a revoked session is ended; the member's other sessions go on",
-  "a revoked session stays ended for credentials renewed before",
-  "a session that was ended switches nowhere",
+  "revoking a session ends it and no other session of the member",
+  "revoking a session ends it for the credentials from before its renewal too",
+  "a session that has ended cannot be switched",
 ];
 
-const TIMELESS = ["the choice lapses after ten minutes"];
+const TIMELESS = ["the choice expires after ten minutes"];
 
 const BROKEN_PROMISE = { code: "ERR_ASSERTION" };
 
@@ -74,8 +74,8 @@ function makeBareHarness(): StoreHarness {
   };
 }
 
-describe("what a store or a harness lacks", () => {
-  it("is skipped, and said", async () => {
+describe("a store or a harness that lacks something", () => {
+  it("skips the cases about it and reports what is missing", async () => {
     const skipped = new Map<string, string>();
     const tests = sessionStoreContract(makeBareHarness, {
       onSkipped: (name, lacks) => skipped.set(name, lacks),
@@ -95,8 +95,8 @@ describe("what a store or a harness lacks", () => {
     ]);
   });
 
-  it("is a process warning where nobody asked to hear", async () => {
-    const name = "a revoked session is ended; the member's other sessions go on";
+  it("reports it by a process warning if there is no onSkipped", async () => {
+    const name = "revoking a session ends it and no other session of the member";
     const warn = jest.spyOn(process, "emitWarning").mockImplementation(() => undefined);
     const test = sessionStoreContract(makeBareHarness).find((one) => one.name === name);
 
@@ -105,7 +105,7 @@ describe("what a store or a harness lacks", () => {
     warn.mockRestore();
   });
 
-  it("does not leave a harness open when a case fails", async () => {
+  it("closes the harness when a case fails", async () => {
     let isClosed = false;
     const [test] = sessionStoreContract(() => ({
       ...makeHarness(),

@@ -12,7 +12,7 @@ const ada = { userId: "user_ada", authenticationMethod: "Password" };
 const makeWith = (options: object) => () => createTestAuthority(options);
 
 describe("a test authority", () => {
-  it("begins at a time that stands still, and moves when it is told to", async () => {
+  it("has a clock that stands still until it is advanced", async () => {
     const authority = createTestAuthority(people);
     expect(new Date(authority.now() * 1000).toISOString()).toBe("2027-01-15T08:00:00.000Z");
     const { memberSession } = await authority.authenticate(ada);
@@ -23,13 +23,13 @@ describe("a test authority", () => {
     await authority.close();
   });
 
-  it.each([-1, Number.NaN])("does not move by %s", (seconds) => {
+  it.each([-1, Number.NaN])("does not advance by %s seconds", (seconds) => {
     const authority = createTestAuthority({ startsAt: 5 });
     expect(() => authority.advance(seconds)).toThrow(RangeError);
     expect(authority.now()).toBe(5);
   });
 
-  it("lets its tokens expire by its own clock, and its people change", async () => {
+  it("expires tokens by its own clock, and shows changes of its directory", async () => {
     const authority = createTestAuthority({ ...people, accessTokenLifetime: 60 });
     const { accessToken: sessionJwt } = await authority.authenticate(ada);
     authority.advance(59);
@@ -44,7 +44,7 @@ describe("a test authority", () => {
     await authority.close();
   });
 
-  it("is unavailable while it is down, and signs nobody out by that", async () => {
+  it("is unavailable while it is down, and signs nobody out", async () => {
     const authority = createTestAuthority(people);
     const { memberSession } = await authority.authenticate(ada);
     authority.takeDown();
@@ -58,7 +58,7 @@ describe("a test authority", () => {
     await authority.close();
   });
 
-  it("refuses people that do not fit together, and options that do not exist", () => {
+  it("refuses an inconsistent directory and unknown options", () => {
     const membership = { userId: "user_bob", organizationId: "org_acme", roles: [] };
     expect(makeWith({ ...people, memberships: [membership] })).toThrow(/user_bob/);
     expect(makeWith({ ...people, acessTokenLifetime: 5 })).toThrow(/accessTokenLifetime/);

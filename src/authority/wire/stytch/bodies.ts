@@ -1,118 +1,119 @@
-import type { AuthenticationFactor, MemberSession } from "../../../model.ts";
+import { toSnakeCase } from "../../../lib/case.ts";
+import { isObject } from "../../../lib/predicates.ts";
+import type { AuthenticationFactor, MemberSession, Organization } from "../../../model.ts";
 import type { Policy, ResourceDescription } from "../../../policy/policy.ts";
-import type { DirectoryOrganization, DirectoryUser } from "../../directory.ts";
-import { listOwnClaims } from "./claims.ts";
+import type { DirectoryUser } from "../../directory.ts";
+import { flagField, listField, objectField, readEntity, textField } from "../entity-fields.ts";
+import { listOwnClaims } from "./custom-claims.ts";
 
-/** A member, as far as the directory says who they are. */
+type Body = Readonly<Record<string, unknown>>;
+
+const MEMBER_FIELDS = {
+  name: textField(""),
+  sso_registrations: listField(snakeCaseKeys),
+  is_breakglass: flagField,
+  member_password_id: textField(""),
+  oauth_registrations: listField(snakeCaseKeys),
+  email_address_verified: flagField,
+  mfa_phone_number_verified: flagField,
+  is_admin: flagField,
+  totp_registration_id: textField(""),
+  retired_email_addresses: listField(snakeCaseKeys),
+  is_locked: flagField,
+  mfa_enrolled: flagField,
+  mfa_phone_number: textField(""),
+  default_mfa_method: textField(""),
+  roles: listField(snakeCaseKeys),
+  trusted_metadata: objectField({}),
+  untrusted_metadata: objectField({}),
+  created_at: textField(null),
+  updated_at: textField(null),
+  scim_registration: objectField(null, snakeCaseKeys),
+  external_id: textField(null),
+  lock_created_at: textField(null),
+  lock_expires_at: textField(null),
+};
+
+/**
+ * The settings of an organization. The value of one that the directory does not keep says what the authority does: it
+ * does not provision members just in time, and allows every method of authentication.
+ */
+const ORGANIZATION_FIELDS = {
+  organization_logo_url: textField(""),
+  organization_slug: textField(""),
+  sso_jit_provisioning: textField("NOT_ALLOWED"),
+  sso_jit_provisioning_allowed_connections: listField(snakeCaseKeys),
+  sso_active_connections: listField(snakeCaseKeys),
+  email_allowed_domains: listField(snakeCaseKeys),
+  email_jit_provisioning: textField("NOT_ALLOWED"),
+  email_invites: textField("ALL_ALLOWED"),
+  auth_methods: textField("ALL_ALLOWED"),
+  allowed_auth_methods: listField(snakeCaseKeys),
+  mfa_policy: textField("OPTIONAL"),
+  mfa_methods: textField("ALL_ALLOWED"),
+  allowed_mfa_methods: listField(snakeCaseKeys),
+  rbac_email_implicit_role_assignments: listField(snakeCaseKeys),
+  oauth_tenant_jit_provisioning: textField("NOT_ALLOWED"),
+  allowed_oauth_tenants: objectField({}, snakeCaseKeys),
+  claimed_email_domains: listField(snakeCaseKeys),
+  first_party_connected_apps_allowed_type: textField("NOT_ALLOWED"),
+  allowed_first_party_connected_apps: listField(snakeCaseKeys),
+  third_party_connected_apps_allowed_type: textField("NOT_ALLOWED"),
+  allowed_third_party_connected_apps: listField(snakeCaseKeys),
+  custom_roles: listField(snakeCaseKeys),
+  trusted_metadata: objectField({}),
+  created_at: textField(null),
+  updated_at: textField(null),
+  organization_external_id: textField(null),
+  sso_default_connection_id: textField(null),
+  scim_active_connection: objectField(null, snakeCaseKeys),
+};
+
+/** A member, as far as the directory knows them. */
 export interface MemberFacts {
   readonly memberId: string;
   readonly organizationId: string;
   readonly user: DirectoryUser;
-  /** As the directory has them now. */
+  /** The roles that the directory has now. */
   readonly roles: readonly string[];
 }
 
-/**
- * The member, with every field of Stytch's. What the directory keeps of the user beside name and address is read in
- * camelCase (`emailAddressVerified`, `ssoRegistrations`); what it does not say is empty, or false.
- */
-export function toMemberBody({
-  memberId,
-  organizationId,
-  user,
-  roles,
-}: MemberFacts): Record<string, unknown> {
+/** Describes a member. A field that the directory does not keep is empty, `null` or false. */
+export function toStytchMember({ memberId, organizationId, user, roles }: MemberFacts): Body {
+  const fields = readEntity(user, MEMBER_FIELDS);
   return {
     organization_id: organizationId,
     member_id: memberId,
     email_address: user.emailAddress,
     status: "active",
-    name: readText(user, "name"),
-    sso_registrations: readList(user, "ssoRegistrations"),
-    is_breakglass: readBoolean(user, "isBreakglass"),
-    member_password_id: readText(user, "memberPasswordId"),
-    oauth_registrations: readList(user, "oauthRegistrations"),
-    email_address_verified: readBoolean(user, "emailAddressVerified") || readBoolean(user, "emailVerified"),
-    mfa_phone_number_verified: readBoolean(user, "mfaPhoneNumberVerified"),
-    is_admin: readBoolean(user, "isAdmin") || roles.includes("stytch_admin"),
-    totp_registration_id: readText(user, "totpRegistrationId"),
-    retired_email_addresses: readList(user, "retiredEmailAddresses"),
-    is_locked: readBoolean(user, "isLocked"),
-    mfa_enrolled: readBoolean(user, "mfaEnrolled"),
-    mfa_phone_number: readText(user, "mfaPhoneNumber"),
-    default_mfa_method: readText(user, "defaultMfaMethod"),
+    ...fields,
+    email_address_verified: fields["email_address_verified"] === true || user["emailVerified"] === true,
+    is_admin: fields["is_admin"] === true || roles.includes("stytch_admin"),
     roles: roles.map((role) => ({ role_id: role, sources: [{ type: "direct_assignment", details: {} }] })),
-    trusted_metadata: readObject(user, "trustedMetadata") ?? {},
-    untrusted_metadata: readObject(user, "untrustedMetadata") ?? {},
-    created_at: readTextOrNull(user, "createdAt"),
-    updated_at: readTextOrNull(user, "updatedAt"),
-    scim_registration: readObject(user, "scimRegistration"),
-    external_id: readTextOrNull(user, "externalId"),
-    lock_created_at: readTextOrNull(user, "lockCreatedAt"),
-    lock_expires_at: readTextOrNull(user, "lockExpiresAt"),
   };
 }
 
-/**
- * The organization, with every field of Stytch's. Settings that the directory keeps are read in camelCase (`mfaPolicy`,
- * `logoUrl`); for those that it does not keep stands what the authority does: nothing is provisioned just in time, and
- * every method of authentication is allowed.
- */
-export function toOrganizationBody(organization: DirectoryOrganization): Record<string, unknown> {
-  const text = (name: string, none: string | null = ""): string | null =>
-    readTextOrNull(organization, name) ?? none;
-  const list = (name: string): readonly unknown[] => readList(organization, name);
-  const object = (name: string): unknown => readObject(organization, name);
+/** Describes an organization. */
+export function toStytchOrganization(organization: Organization): Body {
   return {
     organization_id: organization.id,
-    organization_name: organization.name,
-    organization_logo_url: text("logoUrl"),
-    organization_slug: text("slug"),
-    sso_jit_provisioning: text("ssoJitProvisioning", "NOT_ALLOWED"),
-    sso_jit_provisioning_allowed_connections: list("ssoJitProvisioningAllowedConnections"),
-    sso_active_connections: list("ssoActiveConnections"),
-    email_allowed_domains: list("emailAllowedDomains"),
-    email_jit_provisioning: text("emailJitProvisioning", "NOT_ALLOWED"),
-    email_invites: text("emailInvites", "ALL_ALLOWED"),
-    auth_methods: text("authMethods", "ALL_ALLOWED"),
-    allowed_auth_methods: list("allowedAuthMethods"),
-    mfa_policy: text("mfaPolicy", "OPTIONAL"),
-    mfa_methods: text("mfaMethods", "ALL_ALLOWED"),
-    allowed_mfa_methods: list("allowedMfaMethods"),
-    rbac_email_implicit_role_assignments: list("rbacEmailImplicitRoleAssignments"),
-    oauth_tenant_jit_provisioning: text("oauthTenantJitProvisioning", "NOT_ALLOWED"),
-    allowed_oauth_tenants: object("allowedOauthTenants") ?? {},
-    claimed_email_domains: list("claimedEmailDomains"),
-    first_party_connected_apps_allowed_type: text("firstPartyConnectedAppsAllowedType", "NOT_ALLOWED"),
-    allowed_first_party_connected_apps: list("allowedFirstPartyConnectedApps"),
-    third_party_connected_apps_allowed_type: text("thirdPartyConnectedAppsAllowedType", "NOT_ALLOWED"),
-    allowed_third_party_connected_apps: list("allowedThirdPartyConnectedApps"),
-    custom_roles: list("customRoles"),
-    trusted_metadata: object("trustedMetadata") ?? {},
-    created_at: text("createdAt", null),
-    updated_at: text("updatedAt", null),
-    organization_external_id: text("externalId", null),
-    sso_default_connection_id: text("ssoDefaultConnectionId", null),
-    scim_active_connection: object("scimActiveConnection"),
+    organization_name: organization.name ?? "",
+    ...readEntity(organization, ORGANIZATION_FIELDS, "organization_"),
   };
 }
 
-type Body = Readonly<Record<string, unknown>>;
-
-/** The policy in Stytch's JSON form; `undefined`: there is none, or it cannot be written out. */
-export function toPolicyBody(policy: Policy | undefined): Body | undefined {
+/** Describes a policy; `undefined` if there is none, or none that can be written out. */
+export function toStytchPolicy(policy: Policy | undefined): Body | undefined {
   const described = policy?.describe?.();
   if (described === undefined) return undefined;
+  const { roles, resources = [] } = described;
   return {
-    roles: described.roles.map(({ role, permissions }) => ({
+    roles: roles.map(({ role, permissions }) => ({
       role_id: role,
       description: "",
       permissions: permissions.map(toPermissionBody),
     })),
-    resources: (described.resources ?? []).map((resource) => ({
-      ...toPermissionBody(resource),
-      description: "",
-    })),
+    resources: resources.map((resource) => ({ ...toPermissionBody(resource), description: "" })),
     scopes: [],
   };
 }
@@ -121,10 +122,8 @@ function toPermissionBody({ resource, actions }: ResourceDescription): Body {
   return { resource_id: resource, actions };
 }
 
-type SessionFields = Readonly<Record<string, unknown>>;
-
-/** The session, in Stytch's fields. */
-export function toMemberSessionBody(session: MemberSession): SessionFields {
+/** Describes a session. */
+export function toStytchMemberSession(session: MemberSession): Body {
   const claims = listOwnClaims(session.customClaims);
   return {
     member_session_id: session.id,
@@ -134,17 +133,17 @@ export function toMemberSessionBody(session: MemberSession): SessionFields {
     started_at: toSeconds(session.startedAt),
     last_accessed_at: toSeconds(session.lastAccessedAt),
     expires_at: toSeconds(session.expiresAt),
-    authentication_factors: session.authenticationFactors.map(toFactorBody),
+    authentication_factors: session.authenticationFactors.map(toStytchFactor),
     roles: session.roles,
     custom_claims: Object.keys(claims).length === 0 ? null : claims,
   };
 }
 
-/** A factor, in Stytch's fields, with the details that the application gave. */
-export function toFactorBody(factor: AuthenticationFactor): SessionFields {
+/** Describes a factor, with the details that the application gave. */
+export function toStytchFactor(factor: AuthenticationFactor): Body {
   const { type, deliveryMethod = "", lastAuthenticatedAt, createdAt, updatedAt, ...details } = factor;
   return {
-    ...Object.fromEntries(Object.entries(Object(toSnakeCase(details)))),
+    ...snakeCaseMembers(details),
     type,
     delivery_method: deliveryMethod,
     ...(lastAuthenticatedAt !== undefined && { last_authenticated_at: toSeconds(lastAuthenticatedAt) }),
@@ -153,57 +152,24 @@ export function toFactorBody(factor: AuthenticationFactor): SessionFields {
   };
 }
 
-/** A time of ours, written as Stytch does: without fractions of a second. */
+/** Writes a time as Stytch does: without fractions of a second. */
 export function toSeconds(timestamp: string | undefined): string | undefined {
   return timestamp?.replace(/\.\d+Z$/, "Z");
 }
 
-/** Members whose own members are the application's, and keep their names. */
+/** Names of free-form members: the application names what is below them. */
 const FREE_FORM = /(?:attributes|metadata|details)$/i;
 
-/** The value with the names of its members in snake case, at every depth but in what is the application's own. */
-export function toSnakeCase(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(toSnakeCase);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [
-      toSnakeName(name),
-      FREE_FORM.test(name) ? member : toSnakeCase(member),
-    ]),
-  );
+/** Copies a value with the names of its members in snake_case, at every depth except below free-form members. */
+function snakeCaseKeys(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCaseKeys);
+  return isObject(value) ? snakeCaseMembers(value) : value;
 }
 
-function toSnakeName(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
-}
-
-type Entity = Readonly<Record<string, unknown>>;
-
-/** A further field of the directory's that is a text; otherwise an empty one. */
-export function readText(entity: Entity, name: string): string {
-  return readTextOrNull(entity, name) ?? "";
-}
-
-/** A further field that is a text, or `null`. */
-export function readTextOrNull(entity: Entity, name: string): string | null {
-  const value = entity[name];
-  return typeof value === "string" ? value : null;
-}
-
-/** A further field that is `true`; everything else is `false`. */
-export function readBoolean(entity: Entity, name: string): boolean {
-  return entity[name] === true;
-}
-
-/** A further field that is a list, its members named as Stytch names them; otherwise an empty one. */
-export function readList(entity: Entity, name: string): readonly unknown[] {
-  const value = entity[name];
-  return Array.isArray(value) ? value.map(toSnakeCase) : [];
-}
-
-/** A further field that is an object; the application's own names stay in metadata. */
-export function readObject(entity: Entity, name: string): unknown {
-  const value = entity[name];
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  return name.endsWith("Metadata") ? value : toSnakeCase(value);
+function snakeCaseMembers(value: object): Body {
+  const members = Object.entries(value).map(([name, member]) => [
+    toSnakeCase(name),
+    FREE_FORM.test(name) ? member : snakeCaseKeys(member),
+  ]);
+  return Object.fromEntries(members);
 }

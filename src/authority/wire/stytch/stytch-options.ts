@@ -1,9 +1,9 @@
 import { matching, readOptions, required, schema } from "../../../lib/options.ts";
 import { requireRsaKey } from "../../options.ts";
 
-/** What `authority.stytchRouter()` is made of. */
+/** Options of `authority.stytchRouter()`. */
 export interface StytchRouterOptions {
-  /** Names the project: the audience of its session JWTs, and part of the path of its JWKS. */
+  /** The id of the project: the audience of its session JWTs, and part of the path of its JWKS. */
   readonly projectId: string;
   /** The project's secret. */
   readonly secret: string;

@@ -1,151 +1,84 @@
-import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
+import { OrgateError } from "../../../errors.ts";
 import { isSameSecret } from "../../../lib/digest.ts";
 import type { AuthenticateSessionResult } from "../../authenticate-session.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { listSessions, revoke } from "../../revoke.ts";
+import { revoke } from "../../revoke.ts";
 import { makeSessionToken } from "../../session-id.ts";
 import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
-import { fieldsOfQuery, readText } from "../read-fields.ts";
+import { readBasic } from "../authorization-header.ts";
 import {
-  type WireAnswer,
-  type WireCall,
+  type RouteOptions,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
-  readBasic,
+  get,
+  post,
 } from "../router.ts";
-import {
-  type Envelope,
-  createEnvelope,
-  organizationNotFound,
-  stytchError,
-  unauthorizedCredentials,
-} from "./answers.ts";
-import { toMemberSessionBody, toPolicyBody } from "./bodies.ts";
-import { type SessionJwtCheck, createSessionJwtCheck, createStytchDialect } from "./claims.ts";
-import { answerDiscovery, answerExchange, answerIntermediateExchange, isNamed } from "./discovery.ts";
-import { answerAuthenticate, answerRevoke } from "./sessions.ts";
+import type { WireAuthority } from "../wire-authority.ts";
+import { answerDiscovery, answerExchange, answerIntermediateExchange } from "./discovery.ts";
+import { createRequestIds, refuseStytch, unauthorizedCredentials } from "./errors.ts";
+import type { Body, StytchProject } from "./project.ts";
+import { answerRevoke } from "./revoke.ts";
+import { createSessionJwtCheck, createStytchDialect } from "./session-jwt.ts";
+import { answerAuthenticate, answerMemberSessions } from "./sessions.ts";
 import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
+import { answerProjectKeys, answerOrganizationPolicy, answerPolicy } from "./keys-and-policy.ts";
 
-/** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
+/** Middleware that serves Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
   /**
-   * Signs in a user whom the application has authenticated, and answers with the session JWT and the session token for
-   * Stytch's cookies. Where an organization must be chosen, the error's `pendingAuthenticationToken` is the intermediate
-   * session token. Throws like `authority.authenticate`.
+   * Signs in a user whom the application has authenticated, and returns the session JWT and the session token for Stytch's
+   * cookies. Throws like `authority.authenticate`; if an organization must be chosen, the error's
+   * `pendingAuthenticationToken` is the intermediate session token.
    */
   authenticate(input: Omit<AuthenticateInput, "session">): Promise<AuthenticateSessionResult>;
 }
 
+/** Requires the project id and its secret (RFC 7617). */
+const WITH_SECRET: RouteOptions<StytchProject> = {
+  authorize({ options }, request) {
+    const { user = "", password = "" } = readBasic(request) ?? {};
+    const isKnown = isSameSecret(user, options.projectId);
+    const isRight = isSameSecret(password, options.secret);
+    if (!isKnown || !isRight) throw unauthorizedCredentials();
+  },
+};
+
+const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
+  get("/v1/b2b/sessions/jwks/:", answerProjectKeys, { cacheControl: "public, max-age=60" }),
+  get("/v1/b2b/sessions", answerMemberSessions, WITH_SECRET),
+  post("/v1/b2b/sessions/authenticate", answerAuthenticate, WITH_SECRET),
+  post("/v1/b2b/sessions/exchange", answerExchange, WITH_SECRET),
+  post("/v1/b2b/sessions/revoke", answerRevoke, WITH_SECRET),
+  post("/v1/b2b/discovery/organizations", answerDiscovery, WITH_SECRET),
+  post("/v1/b2b/discovery/intermediate_sessions/exchange", answerIntermediateExchange, WITH_SECRET),
+  get("/v1/b2b/rbac/policy", answerPolicy, WITH_SECRET),
+  get("/v1/b2b/rbac/organizations/:", answerOrganizationPolicy, WITH_SECRET),
+];
+
 /**
  * Serves the authority over Stytch's wire protocol, so that Stytch's B2B SDKs work against it unchanged.
  *
- * Session JWTs are signed by RS256, with a key made for it where the authority keeps its own.
+ * Session JWTs are signed by RS256. If the authority makes its own keys, it makes one for that.
  *
- * @param onClose - is given what to call when the authority is closed.
- * @throws `ConfigurationError` with every mistake in the options
+ * @throws `ConfigurationError` with every problem in the options
  */
-export function createStytchRouter(
-  native: AuthorityContext,
-  given: StytchRouterOptions,
-  onClose: (close: () => void) => unknown,
-): StytchRouter {
-  const options = checkStytchOptions(given, native.issuer.require("RS256"));
-  const context = { ...native, wire: createStytchDialect(options.projectId) };
-  const jwts = createSessionJwtCheck(context, options.projectId);
-  onClose(() => jwts.close());
-  const envelope = createEnvelope(options.projectId);
-  const tools: StytchTools = { context, options, jwts, envelope };
-  const keyed = listKeyedRoutes(tools).map((route) => requireCredentials(options, route));
-  const router = createWireRouter({ routes: [describeKeys(tools), ...keyed], refuse: envelope.refuse });
+export function createStytchRouter(authority: WireAuthority, given: StytchRouterOptions): StytchRouter {
+  const options = checkStytchOptions(given, authority.context.issuer.require("RS256"));
+  const { projectId } = options;
+  const context = { ...authority.context, wire: createStytchDialect(projectId) };
+  const jwts = createSessionJwtCheck(context, projectId);
+  authority.onClose(() => jwts.close());
+  const makeRequestId = createRequestIds(projectId);
+  const router = createWireRouter<StytchProject, Body>({
+    routes: ROUTES,
+    service: { context, options, jwts },
+    toAnswer: (body) => ({ status: 200, body: { ...body, request_id: makeRequestId(), status_code: 200 } }),
+    refuse: (error) => refuseStytch(error, makeRequestId()),
+  });
   return Object.assign(router, {
     authenticate: (input: Omit<AuthenticateInput, "session">) => signIn(context, input),
   });
-}
-
-function listKeyedRoutes(tools: StytchTools): readonly WireRoute[] {
-  const { context, envelope } = tools;
-  const post = (
-    path: string,
-    answer: (tools: StytchTools, call: WireCall) => Promise<WireAnswer>,
-  ): WireRoute => ({
-    method: "POST",
-    path: `/v1/b2b/${path}`,
-    handle: (call) => answer(tools, call),
-  });
-  return [
-    post("sessions/authenticate", answerAuthenticate),
-    post("sessions/exchange", answerExchange),
-    post("sessions/revoke", answerRevoke),
-    post("discovery/organizations", answerDiscovery),
-    post("discovery/intermediate_sessions/exchange", answerIntermediateExchange),
-    { method: "GET", path: "/v1/b2b/sessions", handle: (call) => answerSessions(tools, call) },
-    {
-      method: "GET",
-      path: "/v1/b2b/rbac/policy",
-      handle: async () => {
-        const body = toPolicyBody(context.policy);
-        // Without a policy nobody knows; an empty one would be a denial.
-        if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
-        return envelope.succeed({ policy: body });
-      },
-    },
-    {
-      method: "GET",
-      path: "/v1/b2b/rbac/organizations/:",
-      handle: async ({ segments: [organizationId = ""] }) => {
-        const organization = await context.directory.organization(organizationId);
-        if (organization === undefined) throw organizationNotFound();
-        return envelope.succeed({ org_policy: { roles: [] } });
-      },
-    },
-  ];
-}
-
-/** The public keys; asked for without credentials. */
-function describeKeys({ context, options, envelope }: StytchTools): WireRoute {
-  return {
-    method: "GET",
-    path: "/v1/b2b/sessions/jwks/:",
-    cacheControl: "public, max-age=60",
-    handle: async ({ segments: [projectId] }) => {
-      if (projectId !== options.projectId) {
-        throw stytchError(404, "project_not_found", "Project could not be found.");
-      }
-      const { keys } = await context.issuer.jwks();
-      const usable = keys
-        .filter(({ alg }) => alg === "RS256")
-        .map((key) => ({ ...key, key_ops: ["verify"] }));
-      return envelope.succeed({ keys: usable });
-    },
-  };
-}
-
-/** `GET /v1/b2b/sessions` */
-async function answerSessions({ context, envelope }: StytchTools, { query }: WireCall): Promise<WireAnswer> {
-  const asked = fieldsOfQuery(query);
-  const name = readText(asked, "organization_id");
-  const sessions = await listSessions(context, { memberId: readText(asked, "member_id") });
-  const [first] = sessions;
-  const organization =
-    first?.organizationId === undefined
-      ? undefined
-      : await context.directory.organization(first.organizationId);
-  const isTheirs = organization !== undefined && isNamed(organization, name);
-  return envelope.succeed({ member_sessions: isTheirs ? sessions.map(toMemberSessionBody) : [] });
-}
-
-/** Lets only the holder of the project's secret through (RFC 7617). */
-function requireCredentials({ projectId, secret }: StytchRouterOptions, route: WireRoute): WireRoute {
-  return {
-    ...route,
-    admit(request) {
-      const { user = "", password = "" } = readBasic(request) ?? {};
-      const isKnown = isSameSecret(user, projectId);
-      const isRight = isSameSecret(password, secret);
-      if (!isKnown || !isRight) throw unauthorizedCredentials();
-    },
-  };
 }
 
 async function signIn(
@@ -160,13 +93,4 @@ async function signIn(
   }
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
-}
-
-/** What every operation of one project works with. */
-export interface StytchTools {
-  /** Whose tokens are Stytch's. */
-  readonly context: AuthorityContext;
-  readonly options: StytchRouterOptions;
-  readonly jwts: SessionJwtCheck;
-  readonly envelope: Envelope;
 }

@@ -1,327 +1,124 @@
-import { OrgateError, isOrgateError } from "../../../errors.ts";
-import { isSameSecret, sha256 } from "../../../lib/digest.ts";
-import { absentOr, isFiniteNumber, isText, objectWith } from "../../../lib/predicates.ts";
-import type { AuthenticationResult } from "../../authentication-result.ts";
-import { type RequestOrigin, cleanOrigin, invalidRequest } from "../../check-input.ts";
+import { toCamelCase } from "../../../lib/case.ts";
+import { isSameSecret } from "../../../lib/digest.ts";
+import { invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
-import type { CodeRecord } from "../../records.ts";
-import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
-import { endStolenSession } from "../../sessions.ts";
-import { type AuthenticateInput, checkSignIn, signIn } from "../../sign-in.ts";
-import { type Fields, type WireRefusal, fieldsOfQuery, readOptionalText, readText } from "../read-fields.ts";
-import type { WireAnswer, WireCall } from "../router.ts";
-import { oauthError, workosError } from "./errors.ts";
-import type { WorkosRouterOptions } from "./workos-options.ts";
+import { type AuthenticateInput, checkSignIn } from "../../sign-in.ts";
+import type { Fields } from "../read-fields.ts";
+import type { WireAnswer } from "../refusal.ts";
+import { type SealedRequest, openRequest, sealRequest } from "./authorization-request.ts";
+import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
+import { oauthError } from "./errors.ts";
 
-/** Where the answer to an authorization request goes, whatever it is. */
-export interface ReturnAddress {
-  readonly redirectUri: string;
-  readonly state?: string | undefined;
-}
-
-/** Characters of all parameters together; a header may have about 16,000. */
-const MAX_QUERY = 6144;
-
-const HINTS = {
-  provider: "provider",
-  connectionId: "connection_id",
-  loginHint: "login_hint",
-  domainHint: "domain_hint",
-  screenHint: "screen_hint",
-  prompt: "prompt",
-  invitationToken: "invitation_token",
-} as const;
+/** Characters of the URL; a header may have about 16,000. */
+const MAX_URL_LENGTH = 6144;
 
 /**
  * `GET /user_management/authorize`: leads to the application's own sign-in.
  *
- * Who asks and where the answer goes are checked first: a mistake there is told to nobody's browser but this one
- * (RFC 6749 section 4.1.2.1). Every other goes to the redirect URI.
+ * The client and the redirect URI are checked first: an error in one of them must not be sent to the redirect URI (RFC 6749
+ * section 4.1.2.1). Every other error is.
  */
-export async function answerAuthorize(
-  context: AuthorityContext,
-  options: WorkosRouterOptions,
-  { request, response, query }: WireCall,
-): Promise<WireAnswer | undefined> {
-  const asked = fieldsOfQuery(query);
-  const to = readReturnAddress(options, query, asked);
-  const error = findProblem(asked) ?? (await findOrganizationProblem(context, asked));
-  if (error !== undefined) return redirectWith(to, error);
-  const authorization = describe(context, options, to, asked);
-  const token = await sealRequest(context, authorization);
-  const { signIn: handler } = options;
-  if (typeof handler === "function") {
+export const answerAuthorize: WorkosHandler = async ({ context, options }, { request, response, query }) => {
+  const { clientId, redirectUris = [], signIn } = options;
+  if ((request.url ?? "").length > MAX_URL_LENGTH) {
+    throw oauthError("invalid_request", "The request is too long.");
+  }
+  if (!isSameSecret(query.text("client_id"), clientId)) {
+    throw oauthError("invalid_client", "Invalid client ID.");
+  }
+  const redirectUri = query.text("redirect_uri");
+  if (!redirectUris.includes(redirectUri)) {
+    throw oauthError("invalid_redirect_uri", "The redirect URI is not one of this client's.");
+  }
+  const state = query.optionalText("state");
+  const problem = findProblem(query) ?? (await findOrganizationProblem(context, query));
+  if (problem !== undefined) return redirectTo(addressOf({ redirectUri, state }, problem));
+  const parameters = readOptionalParameters(query);
+  const authorization = await sealRequest(context, { ...parameters, clientId, redirectUri });
+  if (typeof signIn === "function") {
     response.setHeader("Cache-Control", "no-store");
-    await handler(describeRequest(token, authorization), request, response);
+    await signIn(authorization, request, response);
     return undefined;
   }
-  const location = new URL(handler?.path ?? "/", "http://localhost");
-  location.searchParams.set("authorization_request", token);
-  return { status: 302, headers: { Location: location.pathname + location.search } };
-}
+  const page = new URL(signIn?.path ?? "/", "http://localhost");
+  page.searchParams.set("authorization_request", authorization.token);
+  return redirectTo(page.pathname + page.search);
+};
 
-/** Redirects to the client with an answer: a code, or an error (RFC 6749 section 4.1.2). */
-export function redirectWith(to: ReturnAddress, answer: Readonly<Record<string, string>>): WireAnswer {
-  return { status: 302, headers: { Location: addressOf(to, answer) } };
-}
+type Parameters = Readonly<Record<string, string>>;
 
-/** The redirect URI with an answer. What its own query holds stays. */
-export function addressOf(
-  { redirectUri, state }: ReturnAddress,
-  answer: Readonly<Record<string, string>>,
+/** Adds an answer to the redirect URI (RFC 6749 section 4.1.2), whose own query stays. */
+function addressOf(
+  { redirectUri, state }: { readonly redirectUri: string; readonly state?: string | undefined },
+  answer: Parameters,
 ): string {
   const parameters = new URLSearchParams({ ...answer, ...(state !== undefined && { state }) });
   return `${redirectUri}${redirectUri.includes("?") ? "&" : "?"}${parameters.toString()}`;
 }
 
-function readReturnAddress(
-  { clientId, redirectUris = [] }: WorkosRouterOptions,
-  query: URLSearchParams,
-  asked: Fields,
-): ReturnAddress {
-  if (query.toString().length > MAX_QUERY) throw oauthError("invalid_request", "The request is too long.");
-  if (!isSameSecret(readText(asked, "client_id"), clientId)) {
-    throw oauthError("invalid_client", "Invalid client ID.");
-  }
-  const redirectUri = readText(asked, "redirect_uri");
-  if (!redirectUris.includes(redirectUri)) {
-    throw oauthError("invalid_redirect_uri", "The redirect URI is not one of this client's.");
-  }
-  return { redirectUri, state: readOptionalText(asked, "state") };
+function redirectTo(location: string): WireAnswer {
+  return { status: 302, headers: { Location: location } };
 }
 
-function findProblem(asked: Fields): Record<string, string> | undefined {
-  const get = (name: string): string | undefined => readOptionalText(asked, name);
+const OPTIONAL_PARAMETERS = [
+  "state",
+  "code_challenge",
+  "organization_id",
+  "provider",
+  "connection_id",
+  "login_hint",
+  "domain_hint",
+  "screen_hint",
+  "prompt",
+  "invitation_token",
+];
+
+function readOptionalParameters(query: Fields): Partial<SealedRequest> {
+  const given = OPTIONAL_PARAMETERS.flatMap((name) => {
+    const value = query.optionalText(name);
+    return value === undefined ? [] : [[toCamelCase(name), value]];
+  });
+  const maxAge = query.optionalText("max_age");
+  return { ...Object.fromEntries(given), ...(maxAge !== undefined && { maxAge: Number(maxAge) }) };
+}
+
+function findProblem(query: Fields): Parameters | undefined {
+  const get = (name: string): string | undefined => query.optionalText(name);
   if (get("response_type") !== "code") {
-    return problem("unsupported_response_type", "response_type must be code.");
+    return describeProblem("unsupported_response_type", "response_type must be code.");
   }
   const [challenge, method] = [get("code_challenge"), get("code_challenge_method")];
   if (challenge === undefined ? method !== undefined : method !== "S256" || !/^[\w-]{43}$/.test(challenge)) {
-    return problem("invalid_request", "code_challenge must be there with code_challenge_method S256.");
+    const description = "code_challenge must be there with code_challenge_method S256.";
+    return describeProblem("invalid_request", description);
   }
-  const maxAge = get("max_age");
-  if (maxAge !== undefined && !/^\d{1,9}$/.test(maxAge)) {
-    return problem("invalid_request", "max_age must be a number of seconds.");
+  if (!/^\d{0,9}$/.test(get("max_age") ?? "")) {
+    return describeProblem("invalid_request", "max_age must be a number of seconds.");
   }
-  const [provider, connection, organization] = [
-    get("provider"),
-    get("connection_id"),
-    get("organization_id"),
-  ];
-  if (provider === undefined && connection === undefined && organization === undefined) {
-    return problem(
-      "invalid_connection_selector",
-      "One of provider, connection_id and organization_id is required.",
-    );
+  const [provider, connection, organization] = ["provider", "connection_id", "organization_id"].map(get);
+  if ((provider ?? connection ?? organization) === undefined) {
+    const description = "One of provider, connection_id and organization_id is required.";
+    return describeProblem("invalid_connection_selector", description);
   }
-  if (connection !== undefined && (provider !== undefined || organization !== undefined)) {
-    return problem("ambiguous_connection_selector", "connection_id stands alone.");
+  if (connection !== undefined && (provider ?? organization) !== undefined) {
+    return describeProblem("ambiguous_connection_selector", "connection_id stands alone.");
   }
   return undefined;
 }
 
 async function findOrganizationProblem(
   { directory }: AuthorityContext,
-  asked: Fields,
-): Promise<Record<string, string> | undefined> {
-  const organizationId = readOptionalText(asked, "organization_id");
+  query: Fields,
+): Promise<Parameters | undefined> {
+  const organizationId = query.optionalText("organization_id");
   if (organizationId === undefined || (await directory.organization(organizationId)) !== undefined) {
     return undefined;
   }
-  return problem("organization_invalid", "There is no such organization.");
+  return describeProblem("organization_invalid", "There is no such organization.");
 }
 
-function problem(error: string, description: string): Record<string, string> {
+function describeProblem(error: string, description: string): Parameters {
   return { error, error_description: description };
-}
-
-function describe(
-  { clock }: AuthorityContext,
-  { clientId }: WorkosRouterOptions,
-  { redirectUri, state }: ReturnAddress,
-  asked: Fields,
-): SealedRequest {
-  const hints = Object.entries(HINTS).map(([name, parameter]) => [name, readOptionalText(asked, parameter)]);
-  const organizationId = readOptionalText(asked, "organization_id");
-  const codeChallenge = readOptionalText(asked, "code_challenge");
-  const maxAge = readOptionalText(asked, "max_age");
-  return {
-    ...Object.fromEntries(hints.filter(([, value]) => value !== undefined)),
-    id: makeSecret(18),
-    expiresAt: clock() + REQUEST_LIFETIME,
-    clientId,
-    redirectUri,
-    ...(state !== undefined && { state }),
-    ...(organizationId !== undefined && { organizationId }),
-    ...(codeChallenge !== undefined && { codeChallenge }),
-    ...(maxAge !== undefined && { maxAge: Number(maxAge) }),
-  };
-}
-
-/** What the client asked for at `authorize`, for the application's sign-in page. */
-export interface AuthorizationRequest {
-  /** Names the request to `completeAuthorization`; good for ten minutes, and for one completion. */
-  readonly token: string;
-  readonly clientId: string;
-  /** One of the `redirectUris`. */
-  readonly redirectUri: string;
-  readonly organizationId?: string;
-  readonly provider?: string;
-  readonly connectionId?: string;
-  readonly loginHint?: string;
-  readonly domainHint?: string;
-  readonly screenHint?: string;
-  readonly prompt?: string;
-  readonly invitationToken?: string;
-  /** Seconds since the last authentication that the client accepts. */
-  readonly maxAge?: number;
-}
-
-/** The request with what only the router reads. */
-export interface SealedRequest extends Omit<AuthorizationRequest, "token"> {
-  /** Marks the request as completed, once it is. */
-  readonly id: string;
-  readonly expiresAt: number;
-  readonly state?: string;
-  /** RFC 7636 section 4.2, by S256. */
-  readonly codeChallenge?: string;
-}
-
-/** Seconds that a request waits for the user to sign in. */
-export const REQUEST_LIFETIME = 600;
-
-const PURPOSE = "orgate authorization request";
-
-/**
- * Seals a request into the token that stands for it.
- *
- * Nothing is stored until somebody has signed in: anybody can ask to authorize, and must not be able to fill the repository.
- */
-export async function sealRequest({ issuer }: AuthorityContext, request: SealedRequest): Promise<string> {
-  const [key] = await issuer.secrets(PURPOSE);
-  return encrypt(key, JSON.stringify(request));
-}
-
-/** Opens a request that has not expired; throws `invalid_request` for everything else. */
-export async function openRequest(
-  { issuer, clock }: AuthorityContext,
-  token: unknown,
-  clientId: string,
-): Promise<SealedRequest> {
-  let cause: unknown;
-  for (const key of await issuer.secrets(PURPOSE)) {
-    try {
-      const request: unknown = JSON.parse(decrypt(key, String(token)).toString());
-      if (isSealedRequest(request) && request.clientId === clientId && clock() < request.expiresAt)
-        return request;
-    } catch (error) {
-      // Sealed under another key, or not by us.
-      cause = error;
-    }
-  }
-  throw new OrgateError("invalid_request", {
-    message: "The authorization request is unknown or has expired.",
-    reason: "authorization_request_invalid",
-    cause,
-  });
-}
-
-const isSealedRequest = objectWith<SealedRequest>({
-  id: isText,
-  clientId: isText,
-  redirectUri: isText,
-  expiresAt: isFiniteNumber,
-  state: absentOr(isText),
-  codeChallenge: absentOr(isText),
-  organizationId: absentOr(isText),
-  provider: absentOr(isText),
-  connectionId: absentOr(isText),
-  loginHint: absentOr(isText),
-  domainHint: absentOr(isText),
-  screenHint: absentOr(isText),
-  prompt: absentOr(isText),
-  invitationToken: absentOr(isText),
-  maxAge: absentOr(isFiniteNumber),
-});
-
-/** What the application may know of a request. */
-export function describeRequest(token: string, request: SealedRequest): AuthorizationRequest {
-  const { id: _id, expiresAt: _expiresAt, state: _state, codeChallenge: _codeChallenge, ...told } = request;
-  return { token, ...told };
-}
-
-/** What came with a code. */
-export interface CodeExchange extends RequestOrigin {
-  readonly code: string;
-  readonly codeVerifier?: string | undefined;
-  readonly redirectUri?: string | undefined;
-  readonly invitationToken?: string | undefined;
-}
-
-/**
- * Exchanges a code, once, whatever comes of it (RFC 6749 section 4.1.3).
- *
- * A code that comes back ends the session that it was exchanged for (section 4.1.2). Trouble of the store puts it back.
- */
-export async function exchangeCode(
-  context: AuthorityContext,
-  exchange: CodeExchange,
-): Promise<AuthenticationResult> {
-  const { codes } = context.records;
-  const { code } = exchange;
-  // Read first: a record that cannot be read must not be spent.
-  const isKnown = (await codes.read(code)) !== undefined;
-  const found = isKnown ? await codes.spend(code) : undefined;
-  if (found === undefined) {
-    await endReplayed(context, code);
-    throw codeInvalid();
-  }
-  assertMeantFor(context, found, exchange);
-  const { evidence, ...who } = found.signIn;
-  const invitationToken = exchange.invitationToken ?? who.invitationToken;
-  try {
-    const origin = { ...evidence, ...cleanOrigin(exchange) };
-    const result = await signIn(context, { ...who, invitationToken, evidence: origin }, {});
-    await codes.recordExchange(code, result.memberSession.id, found.expiresAt);
-    return result;
-  } catch (error) {
-    if (isOrgateError(error) && error.code === "store_unavailable") await codes.restore(code, found);
-    throw error;
-  }
-}
-
-function assertMeantFor(
-  { wire }: AuthorityContext,
-  { clientId, redirectUri, codeChallenge }: CodeRecord,
-  exchange: CodeExchange,
-): void {
-  if (clientId !== wire?.client?.id) throw codeInvalid();
-  if (exchange.redirectUri !== undefined && exchange.redirectUri !== redirectUri) throw codeInvalid();
-  if (codeChallenge === undefined) {
-    // A verifier without a challenge: somebody took the challenge out of the authorization request (RFC 9700 section 2.1.1).
-    if (exchange.codeVerifier !== undefined)
-      throw workosError("code_challenge_not_found", "The code was issued without a code challenge.");
-    return;
-  }
-  if (
-    exchange.codeVerifier === undefined ||
-    !isSameSecret(challengeOf(exchange.codeVerifier), codeChallenge)
-  ) {
-    throw codeInvalid();
-  }
-}
-
-async function endReplayed(context: AuthorityContext, code: string): Promise<void> {
-  const sessionId = await context.records.codes.takeExchange(code);
-  if (sessionId !== undefined) await endStolenSession(context, sessionId);
-}
-
-function challengeOf(verifier: string): string {
-  return /^[\w.~-]{43,128}$/.test(verifier) ? sha256(verifier) : "";
-}
-
-function codeInvalid(): WireRefusal {
-  return oauthError("invalid_grant", "The code has expired or is invalid.");
 }
 
 /** Whom the application has authenticated for an authorization request, and how. */
@@ -346,15 +143,15 @@ export interface AuthorizationAnswer {
  * The code is stored by its hash, and is bound to the client, the redirect URI and the code challenge.
  */
 export async function completeAuthorization(
-  context: AuthorityContext,
-  { clientId, codeLifetime = 600 }: WorkosRouterOptions,
+  { context, options }: WorkosEnvironment,
   token: string,
   subject: AuthorizationSubject,
 ): Promise<AuthorizationAnswer> {
+  const { clientId, codeLifetime } = options;
+  const { codes } = context.records;
   const request = await openRequest(context, token, clientId);
   const asked = checkSignIn(context, subject);
   const { redirectUri, codeChallenge } = request;
-  const { codes } = context.records;
   const code = await codes.issue({
     version: 1,
     clientId,
@@ -369,25 +166,25 @@ export async function completeAuthorization(
   });
   if (!(await codes.answerRequest(request.id, request.expiresAt))) {
     await codes.spend(code);
-    throw requestIsSpent();
+    throw alreadyAnswered();
   }
   return { redirectTo: addressOf(request, { code }) };
 }
 
 /** Answers an authorization request with an error, once. */
 export async function refuseAuthorization(
-  context: AuthorityContext,
-  { clientId }: WorkosRouterOptions,
+  { context, options }: WorkosEnvironment,
   token: string,
   { error = "access_denied", errorDescription }: AuthorizationRefusal = {},
 ): Promise<AuthorizationAnswer> {
-  const request = await openRequest(context, token, clientId);
+  const request = await openRequest(context, token, options.clientId);
   if (!/^[a-z_]{1,64}$/.test(error)) throw invalidRequest("error must be a code of the protocol.");
-  if (!(await context.records.codes.answerRequest(request.id, request.expiresAt))) throw requestIsSpent();
+  const { codes } = context.records;
+  if (!(await codes.answerRequest(request.id, request.expiresAt))) throw alreadyAnswered();
   const description = errorDescription === undefined ? {} : { error_description: errorDescription };
   return { redirectTo: addressOf(request, { error, ...description }) };
 }
 
-function requestIsSpent(): Error {
+function alreadyAnswered(): Error {
   return invalidRequest("The authorization request was answered before.", "authorization_request_spent");
 }

@@ -1,16 +1,19 @@
 import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
+import { isSameSecret } from "../../../lib/digest.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { RequestOrigin } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { refreshSession } from "../../renew.ts";
 import { authenticate, authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
-import { type Fields, readOptionalText, readText } from "../read-fields.ts";
-import type { WireAnswer, WireCall } from "../router.ts";
-import { exchangeCode } from "./authorize.ts";
-import { type DialectFor, toAuthenticationBody, toUserBody } from "./bodies.ts";
+import type { WireClient } from "../../wire-client.ts";
+import { readBearer } from "../authorization-header.ts";
+import type { Fields } from "../read-fields.ts";
+import type { WireAnswer } from "../refusal.ts";
+import type { WireCall } from "../router.ts";
+import { exchangeCode } from "./authorization-codes.ts";
+import { toWorkosAuthentication, toWorkosUser } from "./bodies.ts";
+import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
 import { oauthError, workosError } from "./errors.ts";
-import type { WorkosRouterOptions } from "./workos-options.ts";
-import { authenticateClient } from "./workos-router.ts";
 
 type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
 
@@ -21,32 +24,45 @@ const GRANTS: ReadonlyMap<string, Grant> = new Map<string, Grant>([
   ["urn:workos:oauth:grant-type:organization-selection", grantBySelection],
 ]);
 
-/** `POST /user_management/authenticate`: every grant that the authority can answer. */
-export async function answerGrant(
-  context: AuthorityContext,
-  { options, dialectFor }: { options: WorkosRouterOptions; dialectFor: DialectFor },
-  { request, fields }: WireCall,
-): Promise<WireAnswer> {
-  const client = authenticateClient(options, request, fields);
-  const grant = GRANTS.get(readText(fields, "grant_type"));
-  if (grant === undefined) throw unsupported();
+/** `POST /user_management/authenticate`: every grant that the authority supports. */
+export const answerGrant: WorkosHandler = async (environment, call) => {
+  const client = authenticateClient(environment, call);
+  const grant = GRANTS.get(call.fields.text("grant_type"));
+  if (grant === undefined) throw unsupportedGrant();
+  const context = { ...environment.context, wire: environment.dialectFor(client) };
   try {
-    const result = await grant({ ...context, wire: dialectFor(client) }, fields);
-    return { status: 200, body: toAuthenticationBody(result) };
+    return { status: 200, body: toWorkosAuthentication(await grant(context, call.fields)) };
   } catch (error) {
     if (!isSelectionRequired(error)) throw error;
-    return askForSelection(context, error);
+    return askForSelection(environment.context, error);
   }
+};
+
+/**
+ * Authenticates the client (RFC 6749 section 2.3): by its secret in the body, in the header or in both, or as a public client
+ * by its id alone.
+ */
+function authenticateClient({ options }: WorkosEnvironment, { request, fields }: WireCall): WireClient {
+  const { clientId, apiKey } = options;
+  const isKnown = isSameSecret(fields.text("client_id"), clientId);
+  const secrets = [fields.optionalText("client_secret"), readBearer(request)].filter(
+    (secret) => secret !== undefined,
+  );
+  // All are compared, so that the time does not tell which was wrong.
+  const wrong = secrets.filter((secret) => !isSameSecret(secret, apiKey));
+  if (!isKnown) throw oauthError("invalid_client", "Invalid client ID.");
+  if (wrong.length > 0) throw oauthError("invalid_client", "Invalid client secret.");
+  return { id: clientId, isPublic: secrets.length === 0 };
 }
 
 async function grantByCode(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
-  const codeVerifier = readOptionalText(fields, "code_verifier");
-  // A client that shows neither secret nor verifier has shown nothing.
+  const codeVerifier = fields.optionalText("code_verifier");
+  // A client that sends neither a secret nor a verifier has not authenticated.
   if (codeVerifier === undefined) requireSecret(context);
   return exchangeCode(context, {
-    code: readText(fields, "code"),
+    code: fields.text("code"),
     codeVerifier,
-    redirectUri: readOptionalText(fields, "redirect_uri"),
+    redirectUri: fields.optionalText("redirect_uri"),
     invitationToken: readInvitation(context, fields),
     ...readOrigin(fields),
   });
@@ -55,36 +71,34 @@ async function grantByCode(context: AuthorityContext, fields: Fields): Promise<A
 async function grantByPassword(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   requireSecret(context);
   const { directory } = context;
-  if (directory.verifyPassword === undefined) throw unsupported();
-  const email = readText(fields, "email");
-  const password = readText(fields, "password");
+  if (directory.verifyPassword === undefined) throw unsupportedGrant();
+  const email = fields.text("email");
+  const password = fields.text("password");
   const user = await directory.userByEmailAddress(email);
   if (user === undefined || !(await directory.verifyPassword(user.id, password))) {
     throw workosError("invalid_credentials", "The email or the password is incorrect.");
   }
-  const invitationToken = readInvitation(context, fields);
-  const origin = readOrigin(fields);
   return authenticate(context, {
     userId: user.id,
     authenticationMethod: "Password",
-    invitationToken,
-    ...origin,
+    invitationToken: readInvitation(context, fields),
+    ...readOrigin(fields),
   });
 }
 
 async function grantByRefreshToken(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   const use = {
-    organizationId: readOptionalText(fields, "organization_id"),
+    organizationId: fields.optionalText("organization_id"),
     // The SDKs always name the organization: one that the user has left ends the session, another is only refused.
     withoutMembership: "end_if_current",
   } as const;
-  return refreshSession(context, readText(fields, "refresh_token"), use, {});
+  return refreshSession(context, fields.text("refresh_token"), use, {});
 }
 
 async function grantBySelection(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   return authenticateWithOrganizationSelection(context, {
-    pendingAuthenticationToken: readText(fields, "pending_authentication_token"),
-    organizationId: readText(fields, "organization_id"),
+    pendingAuthenticationToken: fields.text("pending_authentication_token"),
+    organizationId: fields.text("organization_id"),
     ...readOrigin(fields),
   });
 }
@@ -102,30 +116,27 @@ async function askForSelection(
       message: "The user must choose an organization to finish their authentication.",
       pending_authentication_token: pendingAuthenticationToken,
       organizations,
-      ...(user !== undefined && { user: toUserBody(user) }),
+      ...(user !== undefined && { user: toWorkosUser(user) }),
     },
   };
 }
 
-/** A directory that makes no memberships takes no invitations; to the client, this one is no good. */
+/** Reads the invitation token, which cannot be valid if the directory does not add memberships. */
 function readInvitation({ directory }: AuthorityContext, fields: Fields): string | undefined {
-  const token = readOptionalText(fields, "invitation_token");
+  const token = fields.optionalText("invitation_token");
   if (token === undefined || directory.addMembership !== undefined) return token;
   throw oauthError("invitation_invalid", "The invitation is invalid or has expired.");
 }
 
 function readOrigin(fields: Fields): RequestOrigin {
-  return {
-    ipAddress: readOptionalText(fields, "ip_address"),
-    userAgent: readOptionalText(fields, "user_agent"),
-  };
+  return { ipAddress: fields.optionalText("ip_address"), userAgent: fields.optionalText("user_agent") };
 }
 
 function requireSecret({ wire }: AuthorityContext): void {
   if (wire?.client?.isPublic !== false) throw oauthError("invalid_client", "The client secret is required.");
 }
 
-function unsupported(): Error {
+function unsupportedGrant(): Error {
   return oauthError("unsupported_grant_type", "This grant type is not supported.");
 }
 

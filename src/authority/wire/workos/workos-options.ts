@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { isConfidential } from "../../../lib/json-client.ts";
 import {
   PRINTABLE,
+  type Resolved,
   listWith,
   matching,
   must,
@@ -14,35 +15,35 @@ import {
 } from "../../../lib/options.ts";
 import { isObject, isString } from "../../../lib/predicates.ts";
 import { requireRsaKey } from "../../options.ts";
-import type { AuthorizationRequest } from "./authorize.ts";
+import type { AuthorizationRequest } from "./authorization-request.ts";
 
-/** What `authority.workosRouter()` is made of. */
+/** Options of `authority.workosRouter()`. */
 export interface WorkosRouterOptions {
-  /** Names the one client that is served; part of the path of its JWKS. */
+  /** The id of the one client that is served; part of the path of its JWKS. */
   readonly clientId: string;
   /** The client's secret, and the key of the management endpoints (`sk_...`). */
   readonly apiKey: string;
   /**
-   * `iss` of the access tokens. Tokens of another issuer than the authority's are not sessions to the authority's own
-   * middleware. @defaultValue the authority's `issuer`
+   * `iss` of the access tokens. The authority's own middleware accepts only tokens with the authority's issuer.
+   * @defaultValue the authority's `issuer`
    */
   readonly issuer?: string | undefined;
-  /** Whether tokens carry what the policy grants, as `resource:action` slugs. @defaultValue `true` */
+  /** Whether tokens carry the permissions of the policy as `resource:action` slugs. @defaultValue `true` */
   readonly permissions?: boolean | undefined;
-  /** Where `authorize` may send a code to, compared as exact strings (RFC 9700 section 2.1). Needed with `signIn`. */
+  /** Where `authorize` may send a code, compared as exact strings (RFC 9700 section 2.1). Required with `signIn`. */
   readonly redirectUris?: readonly string[] | undefined;
-  /** Where `logout` may send the browser to, as exact strings; the first is the default. */
+  /** Where `logout` may send the browser, compared as exact strings; the first is the default. */
   readonly signOutRedirects?: readonly string[] | undefined;
   /**
-   * Where `authorize` leads: the path of the application's sign-in page, which is given `?authorization_request=`, or a
-   * handler that answers itself. @defaultValue `authorize` is not served
+   * Where `authorize` leads: the path of the application's sign-in page, which gets `?authorization_request=`, or a handler
+   * that answers the request. @defaultValue `authorize` is not served
    */
   readonly signIn?: { readonly path: string } | WorkosSignInHandler | undefined;
-  /** Seconds that a code can be exchanged for, 60 to 600. @defaultValue 600 */
+  /** How long a code can be exchanged, in seconds, 60 to 600. @defaultValue 600 */
   readonly codeLifetime?: number | undefined;
 }
 
-/** Answers an authorization request, for example with the application's sign-in page. */
+/** Answers an authorization request, for example with a sign-in page. */
 export type WorkosSignInHandler = (
   authorization: AuthorizationRequest,
   request: IncomingMessage,
@@ -68,13 +69,16 @@ export const WORKOS_ROUTER_OPTIONS = schema<WorkosRouterOptions>()({
   codeLifetime: optional(seconds({ min: 60, max: 600 }, "Leave it out for 600."), 600),
 });
 
+/** The options of `workosRouter()` with their defaults. */
+export type ResolvedWorkosOptions = Resolved<typeof WORKOS_ROUTER_OPTIONS>;
+
 /**
  * Checks the options of `workosRouter()`.
  *
  * @returns the options with their defaults
  * @throws ConfigurationError with every problem; secrets are not quoted
  */
-export function checkWorkosOptions(options: WorkosRouterOptions, canSign: boolean): WorkosRouterOptions {
+export function checkWorkosOptions(options: WorkosRouterOptions, canSign: boolean): ResolvedWorkosOptions {
   const reading = readOptions(WORKOS_ROUTER_OPTIONS, options, "workosRouter", "Pass { clientId, apiKey }.");
   const { read, problems } = reading;
   const isServed = read.signIn !== undefined || problems.has("signIn");

@@ -1,166 +1,104 @@
 import type { IncomingMessage } from "node:http";
 import { isSameSecret } from "../../../lib/digest.ts";
-import type { AuthorityContext } from "../../context.ts";
-import type { WireClient } from "../../wire-client.ts";
-import { type Fields, readOptionalText, readText } from "../read-fields.ts";
-import { type WireMiddleware, type WireRoute, createWireRouter, readBearer } from "../router.ts";
+import { readBearer } from "../authorization-header.ts";
+import type { WireAnswer } from "../refusal.ts";
+import {
+  type RouteOptions,
+  type WireMiddleware,
+  type WireRoute,
+  createWireRouter,
+  get,
+  post,
+} from "../router.ts";
+import type { WireAuthority } from "../wire-authority.ts";
+import { type AuthorizationRequest, describeRequest, openRequest } from "./authorization-request.ts";
 import {
   type AuthorizationAnswer,
   type AuthorizationRefusal,
-  type AuthorizationRequest,
   type AuthorizationSubject,
   answerAuthorize,
   completeAuthorization,
-  describeRequest,
-  openRequest,
   refuseAuthorization,
 } from "./authorize.ts";
-import { createDialect } from "./bodies.ts";
-import { notFound, oauthError, refuseWorkos, unauthorized } from "./errors.ts";
+import { createWorkosDialect } from "./dialect.ts";
+import type { WorkosEnvironment } from "./environment.ts";
+import { refuseWorkos, unauthorized } from "./errors.ts";
 import { answerGrant } from "./grants.ts";
 import {
+  answerClientKeys,
   answerLogout,
   answerMemberships,
   answerOrganization,
-  answerRevoke,
-  answerSessions,
+  answerSessionRevoke,
+  answerUserSessions,
   answerUser,
 } from "./management.ts";
 import { type WorkosRouterOptions, checkWorkosOptions } from "./workos-options.ts";
 
-/** Middleware that speaks WorkOS's protocol, and the application's side of `authorize`. */
+/** Middleware that serves WorkOS's protocol, and the application's side of `authorize`. */
 export interface WorkosRouter extends WireMiddleware {
-  /** What the client asked for; throws `invalid_request` for a token that is unknown or has expired. */
+  /** Reads an authorization request; throws `invalid_request` for a token that is unknown or has expired. */
   readAuthorization(token: string): Promise<AuthorizationRequest>;
   /**
-   * Answers an authorization request for the user whom the application has authenticated: redirect the browser to
-   * `redirectTo`. Once only; throws `invalid_request`.
+   * Answers an authorization request, once, for the user whom the application has authenticated. Redirect the browser to
+   * `redirectTo`. Throws `invalid_request`.
    */
   completeAuthorization(token: string, subject: AuthorizationSubject): Promise<AuthorizationAnswer>;
-  /** Answers an authorization request with an error. Once only; throws `invalid_request`. */
+  /** Answers an authorization request with an error, once. Throws `invalid_request`. */
   refuseAuthorization(token: string, refusal?: AuthorizationRefusal): Promise<AuthorizationAnswer>;
 }
+
+type Route = WireRoute<WorkosEnvironment, WireAnswer | undefined>;
+
+/** Requires the API key. */
+const WITH_API_KEY: RouteOptions<WorkosEnvironment> = {
+  authorize(environment, request) {
+    if (!holdsApiKey(environment, request)) throw unauthorized();
+  },
+};
+
+const ROUTES: readonly Route[] = [
+  post("/user_management/authenticate", answerGrant),
+  get("/user_management/authorize", answerAuthorize, {
+    isFor: ({ options }) => options.signIn !== undefined,
+  }),
+  get("/user_management/sessions/logout", answerLogout),
+  get("/sso/jwks/:", answerClientKeys, { cacheControl: "public, max-age=60" }),
+  get("/user_management/users/:", answerUser, WITH_API_KEY),
+  get("/user_management/users/:/sessions", answerUserSessions, WITH_API_KEY),
+  post("/user_management/sessions/revoke", answerSessionRevoke, WITH_API_KEY),
+  get("/user_management/organization_memberships", answerMemberships, WITH_API_KEY),
+  // Applications have pages at this path: a request without the key is for them.
+  get("/organizations/:", answerOrganization, { isFor: holdsApiKey }),
+];
 
 /**
  * Serves the authority over WorkOS's wire protocol, so that WorkOS's SDKs work against it unchanged.
  *
- * Access tokens are signed by RS256, with a key made for it where the authority keeps its own.
+ * Access tokens are signed by RS256. If the authority makes its own keys, it makes one for that.
  *
- * @throws `ConfigurationError` with every mistake in the options
+ * @throws `ConfigurationError` with every problem in the options
  */
-export function createWorkosRouter(context: AuthorityContext, given: WorkosRouterOptions): WorkosRouter {
+export function createWorkosRouter({ context }: WireAuthority, given: WorkosRouterOptions): WorkosRouter {
   const options = checkWorkosOptions(given, context.issuer.require("RS256"));
+  const environment = { context, options, dialectFor: createWorkosDialect(options, context.policy) };
   const router = createWireRouter({
-    routes: [...listOpenRoutes(context, options), ...listKeyedRoutes(context, options)],
+    routes: ROUTES,
+    service: environment,
+    toAnswer: (answer) => answer,
     refuse: refuseWorkos,
   });
   return Object.assign(router, {
     readAuthorization: async (token: string) =>
       describeRequest(token, await openRequest(context, token, options.clientId)),
     completeAuthorization: (token: string, subject: AuthorizationSubject) =>
-      completeAuthorization(context, options, token, subject),
+      completeAuthorization(environment, token, subject),
     refuseAuthorization: (token: string, refusal?: AuthorizationRefusal) =>
-      refuseAuthorization(context, options, token, refusal),
+      refuseAuthorization(environment, token, refusal),
   });
 }
 
-/** What browsers and clients reach without the API key. */
-function listOpenRoutes(context: AuthorityContext, options: WorkosRouterOptions): readonly WireRoute[] {
-  const dialectFor = createDialect(options, context.policy);
-  const routes: readonly WireRoute[] = [
-    {
-      method: "POST",
-      path: "/user_management/authenticate",
-      handle: (call) => answerGrant(context, { options, dialectFor }, call),
-    },
-    {
-      method: "GET",
-      path: "/sso/jwks/:",
-      cacheControl: "public, max-age=60",
-      handle: async ({ segments: [clientId] }) => {
-        if (clientId !== options.clientId) throw notFound("Client");
-        const { keys } = await context.issuer.jwks();
-        return { status: 200, body: { keys: keys.filter(({ alg }) => alg === "RS256") } };
-      },
-    },
-    {
-      method: "GET",
-      path: "/user_management/sessions/logout",
-      handle: (call) => answerLogout(context, options, call),
-    },
-  ];
-  if (options.signIn === undefined) return routes;
-  const path = "/user_management/authorize";
-  return [...routes, { method: "GET", path, handle: (call) => answerAuthorize(context, options, call) }];
-}
-
-/** What the holder of the API key reaches. */
-function listKeyedRoutes(context: AuthorityContext, options: WorkosRouterOptions): readonly WireRoute[] {
-  const routes: readonly WireRoute[] = [
-    {
-      method: "POST",
-      path: "/user_management/sessions/revoke",
-      handle: (call) => answerRevoke(context, call),
-    },
-    {
-      method: "GET",
-      path: "/user_management/users/:",
-      handle: (call) => answerUser(context, call),
-    },
-    {
-      method: "GET",
-      path: "/organizations/:",
-      // Applications have pages at such a path.
-      isFor: (request) => holdsApiKey(options, request),
-      handle: (call) => answerOrganization(context, call),
-    },
-    {
-      method: "GET",
-      path: "/user_management/users/:/sessions",
-      handle: (call) => answerSessions(context, call),
-    },
-    {
-      method: "GET",
-      path: "/user_management/organization_memberships",
-      handle: (call) => answerMemberships(context, call),
-    },
-  ];
-  return routes.map((route) => ({
-    ...route,
-    handle: async (call) => {
-      requireApiKey(options, call.request);
-      return route.handle(call);
-    },
-  }));
-}
-
-/**
- * Says who asks for a grant (RFC 6749 section 2.3): the client by its secret, in the body, in the header or in both, or a
- * public client by its name alone. Throws `invalid_client`.
- */
-export function authenticateClient(
-  { clientId, apiKey }: WorkosRouterOptions,
-  request: IncomingMessage,
-  fields: Fields,
-): WireClient {
-  const isKnown = isSameSecret(readText(fields, "client_id"), clientId);
-  const secrets = [readOptionalText(fields, "client_secret"), readBearer(request)].filter(
-    (secret) => secret !== undefined,
-  );
-  // All are compared, so that the time tells nothing of which was wrong.
-  const wrong = secrets.filter((secret) => !isSameSecret(secret, apiKey));
-  if (!isKnown) throw oauthError("invalid_client", "Invalid client ID.");
-  if (wrong.length > 0) throw oauthError("invalid_client", "Invalid client secret.");
-  return { id: clientId, isPublic: secrets.length === 0 };
-}
-
-/** Lets only the holder of the API key through. */
-export function requireApiKey(options: WorkosRouterOptions, request: IncomingMessage): void {
-  if (!holdsApiKey(options, request)) throw unauthorized();
-}
-
-/** Whether a request comes from the holder of the API key. */
-export function holdsApiKey({ apiKey }: WorkosRouterOptions, request: IncomingMessage): boolean {
-  const given = readBearer(request);
-  return given !== undefined && isSameSecret(given, apiKey);
+function holdsApiKey({ options }: WorkosEnvironment, request: IncomingMessage): boolean {
+  const token = readBearer(request);
+  return token !== undefined && isSameSecret(token, options.apiKey);
 }

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createWireRouter } from "../../../../src/authority/wire/router.ts";
-import type { WireAnswer, WireRoute } from "../../../../src/authority/wire/router.ts";
-import { readText } from "../../../../src/authority/wire/read-fields.ts";
+import type { WireRoute } from "../../../../src/authority/wire/router.ts";
+import type { WireAnswer } from "../../../../src/authority/wire/refusal.ts";
 import express from "express";
 import { isOrgateError } from "../../../../src/errors.ts";
 import { serve } from "../../../support/servers.ts";
@@ -12,10 +12,12 @@ let server: TestServer | undefined;
 
 afterEach(() => server?.close());
 
-const ECHO: WireRoute = {
+type Route = WireRoute<undefined, WireAnswer | undefined>;
+
+const ECHO: Route = {
   method: "POST",
   path: "/echo",
-  handle: async ({ fields }) => ({ status: 200, body: { name: readText(fields, "name") } }),
+  handle: async (_, { fields }) => ({ status: 200, body: { name: fields.text("name") } }),
 };
 
 function refuse(error: unknown): WireAnswer {
@@ -23,12 +25,14 @@ function refuse(error: unknown): WireAnswer {
 }
 
 async function serveRoutes(
-  routes: readonly WireRoute[],
+  routes: readonly Route[],
   ...before: express.RequestHandler[]
 ): Promise<TestServer> {
   const app = express();
   for (const handler of before) app.use(handler);
-  server = await serve(app.use(createWireRouter({ routes, refuse })));
+  server = await serve(
+    app.use(createWireRouter({ routes, service: undefined, toAnswer: (answer) => answer, refuse })),
+  );
   return server;
 }
 
@@ -36,7 +40,7 @@ describe("createWireRouter", () => {
   it.each([
     ["JSON", express.json()],
     ["forms", express.urlencoded({ extended: true })],
-  ])("respects what a body parser for %s has read", async (kind, parser) => {
+  ])("uses the body that a parser for %s has read", async (kind, parser) => {
     const served = await serveRoutes([ECHO], parser);
     const form = {
       method: "POST",
@@ -75,7 +79,7 @@ describe("createWireRouter", () => {
     expect((await served.send({ path: "/echo", ...json(of(65_537)) })).status).toBe(413);
   });
 
-  it("puts every throw into the protocol's words, on Express 4 and 5 alike", async () => {
+  it("words every thrown error as the protocol does", async () => {
     const served = await serveRoutes([
       { method: "GET", path: "/throws", handle: () => Promise.reject(new Error("boom")) },
       {
@@ -98,8 +102,8 @@ describe("createWireRouter", () => {
       method: "GET",
       path: "/keys/:",
       cacheControl: "public, max-age=60",
-      handle: async ({ segments }) => ({ status: segments[0] === "a" ? 200 : 404, body: {} }),
-    } satisfies WireRoute;
+      handle: async (_, { segments }) => ({ status: segments[0] === "a" ? 200 : 404, body: {} }),
+    } satisfies Route;
     const served = await serveRoutes([route]);
     expect((await served.send({ path: "/keys/a" })).headers["cache-control"]).toBe("public, max-age=60");
     expect((await served.send({ path: "/keys/b" })).headers["cache-control"]).toBe("no-store");
@@ -107,12 +111,12 @@ describe("createWireRouter", () => {
     expect([head.status, head.body]).toEqual([200, ""]);
   });
 
-  it("leaves a response alone that a handler has answered", async () => {
+  it("does not touch a response that a handler has answered", async () => {
     const served = await serveRoutes([
       {
         method: "GET",
         path: "/own",
-        handle: async ({ response }) => {
+        handle: async (_, { response }) => {
           response.end("own");
           return undefined;
         },

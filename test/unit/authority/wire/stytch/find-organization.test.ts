@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { AuthorityContext } from "../../../../../src/authority/context.ts";
 import type { DirectoryOrganization } from "../../../../../src/authority/directory.ts";
 import { memoryDirectory } from "../../../../../src/authority/index.ts";
-import { findOrganizationId } from "../../../../../src/authority/wire/stytch/discovery.ts";
+import { findOrganizationId } from "../../../../../src/authority/wire/stytch/organization-names.ts";
 
 function contextOf(organizations: DirectoryOrganization[], joined = organizations): AuthorityContext {
   const directory = memoryDirectory({
@@ -14,7 +14,7 @@ function contextOf(organizations: DirectoryOrganization[], joined = organization
 }
 
 describe("findOrganizationId", () => {
-  it("knows an organization by its id, its slug and its external id", async () => {
+  it("finds an organization by its id, its slug and its external id", async () => {
     const context = contextOf([{ id: "org_1", slug: "one", name: "One", externalId: "ext-1" }]);
     const found = await Promise.all(
       ["org_1", "one", "ext-1"].map((name) => findOrganizationId(context, "u", name)),
@@ -22,7 +22,7 @@ describe("findOrganizationId", () => {
     expect(found).toEqual(["org_1", "org_1", "org_1"]);
   });
 
-  it("R-39: lets no tenant's slug or external id pass for another's id", async () => {
+  it("R-39: prefers an id to the slug or external id of another tenant", async () => {
     const context = contextOf([
       { id: "org_evil", slug: "org_good", name: "Evil", externalId: "good" },
       { id: "org_good", slug: "good", name: "Good" },
@@ -31,7 +31,7 @@ describe("findOrganizationId", () => {
     expect(await findOrganizationId(context, "u", "good")).toBe("org_good");
   });
 
-  it("takes a name that two organizations have for nobody's", async () => {
+  it("finds nothing if two organizations share the name", async () => {
     const context = contextOf([
       { id: "org_1", name: "One", externalId: "same" },
       { id: "org_2", name: "Two", externalId: "same" },
@@ -39,7 +39,7 @@ describe("findOrganizationId", () => {
     await expect(findOrganizationId(context, "u", "same")).rejects.toMatchObject({ answer: { status: 404 } });
   });
 
-  it("looks only among the user's own", async () => {
+  it("finds only organizations of the user", async () => {
     const organizations = [
       { id: "org_1", slug: "one", name: "One" },
       { id: "org_2", slug: "two", name: "Two" },

@@ -3,7 +3,7 @@ import { checkStytchOptions } from "../../../../../src/authority/wire/stytch/sty
 
 const GOOD = { projectId: "project-test-1", secret: "secret-test-0123456789" };
 
-it("takes what is right", () => {
+it("accepts valid options", () => {
   expect(() => checkStytchOptions(GOOD, true)).not.toThrow();
 });
 
@@ -17,6 +17,6 @@ it.each([
   expect(() => checkStytchOptions(options as typeof GOOD, true)).toThrow(message);
 });
 
-it("asks for an RSA key", () => {
+it("requires an RSA key", () => {
   expect(() => checkStytchOptions(GOOD, false)).toThrow(/RS256/);
 });

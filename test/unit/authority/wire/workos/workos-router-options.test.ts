@@ -18,7 +18,7 @@ function problemsOf(options: unknown, canSign = true): string[] {
 }
 
 describe("checkWorkosOptions", () => {
-  it("takes what is right", () => {
+  it("accepts valid options", () => {
     expect(problemsOf(GOOD)).toEqual([]);
     const redirectUris = [
       "https://a.example/cb",
@@ -38,7 +38,7 @@ describe("checkWorkosOptions", () => {
     expect(problemsOf({ ...all, signIn: () => undefined })).toEqual([]);
   });
 
-  it("tells of everything at once, and of no value", () => {
+  it("reports every problem at once, and quotes no value", () => {
     const bad = {
       clientId: "with marker",
       apiKey: "marker",
@@ -61,7 +61,7 @@ describe("checkWorkosOptions", () => {
     ]);
   });
 
-  it.each([undefined, null, "x", []])("asks for options in place of %j", (options) => {
+  it.each([undefined, null, "x", []])("requires options instead of %j", (options) => {
     expect(problemsOf(options)).toEqual(["option_missing workosRouter"]);
   });
 
@@ -90,7 +90,7 @@ describe("checkWorkosOptions", () => {
     },
   );
 
-  it.each([601, Number.NaN, "60", Infinity])("R-19: keeps codes for no %j seconds", (codeLifetime) => {
+  it.each([601, Number.NaN, "60", Infinity])("R-19: refuses a code lifetime of %j", (codeLifetime) => {
     expect(problemsOf({ ...GOOD, codeLifetime })).toEqual(["option_invalid codeLifetime"]);
   });
 });

@@ -1,0 +1,31 @@
+import type { DirectoryOrganization } from "../../directory.ts";
+import type { AuthorityContext } from "../../context.ts";
+import { listMemberships } from "../../subject.ts";
+import { organizationNotFound } from "./errors.ts";
+
+/** The fields that an organization can be named by, in order of precedence. */
+const NAMES = ["id", "slug", "externalId"] as const;
+
+/** Tells whether an organization has this id, slug or external id. */
+export function isNamed(organization: DirectoryOrganization, name: string): boolean {
+  return NAMES.some((field) => organization[field] === name);
+}
+
+/**
+ * Finds the id of the organization, among the user's own, that an id, a slug or an external id names.
+ *
+ * An id comes before a slug, and a slug before an external id. A name of two organizations names neither.
+ */
+export async function findOrganizationId(
+  { directory }: Pick<AuthorityContext, "directory">,
+  userId: string,
+  name: string,
+): Promise<string> {
+  const organizations = (await listMemberships(directory, userId)).map(({ organization }) => organization);
+  const candidates = NAMES.map((field) =>
+    organizations.filter((organization) => organization[field] === name),
+  );
+  const [found, ...others] = candidates.find(({ length }) => length > 0) ?? [];
+  if (found === undefined || others.length > 0) throw organizationNotFound();
+  return found.id;
+}
