@@ -2,25 +2,34 @@ import type { ServerResponse } from "node:http";
 
 /** Sends a JSON body. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
-  send(response, status, JSON.stringify(body), "application/json");
+  sendBody(response, status, "application/json", JSON.stringify(body));
 }
 
-/** Sends a problem (RFC 9457) that is written out already. */
+/** Sends a problem (RFC 9457) that is serialized already. */
 export function sendProblem(response: ServerResponse, status: number, json: string): void {
-  send(response, status, json, "application/problem+json");
+  sendBody(response, status, "application/problem+json", json);
 }
 
-function send(response: ServerResponse, status: number, json: string, type: string): void {
+/** Sends a body whose type browsers must not guess. */
+export function sendBody(response: ServerResponse, status: number, type: string, body: string): void {
   response.statusCode = status;
   response.setHeader("Content-Type", type);
   response.setHeader("X-Content-Type-Options", "nosniff");
-  response.end(json);
+  response.end(body);
 }
 
-/** Sends the browser elsewhere with a GET (RFC 9110 section 15.4.4). */
+/** Redirects the browser with a GET (303, RFC 9110 section 15.4.4). */
 export function redirect(response: ServerResponse, location: string): void {
   response.statusCode = 303;
   response.setHeader("Location", location);
   response.setHeader("Content-Length", 0);
   response.end();
+}
+
+/** Forbids caches to store the response (`private, no-store`). A `Cache-Control` that says `no-store` already stays. */
+export function forbidCaching(response: ServerResponse): void {
+  const existing = String(response.getHeader("cache-control") ?? "");
+  if (!/(?:^|,)\s*no-store\s*(?:,|$)/i.test(existing)) {
+    response.setHeader("Cache-Control", "private, no-store");
+  }
 }
