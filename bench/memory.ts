@@ -1,4 +1,4 @@
-import { createEngine } from "../src/request/engine.ts";
+import { createInstance } from "../src/request/instance.ts";
 import { interpretClaims } from "../src/request/verify-credential.ts";
 import { resolveOptions } from "../src/options/options.ts";
 import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/request/cache.ts";
@@ -13,7 +13,7 @@ const MOST_BYTES = 512;
 export function measureMemory(world: World, sessions: number): readonly Row[] {
   const claims = claimsOf(world.sessions[0]?.accessToken ?? "");
   const { authority: store, issuer: baseUrl } = world;
-  const engine = createEngine(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
+  const engine = createInstance(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
   const read = (index: number): VerifiedSession => {
     const session = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
     if (typeof session !== "object") throw new Error("the claims are no session");

@@ -1,7 +1,7 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
 import { ConfigurationError } from "./errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
-import { type AttachNames, latestRecordOf } from "./request/request-auth.ts";
+import { type AttachNames, latestRequestAuthOf } from "./request/request-auth.ts";
 
 /** A request that a guard let pass: what is optional elsewhere is there, under the names that `attach` gives by default. */
 export interface SignedInRequest<
@@ -37,7 +37,7 @@ export function handler<
   ) => unknown,
 ): RequestHandler<Params, ResponseBody, RequestBody, RequestQuery> {
   return function signedInHandler(request, response, next) {
-    const record = latestRecordOf(request);
+    const record = latestRequestAuthOf(request);
     if (record?.session?.organization === undefined || !record.passedGuard) {
       next(unguarded());
       return;

@@ -17,7 +17,7 @@ import type { AuthState, DetachedState, SignedIn } from "./model.ts";
 import { type OrgateOptions, resolveOptions } from "./options/options.ts";
 import type { ActionOf, PolicyShape, ResourceOf } from "./policy/policy.ts";
 import { authenticateRequest } from "./request/authenticate.ts";
-import { type Engine, createEngine } from "./request/engine.ts";
+import { type Instance, createInstance } from "./request/instance.ts";
 import {
   authenticateDetached,
   invalidateTarget,
@@ -47,16 +47,16 @@ import type { Profile } from "./store.ts";
 export function orgate<Shape extends PolicyShape = PolicyShape>(
   options: OrgateOptions<Shape>,
 ): Orgate<Shape> {
-  const engine = createEngine(resolveOptions(options));
-  const methods = { ...guardsOf(engine), ...handlersOf(engine), ...inspectionOf(engine) };
+  const instance = createInstance(resolveOptions(options));
+  const methods = { ...guardsOf(instance), ...handlersOf(instance), ...inspectionOf(instance) };
   // The methods are written for any policy; `Shape` narrows their parameters for the caller.
-  return Object.assign(createMiddleware(engine), methods);
+  return Object.assign(createMiddleware(instance), methods);
 }
 
-function createMiddleware(engine: Engine): Middleware {
+function createMiddleware(instance: Instance): Middleware {
   return function orgateMiddleware(request, response, next) {
     if (typeof next !== "function") throw calledAtOnce();
-    const authenticated = authenticateRequest(engine, request, response);
+    const authenticated = authenticateRequest(instance, request, response);
     if (authenticated instanceof Promise) {
       // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
       void authenticated.then(() => onNextTurn(next));
@@ -91,27 +91,32 @@ type Guards = Pick<
 
 const UNCALLED: Middleware = () => undefined;
 
-function guardsOf(engine: Engine): Guards {
+function guardsOf(instance: Instance): Guards {
   return {
-    requireAuth: (...given) => called("requireAuth", given, () => requireAuth(engine, ...given)),
+    requireAuth: (...given) => called("requireAuth", given, () => requireAuth(instance, ...given)),
     requireOrganization: (...given) =>
-      called("requireOrganization", given, () => requireOrganization(engine, ...given)),
+      called("requireOrganization", given, () => requireOrganization(instance, ...given)),
     requirePermission: (...given) =>
       called("requirePermission", given, () => {
         const [resource, action, options] = given;
-        return requirePermission(engine, "requirePermission", [[resource, action]], options);
+        return requirePermission(instance, "requirePermission", [[resource, action]], options);
       }),
     requireAnyPermission: (...given) =>
       called("requireAnyPermission", given, () => {
         const [pairs, options] = given;
-        return requirePermission(engine, "requireAnyPermission", Array.isArray(pairs) ? pairs : [], options);
+        return requirePermission(
+          instance,
+          "requireAnyPermission",
+          Array.isArray(pairs) ? pairs : [],
+          options,
+        );
       }),
-    requireRole: (...given) => called("requireRole", given, () => requireRole(engine, ...given)),
+    requireRole: (...given) => called("requireRole", given, () => requireRole(instance, ...given)),
     requireRecentAuth: (...given) =>
-      called("requireRecentAuth", given, () => requireRecentAuth(engine, ...given)),
-    requireFactor: (...given) => called("requireFactor", given, () => requireFactor(engine, ...given)),
+      called("requireRecentAuth", given, () => requireRecentAuth(instance, ...given)),
+    requireFactor: (...given) => called("requireFactor", given, () => requireFactor(instance, ...given)),
     denyImpersonation: (...given) =>
-      called("denyImpersonation", given, () => denyImpersonation(engine, ...given)),
+      called("denyImpersonation", given, () => denyImpersonation(instance, ...given)),
   };
 }
 
@@ -124,17 +129,17 @@ type Handlers = Pick<
   "establish" | "organizationSelection" | "switchOrganization" | "signOut" | "signIn" | "callback"
 >;
 
-function handlersOf(engine: Engine): Handlers {
+function handlersOf(instance: Instance): Handlers {
   return {
     establish: (request, response, authentication, options) =>
-      establish(engine, request, response, authentication, options),
+      establish(instance, request, response, authentication, options),
     organizationSelection: (...given) =>
-      called("organizationSelection", given, () => createOrganizationSelection(engine, ...given)),
+      called("organizationSelection", given, () => createOrganizationSelection(instance, ...given)),
     switchOrganization: (...given) =>
-      called("switchOrganization", given, () => createSwitchOrganization(engine, ...given)),
-    signOut: (...given) => called("signOut", given, () => createSignOut(engine, ...given)),
-    signIn: (...given) => called("signIn", given, () => createSignIn(engine, ...given)),
-    callback: (...given) => called("callback", given, () => createCallback(engine, ...given)),
+      called("switchOrganization", given, () => createSwitchOrganization(instance, ...given)),
+    signOut: (...given) => called("signOut", given, () => createSignOut(instance, ...given)),
+    signIn: (...given) => called("signIn", given, () => createSignIn(instance, ...given)),
+    callback: (...given) => called("callback", given, () => createCallback(instance, ...given)),
   };
 }
 
@@ -150,17 +155,17 @@ type Inspection = Pick<
   | "close"
 >;
 
-function inspectionOf(engine: Engine): Inspection {
+function inspectionOf(instance: Instance): Inspection {
   return {
-    authenticate: (request, response) => authenticateDetached(engine, request, response),
+    authenticate: (request, response) => authenticateDetached(instance, request, response),
     check: (request: IncomingMessage, resource: string, action: string) =>
-      checkPermission(engine, request, [resource, action]),
-    session: (request) => sessionOf(engine, request),
-    profile: (request) => profileOf(engine, request),
-    pendingAuthentication: (request) => pendingAuthenticationOf(engine, request),
-    state: (request) => stateOfRequest(engine, request),
-    invalidate: (target) => invalidateTarget(engine, target),
-    close: () => engine.close(),
+      checkPermission(instance, request, [resource, action]),
+    session: (request) => sessionOf(instance, request),
+    profile: (request) => profileOf(instance, request),
+    pendingAuthentication: (request) => pendingAuthenticationOf(instance, request),
+    state: (request) => stateOfRequest(instance, request),
+    invalidate: (target) => invalidateTarget(instance, target),
+    close: () => instance.close(),
   };
 }
 

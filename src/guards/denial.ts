@@ -9,16 +9,16 @@ import { redirect, sendProblem } from "../lib/send.ts";
 import type { AuthState, OrganizationChoice } from "../model.ts";
 import type { VerifiedSession } from "../request/cache.ts";
 import { callStore } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
+import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
-import type { RequestRecord } from "../request/request-auth.ts";
+import type { RequestAuth } from "../request/request-auth.ts";
 import { setCookie } from "../request/respond.ts";
 
 /** One exchange that may end in a denial. */
 export interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly record: RequestRecord;
+  readonly record: RequestAuth;
 }
 
 /** What a denial says beyond its code. */
@@ -58,19 +58,19 @@ export function denialOf(state: AuthState): DenialInit {
 }
 
 /** Makes a denial with its default answer: a redirect for a browser that asks for a page, a problem (RFC 9457) for everything else. */
-export function createDenial(engine: Engine, exchange: Exchange, init: DenialInit): Denial {
+export function createDenial(instance: Instance, exchange: Exchange, init: DenialInit): Denial {
   const { code } = init;
   const { status, title } = ERROR_TABLE[code];
-  const target = redirectTarget(engine, exchange, init);
+  const target = redirectTarget(instance, exchange, init);
   const denial: Denial = {
     code,
     status,
     title,
     detail: DENIAL_DETAILS[code],
-    headers: denialHeaders(engine, exchange.record, init),
-    extensions: extensionsOf(engine, init),
+    headers: denialHeaders(instance, exchange.record, init),
+    extensions: extensionsOf(instance, init),
     ...(target !== undefined && { redirectTo: target }),
-    respond: () => respond(engine, exchange, denial, init.answer),
+    respond: () => respond(instance, exchange, denial, init.answer),
   };
   return Object.freeze(denial);
 }
@@ -78,7 +78,7 @@ export function createDenial(engine: Engine, exchange: Exchange, init: DenialIni
 const NO_EXTENSIONS: Denial["extensions"] = Object.freeze({});
 
 function extensionsOf(
-  { options }: Engine,
+  { options }: Instance,
   { code, extensions, signInUrl, organizationId }: DenialInit,
 ): Denial["extensions"] {
   const own = signInAddress(options.signInPath, organizationId);
@@ -95,15 +95,15 @@ function signInAddress(path: string | undefined, organizationId: string | undefi
 
 /** Tells of a denial and answers it, by `onDenied` if the application has one. */
 export function deny(
-  engine: Engine,
+  instance: Instance,
   exchange: Exchange,
   init: DenialInit,
   next: (error?: unknown) => void,
 ): void {
   exchange.record.used = true;
-  tellDenied(engine, init);
-  const denial = createDenial(engine, exchange, init);
-  const { onDenied } = engine.options;
+  tellDenied(instance, init);
+  const denial = createDenial(instance, exchange, init);
+  const { onDenied } = instance.options;
   if (onDenied === undefined) {
     denial.respond();
     return;
@@ -112,7 +112,7 @@ export function deny(
   void (async () => onDenied(denial, exchange.request, exchange.response, next))().catch(next);
 }
 
-function tellDenied({ events }: Engine, { code, extensions }: DenialInit): void {
+function tellDenied({ events }: Instance, { code, extensions }: DenialInit): void {
   if (!events.wants("denied")) return;
   const { resource, action } = extensions ?? {};
   events.emit({
@@ -124,8 +124,8 @@ function tellDenied({ events }: Engine, { code, extensions }: DenialInit): void 
 }
 
 function denialHeaders(
-  { challenge }: Engine,
-  record: RequestRecord,
+  { challenge }: Instance,
+  record: RequestAuth,
   init: DenialInit,
 ): Record<string, string> {
   const headers: Record<string, string> = {};
@@ -137,7 +137,7 @@ function denialHeaders(
   return headers;
 }
 
-function challengeFor(record: RequestRecord, { code, maxAge }: DenialInit): Challenge | undefined {
+function challengeFor(record: RequestAuth, { code, maxAge }: DenialInit): Challenge | undefined {
   if (code === "permission_denied") return { error: "insufficient_scope" };
   if (ERROR_TABLE[code].status !== 401) return undefined;
   if (code === "reauthentication_required") {
@@ -147,7 +147,7 @@ function challengeFor(record: RequestRecord, { code, maxAge }: DenialInit): Chal
   return isBearer ? { error: "invalid_token" } : {};
 }
 
-function redirectTarget({ options }: Engine, { request }: Exchange, init: DenialInit): string | undefined {
+function redirectTarget({ options }: Instance, { request }: Exchange, init: DenialInit): string | undefined {
   const url = init.code === "reauthentication_required" ? init.signInUrl : undefined;
   const path = pathFor(options, init.code);
   if (url === undefined && path === undefined) return undefined;
@@ -160,17 +160,17 @@ function redirectTarget({ options }: Engine, { request }: Exchange, init: Denial
   return `${path}?${query.toString()}`;
 }
 
-function pathFor({ signInPath, selectionPath }: Engine["options"], code: ErrorCode): string | undefined {
+function pathFor({ signInPath, selectionPath }: Instance["options"], code: ErrorCode): string | undefined {
   if (code === "organization_selection_required") return selectionPath;
   return ERROR_TABLE[code].status === 401 ? signInPath : undefined;
 }
 
-function respond(engine: Engine, exchange: Exchange, denial: Denial, answer: DenialInit["answer"]): void {
+function respond(instance: Instance, exchange: Exchange, denial: Denial, answer: DenialInit["answer"]): void {
   const { response } = exchange;
   if (response.headersSent) return;
   for (const [name, value] of Object.entries(denial.headers)) response.setHeader(name, value);
   if (denial.redirectTo !== undefined) {
-    bounce(engine, exchange, denial, denial.redirectTo);
+    bounce(instance, exchange, denial, denial.redirectTo);
     return;
   }
   if (answer !== undefined) {
@@ -245,7 +245,7 @@ const BOUNCE_SECONDS = 10;
 interface Bounced {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  readonly record: RequestRecord;
+  readonly record: RequestAuth;
 }
 
 /** The cookie that notices a browser going round in circles. */
@@ -255,12 +255,12 @@ export function bounceCookieName(secure: boolean): string {
 
 /** Redirects; but a browser that was sent away from this very page a moment ago is in a loop, and is told so. */
 export function bounce(
-  engine: Engine,
+  instance: Instance,
   { request, response, record }: Bounced,
   denial: Pick<Denial, "title" | "detail" | "status">,
   target: string,
 ): void {
-  const { cookie, secure, clock } = engine.options;
+  const { cookie, secure, clock } = instance.options;
   const name = bounceCookieName(secure);
   const page = createHash("sha256").update(requestedUrl(request)).digest("base64url").slice(0, 16);
   const seen = findCookie(request.headers.cookie, name);
@@ -292,17 +292,17 @@ export function bounce(
  * the page that lists them anyway.
  */
 export async function offerOrganizations(
-  engine: Engine,
+  instance: Instance,
   { request, record }: Exchange,
   { memberSession }: VerifiedSession,
 ): Promise<DenialInit> {
-  const { store, selectionPath } = engine.options;
+  const { store, selectionPath } = instance.options;
   const ask = store.organizations?.bind(store, memberSession);
   const reply =
     isNavigation(request) || ask === undefined
       ? undefined
-      : await callStore(engine, request, async (context) => {
-          const credential = record.credential && (await currentCredential(engine, record.credential));
+      : await callStore(instance, request, async (context) => {
+          const credential = record.credential && (await currentCredential(instance, record.credential));
           return readChoices(await ask({ ...context, ...(credential !== undefined && { credential }) }));
         });
   // That an organization is required is certain, whether or not the list can be had.

@@ -3,11 +3,11 @@ import { ConfigurationError } from "../errors.ts";
 import { onNextTurn } from "../lib/event-loop.ts";
 import { type Problems, createProblems, isOptionObject, isSeconds } from "../lib/problems.ts";
 import type { RequestCallback } from "../options/options.ts";
-import { judge, refreshRequest } from "../request/authenticate.ts";
+import { needsStore, refreshRequest } from "../request/authenticate.ts";
 import type { VerifiedSession } from "../request/cache.ts";
-import type { Engine } from "../request/engine.ts";
-import { type RequestRecord, notMounted, recordOf, stateOf } from "../request/request-auth.ts";
-import { equipExchange } from "../request/respond.ts";
+import type { Instance } from "../request/instance.ts";
+import { type RequestAuth, notMounted, requestAuthOf, stateOf } from "../request/request-auth.ts";
+import { hookExchange } from "../request/respond.ts";
 import { type DenialInit, type Exchange, denialOf, deny, offerOrganizations } from "./denial.ts";
 
 /** What Express and Connect call to go on. */
@@ -97,29 +97,29 @@ const KNOWN = ["organization", "by", "maxTokenAge"] as const;
  *
  * @throws ConfigurationError when the guard can never work as written.
  */
-export function createGuard(engine: Engine, definition: GuardDefinition): Middleware {
-  const compiled = compile(engine, definition);
+export function createGuard(instance: Instance, definition: GuardDefinition): Middleware {
+  const compiled = compile(instance, definition);
   const { name } = definition;
   return function guard(request, response, next) {
-    const record = recordOf(request, engine);
+    const record = requestAuthOf(request, instance);
     if (record === undefined) {
       next(notMounted(name));
       return;
     }
     record.used = true;
-    equipExchange(request, response, record);
+    hookExchange(request, response, record);
     const exchange: Exchange = { request, response, record };
-    if (mustAskAnew(engine, compiled, record)) {
-      void askAnew(engine, compiled, exchange).then(() =>
-        onNextTurn(enforce, engine, compiled, exchange, next),
+    if (mustAskAnew(instance, compiled, record)) {
+      void askAnew(instance, compiled, exchange).then(() =>
+        onNextTurn(enforce, instance, compiled, exchange, next),
       );
       return;
     }
-    enforce(engine, compiled, exchange, next);
+    enforce(instance, compiled, exchange, next);
   };
 }
 
-function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
+function compile(instance: Instance, definition: GuardDefinition): CompiledGuard {
   const problems = createProblems();
   const { options, knownOptions = [], validate } = definition;
   const given: unknown = options;
@@ -140,7 +140,7 @@ function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
     problems.invalid("maxTokenAge", "is not a finite number of seconds, 0 or more.", "0 asks the store now.");
   }
   problems.throwIfAny();
-  const ages = [options?.maxTokenAge, engine.options.maxTokenAge].filter((age) => age !== undefined);
+  const ages = [options?.maxTokenAge, instance.options.maxTokenAge].filter((age) => age !== undefined);
   const isStricter = options?.maxTokenAge !== undefined;
   return {
     definition,
@@ -151,26 +151,26 @@ function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
 }
 
 function mustAskAnew(
-  engine: Engine,
+  instance: Instance,
   { maxAge }: CompiledGuard,
-  { session, confirmed }: RequestRecord,
+  { session, confirmed }: RequestAuth,
 ): boolean {
   if (maxAge === undefined || session === undefined || confirmed) return false;
-  return judge(engine, session, { maxAge }) !== "fresh";
+  return needsStore(instance, session, { maxAge }) !== "fresh";
 }
 
 async function askAnew(
-  engine: Engine,
+  instance: Instance,
   { maxAge }: CompiledGuard,
   { record, request }: Exchange,
 ): Promise<void> {
-  await refreshRequest(engine, record, request, { maxAge, spendsRefreshToken: true });
+  await refreshRequest(instance, record, request, { maxAge, spendsRefreshToken: true });
 }
 
-function enforce(engine: Engine, guard: CompiledGuard, exchange: Exchange, next: Next): void {
+function enforce(instance: Instance, guard: CompiledGuard, exchange: Exchange, next: Next): void {
   let verdict: GuardVerdict | Promise<GuardVerdict>;
   try {
-    verdict = evaluate(engine, guard, exchange);
+    verdict = evaluate(instance, guard, exchange);
   } catch (error) {
     // The application's own function that names the organization.
     next(error);
@@ -178,14 +178,14 @@ function enforce(engine: Engine, guard: CompiledGuard, exchange: Exchange, next:
   }
   if (verdict instanceof Promise) {
     // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
-    void verdict.then((settled) => onNextTurn(conclude, engine, exchange, next, settled), next);
+    void verdict.then((settled) => onNextTurn(conclude, instance, exchange, next, settled), next);
   } else {
-    conclude(engine, exchange, next, verdict);
+    conclude(instance, exchange, next, verdict);
   }
 }
 
 function evaluate(
-  engine: Engine,
+  instance: Instance,
   { definition, routeOrganization, bySlug }: CompiledGuard,
   exchange: Exchange,
 ): GuardVerdict | Promise<GuardVerdict> {
@@ -193,7 +193,7 @@ function evaluate(
   if (session === undefined) return { status: "denied", ...denialOf(stateOf(exchange.record)) };
   if (definition.needsOrganization || routeOrganization !== undefined) {
     if (session.organizationId === undefined) {
-      return offerOrganizations(engine, exchange, session).then((init) => ({ status: "denied", ...init }));
+      return offerOrganizations(instance, exchange, session).then((init) => ({ status: "denied", ...init }));
     }
     if (routeOrganization !== undefined && !isOwn(session, routeOrganization(exchange.request), bySlug)) {
       return { status: "denied", code: "organization_mismatch" };
@@ -212,12 +212,12 @@ function isOwn(
   return own !== undefined && named === own;
 }
 
-function conclude(engine: Engine, exchange: Exchange, next: Next, verdict: GuardVerdict): void {
+function conclude(instance: Instance, exchange: Exchange, next: Next, verdict: GuardVerdict): void {
   if (verdict.status === "passed") {
     exchange.record.passedGuard = true;
     next();
   } else {
-    deny(engine, exchange, verdict, next);
+    deny(instance, exchange, verdict, next);
   }
 }
 

@@ -11,9 +11,9 @@ import {
   isAuthorized,
 } from "../policy/verdict.ts";
 import type { VerifiedSession } from "../request/cache.ts";
-import type { Engine } from "../request/engine.ts";
+import type { Instance } from "../request/instance.ts";
 import { errorOf } from "../request/inspect.ts";
-import { type RequestRecord, lookAt } from "../request/request-auth.ts";
+import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
 import type { Exchange } from "./denial.ts";
 import { type GuardOptions, type GuardVerdict, type Middleware, PASSED, createGuard } from "./guard.ts";
 
@@ -22,13 +22,13 @@ export type PermissionPair = readonly [resource: string, action: string];
 
 /** Lets a member through whose roles, or permission slugs, grant one of the pairs. */
 export function requirePermission(
-  engine: Engine,
+  instance: Instance,
   name: "requirePermission" | "requireAnyPermission",
   pairs: readonly PermissionPair[],
   options?: GuardOptions,
 ): Middleware {
-  const { policies } = engine;
-  return createGuard(engine, {
+  const { policies } = instance;
+  return createGuard(instance, {
     name,
     options,
     needsOrganization: true,
@@ -38,7 +38,7 @@ export function requirePermission(
         ? lookup.then((found) => decide(found, pairs, session, exchange))
         : decide(lookup, pairs, session, exchange);
     },
-    validate: (problems) => validatePairs(engine, name, pairs, problems),
+    validate: (problems) => validatePairs(instance, name, pairs, problems),
   });
 }
 
@@ -73,7 +73,7 @@ function decide(
 }
 
 function validatePairs(
-  { options, policies }: Engine,
+  { options, policies }: Instance,
   name: string,
   pairs: readonly PermissionPair[],
   problems: Problems,
@@ -115,21 +115,21 @@ export interface CheckedVerdict extends Verdict {
 
 /** The verdict on a permission, with its explanation, for a handler that wants to know rather than to refuse. */
 export function checkPermission(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   pair: PermissionPair,
 ): CheckedVerdict | Promise<CheckedVerdict> {
-  const record = lookAt(engine, request, "check");
+  const record = requireRequestAuth(instance, request, "check");
   // Who is asking cannot be known right now: that is no denial either.
   if (record.state?.status === "unavailable") throw errorOf(record.state);
-  const lookup = engine.policies.get(record.session?.memberSession.organizationId);
+  const lookup = instance.policies.get(record.session?.memberSession.organizationId);
   return lookup instanceof Promise
     ? lookup.then((found) => explain(record, pair, found))
     : explain(record, pair, lookup);
 }
 
 function explain(
-  { session, source }: RequestRecord,
+  { session, source }: RequestAuth,
   [resource, action]: PermissionPair,
   lookup: PolicyLookup,
 ): CheckedVerdict {

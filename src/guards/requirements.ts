@@ -1,12 +1,12 @@
 import { isSeconds } from "../lib/problems.ts";
 import type { MemberSession } from "../model.ts";
 import type { VerifiedSession } from "../request/cache.ts";
-import type { Engine } from "../request/engine.ts";
+import type { Instance } from "../request/instance.ts";
 import { type GuardOptions, type Middleware, PASSED, createGuard } from "./guard.ts";
 
 /** Lets a signed-in member through. */
-export function requireAuth(engine: Engine, options?: GuardOptions): Middleware {
-  return createGuard(engine, {
+export function requireAuth(instance: Instance, options?: GuardOptions): Middleware {
+  return createGuard(instance, {
     name: "requireAuth",
     options,
     needsOrganization: false,
@@ -15,8 +15,8 @@ export function requireAuth(engine: Engine, options?: GuardOptions): Middleware 
 }
 
 /** Lets a member through who has chosen an organization, and the right one if the options say which. */
-export function requireOrganization(engine: Engine, options?: GuardOptions): Middleware {
-  return createGuard(engine, {
+export function requireOrganization(instance: Instance, options?: GuardOptions): Middleware {
+  return createGuard(instance, {
     name: "requireOrganization",
     options,
     needsOrganization: true,
@@ -26,13 +26,13 @@ export function requireOrganization(engine: Engine, options?: GuardOptions): Mid
 
 /** Lets a member through whose session holds one of the roles. */
 export function requireRole(
-  engine: Engine,
+  instance: Instance,
   role: string | readonly string[],
   options?: GuardOptions,
 ): Middleware {
   const roles: readonly unknown[] = typeof role === "string" ? [role] : Array.isArray(role) ? role : [];
   const accepted = new Set(roles);
-  return createGuard(engine, {
+  return createGuard(instance, {
     name: "requireRole",
     options,
     needsOrganization: true,
@@ -51,8 +51,8 @@ export function requireRole(
 }
 
 /** Lets a member through whose session holds this authentication factor (`totp`, `sso`, ...). */
-export function requireFactor(engine: Engine, type: string, options?: GuardOptions): Middleware {
-  return createGuard(engine, {
+export function requireFactor(instance: Instance, type: string, options?: GuardOptions): Middleware {
+  return createGuard(instance, {
     name: "requireFactor",
     options,
     needsOrganization: false,
@@ -64,7 +64,7 @@ export function requireFactor(engine: Engine, type: string, options?: GuardOptio
       if (typeof type !== "string" || type === "") {
         problems.invalid("requireFactor", "names no factor.", 'Pass its type: "totp", "sso", ...');
       }
-      if (!engine.options.store.capabilities.factors) {
+      if (!instance.options.store.capabilities.factors) {
         problems.invalid(
           "requireFactor",
           "cannot be answered: the store's sessions list no factors.",
@@ -82,10 +82,10 @@ export interface RecentAuthOptions extends GuardOptions {
 }
 
 /** Lets a member through who authenticated within `maxAge` (RFC 9470). Unknown is not recent. */
-export function requireRecentAuth(engine: Engine, options: RecentAuthOptions): Middleware {
-  const { clock, clockTolerance } = engine.options;
+export function requireRecentAuth(instance: Instance, options: RecentAuthOptions): Middleware {
+  const { clock, clockTolerance } = instance.options;
   const maxAge = options?.maxAge;
-  return createGuard(engine, {
+  return createGuard(instance, {
     name: "requireRecentAuth",
     options,
     knownOptions: ["maxAge"],
@@ -109,7 +109,7 @@ export function requireRecentAuth(engine: Engine, options: RecentAuthOptions): M
           "{ maxAge: 300 }",
         );
       }
-      if (!engine.options.store.capabilities.authenticationTime) {
+      if (!instance.options.store.capabilities.authenticationTime) {
         const message = "cannot be answered: the store's sessions do not say when the member authenticated.";
         problems.invalid("requireRecentAuth", message, "Remove it.");
       }
@@ -135,15 +135,15 @@ function toSeconds(time: string | undefined): number | undefined {
 }
 
 /** Lets a member through who is not being impersonated. */
-export function denyImpersonation(engine: Engine, options?: GuardOptions): Middleware {
-  return createGuard(engine, {
+export function denyImpersonation(instance: Instance, options?: GuardOptions): Middleware {
+  return createGuard(instance, {
     name: "denyImpersonation",
     options,
     needsOrganization: false,
     requirement: ({ memberSession }) =>
       memberSession.impersonator === undefined ? PASSED : { status: "denied", code: "impersonation_denied" },
     validate(problems) {
-      if (!engine.options.store.capabilities.impersonation) {
+      if (!instance.options.store.capabilities.impersonation) {
         const message = "cannot be answered: the store's sessions do not say who impersonates.";
         problems.invalid("denyImpersonation", message, "Remove it.");
       }

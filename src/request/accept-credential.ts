@@ -1,34 +1,34 @@
 import { frozenCopy } from "../lib/frozen-copy.ts";
 import type { Profile, Renewal, SealedSession, VerifiedClaims } from "../store.ts";
 import { decideFreshness } from "../tokens/freshness.ts";
-import { judge } from "./authenticate.ts";
+import { needsStore } from "./authenticate.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
-import { type StoreAnswer, type Successor, kindAfter, unavailable } from "./renew.ts";
-import { UNREADABLE, type Vouched, interpretClaims } from "./verify-credential.ts";
+import { type RenewalResult, type Successor, kindAfter, unavailable } from "./renew.ts";
+import { UNREADABLE, type VerifiedCredential, interpretClaims } from "./verify-credential.ts";
 
 /** Takes over what the store handed out: seals it first, so that nothing that fails later can lose the rotated pair. */
-export async function adoptSuccessor(
-  engine: Engine,
-  vouched: Vouched,
+export async function acceptRenewal(
+  instance: Instance,
+  vouched: VerifiedCredential,
   renewal: Extract<Renewal, { status: "active" }>,
-): Promise<StoreAnswer> {
+): Promise<RenewalResult> {
   const { sealed: presentedSeal } = vouched;
   const { accessToken } = renewal.credential ?? vouched;
   if (typeof accessToken !== "string") throw new TypeError("the store's answer has no access token");
   const sealed = presentedSeal === undefined ? undefined : mergeSealed(vouched, renewal, accessToken);
-  const cookieValue = sealed === undefined ? undefined : await engine.sealer?.seal(sealed);
+  const cookieValue = sealed === undefined ? undefined : await instance.sealer?.seal(sealed);
   const pair: Successor = {
     accessToken,
     ...(sealed !== undefined && { sealed }),
     ...(cookieValue !== undefined && { cookieValue }),
-    ...pairOpaqueToken(engine, vouched.kind, renewal.credential),
+    ...pairOpaqueToken(instance, vouched.kind, renewal.credential),
   };
-  const verified = await verifySuccessor(engine, vouched, pair, renewal);
+  const verified = await verifySuccessor(instance, vouched, pair, renewal);
   if (verified.status !== "verified") return verified.answer;
   const { session, claims } = verified;
-  rememberProfile(engine, session, renewal);
+  rememberProfile(instance, session, renewal);
   return {
     status: "active",
     session,
@@ -39,7 +39,7 @@ export async function adoptSuccessor(
 
 /** The token that lies in a cookie beside an unsealed JWT, where the store hands one out. */
 export function pairOpaqueToken(
-  { options }: Pick<Engine, "options">,
+  { options }: Pick<Instance, "options">,
   kind: Credential["kind"],
   credential: SealedSession | undefined,
 ): Pick<Successor, "opaqueToken"> {
@@ -51,7 +51,7 @@ export function pairOpaqueToken(
 
 /** What is sealed again: fields that others sealed stay, and so does a refresh token that the store did not replace. */
 function mergeSealed(
-  { sealed, withheldRefreshToken }: Vouched,
+  { sealed, withheldRefreshToken }: VerifiedCredential,
   { credential }: Extract<Renewal, { status: "active" }>,
   accessToken: string,
 ): SealedSession {
@@ -61,31 +61,31 @@ function mergeSealed(
 
 type SuccessorCheck =
   | { readonly status: "verified"; readonly session: VerifiedSession; readonly claims: VerifiedClaims }
-  | { readonly status: "failed"; readonly answer: StoreAnswer };
+  | { readonly status: "failed"; readonly answer: RenewalResult };
 
 async function verifySuccessor(
-  engine: Engine,
-  vouched: Vouched,
+  instance: Instance,
+  vouched: VerifiedCredential,
   pair: Successor,
   { verifiedAt, credential }: Extract<Renewal, { status: "active" }>,
 ): Promise<SuccessorCheck> {
   const failRenewal = (reason: string, keepsPair: boolean, retryAfter = 5): SuccessorCheck => {
-    engine.events.emit({ type: "misconfigured", reason: `renewed_token_${reason}` });
+    instance.events.emit({ type: "misconfigured", reason: `renewed_token_${reason}` });
     const answer = unavailable(reason, retryAfter);
     // What was not spent renews again: better than a token that nobody can verify.
-    const isSpent = engine.options.store.capabilities.renewalSpends ?? true;
+    const isSpent = instance.options.store.capabilities.renewalSpends ?? true;
     const isRotated = keepsPair && isSpent && credential !== undefined;
     return { status: "failed", answer: isRotated ? { ...answer, successor: pair } : answer };
   };
-  const verification = await engine.verifier.verify(pair.accessToken);
+  const verification = await instance.verifier.verify(pair.accessToken);
   if (verification.status === "unavailable")
     return failRenewal("keys_unavailable", true, verification.retryAfter);
   if (verification.status === "rejected")
     return failRenewal(verification.reason, verification.reason === "unknown_key");
   const { claims } = verification;
-  const { clock, clockTolerance } = engine.options;
+  const { clock, clockTolerance } = instance.options;
   const now = clock();
-  const session = interpretClaims(engine, {
+  const session = interpretClaims(instance, {
     via: vouched.via,
     claims,
     sealed: pair.sealed,
@@ -102,19 +102,22 @@ async function verifySuccessor(
 }
 
 /** Whatever the store answers, one member's credential never becomes another's, nor moves to another organization. */
-function isSameIdentity(vouched: Vouched, { subject, member, organizationId }: VerifiedSession): boolean {
+function isSameIdentity(
+  vouched: VerifiedCredential,
+  { subject, member, organizationId }: VerifiedSession,
+): boolean {
   const { session } = vouched;
   const isSame = session === undefined || session.member.id === member.id;
   const isThere = session === undefined || session.organizationId === organizationId;
   return isSame && isThere && isSameSubject(vouched, subject);
 }
 
-function isSameSubject({ session, sealed }: Vouched, subject: string): boolean {
+function isSameSubject({ session, sealed }: VerifiedCredential, subject: string): boolean {
   return (session?.subject ?? sealed?.user?.id ?? subject) === subject;
 }
 
 function rememberProfile(
-  { profiles }: Engine,
+  { profiles }: Instance,
   { memberSession }: VerifiedSession,
   renewal: Partial<Profile>,
 ): void {
@@ -152,27 +155,27 @@ export type IssuedCheck =
 const RETRY_AFTER = 5;
 
 /** Verifies a new session like any other credential, and that it is the one asked for: a store that errs, or lies, signs in nobody. */
-export async function verifyIssued(engine: Engine, issued: IssuedCredential): Promise<IssuedCheck> {
+export async function acceptIssued(instance: Instance, issued: IssuedCredential): Promise<IssuedCheck> {
   const { credential, via } = issued;
-  const verification = await engine.verifier.verify(credential.accessToken);
+  const verification = await instance.verifier.verify(credential.accessToken);
   if (verification.status === "unavailable") {
-    return fail(engine, "keys_unavailable", { keepsPair: true, retryAfter: verification.retryAfter });
+    return fail(instance, "keys_unavailable", { keepsPair: true, retryAfter: verification.retryAfter });
   }
   if (verification.status === "rejected") {
     const { reason } = verification;
-    return fail(engine, reason, { keepsPair: reason === "unknown_key" });
+    return fail(instance, reason, { keepsPair: reason === "unknown_key" });
   }
   const { claims } = verification;
-  const verifiedAt = engine.options.clock();
-  const session = interpretClaims(engine, { via, claims, sealed: credential, verifiedAt });
+  const verifiedAt = instance.options.clock();
+  const session = interpretClaims(instance, { via, claims, sealed: credential, verifiedAt });
   if (session === UNREADABLE) {
-    return fail(engine, UNREADABLE, { keepsPair: isExpectedSubject(issued, claims.sub) });
+    return fail(instance, UNREADABLE, { keepsPair: isExpectedSubject(issued, claims.sub) });
   }
-  if (session === undefined) return fail(engine, "class");
-  if (!isExpected(issued, session)) return fail(engine, "identity");
-  const need = judge(engine, session, { maxAge: undefined });
-  if (need === "not_yet_valid") return fail(engine, need, { code: "clock_skew", keepsPair: true });
-  return need === "expired" ? fail(engine, need) : { status: "verified", session, claims };
+  if (session === undefined) return fail(instance, "class");
+  if (!isExpected(issued, session)) return fail(instance, "identity");
+  const need = needsStore(instance, session, { maxAge: undefined });
+  if (need === "not_yet_valid") return fail(instance, need, { code: "clock_skew", keepsPair: true });
+  return need === "expired" ? fail(instance, need) : { status: "verified", session, claims };
 }
 
 function isExpected(issued: IssuedCredential, { subject, memberSession }: VerifiedSession): boolean {
@@ -186,7 +189,7 @@ function isExpectedSubject({ credential, subject }: IssuedCredential, found: str
 }
 
 function fail(
-  { events }: Engine,
+  { events }: Instance,
   reason: string,
   known: Partial<Extract<IssuedCheck, { status: "failed" }>> = {},
 ): IssuedCheck {

@@ -5,13 +5,19 @@ import { decideFreshness } from "../tokens/freshness.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import { describeClient } from "./call-store.ts";
 import { isSafeMethod } from "./cross-site.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import { type Credential, type Reading, readCredential } from "./read-credential.ts";
 import { refuseEnded, refuseSkewed } from "./refusals.ts";
 import { type Successor, renewCredential } from "./renew.ts";
-import { type RequestRecord, attach, latestRecordOf, recordAmong } from "./request-auth.ts";
-import { clearPresented, deliver, equipExchange, pinHeaders, watchResponse } from "./respond.ts";
-import { type Judgement, vouchFor } from "./verify-credential.ts";
+import { type RequestAuth, attach, latestRequestAuthOf, requestAuthAmong } from "./request-auth.ts";
+import {
+  clearCredentialCookies,
+  applyResolution,
+  hookExchange,
+  applyHeadersOnWrite,
+  watchResponse,
+} from "./respond.ts";
+import { type CredentialVerification, verifyCredential } from "./verify-credential.ts";
 
 /**
  * Finds out who is asking, and attaches it.
@@ -20,26 +26,26 @@ import { type Judgement, vouchFor } from "./verify-credential.ts";
  * asked. Done once for a request, however often it is called.
  */
 export function authenticateRequest(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   response: ServerResponse | undefined,
-): RequestRecord | Promise<RequestRecord> {
-  const latest = latestRecordOf(request);
-  const known = recordAmong(latest, engine);
-  if (known !== undefined) return goOn(engine, known, { request, response });
-  const reading = readCredential(request, engine.options.sources);
-  const record = makeRecord(engine, latest, reading, response !== undefined);
+): RequestAuth | Promise<RequestAuth> {
+  const latest = latestRequestAuthOf(request);
+  const known = requestAuthAmong(latest, instance);
+  if (known !== undefined) return resumeAuthentication(instance, known, { request, response });
+  const reading = readCredential(request, instance.options.sources);
+  const record = makeRecord(instance, latest, reading, response !== undefined);
   attach(request, record);
   watchResponse(response);
-  if (reading.status !== "found") return settleUnread(engine, record, reading, request);
+  if (reading.status !== "found") return resolveWithoutCredential(instance, record, reading, request);
   const { credential } = reading;
-  if (credential.kind !== "bearer" && isForged(engine, request)) {
-    return reject(engine, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
+  if (credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
+    return reject(instance, record, { status: "rejected", code: "cross_site_request", via: "cookie" });
   }
-  const session = serveVerified(engine, keyOf(credential));
-  if (session === undefined) return authenticateSlowly(engine, record, { request, response });
+  const session = lookUpVerified(instance, keyOf(credential));
+  if (session === undefined) return authenticateSlowly(instance, record, { request, response });
   record.session = session;
-  tellAuthenticated(engine, record);
+  tellAuthenticated(instance, record);
   return record;
 }
 
@@ -47,19 +53,19 @@ export function authenticateRequest(
  * Attaches what a request presents without looking into it: for whoever needs no answer, or must not wait for one. The
  * state is then that of nobody, unless the middleware ran before.
  */
-export function observeRequest(
-  engine: Engine,
+export function attachRequest(
+  instance: Instance,
   request: IncomingMessage,
   response: ServerResponse,
-): RequestRecord {
-  const latest = latestRecordOf(request);
-  const known = recordAmong(latest, engine);
+): RequestAuth {
+  const latest = latestRequestAuthOf(request);
+  const known = requestAuthAmong(latest, instance);
   if (known !== undefined) return known;
-  const reading = readCredential(request, engine.options.sources);
-  const record = makeRecord(engine, latest, reading, true);
+  const reading = readCredential(request, instance.options.sources);
+  const record = makeRecord(instance, latest, reading, true);
   attach(request, record);
   watchResponse(response);
-  if (reading.status !== "found") return settleUnread(engine, record, reading, request);
+  if (reading.status !== "found") return resolveWithoutCredential(instance, record, reading, request);
   record.state = ANONYMOUS;
   return record;
 }
@@ -71,18 +77,18 @@ interface Arrival {
 }
 
 /** A request seen before: its answer stands, unless it was that nothing renews it without a response, and now there is one. */
-function goOn(
-  engine: Engine,
-  record: RequestRecord,
+function resumeAuthentication(
+  instance: Instance,
+  record: RequestAuth,
   exchange: Arrival,
-): RequestRecord | Promise<RequestRecord> {
-  equipExchange(exchange.request, exchange.response, record);
+): RequestAuth | Promise<RequestAuth> {
+  hookExchange(exchange.request, exchange.response, record);
   const settled = record.settling ?? record;
   if (exchange.response === undefined || record.hasResponse) return settled;
   record.hasResponse = true;
-  const askAgain = (known: RequestRecord): RequestRecord | Promise<RequestRecord> =>
+  const askAgain = (known: RequestAuth): RequestAuth | Promise<RequestAuth> =>
     known.state?.status === "rejected" && known.state.code === "token_expired"
-      ? authenticateSlowly(engine, known, exchange)
+      ? authenticateSlowly(instance, known, exchange)
       : known;
   if (!(settled instanceof Promise)) return askAgain(settled);
   record.settling = settled.then(askAgain);
@@ -90,34 +96,34 @@ function goOn(
 }
 
 function authenticateSlowly(
-  engine: Engine,
-  record: RequestRecord,
+  instance: Instance,
+  record: RequestAuth,
   { request, response }: Arrival,
-): RequestRecord | Promise<RequestRecord> {
-  const { maxTokenAge: maxAge } = engine.options;
-  const finish = (settled: RequestRecord): RequestRecord => {
-    if (response !== undefined) pinHeaders(response, settled);
-    tellAuthenticated(engine, settled);
+): RequestAuth | Promise<RequestAuth> {
+  const { maxTokenAge: maxAge } = instance.options;
+  const finish = (settled: RequestAuth): RequestAuth => {
+    if (response !== undefined) applyHeadersOnWrite(response, settled);
+    tellAuthenticated(instance, settled);
     return settled;
   };
   const demands = { maxAge, spendsRefreshToken: response !== undefined };
-  const refreshed = refreshRequest(engine, record, request, demands);
+  const refreshed = refreshRequest(instance, record, request, demands);
   if (!(refreshed instanceof Promise)) return finish(refreshed);
   record.settling = refreshed.then(finish);
   return record.settling;
 }
 
 function makeRecord(
-  engine: Engine,
-  previous: RequestRecord | undefined,
+  instance: Instance,
+  previous: RequestAuth | undefined,
   reading: Reading,
   hasResponse: boolean,
-): RequestRecord {
+): RequestAuth {
   return {
-    owner: engine,
-    names: engine.options.names,
+    owner: instance,
+    names: instance.options.names,
     previous,
-    arrivedAt: engine.nextInSequence(),
+    arrivedAt: instance.nextInSequence(),
     credential: reading.status === "found" ? reading.credential : undefined,
     hasCredential: reading.status !== "none",
     hasResponse,
@@ -135,41 +141,41 @@ function makeRecord(
   };
 }
 
-function settleUnread(
-  engine: Engine,
-  record: RequestRecord,
+function resolveWithoutCredential(
+  instance: Instance,
+  record: RequestAuth,
   reading: Exclude<Reading, { status: "found" }>,
   request: IncomingMessage,
-): RequestRecord {
+): RequestAuth {
   if (reading.status === "none") {
     record.state = ANONYMOUS;
     return record;
   }
   const { code, via } = reading;
-  reject(engine, record, { status: "rejected", code, via });
-  clearPresented(engine, record, request, reading);
+  reject(instance, record, { status: "rejected", code, via });
+  clearCredentialCookies(instance, record, request, reading);
   return record;
 }
 
-function reject(engine: Engine, record: RequestRecord, state: RejectedState): RequestRecord {
+function reject(instance: Instance, record: RequestAuth, state: RejectedState): RequestAuth {
   record.state = Object.freeze(state);
-  engine.events.emit({ type: "rejected", code: state.code });
+  instance.events.emit({ type: "rejected", code: state.code });
   return record;
 }
 
 /** Whether another site made a browser send this, to change something. */
-export function isForged({ options, origins }: Engine, request: IncomingMessage): boolean {
+export function isCrossSiteWrite({ options, origins }: Instance, request: IncomingMessage): boolean {
   return options.checksCrossSite && !isSafeMethod(request) && origins.isCrossSite(request);
 }
 
 /** The short way: verified before, still fresh, and not invalidated since. */
-function serveVerified(engine: Engine, key: string): VerifiedSession | undefined {
-  const session = engine.cache.get(key);
+function lookUpVerified(instance: Instance, key: string): VerifiedSession | undefined {
+  const session = instance.cache.get(key);
   if (session === undefined) return undefined;
-  const { options, invalidations } = engine;
+  const { options, invalidations } = instance;
   const { clockTolerance, maxTokenAge: maxAge } = options;
   if (decideFreshness(session, { now: options.clock(), clockTolerance, maxAge }) !== "fresh") {
-    engine.cache.delete(key);
+    instance.cache.delete(key);
     return undefined;
   }
   if (session.checkedEpoch !== invalidations.epoch) {
@@ -180,7 +186,7 @@ function serveVerified(engine: Engine, key: string): VerifiedSession | undefined
   return session;
 }
 
-function tellAuthenticated({ events }: Engine, { session, source }: RequestRecord): void {
+function tellAuthenticated({ events }: Instance, { session, source }: RequestAuth): void {
   if (session !== undefined && events.wants("authenticated")) {
     events.emit({ type: "authenticated", via: session.via, source });
   }
@@ -191,32 +197,32 @@ function tellAuthenticated({ events }: Engine, { session, source }: RequestRecor
  * where it takes time.
  */
 export function refreshRequest(
-  engine: Engine,
-  record: RequestRecord,
+  instance: Instance,
+  record: RequestAuth,
   request: IncomingMessage,
-  demands: Pick<Question, "maxAge" | "spendsRefreshToken">,
-): RequestRecord | Promise<RequestRecord> {
+  demands: Pick<FreshnessRequirement, "maxAge" | "spendsRefreshToken">,
+): RequestAuth | Promise<RequestAuth> {
   if (record.credential === undefined) return record;
-  const question: Question = {
+  const question: FreshnessRequirement = {
     ...demands,
     arrivedAt: record.arrivedAt,
     mayServeStale: () => isSafeMethod(request),
-    client: () => describeClient(engine.options, request),
+    client: () => describeClient(instance.options, request),
   };
-  const take = (resolution: Resolution): RequestRecord => {
-    deliver(engine, record, resolution, request);
+  const take = (resolution: Resolution): RequestAuth => {
+    applyResolution(instance, record, resolution, request);
     if (record.session !== undefined) record.confirmed ||= demands.maxAge === 0;
     return record;
   };
   // Nothing in the pipeline throws or rejects; if it does all the same, it is not the member who is signed out.
-  const fail = (): RequestRecord => {
-    engine.events.emit({ type: "misconfigured", reason: "internal_error" });
+  const fail = (): RequestAuth => {
+    instance.events.emit({ type: "misconfigured", reason: "internal_error" });
     record.session = undefined;
     record.state = Object.freeze({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
     return record;
   };
   try {
-    const resolution = authenticateCredential(engine, record.credential, question);
+    const resolution = authenticateCredential(instance, record.credential, question);
     return resolution instanceof Promise ? resolution.then(take).catch(fail) : take(resolution);
   } catch {
     return fail();
@@ -225,41 +231,41 @@ export function refreshRequest(
 
 /** The long way: verify, decide, and renew where the token is stale. Never rejects; a promise only where it takes time. */
 export function authenticateCredential(
-  engine: Engine,
+  instance: Instance,
   credential: Credential,
-  question: Question,
+  question: FreshnessRequirement,
 ): Resolution | Promise<Resolution> {
-  const judgement = vouchFor(engine, credential);
+  const judgement = verifyCredential(instance, credential);
   return judgement instanceof Promise
-    ? judgement.then((known) => resolve(engine, credential, question, known))
-    : resolve(engine, credential, question, judgement);
+    ? judgement.then((known) => resolve(instance, credential, question, known))
+    : resolve(instance, credential, question, judgement);
 }
 
 function resolve(
-  engine: Engine,
+  instance: Instance,
   credential: Credential,
-  question: Question,
-  vouched: Judgement,
+  question: FreshnessRequirement,
+  vouched: CredentialVerification,
 ): Resolution | Promise<Resolution> {
   if (vouched.status === "refused") return vouched;
   const key = keyOf(credential);
   const { session } = vouched;
-  if (session === undefined) return renewCredential(engine, { key, vouched, reason: "expired", question });
-  const ending = engine.invalidations.endingOf(session.memberSession.id);
-  if (ending !== undefined) return refuseEnded(engine, session.via, "ended_here", ending === "refuse");
-  const need = judge(engine, session, question);
+  if (session === undefined) return renewCredential(instance, { key, vouched, reason: "expired", question });
+  const ending = instance.invalidations.endingOf(session.memberSession.id);
+  if (ending !== undefined) return refuseEnded(instance, session.via, "ended_here", ending === "refuse");
+  const need = needsStore(instance, session, question);
   if (need === "fresh") {
-    engine.cache.set(key, session);
+    instance.cache.set(key, session);
     return { status: "authenticated", session, source: "local" };
   }
   return need === "not_yet_valid"
-    ? refuseSkewed(engine)
-    : renewCredential(engine, { key, vouched, reason: need, question });
+    ? refuseSkewed(instance)
+    : renewCredential(instance, { key, vouched, reason: need, question });
 }
 
 /** What one request, or one guard of it, wants to know. */
-export interface Question {
-  /** The request's place among the arrivals and calls of the engine. */
+export interface FreshnessRequirement {
+  /** The request's place among the arrivals and calls of the instance. */
   readonly arrivedAt: number;
   /** The strictest age that applies; `0` asks the store. */
   readonly maxAge: number | undefined;
@@ -292,9 +298,13 @@ export type Resolution =
 export type Need = "fresh" | "not_yet_valid" | StaleCredential["reason"];
 
 /** Whether a verified session answers the question as it is, or why the store must be asked. */
-export function judge(engine: Engine, session: VerifiedSession, { maxAge }: Pick<Question, "maxAge">): Need {
-  const { clock, clockTolerance } = engine.options;
+export function needsStore(
+  instance: Instance,
+  session: VerifiedSession,
+  { maxAge }: Pick<FreshnessRequirement, "maxAge">,
+): Need {
+  const { clock, clockTolerance } = instance.options;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge });
   if (freshness !== "fresh") return freshness;
-  return engine.invalidations.mustAsk(session) ? "asked" : "fresh";
+  return instance.invalidations.mustAsk(session) ? "asked" : "fresh";
 }

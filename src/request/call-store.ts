@@ -3,56 +3,56 @@ import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } fro
 import { toRedirectTarget } from "../lib/navigation.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { RenewContext, Renewal, StaleCredential, StoreContext } from "../store.ts";
-import { adoptSuccessor } from "./accept-credential.ts";
+import { acceptRenewal } from "./accept-credential.ts";
 import type { Admission } from "./breaker.ts";
 import { credentialKey } from "./cache.ts";
-import { type Engine, STORE_BUDGET } from "./engine.ts";
-import { type StoreAnswer, unavailable } from "./renew.ts";
-import type { Vouched } from "./verify-credential.ts";
+import { type Instance, STORE_BUDGET } from "./instance.ts";
+import { type RenewalResult, unavailable } from "./renew.ts";
+import type { VerifiedCredential } from "./verify-credential.ts";
 
 /** Seconds, for whoever only has to wait for somebody else. */
 const SHORT_PAUSE = 1;
 
 /** Asks the store about a stale credential, once, and makes sense of the answer. Never rejects. */
 export function askStore(
-  engine: Engine,
-  vouched: Vouched,
+  instance: Instance,
+  vouched: VerifiedCredential,
   reason: StaleCredential["reason"],
   context: RenewContext,
-): Promise<StoreAnswer> {
+): Promise<RenewalResult> {
   const { kind, session, sealed, opaqueToken, accessToken = "" } = vouched;
-  const ask = (): Promise<StoreAnswer> => askOf(engine, vouched, reason, context);
+  const ask = (): Promise<RenewalResult> => askOf(instance, vouched, reason, context);
   if (session !== undefined || sealed !== undefined) return ask();
-  return engine.unvouched.ask(credentialKey(kind, opaqueToken ?? accessToken), ask);
+  return instance.unvouched.ask(credentialKey(kind, opaqueToken ?? accessToken), ask);
 }
 
 async function askOf(
-  engine: Engine,
-  vouched: Vouched,
+  instance: Instance,
+  vouched: VerifiedCredential,
   reason: StaleCredential["reason"],
   context: RenewContext,
-): Promise<StoreAnswer> {
-  const admission = engine.breaker.admit();
+): Promise<RenewalResult> {
+  const admission = instance.breaker.admit();
   if (admission.status === "stop") return unavailable("breaker_open", admission.retryAfter);
-  const { clock, store } = engine.options;
+  const { clock, store } = instance.options;
   const startedAt = clock();
   const watch = watchBudget(context.signal, admission);
-  let answer: StoreAnswer;
+  let answer: RenewalResult;
   try {
-    answer = await readRenewal(engine, vouched, await store.renew(toStale(vouched, reason), context));
+    answer = await readRenewal(instance, vouched, await store.renew(toStale(vouched, reason), context));
   } catch (error) {
     const trouble = reasonOf(error, context.signal);
     if (!isAnswered(error)) return unavailable(trouble, watch.failed(retryAfterOf(error)));
     watch.succeeded();
     if (!isMisconfigured(error)) return unavailable(trouble, retryAfterOf(error) ?? SHORT_PAUSE);
     // It is this application that is wrong, and no pause mends that.
-    engine.events.emit({ type: "misconfigured", reason: trouble });
+    instance.events.emit({ type: "misconfigured", reason: trouble });
     return unavailable(trouble, undefined);
   }
   // The store answered; trouble with its keys is counted where keys are fetched.
   watch.succeeded();
   if (answer.status === "active") {
-    engine.events.emit({ type: "renewed", reason, milliseconds: Math.round((clock() - startedAt) * 1000) });
+    instance.events.emit({ type: "renewed", reason, milliseconds: Math.round((clock() - startedAt) * 1000) });
   }
   return answer;
 }
@@ -82,7 +82,7 @@ export function watchBudget(
 }
 
 function toStale(
-  { accessToken, claims, sealed, opaqueToken }: Vouched,
+  { accessToken, claims, sealed, opaqueToken }: VerifiedCredential,
   reason: StaleCredential["reason"],
 ): StaleCredential {
   return {
@@ -94,10 +94,14 @@ function toStale(
   };
 }
 
-async function readRenewal(engine: Engine, vouched: Vouched, renewal: Renewal): Promise<StoreAnswer> {
+async function readRenewal(
+  instance: Instance,
+  vouched: VerifiedCredential,
+  renewal: Renewal,
+): Promise<RenewalResult> {
   switch (renewal.status) {
     case "active":
-      return adoptSuccessor(engine, vouched, renewal);
+      return acceptRenewal(instance, vouched, renewal);
     case "ended":
       return { status: "ended", reason: toLabel(renewal.reason, "ended") };
     case "reauthenticate": {
@@ -169,14 +173,14 @@ export type StoreReply<Value> =
 
 /** Calls the store within the time budget, unless it has been failing lately. Never rejects. */
 export function callStore<Value>(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   call: (context: StoreContext) => Promise<Value>,
 ): Promise<StoreReply<Value>> {
   const signal = AbortSignal.timeout(STORE_BUDGET * 1000);
-  const context: StoreContext = { ...describeClient(engine.options, request), signal };
-  const admitted = (): Promise<Value> => admit(engine, signal, () => call(context));
-  return classify(engine, () => untilAborted(signal, admitted()), signal);
+  const context: StoreContext = { ...describeClient(instance.options, request), signal };
+  const admitted = (): Promise<Value> => admit(instance, signal, () => call(context));
+  return classify(instance, () => untilAborted(signal, admitted()), signal);
 }
 
 /**
@@ -185,11 +189,11 @@ export function callStore<Value>(
  * @throws StoreUnavailableError at once while the store is left alone; else whatever the call throws.
  */
 export async function admit<Value>(
-  engine: Engine,
+  instance: Instance,
   signal: AbortSignal,
   call: () => Promise<Value>,
 ): Promise<Value> {
-  const admission = engine.breaker.admit();
+  const admission = instance.breaker.admit();
   if (admission.status === "stop") {
     throw new StoreUnavailableError({ reason: "breaker_open", retryAfter: admission.retryAfter });
   }
@@ -207,7 +211,7 @@ export async function admit<Value>(
 
 /** Tells a refusal from trouble. Whatever a store throws that is no refusal of ours means that it cannot know. */
 export async function classify<Value>(
-  { events }: Engine,
+  { events }: Instance,
   work: () => Promise<Value>,
   signal?: AbortSignal,
 ): Promise<StoreReply<Value>> {

@@ -7,19 +7,19 @@ import type { Profile, StaleCredential } from "../store.ts";
 import { authenticateRequest, refreshRequest } from "./authenticate.ts";
 import type { VerifiedSession } from "./cache.ts";
 import { callStore } from "./call-store.ts";
-import type { Engine } from "./engine.ts";
-import { tellOthers } from "./invalidations.ts";
-import { type RequestRecord, lookAt, stateOf } from "./request-auth.ts";
-import { vouchFor } from "./verify-credential.ts";
+import type { Instance } from "./instance.ts";
+import { broadcastInvalidation } from "./invalidations.ts";
+import { type RequestAuth, requireRequestAuth, stateOf } from "./request-auth.ts";
+import { verifyCredential } from "./verify-credential.ts";
 
 /** Who is asking, as a union. */
-export function stateOfRequest(engine: Engine, request: IncomingMessage): AuthState {
-  return stateOf(lookAt(engine, request, "state"));
+export function stateOfRequest(instance: Instance, request: IncomingMessage): AuthState {
+  return stateOf(requireRequestAuth(instance, request, "state"));
 }
 
 /** The signed-in member, organization and session of a guarded request. */
-export function sessionOf(engine: Engine, request: IncomingMessage): SignedIn {
-  const { session, passedGuard } = lookAt(engine, request, "session");
+export function sessionOf(instance: Instance, request: IncomingMessage): SignedIn {
+  const { session, passedGuard } = requireRequestAuth(instance, request, "session");
   const organization = session?.organization;
   if (session === undefined || organization === undefined || !passedGuard) {
     const suggestion =
@@ -33,16 +33,16 @@ export function sessionOf(engine: Engine, request: IncomingMessage): SignedIn {
 
 /** Authenticates a request that no middleware saw. */
 export async function authenticateDetached(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   response: ServerResponse | undefined,
 ): Promise<DetachedState> {
-  const record = await authenticateRequest(engine, request, response);
+  const record = await authenticateRequest(instance, request, response);
   record.used = true;
   return Object.freeze({ ...stateOf(record), headers: headersOf(record) });
 }
 
-function headersOf({ cookies, headers }: RequestRecord): DetachedState["headers"] {
+function headersOf({ cookies, headers }: RequestAuth): DetachedState["headers"] {
   return Object.freeze({
     ...Object.fromEntries(headers ?? []),
     ...(cookies !== undefined && { "Set-Cookie": [...cookies.values()] }),
@@ -54,32 +54,32 @@ function headersOf({ cookies, headers }: RequestRecord): DetachedState["headers"
  *
  * @throws OrgateError `unauthenticated`, or the refusal's own code; with status 503 when it cannot be known.
  */
-export async function profileOf(engine: Engine, request: IncomingMessage): Promise<Profile> {
-  const record = lookAt(engine, request, "profile");
+export async function profileOf(instance: Instance, request: IncomingMessage): Promise<Profile> {
+  const record = requireRequestAuth(instance, request, "profile");
   const { session } = record;
   if (session === undefined) throw errorOf(stateOf(record));
-  const known = engine.profiles.get(session.memberSession.id);
+  const known = instance.profiles.get(session.memberSession.id);
   if (known !== undefined && known.member.id === session.member.id) return known;
-  const asked = await askProfile(engine, record, request, session);
+  const asked = await askProfile(instance, record, request, session);
   if (asked === undefined) return toProfile(record.session ?? session);
   const profile = frozenCopy(asked);
-  engine.profiles.set(session.memberSession.id, profile);
+  instance.profiles.set(session.memberSession.id, profile);
   return profile;
 }
 
 async function askProfile(
-  engine: Engine,
-  record: RequestRecord,
+  instance: Instance,
+  record: RequestAuth,
   request: IncomingMessage,
   session: VerifiedSession,
 ): Promise<Profile | undefined> {
-  const { store } = engine.options;
+  const { store } = instance.options;
   if (store.profile === undefined || record.credential === undefined) {
-    await refreshRequest(engine, record, request, { maxAge: 0, spendsRefreshToken: true });
+    await refreshRequest(instance, record, request, { maxAge: 0, spendsRefreshToken: true });
     if (record.session === undefined) throw errorOf(stateOf(record));
-    return engine.profiles.get(record.session.memberSession.id);
+    return instance.profiles.get(record.session.memberSession.id);
   }
-  const vouched = await vouchFor(engine, record.credential);
+  const vouched = await verifyCredential(instance, record.credential);
   const { accessToken, claims, sealed } = vouched.status === "vouched" ? vouched : {};
   const stale: StaleCredential = {
     reason: "asked",
@@ -88,7 +88,7 @@ async function askProfile(
     ...(sealed !== undefined && { sealed }),
   };
   const ask = store.profile.bind(store, stale);
-  const reply = await callStore(engine, request, async (context) => ofMember(await ask(context), session));
+  const reply = await callStore(instance, request, async (context) => ofMember(await ask(context), session));
   switch (reply.status) {
     case "answered":
       return reply.value;
@@ -109,14 +109,14 @@ function toProfile({ member, organization }: VerifiedSession): Profile {
 }
 
 /** Makes the target's next request ask the store, here and in every other process. */
-export async function invalidateTarget(engine: Engine, given: Invalidation): Promise<void> {
+export async function invalidateTarget(instance: Instance, given: Invalidation): Promise<void> {
   const { by, target } = readTarget(given);
-  const at = engine.options.clock();
-  engine.invalidations.ask(target, at);
-  if ("sessionId" in target) engine.profiles.delete(target.sessionId);
-  else engine.profiles.clear();
-  engine.events.emit({ type: "revoked", by });
-  await tellOthers(engine, { target, at, effect: "ask" });
+  const at = instance.options.clock();
+  instance.invalidations.ask(target, at);
+  if ("sessionId" in target) instance.profiles.delete(target.sessionId);
+  else instance.profiles.clear();
+  instance.events.emit({ type: "revoked", by });
+  await broadcastInvalidation(instance, { target, at, effect: "ask" });
 }
 
 const SCOPES = ["session", "member", "user", "organization"] as const;

@@ -1,7 +1,7 @@
 import type { Invalidation, InvalidationMessage } from "../fleet/coordinator.ts";
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 
 const MAX_TARGETS = 50_000;
 
@@ -73,7 +73,10 @@ function nameOf(target: Invalidation): string {
 }
 
 /** Tells the other processes. Trouble with that is no reason to fail: their bound is the age of a token. */
-export async function tellOthers({ options, events }: Engine, message: InvalidationMessage): Promise<void> {
+export async function broadcastInvalidation(
+  { options, events }: Instance,
+  message: InvalidationMessage,
+): Promise<void> {
   try {
     await options.coordinator.publish(message);
   } catch {

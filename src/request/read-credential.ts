@@ -134,7 +134,7 @@ export type Presented = Pick<Credential, "cookieName" | "cookieNames">;
  * Every cookie of the credential that a request presents, to be cleared with it. An unsealed JWT and the session token beside
  * it are one credential.
  */
-export function presentCookies(
+export function existingCookies(
   request: Pick<IncomingMessage, "headers">,
   { cookieName, cookieNames }: Presented,
   sources: readonly CredentialSource[],

@@ -1,47 +1,47 @@
 import type { RejectedState, UnavailableState } from "../model.ts";
 import type { StaleCredential } from "../store.ts";
-import type { Question, Resolution } from "./authenticate.ts";
+import type { FreshnessRequirement, Resolution } from "./authenticate.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import type { Successor } from "./renew.ts";
-import type { Refused, Vouched } from "./verify-credential.ts";
+import type { Refused, VerifiedCredential } from "./verify-credential.ts";
 
 /** A stale credential, and what is asked about it. */
 export interface RenewalStep {
   readonly key: string;
-  readonly vouched: Vouched;
+  readonly vouched: VerifiedCredential;
   readonly reason: StaleCredential["reason"];
-  readonly question: Question;
+  readonly question: FreshnessRequirement;
 }
 
 /** A session that is over. */
 export function refuseEnded(
-  engine: Engine,
+  instance: Instance,
   via: "bearer" | "cookie",
   reason: string,
   clearsCookie: boolean,
 ): Resolution {
-  engine.events.emit({ type: "rejected", code: "session_revoked", reason });
+  instance.events.emit({ type: "rejected", code: "session_revoked", reason });
   return refuse({ status: "rejected", code: "session_revoked", via }, clearsCookie);
 }
 
 /** What nothing vouched for, and the store does not know. */
 export function refuseUnknown(
-  engine: Engine,
-  { kind, via }: Pick<Vouched, "kind" | "via">,
+  instance: Instance,
+  { kind, via }: Pick<VerifiedCredential, "kind" | "via">,
   reason: string,
 ): Resolution {
   const isOpaque = kind === "opaque";
   const code = isOpaque ? "invalid_session" : "invalid_token";
-  engine.events.emit({ type: "rejected", code, reason });
+  instance.events.emit({ type: "rejected", code, reason });
   return refuse({ status: "rejected", code, via }, isOpaque);
 }
 
 /** A token from the future: the clocks differ, and nobody is signed out over that. */
-export function refuseSkewed(engine: Engine): Refused {
+export function refuseSkewed(instance: Instance): Refused {
   const retryAfter = 5;
-  engine.events.emit({ type: "unavailable", code: "clock_skew", reason: "not_yet_valid", retryAfter });
-  engine.events.emit({ type: "misconfigured", reason: "clock_skew" });
+  instance.events.emit({ type: "unavailable", code: "clock_skew", reason: "not_yet_valid", retryAfter });
+  instance.events.emit({ type: "misconfigured", reason: "clock_skew" });
   return {
     status: "refused",
     state: { status: "unavailable", code: "clock_skew", retryAfter },
@@ -51,7 +51,7 @@ export function refuseSkewed(engine: Engine): Refused {
 
 /** Cannot know: a token that is merely too old may be served for a while if the application said so, nothing else is. */
 export function refuseUnavailable(
-  engine: Engine,
+  instance: Instance,
   { vouched: { session }, reason: need, question }: RenewalStep,
   {
     reason,
@@ -61,8 +61,8 @@ export function refuseUnavailable(
 ): Resolution {
   const code = "store_unavailable";
   const wait = retryAfter === undefined ? {} : { retryAfter };
-  engine.events.emit({ type: "unavailable", code, reason, ...wait });
-  if (session !== undefined && need === "too_old" && mayServeStale(engine, session, question)) {
+  instance.events.emit({ type: "unavailable", code, reason, ...wait });
+  if (session !== undefined && need === "too_old" && mayServeStale(instance, session, question)) {
     return {
       status: "authenticated",
       session,
@@ -75,13 +75,13 @@ export function refuseUnavailable(
 }
 
 function mayServeStale(
-  engine: Engine,
+  instance: Instance,
   session: VerifiedSession,
-  { maxAge, mayServeStale: allowed }: Question,
+  { maxAge, mayServeStale: allowed }: FreshnessRequirement,
 ): boolean {
-  const { staleIfUnavailable, clock } = engine.options;
+  const { staleIfUnavailable, clock } = instance.options;
   if (staleIfUnavailable === 0 || maxAge === undefined || maxAge === 0 || !allowed()) return false;
-  if (engine.invalidations.mustAsk(session)) return false;
+  if (instance.invalidations.mustAsk(session)) return false;
   const confirmedAt = Math.max(session.iat, session.verifiedAt ?? session.iat);
   return clock() - (confirmedAt + maxAge) < staleIfUnavailable;
 }

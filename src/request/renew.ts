@@ -1,42 +1,42 @@
 import type { FlightResult, Settled } from "../lib/single-flight.ts";
 import type { SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
-import { type Question, type Resolution, judge } from "./authenticate.ts";
+import { type FreshnessRequirement, type Resolution, needsStore } from "./authenticate.ts";
 import { type VerifiedSession, credentialKey, keyOf } from "./cache.ts";
 import { askStore } from "./call-store.ts";
-import { type Engine, STORE_BUDGET } from "./engine.ts";
+import { type Instance, STORE_BUDGET } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import { type RenewalStep, refuse, refuseEnded, refuseUnavailable, refuseUnknown } from "./refusals.ts";
-import { type Vouched, interpretClaims, vouchFor } from "./verify-credential.ts";
+import { type VerifiedCredential, interpretClaims, verifyCredential } from "./verify-credential.ts";
 
 // Each turn continues from the credential that an earlier renewal left; more than a few within one grace window is a fault.
 const MAX_TURNS = 16;
 
 /** Asks the store, once for all requests with the credential, and takes the answer. */
-export async function renewCredential(engine: Engine, first: RenewalStep): Promise<Resolution> {
+export async function renewCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
   let step = first;
   for (let turn = 0; turn < MAX_TURNS; turn++) {
-    const known = settledFor(engine, step);
+    const known = settledFor(instance, step);
     if (known?.result.status === "unavailable" && known.result.successor !== undefined) {
-      return retryVerifying(engine, step, known.result.successor);
+      return retryVerifying(instance, step, known.result.successor);
     }
-    const isAccepted = known !== undefined && accepts(engine, step.question, known);
+    const isAccepted = known !== undefined && accepts(instance, step.question, known);
     // A renewal under the credential's own key answers those as well who would ask under a key of their own.
     if (isAccepted && !step.question.spendsRefreshToken) {
-      return conclude(engine, step, known.result, step !== first);
+      return conclude(instance, step, known.result, step !== first);
     }
     // An earlier renewal replaced the credential; what is stale now is its successor.
-    const next = known === undefined || isAccepted ? step : continueFrom(engine, step, known.result);
+    const next = known === undefined || isAccepted ? step : continueFrom(instance, step, known.result);
     if (next.key !== step.key) {
       step = next;
       continue;
     }
-    const result = await askOnce(engine, step);
-    if (result.status === "settled") return conclude(engine, step, result.settled.result, step !== first);
+    const result = await askOnce(instance, step);
+    if (result.status === "settled") return conclude(instance, step, result.settled.result, step !== first);
     if (result.status === "timed_out") {
-      return refuseUnavailable(engine, first, { reason: "timeout", retryAfter: STORE_BUDGET });
+      return refuseUnavailable(instance, first, { reason: "timeout", retryAfter: STORE_BUDGET });
     }
   }
-  return refuseUnavailable(engine, first, { reason: "contended", retryAfter: 1 });
+  return refuseUnavailable(instance, first, { reason: "contended", retryAfter: 1 });
 }
 
 /** Renewals that keep the refresh token to themselves have answers of their own, but profit from all others. */
@@ -44,68 +44,72 @@ function bareKey({ key }: RenewalStep): string {
   return `${key} bare`;
 }
 
-function settledFor({ renewals }: Engine, step: RenewalStep): Settled<NumberedAnswer> | undefined {
+function settledFor({ renewals }: Instance, step: RenewalStep): Settled<NumberedResult> | undefined {
   return (
     renewals.settledFor(step.key) ??
     (step.question.spendsRefreshToken ? undefined : renewals.settledFor(bareKey(step)))
   );
 }
 
-function askOnce(engine: Engine, step: RenewalStep): Promise<FlightResult<NumberedAnswer>> {
+function askOnce(instance: Instance, step: RenewalStep): Promise<FlightResult<NumberedResult>> {
   const { key, question, reason } = step;
   const { spendsRefreshToken, client } = question;
   const vouched = spendsRefreshToken ? step.vouched : withholdRefreshToken(step.vouched);
-  const extendBy = engine.options.sessionDuration;
+  const extendBy = instance.options.sessionDuration;
   const context = { ...client(), ...(extendBy !== undefined && { extendBy }) };
-  return engine.renewals.run({
+  return instance.renewals.run({
     key: spendsRefreshToken ? key : bareKey(step),
-    accepts: (settled) => accepts(engine, question, settled),
+    accepts: (settled) => accepts(instance, question, settled),
     async start(signal) {
-      const calledAt = engine.nextInSequence();
-      return { ...(await askStore(engine, vouched, reason, { ...context, signal })), calledAt };
+      const calledAt = instance.nextInSequence();
+      return { ...(await askStore(instance, vouched, reason, { ...context, signal })), calledAt };
     },
   });
 }
 
 /** A rotated pair whose access token could not be verified then: perhaps it can now. The store has nothing to add. */
-async function retryVerifying(engine: Engine, step: RenewalStep, successor: Successor): Promise<Resolution> {
-  const verification = await engine.verifier.verify(successor.accessToken);
+async function retryVerifying(
+  instance: Instance,
+  step: RenewalStep,
+  successor: Successor,
+): Promise<Resolution> {
+  const verification = await instance.verifier.verify(successor.accessToken);
   if (verification.status === "verified") {
     const { via } = step.vouched;
-    const session = interpretClaims(engine, {
+    const session = interpretClaims(instance, {
       via,
       claims: verification.claims,
       sealed: successor.sealed,
-      verifiedAt: engine.options.clock(),
+      verifiedAt: instance.options.clock(),
     });
-    if (typeof session === "object" && judge(engine, session, { maxAge: undefined }) === "fresh") {
-      engine.cache.set(step.key, session);
+    if (typeof session === "object" && needsStore(instance, session, { maxAge: undefined }) === "fresh") {
+      instance.cache.set(step.key, session);
       return { status: "authenticated", session, source: "store", successor };
     }
   }
   const retryAfter = verification.status === "unavailable" ? verification.retryAfter : STORE_BUDGET;
-  return refuseUnavailable(engine, step, { reason: "keys_unavailable", retryAfter, successor });
+  return refuseUnavailable(instance, step, { reason: "keys_unavailable", retryAfter, successor });
 }
 
 /** Whether an answer that is there answers the question: it replaces the credential, never the question. */
 function accepts(
-  engine: Engine,
-  { maxAge, arrivedAt }: Question,
-  { result: answer }: Settled<NumberedAnswer>,
+  instance: Instance,
+  { maxAge, arrivedAt }: FreshnessRequirement,
+  { result: answer }: Settled<NumberedResult>,
 ): boolean {
   if (maxAge === 0 && answer.calledAt < arrivedAt) return false;
   // With an age of zero nothing is ever young enough by the clock: that the call began late enough has been seen to.
   return (
     answer.status !== "active" ||
-    judge(engine, answer.session, { maxAge: maxAge === 0 ? undefined : maxAge }) === "fresh"
+    needsStore(instance, answer.session, { maxAge: maxAge === 0 ? undefined : maxAge }) === "fresh"
   );
 }
 
 /** The successor of a credential, where its renewal left one; else the credential itself. */
-function continueFrom(engine: Engine, step: RenewalStep, answer: StoreAnswer): RenewalStep {
+function continueFrom(instance: Instance, step: RenewalStep, answer: RenewalResult): RenewalStep {
   if (answer.status !== "active") return step;
   const { session, successor } = answer;
-  const need = judge(engine, session, step.question);
+  const need = needsStore(instance, session, step.question);
   const { accessToken, sealed, claims } = successor;
   return {
     ...step,
@@ -123,33 +127,38 @@ function continueFrom(engine: Engine, step: RenewalStep, answer: StoreAnswer): R
   };
 }
 
-function withholdRefreshToken(vouched: Vouched): Vouched {
+function withholdRefreshToken(vouched: VerifiedCredential): VerifiedCredential {
   if (vouched.sealed?.refreshToken === undefined) return vouched;
   const { refreshToken, ...sealed } = vouched.sealed;
   return { ...vouched, sealed, withheldRefreshToken: refreshToken };
 }
 
-function conclude(engine: Engine, step: RenewalStep, answer: StoreAnswer, isLater: boolean): Resolution {
+function conclude(
+  instance: Instance,
+  step: RenewalStep,
+  answer: RenewalResult,
+  isLater: boolean,
+): Resolution {
   const { kind, via } = step.vouched;
   switch (answer.status) {
     case "active": {
       const { session, successor, isNew } = answer;
-      const ending = engine.invalidations.endingOf(session.memberSession.id);
+      const ending = instance.invalidations.endingOf(session.memberSession.id);
       // Of what nothing vouched for nobody could know before whose session it is.
       if (step.vouched.session === undefined && ending !== undefined) {
-        return refuseEnded(engine, via, "ended_here", ending === "refuse");
+        return refuseEnded(instance, via, "ended_here", ending === "refuse");
       }
-      engine.cache.set(isNew ? keyOfSuccessor(kind, successor) : step.key, session);
+      instance.cache.set(isNew ? keyOfSuccessor(kind, successor) : step.key, session);
       // It stays as it is, and is not asked about again while its JWT is good.
-      if (kind === "opaque") engine.cache.set(step.key, session);
+      if (kind === "opaque") instance.cache.set(step.key, session);
       return { status: "authenticated", session, source: "store", ...((isNew || isLater) && { successor }) };
     }
     case "ended":
-      engine.cache.delete(step.key);
-      return refuseEnded(engine, via, answer.reason, answer.reason !== "superseded");
+      instance.cache.delete(step.key);
+      return refuseEnded(instance, via, answer.reason, answer.reason !== "superseded");
     case "reauthenticate": {
       const { reason, url, organizationId } = answer;
-      engine.events.emit({ type: "rejected", code: "reauthentication_required", reason });
+      instance.events.emit({ type: "rejected", code: "reauthentication_required", reason });
       const where = {
         ...(url !== undefined && { signInUrl: url }),
         ...(organizationId !== undefined && { organizationId }),
@@ -157,12 +166,12 @@ function conclude(engine: Engine, step: RenewalStep, answer: StoreAnswer, isLate
       return refuse({ status: "rejected", code: "reauthentication_required", via, reason, ...where });
     }
     case "rejected":
-      return refuseUnknown(engine, step.vouched, answer.reason);
+      return refuseUnknown(instance, step.vouched, answer.reason);
     case "unrenewable":
-      engine.events.emit({ type: "rejected", code: "token_expired" });
+      instance.events.emit({ type: "rejected", code: "token_expired" });
       return refuse({ status: "rejected", code: "token_expired", via });
     default:
-      return refuseUnavailable(engine, step, answer);
+      return refuseUnavailable(instance, step, answer);
   }
 }
 
@@ -178,7 +187,7 @@ export interface Successor {
 }
 
 /** What asking the store came to. */
-export type StoreAnswer =
+export type RenewalResult =
   | {
       readonly status: "active";
       readonly session: VerifiedSession;
@@ -204,14 +213,14 @@ export type StoreAnswer =
       readonly successor?: Successor;
     };
 
-/** An answer, and the place of the call among the arrivals and calls of its engine. */
-export type NumberedAnswer = StoreAnswer & { readonly calledAt: number };
+/** An answer, and the place of the call among the arrivals and calls of its instance. */
+export type NumberedResult = RenewalResult & { readonly calledAt: number };
 
 /** The verdict on trouble of the store's. */
 export function unavailable(
   reason: string,
   retryAfter: number | undefined,
-): Extract<StoreAnswer, { status: "unavailable" }> {
+): Extract<RenewalResult, { status: "unavailable" }> {
   return { status: "unavailable", reason, retryAfter: retryAfter && Math.max(1, Math.ceil(retryAfter)) };
 }
 
@@ -231,12 +240,12 @@ export function keyOfSuccessor(
 const MAX_STEPS = 16;
 
 /** The session that a credential stands for, expired or ended though it may be; `undefined` if it is not vouched for. */
-export async function presentedSession(
-  engine: Engine,
+export async function sessionOfCredential(
+  instance: Instance,
   credential: Credential | undefined,
 ): Promise<VerifiedSession | undefined> {
   if (credential === undefined) return undefined;
-  const vouched = await vouchFor(engine, credential);
+  const vouched = await verifyCredential(instance, credential);
   return vouched.status === "vouched" ? vouched.session : undefined;
 }
 
@@ -245,10 +254,10 @@ export async function presentedSession(
  * refresh token goes on from there.
  */
 export async function currentCredential(
-  engine: Engine,
+  instance: Instance,
   credential: Credential,
 ): Promise<StaleCredential | undefined> {
-  const { renewals } = engine;
+  const { renewals } = instance;
   let key = keyOf(credential);
   let current: StaleCredential | undefined;
   for (let step = 0; step < MAX_STEPS; step++) {
@@ -268,14 +277,14 @@ export async function currentCredential(
     if (next === key) break;
     key = next;
   }
-  return current ?? presentedCredential(engine, credential);
+  return current ?? presentedCredential(instance, credential);
 }
 
 async function presentedCredential(
-  engine: Engine,
+  instance: Instance,
   credential: Credential,
 ): Promise<StaleCredential | undefined> {
-  const vouched = await vouchFor(engine, credential);
+  const vouched = await verifyCredential(instance, credential);
   if (vouched.status !== "vouched") return undefined;
   const { accessToken, claims, sealed, opaqueToken } = vouched;
   return {

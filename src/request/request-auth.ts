@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { ConfigurationError } from "../errors.ts";
 import type { AuthState, Verdict } from "../model.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 
 /** Values kept with requests, where no other code can reach them. */
@@ -72,12 +72,12 @@ export interface AttachNames {
 }
 
 /** What one instance of orgate knows of one request. Kept where other code cannot reach it. */
-export interface RequestRecord {
+export interface RequestAuth {
   /** The instance it belongs to. */
   readonly owner: object;
   readonly names: AttachNames | undefined;
   /** What an instance mounted earlier knows of the same request. */
-  readonly previous: RequestRecord | undefined;
+  readonly previous: RequestAuth | undefined;
   /** The request's place among the arrivals and calls of its instance. */
   readonly arrivedAt: number;
   readonly credential: Credential | undefined;
@@ -86,7 +86,7 @@ export interface RequestRecord {
   /** Whether any credential came, good or bad: then the answer is private. */
   hasCredential: boolean;
   /** While the answer is still being found out: whoever asks about the same request meanwhile waits for it. */
-  settling?: Promise<RequestRecord> | undefined;
+  settling?: Promise<RequestAuth> | undefined;
   /** Absent while a verified session says it all: the state is then made when somebody asks. */
   state: AuthState | undefined;
   session: VerifiedSession | undefined;
@@ -107,33 +107,33 @@ export interface RequestRecord {
   closed: boolean;
 }
 
-const records = createRequestStamp<RequestRecord>();
+const records = createRequestStamp<RequestAuth>();
 
 /** The record an instance keeps of a request. */
-export function recordOf(request: object, owner: object): RequestRecord | undefined {
-  return recordAmong(records.get(request), owner);
+export function requestAuthOf(request: object, owner: object): RequestAuth | undefined {
+  return requestAuthAmong(records.get(request), owner);
 }
 
 /** The record of one instance among those of a request, the latest of which is given. */
-export function recordAmong(latest: RequestRecord | undefined, owner: object): RequestRecord | undefined {
+export function requestAuthAmong(latest: RequestAuth | undefined, owner: object): RequestAuth | undefined {
   let record = latest;
   while (record !== undefined && record.owner !== owner) record = record.previous;
   return record;
 }
 
 /** The record of the instance mounted last. */
-export function latestRecordOf(request: object): RequestRecord | undefined {
+export function latestRequestAuthOf(request: object): RequestAuth | undefined {
   return records.get(request);
 }
 
 /** Attaches a record and, unless it has no names, the getters `req.member`, `req.organization`, ... */
-export function attach(request: object, record: RequestRecord): void {
+export function attach(request: object, record: RequestAuth): void {
   records.set(request, record);
-  if (record.names !== undefined) equip(request, record.names);
+  if (record.names !== undefined) installRequestGetters(request, record.names);
 }
 
 /** The signed-in state of a record, made once. */
-export function stateOf(record: RequestRecord): AuthState {
+export function stateOf(record: RequestAuth): AuthState {
   if (record.state !== undefined) return record.state;
   const { session } = record;
   if (session === undefined) throw new TypeError("a record has a state or a session");
@@ -150,7 +150,7 @@ export function stateOf(record: RequestRecord): AuthState {
 
 type Property = keyof AttachNames;
 
-const READERS: { readonly [P in Property]: (record: RequestRecord) => unknown } = {
+const READERS: { readonly [P in Property]: (record: RequestAuth) => unknown } = {
   member: (record) => record.session?.member,
   organization: (record) => record.session?.organization,
   memberSession: (record) => record.session?.memberSession,
@@ -170,7 +170,7 @@ let latest: { readonly prototype: object; readonly names: AttachNames } | undefi
  * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and are left
  * alone: such a request gets a prototype in between.
  */
-export function equip(request: object, names: AttachNames): void {
+export function installRequestGetters(request: object, names: AttachNames): void {
   let prototype: object = Object.getPrototypeOf(request) as object;
   if (prototype === latest?.prototype && names === latest.names) return;
   if (Object.hasOwn(prototype, "constructor")) {
@@ -231,8 +231,8 @@ export function notMounted(name: string): ConfigurationError {
  *
  * @throws ConfigurationError where the middleware has not run.
  */
-export function lookAt(engine: Engine, request: IncomingMessage, name: string): RequestRecord {
-  const record = recordOf(request, engine);
+export function requireRequestAuth(instance: Instance, request: IncomingMessage, name: string): RequestAuth {
+  const record = requestAuthOf(request, instance);
   if (record === undefined) throw notMounted(name);
   record.used = true;
   return record;

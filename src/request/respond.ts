@@ -3,11 +3,11 @@ import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from
 import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
 import type { Resolution } from "./authenticate.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import type { Ending } from "./invalidations.ts";
-import { type Credential, type Presented, presentCookies } from "./read-credential.ts";
+import { type Credential, type Presented, existingCookies } from "./read-credential.ts";
 import type { Successor } from "./renew.ts";
-import { type RequestRecord, equip, latestRecordOf } from "./request-auth.ts";
+import { type RequestAuth, installRequestGetters, latestRequestAuthOf } from "./request-auth.ts";
 
 /** Browsers keep a cookie for at most so long (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
@@ -15,9 +15,9 @@ export const MAX_COOKIE_AGE = 34_560_000;
 const NOTHING: Presented = { cookieNames: [] };
 
 /** Takes what came of a request's credential into its record, headers for the client included. */
-export function deliver(
-  engine: Engine,
-  record: RequestRecord,
+export function applyResolution(
+  instance: Instance,
+  record: RequestAuth,
   resolution: Resolution,
   request: IncomingMessage,
 ): void {
@@ -28,30 +28,30 @@ export function deliver(
   } else {
     record.session = undefined;
     record.state = Object.freeze(resolution.state);
-    if (resolution.clearsCookie && endingOf(engine, record) !== "supersede")
-      clearPresented(engine, record, request, record.credential);
+    if (resolution.clearsCookie && endingOf(instance, record) !== "supersede")
+      clearCredentialCookies(instance, record, request, record.credential);
   }
-  if (resolution.successor !== undefined && !isOvertaken(engine, record)) {
-    sendCredential(engine, { record, request, session: record.session }, resolution.successor);
+  if (resolution.successor !== undefined && !isOvertaken(instance, record)) {
+    sendCredential(instance, { record, request, session: record.session }, resolution.successor);
   }
 }
 
 /** Whether a sign-in, a switch or a sign-out came after the credential, so that nothing of its renewal may follow. */
-function isOvertaken(engine: Engine, record: RequestRecord): boolean {
+function isOvertaken(instance: Instance, record: RequestAuth): boolean {
   const { closed, session } = record;
   if (closed) return true;
-  if (session !== undefined && engine.invalidations.endingOf(session.memberSession.id) !== undefined)
+  if (session !== undefined && instance.invalidations.endingOf(session.memberSession.id) !== undefined)
     return true;
-  return endingOf(engine, record) !== undefined;
+  return endingOf(instance, record) !== undefined;
 }
 
-function endingOf({ superseded }: Engine, { credential }: RequestRecord): Ending | undefined {
+function endingOf({ superseded }: Instance, { credential }: RequestAuth): Ending | undefined {
   return credential === undefined ? undefined : superseded.get(keyOf(credential));
 }
 
 /** Where a credential goes. */
 export interface Delivery {
-  readonly record: RequestRecord;
+  readonly record: RequestAuth;
   readonly request: IncomingMessage;
   readonly session: VerifiedSession | undefined;
   /** The way it is read again. @defaultValue the way the presented one came */
@@ -63,30 +63,30 @@ export interface Delivery {
  *
  * @returns `false` if it is too large to be sent at all.
  */
-export function sendCredential(engine: Engine, delivery: Delivery, successor: Successor): boolean {
+export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): boolean {
   const { record, request, session, target = record.credential } = delivery;
   if (target?.kind === "bearer") {
     setHeader(record, "Session-Jwt", successor.accessToken);
     const { origin } = request.headers;
-    if (origin !== undefined && engine.origins.isTrusted(origin)) {
+    if (origin !== undefined && instance.origins.isTrusted(origin)) {
       setHeader(record, "Access-Control-Expose-Headers", "Session-Jwt");
     }
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
-    return cookieValue === undefined || writeSessionCookie(engine, record, cookieValue, session);
+    return cookieValue === undefined || writeSessionCookie(instance, record, cookieValue, session);
   } else if (target !== undefined) {
-    writeUnsealedCookies(engine, { record, session, target }, successor);
+    writeUnsealedCookies(instance, { record, session, target }, successor);
   }
   return true;
 }
 
 /** Puts an unsealed JWT on the response, and what lies beside it, where the store's own front ends find them. */
 function writeUnsealedCookies(
-  engine: Engine,
+  instance: Instance,
   { record, session, target }: Pick<Delivery, "record" | "session" | "target">,
   { accessToken, opaqueToken }: Successor,
 ): void {
-  const { cookie, sources } = engine.options;
+  const { cookie, sources } = instance.options;
   const attributes = { ...cookie.attributes, httpOnly: false };
   const nameOf = (kind: Credential["kind"]): string | undefined => {
     const source = target?.kind === kind ? target : sources.find((one) => one.kind === kind);
@@ -97,7 +97,7 @@ function writeUnsealedCookies(
     [nameOf("opaque"), opaqueToken],
   ] as const) {
     if (name === undefined || value === undefined) continue;
-    setCookie(record, name, setCookieLine(name, value, attributes, cookieAge(engine, session)));
+    setCookie(record, name, setCookieLine(name, value, attributes, cookieAge(instance, session)));
   }
 }
 
@@ -108,17 +108,17 @@ function writeUnsealedCookies(
  * @returns `false` if the session is too large to be sent at all.
  */
 export function writeSessionCookie(
-  engine: Engine,
-  record: RequestRecord,
+  instance: Instance,
+  record: RequestAuth,
   value: string,
   session: VerifiedSession | undefined = record.session,
 ): boolean {
   if (value.length > MAX_SEAL_LENGTH) {
-    engine.events.emit({ type: "misconfigured", reason: "session_too_large" });
+    instance.events.emit({ type: "misconfigured", reason: "session_too_large" });
     return false;
   }
-  const { name, attributes } = engine.options.cookie;
-  const lines = splitIntoCookies(name, value, attributes, cookieAge(engine, session));
+  const { name, attributes } = instance.options.cookie;
+  const lines = splitIntoCookies(name, value, attributes, cookieAge(instance, session));
   for (const earlier of [...presentNames(record.credential), ...queuedForms(record, name)]) {
     if (!lines.has(earlier)) setCookie(record, earlier, clearCookieLine(earlier, attributes));
   }
@@ -127,23 +127,23 @@ export function writeSessionCookie(
 }
 
 /** Clears the cookies that the request's credential came in; every form of them where it was ambiguous. */
-export function clearPresented(
-  engine: Engine,
-  record: RequestRecord,
+export function clearCredentialCookies(
+  instance: Instance,
+  record: RequestAuth,
   request: IncomingMessage,
   presented: Presented = NOTHING,
 ): void {
-  const { cookie, sources } = engine.options;
+  const { cookie, sources } = instance.options;
   const isAmbiguous = record.state?.status === "rejected" && record.state.code === "ambiguous_credential";
-  for (const present of presentCookies(request, presented, sources)) {
-    if (isAmbiguous) clearAllForms(engine, record, present);
+  for (const present of existingCookies(request, presented, sources)) {
+    if (isAmbiguous) clearCookieEverywhere(instance, record, present);
     else setCookie(record, present, clearCookieLine(present, cookie.attributes));
   }
 }
 
 /** Clears a cookie host-only, with the host's own name as its domain, and with the configured domain. */
-export function clearAllForms(engine: Engine, record: RequestRecord, name: string): void {
-  const { cookie, origin } = engine.options;
+export function clearCookieEverywhere(instance: Instance, record: RequestAuth, name: string): void {
+  const { cookie, origin } = instance.options;
   const { domain } = cookie.attributes;
   const domains = new Set([new URL(origin).hostname, ...(domain === undefined ? [] : [domain])]);
   const lines = clearEveryForm(name, cookie.attributes, [...domains]);
@@ -152,18 +152,18 @@ export function clearAllForms(engine: Engine, record: RequestRecord, name: strin
 }
 
 /** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
-export function setCookie(record: RequestRecord, name: string, line: string): void {
+export function setCookie(record: RequestAuth, name: string, line: string): void {
   record.cookies ??= new Map();
   record.cookies.set(name, line);
 }
 
-function setHeader(record: RequestRecord, name: string, value: string): void {
+function setHeader(record: RequestAuth, name: string, value: string): void {
   record.headers ??= new Map();
   record.headers.set(name, value);
 }
 
 /** Forms of a cookie that this very response was about to set. */
-function queuedForms({ cookies }: RequestRecord, name: string): string[] {
+function queuedForms({ cookies }: RequestAuth, name: string): string[] {
   return [...(cookies?.keys() ?? [])].filter((key) => key === name || key.startsWith(`${name}.`));
 }
 
@@ -171,7 +171,7 @@ function presentNames(credential: Credential | undefined): readonly string[] {
   return credential?.cookieNames ?? [];
 }
 
-function cookieAge({ options }: Engine, session: VerifiedSession | undefined): number {
+function cookieAge({ options }: Instance, session: VerifiedSession | undefined): number {
   const { maxAge } = options.cookie;
   if (maxAge !== undefined) return maxAge;
   const end = session?.sessionExpiresAt;
@@ -347,24 +347,24 @@ export function watchResponse(response: ServerResponse | undefined): void {
  * Puts the getters on the request and the hook on the response again, where they are gone: an Express application that is
  * called as a function, from Connect or by a virtual host, gives both prototypes of its own.
  */
-export function equipExchange(
+export function hookExchange(
   request: IncomingMessage,
   response: ServerResponse | undefined,
-  { names }: RequestRecord,
+  { names }: RequestAuth,
 ): void {
-  if (names !== undefined) equip(request, names);
+  if (names !== undefined) installRequestGetters(request, names);
   watchResponse(response);
 }
 
 /** Sees to it that what a renewal left goes out, whichever application answers. */
-export function pinHeaders(response: ServerResponse, { cookies, headers }: RequestRecord): void {
+export function applyHeadersOnWrite(response: ServerResponse, { cookies, headers }: RequestAuth): void {
   if (cookies !== undefined || headers !== undefined) hookOneResponse(response, planHeaders);
 }
 
 /** What is due on the response, of every instance that saw the request. */
 function planHeaders(request: IncomingMessage): ResponseHeaders[] {
   const planned: ResponseHeaders[] = [];
-  for (let record = latestRecordOf(request); record !== undefined; record = record.previous) {
+  for (let record = latestRequestAuthOf(request); record !== undefined; record = record.previous) {
     const { cookies, headers, used, hasCredential } = record;
     if (!used && cookies === undefined && headers === undefined) continue;
     planned.push({ cookies, headers, isPrivate: hasCredential && (used || headers !== undefined) });

@@ -1,14 +1,14 @@
 import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
-import type { StoreAnswer } from "./renew.ts";
+import type { RenewalResult } from "./renew.ts";
 
 /**
  * Stands before the store for credentials that nothing vouches for: opaque tokens, and tokens of an unknown key. Anybody can
  * make those up, so what the store refused is remembered, and too much of it closes the way for a while.
  */
-export interface UnvouchedDesk {
+export interface UnverifiedCredentialLimiter {
   /** Asks, or repeats what the store said of this very credential. */
-  ask(key: string, ask: () => Promise<StoreAnswer>): Promise<StoreAnswer>;
+  ask(key: string, ask: () => Promise<RenewalResult>): Promise<RenewalResult>;
   /** Ends the session of one, under the same limits. Whatever that comes to, it is refused here from now on. */
   end<Answer>(
     key: string,
@@ -24,7 +24,7 @@ export type UnvouchedCall<Answer> =
   | { readonly status: "known"; readonly refusal: Refusal }
   | { readonly status: "closed"; readonly retryAfter: number };
 
-type Refusal = Extract<StoreAnswer, { status: "ended" | "rejected" }>;
+type Refusal = Extract<RenewalResult, { status: "ended" | "rejected" }>;
 
 const MOST_REMEMBERED = 10_000;
 /** Calls under way. */
@@ -34,7 +34,7 @@ const MOST_REFUSALS = 100;
 const WINDOW = 60;
 
 /** Opens a desk. */
-export function openUnvouchedDesk(clock: Clock): UnvouchedDesk {
+export function createUnverifiedCredentialLimiter(clock: Clock): UnverifiedCredentialLimiter {
   const remembered = createBoundedMap<string, Refusal>(MOST_REMEMBERED);
   const limit = createLimit(clock, remembered);
   return {
@@ -94,6 +94,6 @@ function createLimit(clock: Clock, remembered: BoundedMap<string, Refusal>): Lim
 const NOBODYS: Refusal = { status: "ended", reason: "session_not_found" };
 const SIGNED_OUT: Refusal = { status: "ended", reason: "signed_out" };
 
-function isRefusal(answer: StoreAnswer): answer is Refusal {
+function isRefusal(answer: RenewalResult): answer is Refusal {
   return answer.status === "ended" || answer.status === "rejected";
 }

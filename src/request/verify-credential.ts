@@ -3,7 +3,7 @@ import type { MemberSession, Organization, RejectedState, UnavailableState } fro
 import type { Interpretation, SealedSession, VerifiedClaims } from "../store.ts";
 import type { Verification } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
-import type { Engine } from "./engine.ts";
+import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 
 /** RFC 7515 section 7.1. */
@@ -13,7 +13,7 @@ const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 const RETRY_AFTER = 5;
 
 /** A credential that is vouched for, by a good signature or a good seal of ours; or of a kind that the store wants to be asked about. */
-export interface Vouched {
+export interface VerifiedCredential {
   readonly status: "vouched";
   readonly kind: Credential["kind"];
   readonly via: "bearer" | "cookie";
@@ -38,81 +38,88 @@ export interface Refused {
 }
 
 /** What became of a credential before anybody was asked. */
-export type Judgement = Vouched | Refused;
+export type CredentialVerification = VerifiedCredential | Refused;
 
 /** Verifies what was presented, without asking the store. Times are judged afterwards. A promise only where it takes time. */
-export function vouchFor(engine: Engine, credential: Credential): Judgement | Promise<Judgement> {
+export function verifyCredential(
+  instance: Instance,
+  credential: Credential,
+): CredentialVerification | Promise<CredentialVerification> {
   switch (credential.kind) {
     case "bearer":
     case "jwt_cookie": {
-      const verification = engine.verifier.verifyAlone(credential.value);
+      const verification = instance.verifier.verifyAlone(credential.value);
       return verification instanceof Promise
-        ? verification.then((known) => judgeToken(engine, credential, known))
-        : judgeToken(engine, credential, verification);
+        ? verification.then((known) => judgeToken(instance, credential, known))
+        : judgeToken(instance, credential, verification);
     }
     case "sealed":
-      return vouchForSeal(engine, credential);
+      return vouchForSeal(instance, credential);
     default:
       return { status: "vouched", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
   }
 }
 
-function judgeToken(engine: Engine, { kind, value }: Credential, verification: Verification): Judgement {
+function judgeToken(
+  instance: Instance,
+  { kind, value }: Credential,
+  verification: Verification,
+): CredentialVerification {
   const via = kind === "bearer" ? "bearer" : "cookie";
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
   if (verification.status === "rejected") {
-    const mayAsk = engine.options.store.tokens.unknownKey === "ask";
+    const mayAsk = instance.options.store.tokens.unknownKey === "ask";
     if (mayAsk && verification.reason === "unknown_key")
       return { status: "vouched", kind, via, accessToken: value };
-    return refuseToken(engine, via, verification.reason);
+    return refuseToken(instance, via, verification.reason);
   }
   const { claims } = verification;
-  const session = interpretClaims(engine, { via, claims });
+  const session = interpretClaims(instance, { via, claims });
   if (session === UNREADABLE) return unavailable(RETRY_AFTER);
-  if (session === undefined) return refuseToken(engine, via, "class");
+  if (session === undefined) return refuseToken(instance, via, "class");
   return { status: "vouched", kind, via, accessToken: value, claims, session };
 }
 
-async function vouchForSeal(engine: Engine, { value }: Credential): Promise<Judgement> {
-  const sealed = await engine.sealer?.unseal(value);
-  if (sealed === undefined) return refuseSession(engine, "seal", true);
-  const judgement = await judgeSeal(engine, sealed);
+async function vouchForSeal(instance: Instance, { value }: Credential): Promise<CredentialVerification> {
+  const sealed = await instance.sealer?.unseal(value);
+  if (sealed === undefined) return refuseSession(instance, "seal", true);
+  const judgement = await judgeSeal(instance, sealed);
   return judgement.status === "refused" && !judgement.clearsCookie ? { ...judgement, sealed } : judgement;
 }
 
-async function judgeSeal(engine: Engine, sealed: SealedSession): Promise<Judgement> {
+async function judgeSeal(instance: Instance, sealed: SealedSession): Promise<CredentialVerification> {
   const { accessToken } = sealed;
-  const verification = await engine.verifier.verify(accessToken);
+  const verification = await instance.verifier.verify(accessToken);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
-  if (verification.status === "rejected") return judgeSealedToken(engine, sealed, verification);
+  if (verification.status === "rejected") return judgeSealedToken(instance, sealed, verification);
   const { claims } = verification;
   if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
-    return refuseSession(engine, "subject", true);
+    return refuseSession(instance, "subject", true);
   }
-  const session = interpretClaims(engine, { via: "cookie", claims, sealed });
+  const session = interpretClaims(instance, { via: "cookie", claims, sealed });
   if (session === UNREADABLE) return unavailable(RETRY_AFTER);
-  if (session === undefined) return refuseMisconfigured(engine, "class");
+  if (session === undefined) return refuseMisconfigured(instance, "class");
   return { status: "vouched", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
 }
 
 /** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */
 function judgeSealedToken(
-  engine: Engine,
+  instance: Instance,
   sealed: SealedSession,
   { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
-): Judgement {
+): CredentialVerification {
   // A token by an algorithm or of a type that the profile no longer lists is a token still.
   if (reason === "malformed" && !COMPACT_FORM.test(sealed.accessToken)) {
-    return refuseSession(engine, reason, true);
+    return refuseSession(instance, reason, true);
   }
-  const { clock, clockTolerance } = engine.options;
+  const { clock, clockTolerance } = instance.options;
   if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
     return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
   }
-  return refuseMisconfigured(engine, reason);
+  return refuseMisconfigured(instance, reason);
 }
 
-function refuseToken({ events }: Engine, via: "bearer" | "cookie", reason: string): Refused {
+function refuseToken({ events }: Instance, via: "bearer" | "cookie", reason: string): Refused {
   events.emit({ type: "rejected", code: "invalid_token", reason });
   return {
     status: "refused",
@@ -121,7 +128,7 @@ function refuseToken({ events }: Engine, via: "bearer" | "cookie", reason: strin
   };
 }
 
-function refuseSession({ events }: Engine, reason: string, clearsCookie: boolean): Refused {
+function refuseSession({ events }: Instance, reason: string, clearsCookie: boolean): Refused {
   events.emit({ type: "rejected", code: "invalid_session", reason });
   return {
     status: "refused",
@@ -131,9 +138,9 @@ function refuseSession({ events }: Engine, reason: string, clearsCookie: boolean
 }
 
 // A deploy's slip (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
-function refuseMisconfigured(engine: Engine, reason: string): Refused {
-  engine.events.emit({ type: "misconfigured", reason: `sealed_token_${reason}` });
-  return refuseSession(engine, reason, false);
+function refuseMisconfigured(instance: Instance, reason: string): Refused {
+  instance.events.emit({ type: "misconfigured", reason: `sealed_token_${reason}` });
+  return refuseSession(instance, reason, false);
 }
 
 function unavailable(retryAfter: number): Refused {
@@ -158,19 +165,19 @@ export const UNREADABLE = "unreadable";
  * said so: who is asking cannot be known then, and nobody is signed out by its defect.
  */
 export function interpretClaims(
-  engine: Engine,
+  instance: Instance,
   reading: ClaimsReading,
 ): VerifiedSession | undefined | typeof UNREADABLE {
   try {
-    return readClaims(engine, reading);
+    return readClaims(instance, reading);
   } catch {
-    engine.events.emit({ type: "misconfigured", reason: "interpret_failed" });
+    instance.events.emit({ type: "misconfigured", reason: "interpret_failed" });
     return UNREADABLE;
   }
 }
 
 function readClaims(
-  { options }: Engine,
+  { options }: Instance,
   { via, claims, sealed, verifiedAt }: ClaimsReading,
 ): VerifiedSession | undefined {
   const interpretation = options.store.interpret(claims, sealed);

@@ -2,10 +2,10 @@ import { ConfigurationError, type ErrorCode, OrgateError } from "../errors.ts";
 import type { DenialInit } from "../guards/denial.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
 import { redirect, sendJson } from "../lib/send.ts";
-import { type Expectations, pairOpaqueToken, verifyIssued } from "../request/accept-credential.ts";
+import { type Expectations, pairOpaqueToken, acceptIssued } from "../request/accept-credential.ts";
 import type { VerifiedSession } from "../request/cache.ts";
 import type { StoreReply } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
+import type { Instance } from "../request/instance.ts";
 import { type Successor, keyOfSuccessor } from "../request/renew.ts";
 import { type Delivery, sendCredential } from "../request/respond.ts";
 import type { Outcome, SealedSession } from "../store.ts";
@@ -28,60 +28,61 @@ export interface Conclusion extends Omit<Issuance, "credential"> {
 }
 
 /** Answers with what came of it: a session, the selection, a step-up, or a denial. */
-export async function conclude(engine: Engine, visit: Visit, conclusion: Conclusion): Promise<void> {
+export async function conclude(instance: Instance, visit: Visit, conclusion: Conclusion): Promise<void> {
   const { reply, denial } = conclusion;
   if (reply.status === "unavailable") {
-    refuse(engine, visit, { ...denial, code: "store_unavailable", retryAfter: reply.retryAfter });
+    refuse(instance, visit, { ...denial, code: "store_unavailable", retryAfter: reply.retryAfter });
   } else if (reply.status === "refused") {
-    await concludeRefusal(engine, visit, conclusion, reply);
+    await concludeRefusal(instance, visit, conclusion, reply);
   } else {
-    await concludeOutcome(engine, visit, conclusion, reply.value);
+    await concludeOutcome(instance, visit, conclusion, reply.value);
   }
 }
 
 async function concludeOutcome(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   conclusion: Conclusion,
   outcome: Outcome,
 ): Promise<void> {
   switch (outcome.status) {
     case "authenticated":
-      await signIn(engine, visit, { ...conclusion, credential: outcome.credential });
+      await signIn(instance, visit, { ...conclusion, credential: outcome.credential });
       return;
     case "selection_required":
-      await beginSelection(engine, visit, conclusion, outcome);
+      await beginSelection(instance, visit, conclusion, outcome);
       return;
     case "step_up_required":
-      await demandStep(engine, visit, conclusion, outcome);
+      await demandStep(instance, visit, conclusion, outcome);
       return;
     default:
-      await concludeRefusal(engine, visit, conclusion, outcome);
+      await concludeRefusal(instance, visit, conclusion, outcome);
   }
 }
 
 async function concludeRefusal(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   { before, denial, answerRefusal }: Conclusion,
   { code, reason }: { readonly code: ErrorCode; readonly reason?: string },
 ): Promise<void> {
   // Why is for the log: whoever tries to get in learns no more than the code.
-  engine.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
-  if (code === "invalid_pending_authentication" && before !== undefined) clearSpent(engine, visit, before);
-  if (answerRefusal === undefined || !(await answerRefusal(code))) refuse(engine, visit, { ...denial, code });
+  instance.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
+  if (code === "invalid_pending_authentication" && before !== undefined) clearSpent(instance, visit, before);
+  if (answerRefusal === undefined || !(await answerRefusal(code)))
+    refuse(instance, visit, { ...denial, code });
 }
 
-async function signIn(engine: Engine, visit: Visit, issuance: Conclusion & Issuance): Promise<void> {
+async function signIn(instance: Instance, visit: Visit, issuance: Conclusion & Issuance): Promise<void> {
   const { denial, returnTo } = issuance;
-  const issued = await issueSession(engine, visit, issuance);
+  const issued = await issueSession(instance, visit, issuance);
   if (issued.status === "issued") {
-    clearPending(engine, visit.request, visit.record);
+    clearPending(instance, visit.request, visit.record);
     answerSignedIn(visit, issued.session, returnTo);
   } else if (issued.status === "ended") {
-    refuse(engine, visit, { ...denial, code: "session_revoked" });
+    refuse(instance, visit, { ...denial, code: "session_revoked" });
   } else {
-    refuse(engine, visit, { ...denial, code: issued.code, retryAfter: issued.retryAfter });
+    refuse(instance, visit, { ...denial, code: issued.code, retryAfter: issued.retryAfter });
   }
 }
 
@@ -107,39 +108,39 @@ export function answerSignedIn(
 
 /** Leaves the pending token with the browser, and sends it to choose; a program is told between what. */
 async function beginSelection(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   { before, returnTo }: Conclusion,
   { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
 ): Promise<void> {
   const { request, response } = visit;
-  const { selectionPath } = engine.options;
-  await leavePending(engine, visit, { pending, returnTo, before });
+  const { selectionPath } = instance.options;
+  await leavePending(instance, visit, { pending, returnTo, before });
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;
   }
   const choices = organizations.map(({ id, name }) => ({ id, name }));
   const extensions = { organizations: choices, selection_url: selectionPath };
-  refuse(engine, visit, { code: "organization_selection_required", extensions });
+  refuse(instance, visit, { code: "organization_selection_required", extensions });
 }
 
 /** Says that a step is due, and leaves what it goes on from with the browser, for the application's own handler. */
 async function demandStep(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   { before, by, denial, returnTo, organizationId }: Conclusion,
   { pending, reason, details, url }: Extract<Outcome, { status: "step_up_required" }>,
 ): Promise<void> {
   // A bearer's client keeps no cookies, and where none is sealed none can be kept.
   const isBrowser = by === "sign_in" || visit.record.credential?.kind !== "bearer";
-  if (pending !== undefined && isBrowser && engine.sealer !== undefined) {
+  if (pending !== undefined && isBrowser && instance.sealer !== undefined) {
     const step = { reason, ...(details !== undefined && { details }), by };
-    await leavePending(engine, visit, { pending, returnTo, step, before });
+    await leavePending(instance, visit, { pending, returnTo, step, before });
   }
   const target = toRedirectTarget(url);
-  refuse(engine, visit, {
-    ...pageFor(engine, visit, returnTo),
+  refuse(instance, visit, {
+    ...pageFor(instance, visit, returnTo),
     ...denial,
     code: "reauthentication_required",
     extensions: { reason },
@@ -175,52 +176,52 @@ type Target = NonNullable<Delivery["target"]>;
  *
  * @throws OrgateError `session_too_large` before anything was sent.
  */
-export async function issueSession(engine: Engine, visit: Visit, issuance: Issuance): Promise<Issued> {
+export async function issueSession(instance: Instance, visit: Visit, issuance: Issuance): Promise<Issued> {
   const { record, request } = visit;
-  const target = targetOf(engine, visit, issuance);
+  const target = targetOf(instance, visit, issuance);
   const via = target.kind === "bearer" ? "bearer" : "cookie";
-  const pair = await sealPair(engine, issuance.credential, target);
-  const verified = await verifyIssued(engine, { ...issuance, via });
+  const pair = await sealPair(instance, issuance.credential, target);
+  const verified = await acceptIssued(instance, { ...issuance, via });
   if (verified.status === "failed") {
-    if (verified.keepsPair) send(engine, { record, request, session: undefined, target }, pair);
+    if (verified.keepsPair) send(instance, { record, request, session: undefined, target }, pair);
     return { status: "unavailable", code: verified.code, retryAfter: verified.retryAfter };
   }
   const { session, claims } = verified;
-  if (engine.invalidations.endingOf(session.memberSession.id) !== undefined) return { status: "ended" };
-  send(engine, { record, request, session, target }, { ...pair, claims });
-  await supersedePresented(engine, visit, { session, by: issuance.by, via });
-  adopt(engine, visit, session, keyOfSuccessor(target.kind, pair));
+  if (instance.invalidations.endingOf(session.memberSession.id) !== undefined) return { status: "ended" };
+  send(instance, { record, request, session, target }, { ...pair, claims });
+  await supersedePresented(instance, visit, { session, by: issuance.by, via });
+  adopt(instance, visit, session, keyOfSuccessor(target.kind, pair));
   return { status: "issued", session };
 }
 
 /** From here on the new session is who is asking; nothing of the old one's may follow. */
-function adopt(engine: Engine, { record }: Visit, session: VerifiedSession, key: string): void {
+function adopt(instance: Instance, { record }: Visit, session: VerifiedSession, key: string): void {
   record.session = session;
   record.state = undefined;
   record.source = "store";
   record.confirmed = true;
   record.closed = true;
-  engine.cache.set(key, session);
-  engine.events.emit({ type: "authenticated", via: session.via, source: "store" });
+  instance.cache.set(key, session);
+  instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
 }
 
 /** The way a new session is presented from now on: as the one before it where it is switched, else by the first cookie that is read. */
-function targetOf({ options }: Engine, { record }: Visit, { by }: Issuance): Target {
+function targetOf({ options }: Instance, { record }: Visit, { by }: Issuance): Target {
   if (by === "switch" && record.credential !== undefined) return record.credential;
   const cookie = options.sources.find(({ kind }) => kind === "sealed" || kind === "jwt_cookie");
   return cookie ?? { kind: "bearer" };
 }
 
-async function sealPair(engine: Engine, credential: SealedSession, target: Target): Promise<Successor> {
-  const { sealer } = engine;
+async function sealPair(instance: Instance, credential: SealedSession, target: Target): Promise<Successor> {
+  const { sealer } = instance;
   const { accessToken } = credential;
-  if (target.kind !== "sealed") return { accessToken, ...pairOpaqueToken(engine, target.kind, credential) };
+  if (target.kind !== "sealed") return { accessToken, ...pairOpaqueToken(instance, target.kind, credential) };
   if (sealer === undefined) throw withoutPassword("a session");
   return { accessToken, sealed: credential, cookieValue: await sealer.seal(credential) };
 }
 
-function send(engine: Engine, delivery: Delivery, pair: Successor): void {
-  if (!sendCredential(engine, delivery, pair)) throw new OrgateError("session_too_large");
+function send(instance: Instance, delivery: Delivery, pair: Successor): void {
+  if (!sendCredential(instance, delivery, pair)) throw new OrgateError("session_too_large");
 }
 
 /** The mistake of an application that wants something sealed and has no password for it. */

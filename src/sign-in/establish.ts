@@ -3,9 +3,9 @@ import { ConfigurationError, type OrgateError, StoreUnavailableError, isOrgateEr
 import type { Next } from "../guards/guard.ts";
 import { memberOfBody } from "../lib/read-body.ts";
 import type { Impersonator, OrganizationChoice } from "../model.ts";
-import { isForged } from "../request/authenticate.ts";
+import { isCrossSiteWrite } from "../request/authenticate.ts";
 import { type StoreReply, isMisconfigured, refusalOf, retryAfterOf } from "../request/call-store.ts";
-import { type Engine, STORE_BUDGET } from "../request/engine.ts";
+import { type Instance, STORE_BUDGET } from "../request/instance.ts";
 import type { Outcome, SealedSession } from "../store.ts";
 import { conclude } from "./conclude.ts";
 import {
@@ -38,9 +38,9 @@ export interface EstablishOptions {
  * Resolves when the answer has been given. Rejects, with nothing sent, for mistakes of the application's own: with what the
  * authentication threw, with `session_too_large`, or with a `ConfigurationError` where nothing can be sealed.
  */
-// oxlint-disable-next-line max-params -- the method's own four, and the engine it is bound to
+// oxlint-disable-next-line max-params -- the method's own four, and the instance it is bound to
 export function establish(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   response: ServerResponse,
   authentication: Authentication | Promise<Authentication>,
@@ -54,12 +54,12 @@ export function establish(
       if (response.writableEnded) resolve();
       else response.once("close", resolve);
     };
-    signIn(engine, { request, response, next }, authentication, options).then(answered, reject);
+    signIn(instance, { request, response, next }, authentication, options).then(answered, reject);
   });
 }
 
 async function signIn(
-  engine: Engine,
+  instance: Instance,
   arrival: Arrival,
   authentication: Authentication | Promise<Authentication>,
   { returnTo }: EstablishOptions,
@@ -67,23 +67,23 @@ async function signIn(
   const { request, response } = arrival;
   const reading = readAuthentication(authentication);
   keepPrivate(response);
-  if (isForged(engine, request)) {
+  if (isCrossSiteWrite(instance, request)) {
     // Nobody waits for it any more, whatever it comes to.
     reading.catch(() => undefined);
-    refuse(engine, observe(engine, arrival), { code: "cross_site_request" });
+    refuse(instance, observe(instance, arrival), { code: "cross_site_request" });
     return;
   }
   const reply = await reading;
-  const visit = observe(engine, arrival);
-  const before = await presentPending(engine, request);
+  const visit = observe(instance, arrival);
+  const before = await presentPending(instance, request);
   const candidates = [
     returnTo,
     returnToOfQuery(request),
     memberOfBody(request, "return_to"),
     returnToOfStep(before),
   ];
-  const target = chooseReturnTo(engine, request, candidates);
-  await conclude(engine, visit, { reply, returnTo: target, before, by: "sign_in" });
+  const target = chooseReturnTo(instance, request, candidates);
+  await conclude(instance, visit, { reply, returnTo: target, before, by: "sign_in" });
 }
 
 /** What an authority answers a sign-in with: the members that a session cookie carries. */

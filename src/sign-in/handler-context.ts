@@ -3,9 +3,9 @@ import { type DenialInit, type Exchange, deny } from "../guards/denial.ts";
 import type { Middleware, Next } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import { type Problems, createProblems, isOptionObject } from "../lib/problems.ts";
-import { authenticateRequest, isForged, observeRequest } from "../request/authenticate.ts";
-import type { Engine } from "../request/engine.ts";
-import type { RequestRecord } from "../request/request-auth.ts";
+import { authenticateRequest, isCrossSiteWrite, attachRequest } from "../request/authenticate.ts";
+import type { Instance } from "../request/instance.ts";
+import type { RequestAuth } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
 import type { Pending } from "./pending.ts";
 
@@ -21,7 +21,7 @@ export interface Visit extends Arrival, Exchange {}
 
 /** Makes a handler that answers the given methods, refuses the others, and refuses requests that another site sent. */
 export function createHandler(
-  engine: Engine,
+  instance: Instance,
   methods: readonly string[],
   serve: (arrival: Arrival) => Promise<void>,
 ): Middleware {
@@ -30,9 +30,9 @@ export function createHandler(
     keepPrivate(response);
     if (!methods.includes(request.method ?? "")) {
       response.setHeader("Allow", methods.join(", "));
-      refuse(engine, observe(engine, arrival), { code: "method_not_allowed" });
-    } else if (isForged(engine, request)) {
-      refuse(engine, observe(engine, arrival), { code: "cross_site_request" });
+      refuse(instance, observe(instance, arrival), { code: "method_not_allowed" });
+    } else if (isCrossSiteWrite(instance, request)) {
+      refuse(instance, observe(instance, arrival), { code: "cross_site_request" });
     } else {
       await serve(arrival);
     }
@@ -43,18 +43,18 @@ export function createHandler(
 }
 
 /** Goes on without finding out who it is. */
-export function observe(engine: Engine, arrival: Arrival): Visit {
-  return visitOf(arrival, observeRequest(engine, arrival.request, arrival.response));
+export function observe(instance: Instance, arrival: Arrival): Visit {
+  return visitOf(arrival, attachRequest(instance, arrival.request, arrival.response));
 }
 
 /** Finds out who it is. */
-export async function recognize(engine: Engine, arrival: Arrival): Promise<Visit> {
-  return visitOf(arrival, await authenticateRequest(engine, arrival.request, arrival.response));
+export async function recognize(instance: Instance, arrival: Arrival): Promise<Visit> {
+  return visitOf(arrival, await authenticateRequest(instance, arrival.request, arrival.response));
 }
 
 /** Ends a visit with a denial. */
-export function refuse(engine: Engine, visit: Visit, init: DenialInit): void {
-  deny(engine, visit, init, visit.next);
+export function refuse(instance: Instance, visit: Visit, init: DenialInit): void {
+  deny(instance, visit, init, visit.next);
 }
 
 /** Whoever asks, the answer is for them alone, credential or not; a stricter value stays. */
@@ -63,7 +63,7 @@ export function keepPrivate(response: ServerResponse): void {
   if (!existing.toLowerCase().includes("no-store")) response.setHeader("Cache-Control", "private, no-store");
 }
 
-function visitOf(arrival: Arrival, record: RequestRecord): Visit {
+function visitOf(arrival: Arrival, record: RequestAuth): Visit {
   record.used = true;
   return { ...arrival, record };
 }
@@ -98,7 +98,7 @@ export type OptionalMethod =
 
 /** Notes a handler whose store has none of the methods that it works by. */
 export function requireStore(
-  { options }: Engine,
+  { options }: Instance,
   problems: Problems,
   handler: string,
   methods: readonly OptionalMethod[],
@@ -114,12 +114,12 @@ export function requireStore(
  * @throws ConfigurationError where the store has none.
  */
 export function requireMethod<Method extends OptionalMethod>(
-  engine: Engine,
+  instance: Instance,
   method: Method,
 ): NonNullable<SessionStore[Method]> {
-  const { store } = engine.options;
+  const { store } = instance.options;
   const problems = createProblems();
-  requireStore(engine, problems, "store", [method]);
+  requireStore(instance, problems, "store", [method]);
   problems.throwIfAny();
   return store[method]?.bind(store) as NonNullable<SessionStore[Method]>;
 }
@@ -129,7 +129,7 @@ export function requireMethod<Method extends OptionalMethod>(
  * signing in, to the selection or to the handler itself becomes `/`.
  */
 export function chooseReturnTo(
-  { options }: Engine,
+  { options }: Instance,
   request: IncomingMessage,
   candidates: readonly unknown[],
 ): string {

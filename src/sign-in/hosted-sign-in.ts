@@ -7,8 +7,8 @@ import { queryOf } from "../lib/navigation.ts";
 import { createProblems } from "../lib/problems.ts";
 import { redirect } from "../lib/send.ts";
 import { callStore } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
-import type { RequestRecord } from "../request/request-auth.ts";
+import type { Instance } from "../request/instance.ts";
+import type { RequestAuth } from "../request/request-auth.ts";
 import { setCookie } from "../request/respond.ts";
 import type { BeginSignInOptions } from "../store.ts";
 import { conclude, withoutPassword } from "./conclude.ts";
@@ -55,20 +55,20 @@ const SIGN_IN_OPTIONS = [
  *
  * @throws ConfigurationError for a store that has no sign-in page, or without a password.
  */
-export function createSignIn(engine: Engine, options: SignInOptions = {}): Middleware {
-  validate(engine, "signIn", options, SIGN_IN_OPTIONS);
+export function createSignIn(instance: Instance, options: SignInOptions = {}): Middleware {
+  validate(instance, "signIn", options, SIGN_IN_OPTIONS);
   const { returnTo: fallback, ...fixed } = options;
-  return createHandler(engine, ["GET", "HEAD", "POST"], async (arrival) => {
+  return createHandler(instance, ["GET", "HEAD", "POST"], async (arrival) => {
     const { request, response } = arrival;
-    const visit = observe(engine, arrival);
-    const begin = requireMethod(engine, "beginSignIn");
+    const visit = observe(instance, arrival);
+    const begin = requireMethod(instance, "beginSignIn");
     const { url, state } = begin({ ...readSignInQuery(queryOf(request)), ...fixed });
     const parameter = new URL(url).searchParams.get("state");
     if (parameter === null || parameter === "") {
       throw new TypeError("the store's sign-in URL has no state parameter");
     }
-    const returnTo = chooseReturnTo(engine, request, [returnToOfQuery(request), fallback]);
-    await writeFlow(engine, visit, { parameter, state, returnTo });
+    const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request), fallback]);
+    await writeFlow(instance, visit, { parameter, state, returnTo });
     redirect(response, url);
   });
 }
@@ -78,21 +78,21 @@ export function createSignIn(engine: Engine, options: SignInOptions = {}): Middl
  *
  * @throws ConfigurationError for a store that has no sign-in page, or without a password.
  */
-export function createCallback(engine: Engine, options: CallbackOptions = {}): Middleware {
-  validate(engine, "callback", options, ["returnTo"]);
-  return createHandler(engine, ["GET"], (arrival) => receiveCallback(engine, arrival, options.returnTo));
+export function createCallback(instance: Instance, options: CallbackOptions = {}): Middleware {
+  validate(instance, "callback", options, ["returnTo"]);
+  return createHandler(instance, ["GET"], (arrival) => receiveCallback(instance, arrival, options.returnTo));
 }
 
 function validate(
-  engine: Engine,
+  instance: Instance,
   handler: "signIn" | "callback",
   options: unknown,
   known: readonly string[],
 ): void {
   const problems = createProblems();
   checkHandlerOptions(problems, handler, options, known);
-  requireStore(engine, problems, handler, [handler === "signIn" ? "beginSignIn" : "completeSignIn"]);
-  if (engine.sealer === undefined) {
+  requireStore(instance, problems, handler, [handler === "signIn" ? "beginSignIn" : "completeSignIn"]);
+  if (instance.sealer === undefined) {
     problems.missing("cookie.password", "The state of a sign-in is sealed with it.");
   }
   problems.throwIfAny();
@@ -103,40 +103,40 @@ const ERROR_CODE = /^[\w.-]{1,64}$/;
 
 /** Completes a sign-in that this browser began at the store's own page. */
 export async function receiveCallback(
-  engine: Engine,
+  instance: Instance,
   arrival: Arrival,
   fallback: string | undefined,
 ): Promise<void> {
   const { request } = arrival;
   const query = queryOf(request);
-  const visit = observe(engine, arrival);
+  const visit = observe(instance, arrival);
   const [parameter, ...more] = query.getAll("state");
   const flow =
-    parameter === undefined || more.length > 0 ? undefined : await readFlow(engine, request, parameter);
+    parameter === undefined || more.length > 0 ? undefined : await readFlow(instance, request, parameter);
   if (parameter === undefined || flow === undefined) {
     // A page, never a redirect: a browser that keeps no cookies would be sent in circles.
-    refuseOnPage(engine, visit, { code: "invalid_pending_authentication", redirects: false });
+    refuseOnPage(instance, visit, { code: "invalid_pending_authentication", redirects: false });
     return;
   }
-  const before = await presentPending(engine, request);
+  const before = await presentPending(instance, request);
   const asked = flow.returnTo === "/" ? (returnToOfStep(before) ?? fallback) : flow.returnTo;
-  const returnTo = chooseReturnTo(engine, request, [asked]);
+  const returnTo = chooseReturnTo(instance, request, [asked]);
   const error = query.get("error");
   if (error !== null) {
-    clearFlow(engine, visit.record, parameter);
+    clearFlow(instance, visit.record, parameter);
     const reason = ERROR_CODE.test(error) ? error : "unknown";
-    engine.events.emit({ type: "rejected", code: "sign_in_failed", reason });
-    refuseOnPage(engine, visit, { code: "sign_in_failed", returnTo });
+    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
+    refuseOnPage(instance, visit, { code: "sign_in_failed", returnTo });
     return;
   }
-  const complete = requireMethod(engine, "completeSignIn");
-  const reply = await callStore(engine, request, async (context) =>
+  const complete = requireMethod(instance, "completeSignIn");
+  const reply = await callStore(instance, request, async (context) =>
     checkOutcome(await complete(query, flow.state, context)),
   );
   // Trouble leaves the flow as it is: loading the page again may help.
-  if (reply.status !== "unavailable") clearFlow(engine, visit.record, parameter);
-  const denial = { ...pageFor(engine, visit, returnTo), redirects: false };
-  await conclude(engine, visit, { reply, returnTo, before, by: "sign_in", denial });
+  if (reply.status !== "unavailable") clearFlow(instance, visit.record, parameter);
+  const denial = { ...pageFor(instance, visit, returnTo), redirects: false };
+  await conclude(instance, visit, { reply, returnTo, before, by: "sign_in", denial });
 }
 
 const MAX_LENGTH = 512;
@@ -200,11 +200,11 @@ export interface PresentFlow {
  * @throws OrgateError `session_too_large` for a state that does not fit into a cookie.
  */
 export async function writeFlow(
-  engine: Engine,
-  { request, record }: { readonly request: IncomingMessage; readonly record: RequestRecord },
+  instance: Instance,
+  { request, record }: { readonly request: IncomingMessage; readonly record: RequestAuth },
   { parameter, state, returnTo }: { parameter: string; state: unknown; returnTo: string },
 ): Promise<void> {
-  const { options, sealer } = engine;
+  const { options, sealer } = instance;
   if (sealer === undefined) throw withoutPassword("a sign-in's state");
   const now = options.clock();
   const attributes = ownCookieAttributes(options);
@@ -215,12 +215,12 @@ export async function writeFlow(
     binding: hash(parameter),
     expiresAt: now + FLOW_LIFETIME,
   };
-  const name = nameOf(engine, parameter);
+  const name = nameOf(instance, parameter);
   // The time stands outside as well, so that old ones are found without opening them all.
   const value = `${Math.floor(now)}.${await sealer.sealValue(seal)}`;
   const line = setCookieLine(name, value, attributes, FLOW_LIFETIME);
   if (line.length > MAX_LINE_LENGTH) throw new OrgateError("session_too_large");
-  const others = presentFlows(engine, request)
+  const others = presentFlows(instance, request)
     .filter((flow) => flow.name !== name)
     .toSorted((a, b) => b.startedAt - a.startedAt);
   for (const [rank, old] of others.entries()) {
@@ -232,15 +232,15 @@ export async function writeFlow(
 
 /** Opens the flow that a `state` parameter belongs to; `undefined` if this browser did not begin it, or too long ago. */
 export async function readFlow(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   parameter: string,
 ): Promise<Flow | undefined> {
-  const found = findCookie(request.headers.cookie, nameOf(engine, parameter));
+  const found = findCookie(request.headers.cookie, nameOf(instance, parameter));
   if (found.status !== "found") return undefined;
   const sealed = found.value.slice(found.value.indexOf(".") + 1);
-  const seal = await engine.sealer?.unsealValue(sealed);
-  if (!isFlowSeal(seal) || engine.options.clock() >= seal.expiresAt) return undefined;
+  const seal = await instance.sealer?.unsealValue(sealed);
+  if (!isFlowSeal(seal) || instance.options.clock() >= seal.expiresAt) return undefined;
   const expected = Buffer.from(seal.binding);
   const actual = Buffer.from(hash(parameter));
   if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return undefined;
@@ -248,13 +248,13 @@ export async function readFlow(
 }
 
 /** Clears a flow: it is used once. */
-export function clearFlow(engine: Engine, record: RequestRecord, parameter: string): void {
-  const name = nameOf(engine, parameter);
-  setCookie(record, name, clearCookieLine(name, ownCookieAttributes(engine.options)));
+export function clearFlow(instance: Instance, record: RequestAuth, parameter: string): void {
+  const name = nameOf(instance, parameter);
+  setCookie(record, name, clearCookieLine(name, ownCookieAttributes(instance.options)));
 }
 
 /** The flows that a request shows, finished ones included. */
-export function presentFlows({ options }: Engine, { headers }: IncomingMessage): PresentFlow[] {
+export function presentFlows({ options }: Instance, { headers }: IncomingMessage): PresentFlow[] {
   const prefix = ownCookieName(options, "sign-in-");
   return (headers.cookie ?? "").split(";").flatMap((pair) => {
     const [name = "", value = ""] = pair.trim().split("=", 2);
@@ -263,7 +263,7 @@ export function presentFlows({ options }: Engine, { headers }: IncomingMessage):
   });
 }
 
-function nameOf({ options }: Engine, parameter: string): string {
+function nameOf({ options }: Instance, parameter: string): string {
   return ownCookieName(options, `sign-in-${hash(parameter).slice(0, FLOW_NAME_LENGTH)}`);
 }
 

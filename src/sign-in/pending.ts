@@ -3,8 +3,8 @@ import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../errors.ts";
 import { type CookieAttributes, clearCookieLine, findCookie, setCookieLine } from "../lib/cookies.ts";
 import { sanitizeReturnTo } from "../lib/navigation.ts";
-import type { Engine } from "../request/engine.ts";
-import { type RequestRecord, lookAt } from "../request/request-auth.ts";
+import type { Instance } from "../request/instance.ts";
+import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
 import { setCookie } from "../request/respond.ts";
 import type { PendingAuthentication } from "../store.ts";
 import { withoutPassword } from "./conclude.ts";
@@ -23,7 +23,7 @@ const INVALID: PendingReading = { status: "invalid" };
 const ABSENT: PendingReading = { status: "absent" };
 
 /** What a response leaves with the browser: what its request brought is then no longer pending. */
-const left = new WeakMap<RequestRecord, PendingReading>();
+const left = new WeakMap<RequestAuth, PendingReading>();
 
 /**
  * Seals a pending token into a cookie that opens only beside another one, made for it at the same moment.
@@ -31,8 +31,8 @@ const left = new WeakMap<RequestRecord, PendingReading>();
  * @throws OrgateError `session_too_large` for a token that does not fit into a cookie.
  */
 export async function writePending(
-  { options, sealer }: Engine,
-  record: RequestRecord,
+  { options, sealer }: Instance,
+  record: RequestAuth,
   given: NewPending,
 ): Promise<void> {
   if (sealer === undefined) throw withoutPassword("a pending authentication");
@@ -58,7 +58,7 @@ export async function writePending(
 
 /** Reads the pending authentication that this browser began. */
 export async function readPending(
-  { options, sealer }: Engine,
+  { options, sealer }: Instance,
   request: IncomingMessage,
 ): Promise<PendingReading> {
   const { cookie } = request.headers;
@@ -73,28 +73,31 @@ export async function readPending(
 }
 
 /** What is pending in this browser, if anything. */
-export async function presentPending(engine: Engine, request: IncomingMessage): Promise<Pending | undefined> {
-  const reading = await readPending(engine, request);
+export async function presentPending(
+  instance: Instance,
+  request: IncomingMessage,
+): Promise<Pending | undefined> {
+  const reading = await readPending(instance, request);
   return reading.status === "found" ? reading.pending : undefined;
 }
 
 /** The same for whoever chooses: not what a switch left, for its member chooses by the session that goes on meanwhile. */
-export async function readSelectable(engine: Engine, request: IncomingMessage): Promise<PendingReading> {
-  const reading = await readPending(engine, request);
+export async function readSelectable(instance: Instance, request: IncomingMessage): Promise<PendingReading> {
+  const reading = await readPending(instance, request);
   return reading.status === "found" && reading.pending.step?.by === "switch" ? ABSENT : reading;
 }
 
 /** The same as {@link readPending}, as it is after what the response sets and clears. */
 export async function currentPending(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
-  record: RequestRecord,
+  record: RequestAuth,
 ): Promise<PendingReading> {
-  return left.get(record) ?? readPending(engine, request);
+  return left.get(record) ?? readPending(instance, request);
 }
 
 /** Clears what the request brought of a pending authentication, and takes back what the response was about to set. */
-export function clearPending({ options }: Engine, request: IncomingMessage, record: RequestRecord): void {
+export function clearPending({ options }: Instance, request: IncomingMessage, record: RequestAuth): void {
   for (const purpose of ["pending", "browser"] as const) {
     const name = ownCookieName(options, purpose);
     const isPresent = findCookie(request.headers.cookie, name).status !== "absent";
@@ -253,12 +256,12 @@ export interface UnfinishedAuthentication extends PendingAuthentication {
  * @throws ConfigurationError where orgate is not mounted, or has no password to open it with.
  */
 export async function pendingAuthenticationOf(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
 ): Promise<UnfinishedAuthentication | undefined> {
-  const record = lookAt(engine, request, "pendingAuthentication");
-  if (engine.sealer === undefined) throw withoutPassword("a pending authentication");
-  const reading = await currentPending(engine, request, record);
+  const record = requireRequestAuth(instance, request, "pendingAuthentication");
+  if (instance.sealer === undefined) throw withoutPassword("a pending authentication");
+  const reading = await currentPending(instance, request, record);
   // Whatever is told of it is for this browser alone.
   if (reading.status !== "absent") record.hasCredential = true;
   return reading.status === "found" ? toUnfinished(reading.pending) : undefined;
@@ -278,17 +281,21 @@ function toUnfinished({ authentication, returnTo, step }: Pending): UnfinishedAu
 }
 
 /** Leaves a pending authentication with the browser, in place of the one that it went on from. */
-export async function leavePending(engine: Engine, { record }: Visit, given: NewPending): Promise<void> {
-  await writePending(engine, record, given);
+export async function leavePending(instance: Instance, { record }: Visit, given: NewPending): Promise<void> {
+  await writePending(instance, record, given);
   const { before, pending } = given;
   if (before === undefined) return;
   const isSame = before.authentication.pendingAuthenticationToken === pending.pendingAuthenticationToken;
-  if (!isSame) engine.superseded.set(keyOf(before.authentication), "supersede");
+  if (!isSame) instance.superseded.set(keyOf(before.authentication), "supersede");
 }
 
 /** Clears a pending authentication that is spent, unless another took its place: a late refusal must not clear that one. */
-export function clearSpent(engine: Engine, { record, request }: Visit, { authentication }: Pending): void {
-  if (engine.superseded.get(keyOf(authentication)) === undefined) clearPending(engine, request, record);
+export function clearSpent(
+  instance: Instance,
+  { record, request }: Visit,
+  { authentication }: Pending,
+): void {
+  if (instance.superseded.get(keyOf(authentication)) === undefined) clearPending(instance, request, record);
 }
 
 function keyOf({ pendingAuthenticationToken: token }: PendingAuthentication): string {
@@ -299,11 +306,14 @@ function keyOf({ pendingAuthenticationToken: token }: PendingAuthentication): st
 export type CookiePurpose = "pending" | "browser" | `sign-in-${string}`;
 
 /** The name of a short-lived cookie of ours: bound to the host wherever browsers can hold us to it. */
-export function ownCookieName({ secure }: Pick<Engine["options"], "secure">, purpose: CookiePurpose): string {
+export function ownCookieName(
+  { secure }: Pick<Instance["options"], "secure">,
+  purpose: CookiePurpose,
+): string {
   return secure ? `__Host-orgate-${purpose}` : `orgate-${purpose}`;
 }
 
 /** Its attributes. Never the session cookie's: it is not shared with subdomains, and it must come back from another site's redirect. */
-export function ownCookieAttributes({ secure }: Pick<Engine["options"], "secure">): CookieAttributes {
+export function ownCookieAttributes({ secure }: Pick<Instance["options"], "secure">): CookieAttributes {
   return { path: "/", sameSite: "lax", secure, httpOnly: true };
 }

@@ -4,9 +4,9 @@ import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
 import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
 import { type StoreReply, callStore } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
+import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
-import { recordOf } from "../request/request-auth.ts";
+import { requestAuthOf } from "../request/request-auth.ts";
 import type { PendingAuthentication } from "../store.ts";
 import { checkChoices } from "./establish.ts";
 import { type Visit, refuse } from "./handler-context.ts";
@@ -85,16 +85,16 @@ export interface SelectionPage {
 
 /** Asks the store between what can be chosen now. A store that cannot list them leaves that to the page. */
 export async function listOrganizations(
-  engine: Engine,
+  instance: Instance,
   request: IncomingMessage,
   of: PendingAuthentication | MemberSession,
 ): Promise<StoreReply<readonly OrganizationChoice[]>> {
-  const { store } = engine.options;
-  const { credential: presented } = recordOf(request, engine) ?? {};
-  return callStore(engine, request, async (context) => {
+  const { store } = instance.options;
+  const { credential: presented } = requestAuthOf(request, instance) ?? {};
+  return callStore(instance, request, async (context) => {
     if (store.organizations === undefined) return [];
     const isSession = !("pendingAuthenticationToken" in of);
-    const credential = isSession && presented ? await currentCredential(engine, presented) : undefined;
+    const credential = isSession && presented ? await currentCredential(instance, presented) : undefined;
     const choices = await store.organizations(of, {
       ...context,
       ...(credential !== undefined && { credential }),
@@ -134,20 +134,20 @@ export interface Disappointed {
 
 /** Refuses a choice that was not available. A person gets the page again, with what is. */
 export async function offerAgain(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   { of, current, page, returnTo }: Disappointed,
 ): Promise<void> {
   const { request, response, next } = visit;
   const code = "organization_not_available";
   if (!acceptsHtml(request)) {
-    refuse(engine, visit, { code });
+    refuse(instance, visit, { code });
     return;
   }
-  const reply = await listOrganizations(engine, request, of);
+  const reply = await listOrganizations(instance, request, of);
   const organizations = reply.status === "answered" ? reply.value : [];
   const view = { organizations, ...(current !== undefined && { current }), error: code } as const;
-  refuse(engine, visit, {
+  refuse(instance, visit, {
     code,
     answer({ status }) {
       response.statusCode = status;
@@ -157,13 +157,13 @@ export async function offerAgain(
 }
 
 /** Ends a visit with a denial that a person can read, where a person waits for a page. */
-export function refuseOnPage(engine: Engine, visit: Visit, init: DenialInit): void {
-  refuse(engine, visit, { ...init, ...pageFor(engine, visit, init.returnTo) });
+export function refuseOnPage(instance: Instance, visit: Visit, init: DenialInit): void {
+  refuse(instance, visit, { ...init, ...pageFor(instance, visit, init.returnTo) });
 }
 
 /** The part of a denial that makes it a page. */
 export function pageFor(
-  { options }: Engine,
+  { options }: Instance,
   { request, response }: Visit,
   returnTo = "/",
 ): Pick<DenialInit, "answer" | "returnTo"> {
@@ -176,7 +176,7 @@ export function pageFor(
 }
 
 function onward(
-  { signInPath, selectionPath }: Engine["options"],
+  { signInPath, selectionPath }: Instance["options"],
   { status, extensions }: Denial,
   returnTo: string,
 ): { readonly href: string; readonly text: string } | undefined {

@@ -11,7 +11,7 @@ import { createSingleFlight } from "../lib/single-flight.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
 import { type StoreReply, admit, classify, describeClient } from "../request/call-store.ts";
-import { type Engine, GRACE, STORE_BUDGET } from "../request/engine.ts";
+import { type Instance, GRACE, STORE_BUDGET } from "../request/instance.ts";
 import { stateOf } from "../request/request-auth.ts";
 import type { Outcome, PendingAuthentication, StoreContext } from "../store.ts";
 import { conclude } from "./conclude.ts";
@@ -63,55 +63,59 @@ export interface OrganizationSelectionOptions {
  * @throws ConfigurationError for a store that knows neither `organizations` nor `selectOrganization`, or without a password.
  */
 export function createOrganizationSelection(
-  engine: Engine,
+  instance: Instance,
   options: OrganizationSelectionOptions = {},
 ): Middleware {
-  validate(engine, options);
-  const desk = openChoiceDesk(engine);
+  validate(instance, options);
+  const desk = openChoiceDesk(instance);
   const page = { render: options.render };
-  return createHandler(engine, ["GET", "HEAD", "POST"], async (arrival) => {
-    if (arrival.request.method !== "POST") await showSelection(engine, arrival, page);
-    else if (!(await choosePending(engine, arrival, { desk, page })))
-      await switchPosted(engine, arrival, { desk, page });
+  return createHandler(instance, ["GET", "HEAD", "POST"], async (arrival) => {
+    if (arrival.request.method !== "POST") await showSelection(instance, arrival, page);
+    else if (!(await choosePending(instance, arrival, { desk, page })))
+      await switchPosted(instance, arrival, { desk, page });
   });
 }
 
-function validate(engine: Engine, options: OrganizationSelectionOptions): void {
+function validate(instance: Instance, options: OrganizationSelectionOptions): void {
   const problems = createProblems();
   checkHandlerOptions(problems, "organizationSelection", options, ["render"]);
   if (options.render !== undefined && typeof options.render !== "function") {
     problems.invalid("render", "is not a function.", "Leave it out for the page of orgate.");
   }
-  requireStore(engine, problems, "organizationSelection", ["organizations", "selectOrganization"]);
-  if (engine.sealer === undefined) {
+  requireStore(instance, problems, "organizationSelection", ["organizations", "selectOrganization"]);
+  if (instance.sealer === undefined) {
     problems.missing("cookie.password", "A pending authentication is sealed with it.");
   }
   problems.throwIfAny();
 }
 
 /** Shows between what can be chosen, to somebody who must choose or to a member. Changes nothing. */
-export async function showSelection(engine: Engine, arrival: Arrival, page: SelectionPage): Promise<void> {
+export async function showSelection(
+  instance: Instance,
+  arrival: Arrival,
+  page: SelectionPage,
+): Promise<void> {
   const { request } = arrival;
-  const reading = await readSelectable(engine, request);
+  const reading = await readSelectable(instance, request);
   if (reading.status === "found") {
     const { authentication, returnTo } = reading.pending;
-    const reply = await listOrganizations(engine, request, authentication);
+    const reply = await listOrganizations(instance, request, authentication);
     if (reply.status !== "refused") {
-      const target = chooseReturnTo(engine, request, [returnToOfQuery(request), returnTo]);
-      await answerSelection(engine, observe(engine, arrival), reply, { page, returnTo: target });
+      const target = chooseReturnTo(instance, request, [returnToOfQuery(request), returnTo]);
+      await answerSelection(instance, observe(instance, arrival), reply, { page, returnTo: target });
       return;
     }
   }
-  const visit = await recognize(engine, arrival);
-  const returnTo = chooseReturnTo(engine, request, [returnToOfQuery(request)]);
-  if (reading.status !== "absent") clearPending(engine, request, visit.record);
+  const visit = await recognize(instance, arrival);
+  const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request)]);
+  if (reading.status !== "absent") clearPending(instance, request, visit.record);
   const { session } = visit.record;
   if (session === undefined) {
-    refuseOnPage(engine, visit, { ...denialOfStranger(visit, reading.status !== "absent"), returnTo });
+    refuseOnPage(instance, visit, { ...denialOfStranger(visit, reading.status !== "absent"), returnTo });
     return;
   }
-  const reply = await listOrganizations(engine, request, session.memberSession);
-  await answerSelection(engine, visit, reply, {
+  const reply = await listOrganizations(instance, request, session.memberSession);
+  await answerSelection(instance, visit, reply, {
     page,
     returnTo,
     current: session.memberSession.organizationId,
@@ -133,16 +137,16 @@ interface Offer {
 }
 
 async function answerSelection(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   reply: StoreReply<readonly OrganizationChoice[]>,
   { page, returnTo, current }: Offer,
 ): Promise<void> {
   const { request, response } = visit;
   if (reply.status === "unavailable") {
-    refuseOnPage(engine, visit, { code: "store_unavailable", retryAfter: reply.retryAfter, returnTo });
+    refuseOnPage(instance, visit, { code: "store_unavailable", retryAfter: reply.retryAfter, returnTo });
   } else if (reply.status === "refused") {
-    refuseOnPage(engine, visit, { code: reply.code, returnTo });
+    refuseOnPage(instance, visit, { code: reply.code, returnTo });
   } else if (isJsonClient(request)) {
     sendJson(response, 200, { organizations: reply.value, return_to: returnTo });
   } else if (reply.value.length === 1 && reply.value[0]?.id === current) {
@@ -166,48 +170,48 @@ export interface Selection {
  * @returns `false` where none is pending in this browser.
  */
 export async function choosePending(
-  engine: Engine,
+  instance: Instance,
   arrival: Arrival,
   selection: Selection,
 ): Promise<boolean> {
-  const reading = await readSelectable(engine, arrival.request);
+  const reading = await readSelectable(instance, arrival.request);
   if (reading.status === "absent") return false;
-  const visit = observe(engine, arrival);
-  if (reading.status === "found") await complete(engine, visit, reading.pending, selection);
+  const visit = observe(instance, arrival);
+  if (reading.status === "found") await complete(instance, visit, reading.pending, selection);
   else {
-    clearPending(engine, visit.request, visit.record);
-    refuseOnPage(engine, visit, { code: "invalid_pending_authentication", returnTo: "/" });
+    clearPending(instance, visit.request, visit.record);
+    refuseOnPage(instance, visit, { code: "invalid_pending_authentication", returnTo: "/" });
   }
   return true;
 }
 
 async function complete(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   before: Pending,
   { desk, page }: Selection,
 ): Promise<void> {
   const { request } = visit;
   const { authentication, returnTo: sealed } = before;
-  const choice = await readChoice(engine, visit, pageFor(engine, visit));
+  const choice = await readChoice(instance, visit, pageFor(instance, visit));
   if (choice === undefined) return;
   const { organizationId } = choice;
-  const returnTo = chooseReturnTo(engine, request, [choice.returnTo, returnToOfQuery(request), sealed]);
-  const select = requireMethod(engine, "selectOrganization");
+  const returnTo = chooseReturnTo(instance, request, [choice.returnTo, returnToOfQuery(request), sealed]);
+  const select = requireMethod(instance, "selectOrganization");
   const { pendingAuthenticationToken: secret } = authentication;
   const reply = await desk.choose(request, { secret, organizationId }, (context) =>
     select(authentication, organizationId, context),
   );
-  await conclude(engine, visit, {
+  await conclude(instance, visit, {
     reply: keepPending(reply, authentication),
     returnTo,
     before,
     by: "sign_in",
     organizationId,
-    denial: pageFor(engine, visit, returnTo),
+    denial: pageFor(instance, visit, returnTo),
     async answerRefusal(code) {
       if (code !== "organization_not_available") return false;
-      await offerAgain(engine, visit, { of: authentication, page, returnTo });
+      await offerAgain(instance, visit, { of: authentication, page, returnTo });
       return true;
     },
   });
@@ -241,8 +245,8 @@ export interface ChoiceDesk {
  * Opens a desk at which a repeat of the same choice by the same holder (a double click) gets the winner's answer, for
  * the grace window. Anything but a session, and what takes the place of a secret that is spent, is asked for again.
  */
-export function openChoiceDesk(engine: Engine): ChoiceDesk {
-  const { events, options } = engine;
+export function openChoiceDesk(instance: Instance): ChoiceDesk {
+  const { events, options } = instance;
   const flights = createSingleFlight<Outcome>({
     clock: options.clock,
     budget: STORE_BUDGET,
@@ -264,12 +268,12 @@ export function openChoiceDesk(engine: Engine): ChoiceDesk {
   return {
     settledFor,
     choose: (request, choice, ask) =>
-      classify(engine, async () => {
+      classify(instance, async () => {
         const client = describeClient(options, request);
         const result = await flights.run({
           key: nameOf(choice),
           start: (signal) =>
-            admit(engine, signal, async () => checkOutcome(await ask({ ...client, signal }))),
+            admit(instance, signal, async () => checkOutcome(await ask({ ...client, signal }))),
         });
         if (result.status !== "settled") throw new StoreUnavailableError({ reason: "timeout" });
         const { result: answer } = result.settled;
@@ -301,7 +305,7 @@ const UNFIT = /[\p{Cc}\p{Cs}]/u;
 
 /** Reads the choice; `undefined` where there is none, and the request has been answered or is gone. */
 export async function readChoice(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   denial: Omit<DenialInit, "code"> = {},
 ): Promise<Choice | undefined> {
@@ -310,12 +314,12 @@ export async function readChoice(
   if (reading.status === "too_large") {
     // What is left of the body is not read, so the connection cannot be used again.
     visit.response.setHeader("Connection", "close");
-    refuse(engine, visit, { ...denial, code: "payload_too_large" });
+    refuse(instance, visit, { ...denial, code: "payload_too_large" });
     return undefined;
   }
   const organizationId = reading.status === "read" ? reading.fields.get("organization_id") : undefined;
   if (reading.status === "invalid" || !isOrganizationId(organizationId)) {
-    refuse(engine, visit, { ...denial, code: "invalid_request" });
+    refuse(instance, visit, { ...denial, code: "invalid_request" });
     return undefined;
   }
   return { organizationId, returnTo: reading.fields.get("return_to") };

@@ -8,12 +8,12 @@ import { redirect, sendJson } from "../lib/send.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
-import { tellOthers } from "../request/invalidations.ts";
+import type { Instance } from "../request/instance.ts";
+import { broadcastInvalidation } from "../request/invalidations.ts";
 import type { Credential } from "../request/read-credential.ts";
-import { presentedSession } from "../request/renew.ts";
-import { clearAllForms, setCookie } from "../request/respond.ts";
-import { type Refused, type Vouched, vouchFor } from "../request/verify-credential.ts";
+import { sessionOfCredential } from "../request/renew.ts";
+import { clearCookieEverywhere, setCookie } from "../request/respond.ts";
+import { type Refused, type VerifiedCredential, verifyCredential } from "../request/verify-credential.ts";
 import type { EndSessionTarget, PresentedEnd } from "../store.ts";
 import { type Visit, checkHandlerOptions, createHandler, observe, requireStore } from "./handler-context.ts";
 import { presentFlows } from "./hosted-sign-in.ts";
@@ -36,14 +36,14 @@ export interface SignOutOptions {
  *
  * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
  */
-export function createSignOut(engine: Engine, options: SignOutOptions = {}): Middleware {
-  validate(engine, options);
-  return createHandler(engine, ["POST"], async (arrival) => {
+export function createSignOut(instance: Instance, options: SignOutOptions = {}): Middleware {
+  validate(instance, options);
+  return createHandler(instance, ["POST"], async (arrival) => {
     // Nothing is renewed for somebody who leaves, and nobody waits for a renewal.
-    const visit = observe(engine, arrival);
-    const leaving = await leave(engine, visit);
-    clearEveryCookie(engine, visit);
-    const told = await endLeaving(engine, visit, leaving, options);
+    const visit = observe(instance, arrival);
+    const leaving = await leave(instance, visit);
+    clearEveryCookie(instance, visit);
+    const told = await endLeaving(instance, visit, leaving, options);
     const target = options.redirectTo ?? toRedirectTarget(told) ?? "/";
     const { request, response } = visit;
     if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
@@ -54,11 +54,11 @@ export function createSignOut(engine: Engine, options: SignOutOptions = {}): Mid
 /** Whoever leaves: by the session that is known, or by a credential that the store alone can read. */
 type Leaving =
   | { readonly status: "known"; readonly session: VerifiedSession }
-  | { readonly status: "unread"; readonly credential: Credential; readonly vouched: Vouched }
+  | { readonly status: "unread"; readonly credential: Credential; readonly vouched: VerifiedCredential }
   | { readonly status: "nobody" };
 
 /** Forgets who it is, before anything is waited for: from here on no renewal of theirs sets a cookie. */
-async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
+async function leave(instance: Instance, { record }: Visit): Promise<Leaving> {
   const { credential } = record;
   const known = record.session;
   record.closed = true;
@@ -66,11 +66,11 @@ async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
   record.state = ANONYMOUS;
   if (credential === undefined) return known === undefined ? NOBODY : { status: "known", session: known };
   const key = keyOf(credential);
-  const session = known ?? engine.cache.get(key);
-  engine.superseded.set(key, "refuse");
-  engine.cache.delete(key);
+  const session = known ?? instance.cache.get(key);
+  instance.superseded.set(key, "refuse");
+  instance.cache.delete(key);
   if (session !== undefined) return { status: "known", session };
-  const judgement = await vouchFor(engine, credential);
+  const judgement = await verifyCredential(instance, credential);
   const vouched = judgement.status === "refused" ? vouchForSealAlone(judgement) : judgement;
   if (vouched === undefined) return NOBODY;
   return vouched.session === undefined
@@ -79,7 +79,7 @@ async function leave(engine: Engine, { record }: Visit): Promise<Leaving> {
 }
 
 /** A good seal says whose session ends also where the token in it cannot be verified now. */
-function vouchForSealAlone({ sealed }: Refused): Vouched | undefined {
+function vouchForSealAlone({ sealed }: Refused): VerifiedCredential | undefined {
   if (sealed === undefined) return undefined;
   return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
 }
@@ -88,59 +88,59 @@ const NOBODY: Leaving = { status: "nobody" };
 
 /** @returns where the store wants the browser to go. */
 async function endLeaving(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   leaving: Leaving,
   { everywhere = false }: SignOutOptions,
 ): Promise<string | undefined> {
   const scope = everywhere ? "member" : "session";
   if (leaving.status === "nobody") return undefined;
-  if (leaving.status === "known") return endSession(engine, visit, leaving.session, scope);
-  const reply = await endPresented(engine, visit, { ...leaving, scope });
+  if (leaving.status === "known") return endSession(instance, visit, leaving.session, scope);
+  const reply = await endPresented(instance, visit, { ...leaving, scope });
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return undefined;
-  if (end?.sessionId !== undefined) await endHere(engine, end.sessionId, "refuse");
-  if (end?.memberId !== undefined && everywhere) await askAboutMember(engine, end.memberId);
-  engine.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
+  if (end?.sessionId !== undefined) await endHere(instance, end.sessionId, "refuse");
+  if (end?.memberId !== undefined && everywhere) await askAboutMember(instance, end.memberId);
+  instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return end?.redirectTo;
 }
 
 /** @returns where the store wants the browser to go. */
 async function endSession(
-  engine: Engine,
+  instance: Instance,
   { request }: Visit,
   { memberSession: { id: sessionId, memberId } }: VerifiedSession,
   scope: "session" | "member",
 ): Promise<string | undefined> {
-  const { events, options } = engine;
-  await endHere(engine, sessionId, "refuse");
+  const { events, options } = instance;
+  await endHere(instance, sessionId, "refuse");
   const target: EndSessionTarget = scope === "member" ? { memberId } : { sessionId };
   const reply = await callStore(
-    engine,
+    instance,
     request,
     async (context) => await options.store.endSession?.(target, context),
   );
-  if (scope === "member") await askAboutMember(engine, memberId);
+  if (scope === "member") await askAboutMember(instance, memberId);
   events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return reply.status === "answered" ? reply.value?.redirectTo : undefined;
 }
 
 /** The next request of each of the member's sessions asks the store, in every process. */
-async function askAboutMember(engine: Engine, memberId: string): Promise<void> {
-  const at = engine.options.clock();
-  engine.invalidations.ask({ memberId }, at);
-  engine.profiles.clear();
-  await tellOthers(engine, { target: { memberId }, at, effect: "ask" });
+async function askAboutMember(instance: Instance, memberId: string): Promise<void> {
+  const at = instance.options.clock();
+  instance.invalidations.ask({ memberId }, at);
+  instance.profiles.clear();
+  await broadcastInvalidation(instance, { target: { memberId }, at, effect: "ask" });
 }
 
-function validate(engine: Engine, options: SignOutOptions): void {
+function validate(instance: Instance, options: SignOutOptions): void {
   const problems = createProblems();
   checkHandlerOptions(problems, "signOut", options, ["everywhere", "redirectTo"]);
   const { everywhere, redirectTo } = options;
   if (everywhere !== undefined && typeof everywhere !== "boolean") {
     problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
   }
-  if (everywhere === true) requireStore(engine, problems, "signOut.everywhere", ["endSession"]);
+  if (everywhere === true) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
   checkRedirect(problems, redirectTo);
   problems.throwIfAny();
 }
@@ -156,13 +156,13 @@ function checkRedirect(problems: Problems, redirectTo: unknown): void {
 
 /** Ends a session in this process at once, and in the others as fast as they can be told. */
 export async function endHere(
-  engine: Engine,
+  instance: Instance,
   sessionId: string,
   effect: "refuse" | "supersede",
 ): Promise<void> {
-  engine.invalidations.refuse(sessionId, effect);
-  engine.profiles.delete(sessionId);
-  await tellOthers(engine, { target: { sessionId }, at: engine.options.clock(), effect });
+  instance.invalidations.refuse(sessionId, effect);
+  instance.profiles.delete(sessionId);
+  await broadcastInvalidation(instance, { target: { sessionId }, at: instance.options.clock(), effect });
 }
 
 /** What took the place of the credential presented. */
@@ -174,39 +174,39 @@ export interface Replacement {
 
 /** Sees to it that a session ends when another takes its place in the same browser, and that nothing late brings it back. */
 export async function supersedePresented(
-  engine: Engine,
+  instance: Instance,
   { request, record }: Visit,
   { session, by, via }: Replacement,
 ): Promise<void> {
   const { credential } = record;
   const presentedAs = credential?.kind === "bearer" ? "bearer" : "cookie";
   if (credential === undefined || presentedAs !== via) return;
-  const before = record.session ?? (await presentedSession(engine, credential));
+  const before = record.session ?? (await sessionOfCredential(instance, credential));
   const key = keyOf(credential);
-  engine.superseded.set(key, "supersede");
-  engine.cache.delete(key);
+  instance.superseded.set(key, "supersede");
+  instance.cache.delete(key);
   const sessionId = before?.memberSession.id;
   if (sessionId === undefined || sessionId === session.memberSession.id) return;
-  await endHere(engine, sessionId, "supersede");
-  const { store } = engine.options;
+  await endHere(instance, sessionId, "supersede");
+  const { store } = instance.options;
   if (by === "switch" || store.endSession === undefined) return;
-  await callStore(engine, request, async (context) => store.endSession?.({ sessionId }, context));
+  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
 }
 
 /** A credential whose session nobody here knows, and how much of what it stands for ends. */
 export interface Unread {
   readonly credential: Credential;
-  readonly vouched: Vouched;
+  readonly vouched: VerifiedCredential;
   readonly scope: "session" | "member";
 }
 
 /** Ends at the store what the store alone can read. A store without a word for it is not asked, and nothing is made up: `unknown`. */
 export async function endPresented(
-  engine: Engine,
+  instance: Instance,
   { request }: Visit,
   { credential, vouched, scope }: Unread,
 ): Promise<StoreReply<PresentedEnd>> {
-  const { store } = engine.options;
+  const { store } = instance.options;
   if (store.endPresented === undefined) return UNKNOWN;
   const end = store.endPresented.bind(store);
   const { accessToken, sealed, opaqueToken } = vouched;
@@ -217,17 +217,17 @@ export async function endPresented(
     ...(opaqueToken !== undefined && { opaqueToken }),
   } as const;
   const ask = (): Promise<StoreReply<PresentedEnd>> =>
-    callStore(engine, request, async (context) => checkEnd(await end(of, scope, context)));
+    callStore(instance, request, async (context) => checkEnd(await end(of, scope, context)));
   // A good seal is nobody's invention; anything else may be.
   if (sealed !== undefined) return ask();
-  const call = await engine.unvouched.end(keyOf(credential), ask, isUnknown);
+  const call = await instance.unvouched.end(keyOf(credential), ask, isUnknown);
   switch (call.status) {
     case "called":
       return call.answer;
     case "known":
       return UNKNOWN;
     default:
-      tellOfFlood(engine, call.retryAfter);
+      tellOfFlood(instance, call.retryAfter);
       return { status: "unavailable", retryAfter: call.retryAfter };
   }
 }
@@ -238,7 +238,7 @@ function isUnknown(reply: StoreReply<PresentedEnd>): boolean {
   return reply.status === "answered" && reply.value.status === "unknown";
 }
 
-function tellOfFlood({ events }: Engine, retryAfter: number): void {
+function tellOfFlood({ events }: Instance, retryAfter: number): void {
   events.emit({ type: "unavailable", code: "store_unavailable", reason: "unvouched_flood", retryAfter });
 }
 
@@ -249,21 +249,21 @@ function checkEnd(given: PresentedEnd): PresentedEnd {
 }
 
 /** Clears the session cookies, whole, in chunks and in every form, and all that is under way in this browser. */
-export function clearEveryCookie(engine: Engine, { request, record }: Visit): void {
-  const { cookie, sources } = engine.options;
+export function clearEveryCookie(instance: Instance, { request, record }: Visit): void {
+  const { cookie, sources } = instance.options;
   // What this response was about to set has become pointless.
   record.cookies = undefined;
   record.headers = undefined;
   const names = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
-  if (engine.sealer !== undefined) names.add(cookie.name);
+  if (instance.sealer !== undefined) names.add(cookie.name);
   for (const name of names) {
     const present = findCookie(request.headers.cookie, name).names;
-    for (const form of new Set([name, ...present])) clearAllForms(engine, record, form);
+    for (const form of new Set([name, ...present])) clearCookieEverywhere(instance, record, form);
   }
-  clearPending(engine, request, record);
-  const flows = presentFlows(engine, request).map(({ name }) => name);
-  const bounce = findCookie(request.headers.cookie, bounceCookieName(engine.options.secure)).names;
+  clearPending(instance, request, record);
+  const flows = presentFlows(instance, request).map(({ name }) => name);
+  const bounce = findCookie(request.headers.cookie, bounceCookieName(instance.options.secure)).names;
   for (const name of [...flows, ...bounce]) {
-    setCookie(record, name, clearCookieLine(name, ownCookieAttributes(engine.options)));
+    setCookie(record, name, clearCookieLine(name, ownCookieAttributes(instance.options)));
   }
 }

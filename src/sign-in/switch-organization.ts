@@ -2,7 +2,7 @@ import { type DenialInit, denialOf } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { createProblems } from "../lib/problems.ts";
 import type { StoreReply } from "../request/call-store.ts";
-import type { Engine } from "../request/engine.ts";
+import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { currentCredential } from "../request/renew.ts";
 import { stateOf } from "../request/request-auth.ts";
@@ -36,16 +36,16 @@ export interface SwitchOrganizationOptions {
  * @throws ConfigurationError for a store that cannot switch.
  */
 export function createSwitchOrganization(
-  engine: Engine,
+  instance: Instance,
   options: SwitchOrganizationOptions = {},
 ): Middleware {
   const problems = createProblems();
   checkHandlerOptions(problems, "switchOrganization", options, ["returnTo"]);
-  requireStore(engine, problems, "switchOrganization", ["switchOrganization"]);
+  requireStore(instance, problems, "switchOrganization", ["switchOrganization"]);
   problems.throwIfAny();
-  const desk = openChoiceDesk(engine);
-  return createHandler(engine, ["POST"], (arrival) =>
-    switchPosted(engine, arrival, { desk, fallback: options.returnTo }),
+  const desk = openChoiceDesk(instance);
+  return createHandler(instance, ["POST"], (arrival) =>
+    switchPosted(instance, arrival, { desk, fallback: options.returnTo }),
   );
 }
 
@@ -66,47 +66,47 @@ interface Switch extends SwitchDesk {
 }
 
 /** Continues the member's session in the organization posted. */
-export async function switchPosted(engine: Engine, arrival: Arrival, desk: SwitchDesk): Promise<void> {
-  const visit = await recognize(engine, arrival);
+export async function switchPosted(instance: Instance, arrival: Arrival, desk: SwitchDesk): Promise<void> {
+  const visit = await recognize(instance, arrival);
   const { record, request } = visit;
   const { credential } = record;
-  const page = desk.page === undefined ? {} : pageFor(engine, visit);
+  const page = desk.page === undefined ? {} : pageFor(instance, visit);
   if (credential === undefined) {
-    refuseStranger(engine, visit, page);
+    refuseStranger(instance, visit, page);
     return;
   }
-  const choice = await readChoice(engine, visit, page);
+  const choice = await readChoice(instance, visit, page);
   if (choice === undefined) return;
   const { organizationId } = choice;
   const candidates = [choice.returnTo, returnToOfQuery(request), desk.fallback];
-  const returnTo = chooseReturnTo(engine, request, candidates);
-  const denial = desk.page === undefined ? {} : pageFor(engine, visit, returnTo);
-  await takeChoice(engine, visit, { ...desk, credential, organizationId, returnTo, denial });
+  const returnTo = chooseReturnTo(instance, request, candidates);
+  const denial = desk.page === undefined ? {} : pageFor(instance, visit, returnTo);
+  await takeChoice(instance, visit, { ...desk, credential, organizationId, returnTo, denial });
 }
 
-async function takeChoice(engine: Engine, visit: Visit, change: Switch): Promise<void> {
+async function takeChoice(instance: Instance, visit: Visit, change: Switch): Promise<void> {
   const { credential, organizationId, returnTo, denial, desk } = change;
   const { session } = visit.record;
   // The same click once more: the session before has ended already, and this is what took its place.
   const settled = desk.settledFor({ secret: credential.value, organizationId });
   if (settled !== undefined) {
-    await answer(engine, visit, change, { status: "answered", value: settled });
+    await answer(instance, visit, change, { status: "answered", value: settled });
   } else if (session === undefined) {
-    refuseStranger(engine, visit, denial);
+    refuseStranger(instance, visit, denial);
   } else if (session.memberSession.organizationId === organizationId) {
     answerSignedIn(visit, session, returnTo);
   } else {
-    await answer(engine, visit, change, await askToSwitch(engine, visit, change));
+    await answer(instance, visit, change, await askToSwitch(instance, visit, change));
   }
 }
 
 async function askToSwitch(
-  engine: Engine,
+  instance: Instance,
   { request }: Visit,
   { credential, organizationId, desk }: Switch,
 ): Promise<StoreReply<Outcome>> {
-  const switchOrganization = requireMethod(engine, "switchOrganization");
-  const current = await currentCredential(engine, credential);
+  const switchOrganization = requireMethod(instance, "switchOrganization");
+  const current = await currentCredential(instance, credential);
   if (current === undefined) return { status: "unavailable", retryAfter: 5 };
   return desk.choose(request, { secret: credential.value, organizationId }, (context) =>
     switchOrganization(current, organizationId, context),
@@ -114,14 +114,14 @@ async function askToSwitch(
 }
 
 async function answer(
-  engine: Engine,
+  instance: Instance,
   visit: Visit,
   { organizationId, returnTo, denial, page }: Switch,
   reply: StoreReply<Outcome>,
 ): Promise<void> {
   const { session } = visit.record;
-  const keepsSubject = engine.options.store.capabilities.switchKeepsSubject ?? true;
-  await conclude(engine, visit, {
+  const keepsSubject = instance.options.store.capabilities.switchKeepsSubject ?? true;
+  await conclude(instance, visit, {
     reply,
     returnTo,
     by: "switch",
@@ -132,14 +132,14 @@ async function answer(
       if (code !== "organization_not_available" || page === undefined || session === undefined) return false;
       const { memberSession } = session;
       const current = memberSession.organizationId;
-      await offerAgain(engine, visit, { of: memberSession, current, page, returnTo });
+      await offerAgain(instance, visit, { of: memberSession, current, page, returnTo });
       return true;
     },
   });
 }
 
-function refuseStranger(engine: Engine, visit: Visit, denial: Omit<DenialInit, "code">): void {
+function refuseStranger(instance: Instance, visit: Visit, denial: Omit<DenialInit, "code">): void {
   const state = stateOf(visit.record);
   if (state.status === "authenticated") throw new TypeError("a member is no stranger");
-  refuse(engine, visit, { ...denial, ...denialOf(state) });
+  refuse(instance, visit, { ...denial, ...denialOf(state) });
 }

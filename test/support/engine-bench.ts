@@ -1,11 +1,11 @@
 import type { ServerResponse } from "node:http";
 import { authenticateRequest } from "../../src/request/authenticate.ts";
-import { createEngine, type Engine } from "../../src/request/engine.ts";
+import { createInstance, type Instance } from "../../src/request/instance.ts";
 import type { OrgateEvent } from "../../src/events.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import { resolveOptions } from "../../src/options/options.ts";
-import type { RequestRecord } from "../../src/request/request-auth.ts";
+import type { RequestAuth } from "../../src/request/request-auth.ts";
 import { createSealer } from "../../src/lib/seal.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
 import type { SealedSession, SessionStore } from "../../src/store.ts";
@@ -31,7 +31,7 @@ export interface EngineBench {
   readonly clock: { now: number };
   readonly events: OrgateEvent[];
   readonly store: FakeStore;
-  readonly engine: Engine;
+  readonly engine: Instance;
 }
 
 /** Sets up an engine. */
@@ -51,7 +51,7 @@ export function makeBench(
     events: (event: OrgateEvent) => events.push(event),
     ...options,
   });
-  return { clock, events, store, engine: createEngine(resolved) };
+  return { clock, events, store, engine: createInstance(resolved) };
 }
 
 /** A sealed session as the `Cookie` header. */
@@ -77,7 +77,7 @@ export interface Outcome extends Answer {
   readonly reached: boolean;
   /** What went to `next` as an error. */
   readonly error: unknown;
-  readonly record: RequestRecord | undefined;
+  readonly record: RequestAuth | undefined;
 }
 
 /** Sends a request through the engine and the guards to a handler that answers 204. */

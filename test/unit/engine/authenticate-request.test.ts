@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import { authenticateRequest } from "../../../src/request/authenticate.ts";
 import { StoreUnavailableError } from "../../../src/errors.ts";
-import { stateOf, type RequestRecord } from "../../../src/request/request-auth.ts";
+import { stateOf, type RequestAuth } from "../../../src/request/request-auth.ts";
 import type { Renewal } from "../../../src/store.ts";
 import { makeBench, cookieOf, COOKIE, sealedIn, send, type EngineBench } from "../../support/engine-bench.ts";
 import { makeExchange, makeRequest, type RequestInit } from "../../support/exchange.ts";
@@ -27,7 +27,7 @@ function bearer(token: string, more: Readonly<Record<string, string>> = {}): Req
 }
 
 /** Runs a request through the engine, without an end. */
-async function authenticate(bench: EngineBench, init: RequestInit): Promise<RequestRecord> {
+async function authenticate(bench: EngineBench, init: RequestInit): Promise<RequestAuth> {
   const { request, response } = makeExchange(init);
   return authenticateRequest(bench.engine, request, response);
 }
@@ -44,7 +44,7 @@ function active(claims: Readonly<Record<string, unknown>> = {}, more: object = {
 describe("authenticateRequest", () => {
   it("knows nobody without a credential, at once", () => {
     const bench = makeBench();
-    const record = authenticateRequest(bench.engine, makeRequest(), undefined) as RequestRecord;
+    const record = authenticateRequest(bench.engine, makeRequest(), undefined) as RequestAuth;
     expect(stateOf(record)).toEqual({ status: "anonymous" });
     expect(record.hasCredential).toBe(false);
   });
@@ -59,7 +59,7 @@ describe("authenticateRequest", () => {
       };
       const again = authenticateRequest(bench.engine, makeRequest(init), undefined);
       expect(again).not.toBeInstanceOf(Promise);
-      expect((again as RequestRecord).session?.member.id).toBe("user_1");
+      expect((again as RequestAuth).session?.member.id).toBe("user_1");
       Object.assign(bench, makeBench());
     }
     expect(bench.store.asked).toEqual([]);
@@ -260,7 +260,7 @@ describe("R-20: renewal", () => {
   it("R-35: leaves a store alone after three failures, and probes it once when the pause is over", async () => {
     const bench = makeBench();
     bench.store.answer = () => Promise.reject(new StoreUnavailableError({ retryAfter: 7 }));
-    const ask = (sid: string): Promise<RequestRecord> =>
+    const ask = (sid: string): Promise<RequestAuth> =>
       authenticate(bench, bearer(issueToken({ ...EXPIRED, sid })));
     for (let index = 0; index < 10; index++) await ask(`s${index}`);
     expect(bench.store.asked).toHaveLength(3);
@@ -382,7 +382,7 @@ describe("R-20: renewal", () => {
               const sub = String(stale.claims?.sub);
               return active({ sub, sid: `session of ${sub}`, iat: now, exp: now + 300 }, { verifiedAt: now });
             };
-            const results: { user: string; record: Promise<RequestRecord> }[] = [];
+            const results: { user: string; record: Promise<RequestAuth> }[] = [];
             for (const next of steps) {
               if (next.do === "wait") bench.clock.now += next.seconds;
               else if (next.do === "turn") await new Promise(setImmediate);
@@ -415,7 +415,7 @@ describe("what the store says", () => {
     const bench = makeBench();
     bench.store.answer = answer;
     const outcome = await send(bench, { headers: { Cookie: await Cookie } });
-    return { outcome, state: stateOf(outcome.record as RequestRecord), bench };
+    return { outcome, state: stateOf(outcome.record as RequestAuth), bench };
   };
 
   it("ends a session, and clears its cookie", async () => {
@@ -538,7 +538,7 @@ describe("R-22: a pair that the store has rotated already", () => {
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED), refreshToken: "refresh-1" });
     const outcomes = [await send(bench, { headers: { Cookie } }), await send(bench, { headers: { Cookie } })];
     for (const { record, cookies } of outcomes) {
-      expect(stateOf(record as RequestRecord)).toMatchObject({
+      expect(stateOf(record as RequestAuth)).toMatchObject({
         status: "unavailable",
         code: "store_unavailable",
       });
@@ -558,7 +558,7 @@ describe("R-22: a pair that the store has rotated already", () => {
         ? verify(token)
         : Promise.resolve({ status: "unavailable", reason: "keys_unavailable", retryAfter: 3 });
     const first = await send(bench, { headers: { Cookie } });
-    expect(stateOf(first.record as RequestRecord)).toEqual({
+    expect(stateOf(first.record as RequestAuth)).toEqual({
       status: "unavailable",
       code: "store_unavailable",
       retryAfter: 3,
@@ -567,7 +567,7 @@ describe("R-22: a pair that the store has rotated already", () => {
 
     bench.engine.verifier.verify = verify;
     const late = await send(bench, { headers: { Cookie } });
-    expect(stateOf(late.record as RequestRecord).status).toBe("authenticated");
+    expect(stateOf(late.record as RequestAuth).status).toBe("authenticated");
     expect(late.cookies).toEqual(first.cookies);
     expect(bench.store.asked).toHaveLength(1);
   });
@@ -629,7 +629,7 @@ describe("what is presented", () => {
       { method: "GET", headers: { ...headers, Upgrade: "websocket" } },
     ]) {
       const outcome = await send(bench, init);
-      expect(stateOf(outcome.record as RequestRecord)).toMatchObject({ code: "cross_site_request" });
+      expect(stateOf(outcome.record as RequestAuth)).toMatchObject({ code: "cross_site_request" });
       expect(outcome.cookies).toEqual([]);
     }
     expect(bench.store.asked).toEqual([]);
@@ -652,7 +652,7 @@ describe("what is presented", () => {
     const bench = makeBench();
     const Cookie = await cookieOf({ accessToken: issueToken({ iat: NOW + 60, exp: NOW + 360 }) });
     const outcome = await send(bench, { headers: { Cookie } });
-    expect(stateOf(outcome.record as RequestRecord)).toMatchObject({
+    expect(stateOf(outcome.record as RequestAuth)).toMatchObject({
       status: "unavailable",
       code: "clock_skew",
     });

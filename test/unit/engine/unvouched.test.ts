@@ -1,22 +1,25 @@
 import { describe, expect, it } from "@jest/globals";
-import type { StoreAnswer } from "../../../src/request/renew.ts";
-import { openUnvouchedDesk, type UnvouchedDesk } from "../../../src/request/unverified-limit.ts";
+import type { RenewalResult } from "../../../src/request/renew.ts";
+import {
+  createUnverifiedCredentialLimiter,
+  type UnverifiedCredentialLimiter,
+} from "../../../src/request/unverified-limit.ts";
 
-const REJECTED: StoreAnswer = { status: "rejected", reason: "invalid_session_token" };
-const ENDED: StoreAnswer = { status: "ended", reason: "session_not_found" };
-const TROUBLE: StoreAnswer = { status: "unavailable", reason: "timeout", retryAfter: 5 };
+const REJECTED: RenewalResult = { status: "rejected", reason: "invalid_session_token" };
+const ENDED: RenewalResult = { status: "ended", reason: "session_not_found" };
+const TROUBLE: RenewalResult = { status: "unavailable", reason: "timeout", retryAfter: 5 };
 
 interface Setup {
-  readonly desk: UnvouchedDesk;
+  readonly desk: UnverifiedCredentialLimiter;
   readonly asked: string[];
   now: number;
-  readonly ask: (key: string, answer?: StoreAnswer) => Promise<StoreAnswer>;
+  readonly ask: (key: string, answer?: RenewalResult) => Promise<RenewalResult>;
 }
 
 function setUp(): Setup {
   const asked: string[] = [];
   const setup: Setup = {
-    desk: openUnvouchedDesk(() => setup.now),
+    desk: createUnverifiedCredentialLimiter(() => setup.now),
     asked,
     now: 1_800_000_000,
     ask: (key, answer = REJECTED) =>
@@ -95,7 +98,7 @@ describe("what nothing vouches for", () => {
 describe("the end of what nothing vouches for", () => {
   const isNobodys = (answer: string): boolean => answer === "nobody's";
 
-  function end(setup: Setup, key: string, answer = "ended"): ReturnType<UnvouchedDesk["end"]> {
+  function end(setup: Setup, key: string, answer = "ended"): ReturnType<UnverifiedCredentialLimiter["end"]> {
     const call = async (): Promise<string> => {
       setup.asked.push(`end ${key}`);
       return answer;
@@ -140,13 +143,13 @@ describe("the end of what nothing vouches for", () => {
 });
 
 function withResolvers(): {
-  readonly promise: Promise<StoreAnswer>;
-  readonly resolve: (answer: StoreAnswer) => void;
+  readonly promise: Promise<RenewalResult>;
+  readonly resolve: (answer: RenewalResult) => void;
   readonly reject: (error: Error) => void;
 } {
-  let resolve: (answer: StoreAnswer) => void = () => undefined;
+  let resolve: (answer: RenewalResult) => void = () => undefined;
   let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<StoreAnswer>((onResolve, onReject) => {
+  const promise = new Promise<RenewalResult>((onResolve, onReject) => {
     resolve = onResolve;
     reject = onReject;
   });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { IncomingMessage } from "node:http";
-import type { Engine } from "../../../src/request/engine.ts";
+import type { Instance } from "../../../src/request/instance.ts";
 import {
   clearPending,
   currentPending,
@@ -10,13 +10,13 @@ import {
   writePending,
 } from "../../../src/sign-in/pending.ts";
 import type { NewPending } from "../../../src/sign-in/pending.ts";
-import type { RequestRecord } from "../../../src/request/request-auth.ts";
+import type { RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;
 
-function makeRecord(): RequestRecord {
-  return { cookies: undefined } as unknown as RequestRecord;
+function makeRecord(): RequestAuth {
+  return { cookies: undefined } as unknown as RequestAuth;
 }
 
 function toRequest(jar: Jar): IncomingMessage {
@@ -25,7 +25,7 @@ function toRequest(jar: Jar): IncomingMessage {
 }
 
 async function begin(
-  engine: Engine,
+  engine: Instance,
   returnTo = "/x",
   token = "the-pending-token",
   more: Partial<NewPending> = {},

@@ -5,11 +5,11 @@ import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import {
   attach,
-  latestRecordOf,
-  recordOf,
+  latestRequestAuthOf,
+  requestAuthOf,
   stateOf,
   type AttachNames,
-  type RequestRecord,
+  type RequestAuth,
 } from "../../../src/request/request-auth.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
 import { makeRequest } from "../../support/exchange.ts";
@@ -51,11 +51,11 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
   };
 }
 
-function recordFor(request: object, more: Partial<RequestRecord> = {}): RequestRecord {
+function recordFor(request: object, more: Partial<RequestAuth> = {}): RequestAuth {
   return {
     owner: {},
     names: NAMES,
-    previous: latestRecordOf(request),
+    previous: latestRequestAuthOf(request),
     arrivedAt: 0,
     credential: undefined,
     hasCredential: true,
@@ -142,7 +142,7 @@ describe.each([
     const record = recordFor(request, { names: undefined });
     attach(request, record);
     expect(read(request, "member")).toBeUndefined();
-    expect(recordOf(request, record.owner)).toBe(record);
+    expect(requestAuthOf(request, record.owner)).toBe(record);
   });
 
   it("R-42: lets a later assignment shadow it for that request alone, and keeps the record as it was", () => {
@@ -156,7 +156,7 @@ describe.each([
     Reflect.set(request, "member", { id: "again" });
     expect(read(request, "member")).toEqual({ id: "again" });
     expect(record.session?.member.id).toBe("ada");
-    expect(recordOf(request, record.owner)?.session?.member.id).toBe("ada");
+    expect(requestAuthOf(request, record.owner)?.session?.member.id).toBe("ada");
     expect(read(other, "member")).toMatchObject({ id: "ada" });
     expect(Reflect.deleteProperty(request, "member")).toBe(true);
     expect(read(request, "member")).toMatchObject({ id: "ada" });
@@ -169,16 +169,16 @@ describe.each([
     const record = recordFor(request);
     attach(request, record);
     expect(read(request, "member")).toBe(foreign);
-    expect(recordOf(request, record.owner)?.session?.member.id).toBe("ada");
+    expect(requestAuthOf(request, record.owner)?.session?.member.id).toBe("ada");
   });
 
   it("R-42: finds no record in objects that look like a request", () => {
     const request = make();
     const record = recordFor(request);
     attach(request, record);
-    expect(recordOf(Object.assign(makeRequest(), request), record.owner)).toBeUndefined();
-    expect(recordOf(Object.create(request) as object, record.owner)).toBeUndefined();
-    expect(recordOf(request, {})).toBeUndefined();
+    expect(requestAuthOf(Object.assign(makeRequest(), request), record.owner)).toBeUndefined();
+    expect(requestAuthOf(Object.create(request) as object, record.owner)).toBeUndefined();
+    expect(requestAuthOf(request, {})).toBeUndefined();
   });
 
   it("gives the properties of the instance mounted last, and keeps a record for each", () => {
@@ -189,9 +189,9 @@ describe.each([
     attach(request, second);
     expect(read(request, "member")).toMatchObject({ id: "bob" });
     expect([first.used, second.used]).toEqual([false, true]);
-    expect(recordOf(request, first.owner)).toBe(first);
-    expect(recordOf(request, second.owner)).toBe(second);
-    expect(latestRecordOf(request)).toBe(second);
+    expect(requestAuthOf(request, first.owner)).toBe(first);
+    expect(requestAuthOf(request, second.owner)).toBe(second);
+    expect(latestRequestAuthOf(request)).toBe(second);
   });
 
   it("gives each of two instances the names it goes by", () => {

@@ -12,8 +12,8 @@ import { type Breaker, createBreaker } from "./breaker.ts";
 import { NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
 import { type OriginCheck, createOriginCheck } from "./cross-site.ts";
 import { type Ending, type Invalidations, createInvalidations } from "./invalidations.ts";
-import type { NumberedAnswer, StoreAnswer } from "./renew.ts";
-import { type UnvouchedDesk, openUnvouchedDesk } from "./unverified-limit.ts";
+import type { NumberedResult, RenewalResult } from "./renew.ts";
+import { type UnverifiedCredentialLimiter, createUnverifiedCredentialLimiter } from "./unverified-limit.ts";
 
 /** Seconds that one call to the store may take. */
 export const STORE_BUDGET = 5;
@@ -22,7 +22,7 @@ export const GRACE = 30;
 const MAX_SUPERSEDED = 10_000;
 
 /** Everything one instance of orgate is made of; its stages, wired. */
-export interface Engine {
+export interface Instance {
   readonly options: ResolvedOptions;
   readonly events: EventSink;
   readonly origins: OriginCheck;
@@ -32,12 +32,12 @@ export interface Engine {
   readonly sealer: Sealer | undefined;
   readonly cache: VerifiedCache;
   readonly invalidations: Invalidations;
-  readonly renewals: SingleFlight<NumberedAnswer>;
+  readonly renewals: SingleFlight<NumberedResult>;
   readonly breaker: Breaker;
   readonly policies: PolicySource;
   /** Writes `WWW-Authenticate`. */
   readonly challenge: Challenger;
-  readonly unvouched: UnvouchedDesk;
+  readonly unvouched: UnverifiedCredentialLimiter;
   /** Numbers arrivals and calls: a clock may show one time for both, and whether a call began after a request came decides. */
   readonly nextInSequence: () => number;
   /** What the store last said of a session in full, by session id. */
@@ -51,7 +51,7 @@ export interface Engine {
 }
 
 /** Wires the stages. Nothing is fetched and no timer runs until the first request needs it. */
-export function createEngine(options: ResolvedOptions): Engine {
+export function createInstance(options: ResolvedOptions): Instance {
   const { clock, store, coordinator } = options;
   const events = createEventSink(options.events);
   const keys = createKeySet(store.tokens.keys, { clock, events });
@@ -74,7 +74,7 @@ export function createEngine(options: ResolvedOptions): Engine {
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
     cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
     invalidations,
-    renewals: createSingleFlight<NumberedAnswer>({
+    renewals: createSingleFlight<NumberedResult>({
       clock,
       ...RENEWAL,
       onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
@@ -83,7 +83,7 @@ export function createEngine(options: ResolvedOptions): Engine {
     nextInSequence: createSequence(),
     policies: createPolicies(options, events),
     challenge: createChallenger(new URL(options.origin).host),
-    unvouched: openUnvouchedDesk(clock),
+    unvouched: createUnverifiedCredentialLimiter(clock),
     profiles: createBoundedMap(Math.max(1, options.cacheEntries)),
     superseded: createBoundedMap(MAX_SUPERSEDED),
     async close() {
@@ -108,7 +108,7 @@ const RENEWAL = {
   budget: STORE_BUDGET,
   grace: GRACE,
   // Trouble is not an answer; but a pair that was already rotated must reach whoever still holds the old one.
-  keeps: (answer: StoreAnswer) => answer.status !== "unavailable" || answer.successor !== undefined,
+  keeps: (answer: RenewalResult) => answer.status !== "unavailable" || answer.successor !== undefined,
 };
 
 function createSequence(): () => number {
