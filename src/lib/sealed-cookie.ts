@@ -39,8 +39,8 @@ export interface NewSealedCookie {
   readonly members: object;
   /** The cookie opens only together with this secret. */
   readonly secret: string;
-  /** Ends it before its lifetime is over. */
-  readonly expiresAt?: number | undefined;
+  /** At most the kind's lifetime from now. */
+  readonly expiresAt: number;
   /** Stands in front of the seal, readable for everybody. */
   readonly prefix?: string;
 }
@@ -48,19 +48,12 @@ export interface NewSealedCookie {
 /** Seals a cookie and formats its `Set-Cookie` line; `undefined` if it is too long for browsers. */
 export async function sealCookie(
   { sealer, clock, secure }: SealedCookieContext,
-  { name: kind, lifetime }: SealedCookieKind<unknown>,
-  { cookieName, members, secret, expiresAt = Infinity, prefix = "" }: NewSealedCookie,
+  { name: kind }: SealedCookieKind<unknown>,
+  { cookieName, members, secret, expiresAt, prefix = "" }: NewSealedCookie,
 ): Promise<string | undefined> {
   const issuedAt = clock();
-  const end = Math.min(issuedAt + lifetime, expiresAt);
-  const sealed = await sealer.sealValue({
-    ...members,
-    kind,
-    binding: sha256(secret),
-    issuedAt,
-    expiresAt: end,
-  });
-  const maxAge = Math.ceil(end - issuedAt);
+  const sealed = await sealer.sealValue({ ...members, kind, binding: sha256(secret), issuedAt, expiresAt });
+  const maxAge = Math.ceil(expiresAt - issuedAt);
   const line = setCookieLine(cookieName, `${prefix}${sealed}`, ownCookieAttributes(secure), maxAge);
   return line.length > MAX_COOKIE_LINE_LENGTH ? undefined : line;
 }

@@ -1,40 +1,42 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DenialInit, type Exchange, deny } from "../guards/denial.ts";
+import { type DenialInit, type HandlerContext, deny } from "../guards/denial.ts";
 import type { Middleware, Next } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import { type Problems, createProblems, isOptionObject } from "../lib/problems.ts";
-import { authenticateRequest, isCrossSiteWrite, attachRequest } from "../request/authenticate.ts";
-import type { Instance } from "../request/instance.ts";
+import { isObject } from "../lib/predicates.ts";
+import { type Problems, createProblems } from "../lib/problems.ts";
+import type { SealedCookieContext } from "../lib/sealed-cookie.ts";
+import { forbidCaching } from "../lib/send.ts";
+import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
+import { type Instance, requireSealer } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
-import type { Pending } from "./pending.ts";
 
-/** Somebody at one of our handlers, before it is known who. */
-export interface Arrival {
+/** A request at one of orgate's handlers, before its credential is read. */
+export interface HandlerRequest {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly next: Next;
 }
 
-/** Somebody at one of our handlers, with what is known of them. */
-export interface Visit extends Arrival, Exchange {}
+/** The options of a denial that a handler adds to its code. */
+export type DenialOptions = Omit<DenialInit, "code">;
 
-/** Makes a handler that answers the given methods, refuses the others, and refuses requests that another site sent. */
+/** Creates a handler that serves the given methods, and refuses other methods and requests that another site sent. */
 export function createHandler(
   instance: Instance,
   methods: readonly string[],
-  serve: (arrival: Arrival) => Promise<void>,
+  serve: (received: HandlerRequest) => Promise<void>,
 ): Middleware {
-  const receive = async (arrival: Arrival): Promise<void> => {
-    const { request, response } = arrival;
-    keepPrivate(response);
+  const receive = async (received: HandlerRequest): Promise<void> => {
+    const { request, response } = received;
+    forbidCaching(response);
     if (!methods.includes(request.method ?? "")) {
       response.setHeader("Allow", methods.join(", "));
-      refuse(instance, observe(instance, arrival), { code: "method_not_allowed" });
+      deny(instance, attachOnly(instance, received), { code: "method_not_allowed" });
     } else if (isCrossSiteWrite(instance, request)) {
-      refuse(instance, observe(instance, arrival), { code: "cross_site_request" });
+      deny(instance, attachOnly(instance, received), { code: "cross_site_request" });
     } else {
-      await serve(arrival);
+      await serve(received);
     }
   };
   return (request, response, next) => {
@@ -42,40 +44,29 @@ export function createHandler(
   };
 }
 
-/** Goes on without finding out who it is. */
-export function observe(instance: Instance, arrival: Arrival): Visit {
-  return visitOf(arrival, attachRequest(instance, arrival.request, arrival.response));
+/** Goes on without authenticating the request. */
+export function attachOnly(instance: Instance, received: HandlerRequest): HandlerContext {
+  return contextOf(received, attachRequest(instance, received.request, received.response));
 }
 
-/** Finds out who it is. */
-export async function recognize(instance: Instance, arrival: Arrival): Promise<Visit> {
-  return visitOf(arrival, await authenticateRequest(instance, arrival.request, arrival.response));
+/** Goes on with the request authenticated. */
+export async function authenticate(instance: Instance, received: HandlerRequest): Promise<HandlerContext> {
+  return contextOf(received, await authenticateRequest(instance, received.request, received.response));
 }
 
-/** Ends a visit with a denial. */
-export function refuse(instance: Instance, visit: Visit, init: DenialInit): void {
-  deny(instance, visit, init, visit.next);
+function contextOf(received: HandlerRequest, auth: RequestAuth): HandlerContext {
+  auth.markUsed();
+  return { ...received, auth };
 }
 
-/** Whoever asks, the answer is for them alone, credential or not; a stricter value stays. */
-export function keepPrivate(response: ServerResponse): void {
-  const existing = String(response.getHeader("cache-control") ?? "");
-  if (!existing.toLowerCase().includes("no-store")) response.setHeader("Cache-Control", "private, no-store");
-}
-
-function visitOf(arrival: Arrival, record: RequestAuth): Visit {
-  record.used = true;
-  return { ...arrival, record };
-}
-
-/** Notes options that a handler does not know, and a `returnTo` that leads nowhere on this origin. */
+/** Reports options that a handler does not know, and a `returnTo` that is not a path on this origin. */
 export function checkHandlerOptions(
   problems: Problems,
   handler: string,
   given: unknown,
   known: readonly string[],
 ): void {
-  if (!isOptionObject(given)) {
+  if (!isObject(given)) {
     problems.invalid(handler, "has options that are not an object.", "Leave them out.");
     problems.throwIfAny();
     return;
@@ -96,7 +87,7 @@ export type OptionalMethod =
   | "completeSignIn"
   | "endSession";
 
-/** Notes a handler whose store has none of the methods that it works by. */
+/** Reports a handler whose store has none of the methods that it works by. */
 export function requireStore(
   { options }: Instance,
   problems: Problems,
@@ -109,7 +100,7 @@ export function requireStore(
 }
 
 /**
- * A method of the store, bound to it.
+ * Returns a method of the store, bound to it.
  *
  * @throws ConfigurationError where the store has none.
  */
@@ -118,14 +109,16 @@ export function requireMethod<Method extends OptionalMethod>(
   method: Method,
 ): NonNullable<SessionStore[Method]> {
   const { store } = instance.options;
+  const found = store[method];
+  if (found !== undefined) return found.bind(store) as NonNullable<SessionStore[Method]>;
   const problems = createProblems();
   requireStore(instance, problems, "store", [method]);
   problems.throwIfAny();
-  return store[method]?.bind(store) as NonNullable<SessionStore[Method]>;
+  throw new TypeError(`the store has no ${method}()`);
 }
 
 /**
- * Where the browser goes on: the first candidate that was given, made safe. A path that would lead straight back to
+ * Chooses where the browser goes on: the first candidate that was given, sanitized. A path that would lead straight back to
  * signing in, to the selection or to the handler itself becomes `/`.
  */
 export function chooseReturnTo(
@@ -133,34 +126,32 @@ export function chooseReturnTo(
   request: IncomingMessage,
   candidates: readonly unknown[],
 ): string {
-  const path = sanitizeReturnTo(
-    candidates.find((candidate) => candidate !== undefined && candidate !== null),
-  );
+  const path = sanitizeReturnTo(candidates.find((given) => given !== undefined && given !== null));
   const own = [options.selectionPath, options.signInPath, pathOf(request)];
   return own.some((one) => one !== undefined && normalize(one) === normalize(path)) ? "/" : path;
 }
 
-/** `return_to` of the query. Given twice, it is nothing that could be followed. */
+/** `return_to` of the query. Two of them are a list, which is sanitized to `/`. */
 export function returnToOfQuery(request: IncomingMessage): unknown {
   const given = queryOf(request).getAll("return_to");
   return given.length > 1 ? given : given[0];
 }
 
-/** Where a sign-in goes on that a step was due in. What was left by one that is a choice short is no part of the next. */
-export function returnToOfStep(pending: Pending | undefined): unknown {
-  return pending?.step === undefined ? undefined : pending.returnTo;
-}
-
-/** A path as routers compare it: without query, case and trailing slashes, percent-encoding undone. */
+/** A path as routers compare it: without query, case and trailing slashes, escapes of ASCII characters undone. */
 function normalize(path: string): string {
   const [bare = ""] = path.split(/[#?]/, 1);
-  return decode(bare).toLowerCase().replace(/\/+$/, "");
+  return bare
+    .replaceAll(/%([0-7][\da-f])/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .toLowerCase()
+    .replace(/\/+$/, "");
 }
 
-function decode(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+/**
+ * What seals and opens orgate's own cookies.
+ *
+ * @throws ConfigurationError without a password.
+ */
+export function requireSealedCookies(instance: Instance, what: string): SealedCookieContext {
+  const { clock, clockTolerance, secure } = instance.options;
+  return { sealer: requireSealer(instance, what), clock, clockTolerance, secure };
 }

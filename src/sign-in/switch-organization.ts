@@ -1,27 +1,30 @@
-import { type DenialInit, denialOf } from "../guards/denial.ts";
+import { type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { createProblems } from "../lib/problems.ts";
 import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { currentCredential } from "../request/renew.ts";
-import { stateOf } from "../request/request-auth.ts";
 import type { Outcome } from "../store.ts";
-import { answerSignedIn, conclude } from "./conclude.ts";
 import {
-  type Arrival,
-  type Visit,
+  type AuthorizedChoice,
+  type SelectionDeduplicator,
+  createSelectionDeduplicator,
+  readChoice,
+} from "./choice.ts";
+import { answerOutcome, answerSignedIn } from "./establish.ts";
+import {
+  type DenialOptions,
+  type HandlerRequest,
+  authenticate,
   checkHandlerOptions,
   chooseReturnTo,
   createHandler,
-  recognize,
-  refuse,
   requireMethod,
   requireStore,
   returnToOfQuery,
 } from "./handler-context.ts";
-import { type SelectionPage, offerAgain, pageFor } from "./selection-page.ts";
-import { type ChoiceDesk, openChoiceDesk, readChoice } from "./selection.ts";
+import { type RenderSelection, renderSelectionError } from "./selection-page.ts";
 
 /** Options of `auth.switchOrganization()`. */
 export interface SwitchOrganizationOptions {
@@ -30,8 +33,8 @@ export interface SwitchOrganizationOptions {
 }
 
 /**
- * Makes the handler of `POST { organization_id }` that continues the session in another organization, under a new id. The
- * organization of the session already: nothing changes. A bearer gets the new token in `Session-Jwt`.
+ * Creates the handler of `POST { organization_id }` that continues the session in another organization, under a new id. For the
+ * session's own organization nothing changes. A bearer gets the new token in `Session-Jwt`.
  *
  * @throws ConfigurationError for a store that cannot switch.
  */
@@ -43,103 +46,110 @@ export function createSwitchOrganization(
   checkHandlerOptions(problems, "switchOrganization", options, ["returnTo"]);
   requireStore(instance, problems, "switchOrganization", ["switchOrganization"]);
   problems.throwIfAny();
-  const desk = openChoiceDesk(instance);
-  return createHandler(instance, ["POST"], (arrival) =>
-    switchPosted(instance, arrival, { desk, fallback: options.returnTo }),
-  );
+  const how = {
+    deduplicator: createSelectionDeduplicator(instance),
+    hasPage: false,
+    render: undefined,
+    fallback: options.returnTo,
+  };
+  return createHandler(instance, ["POST"], (received) => switchToPosted(instance, received, how));
 }
 
-/** Where switching is done, and the page that it shows to a person, if any. */
-export interface SwitchDesk {
-  readonly desk: ChoiceDesk;
-  readonly page?: SelectionPage;
+/** How a handler switches. */
+export interface SwitchSettings {
+  readonly deduplicator: SelectionDeduplicator;
+  /** Whether people get pages: the selection again, or a denial that they can read. */
+  readonly hasPage: boolean;
+  readonly render: RenderSelection;
   /** Where the browser goes on if the request does not say. */
   readonly fallback?: string | undefined;
 }
 
-interface Switch extends SwitchDesk {
+interface Switch extends SwitchSettings {
   readonly credential: Credential;
-  readonly organizationId: string;
+  readonly choice: AuthorizedChoice;
   readonly returnTo: string;
-  /** What a denial does beyond its code. */
-  readonly denial: Omit<DenialInit, "code">;
+  readonly denial: DenialOptions;
 }
 
 /** Continues the member's session in the organization posted. */
-export async function switchPosted(instance: Instance, arrival: Arrival, desk: SwitchDesk): Promise<void> {
-  const visit = await recognize(instance, arrival);
-  const { record, request } = visit;
-  const { credential } = record;
-  const page = desk.page === undefined ? {} : pageFor(instance, visit);
+export async function switchToPosted(
+  instance: Instance,
+  received: HandlerRequest,
+  settings: SwitchSettings,
+): Promise<void> {
+  const context = await authenticate(instance, received);
+  const { auth, request } = context;
+  const { credential } = auth;
+  const toDenial = (returnTo: string): DenialOptions => (settings.hasPage ? { page: true, returnTo } : {});
   if (credential === undefined) {
-    refuseStranger(instance, visit, page);
+    deny(instance, context, { ...toDenial("/"), ...denialOf(auth.state) });
     return;
   }
-  const choice = await readChoice(instance, visit, page);
-  if (choice === undefined) return;
-  const { organizationId } = choice;
-  const candidates = [choice.returnTo, returnToOfQuery(request), desk.fallback];
+  const posted = await readChoice(instance, context, toDenial("/"));
+  if (posted === undefined) return;
+  const { organizationId } = posted;
+  const candidates = [posted.returnTo, returnToOfQuery(request), settings.fallback];
   const returnTo = chooseReturnTo(instance, request, candidates);
-  const denial = desk.page === undefined ? {} : pageFor(instance, visit, returnTo);
-  await takeChoice(instance, visit, { ...desk, credential, organizationId, returnTo, denial });
+  const choice = { secret: credential.value, organizationId };
+  const denial = toDenial(returnTo);
+  await switchOrganization(instance, context, { ...settings, credential, choice, returnTo, denial });
 }
 
-async function takeChoice(instance: Instance, visit: Visit, change: Switch): Promise<void> {
-  const { credential, organizationId, returnTo, denial, desk } = change;
-  const { session } = visit.record;
-  // The same click once more: the session before has ended already, and this is what took its place.
-  const settled = desk.settledFor({ secret: credential.value, organizationId });
+async function switchOrganization(
+  instance: Instance,
+  context: HandlerContext,
+  change: Switch,
+): Promise<void> {
+  const { choice, returnTo, denial, deduplicator } = change;
+  const { session, state } = context.auth;
+  // On a second click the session before has ended already, and this reply replaced it.
+  const settled = deduplicator.settledFor(choice);
   if (settled !== undefined) {
-    await answer(instance, visit, change, { status: "answered", value: settled });
+    await answerSwitch(instance, context, change, settled);
   } else if (session === undefined) {
-    refuseStranger(instance, visit, denial);
-  } else if (session.memberSession.organizationId === organizationId) {
-    answerSignedIn(visit, session, returnTo);
+    deny(instance, context, { ...denial, ...denialOf(state) });
+  } else if (session.organizationId === choice.organizationId) {
+    answerSignedIn(context, session, returnTo);
   } else {
-    await answer(instance, visit, change, await askToSwitch(instance, visit, change));
+    await answerSwitch(instance, context, change, await askToSwitch(instance, context, change));
   }
 }
 
 async function askToSwitch(
   instance: Instance,
-  { request }: Visit,
-  { credential, organizationId, desk }: Switch,
+  { request }: HandlerContext,
+  { credential, choice, deduplicator }: Switch,
 ): Promise<StoreReply<Outcome>> {
-  const switchOrganization = requireMethod(instance, "switchOrganization");
+  const switchAtStore = requireMethod(instance, "switchOrganization");
   const current = await currentCredential(instance, credential);
-  if (current === undefined) return { status: "unavailable", retryAfter: 5 };
-  return desk.choose(request, { secret: credential.value, organizationId }, (context) =>
-    switchOrganization(current, organizationId, context),
+  if (current === undefined) return { status: "unavailable", reason: "credential_unknown", retryAfter: 5 };
+  return deduplicator.choose(request, choice, (context) =>
+    switchAtStore(current, choice.organizationId, context),
   );
 }
 
-async function answer(
+async function answerSwitch(
   instance: Instance,
-  visit: Visit,
-  { organizationId, returnTo, denial, page }: Switch,
+  context: HandlerContext,
+  { choice, returnTo, denial, hasPage, render }: Switch,
   reply: StoreReply<Outcome>,
 ): Promise<void> {
-  const { session } = visit.record;
+  const { session } = context.auth;
+  const { organizationId } = choice;
   const keepsSubject = instance.options.store.capabilities.switchKeepsSubject ?? true;
-  await conclude(instance, visit, {
+  const subject = keepsSubject ? session?.subject : undefined;
+  await answerOutcome(instance, context, {
     reply,
-    returnTo,
     by: "switch",
-    organizationId,
-    ...(keepsSubject && session !== undefined && { subject: session.subject }),
+    returnTo,
+    expected: { organizationId, ...(subject !== undefined && { subject }) },
     denial,
     async answerRefusal(code) {
-      if (code !== "organization_not_available" || page === undefined || session === undefined) return false;
-      const { memberSession } = session;
-      const current = memberSession.organizationId;
-      await offerAgain(instance, visit, { of: memberSession, current, page, returnTo });
+      if (code !== "organization_not_available" || !hasPage || session === undefined) return false;
+      const { memberSession: chooser, organizationId: current } = session;
+      await renderSelectionError(instance, context, { chooser, current, render, returnTo });
       return true;
     },
   });
-}
-
-function refuseStranger(instance: Instance, visit: Visit, denial: Omit<DenialInit, "code">): void {
-  const state = stateOf(visit.record);
-  if (state.status === "authenticated") throw new TypeError("a member is no stranger");
-  refuse(instance, visit, { ...denial, ...denialOf(state) });
 }

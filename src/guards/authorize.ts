@@ -1,0 +1,269 @@
+import type { IncomingMessage } from "node:http";
+import { onNextTurn } from "../lib/event-loop.ts";
+import { isNavigation } from "../lib/navigation.ts";
+import { isObject, isString } from "../lib/predicates.ts";
+import type { MemberSession, OrganizationChoice, Verdict } from "../model.ts";
+import type { PolicyLookup } from "../policy/policy-source.ts";
+import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/verdict.ts";
+import { refreshRequest } from "../request/authenticate.ts";
+import { type VerifiedSession, rolesOf } from "../request/cache.ts";
+import { callStore } from "../request/call-store.ts";
+import type { Instance } from "../request/instance.ts";
+import { currentCredential } from "../request/renew.ts";
+import type { RequestAuth } from "../request/request-auth.ts";
+import { hookExchange } from "../request/respond.ts";
+import { needsStore } from "../request/verify-credential.ts";
+import { type DenialInit, type HandlerContext, denialOf, deny } from "./denial.ts";
+
+/** A resource and an action. */
+export type PermissionPair = readonly [resource: string, action: string];
+
+/** What a route requires of a request beyond a signed-in session. What is absent is not required. */
+export interface AccessRequirements {
+  readonly needsOrganization?: boolean;
+  /** Implies `needsOrganization`. */
+  readonly routeOrganization?: RouteOrganization | undefined;
+  /** Seconds; `0` asks the store now. Never above the application's own `maxTokenAge`. */
+  readonly maxTokenAge?: number | undefined;
+  /** The session must hold one of these roles. */
+  readonly roles?: ReadonlySet<unknown>;
+  /** The session must list an authentication factor of this type. */
+  readonly factor?: string;
+  /** The member must have authenticated less than so many seconds ago (RFC 9470). */
+  readonly recentAuth?: number;
+  readonly deniesImpersonation?: boolean;
+  /** The session's roles or permission slugs must grant one of these. */
+  readonly permissions?: readonly PermissionPair[];
+}
+
+/** The organization that a route is about. */
+export interface RouteOrganization {
+  /** Reads it from the request. May throw what the application's own function throws. */
+  readonly read: (request: IncomingMessage) => string | undefined;
+  readonly by: "id" | "slug";
+}
+
+/** Whether a request meets the requirements: the session that does, or the denial. */
+export type Decision = (
+  | { readonly status: "passed"; readonly session: VerifiedSession }
+  | ({ readonly status: "denied" } & DenialInit)
+) & {
+  /** Of the permissions that were required; computed when somebody reads it. */
+  readonly verdict?: (() => Verdict) | undefined;
+};
+
+/**
+ * Decides whether a request meets requirements. Returns a promise only if the store must be asked or a policy must be loaded.
+ *
+ * Throws, or rejects with, only what the application's own function for the route's organization throws.
+ */
+export function authorize(
+  instance: Instance,
+  request: IncomingMessage,
+  auth: RequestAuth,
+  requirements: AccessRequirements,
+): Decision | Promise<Decision> {
+  const { maxTokenAge: maxAge } = requirements;
+  if (maxAge === undefined || !isTooOld(instance, auth, maxAge)) {
+    return decide(instance, request, auth, requirements);
+  }
+  const refreshed = refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
+  return refreshed instanceof Promise
+    ? refreshed.then(() => decide(instance, request, auth, requirements))
+    : decide(instance, request, auth, requirements);
+}
+
+/** Passes the request on, or answers it with a denial. */
+export function enforce(instance: Instance, context: HandlerContext, requirements: AccessRequirements): void {
+  const { request, response, next, auth } = context;
+  auth.markUsed();
+  hookExchange(request, response, auth);
+  let decision: Decision | Promise<Decision>;
+  try {
+    decision = authorize(instance, request, auth, requirements);
+  } catch (error) {
+    next(error);
+    return;
+  }
+  if (decision instanceof Promise) {
+    // What a handler throws must reach its error handler instead of rejecting this promise.
+    void decision.then(
+      (settled) => onNextTurn(applyDecision, instance, context, settled),
+      (error: unknown) => onNextTurn(next, error),
+    );
+  } else {
+    applyDecision(instance, context, decision);
+  }
+}
+
+function applyDecision(instance: Instance, context: HandlerContext, decision: Decision): void {
+  const { auth, next } = context;
+  if (decision.verdict !== undefined) auth.noteVerdict(decision.verdict);
+  if (decision.status === "denied") {
+    deny(instance, context, decision);
+    return;
+  }
+  auth.passGuard();
+  next();
+}
+
+function isTooOld(instance: Instance, { session, isConfirmed }: RequestAuth, maxAge: number): boolean {
+  return session !== undefined && !isConfirmed && needsStore(instance, session, { maxAge }) !== undefined;
+}
+
+function decide(
+  instance: Instance,
+  request: IncomingMessage,
+  auth: RequestAuth,
+  requirements: AccessRequirements,
+): Decision | Promise<Decision> {
+  const { session } = auth;
+  if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
+  const { needsOrganization, routeOrganization, permissions } = requirements;
+  if (needsOrganization === true || routeOrganization !== undefined) {
+    if (session.organizationId === undefined) return denySelection(instance, request, auth, session);
+    if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
+      return { status: "denied", code: "organization_mismatch" };
+    }
+  }
+  const unmet = findUnmet(instance, session, requirements);
+  if (unmet !== undefined) return { status: "denied", ...unmet };
+  if (permissions === undefined) return { status: "passed", session };
+  const lookup = instance.policies.get(session.organizationId);
+  return lookup instanceof Promise
+    ? lookup.then((found) => decidePermissions(auth, session, permissions, found))
+    : decidePermissions(auth, session, permissions, lookup);
+}
+
+/** A route that names no organization does not match: nothing is open by omission. */
+function isOfRoute(
+  { memberSession, organization, organizationId }: VerifiedSession,
+  request: IncomingMessage,
+  { read, by }: RouteOrganization,
+): boolean {
+  const own = by === "slug" ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
+  return own !== undefined && read(request) === own;
+}
+
+/** Requirements that the session alone can meet. */
+function findUnmet(
+  instance: Instance,
+  session: VerifiedSession,
+  { roles, factor, recentAuth, deniesImpersonation }: AccessRequirements,
+): DenialInit | undefined {
+  const { authenticationFactors, impersonator } = session.memberSession;
+  if (roles !== undefined && !rolesOf(session).some((role) => roles.has(role))) {
+    return { code: "role_required" };
+  }
+  if (factor !== undefined && !authenticationFactors.some(({ type }) => type === factor)) {
+    return { code: "factor_required" };
+  }
+  if (recentAuth !== undefined && !isRecent(instance, session, recentAuth)) {
+    return {
+      code: "reauthentication_required",
+      maxAge: recentAuth,
+      extensions: { reason: "authentication_too_old", max_age: recentAuth },
+    };
+  }
+  if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
+  return undefined;
+}
+
+function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {
+  const age = options.clock() - (authenticatedAt(session) ?? Number.NaN);
+  // A time in the future is no better than none, and a comparison with NaN is false.
+  return age < maxAge && age >= -options.clockTolerance;
+}
+
+/** `auth_time`, else the newest factor, else the session's start; in seconds since the epoch. */
+function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSession): number | undefined {
+  return stated ?? newestFactor(memberSession) ?? toSeconds(memberSession.startedAt);
+}
+
+function newestFactor({ authenticationFactors }: MemberSession): number | undefined {
+  const times = authenticationFactors
+    .map(({ lastAuthenticatedAt }) => toSeconds(lastAuthenticatedAt))
+    .filter((time) => time !== undefined);
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+function toSeconds(time: string | undefined): number | undefined {
+  const milliseconds = time === undefined ? Number.NaN : Date.parse(time);
+  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;
+}
+
+function decidePermissions(
+  auth: RequestAuth,
+  session: VerifiedSession,
+  pairs: readonly PermissionPair[],
+  lookup: PolicyLookup,
+): Decision {
+  // Without a policy nobody can say that a permission is missing.
+  if (lookup.status === "unavailable") {
+    return { status: "denied", code: "store_unavailable", retryAfter: lookup.retryAfter };
+  }
+  // The verdict on several pairs that are all denied is that on the first.
+  let denied: (() => Verdict) | undefined;
+  for (const pair of pairs) {
+    const question = permissionQuestion(auth, session, pair, lookup);
+    const verdict = deferVerdict(question);
+    if (isAuthorized(question)) return { status: "passed", session, verdict };
+    denied ??= verdict;
+  }
+  const [resource, action] = pairs[0] ?? [];
+  return { status: "denied", code: "permission_denied", extensions: { resource, action }, verdict: denied };
+}
+
+/** What the policy is asked about a session; without one, no role grants anything. */
+export function permissionQuestion(
+  { source }: RequestAuth,
+  session: VerifiedSession | undefined,
+  [resource, action]: PermissionPair,
+  lookup: Exclude<PolicyLookup, { status: "unavailable" }>,
+): PermissionQuestion {
+  return {
+    policy: lookup.status === "found" ? lookup.policy : undefined,
+    roles: session === undefined ? [] : rolesOf(session),
+    permissions: session?.permissions,
+    organizationId: session?.organizationId,
+    resource,
+    action,
+    source,
+  };
+}
+
+/**
+ * The denial `organization_selection_required`; programs get the list of organizations with it. A browser is redirected to the
+ * page that lists them.
+ */
+async function denySelection(
+  instance: Instance,
+  request: IncomingMessage,
+  { credential: presented }: RequestAuth,
+  { memberSession }: VerifiedSession,
+): Promise<Decision> {
+  const { store, selectionPath } = instance.options;
+  const list = store.organizations?.bind(store, memberSession);
+  const reply =
+    isNavigation(request) || list === undefined
+      ? undefined
+      : await callStore(instance, request, async (context) => {
+          const credential = presented && (await currentCredential(instance, presented));
+          return readChoices(await list({ ...context, ...(credential !== undefined && { credential }) }));
+        });
+  // An organization is required, whether or not the list can be loaded.
+  const organizations = reply?.status === "answered" ? reply.value : undefined;
+  return {
+    status: "denied",
+    code: "organization_selection_required",
+    extensions: { ...(organizations !== undefined && { organizations }), selection_url: selectionPath },
+  };
+}
+
+function readChoices(listed: unknown): readonly OrganizationChoice[] | undefined {
+  if (!Array.isArray(listed)) return undefined;
+  return listed.flatMap((choice: unknown) => {
+    const { id, name } = isObject(choice) ? choice : {};
+    return isString(id) && isString(name) ? [{ id, name }] : [];
+  });
+}

@@ -1,0 +1,123 @@
+import type { IncomingMessage } from "node:http";
+import { type HandlerContext, deny } from "../guards/denial.ts";
+import { sha256 } from "../lib/digest.ts";
+import { isText } from "../lib/predicates.ts";
+import { readBody } from "../lib/read-body.ts";
+import { createSingleFlight } from "../lib/single-flight.ts";
+import { STORE_TIMEOUT, type StoreReply, callStoreWithin, describeClient } from "../request/call-store.ts";
+import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
+import { reportUnavailable } from "../request/resolution.ts";
+import type { Outcome, StoreContext } from "../store.ts";
+import type { DenialOptions } from "./handler-context.ts";
+import { checkOutcome } from "./outcome.ts";
+
+/** The organization that was posted, and perhaps where to go on. */
+export interface PostedChoice {
+  readonly organizationId: string;
+  /** As it was sent: sanitize it. */
+  readonly returnTo: unknown;
+}
+
+const MAX_ID_LENGTH = 255;
+// No id has control characters, and a lone surrogate is not a character.
+const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+
+/** Reads the posted choice; `undefined` if there is none, and the request has been answered or is gone. */
+export async function readChoice(
+  instance: Instance,
+  context: HandlerContext,
+  denial: DenialOptions = {},
+): Promise<PostedChoice | undefined> {
+  const body = await readBody(context.request);
+  if (body.status === "aborted") return undefined;
+  if (body.status === "too_large") {
+    // The rest of the body stays unread, so the connection cannot be used again.
+    context.response.setHeader("Connection", "close");
+    deny(instance, context, { ...denial, code: "payload_too_large" });
+    return undefined;
+  }
+  const fields = body.status === "read" ? body.fields : new Map<string, unknown>();
+  const organizationId = fields.get("organization_id");
+  if (!isOrganizationId(organizationId)) {
+    deny(instance, context, { ...denial, code: "invalid_request" });
+    return undefined;
+  }
+  return { organizationId, returnTo: fields.get("return_to") };
+}
+
+function isOrganizationId(value: unknown): value is string {
+  return isText(value) && value.length <= MAX_ID_LENGTH && !FORBIDDEN.test(value);
+}
+
+/** A choice, and the secret that allows it: a pending token, or a credential. */
+export interface AuthorizedChoice {
+  readonly secret: string;
+  readonly organizationId: string;
+}
+
+/** Sends each choice to the store once, however often it is posted. */
+export interface SelectionDeduplicator {
+  /** Asks the store, or joins the requests with the same secret and organization. */
+  choose(
+    request: IncomingMessage,
+    choice: AuthorizedChoice,
+    ask: (context: StoreContext) => Promise<Outcome>,
+  ): Promise<StoreReply<Outcome>>;
+  /** The kept reply to such a choice. */
+  settledFor(choice: AuthorizedChoice): StoreReply<Outcome> | undefined;
+}
+
+/**
+ * Creates a deduplicator. A repeated choice (a double click) gets the first one's reply for the grace window, if that was a
+ * session or spent the secret; everything else is asked again.
+ */
+export function createSelectionDeduplicator(instance: Instance): SelectionDeduplicator {
+  const { events, options } = instance;
+  const flights = createSingleFlight<StoreReply<Outcome>>({
+    clock: options.clock,
+    budget: STORE_BUDGET,
+    grace: GRACE,
+    keeps: (reply) => reply.status === "answered" && spendsSecret(reply.value),
+    onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
+  });
+  const settledFor = (choice: AuthorizedChoice): StoreReply<Outcome> | undefined =>
+    flights.settledFor(keyOf(choice))?.result;
+
+  /** The second click may arrive when the browser already has the new secret. */
+  const keepForNewSecret = async (
+    reply: StoreReply<Outcome>,
+    { organizationId }: AuthorizedChoice,
+  ): Promise<void> => {
+    if (reply.status !== "answered" || reply.value.status !== "step_up_required") return;
+    const secret = reply.value.pending?.pendingAuthenticationToken;
+    if (secret === undefined || settledFor({ secret, organizationId }) !== undefined) return;
+    await flights.run({ key: keyOf({ secret, organizationId }), start: async () => reply });
+  };
+
+  return {
+    settledFor,
+    async choose(request, choice, ask) {
+      const client = describeClient(options, request);
+      const flight = await flights.run({
+        key: keyOf(choice),
+        start: (signal) =>
+          callStoreWithin(instance, { ...client, signal }, async (context) =>
+            checkOutcome(await ask(context)),
+          ),
+      });
+      const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
+      if (reply.status === "unavailable") reportUnavailable(events, reply);
+      await keepForNewSecret(reply, choice);
+      return reply;
+    },
+  };
+}
+
+function spendsSecret(outcome: Outcome): boolean {
+  return outcome.status === "authenticated" || ("pending" in outcome && outcome.pending !== undefined);
+}
+
+/** Names a choice by a hash of its secret, so that no token is kept. */
+function keyOf({ secret, organizationId }: AuthorizedChoice): string {
+  return `${sha256(secret)} ${organizationId}`;
+}
