@@ -1,19 +1,17 @@
 import type { IncomingMessage } from "node:http";
 import { onNextTurn } from "../lib/event-loop.ts";
 import { isNavigation } from "../lib/navigation.ts";
-import { isObject, isString } from "../lib/predicates.ts";
-import type { MemberSession, OrganizationChoice, Verdict } from "../model.ts";
+import type { MemberSession, Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/verdict.ts";
 import { refreshRequest } from "../request/authenticate.ts";
 import { type VerifiedSession, rolesOf } from "../request/cache.ts";
-import { callStore } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { currentCredential } from "../request/renew.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
 import { type DenialInit, type HandlerContext, denialOf, deny } from "./denial.ts";
+import { listOrganizations } from "./organizations.ts";
 
 /** A resource and an action. */
 export type PermissionPair = readonly [resource: string, action: string];
@@ -121,7 +119,7 @@ function decide(
   if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
-    if (session.organizationId === undefined) return denySelection(instance, request, auth, session);
+    if (session.organizationId === undefined) return denySelection(instance, request, session);
     if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
       return { status: "denied", code: "organization_mismatch" };
     }
@@ -239,31 +237,18 @@ export function permissionQuestion(
 async function denySelection(
   instance: Instance,
   request: IncomingMessage,
-  { credential: presented }: RequestAuth,
   { memberSession }: VerifiedSession,
 ): Promise<Decision> {
   const { store, selectionPath } = instance.options;
-  const list = store.organizations?.bind(store, memberSession);
-  const reply =
-    isNavigation(request) || list === undefined
-      ? undefined
-      : await callStore(instance, request, async (context) => {
-          const credential = presented && (await currentCredential(instance, presented));
-          return readChoices(await list({ ...context, ...(credential !== undefined && { credential }) }));
-        });
-  // An organization is required, whether or not the list can be loaded.
-  const organizations = reply?.status === "answered" ? reply.value : undefined;
+  const lists = store.organizations !== undefined && !isNavigation(request);
+  const reply = lists ? await listOrganizations(instance, request, memberSession) : undefined;
   return {
     status: "denied",
     code: "organization_selection_required",
-    extensions: { ...(organizations !== undefined && { organizations }), selection_url: selectionPath },
+    extensions: {
+      // An organization is required, whether or not the list can be loaded.
+      ...(reply?.status === "answered" && { organizations: reply.value }),
+      selection_url: selectionPath,
+    },
   };
-}
-
-function readChoices(listed: unknown): readonly OrganizationChoice[] | undefined {
-  if (!Array.isArray(listed)) return undefined;
-  return listed.flatMap((choice: unknown) => {
-    const { id, name } = isObject(choice) ? choice : {};
-    return isString(id) && isString(name) ? [{ id, name }] : [];
-  });
 }

@@ -5,6 +5,7 @@ import { type Problems, createProblems } from "../lib/problems.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { Instance } from "../request/instance.ts";
 import { notMounted, requestAuthOf } from "../request/request-auth.ts";
+import type { Capabilities } from "../store.ts";
 import { type AccessRequirements, type RouteOrganization, enforce } from "./authorize.ts";
 
 /** What Express and Connect call to go on. */
@@ -51,6 +52,12 @@ export function refuseUncalled(name: string, parameters: readonly unknown[]): bo
   return true;
 }
 
+const MISSING_CAPABILITIES = {
+  factors: "list no factors",
+  authenticationTime: "do not say when the member authenticated",
+  impersonation: "do not say who impersonates",
+} as const satisfies { readonly [Name in keyof Capabilities]?: string };
+
 /** What a guard is made of. */
 export interface GuardDefinition {
   /** The method's name, for configuration errors. */
@@ -59,6 +66,8 @@ export interface GuardDefinition {
   /** Further options that this guard knows. */
   readonly knownOptions?: readonly string[];
   readonly requires?: AccessRequirements;
+  /** What the store's sessions must be able to answer. */
+  readonly needsCapability?: keyof typeof MISSING_CAPABILITIES;
   /** Adds the problems of the guard's own parameters. */
   readonly validate?: (problems: Problems) => void;
 }
@@ -70,7 +79,7 @@ export interface GuardDefinition {
  */
 export function createGuard(
   instance: Instance,
-  { name, options, knownOptions = [], requires, validate }: GuardDefinition,
+  { name, options, knownOptions = [], requires, needsCapability, validate }: GuardDefinition,
 ): Middleware {
   const problems = createProblems();
   const known = ["organization", "by", "maxTokenAge", ...knownOptions];
@@ -80,6 +89,10 @@ export function createGuard(
     problems.invalid(name, "has options that are not an object.", suggestion);
   }
   validate?.(problems);
+  if (needsCapability !== undefined && !instance.options.store.capabilities[needsCapability]) {
+    const message = `cannot be answered: the store's sessions ${MISSING_CAPABILITIES[needsCapability]}.`;
+    problems.invalid(name, message, "Remove it.");
+  }
   const requirements = { ...requires, ...compileOptions(instance, options ?? {}, problems) };
   problems.throwIfAny();
   return (request, response, next) => {

@@ -3,7 +3,7 @@ import { type HandlerContext, deny } from "../guards/denial.ts";
 import { sha256 } from "../lib/digest.ts";
 import { isText } from "../lib/predicates.ts";
 import { readBody } from "../lib/read-body.ts";
-import { createSingleFlight } from "../lib/single-flight.ts";
+import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
 import { STORE_TIMEOUT, type StoreReply, callStoreWithin, describeClient } from "../request/call-store.ts";
 import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
 import { reportUnavailable } from "../request/resolution.ts";
@@ -55,62 +55,58 @@ export interface AuthorizedChoice {
   readonly organizationId: string;
 }
 
-/** Sends each choice to the store once, however often it is posted. */
-export interface SelectionDeduplicator {
+/**
+ * Sends each choice to the store once, however often it is posted.
+ *
+ * A repeated choice (a double click) gets the first one's reply for the grace window, if that was a session or spent the
+ * secret; everything else is asked again.
+ */
+export class SelectionDeduplicator {
+  readonly #instance: Instance;
+  readonly #flights: SingleFlight<StoreReply<Outcome>>;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#flights = createSingleFlight({
+      clock: instance.options.clock,
+      budget: STORE_BUDGET,
+      grace: GRACE,
+      keeps: (reply) => reply.status === "answered" && spendsSecret(reply.value),
+      onShared: (shared) => instance.events.emit({ type: "coalesced", with: shared }),
+    });
+  }
+
+  /** The kept reply to such a choice. */
+  settledFor(choice: AuthorizedChoice): StoreReply<Outcome> | undefined {
+    return this.#flights.settledFor(keyOf(choice))?.result;
+  }
+
   /** Asks the store, or joins the requests with the same secret and organization. */
-  choose(
+  async choose(
     request: IncomingMessage,
     choice: AuthorizedChoice,
     ask: (context: StoreContext) => Promise<Outcome>,
-  ): Promise<StoreReply<Outcome>>;
-  /** The kept reply to such a choice. */
-  settledFor(choice: AuthorizedChoice): StoreReply<Outcome> | undefined;
-}
-
-/**
- * Creates a deduplicator. A repeated choice (a double click) gets the first one's reply for the grace window, if that was a
- * session or spent the secret; everything else is asked again.
- */
-export function createSelectionDeduplicator(instance: Instance): SelectionDeduplicator {
-  const { events, options } = instance;
-  const flights = createSingleFlight<StoreReply<Outcome>>({
-    clock: options.clock,
-    budget: STORE_BUDGET,
-    grace: GRACE,
-    keeps: (reply) => reply.status === "answered" && spendsSecret(reply.value),
-    onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
-  });
-  const settledFor = (choice: AuthorizedChoice): StoreReply<Outcome> | undefined =>
-    flights.settledFor(keyOf(choice))?.result;
+  ): Promise<StoreReply<Outcome>> {
+    const { options, events } = this.#instance;
+    const client = describeClient(options, request);
+    const start = (signal: AbortSignal): Promise<StoreReply<Outcome>> =>
+      callStoreWithin(this.#instance, { ...client, signal }, async (context) =>
+        checkOutcome(await ask(context)),
+      );
+    const flight = await this.#flights.run({ key: keyOf(choice), start });
+    const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
+    if (reply.status === "unavailable") reportUnavailable(events, reply);
+    await this.#keepForNewSecret(reply, choice);
+    return reply;
+  }
 
   /** The second click may arrive when the browser already has the new secret. */
-  const keepForNewSecret = async (
-    reply: StoreReply<Outcome>,
-    { organizationId }: AuthorizedChoice,
-  ): Promise<void> => {
+  async #keepForNewSecret(reply: StoreReply<Outcome>, { organizationId }: AuthorizedChoice): Promise<void> {
     if (reply.status !== "answered" || reply.value.status !== "step_up_required") return;
     const secret = reply.value.pending?.pendingAuthenticationToken;
-    if (secret === undefined || settledFor({ secret, organizationId }) !== undefined) return;
-    await flights.run({ key: keyOf({ secret, organizationId }), start: async () => reply });
-  };
-
-  return {
-    settledFor,
-    async choose(request, choice, ask) {
-      const client = describeClient(options, request);
-      const flight = await flights.run({
-        key: keyOf(choice),
-        start: (signal) =>
-          callStoreWithin(instance, { ...client, signal }, async (context) =>
-            checkOutcome(await ask(context)),
-          ),
-      });
-      const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
-      if (reply.status === "unavailable") reportUnavailable(events, reply);
-      await keepForNewSecret(reply, choice);
-      return reply;
-    },
-  };
+    if (secret === undefined || this.settledFor({ secret, organizationId }) !== undefined) return;
+    await this.#flights.run({ key: keyOf({ secret, organizationId }), start: async () => reply });
+  }
 }
 
 function spendsSecret(outcome: Outcome): boolean {

@@ -9,11 +9,11 @@ import {
 import { type HandlerContext, deny } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
-import { isString } from "../lib/predicates.ts";
+import { isObject, isOptional, isString } from "../lib/predicates.ts";
 import { memberOfBody } from "../lib/read-body.ts";
 import { forbidCaching, redirect, sendJson } from "../lib/send.ts";
 import type { Impersonator } from "../model.ts";
-import { acceptIssued } from "../request/accept-credential.ts";
+import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
 import { isCrossSiteWrite } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
@@ -135,11 +135,9 @@ async function readAuthentication(
   }
 }
 
-function toOutcome(given: Authentication): Outcome {
+function toOutcome(given: unknown): Outcome {
   if (isOutcome(given)) return given;
-  if ("accessToken" in given && isString(given.accessToken)) {
-    return { status: "authenticated", credential: toCredential(given) };
-  }
+  if (isAuthenticationResult(given)) return { status: "authenticated", credential: toCredential(given) };
   throw new ConfigurationError([
     {
       code: "authentication_invalid",
@@ -148,6 +146,10 @@ function toOutcome(given: Authentication): Outcome {
       suggestion: "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
     },
   ]);
+}
+
+function isAuthenticationResult(value: unknown): value is AuthenticationResultLike {
+  return isObject(value) && isString(value["accessToken"]) && isOptional(value["refreshToken"], isString);
 }
 
 function toCredential(result: AuthenticationResultLike): SealedSession {
@@ -180,7 +182,7 @@ export interface Completion {
   /** What was pending in this browser before. */
   readonly pending?: Pending | undefined;
   /** Whom a new session must belong to. */
-  readonly expected?: { readonly subject?: string; readonly organizationId?: string };
+  readonly expected?: ExpectedIdentity;
   /** How a denial is answered. */
   readonly denial?: DenialOptions;
   /** Answers a refusal; resolves with `false` to leave it to the default. */
@@ -359,7 +361,7 @@ async function demandStep(
     code: "reauthentication_required",
     extensions: { reason },
     // A sign-in asks for the organization itself.
-    ...(by === "switch" && { organizationId: expected?.organizationId }),
+    ...(by === "switch" && { organizationId: expected?.organizationId ?? undefined }),
     ...(signInUrl !== undefined && { signInUrl }),
   });
 }

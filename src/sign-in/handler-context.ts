@@ -21,17 +21,36 @@ export interface HandlerRequest {
 /** The options of a denial that a handler adds to its code. */
 export type DenialOptions = Omit<DenialInit, "code">;
 
-/** Creates a handler that serves the given methods, and refuses other methods and requests that another site sent. */
-export function createHandler(
-  instance: Instance,
-  methods: readonly string[],
-  serve: (received: HandlerRequest) => Promise<void>,
-): Middleware {
+/** What one of orgate's handlers is made of. */
+export interface HandlerDefinition {
+  /** The method's name, for configuration errors. */
+  readonly name: string;
+  readonly options: unknown;
+  readonly knownOptions: readonly string[];
+  /** The store must have one of these. */
+  readonly storeMethods?: readonly OptionalMethod[];
+  /** Why the handler needs a cookie password, if it does. */
+  readonly seals?: string;
+  /** Adds problems of the handler's own options. */
+  readonly validate?: (problems: Problems) => void;
+  /** HTTP methods that are served. */
+  readonly httpMethods: readonly string[];
+  readonly serve: (received: HandlerRequest) => Promise<void>;
+}
+
+/**
+ * Creates a handler. It refuses other HTTP methods, and requests that another site sent.
+ *
+ * @throws ConfigurationError when it can never work as written.
+ */
+export function createHandler(instance: Instance, definition: HandlerDefinition): Middleware {
+  checkDefinition(instance, definition);
+  const { httpMethods, serve } = definition;
   const receive = async (received: HandlerRequest): Promise<void> => {
     const { request, response } = received;
     forbidCaching(response);
-    if (!methods.includes(request.method ?? "")) {
-      response.setHeader("Allow", methods.join(", "));
+    if (!httpMethods.includes(request.method ?? "")) {
+      response.setHeader("Allow", httpMethods.join(", "));
       deny(instance, attachOnly(instance, received), { code: "method_not_allowed" });
     } else if (isCrossSiteWrite(instance, request)) {
       deny(instance, attachOnly(instance, received), { code: "cross_site_request" });
@@ -42,6 +61,28 @@ export function createHandler(
   return (request, response, next) => {
     receive({ request, response, next }).catch(next);
   };
+}
+
+function checkDefinition(
+  instance: Instance,
+  { name, options, knownOptions, storeMethods = [], seals, validate }: HandlerDefinition,
+): void {
+  const problems = createProblems();
+  if (isObject(options)) {
+    problems.unknown(options, knownOptions, `${name}.`);
+    const { returnTo } = options;
+    const isKnown = returnTo === undefined || !knownOptions.includes("returnTo");
+    if (!isKnown && sanitizeReturnTo(returnTo) !== returnTo) {
+      problems.invalid(`${name}.returnTo`, "is not a path on this origin.", 'Pass "/start".');
+    }
+  } else {
+    problems.invalid(name, "has options that are not an object.", "Leave them out.");
+    problems.throwIfAny();
+  }
+  validate?.(problems);
+  requireStore(instance, problems, name, storeMethods);
+  if (seals !== undefined && instance.sealer === undefined) problems.missing("cookie.password", seals);
+  problems.throwIfAny();
 }
 
 /** Goes on without authenticating the request. */
@@ -57,25 +98,6 @@ export async function authenticate(instance: Instance, received: HandlerRequest)
 function contextOf(received: HandlerRequest, auth: RequestAuth): HandlerContext {
   auth.markUsed();
   return { ...received, auth };
-}
-
-/** Reports options that a handler does not know, and a `returnTo` that is not a path on this origin. */
-export function checkHandlerOptions(
-  problems: Problems,
-  handler: string,
-  given: unknown,
-  known: readonly string[],
-): void {
-  if (!isObject(given)) {
-    problems.invalid(handler, "has options that are not an object.", "Leave them out.");
-    problems.throwIfAny();
-    return;
-  }
-  problems.unknown(given, known, `${handler}.`);
-  const { returnTo } = given;
-  if (known.includes("returnTo") && returnTo !== undefined && sanitizeReturnTo(returnTo) !== returnTo) {
-    problems.invalid(`${handler}.returnTo`, "is not a path on this origin.", 'Pass "/start".');
-  }
 }
 
 /** Methods that a store may have or not. */
@@ -94,7 +116,7 @@ export function requireStore(
   handler: string,
   methods: readonly OptionalMethod[],
 ): void {
-  if (methods.some((method) => options.store[method] !== undefined)) return;
+  if (methods.length === 0 || methods.some((method) => options.store[method] !== undefined)) return;
   const message = `needs a store with ${methods.map((method) => `${method}()`).join(" or ")}.`;
   problems.invalid(handler, message, "This store does not offer it: leave the handler out.");
 }

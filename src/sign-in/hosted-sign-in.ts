@@ -5,7 +5,7 @@ import type { Middleware } from "../guards/guard.ts";
 import { clearCookieLine, findCookie, ownCookieAttributes, ownCookieName } from "../lib/cookies.ts";
 import { sha256 } from "../lib/digest.ts";
 import { queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import { createProblems } from "../lib/problems.ts";
+import { isText } from "../lib/predicates.ts";
 import { type SealedCookieKind, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
 import { redirect } from "../lib/send.ts";
 import { callStore } from "../request/call-store.ts";
@@ -15,12 +15,10 @@ import { answerOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
-  checkHandlerOptions,
   chooseReturnTo,
   createHandler,
   requireMethod,
   requireSealedCookies,
-  requireStore,
   returnToOfQuery,
 } from "./handler-context.ts";
 import { checkOutcome } from "./outcome.ts";
@@ -48,6 +46,8 @@ const SIGN_IN_OPTIONS = [
   "returnTo",
 ] as const;
 
+const SEALS_STATE = "The state of a sign-in is sealed with it.";
+
 /**
  * Creates the redirect to a store's own sign-in page. The browser keeps what the callback needs for ten minutes, in one sealed
  * cookie for each sign-in, at most five of them.
@@ -55,20 +55,25 @@ const SIGN_IN_OPTIONS = [
  * @throws ConfigurationError for a store that has no sign-in page, or without a password.
  */
 export function createSignIn(instance: Instance, options: SignInOptions = {}): Middleware {
-  validate(instance, "signIn", options, SIGN_IN_OPTIONS);
   const { returnTo: fallback, ...fixed } = options;
-  return createHandler(instance, ["GET", "HEAD", "POST"], async (received) => {
-    const { request, response } = received;
-    const context = attachOnly(instance, received);
-    const begin = requireMethod(instance, "beginSignIn");
-    const { url, state } = begin({ ...readSignInQuery(queryOf(request)), ...fixed });
-    const parameter = new URL(url).searchParams.get("state");
-    if (parameter === null || parameter === "") {
-      throw new TypeError("the store's sign-in URL has no state parameter");
-    }
-    const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request), fallback]);
-    await keepFlow(instance, context, parameter, { state, returnTo });
-    redirect(response, url);
+  return createHandler(instance, {
+    name: "signIn",
+    options,
+    knownOptions: SIGN_IN_OPTIONS,
+    storeMethods: ["beginSignIn"],
+    seals: SEALS_STATE,
+    httpMethods: ["GET", "HEAD", "POST"],
+    async serve(received) {
+      const { request, response } = received;
+      const context = attachOnly(instance, received);
+      const begin = requireMethod(instance, "beginSignIn");
+      const { url, state } = begin({ ...readSignInQuery(queryOf(request)), ...fixed });
+      const parameter = new URL(url).searchParams.get("state");
+      if (!isText(parameter)) throw new TypeError("the store's sign-in URL has no state parameter");
+      const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request), fallback]);
+      await keepFlow(instance, context, parameter, { state, returnTo });
+      redirect(response, url);
+    },
   });
 }
 
@@ -79,25 +84,15 @@ export function createSignIn(instance: Instance, options: SignInOptions = {}): M
  * @throws ConfigurationError for a store that has no sign-in page, or without a password.
  */
 export function createCallback(instance: Instance, options: CallbackOptions = {}): Middleware {
-  validate(instance, "callback", options, ["returnTo"]);
-  return createHandler(instance, ["GET"], (received) =>
-    receiveCallback(instance, received, options.returnTo),
-  );
-}
-
-function validate(
-  instance: Instance,
-  handler: "signIn" | "callback",
-  options: unknown,
-  known: readonly string[],
-): void {
-  const problems = createProblems();
-  checkHandlerOptions(problems, handler, options, known);
-  requireStore(instance, problems, handler, [handler === "signIn" ? "beginSignIn" : "completeSignIn"]);
-  if (instance.sealer === undefined) {
-    problems.missing("cookie.password", "The state of a sign-in is sealed with it.");
-  }
-  problems.throwIfAny();
+  return createHandler(instance, {
+    name: "callback",
+    options,
+    knownOptions: ["returnTo"],
+    storeMethods: ["completeSignIn"],
+    seals: SEALS_STATE,
+    httpMethods: ["GET"],
+    serve: (received) => receiveCallback(instance, received, options.returnTo),
+  });
 }
 
 // RFC 6749 section 4.1.2.1.

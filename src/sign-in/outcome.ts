@@ -1,6 +1,6 @@
 import { StoreUnavailableError } from "../errors.ts";
+import { isOrganizationChoice } from "../guards/organizations.ts";
 import { isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
-import type { OrganizationChoice } from "../model.ts";
 import type { Outcome } from "../store.ts";
 
 const REFUSALS: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([
@@ -20,12 +20,6 @@ export function checkOutcome(given: unknown): Outcome {
   throw new StoreUnavailableError({ reason: "nonsense" });
 }
 
-/** Checks that a store answered with a list of organizations. Throws like {@link checkOutcome}. */
-export function checkChoices(given: unknown): readonly OrganizationChoice[] {
-  if (!isListOf(given, isChoice)) throw new StoreUnavailableError({ reason: "nonsense" });
-  return given.map(({ id, name }) => ({ id, name }));
-}
-
 /** Whether a value is an outcome; `null` counts as an absent member. */
 export function isOutcome(value: unknown): value is Outcome {
   if (!isObject(value)) return false;
@@ -34,7 +28,7 @@ export function isOutcome(value: unknown): value is Outcome {
     case "authenticated":
       return isCredential(credential);
     case "selection_required":
-      return isPendingAuthentication(pending) && isListOf(organizations, isChoice);
+      return isPendingAuthentication(pending) && isListOf(organizations, isOrganizationChoice);
     case "step_up_required":
       return (
         isString(reason) &&
@@ -58,8 +52,4 @@ function isPendingAuthentication(value: unknown): boolean {
     isString(value["pendingAuthenticationToken"]) &&
     (value["userId"] === undefined || isString(value["userId"]))
   );
-}
-
-function isChoice(value: unknown): value is OrganizationChoice {
-  return isObject(value) && isString(value["id"]) && isString(value["name"]);
 }

@@ -1,14 +1,10 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type HandlerContext, deny } from "../guards/denial.ts";
+import { type Chooser, listOrganizations } from "../guards/organizations.ts";
 import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
 import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import type { MemberSession, OrganizationChoice } from "../model.ts";
-import { type StoreReply, callStore } from "../request/call-store.ts";
+import type { OrganizationChoice } from "../model.ts";
 import type { Instance } from "../request/instance.ts";
-import { currentCredential } from "../request/renew.ts";
-import { requestAuthOf } from "../request/request-auth.ts";
-import type { PendingAuthentication } from "../store.ts";
-import { checkChoices } from "./outcome.ts";
 
 /** What a page for choosing an organization shows. Names come from outside: escape them. */
 export interface OrganizationSelectionView {
@@ -28,29 +24,6 @@ export interface OrganizationSelectionView {
 export type RenderSelection =
   | ((view: OrganizationSelectionView, request: IncomingMessage, response: ServerResponse) => unknown)
   | undefined;
-
-/** Who chooses: by a pending authentication, or a member by a session. */
-export type Chooser = PendingAuthentication | MemberSession;
-
-/** Loads the organizations that can be chosen now. A store that cannot list them leaves that to the page. */
-export async function listOrganizations(
-  instance: Instance,
-  request: IncomingMessage,
-  chooser: Chooser,
-): Promise<StoreReply<readonly OrganizationChoice[]>> {
-  const { store } = instance.options;
-  const presented = requestAuthOf(request, instance)?.credential;
-  return callStore(instance, request, async (context) => {
-    if (store.organizations === undefined) return [];
-    const isSession = !("pendingAuthenticationToken" in chooser);
-    const credential = isSession && presented ? await currentCredential(instance, presented) : undefined;
-    const listed = await store.organizations(chooser, {
-      ...context,
-      ...(credential !== undefined && { credential }),
-    });
-    return checkChoices(listed);
-  });
-}
 
 /** Sends the page with the status that is set on the response. The form posts to this very handler. */
 export async function sendSelectionPage(

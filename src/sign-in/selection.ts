@@ -1,32 +1,29 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type DenialInit, type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
+import { listOrganizations } from "../guards/organizations.ts";
 import { isJsonClient } from "../lib/navigation.ts";
-import { createProblems } from "../lib/problems.ts";
 import { redirect, sendJson } from "../lib/send.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Outcome, PendingAuthentication } from "../store.ts";
-import { type SelectionDeduplicator, createSelectionDeduplicator, readChoice } from "./choice.ts";
+import { SelectionDeduplicator, readChoice } from "./choice.ts";
 import { answerOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
   authenticate,
-  checkHandlerOptions,
   chooseReturnTo,
   createHandler,
   requireMethod,
-  requireStore,
   returnToOfQuery,
 } from "./handler-context.ts";
 import { type Pending, clearPending, readSelectable } from "./pending.ts";
 import {
   type OrganizationSelectionView,
   type RenderSelection,
-  listOrganizations,
   renderSelectionError,
   sendSelectionPage,
 } from "./selection-page.ts";
@@ -56,27 +53,27 @@ export function createOrganizationSelection(
   instance: Instance,
   options: OrganizationSelectionOptions = {},
 ): Middleware {
-  validate(instance, options);
-  const selection = { deduplicator: createSelectionDeduplicator(instance), render: options.render };
-  return createHandler(instance, ["GET", "HEAD", "POST"], async (received) => {
-    if (received.request.method !== "POST") await showSelection(instance, received, options.render);
-    else if (!(await selectPosted(instance, received, selection))) {
-      await switchToPosted(instance, received, { ...selection, hasPage: true });
-    }
+  const { render } = options;
+  const selection = { deduplicator: new SelectionDeduplicator(instance), render };
+  return createHandler(instance, {
+    name: "organizationSelection",
+    options,
+    knownOptions: ["render"],
+    storeMethods: ["organizations", "selectOrganization"],
+    seals: "A pending authentication is sealed with it.",
+    validate(problems) {
+      if (render !== undefined && typeof render !== "function") {
+        problems.invalid("render", "is not a function.", "Leave it out for the page of orgate.");
+      }
+    },
+    httpMethods: ["GET", "HEAD", "POST"],
+    async serve(received) {
+      if (received.request.method !== "POST") await showSelection(instance, received, render);
+      else if (!(await selectPosted(instance, received, selection))) {
+        await switchToPosted(instance, received, { ...selection, hasPage: true });
+      }
+    },
   });
-}
-
-function validate(instance: Instance, options: OrganizationSelectionOptions): void {
-  const problems = createProblems();
-  checkHandlerOptions(problems, "organizationSelection", options, ["render"]);
-  if (options.render !== undefined && typeof options.render !== "function") {
-    problems.invalid("render", "is not a function.", "Leave it out for the page of orgate.");
-  }
-  requireStore(instance, problems, "organizationSelection", ["organizations", "selectOrganization"]);
-  if (instance.sealer === undefined) {
-    problems.missing("cookie.password", "A pending authentication is sealed with it.");
-  }
-  problems.throwIfAny();
 }
 
 /** Shows the organizations to a user who must choose or to a member. Changes nothing. */

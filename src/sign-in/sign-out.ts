@@ -5,7 +5,6 @@ import type { Middleware } from "../guards/guard.ts";
 import { clearCookieLine, findCookie, ownCookieAttributes } from "../lib/cookies.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
 import { isObject, isOptional, isString } from "../lib/predicates.ts";
-import { createProblems } from "../lib/problems.ts";
 import { redirect, sendJson } from "../lib/send.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
@@ -15,7 +14,7 @@ import type { Credential } from "../request/read-credential.ts";
 import { clearCookieEverywhere } from "../request/respond.ts";
 import { toStaleCredential, verifyCredential } from "../request/verify-credential.ts";
 import type { PresentedEnd, StaleCredential } from "../store.ts";
-import { attachOnly, checkHandlerOptions, createHandler, requireStore } from "./handler-context.ts";
+import { attachOnly, createHandler, requireStore } from "./handler-context.ts";
 import { existingFlows } from "./hosted-sign-in.ts";
 import { clearPending } from "./pending.ts";
 
@@ -37,34 +36,34 @@ export interface SignOutOptions {
  * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
  */
 export function createSignOut(instance: Instance, options: SignOutOptions = {}): Middleware {
-  validate(instance, options);
   const { everywhere = false, redirectTo } = options;
-  return createHandler(instance, ["POST"], async (received) => {
-    // Nothing is renewed for a session that ends, and no renewal is waited for.
-    const context = attachOnly(instance, received);
-    const session = await identifySession(instance, context);
-    clearEveryCookie(instance, context);
-    const storeTarget = await endSession(instance, context, session, everywhere ? "member" : "session");
-    const target = redirectTo ?? toRedirectTarget(storeTarget) ?? "/";
-    const { request, response } = context;
-    if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
-    else redirect(response, target);
+  return createHandler(instance, {
+    name: "signOut",
+    options,
+    knownOptions: ["everywhere", "redirectTo"],
+    validate(problems) {
+      if (typeof everywhere !== "boolean") {
+        problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
+      }
+      if (everywhere) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
+      if (redirectTo !== undefined && toRedirectTarget(redirectTo) === undefined) {
+        const suggestion = 'Pass "/" or "https://www.example.com/".';
+        problems.invalid("signOut.redirectTo", "is neither a path nor a URL.", suggestion);
+      }
+    },
+    httpMethods: ["POST"],
+    async serve(received) {
+      // Nothing is renewed for a session that ends, and no renewal is waited for.
+      const context = attachOnly(instance, received);
+      const session = await identifySession(instance, context);
+      clearEveryCookie(instance, context);
+      const storeTarget = await endSession(instance, context, session, everywhere ? "member" : "session");
+      const target = redirectTo ?? toRedirectTarget(storeTarget) ?? "/";
+      const { request, response } = context;
+      if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
+      else redirect(response, target);
+    },
   });
-}
-
-function validate(instance: Instance, options: SignOutOptions): void {
-  const problems = createProblems();
-  checkHandlerOptions(problems, "signOut", options, ["everywhere", "redirectTo"]);
-  const { everywhere, redirectTo } = options;
-  if (everywhere !== undefined && typeof everywhere !== "boolean") {
-    problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
-  }
-  if (everywhere === true) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
-  if (redirectTo !== undefined && toRedirectTarget(redirectTo) === undefined) {
-    const suggestion = 'Pass "/" or "https://www.example.com/".';
-    problems.invalid("signOut.redirectTo", "is neither a path nor a URL.", suggestion);
-  }
-  problems.throwIfAny();
 }
 
 type SessionToEnd =

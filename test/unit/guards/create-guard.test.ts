@@ -281,12 +281,17 @@ describe("a session without an organization", () => {
     expect(JSON.parse(outcome.body)).not.toHaveProperty("organizations");
   });
 
-  it("skips what is no choice", async () => {
-    const listed = [null, 7, "org", {}, { id: 1, name: "x" }, { id: "org_1" }, { id: "org_2", name: "Two" }];
-    const bench = makeBench({}, { organizations: () => Promise.resolve(listed as never) });
-    const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
-    expect(JSON.parse(outcome.body)).toMatchObject({ organizations: [{ id: "org_2", name: "Two" }] });
-  });
+  it.each([null, 7, "org", {}, { id: 1, name: "x" }, { id: "org_1" }])(
+    "leaves out a list in which %j stands for an organization, and reports the store",
+    async (malformed) => {
+      const listed = [{ id: "org_2", name: "Two" }, malformed];
+      const bench = makeBench({}, { organizations: () => Promise.resolve(listed as never) });
+      const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
+      expect(outcome.status).toBe(403);
+      expect(JSON.parse(outcome.body)).not.toHaveProperty("organizations");
+      expect(bench.events).toContainEqual(expect.objectContaining({ type: "unavailable", reason: "nonsense" }));
+    },
+  );
 });
 
 describe("a stricter age", () => {

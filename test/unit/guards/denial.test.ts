@@ -20,8 +20,8 @@ function bearerOf(claims: Readonly<Record<string, unknown>>): Record<string, str
 /** Denies a request, and gives the answer. */
 async function answerTo(init: DenialInit, bench = makeBench(), request: RequestInit = {}): Promise<Answer> {
   const exchange = makeExchange(request);
-  const record = await authenticateRequest(bench.engine, exchange.request, exchange.response);
-  deny(bench.engine, { ...exchange, record }, init, () => undefined);
+  const auth = await authenticateRequest(bench.engine, exchange.request, exchange.response);
+  deny(bench.engine, { ...exchange, auth, next: () => undefined }, init);
   return exchange.answered();
 }
 

@@ -1,0 +1,40 @@
+import type { IncomingMessage } from "node:http";
+import { StoreUnavailableError } from "../errors.ts";
+import { isListOf, isObject, isString } from "../lib/predicates.ts";
+import type { MemberSession, OrganizationChoice } from "../model.ts";
+import { type StoreReply, callStore } from "../request/call-store.ts";
+import type { Instance } from "../request/instance.ts";
+import { currentCredential } from "../request/renew.ts";
+import { requestAuthOf } from "../request/request-auth.ts";
+import type { PendingAuthentication } from "../store.ts";
+
+/** Who chooses an organization: by a pending authentication, or a member by a session. */
+export type Chooser = PendingAuthentication | MemberSession;
+
+/** Loads the organizations that can be chosen now; none from a store that cannot list them. */
+export function listOrganizations(
+  instance: Instance,
+  request: IncomingMessage,
+  chooser: Chooser,
+): Promise<StoreReply<readonly OrganizationChoice[]>> {
+  const { store } = instance.options;
+  const presented =
+    "pendingAuthenticationToken" in chooser ? undefined : requestAuthOf(request, instance)?.credential;
+  return callStore(instance, request, async (context) => {
+    if (store.organizations === undefined) return [];
+    const credential = presented && (await currentCredential(instance, presented));
+    return readChoices(
+      await store.organizations(chooser, { ...context, ...(credential !== undefined && { credential }) }),
+    );
+  });
+}
+
+function readChoices(listed: unknown): readonly OrganizationChoice[] {
+  if (!isListOf(listed, isOrganizationChoice)) throw new StoreUnavailableError({ reason: "nonsense" });
+  return listed.map(({ id, name }) => ({ id, name }));
+}
+
+/** Whether a value is an organization on offer. */
+export function isOrganizationChoice(value: unknown): value is OrganizationChoice {
+  return isObject(value) && isString(value["id"]) && isString(value["name"]);
+}
