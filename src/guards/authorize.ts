@@ -10,7 +10,7 @@ import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
-import { type DenialInit, type HandlerContext, denialOf, deny } from "./denial.ts";
+import { type DenialInit, type HandlerContext, type RequestContext, denialOf, deny } from "./denial.ts";
 import { listOrganizations } from "./organizations.ts";
 
 /** A resource and an action. */
@@ -56,29 +56,26 @@ export type Decision = (
  * Throws, or rejects with, only what the application's own function for the route's organization throws.
  */
 export function authorize(
-  instance: Instance,
-  request: IncomingMessage,
-  auth: RequestAuth,
+  context: RequestContext,
   requirements: AccessRequirements,
 ): Decision | Promise<Decision> {
+  const { instance, request, auth } = context;
   const { maxTokenAge: maxAge } = requirements;
-  if (maxAge === undefined || !isTooOld(instance, auth, maxAge)) {
-    return decide(instance, request, auth, requirements);
-  }
+  if (maxAge === undefined || !isTooOld(context, maxAge)) return decide(context, requirements);
   const refreshed = refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
   return refreshed instanceof Promise
-    ? refreshed.then(() => decide(instance, request, auth, requirements))
-    : decide(instance, request, auth, requirements);
+    ? refreshed.then(() => decide(context, requirements))
+    : decide(context, requirements);
 }
 
 /** Passes the request on, or answers it with a denial. */
-export function enforce(instance: Instance, context: HandlerContext, requirements: AccessRequirements): void {
+export function enforce(context: HandlerContext, requirements: AccessRequirements): void {
   const { request, response, next, auth } = context;
   auth.markUsed();
   hookExchange(request, response, auth);
   let decision: Decision | Promise<Decision>;
   try {
-    decision = authorize(instance, request, auth, requirements);
+    decision = authorize(context, requirements);
   } catch (error) {
     next(error);
     return;
@@ -86,40 +83,37 @@ export function enforce(instance: Instance, context: HandlerContext, requirement
   if (decision instanceof Promise) {
     // What a handler throws must reach its error handler instead of rejecting this promise.
     void decision.then(
-      (settled) => onNextTurn(applyDecision, instance, context, settled),
+      (settled) => onNextTurn(applyDecision, context, settled),
       (error: unknown) => onNextTurn(next, error),
     );
   } else {
-    applyDecision(instance, context, decision);
+    applyDecision(context, decision);
   }
 }
 
-function applyDecision(instance: Instance, context: HandlerContext, decision: Decision): void {
+function applyDecision(context: HandlerContext, decision: Decision): void {
   const { auth, next } = context;
   if (decision.verdict !== undefined) auth.noteVerdict(decision.verdict);
   if (decision.status === "denied") {
-    deny(instance, context, decision);
+    deny(context, decision);
     return;
   }
   auth.passGuard();
   next();
 }
 
-function isTooOld(instance: Instance, { session, isConfirmed }: RequestAuth, maxAge: number): boolean {
+function isTooOld({ instance, auth }: RequestContext, maxAge: number): boolean {
+  const { session, isConfirmed } = auth;
   return session !== undefined && !isConfirmed && needsStore(instance, session, { maxAge }) !== undefined;
 }
 
-function decide(
-  instance: Instance,
-  request: IncomingMessage,
-  auth: RequestAuth,
-  requirements: AccessRequirements,
-): Decision | Promise<Decision> {
+function decide(context: RequestContext, requirements: AccessRequirements): Decision | Promise<Decision> {
+  const { instance, request, auth } = context;
   const { session } = auth;
   if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
-    if (session.organizationId === undefined) return denySelection(instance, request, session);
+    if (session.organizationId === undefined) return denySelection(context, session);
     if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
       return { status: "denied", code: "organization_mismatch" };
     }
@@ -234,14 +228,10 @@ export function permissionQuestion(
  * The denial `organization_selection_required`; programs get the list of organizations with it. A browser is redirected to the
  * page that lists them.
  */
-async function denySelection(
-  instance: Instance,
-  request: IncomingMessage,
-  { memberSession }: VerifiedSession,
-): Promise<Decision> {
-  const { store, selectionPath } = instance.options;
-  const lists = store.organizations !== undefined && !isNavigation(request);
-  const reply = lists ? await listOrganizations(instance, request, memberSession) : undefined;
+async function denySelection(context: RequestContext, { memberSession }: VerifiedSession): Promise<Decision> {
+  const { store, selectionPath } = context.instance.options;
+  const lists = store.organizations !== undefined && !isNavigation(context.request);
+  const reply = lists ? await listOrganizations(context, memberSession) : undefined;
   return {
     status: "denied",
     code: "organization_selection_required",

@@ -36,6 +36,7 @@ export function loopCookieName(secure: boolean): string {
 }
 
 interface RedirectedRequest {
+  readonly instance: Instance;
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly auth: RequestAuth;
@@ -43,12 +44,11 @@ interface RedirectedRequest {
 
 /** Redirects the browser; one that was redirected from the same page a moment ago gets a page that explains the loop. */
 export function redirectUnlessLooping(
-  { options }: Instance,
-  { request, response, auth }: RedirectedRequest,
+  { instance, request, response, auth }: RedirectedRequest,
   { status, title, detail }: DenialText,
   target: string,
 ): void {
-  const { cookie, secure, clock } = options;
+  const { cookie, secure, clock } = instance.options;
   const name = loopCookieName(secure);
   const page = sha256(requestedUrl(request)).slice(0, 16);
   const seen = findCookie(request.headers.cookie, name);

@@ -9,12 +9,21 @@ import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import { redirectUnlessLooping, sendDenialPage } from "./denial-page.ts";
 
-/** A request at a guard or at one of orgate's handlers, and how it is answered. */
-export interface HandlerContext {
+/** A request, and the instance of orgate that handles it. */
+export interface ReceivedRequest {
+  readonly instance: Instance;
   readonly request: IncomingMessage;
+}
+
+/** A request whose credential was read. */
+export interface RequestContext extends ReceivedRequest {
+  readonly auth: RequestAuth;
+}
+
+/** A request at a guard or at one of orgate's handlers, and how it is answered. */
+export interface HandlerContext extends RequestContext {
   readonly response: ServerResponse;
   readonly next: (error?: unknown) => void;
-  readonly auth: RequestAuth;
 }
 
 /** What a denial says beyond its code. */
@@ -71,16 +80,16 @@ export function denialOf(state: AuthState): DenialInit {
 }
 
 /** Emits the event of a denial and answers it, through `onDenied` if the application has one. */
-export function deny(instance: Instance, context: HandlerContext, init: DenialInit): void {
-  context.auth.markUsed();
+export function deny(context: HandlerContext, init: DenialInit): void {
+  const { instance, request, response, next, auth } = context;
+  auth.markUsed();
   emitDenied(instance, init);
-  const denial = createDenial(instance, context, init);
+  const denial = createDenial(context, init);
   const { onDenied } = instance.options;
   if (onDenied === undefined) {
     denial.respond();
     return;
   }
-  const { request, response, next } = context;
   // What the application's own code throws goes to its error handler, on Express 4 as well.
   void (async () => onDenied(denial, request, response, next))().catch(next);
 }
@@ -96,17 +105,17 @@ function emitDenied({ events }: Instance, { code, extensions }: DenialInit): voi
   });
 }
 
-function createDenial(instance: Instance, context: HandlerContext, init: DenialInit): Denial {
+function createDenial(context: HandlerContext, init: DenialInit): Denial {
   const { code } = init;
-  const redirectTo = redirectTarget(instance, context.request, init);
+  const redirectTo = redirectTarget(context, init);
   const denial: Denial = {
     code,
     ...ERROR_TABLE[code],
     detail: DENIAL_DETAILS[code],
-    headers: denialHeaders(instance, context.auth, init),
-    extensions: extensionsOf(instance, init),
+    headers: denialHeaders(context, init),
+    extensions: extensionsOf(context, init),
     ...(redirectTo !== undefined && { redirectTo }),
-    respond: () => respond(instance, context, denial, init),
+    respond: () => respond(context, denial, init),
   };
   return Object.freeze(denial);
 }
@@ -114,7 +123,7 @@ function createDenial(instance: Instance, context: HandlerContext, init: DenialI
 const NO_EXTENSIONS: Denial["extensions"] = Object.freeze({});
 
 function extensionsOf(
-  { options }: Instance,
+  { instance: { options } }: HandlerContext,
   { code, extensions, signInUrl, organizationId }: DenialInit,
 ): Denial["extensions"] {
   const own = signInAddress(options.signInPath, organizationId);
@@ -129,11 +138,11 @@ function signInAddress(path: string | undefined, organizationId: string | undefi
   return `${path}?${new URLSearchParams({ organization_id: organizationId }).toString()}`;
 }
 
-function denialHeaders({ challenge }: Instance, auth: RequestAuth, init: DenialInit): Record<string, string> {
+function denialHeaders({ instance, auth }: HandlerContext, init: DenialInit): Record<string, string> {
   const needed = challengeFor(auth, init);
   const { retryAfter } = init;
   return {
-    ...(needed !== undefined && { "WWW-Authenticate": challenge(needed) }),
+    ...(needed !== undefined && { "WWW-Authenticate": instance.challenge(needed) }),
     ...(retryAfter !== undefined && { "Retry-After": String(retryAfter) }),
   };
 }
@@ -148,8 +157,7 @@ function challengeFor({ state }: RequestAuth, { code, maxAge }: DenialInit): Cha
 }
 
 function redirectTarget(
-  { options }: Instance,
-  request: IncomingMessage,
+  { instance: { options }, request }: HandlerContext,
   { code, redirects, signInUrl, returnTo, maxAge, organizationId }: DenialInit,
 ): string | undefined {
   const url = code === "reauthentication_required" ? signInUrl : undefined;
@@ -168,17 +176,12 @@ function pathFor({ signInPath, selectionPath }: Instance["options"], code: Error
   return ERROR_TABLE[code].status === 401 ? signInPath : undefined;
 }
 
-function respond(
-  instance: Instance,
-  context: HandlerContext,
-  denial: Denial,
-  { page, returnTo }: DenialInit,
-): void {
-  const { request, response } = context;
+function respond(context: HandlerContext, denial: Denial, { page, returnTo }: DenialInit): void {
+  const { instance, request, response } = context;
   if (response.headersSent) return;
   for (const [name, value] of Object.entries(denial.headers)) response.setHeader(name, value);
   if (denial.redirectTo !== undefined) {
-    redirectUnlessLooping(instance, context, denial, denial.redirectTo);
+    redirectUnlessLooping(context, denial, denial.redirectTo);
   } else if (page === undefined || !acceptsHtml(request)) {
     sendProblem(response, denial.status, problemOf(denial));
   } else if (page === true) {

@@ -98,7 +98,7 @@ export function createGuard(
   return (request, response, next) => {
     const auth = requestAuthOf(request, instance);
     if (auth === undefined) next(notMounted(name));
-    else enforce(instance, { request, response, next, auth }, requirements);
+    else enforce({ instance, request, response, next, auth }, requirements);
   };
 }
 

@@ -1,20 +1,18 @@
-import type { IncomingMessage } from "node:http";
 import { StoreUnavailableError } from "../errors.ts";
 import { isListOf, isObject, isString } from "../lib/predicates.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
 import { type StoreReply, callStore } from "../request/call-store.ts";
-import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
 import { requestAuthOf } from "../request/request-auth.ts";
 import type { PendingAuthentication } from "../store.ts";
+import type { ReceivedRequest } from "./denial.ts";
 
 /** Who chooses an organization: by a pending authentication, or a member by a session. */
 export type Chooser = PendingAuthentication | MemberSession;
 
 /** Loads the organizations that can be chosen now; none from a store that cannot list them. */
 export function listOrganizations(
-  instance: Instance,
-  request: IncomingMessage,
+  { instance, request }: ReceivedRequest,
   chooser: Chooser,
 ): Promise<StoreReply<readonly OrganizationChoice[]>> {
   const { store } = instance.options;

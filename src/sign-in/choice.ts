@@ -24,7 +24,6 @@ const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
 
 /** Reads the posted choice; `undefined` if there is none, and the request has been answered or is gone. */
 export async function readChoice(
-  instance: Instance,
   context: HandlerContext,
   denial: DenialOptions = {},
 ): Promise<PostedChoice | undefined> {
@@ -33,13 +32,13 @@ export async function readChoice(
   if (body.status === "too_large") {
     // The rest of the body stays unread, so the connection cannot be used again.
     context.response.setHeader("Connection", "close");
-    deny(instance, context, { ...denial, code: "payload_too_large" });
+    deny(context, { ...denial, code: "payload_too_large" });
     return undefined;
   }
   const fields = body.status === "read" ? body.fields : new Map<string, unknown>();
   const organizationId = fields.get("organization_id");
   if (!isOrganizationId(organizationId)) {
-    deny(instance, context, { ...denial, code: "invalid_request" });
+    deny(context, { ...denial, code: "invalid_request" });
     return undefined;
   }
   return { organizationId, returnTo: fields.get("return_to") };

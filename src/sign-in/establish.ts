@@ -88,35 +88,34 @@ export function establish(
       if (response.writableEnded) resolve();
       else response.once("close", resolve);
     };
-    finishSignIn(instance, { request, response, next }, authentication, options).then(whenAnswered, reject);
+    finishSignIn({ instance, request, response, next }, authentication, options).then(whenAnswered, reject);
   });
 }
 
 async function finishSignIn(
-  instance: Instance,
   received: HandlerRequest,
   authentication: Authentication | Promise<Authentication>,
   options: EstablishOptions,
 ): Promise<void> {
-  const { request, response } = received;
+  const { instance, request, response } = received;
   forbidCaching(response);
   if (isCrossSiteWrite(instance, request)) {
     // The application's promise may still reject; its result is not used.
     void Promise.allSettled([authentication]);
-    deny(instance, attachOnly(instance, received), { code: "cross_site_request" });
+    deny(instance, attachOnly(received), { code: "cross_site_request" });
     return;
   }
   const reply = await readAuthentication(authentication);
-  const context = attachOnly(instance, received);
-  const pending = await findPending(instance, request);
+  const context = attachOnly(received);
+  const pending = await findPending(received);
   const candidates = [
     options.returnTo,
     returnToOfQuery(request),
     memberOfBody(request, "return_to"),
     returnToOfStep(pending),
   ];
-  const returnTo = chooseReturnTo(instance, request, candidates);
-  await answerOutcome(instance, context, { reply, by: "sign_in", returnTo, pending });
+  const returnTo = chooseReturnTo(context, candidates);
+  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending });
 }
 
 /** Waits for an authentication. Throws what is neither a refusal nor trouble of a store, unchanged. */
@@ -190,42 +189,37 @@ export interface Completion {
 }
 
 /** Answers with what the store's reply came to: a session, the selection, a step-up, or a denial. */
-export async function answerOutcome(
-  instance: Instance,
-  context: HandlerContext,
-  completion: Completion,
-): Promise<void> {
+export async function answerOutcome(context: HandlerContext, completion: Completion): Promise<void> {
   const { reply, denial } = completion;
   if (reply.status === "unavailable") {
-    deny(instance, context, { ...denial, code: "store_unavailable", retryAfter: reply.retryAfter });
+    deny(context, { ...denial, code: "store_unavailable", retryAfter: reply.retryAfter });
     return;
   }
   const outcome = reply.status === "answered" ? reply.value : reply;
   switch (outcome.status) {
     case "authenticated":
-      return startSession(instance, context, completion, outcome.credential);
+      return startSession(context, completion, outcome.credential);
     case "selection_required":
-      return beginSelection(instance, context, completion, outcome);
+      return beginSelection(context, completion, outcome);
     case "step_up_required":
-      return demandStep(instance, context, completion, outcome);
+      return demandStep(context, completion, outcome);
     default:
-      return answerRefused(instance, context, completion, outcome);
+      return answerRefused(context, completion, outcome);
   }
 }
 
 async function answerRefused(
-  instance: Instance,
   context: HandlerContext,
   { pending, denial, answerRefusal }: Completion,
   { code, reason }: { readonly code: ErrorCode; readonly reason?: string | undefined },
 ): Promise<void> {
   // The reason is for the log: a client that tries to get in learns no more than the code.
-  instance.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
+  context.instance.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
   if (code === "invalid_pending_authentication" && pending !== undefined) {
-    clearSpent(instance, context, pending);
+    clearSpent(context, pending);
   }
   if (answerRefusal === undefined || !(await answerRefusal(code))) {
-    deny(instance, context, { ...denial, code });
+    deny(context, { ...denial, code });
   }
 }
 
@@ -236,13 +230,12 @@ async function answerRefused(
  * @throws OrgateError `session_too_large` before anything was sent.
  */
 async function startSession(
-  instance: Instance,
   context: HandlerContext,
   { by, returnTo, expected = {}, denial }: Completion,
   credential: SealedSession,
 ): Promise<void> {
-  const { auth, request } = context;
-  const target = deliveryTarget(instance, auth, by);
+  const { instance, auth, request } = context;
+  const target = deliveryTarget(context, by);
   const send = (successor: Successor, session: VerifiedSession | undefined): void => {
     const isSent = sendCredential(instance, { auth, request, session, target }, successor);
     if (!isSent) throw new OrgateError("session_too_large");
@@ -251,29 +244,28 @@ async function startSession(
   if (accepted.status !== "adopted") {
     const { code, retryAfter } = accepted;
     if (accepted.status === "keep_refresh_token") send(accepted.successor, undefined);
-    deny(instance, context, { ...denial, code, retryAfter });
+    deny(context, { ...denial, code, retryAfter });
     return;
   }
   const { session, successor } = accepted;
   if (instance.invalidations.endingOf(session.memberSession.id) !== undefined) {
-    deny(instance, context, { ...denial, code: "session_revoked" });
+    deny(context, { ...denial, code: "session_revoked" });
     return;
   }
   send(successor, session);
-  await endPreviousSession(instance, context, session, by);
+  await endPreviousSession(context, session, by);
   auth.authenticated(session, "store");
   auth.confirm();
   auth.close();
   instance.cache.set(keyOfSuccessor(successor), session);
   instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
-  clearPending(instance, context);
+  clearPending(context);
   answerSignedIn(context, session, returnTo);
 }
 
 /** How the client presents a new session from now on: a switched one as before, else by the first cookie that is read. */
 function deliveryTarget(
-  { options }: Instance,
-  { credential }: RequestAuth,
+  { instance: { options }, auth: { credential } }: HandlerContext,
   by: Completion["by"],
 ): NonNullable<Delivery["target"]> {
   if (by === "switch" && credential !== undefined) return credential;
@@ -283,8 +275,7 @@ function deliveryTarget(
 
 /** Ends the session that a new one replaces in the same browser, and keeps late renewals from bringing it back. */
 async function endPreviousSession(
-  instance: Instance,
-  { request, auth }: HandlerContext,
+  { instance, request, auth }: HandlerContext,
   { memberSession, via }: VerifiedSession,
   by: Completion["by"],
 ): Promise<void> {
@@ -323,38 +314,36 @@ export function answerSignedIn(
 
 /** Keeps the pending token in the browser and sends it to the selection page; programs get the list of organizations. */
 async function beginSelection(
-  instance: Instance,
   context: HandlerContext,
   { pending: previous, returnTo }: Completion,
   { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
 ): Promise<void> {
-  const { request, response } = context;
+  const { instance, request, response } = context;
   const { selectionPath } = instance.options;
-  await keepPending(instance, context, { pending, returnTo, previous });
+  await keepPending(context, { pending, returnTo, previous });
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;
   }
   const choices = organizations.map(({ id, name }) => ({ id, name }));
   const extensions = { organizations: choices, selection_url: selectionPath };
-  deny(instance, context, { code: "organization_selection_required", extensions });
+  deny(context, { code: "organization_selection_required", extensions });
 }
 
 /** Answers that a step is due, and keeps the pending authentication in the browser for the application's own handler. */
 async function demandStep(
-  instance: Instance,
   context: HandlerContext,
   { pending: previous, by, expected, denial, returnTo }: Completion,
   { pending, reason, details, url }: Extract<Outcome, { status: "step_up_required" }>,
 ): Promise<void> {
   // A bearer's client keeps no cookies, and without a password none can be sealed.
   const isBrowser = by === "sign_in" || context.auth.credential?.kind !== "bearer";
-  if (pending !== undefined && isBrowser && instance.sealer !== undefined) {
+  if (pending !== undefined && isBrowser && context.instance.sealer !== undefined) {
     const step = { reason, ...(details !== undefined && { details }), by };
-    await keepPending(instance, context, { pending, returnTo, step, previous });
+    await keepPending(context, { pending, returnTo, step, previous });
   }
   const signInUrl = toRedirectTarget(url);
-  deny(instance, context, {
+  deny(context, {
     page: true,
     returnTo,
     ...denial,

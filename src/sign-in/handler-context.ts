@@ -1,6 +1,6 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DenialInit, type HandlerContext, deny } from "../guards/denial.ts";
-import type { Middleware, Next } from "../guards/guard.ts";
+import type { IncomingMessage } from "node:http";
+import { type DenialInit, type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
+import type { Middleware } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import { isObject } from "../lib/predicates.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
@@ -12,11 +12,7 @@ import type { RequestAuth } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
 
 /** A request at one of orgate's handlers, before its credential is read. */
-export interface HandlerRequest {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly next: Next;
-}
+export type HandlerRequest = Omit<HandlerContext, "auth">;
 
 /** The options of a denial that a handler adds to its code. */
 export type DenialOptions = Omit<DenialInit, "code">;
@@ -51,15 +47,15 @@ export function createHandler(instance: Instance, definition: HandlerDefinition)
     forbidCaching(response);
     if (!httpMethods.includes(request.method ?? "")) {
       response.setHeader("Allow", httpMethods.join(", "));
-      deny(instance, attachOnly(instance, received), { code: "method_not_allowed" });
+      deny(instance, attachOnly(received), { code: "method_not_allowed" });
     } else if (isCrossSiteWrite(instance, request)) {
-      deny(instance, attachOnly(instance, received), { code: "cross_site_request" });
+      deny(instance, attachOnly(received), { code: "cross_site_request" });
     } else {
       await serve(received);
     }
   };
   return (request, response, next) => {
-    receive({ request, response, next }).catch(next);
+    receive({ instance, request, response, next }).catch(next);
   };
 }
 
@@ -86,13 +82,15 @@ function checkDefinition(
 }
 
 /** Goes on without authenticating the request. */
-export function attachOnly(instance: Instance, received: HandlerRequest): HandlerContext {
-  return contextOf(received, attachRequest(instance, received.request, received.response));
+export function attachOnly(received: HandlerRequest): HandlerContext {
+  const { instance, request, response } = received;
+  return contextOf(received, attachRequest(instance, request, response));
 }
 
 /** Goes on with the request authenticated. */
-export async function authenticate(instance: Instance, received: HandlerRequest): Promise<HandlerContext> {
-  return contextOf(received, await authenticateRequest(instance, received.request, received.response));
+export async function authenticate(received: HandlerRequest): Promise<HandlerContext> {
+  const { instance, request, response } = received;
+  return contextOf(received, await authenticateRequest(instance, request, response));
 }
 
 function contextOf(received: HandlerRequest, auth: RequestAuth): HandlerContext {
@@ -144,8 +142,7 @@ export function requireMethod<Method extends OptionalMethod>(
  * signing in, to the selection or to the handler itself becomes `/`.
  */
 export function chooseReturnTo(
-  { options }: Instance,
-  request: IncomingMessage,
+  { instance: { options }, request }: ReceivedRequest,
   candidates: readonly unknown[],
 ): string {
   const path = sanitizeReturnTo(candidates.find((given) => given !== undefined && given !== null));

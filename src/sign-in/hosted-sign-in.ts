@@ -1,6 +1,5 @@
-import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../errors.ts";
-import { type HandlerContext, deny } from "../guards/denial.ts";
+import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { clearCookieLine, findCookie, ownCookieAttributes, ownCookieName } from "../lib/cookies.ts";
 import { sha256 } from "../lib/digest.ts";
@@ -65,13 +64,13 @@ export function createSignIn(instance: Instance, options: SignInOptions = {}): M
     httpMethods: ["GET", "HEAD", "POST"],
     async serve(received) {
       const { request, response } = received;
-      const context = attachOnly(instance, received);
+      const context = attachOnly(received);
       const begin = requireMethod(instance, "beginSignIn");
       const { url, state } = begin({ ...readSignInQuery(queryOf(request)), ...fixed });
       const parameter = new URL(url).searchParams.get("state");
       if (!isText(parameter)) throw new TypeError("the store's sign-in URL has no state parameter");
-      const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request), fallback]);
-      await keepFlow(instance, context, parameter, { state, returnTo });
+      const returnTo = chooseReturnTo(context, [returnToOfQuery(request), fallback]);
+      await keepFlow(context, parameter, { state, returnTo });
       redirect(response, url);
     },
   });
@@ -91,27 +90,22 @@ export function createCallback(instance: Instance, options: CallbackOptions = {}
     storeMethods: ["completeSignIn"],
     seals: SEALS_STATE,
     httpMethods: ["GET"],
-    serve: (received) => receiveCallback(instance, received, options.returnTo),
+    serve: (received) => receiveCallback(received, options.returnTo),
   });
 }
 
 // RFC 6749 section 4.1.2.1.
 const ERROR_CODE = /^[\w.-]{1,64}$/;
 
-async function receiveCallback(
-  instance: Instance,
-  received: HandlerRequest,
-  fallback: string | undefined,
-): Promise<void> {
-  const { request } = received;
+async function receiveCallback(received: HandlerRequest, fallback: string | undefined): Promise<void> {
+  const { instance, request } = received;
   const query = queryOf(request);
-  const context = attachOnly(instance, received);
+  const context = attachOnly(received);
   const [parameter, ...more] = query.getAll("state");
-  const flow =
-    parameter === undefined || more.length > 0 ? undefined : await readFlow(instance, request, parameter);
+  const flow = parameter === undefined || more.length > 0 ? undefined : await readFlow(received, parameter);
   if (parameter === undefined || flow === undefined) {
     // Never a redirect: a browser that keeps no cookies would be in a loop.
-    deny(instance, context, {
+    deny(context, {
       code: "invalid_pending_authentication",
       page: true,
       redirects: false,
@@ -119,15 +113,15 @@ async function receiveCallback(
     });
     return;
   }
-  const pending = await findPending(instance, request);
+  const pending = await findPending(received);
   const wanted = flow.returnTo === "/" ? (returnToOfStep(pending) ?? fallback) : flow.returnTo;
-  const returnTo = chooseReturnTo(instance, request, [wanted]);
+  const returnTo = chooseReturnTo(context, [wanted]);
   const error = query.get("error");
   if (error !== null) {
-    clearFlow(instance, context, parameter);
+    clearFlow(context, parameter);
     const reason = ERROR_CODE.test(error) ? error : "unknown";
     instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
-    deny(instance, context, { code: "sign_in_failed", page: true, returnTo });
+    deny(context, { code: "sign_in_failed", page: true, returnTo });
     return;
   }
   const complete = requireMethod(instance, "completeSignIn");
@@ -135,9 +129,9 @@ async function receiveCallback(
     checkOutcome(await complete(query, flow.state, storeContext)),
   );
   // While the store is unavailable the flow stays: loading the page again may help.
-  if (reply.status !== "unavailable") clearFlow(instance, context, parameter);
+  if (reply.status !== "unavailable") clearFlow(context, parameter);
   const denial = { page: true, redirects: false, returnTo } as const;
-  await answerOutcome(instance, context, { reply, by: "sign_in", returnTo, pending, denial });
+  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial });
 }
 
 const MAX_PARAMETER_LENGTH = 512;
@@ -192,8 +186,7 @@ const FLOW_STATE = "a sign-in's state";
  * @throws OrgateError `session_too_large` for a state that does not fit into a cookie.
  */
 async function keepFlow(
-  instance: Instance,
-  { request, auth }: HandlerContext,
+  { instance, request, auth }: HandlerContext,
   parameter: string,
   flow: Flow,
 ): Promise<void> {
@@ -209,7 +202,7 @@ async function keepFlow(
     prefix: `${Math.floor(now)}.`,
   });
   if (line === undefined) throw new OrgateError("session_too_large");
-  const others = existingFlows(instance, request)
+  const others = existingFlows({ instance, request })
     .filter(({ name }) => name !== cookieName)
     .toSorted((a, b) => b.startedAt - a.startedAt);
   for (const [rank, { name, startedAt }] of others.entries()) {
@@ -223,8 +216,7 @@ async function keepFlow(
 
 /** Opens the flow that a `state` parameter belongs to; `undefined` if this browser did not begin it, or too long ago. */
 async function readFlow(
-  instance: Instance,
-  request: IncomingMessage,
+  { instance, request }: ReceivedRequest,
   parameter: string,
 ): Promise<Flow | undefined> {
   const found = findCookie(request.headers.cookie, flowCookieName(instance, parameter));
@@ -234,18 +226,18 @@ async function readFlow(
 }
 
 /** Clears a flow: it is used once. */
-function clearFlow(instance: Instance, { auth }: HandlerContext, parameter: string): void {
+function clearFlow({ instance, auth }: HandlerContext, parameter: string): void {
   const name = flowCookieName(instance, parameter);
   auth.queueCookie(name, clearCookieLine(name, ownCookieAttributes(instance.options.secure)));
 }
 
 /** Lists the flows in a request's cookies, finished ones included. Start times are in seconds since the epoch. */
-export function existingFlows(
-  { options }: Instance,
-  { headers }: IncomingMessage,
-): { readonly name: string; readonly startedAt: number }[] {
-  const prefix = ownCookieName(options.secure, "sign-in-");
-  return (headers.cookie ?? "").split(";").flatMap((pair) => {
+export function existingFlows({
+  instance,
+  request,
+}: ReceivedRequest): { readonly name: string; readonly startedAt: number }[] {
+  const prefix = ownCookieName(instance.options.secure, "sign-in-");
+  return (request.headers.cookie ?? "").split(";").flatMap((pair) => {
     const [name = "", value = ""] = pair.trim().split("=", 2);
     if (!name.startsWith(prefix) || !/^[\w-]{16}$/.test(name.slice(prefix.length))) return [];
     return [{ name, startedAt: Number.parseInt(value, 10) || 0 }];

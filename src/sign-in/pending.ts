@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../errors.ts";
-import type { HandlerContext } from "../guards/denial.ts";
+import type { HandlerContext, ReceivedRequest, RequestContext } from "../guards/denial.ts";
 import {
   clearCookieLine,
   findCookie,
@@ -84,8 +84,7 @@ const afterResponse = new WeakMap<RequestAuth, PendingReading>();
  * @throws OrgateError `session_too_large` for a token that does not fit into a cookie.
  */
 export async function keepPending(
-  instance: Instance,
-  { auth }: Pick<HandlerContext, "auth">,
+  { instance, auth }: Pick<HandlerContext, "instance" | "auth">,
   { pending, returnTo, step, previous }: NewPending,
 ): Promise<void> {
   const sealedCookies = requireSealedCookies(instance, "a pending authentication");
@@ -116,7 +115,7 @@ export async function keepPending(
 }
 
 /** Reads the pending authentication that was begun in this browser. */
-export async function readPending(instance: Instance, request: IncomingMessage): Promise<PendingReading> {
+export async function readPending({ instance, request }: ReceivedRequest): Promise<PendingReading> {
   const { secure } = instance.options;
   const sealed = findCookie(request.headers.cookie, ownCookieName(secure, "pending"));
   if (sealed.status === "absent") return ABSENT;
@@ -129,27 +128,20 @@ export async function readPending(instance: Instance, request: IncomingMessage):
 }
 
 /** Returns what {@link readPending} finds. */
-export async function findPending(
-  instance: Instance,
-  request: IncomingMessage,
-): Promise<Pending | undefined> {
-  const reading = await readPending(instance, request);
+export async function findPending(received: ReceivedRequest): Promise<Pending | undefined> {
+  const reading = await readPending(received);
   return reading.status === "found" ? reading.pending : undefined;
 }
 
 /** Reads the pending authentication for an organization selection; a member whose switch is pending chooses by session. */
-export async function readSelectable(instance: Instance, request: IncomingMessage): Promise<PendingReading> {
-  const reading = await readPending(instance, request);
+export async function readSelectable(received: ReceivedRequest): Promise<PendingReading> {
+  const reading = await readPending(received);
   return reading.status === "found" && reading.pending.step?.by === "switch" ? ABSENT : reading;
 }
 
 /** Reads the pending authentication as it is after what the response sets and clears. */
-export async function currentPending(
-  instance: Instance,
-  request: IncomingMessage,
-  auth: RequestAuth,
-): Promise<PendingReading> {
-  return afterResponse.get(auth) ?? readPending(instance, request);
+export async function currentPending(context: RequestContext): Promise<PendingReading> {
+  return afterResponse.get(context.auth) ?? readPending(context);
 }
 
 /** Where a sign-in goes on in which a step is due. A pending choice says nothing about the next sign-in. */
@@ -158,11 +150,8 @@ export function returnToOfStep(pending: Pending | undefined): string | undefined
 }
 
 /** Clears the pending authentication in the browser, and takes back what the response was about to set. */
-export function clearPending(
-  { options }: Instance,
-  { request, auth }: Pick<HandlerContext, "request" | "auth">,
-): void {
-  const { secure } = options;
+export function clearPending({ instance, request, auth }: RequestContext): void {
+  const { secure } = instance.options;
   for (const purpose of ["pending", "browser"]) {
     const name = ownCookieName(secure, purpose);
     const isPresent = findCookie(request.headers.cookie, name).status !== "absent";
@@ -173,8 +162,8 @@ export function clearPending(
 }
 
 /** Clears a pending authentication that is spent, unless another took its place: a late refusal must not clear that one. */
-export function clearSpent(instance: Instance, context: HandlerContext, { authentication }: Pending): void {
-  if (instance.superseded.get(keyOf(authentication)) === undefined) clearPending(instance, context);
+export function clearSpent(context: RequestContext, { authentication }: Pending): void {
+  if (context.instance.superseded.get(keyOf(authentication)) === undefined) clearPending(context);
 }
 
 function keyOf({ pendingAuthenticationToken: token }: PendingAuthentication): string {
@@ -209,7 +198,7 @@ export async function pendingAuthenticationOf(
 ): Promise<UnfinishedAuthentication | undefined> {
   const auth = requireRequestAuth(instance, request, "pendingAuthentication");
   requireSealedCookies(instance, "a pending authentication");
-  const reading = await currentPending(instance, request, auth);
+  const reading = await currentPending({ instance, request, auth });
   // The answer is then for this browser alone.
   if (reading.status !== "absent") auth.markPrivate();
   return reading.status === "found" ? toUnfinished(reading.pending) : undefined;

@@ -4,7 +4,6 @@ import { type Chooser, listOrganizations } from "../guards/organizations.ts";
 import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
 import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import type { OrganizationChoice } from "../model.ts";
-import type { Instance } from "../request/instance.ts";
 
 /** What a page for choosing an organization shows. Names come from outside: escape them. */
 export interface OrganizationSelectionView {
@@ -49,16 +48,15 @@ export interface FailedChoice {
 
 /** Refuses a choice that was not available. A person gets the page again, with the organizations that are. */
 export async function renderSelectionError(
-  instance: Instance,
   context: HandlerContext,
   { chooser, current, render, returnTo }: FailedChoice,
 ): Promise<void> {
   const { request, response, next } = context;
   const code = "organization_not_available";
-  const reply = acceptsHtml(request) ? await listOrganizations(instance, request, chooser) : undefined;
+  const reply = acceptsHtml(request) ? await listOrganizations(context, chooser) : undefined;
   const organizations = reply?.status === "answered" ? reply.value : [];
   const view = { organizations, ...(current !== undefined && { current }), error: code, returnTo } as const;
-  deny(instance, context, {
+  deny(context, {
     code,
     page({ status }) {
       response.statusCode = status;

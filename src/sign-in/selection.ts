@@ -68,44 +68,40 @@ export function createOrganizationSelection(
     },
     httpMethods: ["GET", "HEAD", "POST"],
     async serve(received) {
-      if (received.request.method !== "POST") await showSelection(instance, received, render);
-      else if (!(await selectPosted(instance, received, selection))) {
-        await switchToPosted(instance, received, { ...selection, hasPage: true });
+      if (received.request.method !== "POST") await showSelection(received, render);
+      else if (!(await selectPosted(received, selection))) {
+        await switchToPosted(received, { ...selection, hasPage: true });
       }
     },
   });
 }
 
 /** Shows the organizations to a user who must choose or to a member. Changes nothing. */
-async function showSelection(
-  instance: Instance,
-  received: HandlerRequest,
-  render: RenderSelection,
-): Promise<void> {
+async function showSelection(received: HandlerRequest, render: RenderSelection): Promise<void> {
   const { request } = received;
-  const reading = await readSelectable(instance, request);
+  const reading = await readSelectable(received);
   if (reading.status === "found") {
     const { authentication, returnTo: pendingReturnTo } = reading.pending;
-    const reply = await listOrganizations(instance, request, authentication);
+    const reply = await listOrganizations(received, authentication);
     if (reply.status !== "refused") {
-      const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request), pendingReturnTo]);
-      await answerSelection(instance, attachOnly(instance, received), reply, { render, returnTo });
+      const returnTo = chooseReturnTo(received, [returnToOfQuery(request), pendingReturnTo]);
+      await answerSelection(instance, attachOnly(received), reply, { render, returnTo });
       return;
     }
   }
-  const context = await authenticate(instance, received);
-  const returnTo = chooseReturnTo(instance, request, [returnToOfQuery(request)]);
+  const context = await authenticate(received);
+  const returnTo = chooseReturnTo(context, [returnToOfQuery(request)]);
   const hadPending = reading.status !== "absent";
-  if (hadPending) clearPending(instance, context);
+  if (hadPending) clearPending(context);
   const { session } = context.auth;
   if (session === undefined) {
-    deny(instance, context, { ...denialWithoutSession(context, hadPending), page: true, returnTo });
+    deny(context, { ...denialWithoutSession(context, hadPending), page: true, returnTo });
     return;
   }
   const { memberSession } = session;
-  const reply = await listOrganizations(instance, request, memberSession);
+  const reply = await listOrganizations(context, memberSession);
   const current = memberSession.organizationId;
-  await answerSelection(instance, context, reply, { render, returnTo, current });
+  await answerSelection(context, reply, { render, returnTo, current });
 }
 
 function denialWithoutSession({ auth }: HandlerContext, hadPending: boolean): DenialInit {
@@ -122,7 +118,6 @@ interface SelectionPage {
 }
 
 async function answerSelection(
-  instance: Instance,
   context: HandlerContext,
   reply: StoreReply<readonly OrganizationChoice[]>,
   { render, returnTo, current }: SelectionPage,
@@ -130,9 +125,9 @@ async function answerSelection(
   const { request, response } = context;
   if (reply.status === "unavailable") {
     const { retryAfter } = reply;
-    deny(instance, context, { code: "store_unavailable", retryAfter, page: true, returnTo });
+    deny(context, { code: "store_unavailable", retryAfter, page: true, returnTo });
   } else if (reply.status === "refused") {
-    deny(instance, context, { code: reply.code, page: true, returnTo });
+    deny(context, { code: reply.code, page: true, returnTo });
   } else if (isJsonClient(request)) {
     sendJson(response, 200, { organizations: reply.value, return_to: returnTo });
   } else if (reply.value.length === 1 && reply.value[0]?.id === current) {
@@ -153,42 +148,37 @@ interface Selection {
  *
  * @returns `false` if none is pending in this browser.
  */
-async function selectPosted(
-  instance: Instance,
-  received: HandlerRequest,
-  selection: Selection,
-): Promise<boolean> {
-  const reading = await readSelectable(instance, received.request);
+async function selectPosted(received: HandlerRequest, selection: Selection): Promise<boolean> {
+  const reading = await readSelectable(received);
   if (reading.status === "absent") return false;
-  const context = attachOnly(instance, received);
+  const context = attachOnly(received);
   if (reading.status === "found") {
-    await selectOrganization(instance, context, reading.pending, selection);
+    await selectOrganization(context, reading.pending, selection);
   } else {
-    clearPending(instance, context);
-    deny(instance, context, { code: "invalid_pending_authentication", page: true, returnTo: "/" });
+    clearPending(context);
+    deny(context, { code: "invalid_pending_authentication", page: true, returnTo: "/" });
   }
   return true;
 }
 
 async function selectOrganization(
-  instance: Instance,
   context: HandlerContext,
   pending: Pending,
   { deduplicator, render }: Selection,
 ): Promise<void> {
   const { request } = context;
   const { authentication } = pending;
-  const choice = await readChoice(instance, context, { page: true, returnTo: "/" });
+  const choice = await readChoice(context, { page: true, returnTo: "/" });
   if (choice === undefined) return;
   const { organizationId } = choice;
   const candidates = [choice.returnTo, returnToOfQuery(request), pending.returnTo];
-  const returnTo = chooseReturnTo(instance, request, candidates);
-  const select = requireMethod(instance, "selectOrganization");
+  const returnTo = chooseReturnTo(context, candidates);
+  const select = requireMethod(context.instance, "selectOrganization");
   const secret = authentication.pendingAuthenticationToken;
   const reply = await deduplicator.choose(request, { secret, organizationId }, (storeContext) =>
     select(authentication, organizationId, storeContext),
   );
-  await answerOutcome(instance, context, {
+  await answerOutcome(context, {
     reply: continuePending(reply, authentication),
     by: "sign_in",
     returnTo,
@@ -197,7 +187,7 @@ async function selectOrganization(
     denial: { page: true, returnTo },
     async answerRefusal(code) {
       if (code !== "organization_not_available") return false;
-      await renderSelectionError(instance, context, { chooser: authentication, render, returnTo });
+      await renderSelectionError(context, { chooser: authentication, render, returnTo });
       return true;
     },
   });

@@ -54,10 +54,10 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
     httpMethods: ["POST"],
     async serve(received) {
       // Nothing is renewed for a session that ends, and no renewal is waited for.
-      const context = attachOnly(instance, received);
-      const session = await identifySession(instance, context);
-      clearEveryCookie(instance, context);
-      const storeTarget = await endSession(instance, context, session, everywhere ? "member" : "session");
+      const context = attachOnly(received);
+      const session = await identifySession(context);
+      clearEveryCookie(context);
+      const storeTarget = await endSession(context, session, everywhere ? "member" : "session");
       const target = redirectTo ?? toRedirectTarget(storeTarget) ?? "/";
       const { request, response } = context;
       if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
@@ -81,7 +81,7 @@ interface UnreadableSession {
 const NONE: SessionToEnd = { status: "none" };
 
 /** Finds out which session ends. Signs the request out first: no renewal under way may set a cookie from here on. */
-async function identifySession(instance: Instance, { auth }: HandlerContext): Promise<SessionToEnd> {
+async function identifySession({ instance, auth }: HandlerContext): Promise<SessionToEnd> {
   const { credential, session: attached } = auth;
   auth.close();
   auth.refused(ANONYMOUS);
@@ -106,13 +106,13 @@ async function identifySession(instance: Instance, { auth }: HandlerContext): Pr
 
 /** Ends the session at the store and in every process. Returns where the store wants the browser to go. */
 async function endSession(
-  instance: Instance,
   context: HandlerContext,
   toEnd: SessionToEnd,
   scope: "session" | "member",
 ): Promise<unknown> {
   if (toEnd.status === "none") return undefined;
-  if (toEnd.status === "unreadable") return endUnreadable(instance, context, toEnd, scope);
+  if (toEnd.status === "unreadable") return endUnreadable(context, toEnd, scope);
+  const { instance } = context;
   const { id: sessionId, memberId } = toEnd.session.memberSession;
   const { store } = instance.options;
   await instance.invalidations.end(sessionId, "refuse");
@@ -125,12 +125,12 @@ async function endSession(
 }
 
 async function endUnreadable(
-  instance: Instance,
   context: HandlerContext,
   session: UnreadableSession,
   scope: "session" | "member",
 ): Promise<unknown> {
-  const reply = await endPresented(instance, context, session, scope);
+  const { instance } = context;
+  const reply = await endPresented(context, session, scope);
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return undefined;
   if (end?.sessionId !== undefined) await instance.invalidations.end(end.sessionId, "refuse");
@@ -145,8 +145,7 @@ const UNKNOWN: PresentedEnd = { status: "unknown" };
 
 /** Asks the store to end what it alone can read. A store without `endPresented` is not asked. */
 async function endPresented(
-  instance: Instance,
-  { request }: HandlerContext,
+  { instance, request }: HandlerContext,
   { credential, stale }: UnreadableSession,
   scope: "session" | "member",
 ): Promise<StoreReply<PresentedEnd>> {
@@ -181,8 +180,8 @@ function isPresentedEnd(value: unknown): value is PresentedEnd {
 }
 
 /** Clears the session cookies, whole, in chunks and in every form, and the cookies of sign-ins under way in this browser. */
-function clearEveryCookie(instance: Instance, context: HandlerContext): void {
-  const { auth, request } = context;
+function clearEveryCookie(context: HandlerContext): void {
+  const { instance, auth, request } = context;
   const { cookie, sources, secure } = instance.options;
   auth.dropQueued();
   const names = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
@@ -191,8 +190,8 @@ function clearEveryCookie(instance: Instance, context: HandlerContext): void {
     const existing = findCookie(request.headers.cookie, name).names;
     for (const form of new Set([name, ...existing])) clearCookieEverywhere(instance, auth, form);
   }
-  clearPending(instance, context);
-  const flows = existingFlows(instance, request).map(({ name }) => name);
+  clearPending(context);
+  const flows = existingFlows(context).map(({ name }) => name);
   const loops = findCookie(request.headers.cookie, loopCookieName(secure)).names;
   for (const name of [...flows, ...loops]) {
     auth.queueCookie(name, clearCookieLine(name, ownCookieAttributes(secure)));

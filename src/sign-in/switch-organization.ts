@@ -42,7 +42,7 @@ export function createSwitchOrganization(
     knownOptions: ["returnTo"],
     storeMethods: ["switchOrganization"],
     httpMethods: ["POST"],
-    serve: (received) => switchToPosted(instance, received, settings),
+    serve: (received) => switchToPosted(received, settings),
   });
 }
 
@@ -58,27 +58,26 @@ export interface SwitchSettings {
 
 /** Continues the member's session in the organization posted. */
 export async function switchToPosted(
-  instance: Instance,
   received: HandlerRequest,
   { deduplicator, hasPage = false, render, fallback }: SwitchSettings,
 ): Promise<void> {
-  const context = await authenticate(instance, received);
-  const { auth, request } = context;
+  const context = await authenticate(received);
+  const { instance, auth, request } = context;
   const { credential, session } = auth;
   const denialTo = (returnTo: string): DenialOptions => (hasPage ? { page: true, returnTo } : {});
   if (credential === undefined) {
-    deny(instance, context, { ...denialTo("/"), ...denialOf(auth.state) });
+    deny(context, { ...denialTo("/"), ...denialOf(auth.state) });
     return;
   }
-  const posted = await readChoice(instance, context, denialTo("/"));
+  const posted = await readChoice(context, denialTo("/"));
   if (posted === undefined) return;
   const { organizationId } = posted;
-  const returnTo = chooseReturnTo(instance, request, [posted.returnTo, returnToOfQuery(request), fallback]);
+  const returnTo = chooseReturnTo(context, [posted.returnTo, returnToOfQuery(request), fallback]);
   const choice = { secret: credential.value, organizationId };
   // On a second click the session before has ended already, and this reply replaced it.
   const settled = deduplicator.settledFor(choice);
   if (settled === undefined && session === undefined) {
-    deny(instance, context, { ...denialTo(returnTo), ...denialOf(auth.state) });
+    deny(context, { ...denialTo(returnTo), ...denialOf(auth.state) });
     return;
   }
   if (settled === undefined && session?.organizationId === organizationId) {
@@ -87,7 +86,7 @@ export async function switchToPosted(
   }
   const reply = settled ?? (await askToSwitch(instance, request, credential, { deduplicator, choice }));
   const keepsSubject = instance.options.store.capabilities.switchKeepsSubject ?? true;
-  await answerOutcome(instance, context, {
+  await answerOutcome(context, {
     reply,
     by: "switch",
     returnTo,
@@ -96,7 +95,7 @@ export async function switchToPosted(
     async answerRefusal(code) {
       if (code !== "organization_not_available" || !hasPage || session === undefined) return false;
       const { memberSession: chooser, organizationId: current } = session;
-      await renderSelectionError(instance, context, { chooser, current, render, returnTo });
+      await renderSelectionError(context, { chooser, current, render, returnTo });
       return true;
     },
   });
