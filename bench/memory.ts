@@ -15,9 +15,9 @@ export function measureMemory(world: World, sessions: number): readonly Row[] {
   const { authority: store, issuer: baseUrl } = world;
   const engine = createInstance(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
   const read = (index: number): VerifiedSession => {
-    const session = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
-    if (typeof session !== "object") throw new Error("the claims are no session");
-    return session;
+    const meaning = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
+    if (meaning.status !== "session") throw new Error("the claims are no session");
+    return meaning.session;
   };
   const { member, organization, memberSession } = read(0);
   const alone = bytesPerSession(sessions, (index) =>

@@ -18,13 +18,9 @@ import { type OrgateOptions, resolveOptions } from "./options/options.ts";
 import type { ActionOf, PolicyShape, ResourceOf } from "./policy/policy.ts";
 import { authenticateRequest } from "./request/authenticate.ts";
 import { type Instance, createInstance } from "./request/instance.ts";
-import {
-  authenticateDetached,
-  invalidateTarget,
-  profileOf,
-  sessionOf,
-  stateOfRequest,
-} from "./request/inspect.ts";
+import { authenticateDetached, sessionOf, stateOfRequest } from "./request/inspect.ts";
+import { invalidateNamed } from "./request/invalidations.ts";
+import { profileOf } from "./request/profile.ts";
 import { type Authentication, type EstablishOptions, establish } from "./sign-in/establish.ts";
 import {
   type CallbackOptions,
@@ -164,7 +160,7 @@ function inspectionOf(instance: Instance): Inspection {
     profile: (request) => profileOf(instance, request),
     pendingAuthentication: (request) => pendingAuthenticationOf(instance, request),
     state: (request) => stateOfRequest(instance, request),
-    invalidate: (target) => invalidateTarget(instance, target),
+    invalidate: (target) => invalidateNamed(instance, target),
     close: () => instance.close(),
   };
 }

@@ -1,22 +1,23 @@
-import { hash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import { createBoundedMap } from "../lib/bounded-map.ts";
+import { sha256 } from "../lib/digest.ts";
+import { isString } from "../lib/predicates.ts";
 import type { Organization } from "../model.ts";
 import type { Interpretation } from "../store.ts";
 import type { TokenTimes } from "../tokens/freshness.ts";
 import type { Credential } from "./read-credential.ts";
 
 /**
- * A credential that was verified: its times, and what it stands for. Frozen where it is shared between requests.
+ * What a verified credential stands for, and its times. Frozen where requests share it.
  *
- * All have one shape, with what every request looks at side by side at the beginning.
+ * All have one shape, so that reading them is fast; the fields that every request reads come first.
  */
 export interface VerifiedSession extends TokenTimes, Pick<Interpretation, "member" | "memberSession"> {
-  /** The epoch of invalidations it was last checked against. This and the next are the only members that change. */
+  /** The epoch of invalidations that it was last checked against. Only this and `usedAt` change. */
   checkedEpoch: number;
   /** How many sessions the cache had taken in when it last moved this one to the front. */
   usedAt: number;
-  /** The roles and the organization of `memberSession`, where guards find them without a detour. */
+  /** The roles of `memberSession`; read them with {@link rolesOf}. */
   readonly roles: readonly string[];
   readonly organizationId?: string | undefined;
   readonly permissions?: readonly string[] | undefined;
@@ -27,7 +28,7 @@ export interface VerifiedSession extends TokenTimes, Pick<Interpretation, "membe
   readonly subject: string;
 }
 
-/** The short way from a credential seen before to what it stands for. */
+/** Verified sessions by credential, for requests whose credential was seen before. */
 export interface VerifiedCache {
   get(key: string): VerifiedSession | undefined;
   set(key: string, session: VerifiedSession): void;
@@ -36,7 +37,7 @@ export interface VerifiedCache {
   readonly size: number;
 }
 
-// The lengths differ, so that no two kinds share a key; a prefix would cost as much as the look-up.
+// The encodings differ in length, so that no two kinds share a key; a prefix would cost as much as the look-up.
 const DIGEST_ENCODINGS = {
   bearer: "base64",
   sealed: "base64url",
@@ -45,29 +46,34 @@ const DIGEST_ENCODINGS = {
 } as const;
 
 /**
- * Names a credential by its kind and the SHA-256 of its bytes, so that no token is kept in memory.
+ * Makes the cache key of a credential from its kind and the SHA-256 of its bytes, so that no token is kept in memory.
  *
- * Only canonical credentials are ever verified, so one session has one key. The kind is part of it because what is good as
- * a bearer token is not thereby good inside a cookie, nor the other way round.
+ * Only canonical credentials are ever verified, so one credential has one key. The kind belongs to it because a good bearer
+ * token is not accepted in a cookie, nor the other way round.
  */
 export function credentialKey(kind: keyof typeof DIGEST_ENCODINGS, value: string): string {
-  return hash("sha256", value, DIGEST_ENCODINGS[kind]);
+  return sha256(value, DIGEST_ENCODINGS[kind]);
+}
+
+/** The cache key of a credential. Made once a request, because hashing is the most expensive step of a cache hit. */
+export function keyOf(credential: Credential): string {
+  return (credential.key ??= credentialKey(credential.kind, credential.value));
 }
 
 /**
- * A cache of verified credentials, least recently used out first. Bad credentials never enter it, so they cannot flood it.
+ * Makes a cache of verified credentials that drops the least recently used. Bad credentials never enter it, so they cannot flood it.
  *
- * The order matters only when something enters, and moving an entry costs more than finding it: one is moved when a quarter
- * as many entries as the cache holds came after it was. What was used is safe from the next three quarters.
+ * Moving an entry to the front costs more than finding it. An entry is moved only when a quarter of the cache's size has
+ * entered since its last move, so that an entry in use survives at least the next three quarters.
  */
 export function createVerifiedCache(maxEntries: number): VerifiedCache {
   const entries = new LRUCache<string, VerifiedSession>({ max: maxEntries });
-  const patience = Math.floor(maxEntries / 4);
+  const movesAfter = Math.floor(maxEntries / 4);
   let taken = 0;
   return {
     get(key) {
       const session = entries.peek(key);
-      if (session !== undefined && taken - session.usedAt > patience) {
+      if (session !== undefined && taken - session.usedAt > movesAfter) {
         session.usedAt = taken;
         entries.get(key);
       }
@@ -95,26 +101,26 @@ export const NO_CACHE: VerifiedCache = {
   size: 0,
 };
 
-const MOST_LISTS = 10_000;
+const MAX_ROLE_LISTS = 10_000;
 
-const lists = createBoundedMap<string, readonly string[]>(MOST_LISTS);
+const roleLists = createBoundedMap<string, readonly string[]>(MAX_ROLE_LISTS);
 
 /**
- * The one frozen list that stands for these roles, in this order. What is no name is left out, and no list is an empty one.
+ * Returns the one frozen list that stands for these roles, in this order. Drops values that are not strings; treats a missing
+ * list as empty.
  *
- * Sessions by the thousand hold one of a few lists: shared, it costs them no memory, and the processor has it at hand
- * whenever a guard asks.
+ * Thousands of sessions have one of a few lists of roles: shared, they cost no memory and stay in the processor's cache.
  */
 export function shareRoles(roles: readonly unknown[]): readonly string[] {
-  const names = Array.isArray(roles) ? roles.filter((role): role is string => typeof role === "string") : [];
+  const names = Array.isArray(roles) ? roles.filter(isString) : [];
   const key = JSON.stringify(names);
-  const known = lists.get(key);
+  const known = roleLists.get(key);
   if (known !== undefined) return known;
-  lists.set(key, Object.freeze(names));
+  roleLists.set(key, Object.freeze(names));
   return names;
 }
 
-/** What caches call a credential: made once, because hashing it is what costs most on the short way. */
-export function keyOf(credential: Credential): string {
-  return (credential.key ??= credentialKey(credential.kind, credential.value));
+/** The roles of a session, which decide what its member may do. */
+export function rolesOf({ roles }: VerifiedSession): readonly string[] {
+  return roles;
 }

@@ -1,270 +1,181 @@
 import type { IncomingMessage } from "node:http";
-import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import { toRedirectTarget } from "../lib/navigation.ts";
+import { ERROR_TABLE, type ErrorCode, isOrgateError } from "../errors.ts";
+import { isFiniteNumber } from "../lib/predicates.ts";
+import { TIMED_OUT, limitTime } from "../lib/time-limit.ts";
 import type { ResolvedOptions } from "../options/options.ts";
-import type { RenewContext, Renewal, StaleCredential, StoreContext } from "../store.ts";
-import { acceptRenewal } from "./accept-credential.ts";
-import type { Admission } from "./breaker.ts";
-import { credentialKey } from "./cache.ts";
+import type { StoreContext } from "../store.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
-import { type RenewalResult, unavailable } from "./renew.ts";
-import type { VerifiedCredential } from "./verify-credential.ts";
+import { type Unavailable, reportMisconfigured, reportUnavailable } from "./resolution.ts";
+import type { StoreRefusal } from "./unverified-limit.ts";
 
-/** Seconds, for whoever only has to wait for somebody else. */
-const SHORT_PAUSE = 1;
-
-/** Asks the store about a stale credential, once, and makes sense of the answer. Never rejects. */
-export function askStore(
-  instance: Instance,
-  vouched: VerifiedCredential,
-  reason: StaleCredential["reason"],
-  context: RenewContext,
-): Promise<RenewalResult> {
-  const { kind, session, sealed, opaqueToken, accessToken = "" } = vouched;
-  const ask = (): Promise<RenewalResult> => askOf(instance, vouched, reason, context);
-  if (session !== undefined || sealed !== undefined) return ask();
-  return instance.unvouched.ask(credentialKey(kind, opaqueToken ?? accessToken), ask);
-}
-
-async function askOf(
-  instance: Instance,
-  vouched: VerifiedCredential,
-  reason: StaleCredential["reason"],
-  context: RenewContext,
-): Promise<RenewalResult> {
-  const admission = instance.breaker.admit();
-  if (admission.status === "stop") return unavailable("breaker_open", admission.retryAfter);
-  const { clock, store } = instance.options;
-  const startedAt = clock();
-  const watch = watchBudget(context.signal, admission);
-  let answer: RenewalResult;
-  try {
-    answer = await readRenewal(instance, vouched, await store.renew(toStale(vouched, reason), context));
-  } catch (error) {
-    const trouble = reasonOf(error, context.signal);
-    if (!isAnswered(error)) return unavailable(trouble, watch.failed(retryAfterOf(error)));
-    watch.succeeded();
-    if (!isMisconfigured(error)) return unavailable(trouble, retryAfterOf(error) ?? SHORT_PAUSE);
-    // It is this application that is wrong, and no pause mends that.
-    instance.events.emit({ type: "misconfigured", reason: trouble });
-    return unavailable(trouble, undefined);
-  }
-  // The store answered; trouble with its keys is counted where keys are fetched.
-  watch.succeeded();
-  if (answer.status === "active") {
-    instance.events.emit({ type: "renewed", reason, milliseconds: Math.round((clock() - startedAt) * 1000) });
-  }
-  return answer;
-}
-
-/**
- * Counts a call that outlives its budget as failed at that moment, once. It is waited for all the same: the requests have
- * long been answered, but a pair that a late reply brings is rotated already and must not be lost.
- */
-export function watchBudget(
-  signal: AbortSignal,
-  admission: Extract<Admission, { status: "go" }>,
-): Pick<Extract<Admission, { status: "go" }>, "succeeded" | "failed"> {
-  let pause: number | undefined;
-  const failed = (retryAfter?: number): number => (pause ??= admission.failed(retryAfter));
-  const expire = (): void => void failed();
-  signal.addEventListener("abort", expire, { once: true });
-  return {
-    succeeded() {
-      signal.removeEventListener("abort", expire);
-      admission.succeeded();
-    },
-    failed(retryAfter) {
-      signal.removeEventListener("abort", expire);
-      return failed(retryAfter);
-    },
-  };
-}
-
-function toStale(
-  { accessToken, claims, sealed, opaqueToken }: VerifiedCredential,
-  reason: StaleCredential["reason"],
-): StaleCredential {
-  return {
-    reason,
-    ...(accessToken !== undefined && { accessToken }),
-    ...(claims !== undefined && { claims }),
-    ...(sealed !== undefined && { sealed }),
-    ...(opaqueToken !== undefined && { opaqueToken }),
-  };
-}
-
-async function readRenewal(
-  instance: Instance,
-  vouched: VerifiedCredential,
-  renewal: Renewal,
-): Promise<RenewalResult> {
-  switch (renewal.status) {
-    case "active":
-      return acceptRenewal(instance, vouched, renewal);
-    case "ended":
-      return { status: "ended", reason: toLabel(renewal.reason, "ended") };
-    case "reauthenticate": {
-      const url = toRedirectTarget(renewal.url);
-      const reason = toLabel(renewal.reason, "authentication_required");
-      const { organizationId } = renewal;
-      const place = typeof organizationId === "string" ? { organizationId } : {};
-      return { status: "reauthenticate", reason, ...(url !== undefined && { url }), ...place };
-    }
-    case "unrenewable":
-      return { status: "unrenewable" };
-    case "rejected":
-      return { status: "rejected", reason: renewal.reason };
-    default:
-      throw new TypeError("the store's answer has no known status");
-  }
-}
-
-/** A store's word as it may stand in an event or an answer: short and plain, or not at all. */
-function toLabel(word: unknown, fallback: string): string {
-  return typeof word === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(word) ? word : fallback;
-}
-
-/** How long a store that is in trouble asked to be left alone. */
-export function retryAfterOf(error: unknown): number | undefined {
-  try {
-    const retryAfter = (error as { retryAfter?: unknown } | undefined)?.retryAfter;
-    return typeof retryAfter === "number" && Number.isFinite(retryAfter) ? retryAfter : undefined;
-  } catch {
-    // What a store throws may be anything, a getter that throws included.
-    return undefined;
-  }
-}
-
-/** Whether the store refuses this application itself. */
-export function isMisconfigured(error: unknown): boolean {
-  return isMarked(error, "misconfigured");
-}
-
-/** Whether the store did answer, so that others need not leave it alone. */
-export function isAnswered(error: unknown): boolean {
-  return isMarked(error, "misconfigured") || isMarked(error, "contended");
-}
-
-function isMarked(error: unknown, mark: "misconfigured" | "contended"): boolean {
-  try {
-    return (error as Partial<Record<typeof mark, unknown>> | undefined)?.[mark] === true;
-  } catch {
-    return false;
-  }
-}
-
-/** A word for what a store threw, safe as a label. */
-export function reasonOf(error: unknown, signal?: AbortSignal): string {
-  if (signal?.aborted === true) return "timeout";
-  try {
-    const reason = (error as { code?: unknown; reason?: unknown } | undefined)?.reason;
-    return toLabel(reason, "store_failed");
-  } catch {
-    return "store_failed";
-  }
-}
-
-/** What came of a call to the store: its answer, a refusal with a code of ours, or trouble of its own. */
+/** What a call to the store came to: its answer, a refusal with one of our codes, or trouble. */
 export type StoreReply<Value> =
   | { readonly status: "answered"; readonly value: Value }
   | { readonly status: "refused"; readonly code: ErrorCode; readonly reason?: string }
-  | { readonly status: "unavailable"; readonly retryAfter: number | undefined };
+  | Unavailable;
 
-/** Calls the store within the time budget, unless it has been failing lately. Never rejects. */
-export function callStore<Value>(
+/** A call about a credential that cannot be verified locally: it is limited, and what the store refuses is remembered. */
+export interface UnverifiedCall<Value> {
+  /** The cache key of the credential. */
+  readonly key: string;
+  /** The refusal that an answer contains, if any. */
+  readonly refusalIn: (value: Value) => StoreRefusal | undefined;
+  /** The answer that a remembered refusal stands for. */
+  readonly repeat: (refusal: StoreRefusal) => Value;
+}
+
+/** Calls the store, waits at most for the time budget, and reports trouble. Never rejects. */
+export async function callStore<Value>(
   instance: Instance,
   request: IncomingMessage,
   call: (context: StoreContext) => Promise<Value>,
+  unverified?: UnverifiedCall<Value>,
 ): Promise<StoreReply<Value>> {
-  const signal = AbortSignal.timeout(STORE_BUDGET * 1000);
-  const context: StoreContext = { ...describeClient(instance.options, request), signal };
-  const admitted = (): Promise<Value> => admit(instance, signal, () => call(context));
-  return classify(instance, () => untilAborted(signal, admitted()), signal);
+  const client = describeClient(instance.options, request);
+  const result = await limitTime(STORE_BUDGET, (signal) =>
+    callStoreWithin(instance, { ...client, signal }, call, unverified),
+  );
+  const reply = result === TIMED_OUT ? STORE_TIMEOUT : result;
+  if (reply.status === "unavailable") reportUnavailable(instance.events, reply);
+  return reply;
 }
+
+/** The reply of a store that did not answer within the time budget. */
+export const STORE_TIMEOUT: Unavailable = {
+  status: "unavailable",
+  reason: "timeout",
+  retryAfter: STORE_BUDGET,
+};
 
 /**
- * Makes one call count for the breaker.
+ * Calls the store inside a single flight, which limits the waiting. Never rejects. Reports nothing: each request that gets the
+ * reply does, with {@link reportUnavailable}.
  *
- * @throws StoreUnavailableError at once while the store is left alone; else whatever the call throws.
+ * The call goes on after its signal, because a late reply may bring a rotated refresh token.
  */
-export async function admit<Value>(
+export async function callStoreWithin<Value>(
   instance: Instance,
-  signal: AbortSignal,
-  call: () => Promise<Value>,
-): Promise<Value> {
-  const admission = instance.breaker.admit();
-  if (admission.status === "stop") {
-    throw new StoreUnavailableError({ reason: "breaker_open", retryAfter: admission.retryAfter });
-  }
-  const watch = watchBudget(signal, admission);
-  try {
-    const value = await call();
-    watch.succeeded();
-    return value;
-  } catch (error) {
-    if (refusalOf(error) !== undefined || isAnswered(error)) watch.succeeded();
-    else watch.failed(retryAfterOf(error));
-    throw error;
+  context: StoreContext,
+  call: (context: StoreContext) => Promise<Value>,
+  unverified?: UnverifiedCall<Value>,
+): Promise<StoreReply<Value>> {
+  const ask = (): Promise<StoreReply<Value>> => callUnlessOpen(instance, context, call);
+  if (unverified === undefined) return ask();
+  const { key, refusalIn, repeat } = unverified;
+  const limited = await instance.unverified.run(key, ask, (reply) =>
+    reply.status === "answered" ? refusalIn(reply.value) : undefined,
+  );
+  switch (limited.status) {
+    case "called":
+      return limited.answer;
+    case "refused_before":
+      return { status: "answered", value: repeat(limited.refusal) };
+    default:
+      return { status: "unavailable", reason: "unvouched_flood", retryAfter: limited.retryAfter };
   }
 }
+
+async function callUnlessOpen<Value>(
+  { breaker, events }: Instance,
+  context: StoreContext,
+  call: (context: StoreContext) => Promise<Value>,
+): Promise<StoreReply<Value>> {
+  const admission = breaker.admit();
+  if (admission.status === "stop") {
+    return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
+  }
+  const { signal } = context;
+  let hasFailed = false;
+  const fail = (retryAfter?: number): void => {
+    if (!hasFailed) admission.failed(retryAfter);
+    hasFailed = true;
+  };
+  // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
+  const expire = (): void => fail();
+  signal.addEventListener("abort", expire, { once: true });
+  try {
+    const value = await call(context);
+    admission.succeeded();
+    return { status: "answered", value };
+  } catch (error) {
+    const reply = classifyError(error, signal);
+    const isMisconfigured = fieldOf(error, "misconfigured") === true;
+    const isAnswer = reply.status === "refused" || isMisconfigured || fieldOf(error, "contended") === true;
+    if (isAnswer) admission.succeeded();
+    else fail(reply.retryAfter);
+    if (reply.status === "unavailable" && isMisconfigured) reportMisconfigured(events, reply);
+    return reply;
+  } finally {
+    signal.removeEventListener("abort", expire);
+  }
+}
+
+/** Seconds to wait while other requests use the same credential. */
+const CONTENDED_WAIT = 1;
+/** Longer waits of a store are cut to this many seconds. */
+const MAX_WAIT = 30;
 
 /** Tells a refusal from trouble. Whatever a store throws that is no refusal of ours means that it cannot know. */
-export async function classify<Value>(
-  { events }: Instance,
-  work: () => Promise<Value>,
+export function classifyError(
+  error: unknown,
   signal?: AbortSignal,
-): Promise<StoreReply<Value>> {
-  try {
-    return { status: "answered", value: await work() };
-  } catch (error) {
-    const refusal = refusalOf(error);
-    if (refusal !== undefined) return refusal;
-    const reason = reasonOf(error, signal);
-    const isOurs = isMisconfigured(error);
-    const retryAfter = isOurs ? undefined : Math.max(1, Math.ceil(retryAfterOf(error) ?? STORE_BUDGET));
-    if (isOurs) events.emit({ type: "misconfigured", reason });
-    events.emit({
-      type: "unavailable",
-      code: "store_unavailable",
-      reason,
-      ...(retryAfter !== undefined && { retryAfter }),
-    });
-    return { status: "unavailable", retryAfter };
+): Exclude<StoreReply<never>, { status: "answered" }> {
+  const reason = fieldOf(error, "reason");
+  if (isOrgateError(error)) {
+    const code = fieldOf(error, "code");
+    if (isRefusalCode(code)) {
+      return { status: "refused", code, ...(typeof reason === "string" && { reason }) };
+    }
   }
+  return {
+    status: "unavailable",
+    reason: signal?.aborted === true ? "timeout" : toLabel(reason, "store_failed"),
+    retryAfter: fieldOf(error, "misconfigured") === true ? undefined : waitOf(error),
+    cause: error,
+  };
 }
 
-/** A refusal that a store or an authority threw; `undefined` for trouble and for other people's errors. */
-export function refusalOf(error: unknown): Extract<StoreReply<never>, { status: "refused" }> | undefined {
+function isRefusalCode(code: unknown): code is ErrorCode {
+  return (
+    typeof code === "string" &&
+    Object.hasOwn(ERROR_TABLE, code) &&
+    ERROR_TABLE[code as ErrorCode].status < 500
+  );
+}
+
+function waitOf(error: unknown): number {
+  const fallback = fieldOf(error, "contended") === true ? CONTENDED_WAIT : STORE_BUDGET;
+  const given = fieldOf(error, "retryAfter");
+  return Math.min(MAX_WAIT, Math.max(1, Math.ceil(isFiniteNumber(given) ? given : fallback)));
+}
+
+/** Reads a field of a thrown value, which may be anything, a getter that throws included. */
+function fieldOf(
+  error: unknown,
+  name: "code" | "reason" | "retryAfter" | "misconfigured" | "contended",
+): unknown {
+  if (typeof error !== "object" || error === null) return undefined;
   try {
-    if (!isOrgateError(error) || (ERROR_TABLE[error.code]?.status ?? 500) >= 500) return undefined;
-    const { code, reason } = error;
-    return { status: "refused", code, ...(reason !== undefined && { reason }) };
+    return Reflect.get(error, name);
   } catch {
-    // Other people's errors may be anything, a getter that throws included.
     return undefined;
   }
 }
 
-/** A store that ignores its signal is not waited for longer than one that obeys it. */
-function untilAborted<Value>(signal: AbortSignal, promise: Promise<Value>): Promise<Value> {
-  const aborted = new Promise<never>((_resolve, reject) => {
-    signal.addEventListener("abort", () => reject(new StoreUnavailableError({ reason: "timeout" })), {
-      once: true,
-    });
-  });
-  return Promise.race([promise, aborted]);
+/** Returns a store's word if it may stand in an event or a response: short and plain. Else returns the fallback. */
+export function toLabel(word: unknown, fallback: string): string {
+  return typeof word === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(word) ? word : fallback;
 }
 
 const MAX_ADDRESS_LENGTH = 45;
 const MAX_USER_AGENT_LENGTH = 512;
 const ADDRESS = /^[\da-f.:]+$/i;
 
-/** What the store is told of the client; sanitised, because both come from outside. */
+/** Tells the store who the client is. Sanitised, because both values come from outside. */
 export function describeClient(
   { ipAddress }: Pick<ResolvedOptions, "ipAddress">,
   request: IncomingMessage,
-): Pick<StoreContext, "ipAddress" | "userAgent"> {
+): Omit<StoreContext, "signal"> {
   const address = readAddress(ipAddress, request);
   const userAgent = request.headers["user-agent"]?.replaceAll(/\p{Cc}/gu, "").slice(0, MAX_USER_AGENT_LENGTH);
   return {

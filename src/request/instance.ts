@@ -1,6 +1,7 @@
+import { ConfigurationError } from "../errors.ts";
 import { type EventSink, createEventSink } from "../events.ts";
-import { type Challenger, createChallenger } from "../lib/challenge.ts";
 import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
+import { type Challenger, createChallenger } from "../lib/challenge.ts";
 import { type Sealer, createSealer } from "../lib/seal.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -12,16 +13,16 @@ import { type Breaker, createBreaker } from "./breaker.ts";
 import { NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
 import { type OriginCheck, createOriginCheck } from "./cross-site.ts";
 import { type Ending, type Invalidations, createInvalidations } from "./invalidations.ts";
-import type { NumberedResult, RenewalResult } from "./renew.ts";
+import type { SharedRenewal } from "./resolution.ts";
 import { type UnverifiedCredentialLimiter, createUnverifiedCredentialLimiter } from "./unverified-limit.ts";
 
 /** Seconds that one call to the store may take. */
 export const STORE_BUDGET = 5;
-/** Seconds for which a settled renewal answers late requests with the old credential. */
+/** Seconds for which late requests with a renewed credential get the result of its renewal. */
 export const GRACE = 30;
 const MAX_SUPERSEDED = 10_000;
 
-/** Everything one instance of orgate is made of; its stages, wired. */
+/** The parts of one instance of orgate, connected. */
 export interface Instance {
   readonly options: ResolvedOptions;
   readonly events: EventSink;
@@ -32,39 +33,32 @@ export interface Instance {
   readonly sealer: Sealer | undefined;
   readonly cache: VerifiedCache;
   readonly invalidations: Invalidations;
-  readonly renewals: SingleFlight<NumberedResult>;
+  /** Renewals by the key of the credential that they renew. */
+  readonly renewals: SingleFlight<SharedRenewal>;
   readonly breaker: Breaker;
+  readonly unverified: UnverifiedCredentialLimiter;
   readonly policies: PolicySource;
   /** Writes `WWW-Authenticate`. */
   readonly challenge: Challenger;
-  readonly unvouched: UnverifiedCredentialLimiter;
-  /** Numbers arrivals and calls: a clock may show one time for both, and whether a call began after a request came decides. */
+  /** Numbers requests and store calls in their order, because a clock may show one time for two of them. */
   readonly nextInSequence: () => number;
-  /** What the store last said of a session in full, by session id. */
+  /** The last full answers of the store about members and organizations, by session id. */
   readonly profiles: BoundedMap<string, Profile>;
-  /**
-   * Credentials after which another was set, or none, in the same browser, by key: a late renewal of theirs sets no cookie,
-   * and clears none that took their place.
-   */
+  /** Credentials that a sign-in, switch or sign-out replaced, by key: their late renewals set and clear no cookie. */
   readonly superseded: BoundedMap<string, Ending>;
   close(): Promise<void>;
 }
 
-/** Wires the stages. Nothing is fetched and no timer runs until the first request needs it. */
+/** Makes an instance. Fetches nothing and starts no timer until a request needs it. */
 export function createInstance(options: ResolvedOptions): Instance {
-  const { clock, store, coordinator } = options;
+  const { cacheEntries, clock, coordinator, cookie, store } = options;
   const events = createEventSink(options.events);
   const keys = createKeySet(store.tokens.keys, { clock, events });
-  const invalidations = createInvalidations();
-  const unsubscribe = [
-    store.onInvalidated?.((target) => invalidations.ask(target, clock())),
-    options.events && store.onEvent?.(options.events),
-    coordinator.subscribe(({ target, at, effect }) => {
-      if (effect !== "ask" && "sessionId" in target) invalidations.refuse(target.sessionId, effect);
-      else invalidations.ask(target, at);
-    }),
-  ];
-  const { passwords } = options.cookie;
+  const profiles = createBoundedMap<string, Profile>(Math.max(1, cacheEntries));
+  const invalidations = createInvalidations({ clock, events, coordinator, store, profiles });
+  const stopEvents = options.events && store.onEvent?.(options.events);
+  const { passwords } = cookie;
+  let latestInSequence = 0;
   return {
     options,
     events,
@@ -72,22 +66,26 @@ export function createInstance(options: ResolvedOptions): Instance {
     keys,
     verifier: createTokenVerifier(store.tokens, keys),
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
-    cache: options.cacheEntries === 0 ? NO_CACHE : createVerifiedCache(options.cacheEntries),
+    cache: cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries),
     invalidations,
-    renewals: createSingleFlight<NumberedResult>({
+    renewals: createSingleFlight({
       clock,
-      ...RENEWAL,
+      budget: STORE_BUDGET,
+      grace: GRACE,
+      // Trouble is not worth keeping, but a rotated refresh token must reach late requests with the old one.
+      keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
       onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
     }),
     breaker: createBreaker(clock),
-    nextInSequence: createSequence(),
+    unverified: createUnverifiedCredentialLimiter(clock),
     policies: createPolicies(options, events),
     challenge: createChallenger(new URL(options.origin).host),
-    unvouched: createUnverifiedCredentialLimiter(clock),
-    profiles: createBoundedMap(Math.max(1, options.cacheEntries)),
+    nextInSequence: () => ++latestInSequence,
+    profiles,
     superseded: createBoundedMap(MAX_SUPERSEDED),
     async close() {
-      for (const stop of unsubscribe) stop?.();
+      stopEvents?.();
+      invalidations.close();
       keys.close();
       await coordinator.close();
     },
@@ -104,14 +102,19 @@ function createPolicies({ clock, policy, store }: ResolvedOptions, events: Event
   });
 }
 
-const RENEWAL = {
-  budget: STORE_BUDGET,
-  grace: GRACE,
-  // Trouble is not an answer; but a pair that was already rotated must reach whoever still holds the old one.
-  keeps: (answer: RenewalResult) => answer.status !== "unavailable" || answer.successor !== undefined,
-};
-
-function createSequence(): () => number {
-  let latest = 0;
-  return () => ++latest;
+/**
+ * Returns what seals cookies.
+ *
+ * @throws ConfigurationError where the application gave no password.
+ */
+export function requireSealer({ sealer }: Instance, what: string): Sealer {
+  if (sealer !== undefined) return sealer;
+  throw new ConfigurationError([
+    {
+      code: "option_missing",
+      option: "cookie.password",
+      message: `is required to seal ${what}.`,
+      suggestion: "Make one with: openssl rand -base64 32.",
+    },
+  ]);
 }

@@ -1,124 +1,202 @@
-import type { FlightResult, Settled } from "../lib/single-flight.ts";
-import type { SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
-import { type FreshnessRequirement, type Resolution, needsStore } from "./authenticate.ts";
-import { type VerifiedSession, credentialKey, keyOf } from "./cache.ts";
-import { askStore } from "./call-store.ts";
+import { toRedirectTarget } from "../lib/navigation.ts";
+import type { FlightResult } from "../lib/single-flight.ts";
+import type { Renewal, StaleCredential } from "../store.ts";
+import { acceptAgain, acceptRenewal } from "./accept-credential.ts";
+import { type VerifiedSession, keyOf } from "./cache.ts";
+import { STORE_TIMEOUT, callStoreWithin, toLabel } from "./call-store.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
-import { type RenewalStep, refuse, refuseEnded, refuseUnavailable, refuseUnknown } from "./refusals.ts";
-import { type VerifiedCredential, interpretClaims, verifyCredential } from "./verify-credential.ts";
+import {
+  type FreshnessRequirement,
+  type RenewalResult,
+  type Resolution,
+  type SharedRenewal,
+  type Successor,
+  keyOfSuccessor,
+  refuse,
+  reportUnavailable,
+} from "./resolution.ts";
+import {
+  type VerifiedCredential,
+  needsStore,
+  toStaleCredential,
+  verifyCredential,
+} from "./verify-credential.ts";
 
-// Each turn continues from the credential that an earlier renewal left; more than a few within one grace window is a fault.
-const MAX_TURNS = 16;
+/*
+ * Renews a stale credential: once for all requests that carry it.
+ *
+ * One renewal's result passes through three shapes:
+ * 1. `Renewal`: the store's answer, not trusted yet.
+ * 2. `RenewalResult`: the answer, accepted (accept-credential.ts) and shared. Late requests with the old credential get it for the
+ *    grace window, because a lost reply must not sign anybody out.
+ * 3. `Resolution`: what the result means for one request.
+ *
+ * A renewal leaves a successor in place of the credential. A request whose own freshness requirement the kept result does not
+ * meet goes on from the successor, never from the refresh token that is spent.
+ */
 
-/** Asks the store, once for all requests with the credential, and takes the answer. */
-export async function renewCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
-  let step = first;
-  for (let turn = 0; turn < MAX_TURNS; turn++) {
-    const known = settledFor(instance, step);
-    if (known?.result.status === "unavailable" && known.result.successor !== undefined) {
-      return retryVerifying(instance, step, known.result.successor);
-    }
-    const isAccepted = known !== undefined && accepts(instance, step.question, known);
-    // A renewal under the credential's own key answers those as well who would ask under a key of their own.
-    if (isAccepted && !step.question.spendsRefreshToken) {
-      return conclude(instance, step, known.result, step !== first);
-    }
-    // An earlier renewal replaced the credential; what is stale now is its successor.
-    const next = known === undefined || isAccepted ? step : continueFrom(instance, step, known.result);
-    if (next.key !== step.key) {
-      step = next;
-      continue;
-    }
-    const result = await askOnce(instance, step);
-    if (result.status === "settled") return conclude(instance, step, result.settled.result, step !== first);
-    if (result.status === "timed_out") {
-      return refuseUnavailable(instance, first, { reason: "timeout", retryAfter: STORE_BUDGET });
-    }
-  }
-  return refuseUnavailable(instance, first, { reason: "contended", retryAfter: 1 });
+/** A stale credential, and why and for whom it is renewed. */
+export interface RenewalStep {
+  /** The cache key of the credential. */
+  readonly key: string;
+  readonly credential: VerifiedCredential;
+  readonly reason: StaleCredential["reason"];
+  readonly requirement: FreshnessRequirement;
 }
 
-/** Renewals that keep the refresh token to themselves have answers of their own, but profit from all others. */
-function bareKey({ key }: RenewalStep): string {
+// Each step follows one successor; more than a few within a grace window mean a fault.
+const MAX_STEPS = 16;
+
+/** Renews a credential, or uses what an earlier or concurrent renewal came to. Never rejects. */
+export async function renewCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
+  let step = first;
+  for (let count = 0; count < MAX_STEPS; count++) {
+    const kept = keptResult(instance, step);
+    if (kept?.status === "unavailable" && kept.successor !== undefined) {
+      return acceptKeptSuccessor(instance, step, kept.successor);
+    }
+    if (kept?.status === "active" && !meets(instance, step.requirement, kept)) {
+      const next = followSuccessor(instance, step, kept);
+      if (next.key !== step.key) {
+        step = next;
+        continue;
+      }
+    }
+    const flight = await shareRenewal(instance, step);
+    if (flight.status === "settled") {
+      return toResolution(instance, step, flight.settled.result, { isLater: step !== first });
+    }
+    if (flight.status === "timed_out") return resolveUnavailable(instance, first, STORE_TIMEOUT);
+    // A concurrent renewal does not meet this request's requirement: look at what it left.
+  }
+  return resolveUnavailable(instance, first, { status: "unavailable", reason: "contended", retryAfter: 1 });
+}
+
+/** Renewals without the refresh token have results of their own, but use those of all others. */
+function keyWithoutRefreshToken({ key }: RenewalStep): string {
   return `${key} bare`;
 }
 
-function settledFor({ renewals }: Instance, step: RenewalStep): Settled<NumberedResult> | undefined {
-  return (
-    renewals.settledFor(step.key) ??
-    (step.question.spendsRefreshToken ? undefined : renewals.settledFor(bareKey(step)))
-  );
+function keptResult({ renewals }: Instance, step: RenewalStep): SharedRenewal | undefined {
+  const kept = renewals.settledFor(step.key);
+  if (kept !== undefined || step.requirement.spendsRefreshToken) return kept?.result;
+  return renewals.settledFor(keyWithoutRefreshToken(step))?.result;
 }
 
-function askOnce(instance: Instance, step: RenewalStep): Promise<FlightResult<NumberedResult>> {
-  const { key, question, reason } = step;
-  const { spendsRefreshToken, client } = question;
-  const vouched = spendsRefreshToken ? step.vouched : withholdRefreshToken(step.vouched);
-  const extendBy = instance.options.sessionDuration;
-  const context = { ...client(), ...(extendBy !== undefined && { extendBy }) };
-  return instance.renewals.run({
-    key: spendsRefreshToken ? key : bareKey(step),
-    accepts: (settled) => accepts(instance, question, settled),
-    async start(signal) {
-      const calledAt = instance.nextInSequence();
-      return { ...(await askStore(instance, vouched, reason, { ...context, signal })), calledAt };
-    },
+/** Whether a shared result answers a request: it replaces the request's credential, never its freshness requirement. */
+function meets(
+  instance: Instance,
+  { maxAge, arrivedAt }: FreshnessRequirement,
+  result: SharedRenewal,
+): boolean {
+  if (maxAge === 0 && result.calledAt < arrivedAt) return false;
+  // No answer is ever younger than 0 by the clock; for an age of 0 the order of the call, checked above, decides.
+  const age = { maxAge: maxAge === 0 ? undefined : maxAge };
+  return result.status !== "active" || needsStore(instance, result.session, age) === undefined;
+}
+
+function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResult<SharedRenewal>> {
+  const { renewals } = instance;
+  const accepts = (result: SharedRenewal): boolean => meets(instance, step.requirement, result);
+  const kept = renewals.settledFor(step.key)?.result;
+  const usesOwnKey = step.requirement.spendsRefreshToken || (kept !== undefined && accepts(kept));
+  return renewals.run({
+    key: usesOwnKey ? step.key : keyWithoutRefreshToken(step),
+    accepts: ({ result }) => accepts(result),
+    start: (signal) => askStore(instance, step, signal),
   });
 }
 
-/** A rotated pair whose access token could not be verified then: perhaps it can now. The store has nothing to add. */
-async function retryVerifying(
+/** Asks the store to renew, once for all requests. */
+async function askStore(instance: Instance, step: RenewalStep, signal: AbortSignal): Promise<SharedRenewal> {
+  const calledAt = instance.nextInSequence();
+  const { key, reason, requirement } = step;
+  const { clock, store, sessionDuration: extendBy } = instance.options;
+  const credential = requirement.spendsRefreshToken ? step.credential : withholdRefreshToken(step.credential);
+  const context = { ...requirement.client(), signal, ...(extendBy !== undefined && { extendBy }) };
+  const startedAt = clock();
+  const isVerified = credential.session !== undefined || credential.sealed !== undefined;
+  const reply = await callStoreWithin(
+    instance,
+    context,
+    async () =>
+      acceptAnswer(instance, credential, await store.renew(toStaleCredential(credential, reason), context)),
+    isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
+  );
+  if (reply.status === "refused") {
+    return {
+      status: "unavailable",
+      reason: toLabel(reply.reason, "store_failed"),
+      retryAfter: STORE_BUDGET,
+      calledAt,
+    };
+  }
+  const result = reply.status === "answered" ? reply.value : reply;
+  if (result.status === "active") {
+    const milliseconds = Math.round((clock() - startedAt) * 1000);
+    instance.events.emit({ type: "renewed", reason, milliseconds });
+  }
+  return { ...result, calledAt };
+}
+
+function withholdRefreshToken(credential: VerifiedCredential): VerifiedCredential {
+  if (credential.sealed?.refreshToken === undefined) return credential;
+  const { refreshToken, ...sealed } = credential.sealed;
+  return { ...credential, sealed, withheldRefreshToken: refreshToken };
+}
+
+function refusalIn(
+  result: RenewalResult,
+): Extract<RenewalResult, { status: "ended" | "rejected" }> | undefined {
+  return result.status === "ended" || result.status === "rejected" ? result : undefined;
+}
+
+async function acceptAnswer(
+  instance: Instance,
+  credential: VerifiedCredential,
+  renewal: Renewal,
+): Promise<RenewalResult> {
+  switch (renewal.status) {
+    case "active":
+      return acceptRenewal(instance, credential, renewal);
+    case "ended":
+      return { status: "ended", reason: toLabel(renewal.reason, "ended") };
+    case "reauthenticate": {
+      const url = toRedirectTarget(renewal.url);
+      const { organizationId } = renewal;
+      return {
+        status: "reauthenticate",
+        reason: toLabel(renewal.reason, "authentication_required"),
+        ...(url !== undefined && { url }),
+        ...(typeof organizationId === "string" && { organizationId }),
+      };
+    }
+    case "unrenewable":
+      return { status: "unrenewable" };
+    case "rejected":
+      return { status: "rejected", reason: renewal.reason };
+    default:
+      throw new TypeError("the store's answer has no known status");
+  }
+}
+
+/** The step that goes on from what a renewal left in place of the credential. */
+function followSuccessor(
   instance: Instance,
   step: RenewalStep,
-  successor: Successor,
-): Promise<Resolution> {
-  const verification = await instance.verifier.verify(successor.accessToken);
-  if (verification.status === "verified") {
-    const { via } = step.vouched;
-    const session = interpretClaims(instance, {
-      via,
-      claims: verification.claims,
-      sealed: successor.sealed,
-      verifiedAt: instance.options.clock(),
-    });
-    if (typeof session === "object" && needsStore(instance, session, { maxAge: undefined }) === "fresh") {
-      instance.cache.set(step.key, session);
-      return { status: "authenticated", session, source: "store", successor };
-    }
-  }
-  const retryAfter = verification.status === "unavailable" ? verification.retryAfter : STORE_BUDGET;
-  return refuseUnavailable(instance, step, { reason: "keys_unavailable", retryAfter, successor });
-}
-
-/** Whether an answer that is there answers the question: it replaces the credential, never the question. */
-function accepts(
-  instance: Instance,
-  { maxAge, arrivedAt }: FreshnessRequirement,
-  { result: answer }: Settled<NumberedResult>,
-): boolean {
-  if (maxAge === 0 && answer.calledAt < arrivedAt) return false;
-  // With an age of zero nothing is ever young enough by the clock: that the call began late enough has been seen to.
-  return (
-    answer.status !== "active" ||
-    needsStore(instance, answer.session, { maxAge: maxAge === 0 ? undefined : maxAge }) === "fresh"
-  );
-}
-
-/** The successor of a credential, where its renewal left one; else the credential itself. */
-function continueFrom(instance: Instance, step: RenewalStep, answer: RenewalResult): RenewalStep {
-  if (answer.status !== "active") return step;
-  const { session, successor } = answer;
-  const need = needsStore(instance, session, step.question);
-  const { accessToken, sealed, claims } = successor;
+  { session, successor }: Extract<RenewalResult, { status: "active" }>,
+): RenewalStep {
+  const need = needsStore(instance, session, step.requirement);
+  const { kind, accessToken, sealed, claims } = successor;
   return {
     ...step,
-    key: keyOfSuccessor(step.vouched.kind, successor),
+    key: keyOfSuccessor(successor),
     reason: need === "expired" || need === "too_old" ? need : "asked",
-    vouched: {
-      status: "vouched",
-      kind: kindAfter(step.vouched.kind),
-      via: step.vouched.via,
+    credential: {
+      status: "verified",
+      kind,
+      via: step.credential.via,
       accessToken,
       session,
       ...(sealed !== undefined && { sealed }),
@@ -127,131 +205,127 @@ function continueFrom(instance: Instance, step: RenewalStep, answer: RenewalResu
   };
 }
 
-function withholdRefreshToken(vouched: VerifiedCredential): VerifiedCredential {
-  if (vouched.sealed?.refreshToken === undefined) return vouched;
-  const { refreshToken, ...sealed } = vouched.sealed;
-  return { ...vouched, sealed, withheldRefreshToken: refreshToken };
-}
-
-function conclude(
+/** Tries again to accept a rotated credential whose access token could not be used when the store handed it out. */
+async function acceptKeptSuccessor(
   instance: Instance,
   step: RenewalStep,
-  answer: RenewalResult,
-  isLater: boolean,
-): Resolution {
-  const { kind, via } = step.vouched;
-  switch (answer.status) {
-    case "active": {
-      const { session, successor, isNew } = answer;
-      const ending = instance.invalidations.endingOf(session.memberSession.id);
-      // Of what nothing vouched for nobody could know before whose session it is.
-      if (step.vouched.session === undefined && ending !== undefined) {
-        return refuseEnded(instance, via, "ended_here", ending === "refuse");
+  successor: Successor,
+): Promise<Resolution> {
+  const acceptance = await acceptAgain(instance, step.credential, successor);
+  const unavailable = {
+    status: "unavailable",
+    reason: "keys_unavailable",
+    retryAfter: STORE_BUDGET,
+  } as const;
+  switch (acceptance.status) {
+    case "adopted": {
+      const { session } = acceptance;
+      if (needsStore(instance, session, { maxAge: undefined }) !== undefined) {
+        return resolveUnavailable(instance, step, { ...unavailable, successor });
       }
-      instance.cache.set(isNew ? keyOfSuccessor(kind, successor) : step.key, session);
-      // It stays as it is, and is not asked about again while its JWT is good.
-      if (kind === "opaque") instance.cache.set(step.key, session);
+      instance.cache.set(step.key, session);
+      return { status: "authenticated", session, source: "store", successor };
+    }
+    case "keep_refresh_token": {
+      const { retryAfter, cause } = acceptance;
+      return resolveUnavailable(instance, step, { ...unavailable, retryAfter, cause, successor });
+    }
+    default:
+      // It turned out to be bad, or another member's: it must reach nobody.
+      return resolveUnavailable(instance, step, unavailable);
+  }
+}
+
+function toResolution(
+  instance: Instance,
+  step: RenewalStep,
+  result: RenewalResult,
+  { isLater }: { readonly isLater: boolean },
+): Resolution {
+  const { cache, events } = instance;
+  const { kind, via } = step.credential;
+  switch (result.status) {
+    case "active": {
+      const { session, successor, isNew } = result;
+      // Only now do we know which session a credential belongs to that could not be verified locally.
+      const ended = step.credential.session === undefined ? resolveEnded(instance, session) : undefined;
+      if (ended !== undefined) return ended;
+      cache.set(isNew ? keyOfSuccessor(successor) : step.key, session);
+      // An opaque token stays valid, and is not asked about again while the JWT beside it is good.
+      if (kind === "opaque") cache.set(step.key, session);
       return { status: "authenticated", session, source: "store", ...((isNew || isLater) && { successor }) };
     }
-    case "ended":
-      instance.cache.delete(step.key);
-      return refuseEnded(instance, via, answer.reason, answer.reason !== "superseded");
+    case "ended": {
+      cache.delete(step.key);
+      const { reason } = result;
+      const state = { status: "rejected", code: "session_revoked", via } as const;
+      return refuse(events, state, { reason, clearsCookie: reason !== "superseded" });
+    }
     case "reauthenticate": {
-      const { reason, url, organizationId } = answer;
-      instance.events.emit({ type: "rejected", code: "reauthentication_required", reason });
+      const { reason, url, organizationId } = result;
       const where = {
         ...(url !== undefined && { signInUrl: url }),
         ...(organizationId !== undefined && { organizationId }),
       };
-      return refuse({ status: "rejected", code: "reauthentication_required", via, reason, ...where });
+      const state = { status: "rejected", code: "reauthentication_required", via, reason, ...where } as const;
+      return refuse(events, state, { reason });
     }
-    case "rejected":
-      return refuseUnknown(instance, step.vouched, answer.reason);
+    case "rejected": {
+      const code = kind === "opaque" ? "invalid_session" : "invalid_token";
+      const { reason } = result;
+      return refuse(events, { status: "rejected", code, via }, { reason, clearsCookie: kind === "opaque" });
+    }
     case "unrenewable":
-      instance.events.emit({ type: "rejected", code: "token_expired" });
-      return refuse({ status: "rejected", code: "token_expired", via });
+      return refuse(events, { status: "rejected", code: "token_expired", via });
     default:
-      return refuseUnavailable(instance, step, answer);
+      return resolveUnavailable(instance, step, result);
   }
 }
 
-/** What a renewal left in place of the presented credential. */
-export interface Successor {
-  readonly accessToken: string;
-  readonly sealed?: SealedSession;
-  /** The sealed session as a cookie's value. */
-  readonly cookieValue?: string;
-  /** What the cookie beside an unsealed JWT holds from now on. */
-  readonly opaqueToken?: string;
-  readonly claims?: VerifiedClaims;
+/** Refuses a session that ended in this process, or in another that told; `undefined` where it did not. */
+export function resolveEnded(
+  { events, invalidations }: Instance,
+  { via, memberSession }: VerifiedSession,
+): Resolution | undefined {
+  const ending = invalidations.endingOf(memberSession.id);
+  if (ending === undefined) return undefined;
+  const state = { status: "rejected", code: "session_revoked", via } as const;
+  return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
 }
 
-/** What asking the store came to. */
-export type RenewalResult =
-  | {
-      readonly status: "active";
-      readonly session: VerifiedSession;
-      readonly successor: Successor;
-      readonly isNew: boolean;
-    }
-  | { readonly status: "ended"; readonly reason: string }
-  | {
-      readonly status: "reauthenticate";
-      readonly reason: string;
-      readonly url?: string;
-      readonly organizationId?: string;
-    }
-  | { readonly status: "unrenewable" }
-  /** None of the store's: said of what nothing vouched for. */
-  | { readonly status: "rejected"; readonly reason: string }
-  | {
-      readonly status: "unavailable";
-      readonly reason: string;
-      /** `undefined`: waiting does not help. */
-      readonly retryAfter: number | undefined;
-      /** A pair that was already rotated: it must reach the client all the same. */
-      readonly successor?: Successor;
-    };
-
-/** An answer, and the place of the call among the arrivals and calls of its instance. */
-export type NumberedResult = RenewalResult & { readonly calledAt: number };
-
-/** The verdict on trouble of the store's. */
-export function unavailable(
-  reason: string,
-  retryAfter: number | undefined,
-): Extract<RenewalResult, { status: "unavailable" }> {
-  return { status: "unavailable", reason, retryAfter: retryAfter && Math.max(1, Math.ceil(retryAfter)) };
-}
-
-/** How a credential is presented once it was renewed: a session token has become the JWT that is read before it. */
-export function kindAfter(kind: Credential["kind"]): Credential["kind"] {
-  return kind === "opaque" ? "jwt_cookie" : kind;
-}
-
-/** Names what a renewal left in place of a credential of this kind. */
-export function keyOfSuccessor(
-  kind: Credential["kind"],
-  { cookieValue, accessToken }: Pick<Successor, "cookieValue" | "accessToken">,
-): string {
-  return credentialKey(kindAfter(kind), cookieValue ?? accessToken);
-}
-
-const MAX_STEPS = 16;
-
-/** The session that a credential stands for, expired or ended though it may be; `undefined` if it is not vouched for. */
-export async function sessionOfCredential(
+/** Cannot know: a token that is merely too old is served for a while if the application allows it, nothing else is. */
+function resolveUnavailable(
   instance: Instance,
-  credential: Credential | undefined,
-): Promise<VerifiedSession | undefined> {
-  if (credential === undefined) return undefined;
-  const vouched = await verifyCredential(instance, credential);
-  return vouched.status === "vouched" ? vouched.session : undefined;
+  step: RenewalStep,
+  unavailable: Extract<RenewalResult, { status: "unavailable" }>,
+): Resolution {
+  reportUnavailable(instance.events, unavailable);
+  const { retryAfter, successor } = unavailable;
+  const { session } = step.credential;
+  const sent = successor === undefined ? {} : { successor };
+  if (session !== undefined && mayServeStale(instance, step, session)) {
+    return { status: "authenticated", session, source: "local", ...sent };
+  }
+  const wait = retryAfter === undefined ? {} : { retryAfter };
+  const state = { status: "unavailable", code: "store_unavailable", ...wait } as const;
+  return { status: "refused", state, clearsCookie: false, ...sent };
+}
+
+function mayServeStale(
+  { options, invalidations }: Instance,
+  { reason, requirement: { maxAge, mayServeStale: isAllowed } }: RenewalStep,
+  session: VerifiedSession,
+): boolean {
+  const { staleIfUnavailable, clock } = options;
+  if (reason !== "too_old" || staleIfUnavailable === 0 || maxAge === undefined || maxAge === 0) return false;
+  if (!isAllowed() || invalidations.mustAsk(session)) return false;
+  const confirmedAt = Math.max(session.iat, session.verifiedAt ?? session.iat);
+  return clock() - (confirmedAt + maxAge) < staleIfUnavailable;
 }
 
 /**
- * What a credential is by now: itself, or what its renewals, one in flight included, left in its place. Whatever spends a
- * refresh token goes on from there.
+ * Returns the newest form of a credential: itself, or what its renewals left in its place, one under way included. Whatever
+ * spends a refresh token must go on from there. `undefined` if it cannot be verified.
  */
 export async function currentCredential(
   instance: Instance,
@@ -259,39 +333,22 @@ export async function currentCredential(
 ): Promise<StaleCredential | undefined> {
   const { renewals } = instance;
   let key = keyOf(credential);
-  let current: StaleCredential | undefined;
-  for (let step = 0; step < MAX_STEPS; step++) {
+  let newest: Successor | undefined;
+  for (let count = 0; count < MAX_STEPS; count++) {
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
     await renewals.whenSettled(key);
-    const answer = renewals.settledFor(key)?.result;
-    const successor = answer?.status === "active" ? answer.successor : undefined;
-    if (successor === undefined) break;
-    const { accessToken, sealed, claims } = successor;
-    current = {
-      reason: "asked",
-      accessToken,
-      ...(sealed !== undefined && { sealed }),
-      ...(claims !== undefined && { claims }),
-    };
-    const next = keyOfSuccessor(credential.kind, successor);
+    const result = renewals.settledFor(key)?.result;
+    if (result?.status !== "active") break;
+    newest = result.successor;
+    const next = keyOfSuccessor(newest);
     if (next === key) break;
     key = next;
   }
-  return current ?? presentedCredential(instance, credential);
-}
-
-async function presentedCredential(
-  instance: Instance,
-  credential: Credential,
-): Promise<StaleCredential | undefined> {
-  const vouched = await verifyCredential(instance, credential);
-  if (vouched.status !== "vouched") return undefined;
-  const { accessToken, claims, sealed, opaqueToken } = vouched;
-  return {
-    reason: "asked",
-    ...(accessToken !== undefined && { accessToken }),
-    ...(claims !== undefined && { claims }),
-    ...(sealed !== undefined && { sealed }),
-    ...(opaqueToken !== undefined && { opaqueToken }),
-  };
+  if (newest !== undefined) {
+    // The opaque token lies beside the JWT; the store is asked about the JWT.
+    const { opaqueToken: _beside, ...successor } = newest;
+    return toStaleCredential(successor);
+  }
+  const verification = await verifyCredential(instance, credential);
+  return verification.status === "verified" ? toStaleCredential(verification) : undefined;
 }

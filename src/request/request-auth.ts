@@ -1,69 +1,9 @@
-import type { IncomingMessage } from "node:http";
 import { ConfigurationError } from "../errors.ts";
 import type { AuthState, Verdict } from "../model.ts";
 import type { VerifiedSession } from "./cache.ts";
-import type { Instance } from "./instance.ts";
-import type { Credential } from "./read-credential.ts";
+import type { Credential, Reading } from "./read-credential.ts";
 
-/** Values kept with requests, where no other code can reach them. */
-export interface RequestStamp<Value> {
-  /** The value of this very request: what was made from it, or looks like it, has none. */
-  get(request: object): Value | undefined;
-  set(request: object, value: Value): void;
-}
-
-/** Gives back the object it is handed, so that the private fields of a derived class are added to that one. */
-const Carrier = function (carrier: object) {
-  return carrier;
-} as unknown as new (carrier: object) => object;
-
-/**
- * Makes a stamp: private fields on an object of each request, which no other code can read, forge or copy.
- *
- * A `WeakMap` keeps a secret as well, but every request that is a key of it costs the garbage collector more than all the
- * rest of the way takes.
- */
-export function createRequestStamp<Value>(): RequestStamp<Value> {
-  /** Requests whose carrier another request has. */
-  const others = new WeakMap<object, Value>();
-
-  class Stamp extends Carrier {
-    readonly #request: object;
-    #value: Value | undefined;
-
-    constructor(carrier: object, request: object) {
-      super(carrier);
-      this.#request = request;
-    }
-
-    static get(carrier: object, request: object): Value | undefined {
-      if (!(#request in carrier)) return undefined;
-      return carrier.#request === request ? carrier.#value : others.get(request);
-    }
-
-    static set(carrier: object, request: object, value: Value): void {
-      const stamp = #request in carrier ? carrier : new Stamp(carrier, request);
-      if (stamp.#request === request) stamp.#value = value;
-      else others.set(request, value);
-    }
-  }
-
-  return {
-    get: (request) => Stamp.get(carrierOf(request), request),
-    set: (request, value) => Stamp.set(carrierOf(request), request, value),
-  };
-}
-
-/**
- * The state of a request's stream, which nobody replaces; the request itself where it is no stream. Express gives every
- * request a hidden class of its own, which makes the request dear to write to.
- */
-function carrierOf(request: object): object {
-  const { _readableState: state } = request as { readonly _readableState?: unknown };
-  return typeof state === "object" && state !== null ? state : request;
-}
-
-/** Properties that are attached, and the names they go by. */
+/** The names under which a request gets its properties. */
 export interface AttachNames {
   readonly member: string;
   readonly organization: string;
@@ -71,150 +11,244 @@ export interface AttachNames {
   readonly verdict: string;
 }
 
-/** What one instance of orgate knows of one request. Kept where other code cannot reach it. */
-export interface RequestAuth {
+/** The part of an instance that a {@link RequestAuth} needs. */
+export interface RequestOwner {
+  readonly options: { readonly names: AttachNames | undefined };
+  readonly nextInSequence: () => number;
+}
+
+/** How a request arrived. */
+export interface RequestArrival {
+  readonly reading: Reading;
+  /** What an instance that was mounted earlier knows of the same request. */
+  readonly previous: RequestAuth | undefined;
+  /** Whether there is a response that a renewed credential can go out with. */
+  readonly hasResponse: boolean;
+}
+
+/**
+ * What one instance of orgate knows of one request. Other code cannot reach it.
+ *
+ * `authenticate.ts` and the sign-in handlers decide who is asking; guards call {@link passGuard} and {@link noteVerdict}; whatever
+ * must go out with the answer is queued here, and `respond.ts` writes it.
+ */
+export class RequestAuth {
   /** The instance it belongs to. */
   readonly owner: object;
   readonly names: AttachNames | undefined;
-  /** What an instance mounted earlier knows of the same request. */
   readonly previous: RequestAuth | undefined;
-  /** The request's place among the arrivals and calls of its instance. */
+  /** The request's place among the arrivals and store calls of its instance. */
   readonly arrivedAt: number;
   readonly credential: Credential | undefined;
-  /** Whether there was a response to put a renewed credential on. */
-  hasResponse: boolean;
-  /** Whether any credential came, good or bad: then the answer is private. */
-  hasCredential: boolean;
-  /** While the answer is still being found out: whoever asks about the same request meanwhile waits for it. */
-  settling?: Promise<RequestAuth> | undefined;
-  /** Absent while a verified session says it all: the state is then made when somebody asks. */
-  state: AuthState | undefined;
-  session: VerifiedSession | undefined;
+
+  #session: VerifiedSession | undefined;
+  #state: AuthState | undefined;
+  #source: Verdict["source"] = "local";
+  #isConfirmed = false;
+  #settling: Promise<RequestAuth> | undefined;
+  #hasResponse: boolean;
+  #isClosed = false;
+  #passedGuard = false;
+  #readVerdict: (() => Verdict) | undefined;
+  #isUsed = false;
+  #isPrivate: boolean;
+  #cookies: Map<string, string> | undefined;
+  #headers: Map<string, string> | undefined;
+
+  constructor(owner: RequestOwner, { reading, previous, hasResponse }: RequestArrival) {
+    this.owner = owner;
+    this.names = owner.options.names;
+    this.previous = previous;
+    this.arrivedAt = owner.nextInSequence();
+    this.credential = reading.status === "found" ? reading.credential : undefined;
+    this.#hasResponse = hasResponse;
+    this.#isPrivate = reading.status !== "none";
+  }
+
+  /** The verified session; absent while nobody is signed in. */
+  get session(): VerifiedSession | undefined {
+    return this.#session;
+  }
+
+  /** Who is asking. Made from the session when it is first read. */
+  get state(): AuthState {
+    this.#state ??= stateOfSession(this.#session);
+    return this.#state;
+  }
+
   /** `store` when the store answered for this very request. */
-  source: Verdict["source"];
+  get source(): Verdict["source"] {
+    return this.#source;
+  }
+
   /** Whether the store was asked after this request arrived. */
-  confirmed: boolean;
-  /** Of the permission guard that ran last; made when somebody reads it. */
-  verdict: (() => Verdict) | undefined;
+  get isConfirmed(): boolean {
+    return this.#isConfirmed;
+  }
+
+  /** The authentication under way, if any: other callers for the same request wait for it. */
+  get settling(): Promise<RequestAuth> | undefined {
+    return this.#settling;
+  }
+
+  get hasResponse(): boolean {
+    return this.#hasResponse;
+  }
+
+  /** Whether a sign-in, switch or sign-out decided this response: a renewal's cookie must not follow it. */
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
   /** Whether a guard of this instance let the request pass. */
-  passedGuard: boolean;
-  /** Whether anybody looked: then the answer varies. */
-  used: boolean;
-  /** `Set-Cookie` lines by cookie, and other headers, that go out with the response. */
-  cookies: Map<string, string> | undefined;
-  headers: Map<string, string> | undefined;
-  /** A sign-in, switch or sign-out on this response: a renewal's cookie must not follow it. */
-  closed: boolean;
+  get passedGuard(): boolean {
+    return this.#passedGuard;
+  }
+
+  /** The verdict of the permission guard that ran last. */
+  get verdict(): Verdict | undefined {
+    return this.#readVerdict?.();
+  }
+
+  /** Whether anything read what is known here: then the response varies. */
+  get isUsed(): boolean {
+    return this.#isUsed;
+  }
+
+  /** Whether the request carried a credential, good or bad: then the response is private. */
+  get isPrivate(): boolean {
+    return this.#isPrivate;
+  }
+
+  /** `Set-Cookie` lines that go out with the response, by cookie. */
+  get cookies(): ReadonlyMap<string, string> | undefined {
+    return this.#cookies;
+  }
+
+  /** Other headers that go out with the response. */
+  get headers(): ReadonlyMap<string, string> | undefined {
+    return this.#headers;
+  }
+
+  /** Notes who is asking. */
+  authenticated(session: VerifiedSession, source: Verdict["source"]): void {
+    this.#session = session;
+    this.#state = undefined;
+    this.#source = source;
+  }
+
+  /** Notes that nobody is signed in, or that it cannot be known. */
+  refused(state: Exclude<AuthState, { status: "authenticated" }>): void {
+    this.#session = undefined;
+    this.#state = Object.freeze(state);
+  }
+
+  /** Notes that the store answered after the request arrived. */
+  confirm(): void {
+    this.#isConfirmed = true;
+  }
+
+  /** Notes the authentication under way. */
+  settleWith(settling: Promise<RequestAuth>): Promise<RequestAuth> {
+    this.#settling = settling;
+    return settling;
+  }
+
+  /** Notes that there is a response now. */
+  gainResponse(): void {
+    this.#hasResponse = true;
+  }
+
+  /** Keeps every later renewal from setting a cookie on this response. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  passGuard(): void {
+    this.#passedGuard = true;
+  }
+
+  /** Notes a permission guard's verdict, which is made when it is first read. */
+  noteVerdict(read: (() => Verdict) | undefined): void {
+    this.#readVerdict = read;
+  }
+
+  markUsed(): void {
+    this.#isUsed = true;
+  }
+
+  markPrivate(): void {
+    this.#isPrivate = true;
+  }
+
+  /** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
+  queueCookie(name: string, line: string): void {
+    this.#cookies ??= new Map();
+    this.#cookies.set(name, line);
+  }
+
+  /** Takes back the line for a cookie. */
+  dropCookie(name: string): void {
+    this.#cookies?.delete(name);
+  }
+
+  queueHeader(name: string, value: string): void {
+    this.#headers ??= new Map();
+    this.#headers.set(name, value);
+  }
+
+  /** Takes back everything that was queued. */
+  dropQueued(): void {
+    this.#cookies = undefined;
+    this.#headers = undefined;
+  }
 }
 
-const records = createRequestStamp<RequestAuth>();
-
-/** The record an instance keeps of a request. */
-export function requestAuthOf(request: object, owner: object): RequestAuth | undefined {
-  return requestAuthAmong(records.get(request), owner);
-}
-
-/** The record of one instance among those of a request, the latest of which is given. */
-export function requestAuthAmong(latest: RequestAuth | undefined, owner: object): RequestAuth | undefined {
-  let record = latest;
-  while (record !== undefined && record.owner !== owner) record = record.previous;
-  return record;
-}
-
-/** The record of the instance mounted last. */
-export function latestRequestAuthOf(request: object): RequestAuth | undefined {
-  return records.get(request);
-}
-
-/** Attaches a record and, unless it has no names, the getters `req.member`, `req.organization`, ... */
-export function attach(request: object, record: RequestAuth): void {
-  records.set(request, record);
-  if (record.names !== undefined) installRequestGetters(request, record.names);
-}
-
-/** The signed-in state of a record, made once. */
-export function stateOf(record: RequestAuth): AuthState {
-  if (record.state !== undefined) return record.state;
-  const { session } = record;
-  if (session === undefined) throw new TypeError("a record has a state or a session");
+function stateOfSession(session: VerifiedSession | undefined): AuthState {
+  if (session === undefined) throw new TypeError("the request is not authenticated yet");
   const { via, member, organization, memberSession } = session;
-  record.state = Object.freeze({
+  return Object.freeze({
     status: "authenticated",
     via,
     member,
     memberSession,
     ...(organization !== undefined && { organization }),
   });
-  return record.state;
 }
 
-type Property = keyof AttachNames;
+/** By request, what the instance that was mounted last knows of it. */
+const latestByRequest = new WeakMap<object, RequestAuth>();
 
-const READERS: { readonly [P in Property]: (record: RequestAuth) => unknown } = {
-  member: (record) => record.session?.member,
-  organization: (record) => record.session?.organization,
-  memberSession: (record) => record.session?.memberSession,
-  verdict: (record) => record.verdict?.(),
-};
+/** What the instance that was mounted last knows of a request. */
+export function latestRequestAuthOf(request: object): RequestAuth | undefined {
+  return latestByRequest.get(request);
+}
 
-const PROPERTIES = Object.keys(READERS) as Property[];
+/** What an instance knows of a request. */
+export function requestAuthOf(request: object, owner: object): RequestAuth | undefined {
+  return requestAuthAmong(latestByRequest.get(request), owner);
+}
 
-const equipped = new WeakMap<object, WeakSet<AttachNames>>();
-const derived = new WeakMap<object, object>();
-/** What was equipped last, which is nearly always what comes next. */
-let latest: { readonly prototype: object; readonly names: AttachNames } | undefined;
+/** What one instance knows of a request, given what the latest instance knows. */
+export function requestAuthAmong(latest: RequestAuth | undefined, owner: object): RequestAuth | undefined {
+  let auth = latest;
+  while (auth !== undefined && auth.owner !== owner) auth = auth.previous;
+  return auth;
+}
 
 /**
- * Getters stand on the request's prototype, so that a request costs nothing until somebody reads them.
+ * What an instance knows of a request that a guard or method reads, which makes its response vary.
  *
- * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and are left
- * alone: such a request gets a prototype in between.
+ * @throws ConfigurationError where the middleware has not run.
  */
-export function installRequestGetters(request: object, names: AttachNames): void {
-  let prototype: object = Object.getPrototypeOf(request) as object;
-  if (prototype === latest?.prototype && names === latest.names) return;
-  if (Object.hasOwn(prototype, "constructor")) {
-    prototype = derive(prototype);
-    Object.setPrototypeOf(request, prototype);
-  }
-  latest = { prototype, names };
-  const known = equipped.get(prototype);
-  if (known?.has(names)) return;
-  equipped.set(prototype, (known ?? new WeakSet()).add(names));
-  for (const property of PROPERTIES) defineGetter(prototype, names[property]);
+export function requireRequestAuth(owner: object, request: object, name: string): RequestAuth {
+  const auth = requestAuthOf(request, owner);
+  if (auth === undefined) throw notMounted(name);
+  auth.markUsed();
+  return auth;
 }
 
-function derive(prototype: object): object {
-  const known = derived.get(prototype);
-  if (known !== undefined) return known;
-  const between = Object.create(prototype) as object;
-  derived.set(prototype, between);
-  return between;
-}
-
-function defineGetter(prototype: object, name: string): void {
-  Object.defineProperty(prototype, name, {
-    configurable: true,
-    enumerable: true,
-    // Instances that share the prototype may mean different things by one name: each request's own record decides.
-    get(this: object) {
-      for (let record = records.get(this); record !== undefined; record = record.previous) {
-        const { names } = record;
-        const property = names && PROPERTIES.find((candidate) => names[candidate] === name);
-        if (property === undefined) continue;
-        record.used = true;
-        return READERS[property](record);
-      }
-      return undefined;
-    },
-    // Assigning shadows it for this request; guards never read it.
-    set(this: object, value: unknown) {
-      Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true });
-    },
-  });
-}
-
-/** The error of a guard or method that runs where orgate has not: never an open door. */
+/** The error of a guard or method that runs where orgate has not. */
 export function notMounted(name: string): ConfigurationError {
   return new ConfigurationError([
     {
@@ -226,14 +260,74 @@ export function notMounted(name: string): ConfigurationError {
   ]);
 }
 
+/** Attaches what is known to a request and, unless there are no names, the getters `req.member`, `req.organization`, ... */
+export function attach(request: object, auth: RequestAuth): void {
+  latestByRequest.set(request, auth);
+  if (auth.names !== undefined) installRequestGetters(request, auth.names);
+}
+
+type Property = keyof AttachNames;
+
+const READERS: { readonly [P in Property]: (auth: RequestAuth) => unknown } = {
+  member: ({ session }) => session?.member,
+  organization: ({ session }) => session?.organization,
+  memberSession: ({ session }) => session?.memberSession,
+  verdict: ({ verdict }) => verdict,
+};
+
+const PROPERTIES = ["member", "organization", "memberSession", "verdict"] as const;
+
+const namesByPrototype = new WeakMap<object, WeakSet<AttachNames>>();
+const derivedPrototypes = new WeakMap<object, object>();
+/** The getters installed last, which nearly always serve the next request too. */
+let latestInstalled: { readonly prototype: object; readonly names: AttachNames } | undefined;
+
 /**
- * The record of a request that somebody looks at, which makes its answer vary.
+ * Puts the getters on the request's prototype, so that a request costs nothing until one is read.
  *
- * @throws ConfigurationError where the middleware has not run.
+ * An Express application has a request prototype of its own. Node's class prototypes belong to the whole process and stay as
+ * they are: such a request gets a prototype in between.
  */
-export function requireRequestAuth(instance: Instance, request: IncomingMessage, name: string): RequestAuth {
-  const record = requestAuthOf(request, instance);
-  if (record === undefined) throw notMounted(name);
-  record.used = true;
-  return record;
+export function installRequestGetters(request: object, names: AttachNames): void {
+  let prototype: object = Object.getPrototypeOf(request) as object;
+  if (prototype === latestInstalled?.prototype && names === latestInstalled.names) return;
+  if (Object.hasOwn(prototype, "constructor")) {
+    prototype = derive(prototype);
+    Object.setPrototypeOf(request, prototype);
+  }
+  latestInstalled = { prototype, names };
+  const known = namesByPrototype.get(prototype);
+  if (known?.has(names)) return;
+  namesByPrototype.set(prototype, (known ?? new WeakSet()).add(names));
+  for (const property of PROPERTIES) defineGetter(prototype, names[property]);
+}
+
+function derive(prototype: object): object {
+  const known = derivedPrototypes.get(prototype);
+  if (known !== undefined) return known;
+  const between = Object.create(prototype) as object;
+  derivedPrototypes.set(prototype, between);
+  return between;
+}
+
+function defineGetter(prototype: object, name: string): void {
+  Object.defineProperty(prototype, name, {
+    configurable: true,
+    enumerable: true,
+    // Instances that share the prototype may use one name for different properties: the request's own entries decide.
+    get(this: object) {
+      for (let auth = latestByRequest.get(this); auth !== undefined; auth = auth.previous) {
+        const { names } = auth;
+        const property = names && PROPERTIES.find((candidate) => names[candidate] === name);
+        if (property === undefined) continue;
+        auth.markUsed();
+        return READERS[property](auth);
+      }
+      return undefined;
+    },
+    // Assigning shadows it for this request; guards never read it.
+    set(this: object, value: unknown) {
+      Object.defineProperty(this, name, { value, configurable: true, enumerable: true, writable: true });
+    },
+  });
 }

@@ -1,46 +1,49 @@
 import { frozenCopy } from "../lib/frozen-copy.ts";
-import type { MemberSession, Organization, RejectedState, UnavailableState } from "../model.ts";
-import type { Interpretation, SealedSession, VerifiedClaims } from "../store.ts";
+import { isText } from "../lib/predicates.ts";
+import type { MemberSession, Organization, UnavailableState } from "../model.ts";
+import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
+import { decideFreshness } from "../tokens/freshness.ts";
 import type { Verification } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
+import { type FreshnessRequirement, type Resolution, refuse, reportMisconfigured } from "./resolution.ts";
 
-/** RFC 7515 section 7.1. */
+/** The compact form of a token (RFC 7515 section 7.1). */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
-/** Seconds, where nobody can say how long a store will go on failing to read claims. */
+/** Seconds to wait where nothing tells how long a store will fail to read claims. */
 const RETRY_AFTER = 5;
 
-/** A credential that is vouched for, by a good signature or a good seal of ours; or of a kind that the store wants to be asked about. */
+/**
+ * A credential with a good signature or a good seal of ours. Of a kind that only the store can read (an opaque token, a token of
+ * an unknown key), it has neither `session` nor `sealed`.
+ */
 export interface VerifiedCredential {
-  readonly status: "vouched";
+  readonly status: "verified";
   readonly kind: Credential["kind"];
   readonly via: "bearer" | "cookie";
   readonly accessToken?: string;
   readonly sealed?: SealedSession;
   readonly opaqueToken?: string;
-  /** Kept from the store, to be sealed again: there is nowhere to put a rotated one. */
+  /** A refresh token that the store must not see, because a rotated one could not be sent; it is sealed again. */
   readonly withheldRefreshToken?: string;
-  /** Absent where only the seal vouches, for opaque tokens, and where no key is known. */
+  /** Absent where only the seal was verified, for opaque tokens, and where no key is known. */
   readonly claims?: VerifiedClaims;
   readonly session?: VerifiedSession;
 }
 
-/** A credential that is not. */
-export interface Refused {
-  readonly status: "refused";
-  readonly state: RejectedState | UnavailableState;
-  /** Whether the cookie can never become good again, so that it is cleared. */
-  readonly clearsCookie: boolean;
-  /** What a good seal holds whose token alone is refused: the session in it lives on, and can be ended. */
+/** A credential that is refused without asking the store. */
+export type RefusedCredential = Extract<Resolution, { status: "refused" }> & {
+  /** The contents of a good seal around a refused token: the session goes on, and can be ended. */
   readonly sealed?: SealedSession;
-}
+  readonly cause?: unknown;
+};
 
-/** What became of a credential before anybody was asked. */
-export type CredentialVerification = VerifiedCredential | Refused;
+/** What verifying a credential came to. */
+export type CredentialVerification = VerifiedCredential | RefusedCredential;
 
-/** Verifies what was presented, without asking the store. Times are judged afterwards. A promise only where it takes time. */
+/** Verifies a credential without asking the store and without judging its times. A promise only where it takes time. */
 export function verifyCredential(
   instance: Instance,
   credential: Credential,
@@ -54,9 +57,9 @@ export function verifyCredential(
         : judgeToken(instance, credential, verification);
     }
     case "sealed":
-      return vouchForSeal(instance, credential);
+      return verifySeal(instance, credential);
     default:
-      return { status: "vouched", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
+      return { status: "verified", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
   }
 }
 
@@ -70,82 +73,115 @@ function judgeToken(
   if (verification.status === "rejected") {
     const mayAsk = instance.options.store.tokens.unknownKey === "ask";
     if (mayAsk && verification.reason === "unknown_key")
-      return { status: "vouched", kind, via, accessToken: value };
+      return { status: "verified", kind, via, accessToken: value };
     return refuseToken(instance, via, verification.reason);
   }
   const { claims } = verification;
-  const session = interpretClaims(instance, { via, claims });
-  if (session === UNREADABLE) return unavailable(RETRY_AFTER);
-  if (session === undefined) return refuseToken(instance, via, "class");
-  return { status: "vouched", kind, via, accessToken: value, claims, session };
+  const reading = interpretClaims(instance, { via, claims });
+  if (reading.status === "unreadable") return unavailable(RETRY_AFTER, reading.cause);
+  if (reading.status === "foreign") return refuseToken(instance, via, "class");
+  return { status: "verified", kind, via, accessToken: value, claims, session: reading.session };
 }
 
-async function vouchForSeal(instance: Instance, { value }: Credential): Promise<CredentialVerification> {
+async function verifySeal(instance: Instance, { value }: Credential): Promise<CredentialVerification> {
   const sealed = await instance.sealer?.unseal(value);
   if (sealed === undefined) return refuseSession(instance, "seal", true);
-  const judgement = await judgeSeal(instance, sealed);
-  return judgement.status === "refused" && !judgement.clearsCookie ? { ...judgement, sealed } : judgement;
+  const verification = await verifySealed(instance, sealed);
+  return verification.status === "refused" && !verification.clearsCookie
+    ? { ...verification, sealed }
+    : verification;
 }
 
-async function judgeSeal(instance: Instance, sealed: SealedSession): Promise<CredentialVerification> {
+async function verifySealed(instance: Instance, sealed: SealedSession): Promise<CredentialVerification> {
   const { accessToken } = sealed;
   const verification = await instance.verifier.verify(accessToken);
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
-  if (verification.status === "rejected") return judgeSealedToken(instance, sealed, verification);
+  if (verification.status === "rejected") return judgeRejectedToken(instance, sealed, verification);
   const { claims } = verification;
   if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
     return refuseSession(instance, "subject", true);
   }
-  const session = interpretClaims(instance, { via: "cookie", claims, sealed });
-  if (session === UNREADABLE) return unavailable(RETRY_AFTER);
-  if (session === undefined) return refuseMisconfigured(instance, "class");
-  return { status: "vouched", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
+  const reading = interpretClaims(instance, { via: "cookie", claims, sealed });
+  if (reading.status === "unreadable") return unavailable(RETRY_AFTER, reading.cause);
+  if (reading.status === "foreign") return refuseMisconfigured(instance, "class");
+  const { session } = reading;
+  return { status: "verified", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
 }
 
-/** A good seal around a token that does not verify: our own doing, so the session must survive it where it can. */
-function judgeSealedToken(
+/** A good seal around a token that does not verify: our own doing, so the session must survive where it can. */
+function judgeRejectedToken(
   instance: Instance,
   sealed: SealedSession,
   { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
 ): CredentialVerification {
-  // A token by an algorithm or of a type that the profile no longer lists is a token still.
+  // A token whose algorithm or type left the profile is "malformed" to the verifier, but still a token.
   if (reason === "malformed" && !COMPACT_FORM.test(sealed.accessToken)) {
     return refuseSession(instance, reason, true);
   }
   const { clock, clockTolerance } = instance.options;
+  // Its key is gone, but it has expired anyway: the refresh token beside it decides.
   if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
-    return { status: "vouched", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
+    return { status: "verified", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
   }
   return refuseMisconfigured(instance, reason);
 }
 
-function refuseToken({ events }: Instance, via: "bearer" | "cookie", reason: string): Refused {
-  events.emit({ type: "rejected", code: "invalid_token", reason });
-  return {
-    status: "refused",
-    state: { status: "rejected", code: "invalid_token", via },
-    clearsCookie: false,
-  };
+function refuseToken({ events }: Instance, via: "bearer" | "cookie", reason: string): RefusedCredential {
+  return refuse(events, { status: "rejected", code: "invalid_token", via }, { reason });
 }
 
-function refuseSession({ events }: Instance, reason: string, clearsCookie: boolean): Refused {
-  events.emit({ type: "rejected", code: "invalid_session", reason });
-  return {
-    status: "refused",
-    state: { status: "rejected", code: "invalid_session", via: "cookie" },
-    clearsCookie,
-  };
+function refuseSession({ events }: Instance, reason: string, clearsCookie: boolean): RefusedCredential {
+  return refuse(
+    events,
+    { status: "rejected", code: "invalid_session", via: "cookie" },
+    { reason, clearsCookie },
+  );
 }
 
-// A deploy's slip (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
-function refuseMisconfigured(instance: Instance, reason: string): Refused {
-  instance.events.emit({ type: "misconfigured", reason: `sealed_token_${reason}` });
+// A deployment's mistake (another issuer, another environment's keys) must not sign everybody out: the cookie is kept.
+function refuseMisconfigured(instance: Instance, reason: string): RefusedCredential {
+  reportMisconfigured(instance.events, { reason: `sealed_token_${reason}` });
   return refuseSession(instance, reason, false);
 }
 
-function unavailable(retryAfter: number): Refused {
+function unavailable(retryAfter: number, cause?: unknown): RefusedCredential {
   const state: UnavailableState = { status: "unavailable", code: "store_unavailable", retryAfter };
-  return { status: "refused", state, clearsCookie: false };
+  return { status: "refused", state, clearsCookie: false, cause };
+}
+
+/** The session that a credential belongs to, expired or ended though it may be; `undefined` if it cannot be verified locally. */
+export async function sessionOfCredential(
+  instance: Instance,
+  credential: Credential,
+): Promise<VerifiedSession | undefined> {
+  const verification = await verifyCredential(instance, credential);
+  return verification.status === "verified" ? verification.session : undefined;
+}
+
+/** Makes the form of a credential that a store is asked about. */
+export function toStaleCredential(
+  { accessToken, claims, sealed, opaqueToken }: Omit<VerifiedCredential, "status" | "kind" | "via">,
+  reason: StaleCredential["reason"] = "asked",
+): StaleCredential {
+  return {
+    reason,
+    ...(accessToken !== undefined && { accessToken }),
+    ...(claims !== undefined && { claims }),
+    ...(sealed !== undefined && { sealed }),
+    ...(opaqueToken !== undefined && { opaqueToken }),
+  };
+}
+
+/** Why the store must be asked about a verified session; `undefined` where the session is fresh enough as it is. */
+export function needsStore(
+  instance: Instance,
+  session: VerifiedSession,
+  { maxAge }: Pick<FreshnessRequirement, "maxAge">,
+): StaleCredential["reason"] | "not_yet_valid" | undefined {
+  const { clock, clockTolerance } = instance.options;
+  const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge });
+  if (freshness !== "fresh") return freshness;
+  return instance.invalidations.mustAsk(session) ? "asked" : undefined;
 }
 
 /** Verified claims, and what came with them. */
@@ -153,30 +189,28 @@ export interface ClaimsReading {
   readonly via: "bearer" | "cookie";
   readonly claims: VerifiedClaims;
   readonly sealed?: SealedSession | undefined;
-  /** When the store answered for them. */
+  /** When the store answered for them, in seconds since the epoch. */
   readonly verifiedAt?: number | undefined;
 }
 
-/** Claims that the store fails to read, or that name nobody. */
-export const UNREADABLE = "unreadable";
+/** What claims mean to the store. `foreign`: no session of its own. `unreadable`: it failed, or named nobody. */
+export type ClaimsMeaning =
+  | { readonly status: "session"; readonly session: VerifiedSession }
+  | { readonly status: "foreign" }
+  | { readonly status: "unreadable"; readonly cause: unknown };
 
-/**
- * What verified claims stand for; `undefined` if they are no session of the store's. A store that fails to read them has not
- * said so: who is asking cannot be known then, and nobody is signed out by its defect.
- */
-export function interpretClaims(
-  instance: Instance,
-  reading: ClaimsReading,
-): VerifiedSession | undefined | typeof UNREADABLE {
+/** Lets the store interpret verified claims. A store that fails to read them has not said that they are no session. */
+export function interpretClaims(instance: Instance, reading: ClaimsReading): ClaimsMeaning {
   try {
-    return readClaims(instance, reading);
-  } catch {
-    instance.events.emit({ type: "misconfigured", reason: "interpret_failed" });
-    return UNREADABLE;
+    const session = readSession(instance, reading);
+    return session === undefined ? { status: "foreign" } : { status: "session", session };
+  } catch (cause) {
+    reportMisconfigured(instance.events, { reason: "interpret_failed", cause });
+    return { status: "unreadable", cause };
   }
 }
 
-function readClaims(
+function readSession(
   { options }: Instance,
   { via, claims, sealed, verifiedAt }: ClaimsReading,
 ): VerifiedSession | undefined {
@@ -205,16 +239,16 @@ function readClaims(
 }
 
 /**
- * What a store made of verified claims, as guards and handlers may rely on it: frozen, with every list in its place, and with
- * the organization in both of its places or in none. A store that says it is frozen is believed about the rest.
+ * Completes a store's interpretation, so that guards and handlers can rely on it: frozen, with every list present, and with the
+ * organization in both places or in neither. A store that sets `isFrozen` promises the rest of that itself.
  *
- * @throws TypeError where it names nobody, or contradicts itself: who is asking cannot be known then.
+ * @throws TypeError if it names nobody, or contradicts itself: then nobody can know who is asking.
  */
 export function readInterpretation(given: Interpretation): Interpretation {
   const { memberSession, member, sessionExpiresAt } = given;
-  if (!isName(memberSession.id) || !isName(member.id)) throw malformed("names no session or no member");
+  if (!isText(memberSession.id) || !isText(member.id)) throw malformed("names no session or no member");
   if (sessionExpiresAt !== undefined && !Number.isFinite(sessionExpiresAt)) {
-    throw malformed("ends at what is no time");
+    throw malformed("ends at a value that is not a time");
   }
   return given.isFrozen === true ? given : complete(given);
 }
@@ -226,22 +260,22 @@ function complete(given: Interpretation): Interpretation {
   const roles = shareRoles(memberSession.roles);
   return {
     ...rest,
-    memberSession: frozenCopy(amend(memberSession, lacksOf(given, roles, organization?.id))),
+    memberSession: frozenCopy(amend(memberSession, missingFields(given, roles, organization?.id))),
     member: frozenCopy(amend(member, Array.isArray(member.roles) ? {} : { roles })),
     ...(organization !== undefined && { organization: frozenCopy(organization) }),
     ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
   };
 }
 
-/** What a session lacks that every session has, whatever it holds in its place. */
-function lacksOf(
+/** The fields that a session must have and this one does not. */
+function missingFields(
   { memberSession, member }: Interpretation,
   roles: readonly string[],
   organizationId: string | undefined,
 ): Partial<Record<keyof MemberSession, unknown>> {
   const { authenticationFactors, customClaims } = memberSession;
   return {
-    ...(!isName(memberSession.memberId) && { memberId: member.id }),
+    ...(!isText(memberSession.memberId) && { memberId: member.id }),
     ...(memberSession.organizationId !== organizationId && { organizationId }),
     ...(!isSameLength(memberSession.roles, roles) && { roles }),
     ...(!Array.isArray(authenticationFactors) && { authenticationFactors: [] }),
@@ -249,16 +283,16 @@ function lacksOf(
   };
 }
 
-/** What lacks nothing stays what it is: it may have getters and methods, which a copy has not. */
-function amend<Value extends object>(value: Value, lacks: Partial<Record<keyof Value, unknown>>): Value {
-  return Object.keys(lacks).length === 0 ? value : { ...value, ...lacks };
+/** Adds missing fields. A complete value stays as it is, because a copy would lose its getters and methods. */
+function amend<Value extends object>(value: Value, missing: Partial<Record<keyof Value, unknown>>): Value {
+  return Object.keys(missing).length === 0 ? value : { ...value, ...missing };
 }
 
 function isSameLength(given: unknown, names: readonly string[]): boolean {
   return Array.isArray(given) && given.length === names.length;
 }
 
-/** The session's organization, in whichever place the store named it. Two that differ would let a tenant into another's. */
+/** The session's organization, from either place. Two that differ would let one tenant into another's data. */
 function organizationOf({ memberSession, organization }: Interpretation): Organization | undefined {
   const [id, other] = [memberSession.organizationId, organization?.id].map(nameOf);
   if (id !== undefined && other !== undefined && id !== other) throw malformed("names two organizations");
@@ -267,15 +301,11 @@ function organizationOf({ memberSession, organization }: Interpretation): Organi
   return organization !== undefined && other !== undefined ? organization : { ...organization, id: known };
 }
 
-/** A name, or none: `null` and `""` are what databases and claims have in place of one. */
+/** An organization's name; `null` and `""` count as absent, because databases and claims use them so. */
 function nameOf(value: unknown): string | undefined {
   if (value === undefined || value === null || value === "") return undefined;
-  if (typeof value !== "string") throw malformed("names an organization by what is no string");
+  if (typeof value !== "string") throw malformed("names an organization by a value that is not a string");
   return value;
-}
-
-function isName(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
 }
 
 function malformed(what: string): TypeError {

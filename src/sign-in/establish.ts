@@ -18,7 +18,6 @@ import { isCrossSiteWrite } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import type { RequestAuth } from "../request/request-auth.ts";
 import { type Delivery, sendCredential } from "../request/respond.ts";
 import { type Successor, keyOfSuccessor } from "../request/resolution.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
@@ -102,7 +101,7 @@ async function finishSignIn(
   if (isCrossSiteWrite(instance, request)) {
     // The application's promise may still reject; its result is not used.
     void Promise.allSettled([authentication]);
-    deny(instance, attachOnly(received), { code: "cross_site_request" });
+    deny(attachOnly(received), { code: "cross_site_request" });
     return;
   }
   const reply = await readAuthentication(authentication);

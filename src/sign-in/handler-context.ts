@@ -47,9 +47,9 @@ export function createHandler(instance: Instance, definition: HandlerDefinition)
     forbidCaching(response);
     if (!httpMethods.includes(request.method ?? "")) {
       response.setHeader("Allow", httpMethods.join(", "));
-      deny(instance, attachOnly(received), { code: "method_not_allowed" });
+      deny(attachOnly(received), { code: "method_not_allowed" });
     } else if (isCrossSiteWrite(instance, request)) {
-      deny(instance, attachOnly(received), { code: "cross_site_request" });
+      deny(attachOnly(received), { code: "cross_site_request" });
     } else {
       await serve(received);
     }

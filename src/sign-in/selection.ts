@@ -85,7 +85,7 @@ async function showSelection(received: HandlerRequest, render: RenderSelection):
     const reply = await listOrganizations(received, authentication);
     if (reply.status !== "refused") {
       const returnTo = chooseReturnTo(received, [returnToOfQuery(request), pendingReturnTo]);
-      await answerSelection(instance, attachOnly(received), reply, { render, returnTo });
+      await answerSelection(attachOnly(received), reply, { render, returnTo });
       return;
     }
   }

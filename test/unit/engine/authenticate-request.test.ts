@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import { authenticateRequest } from "../../../src/request/authenticate.ts";
 import { StoreUnavailableError } from "../../../src/errors.ts";
-import { stateOf, type RequestAuth } from "../../../src/request/request-auth.ts";
+import type { RequestAuth } from "../../../src/request/request-auth.ts";
 import type { Renewal } from "../../../src/store.ts";
 import { makeBench, cookieOf, COOKIE, sealedIn, send, type EngineBench } from "../../support/engine-bench.ts";
 import { makeExchange, makeRequest, type RequestInit } from "../../support/exchange.ts";
@@ -45,8 +45,8 @@ describe("authenticateRequest", () => {
   it("knows nobody without a credential, at once", () => {
     const bench = makeBench();
     const record = authenticateRequest(bench.engine, makeRequest(), undefined) as RequestAuth;
-    expect(stateOf(record)).toEqual({ status: "anonymous" });
-    expect(record.hasCredential).toBe(false);
+    expect(record.state).toEqual({ status: "anonymous" });
+    expect(record.isPrivate).toBe(false);
   });
 
   it("answers without a promise, cryptography or the store for what it verified before", async () => {
@@ -76,10 +76,7 @@ describe("authenticateRequest", () => {
     const third = await authenticateRequest(bench.engine, request, response);
     expect(second).toBe(first);
     expect(third).toBe(first);
-    expect([first, second].map((record) => stateOf(record).status)).toEqual([
-      "authenticated",
-      "authenticated",
-    ]);
+    expect([first, second].map((record) => record.state.status)).toEqual(["authenticated", "authenticated"]);
     expect(bench.store.asked).toHaveLength(1);
   });
 
@@ -109,7 +106,7 @@ describe("authenticateRequest", () => {
     expect((await authenticate(bench, init)).session).toBeDefined();
     expect(bench.store.asked).toEqual([]);
     bench.clock.now += 0.001;
-    expect(stateOf(await authenticate(bench, init))).toMatchObject({
+    expect((await authenticate(bench, init)).state).toMatchObject({
       status: "rejected",
       code: "session_revoked",
     });
@@ -130,7 +127,7 @@ describe("R-27: the cache", () => {
     const token = issueToken();
     expect((await authenticate(bench, bearer(token))).session).toBeDefined();
     const inCookie = await authenticate(bench, { headers: { Cookie: `${COOKIE}=${token}` } });
-    expect(stateOf(inCookie)).toMatchObject({ status: "rejected", code: "invalid_session" });
+    expect(inCookie.state).toMatchObject({ status: "rejected", code: "invalid_session" });
   });
 
   it("does not take a good seal for a bearer token, which no cross-site check would see", async () => {
@@ -141,7 +138,7 @@ describe("R-27: the cache", () => {
       method: "POST",
       ...bearer(cookie.slice(COOKIE.length + 1)),
     });
-    expect(stateOf(asBearer)).toMatchObject({ status: "rejected", code: "invalid_token", via: "bearer" });
+    expect(asBearer.state).toMatchObject({ status: "rejected", code: "invalid_token", via: "bearer" });
   });
 
   it("remembers by which way a token came", async () => {
@@ -149,7 +146,7 @@ describe("R-27: the cache", () => {
     const token = issueToken();
     const ways = [bearer(token), { headers: { Cookie: `session_jwt=${token}` } }, bearer(token)];
     const states = [];
-    for (const way of ways) states.push(stateOf(await authenticate(bench, way)));
+    for (const way of ways) states.push((await authenticate(bench, way)).state);
     expect(states).toMatchObject([{ via: "bearer" }, { via: "cookie" }, { via: "bearer" }]);
   });
 
@@ -157,7 +154,7 @@ describe("R-27: the cache", () => {
     const [one, other] = [makeBench(), makeBench({}, { interpret: () => undefined })];
     const token = issueToken();
     expect((await authenticate(one, bearer(token))).session).toBeDefined();
-    expect(stateOf(await authenticate(other, bearer(token)))).toMatchObject({ code: "invalid_token" });
+    expect((await authenticate(other, bearer(token))).state).toMatchObject({ code: "invalid_token" });
   });
 
   it("hands out what nobody can write to, at any depth, whoever made it", async () => {
@@ -252,7 +249,7 @@ describe("R-20: renewal", () => {
     const init = bearer(issueToken(EXPIRED));
     const records = await Promise.all(Array.from({ length: 50 }, () => authenticate(bench, init)));
     expect(bench.store.asked).toHaveLength(1);
-    expect(new Set(records.map((record) => JSON.stringify(stateOf(record))))).toEqual(
+    expect(new Set(records.map((record) => JSON.stringify(record.state)))).toEqual(
       new Set([JSON.stringify({ status: "unavailable", code: "store_unavailable", retryAfter: 7 })]),
     );
   });
@@ -264,7 +261,7 @@ describe("R-20: renewal", () => {
       authenticate(bench, bearer(issueToken({ ...EXPIRED, sid })));
     for (let index = 0; index < 10; index++) await ask(`s${index}`);
     expect(bench.store.asked).toHaveLength(3);
-    expect(stateOf(await ask("x"))).toEqual({
+    expect((await ask("x")).state).toEqual({
       status: "unavailable",
       code: "store_unavailable",
       retryAfter: 7,
@@ -280,9 +277,9 @@ describe("R-20: renewal", () => {
     };
     const probes = await Promise.all(Array.from({ length: 10 }, (_, index) => ask(`p${index}`)));
     expect(bench.store.asked).toHaveLength(4);
-    const states = probes.map((record) => stateOf(record).status).toSorted();
+    const states = probes.map((record) => record.state.status).toSorted();
     expect(states).toEqual(["authenticated", ...Array(9).fill("unavailable")]);
-    expect(stateOf(await ask("p10"))).toMatchObject({ status: "authenticated" });
+    expect((await ask("p10")).state).toMatchObject({ status: "authenticated" });
   });
 
   it("tells the store what it needs, and no more", async () => {
@@ -320,7 +317,7 @@ describe("R-20: renewal", () => {
       bench.store.answer = () => ({ ...active({}, { verifiedAt }) });
       const init = bearer(issueToken({ iat: NOW - 60 }));
       const renewed = await authenticate(bench, init);
-      expect(stateOf(renewed).status).toBe("authenticated");
+      expect(renewed.state.status).toBe("authenticated");
       const next = bearer(renewed.headers?.get("Session-Jwt") ?? "");
       await authenticate(bench, next);
       bench.clock.now += 30;
@@ -415,7 +412,7 @@ describe("what the store says", () => {
     const bench = makeBench();
     bench.store.answer = answer;
     const outcome = await send(bench, { headers: { Cookie: await Cookie } });
-    return { outcome, state: stateOf(outcome.record as RequestAuth), bench };
+    return { outcome, state: (outcome.record as RequestAuth).state, bench };
   };
 
   it("ends a session, and clears its cookie", async () => {
@@ -538,7 +535,7 @@ describe("R-22: a pair that the store has rotated already", () => {
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED), refreshToken: "refresh-1" });
     const outcomes = [await send(bench, { headers: { Cookie } }), await send(bench, { headers: { Cookie } })];
     for (const { record, cookies } of outcomes) {
-      expect(stateOf(record as RequestAuth)).toMatchObject({
+      expect((record as RequestAuth).state).toMatchObject({
         status: "unavailable",
         code: "store_unavailable",
       });
@@ -558,7 +555,7 @@ describe("R-22: a pair that the store has rotated already", () => {
         ? verify(token)
         : Promise.resolve({ status: "unavailable", reason: "keys_unavailable", retryAfter: 3 });
     const first = await send(bench, { headers: { Cookie } });
-    expect(stateOf(first.record as RequestAuth)).toEqual({
+    expect((first.record as RequestAuth).state).toEqual({
       status: "unavailable",
       code: "store_unavailable",
       retryAfter: 3,
@@ -567,7 +564,7 @@ describe("R-22: a pair that the store has rotated already", () => {
 
     bench.engine.verifier.verify = verify;
     const late = await send(bench, { headers: { Cookie } });
-    expect(stateOf(late.record as RequestAuth).status).toBe("authenticated");
+    expect((late.record as RequestAuth).state.status).toBe("authenticated");
     expect(late.cookies).toEqual(first.cookies);
     expect(bench.store.asked).toHaveLength(1);
   });
@@ -598,7 +595,7 @@ describe("what is presented", () => {
     ],
   ] as const)("is judged without asking the store: %s", async (_, init, expected) => {
     const bench = makeBench();
-    expect(stateOf(await authenticate(bench, init))).toMatchObject(expected);
+    expect((await authenticate(bench, init)).state).toMatchObject(expected);
     expect(bench.store.asked).toEqual([]);
   });
 
@@ -629,7 +626,7 @@ describe("what is presented", () => {
       { method: "GET", headers: { ...headers, Upgrade: "websocket" } },
     ]) {
       const outcome = await send(bench, init);
-      expect(stateOf(outcome.record as RequestAuth)).toMatchObject({ code: "cross_site_request" });
+      expect((outcome.record as RequestAuth).state).toMatchObject({ code: "cross_site_request" });
       expect(outcome.cookies).toEqual([]);
     }
     expect(bench.store.asked).toEqual([]);
@@ -652,7 +649,7 @@ describe("what is presented", () => {
     const bench = makeBench();
     const Cookie = await cookieOf({ accessToken: issueToken({ iat: NOW + 60, exp: NOW + 360 }) });
     const outcome = await send(bench, { headers: { Cookie } });
-    expect(stateOf(outcome.record as RequestAuth)).toMatchObject({
+    expect((outcome.record as RequestAuth).state).toMatchObject({
       status: "unavailable",
       code: "clock_skew",
     });
@@ -666,9 +663,9 @@ describe("what is presented", () => {
 describe("a bug of our own", () => {
   it("is unavailable, never signed out", async () => {
     const bench = makeBench();
-    Object.assign(bench.engine, { renewer: undefined });
+    Object.assign(bench.engine, { renewals: undefined });
     const record = await authenticate(bench, bearer(issueToken(EXPIRED)));
-    expect(stateOf(record)).toEqual({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
+    expect(record.state).toEqual({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
     expect(bench.events).toContainEqual({ type: "misconfigured", reason: "internal_error" });
   });
 });

@@ -50,7 +50,8 @@ describe("callStore", () => {
         // oxlint-disable-next-line typescript/prefer-promise-reject-errors
         return Promise.reject(thrown);
       });
-      expect(reply).toEqual({ status: "unavailable", retryAfter });
+      expect(reply).toMatchObject({ status: "unavailable", reason: "store_failed", retryAfter });
+      expect(reply.status === "unavailable" && reply.cause === thrown).toBe(true);
       expect(events).toEqual([expect.objectContaining({ type: "unavailable", retryAfter })]);
     }
   });
@@ -64,7 +65,10 @@ describe("callStore", () => {
     };
     for (let time = 0; time < 5; time++) await callStore(engine, makeRequest(), fail);
     expect(calls).toBe(3);
-    expect(await callStore(engine, makeRequest(), fail)).toEqual({ status: "unavailable", retryAfter: 9 });
+    expect(await callStore(engine, makeRequest(), fail)).toMatchObject({
+      reason: "breaker_open",
+      retryAfter: 9,
+    });
     const refused = makeBench();
     for (let time = 0; time < 5; time++) {
       await callStore(refused.engine, makeRequest(), () => Promise.reject(new OrgateError("sign_in_failed")));
@@ -75,7 +79,7 @@ describe("callStore", () => {
       const reply = await callStore(busy.engine, makeRequest(), () =>
         Promise.reject(new StoreUnavailableError({ retryAfter: 2, contended: true })),
       );
-      expect(reply).toEqual({ status: "unavailable", retryAfter: 2 });
+      expect(reply).toMatchObject({ status: "unavailable", retryAfter: 2 });
     }
     expect(busy.engine.breaker.admit().status).toBe("go");
   });

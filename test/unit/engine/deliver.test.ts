@@ -146,7 +146,7 @@ describe("R-15: a renewal that comes late", () => {
   it("sets no cookie for a session that was signed out meanwhile", async () => {
     const bench = makeBench();
     bench.store.answer = () => {
-      bench.engine.invalidations.refuse("session_1", "refuse");
+      void bench.engine.invalidations.end("session_1", "refuse");
       return renewed();
     };
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });

@@ -1,12 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { authenticateRequest } from "../../../src/request/authenticate.ts";
-import {
-  authenticateDetached,
-  invalidateTarget,
-  profileOf,
-  sessionOf,
-  stateOfRequest,
-} from "../../../src/request/inspect.ts";
+import { authenticateDetached, sessionOf, stateOfRequest } from "../../../src/request/inspect.ts";
+import { invalidateNamed } from "../../../src/request/invalidations.ts";
+import { profileOf } from "../../../src/request/profile.ts";
 import type { InvalidationMessage } from "../../../src/fleet/coordinator.ts";
 import { inProcessCoordinator } from "../../../src/fleet/coordinator.ts";
 import { ConfigurationError, isOrgateError, StoreUnavailableError } from "../../../src/errors.ts";
@@ -263,7 +259,7 @@ describe("profileOf", () => {
   });
 });
 
-describe("invalidateTarget", () => {
+describe("invalidateNamed", () => {
   it.each([
     ["session", { sessionId: "session_1" }],
     ["member", { memberId: "user_1" }],
@@ -277,7 +273,7 @@ describe("invalidateTarget", () => {
     };
     const bench = makeBench({ coordinator });
     await seen(bench);
-    await invalidateTarget(bench.engine, target);
+    await invalidateNamed(bench.engine, target);
     bench.clock.now += 1;
     bench.store.answer = () => ({ status: "active", verifiedAt: bench.clock.now });
     await seen(bench);
@@ -294,7 +290,7 @@ describe("invalidateTarget", () => {
     };
     const bench = makeBench({ coordinator: { ...inProcessCoordinator(), publish } });
     await seen(bench);
-    await invalidateTarget(bench.engine, { memberId: "user_1" });
+    await invalidateNamed(bench.engine, { memberId: "user_1" });
     await seen(bench);
     expect(bench.store.asked).toHaveLength(1);
     expect(bench.events).toContainEqual({ type: "misconfigured", reason: "coordinator_failed" });
@@ -303,7 +299,7 @@ describe("invalidateTarget", () => {
   it("leaves others alone", async () => {
     const bench = makeBench();
     await seen(bench);
-    await invalidateTarget(bench.engine, { memberId: "user_2" });
+    await invalidateNamed(bench.engine, { memberId: "user_2" });
     await seen(bench);
     expect(bench.store.asked).toEqual([]);
   });
@@ -318,7 +314,7 @@ describe("invalidateTarget", () => {
     for (const target of [{ sessionId: "session_1" }, { organizationId: "org_1" }]) {
       const { request } = await seen(bench);
       await profileOf(bench.engine, request);
-      await invalidateTarget(bench.engine, target);
+      await invalidateNamed(bench.engine, target);
       await profileOf(bench.engine, request);
       bench.clock.now += 1;
     }
@@ -330,7 +326,7 @@ describe("invalidateTarget", () => {
     const publish = async (message: InvalidationMessage): Promise<void> => void told.push(message);
     const bench = makeBench({ coordinator: { ...inProcessCoordinator(), publish } });
     await seen(bench);
-    await invalidateTarget(bench.engine, { sessionId: undefined, memberId: "user_1" });
+    await invalidateNamed(bench.engine, { sessionId: undefined, memberId: "user_1" });
     await seen(bench);
     expect(bench.store.asked).toHaveLength(1);
     expect(told).toEqual([{ target: { memberId: "user_1" }, at: NOW, effect: "ask" }]);
@@ -384,7 +380,7 @@ describe("invalidateTarget", () => {
     "session_1",
   ])("is a configuration error for %j", async (target) => {
     const bench = makeBench();
-    expect(await codeOf(invalidateTarget(bench.engine, target as never))).toBe("configuration_invalid");
+    expect(await codeOf(invalidateNamed(bench.engine, target as never))).toBe("configuration_invalid");
   });
 });
 

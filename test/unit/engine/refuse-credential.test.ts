@@ -1,5 +1,4 @@
 import { describe, expect, it } from "@jest/globals";
-import { invalidateTarget } from "../../../src/request/inspect.ts";
 import { requireAuth } from "../../../src/guards/requirements.ts";
 import type { OrgateOptions } from "../../../src/options/options.ts";
 import { makeBench, send, type EngineBench } from "../../support/engine-bench.ts";
@@ -39,7 +38,7 @@ describe("R-35: a token that is too old while the store is down", () => {
 
   it("is never served once it was invalidated", async () => {
     const bench = makeDown({ maxTokenAge: 60, staleIfUnavailable: 3_600 });
-    await invalidateTarget(bench.engine, { memberId: "user_1" });
+    await bench.engine.invalidations.invalidate({ memberId: "user_1" });
     expect(await statusOf(bench)).toBe(503);
   });
 });

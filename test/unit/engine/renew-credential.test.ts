@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { authenticateDetached } from "../../../src/request/inspect.ts";
 import { requireAuth } from "../../../src/guards/requirements.ts";
-import { stateOf, type RequestAuth } from "../../../src/request/request-auth.ts";
+import type { RequestAuth } from "../../../src/request/request-auth.ts";
 import type { Renewal } from "../../../src/store.ts";
 import { cookieOf, makeBench, sealedIn, send, type EngineBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";
@@ -92,7 +92,7 @@ describe("R-20: a late request with a credential that was renewed", () => {
     const headers = { Cookie: await presented };
     for (let time = 0; time < 3; time++) {
       const { record } = await send(bench, { headers });
-      expect(stateOf(record as RequestAuth)).toMatchObject({ code: "session_revoked" });
+      expect((record as RequestAuth).state).toMatchObject({ code: "session_revoked" });
       bench.clock.now += 9;
     }
     expect(bench.store.asked).toHaveLength(1);

@@ -1,34 +1,47 @@
 import { describe, expect, it } from "@jest/globals";
-import type { RenewalResult } from "../../../src/request/renew.ts";
 import {
   createUnverifiedCredentialLimiter,
+  type LimitedCall,
+  type StoreRefusal,
   type UnverifiedCredentialLimiter,
 } from "../../../src/request/unverified-limit.ts";
 
-const REJECTED: RenewalResult = { status: "rejected", reason: "invalid_session_token" };
-const ENDED: RenewalResult = { status: "ended", reason: "session_not_found" };
-const TROUBLE: RenewalResult = { status: "unavailable", reason: "timeout", retryAfter: 5 };
+type Answer = StoreRefusal | { readonly status: "trouble" };
+
+const REJECTED: Answer = { status: "rejected", reason: "invalid_session_token" };
+const ENDED: Answer = { status: "ended", reason: "session_not_found" };
+const TROUBLE: Answer = { status: "trouble" };
 
 interface Setup {
-  readonly desk: UnverifiedCredentialLimiter;
+  readonly limiter: UnverifiedCredentialLimiter;
   readonly asked: string[];
   now: number;
-  readonly ask: (key: string, answer?: RenewalResult) => Promise<RenewalResult>;
+  readonly ask: (key: string, answer?: Answer | Promise<Answer>) => Promise<LimitedCall<Answer>>;
+}
+
+function refusalIn(answer: Answer): StoreRefusal | undefined {
+  return answer.status === "trouble" ? undefined : answer;
 }
 
 function setUp(): Setup {
   const asked: string[] = [];
   const setup: Setup = {
-    desk: createUnverifiedCredentialLimiter(() => setup.now),
+    limiter: createUnverifiedCredentialLimiter(() => setup.now),
     asked,
     now: 1_800_000_000,
-    ask: (key, answer = REJECTED) =>
-      setup.desk.ask(key, async () => {
+    ask(key, answer = REJECTED) {
+      const call = async (): Promise<Answer> => {
         asked.push(key);
         return answer;
-      }),
+      };
+      return setup.limiter.run(key, call, refusalIn);
+    },
   };
   return setup;
+}
+
+function called(answer: Answer): LimitedCall<Answer> {
+  return { status: "called", answer };
 }
 
 async function refuseMany(setup: Setup, times: number): Promise<void> {
@@ -38,120 +51,83 @@ async function refuseMany(setup: Setup, times: number): Promise<void> {
   }
 }
 
-describe("what nothing vouches for", () => {
-  it.each([REJECTED, ENDED])("R-29: is asked about once when it is refused: %j", async (answer) => {
-    const setup = setUp();
-    expect(await setup.ask("a", answer)).toEqual(answer);
-    setup.now += 86_400;
-    expect(await setup.ask("a", TROUBLE)).toEqual(answer);
-    expect(setup.asked).toEqual(["a"]);
-  });
+describe("createUnverifiedCredentialLimiter", () => {
+  it.each([REJECTED, ENDED])(
+    "R-29: lets a credential that was refused cause one call: %j",
+    async (answer) => {
+      const setup = setUp();
+      expect(await setup.ask("a", answer)).toEqual(called(answer));
+      setup.now += 86_400;
+      expect(await setup.ask("a", TROUBLE)).toEqual({ status: "refused_before", refusal: answer });
+      expect(setup.asked).toEqual(["a"]);
+    },
+  );
 
-  it("is asked about again after trouble, for trouble says nothing of it", async () => {
+  it("lets the store be asked again after trouble", async () => {
     const setup = setUp();
     await setup.ask("a", TROUBLE);
     await setup.ask("a", ENDED);
     expect(setup.asked).toEqual(["a", "a"]);
   });
 
-  it("R-29: is let through no more after a hundred refusals within a minute, for what is left of it", async () => {
+  it("R-29: stops calls after a hundred refusals within a minute, for the rest of that minute", async () => {
     const setup = setUp();
     await refuseMany(setup, 50);
     setup.now += 20;
     await refuseMany(setup, 50);
     setup.now += 10.5;
-    const closed = await setup.ask("one more");
-    expect(closed).toEqual({ status: "unavailable", reason: "unvouched_flood", retryAfter: 30 });
+    expect(await setup.ask("one more")).toEqual({ status: "limited", retryAfter: 30 });
     expect(setup.asked).toHaveLength(100);
     setup.now += 30;
-    expect(await setup.ask("one more")).toEqual(REJECTED);
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
   });
 
-  it("R-29: keeps repeating what it knows while it is closed", async () => {
+  it("R-29: repeats what it knows while calls are stopped", async () => {
     const setup = setUp();
     await setup.ask("known", ENDED);
     await refuseMany(setup, 99);
-    expect(await setup.ask("known")).toEqual(ENDED);
+    expect(await setup.ask("known")).toEqual({ status: "refused_before", refusal: ENDED });
   });
 
-  it("is not closed for longer by a clock that was set back", async () => {
+  it("does not stop calls for longer when the clock is set back", async () => {
     const setup = setUp();
     await refuseMany(setup, 100);
     setup.now -= 3_600;
-    expect(await setup.ask("one more")).toEqual(REJECTED);
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
   });
 
   it("R-29: has at most fifty calls under way, whatever becomes of them", async () => {
     const setup = setUp();
-    const { promise, resolve, reject } = withResolvers();
-    const held = Array.from({ length: 50 }, (_, index) =>
-      setup.desk.ask(`held-${index}`, () => promise).catch(() => undefined),
+    let fail: (error: Error) => void = () => undefined;
+    const held = new Promise<Answer>((_resolve, reject) => {
+      fail = reject;
+    });
+    const calls = Array.from({ length: 50 }, (_, index) =>
+      setup.ask(`held-${index}`, held).catch(() => undefined),
     );
-    expect(await setup.ask("one more")).toMatchObject({ status: "unavailable", retryAfter: 1 });
-    reject(new Error("the store failed"));
-    await Promise.all(held);
-    expect(await setup.ask("one more")).toEqual(REJECTED);
-    resolve(REJECTED);
+    expect(await setup.ask("one more")).toEqual({ status: "limited", retryAfter: 1 });
+    fail(new Error("the store failed"));
+    await Promise.all(calls);
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
+  });
+
+  it("refuses a credential from the moment it is told to", async () => {
+    const setup = setUp();
+    setup.limiter.refuse("a", ENDED);
+    expect(await setup.ask("a")).toEqual({ status: "refused_before", refusal: ENDED });
+    expect(setup.asked).toEqual([]);
+  });
+
+  it("keeps the reason for which the store refused a credential", async () => {
+    const setup = setUp();
+    await setup.ask("a", REJECTED);
+    setup.limiter.refuse("a", ENDED);
+    expect(await setup.ask("a")).toEqual({ status: "refused_before", refusal: REJECTED });
+  });
+
+  it("R-29: does not count what it was told to refuse", async () => {
+    const setup = setUp();
+    for (let index = 0; index < 150; index += 1) setup.limiter.refuse(`signed-out-${index}`, ENDED);
+    expect(await setup.ask("one more")).toEqual(called(REJECTED));
   });
 });
-
-describe("the end of what nothing vouches for", () => {
-  const isNobodys = (answer: string): boolean => answer === "nobody's";
-
-  function end(setup: Setup, key: string, answer = "ended"): ReturnType<UnverifiedCredentialLimiter["end"]> {
-    const call = async (): Promise<string> => {
-      setup.asked.push(`end ${key}`);
-      return answer;
-    };
-    return setup.desk.end(key, call, isNobodys);
-  }
-
-  it.each(["ended", "trouble", "nobody's"])(
-    "is asked for once, and refuses it from then on: %s",
-    async (answer) => {
-      const setup = setUp();
-      expect(await end(setup, "a", answer)).toEqual({ status: "called", answer });
-      const reason = answer === "nobody's" ? "session_not_found" : "signed_out";
-      const refusal = { status: "ended", reason };
-      expect(await end(setup, "a")).toEqual({ status: "known", refusal });
-      expect(await setup.ask("a")).toEqual(refusal);
-      expect(setup.asked).toEqual(["end a"]);
-    },
-  );
-
-  it("is not asked for where the store refused it before", async () => {
-    const setup = setUp();
-    await setup.ask("a");
-    expect(await end(setup, "a")).toEqual({ status: "known", refusal: REJECTED });
-    expect(await setup.ask("a")).toEqual(REJECTED);
-  });
-
-  it("R-29: counts as a refusal where it is nobody's alone, and is closed with the rest", async () => {
-    const setup = setUp();
-    for (let index = 0; index < 150; index += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
-      await end(setup, `signed-out-${index}`);
-    }
-    expect(await setup.ask("one more")).toEqual(REJECTED);
-    for (let index = 0; index < 99; index += 1) {
-      // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
-      await end(setup, `made-up-${index}`, "nobody's");
-    }
-    expect(await end(setup, "another")).toEqual({ status: "closed", retryAfter: 60 });
-    expect(await setup.ask("another")).toEqual({ status: "ended", reason: "signed_out" });
-  });
-});
-
-function withResolvers(): {
-  readonly promise: Promise<RenewalResult>;
-  readonly resolve: (answer: RenewalResult) => void;
-  readonly reject: (error: Error) => void;
-} {
-  let resolve: (answer: RenewalResult) => void = () => undefined;
-  let reject: (error: Error) => void = () => undefined;
-  const promise = new Promise<RenewalResult>((onResolve, onReject) => {
-    resolve = onResolve;
-    reject = onReject;
-  });
-  return { promise, resolve, reject };
-}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { stateOf, type RequestAuth } from "../../../src/request/request-auth.ts";
+import type { RequestAuth } from "../../../src/request/request-auth.ts";
 import { createSealer } from "../../../src/lib/seal.ts";
 import type { SealedSession, SessionStore } from "../../../src/store.ts";
 import {
@@ -29,7 +29,7 @@ interface Judged {
 
 async function judge(bench: EngineBench, Cookie: string): Promise<Judged> {
   const outcome: Outcome = await send(bench, { headers: { Cookie } });
-  const state = stateOf(outcome.record as RequestAuth);
+  const state = (outcome.record as RequestAuth).state;
   return {
     code: "code" in state ? state.code : state.status,
     cleared: outcome.cookies.some((line) => line.startsWith(`${COOKIE}=; Max-Age=0`)),
@@ -107,7 +107,7 @@ describe("what a seal vouches for", () => {
     expect(sealed).toEqual({ code: "store_unavailable", cleared: false, asked: 0, misconfigured: true });
     const bench = makeBench({}, { interpret });
     const { record } = await send(bench, { headers: { Authorization: `Bearer ${issueToken()}` } });
-    expect(stateOf(record as RequestAuth)).toEqual({
+    expect((record as RequestAuth).state).toEqual({
       status: "unavailable",
       code: "store_unavailable",
       retryAfter: 5,
@@ -147,7 +147,7 @@ describe("what a seal vouches for", () => {
       const judged = await judgeSession({ accessToken: token, refreshToken: "r" }, { tokens });
       expect(judged).toMatchObject({ code: "store_unavailable", cleared: false, asked: 0 });
       const bearer = await send(makeBench({}, { tokens }), { headers: { Authorization: `Bearer ${token}` } });
-      expect(stateOf(bearer.record as RequestAuth)).toMatchObject({ status: "unavailable" });
+      expect((bearer.record as RequestAuth).state).toMatchObject({ status: "unavailable" });
     }
   });
 
@@ -222,7 +222,7 @@ describe("an opaque session token", () => {
     expect(bench.store.asked[0]?.stale).toEqual({ reason: "expired", opaqueToken: "opaque-1" });
     const junk = await send(bench, { headers: { Cookie: "session=junk" } });
     await send(bench, { headers: { Cookie: "session=junk" } });
-    expect(stateOf(junk.record as RequestAuth)).toMatchObject({
+    expect((junk.record as RequestAuth).state).toMatchObject({
       status: "rejected",
       code: "session_revoked",
     });

@@ -106,8 +106,8 @@ describe("checkPermission", () => {
     const bench = makeBench();
     const request = makeRequest({ headers: { Authorization: `Bearer ${issueToken()}` } });
     const record = await authenticateRequest(bench.engine, request, undefined);
-    expect(record.used).toBe(false);
+    expect(record.isUsed).toBe(false);
     await checkPermission(bench.engine, request, ["documents", "read"]);
-    expect(record.used).toBe(true);
+    expect(record.isUsed).toBe(true);
   });
 });

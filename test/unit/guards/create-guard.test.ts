@@ -289,7 +289,9 @@ describe("a session without an organization", () => {
       const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
       expect(outcome.status).toBe(403);
       expect(JSON.parse(outcome.body)).not.toHaveProperty("organizations");
-      expect(bench.events).toContainEqual(expect.objectContaining({ type: "unavailable", reason: "nonsense" }));
+      expect(bench.events).toContainEqual(
+        expect.objectContaining({ type: "unavailable", reason: "nonsense" }),
+      );
     },
   );
 });
@@ -371,7 +373,7 @@ describe("a stricter age", () => {
     });
     const outcome = await send(bench, { headers: ADA }, [guard]);
     expect(outcome.reached).toBe(true);
-    expect(outcome.record?.verdict?.()).toEqual({
+    expect(outcome.record?.verdict).toEqual({
       authorized: true,
       grantingRoles: ["editor"],
       resource: "documents",

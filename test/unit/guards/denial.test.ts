@@ -21,7 +21,7 @@ function bearerOf(claims: Readonly<Record<string, unknown>>): Record<string, str
 async function answerTo(init: DenialInit, bench = makeBench(), request: RequestInit = {}): Promise<Answer> {
   const exchange = makeExchange(request);
   const auth = await authenticateRequest(bench.engine, exchange.request, exchange.response);
-  deny(bench.engine, { ...exchange, auth, next: () => undefined }, init);
+  deny({ ...exchange, instance: bench.engine, auth, next: () => undefined }, init);
   return exchange.answered();
 }
 

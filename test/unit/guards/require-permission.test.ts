@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { ConfigurationError, type ConfigurationProblem } from "../../../src/errors.ts";
-import { requirePermission, type PermissionPair } from "../../../src/guards/permissions.ts";
+import type { PermissionPair } from "../../../src/guards/authorize.ts";
+import { requirePermission } from "../../../src/guards/permissions.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { makeBench, POLICY, send, type EngineBench, type Outcome } from "../../support/engine-bench.ts";
@@ -31,7 +32,7 @@ describe("requirePermission", () => {
       "read",
     ]);
     expect(outcome.reached).toBe(true);
-    expect(outcome.record?.verdict?.()).toEqual({
+    expect(outcome.record?.verdict).toEqual({
       authorized: true,
       grantingRoles: ["viewer", "editor", "admin"],
       resource: "documents",
@@ -40,12 +41,12 @@ describe("requirePermission", () => {
       via: "role",
       source: "local",
     });
-    expect(Object.isFrozen(outcome.record?.verdict?.())).toBe(true);
+    expect(Object.isFrozen(outcome.record?.verdict)).toBe(true);
   });
 
   it("passes by a permission slug that the token carries", async () => {
     const outcome = await ask(makeBench(), { permissions: ["documents:write"] }, ["documents", "write"]);
-    expect(outcome.record?.verdict?.()).toMatchObject({
+    expect(outcome.record?.verdict).toMatchObject({
       authorized: true,
       grantingRoles: [],
       via: "permission",
@@ -68,7 +69,7 @@ describe("requirePermission", () => {
       'Bearer realm="app.example.com", error="insufficient_scope"',
     );
     expect(outcome.body).not.toContain("admin");
-    expect(outcome.record?.verdict?.()).toMatchObject({ authorized: false, grantingRoles: [] });
+    expect(outcome.record?.verdict).toMatchObject({ authorized: false, grantingRoles: [] });
   });
 
   it("passes with any of several, by the first that is granted; a denial names the first", async () => {
@@ -78,7 +79,7 @@ describe("requirePermission", () => {
       ["documents", "read"],
     ];
     const passed = await ask(makeBench(), { roles: ["editor"] }, ...pairs);
-    expect([passed.reached, passed.record?.verdict?.().action]).toEqual([true, "write"]);
+    expect([passed.reached, passed.record?.verdict?.action]).toEqual([true, "write"]);
     const denied = await ask(makeBench(), { roles: [] }, ...pairs);
     expect(JSON.parse(denied.body)).toMatchObject({ resource: "billing", action: "manage" });
   });

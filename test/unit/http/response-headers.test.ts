@@ -1,34 +1,56 @@
 import { ServerResponse } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
-import { hookResponse, type ResponseHeaders } from "../../../src/request/respond.ts";
+import { hookResponse } from "../../../src/request/respond.ts";
+import { attach, RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeExchange, type Answer, type WiredExchange } from "../../support/exchange.ts";
 
-const planned = new WeakMap<object, readonly ResponseHeaders[]>();
+/** What an instance wants on the response. */
+interface Planned {
+  readonly cookies: ReadonlyMap<string, string>;
+  readonly headers: ReadonlyMap<string, string>;
+  readonly isPrivate: boolean;
+}
+
 const LINE = "__Host-orgate=new; Path=/";
 const COOKIES = new Map([["__Host-orgate", LINE]]);
 
-/** Everything at once: a cookie, a header, and a state that was looked at. */
-const ALL: ResponseHeaders = {
-  cookies: COOKIES,
-  headers: new Map([["Session-Jwt", "a.b.c"]]),
-  isPrivate: true,
-};
-const LOOKED: ResponseHeaders = { cookies: undefined, headers: undefined, isPrivate: false };
+/** Everything at once: a cookie, a header, and a state that was read. */
+const ALL: Planned = { cookies: COOKIES, headers: new Map([["Session-Jwt", "a.b.c"]]), isPrivate: true };
+const LOOKED: Planned = { cookies: new Map(), headers: new Map(), isPrivate: false };
 
-function plan(...headers: readonly Partial<ResponseHeaders>[]): (exchange: WiredExchange) => void {
-  return ({ request, response }) => {
-    planned.set(
-      request,
-      headers.map((some) => ({ ...LOOKED, ...some })),
+/** Attaches to a request what instances want on its response. */
+function setPlan(request: object, planned: readonly Partial<Planned>[]): void {
+  let previous: RequestAuth | undefined;
+  for (const { cookies = [], headers = [], isPrivate = false } of planned.toReversed()) {
+    const auth: RequestAuth = new RequestAuth(
+      { options: { names: undefined }, nextInSequence: () => 0 },
+      {
+        reading: isPrivate
+          ? { status: "rejected", code: "invalid_session", via: "cookie", cookieNames: [] }
+          : { status: "none" },
+        previous,
+        hasResponse: true,
+      },
     );
-    hookResponse(response, (asked) => planned.get(asked) ?? []);
+    auth.markUsed();
+    for (const [name, line] of cookies) auth.queueCookie(name, line);
+    for (const [name, value] of headers) auth.queueHeader(name, value);
+    attach(request, auth);
+    previous = auth;
+  }
+}
+
+function plan(...planned: readonly Partial<Planned>[]): (exchange: WiredExchange) => void {
+  return ({ request, response }) => {
+    setPlan(request, planned);
+    hookResponse(response);
   };
 }
 
 /** Answers with these headers planned, the way `respond` does. */
 async function answer(
-  headers: Partial<ResponseHeaders> | undefined,
+  headers: Partial<Planned> | undefined,
   respond: (response: ServerResponse) => void,
   prepare: (exchange: WiredExchange) => void = () => undefined,
 ): Promise<Answer> {
@@ -103,9 +125,9 @@ describe.each([
     const exchange = makeExchange();
     prepare(exchange);
     plan()(exchange);
-    planned.set(exchange.request, [ALL]);
+    setPlan(exchange.request, [ALL]);
     exchange.response.write("first");
-    planned.set(exchange.request, [{ ...ALL, cookies: new Map([["late", "late=1"]]) }]);
+    setPlan(exchange.request, [{ ...ALL, cookies: new Map([["late", "late=1"]]) }]);
     exchange.response.end("second");
     const { cookies } = await exchange.answered();
     expect(cookies).toEqual([LINE]);

@@ -7,11 +7,13 @@ import {
   attach,
   latestRequestAuthOf,
   requestAuthOf,
-  stateOf,
   type AttachNames,
-  type RequestAuth,
+  RequestAuth,
+  type RequestOwner,
 } from "../../../src/request/request-auth.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
+import type { Credential } from "../../../src/request/read-credential.ts";
+import { ANONYMOUS } from "../../../src/model.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 const NAMES: AttachNames = Object.freeze({
@@ -20,6 +22,8 @@ const NAMES: AttachNames = Object.freeze({
   memberSession: "memberSession",
   verdict: "verdict",
 });
+
+const CREDENTIAL: Credential = { kind: "bearer", value: "a.b.c", cookieNames: [] };
 
 const VERDICT = Object.freeze({
   authorized: true,
@@ -51,27 +55,20 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
   };
 }
 
-function recordFor(request: object, more: Partial<RequestAuth> = {}): RequestAuth {
-  return {
-    owner: {},
-    names: NAMES,
-    previous: latestRequestAuthOf(request),
-    arrivedAt: 0,
-    credential: undefined,
-    hasCredential: true,
-    hasResponse: true,
-    state: undefined,
-    session: sessionOf("ada"),
-    source: "local",
-    confirmed: false,
-    verdict: undefined,
-    passedGuard: false,
-    used: false,
-    cookies: undefined,
-    headers: undefined,
-    closed: false,
-    ...more,
-  };
+interface Known {
+  readonly names?: AttachNames | undefined;
+  readonly session?: VerifiedSession | undefined;
+  readonly credential?: Credential;
+}
+
+/** What an instance of its own knows of a request: that Ada is signed in, unless told otherwise. */
+function recordFor(request: object, known: Known = {}): RequestAuth {
+  const { names, session, credential = CREDENTIAL } = { names: NAMES, session: sessionOf("ada"), ...known };
+  const owner: RequestOwner = { options: { names }, nextInSequence: () => 0 };
+  const reading = { status: "found", credential } as const;
+  const auth = new RequestAuth(owner, { reading, previous: latestRequestAuthOf(request), hasResponse: true });
+  if (session !== undefined) auth.authenticated(session, "local");
+  return auth;
 }
 
 /** Reads a property that no type knows of. */
@@ -92,11 +89,12 @@ describe.each([
 ])("attach, on a request of %s", (_, make) => {
   it("makes what is known readable, and notes that somebody looked", () => {
     const request = make();
-    const record = recordFor(request, { verdict: () => VERDICT });
+    const record = recordFor(request);
+    record.noteVerdict(() => VERDICT);
     attach(request, record);
-    expect(record.used).toBe(false);
+    expect(record.isUsed).toBe(false);
     expect(read(request, "member")).toBe(record.session?.member);
-    expect(record.used).toBe(true);
+    expect(record.isUsed).toBe(true);
     expect(read(request, "organization")).toBe(record.session?.organization);
     expect(read(request, "memberSession")).toBe(record.session?.memberSession);
     expect(read(request, "verdict")).toBe(VERDICT);
@@ -110,7 +108,9 @@ describe.each([
 
   it("gives nothing where nobody is signed in, or no organization was chosen", () => {
     const anonymous = make();
-    attach(anonymous, recordFor(anonymous, { session: undefined, state: { status: "anonymous" } }));
+    const nobody = recordFor(anonymous, { session: undefined });
+    nobody.refused(ANONYMOUS);
+    attach(anonymous, nobody);
     expect(
       ["member", "organization", "memberSession", "verdict"].map((name) => read(anonymous, name)),
     ).toEqual([undefined, undefined, undefined, undefined]);
@@ -188,7 +188,7 @@ describe.each([
     const second = recordFor(request, { session: sessionOf("bob") });
     attach(request, second);
     expect(read(request, "member")).toMatchObject({ id: "bob" });
-    expect([first.used, second.used]).toEqual([false, true]);
+    expect([first.isUsed, second.isUsed]).toEqual([false, true]);
     expect(requestAuthOf(request, first.owner)).toBe(first);
     expect(requestAuthOf(request, second.owner)).toBe(second);
     expect(latestRequestAuthOf(request)).toBe(second);
@@ -267,10 +267,10 @@ describe("the prototypes of a process", () => {
   });
 });
 
-describe("stateOf", () => {
+describe("the state of a request", () => {
   it("is made from the session once, and frozen", () => {
     const record = recordFor({});
-    const state = stateOf(record);
+    const state = record.state;
     expect(state).toEqual({
       status: "authenticated",
       via: "cookie",
@@ -279,21 +279,30 @@ describe("stateOf", () => {
       memberSession: record.session?.memberSession,
     });
     expect(Object.isFrozen(state)).toBe(true);
-    expect(stateOf(record)).toBe(state);
+    expect(record.state).toBe(state);
   });
 
   it("says nothing of an organization where none is chosen", () => {
     const { organization: _none, ...session } = sessionOf("ada");
-    expect(stateOf(recordFor({}, { session }))).not.toHaveProperty("organization");
+    expect(recordFor({}, { session }).state).not.toHaveProperty("organization");
   });
 
-  it("is what was found out where nobody is signed in", () => {
-    const state = { status: "anonymous" } as const;
-    expect(stateOf(recordFor({}, { session: undefined, state }))).toBe(state);
+  it("is the refusal where nobody is signed in", () => {
+    const record = recordFor({}, { session: undefined });
+    record.refused(ANONYMOUS);
+    expect(record.state).toBe(ANONYMOUS);
+  });
+
+  it("is the latest finding", () => {
+    const record = recordFor({});
+    record.refused({ status: "rejected", code: "session_revoked", via: "cookie" });
+    expect([record.state.status, record.session]).toEqual(["rejected", undefined]);
+    record.authenticated(sessionOf("bob"), "store");
+    expect(record.state).toMatchObject({ status: "authenticated", member: { id: "bob" } });
   });
 
   it("never makes somebody out of nothing", () => {
-    expect(() => stateOf(recordFor({}, { session: undefined }))).toThrow(TypeError);
+    expect(() => recordFor({}, { session: undefined }).state).toThrow(TypeError);
   });
 
   it("R-44: does not show the credential to whoever prints the request", () => {

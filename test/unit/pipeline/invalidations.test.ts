@@ -1,6 +1,12 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Invalidation } from "../../../src/fleet/coordinator.ts";
-import { createInvalidations } from "../../../src/request/invalidations.ts";
+import { createEventSink } from "../../../src/events.ts";
+import {
+  inProcessCoordinator,
+  type Invalidation,
+  type InvalidationMessage,
+} from "../../../src/fleet/coordinator.ts";
+import { createBoundedMap } from "../../../src/lib/bounded-map.ts";
+import { createInvalidations, type Invalidations } from "../../../src/request/invalidations.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
 
 const AT = 1_800_000_000;
@@ -47,22 +53,52 @@ const CROSSED: readonly Invalidation[] = [
   { organizationId: "session_1" },
 ];
 
+interface Setup {
+  readonly invalidations: Invalidations;
+  /** Delivers what another process published. */
+  readonly hear: (message: InvalidationMessage) => void;
+  /** Delivers that another process invalidated a target. */
+  readonly ask: (target: Invalidation, at: number) => void;
+}
+
+function setUp(): Setup {
+  let hear: Setup["hear"] = () => undefined;
+  const invalidations = createInvalidations({
+    clock: () => AT,
+    events: createEventSink(),
+    store: {},
+    profiles: createBoundedMap(10),
+    coordinator: {
+      ...inProcessCoordinator(),
+      subscribe(listener) {
+        hear = listener;
+        return () => undefined;
+      },
+    },
+  });
+  return {
+    invalidations,
+    hear: (message) => hear(message),
+    ask: (target, at) => hear({ target, at, effect: "ask" }),
+  };
+}
+
 describe("createInvalidations", () => {
   it("asks about nobody until told to", () => {
-    const invalidations = createInvalidations();
+    const { invalidations } = setUp();
     expect(invalidations.mustAsk(sessionOf())).toBe(false);
     expect(invalidations.endingOf("session_1")).toBeUndefined();
   });
 
   it.each(OWN)("asks about the session of %j", (target) => {
-    const invalidations = createInvalidations();
-    invalidations.ask(target, AT);
+    const { invalidations, ask } = setUp();
+    ask(target, AT);
     expect(invalidations.mustAsk(sessionOf())).toBe(true);
   });
 
   it.each([...OTHERS, ...CROSSED])("leaves the session alone that has nothing to do with %j", (target) => {
-    const invalidations = createInvalidations();
-    invalidations.ask(target, AT);
+    const { invalidations, ask } = setUp();
+    ask(target, AT);
     expect(invalidations.mustAsk(sessionOf())).toBe(false);
   });
 
@@ -76,52 +112,52 @@ describe("createInvalidations", () => {
   ] satisfies [string, Partial<VerifiedSession>, boolean][])(
     "asks about a token %s: %j %s",
     (_, times, expected) => {
-      const invalidations = createInvalidations();
-      invalidations.ask({ memberId: "member_1" }, AT);
+      const { invalidations, ask } = setUp();
+      ask({ memberId: "member_1" }, AT);
       expect(invalidations.mustAsk(sessionOf(times))).toBe(expected);
     },
   );
 
   it("does not ask about a member without an organization or a person's id by the names it lacks", () => {
-    const invalidations = createInvalidations();
-    invalidations.ask({ userId: "undefined" }, AT);
-    invalidations.ask({ organizationId: "undefined" }, AT);
+    const { invalidations, ask } = setUp();
+    ask({ userId: "undefined" }, AT);
+    ask({ organizationId: "undefined" }, AT);
     const { organizationId: _none, ...memberSession } = sessionOf().memberSession;
     const bare = sessionOf({ member: { id: "member_1", roles: [] }, memberSession });
     expect(invalidations.mustAsk(bare)).toBe(false);
   });
 
   it("keeps why a session is over", () => {
-    const invalidations = createInvalidations();
-    invalidations.refuse("session_1", "refuse");
-    invalidations.refuse("session_2", "supersede");
+    const { invalidations, hear } = setUp();
+    hear({ target: { sessionId: "session_1" }, at: AT, effect: "refuse" });
+    void invalidations.end("session_2", "supersede");
     expect(invalidations.endingOf("session_1")).toBe("refuse");
     expect(invalidations.endingOf("session_2")).toBe("supersede");
     expect(invalidations.endingOf("session_3")).toBeUndefined();
   });
 
   it("does not go back: an older message that comes late takes nothing away", () => {
-    const invalidations = createInvalidations();
-    invalidations.ask({ memberId: "member_1" }, AT);
-    invalidations.ask({ memberId: "member_1" }, AT - 60);
+    const { invalidations, ask } = setUp();
+    ask({ memberId: "member_1" }, AT);
+    ask({ memberId: "member_1" }, AT - 60);
     expect(invalidations.mustAsk(sessionOf({ iat: AT - 1 }))).toBe(true);
   });
 
   it("moves its epoch whenever something is added", () => {
-    const invalidations = createInvalidations();
+    const { invalidations, ask } = setUp();
     const epochs = [invalidations.epoch];
-    invalidations.ask({ memberId: "member_9" }, AT);
+    ask({ memberId: "member_9" }, AT);
     epochs.push(invalidations.epoch);
-    invalidations.refuse("session_9", "refuse");
+    void invalidations.end("session_9", "refuse");
     epochs.push(invalidations.epoch);
     expect(new Set(epochs).size).toBe(3);
   });
 
   it("R-39: takes names of Object.prototype like any other", () => {
-    const invalidations = createInvalidations();
+    const { invalidations, ask } = setUp();
     expect(invalidations.endingOf("__proto__")).toBeUndefined();
     expect(invalidations.endingOf("constructor")).toBeUndefined();
-    invalidations.ask({ organizationId: "__proto__" }, AT);
+    ask({ organizationId: "__proto__" }, AT);
     expect(invalidations.mustAsk(sessionOf())).toBe(false);
     const { memberSession } = sessionOf();
     const named = sessionOf({ memberSession: { ...memberSession, organizationId: "__proto__" } });

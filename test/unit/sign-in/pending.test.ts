@@ -9,11 +9,18 @@ import {
   readPending,
   readSelectable,
 } from "../../../src/sign-in/pending.ts";
-import type { NewPending } from "../../../src/sign-in/pending.ts";
+import type { NewPending, Pending, PendingReading } from "../../../src/sign-in/pending.ts";
 import { RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;
+
+const read = (instance: Instance, request: IncomingMessage): Promise<PendingReading> =>
+  readPending({ instance, request });
+const readForSelection = (instance: Instance, request: IncomingMessage): Promise<PendingReading> =>
+  readSelectable({ instance, request });
+const find = (instance: Instance, request: IncomingMessage): Promise<Pending | undefined> =>
+  findPending({ instance, request });
 
 function makeAuth(engine: Instance): RequestAuth {
   return new RequestAuth(engine, { reading: { status: "none" }, previous: undefined, hasResponse: true });
@@ -31,7 +38,10 @@ async function begin(
   more: Partial<NewPending> = {},
 ): Promise<Jar> {
   const auth = makeAuth(engine);
-  await keepPending(engine, { auth }, { pending: { pendingAuthenticationToken: token }, returnTo, ...more });
+  await keepPending(
+    { instance: engine, auth },
+    { pending: { pendingAuthenticationToken: token }, returnTo, ...more },
+  );
   return new Map(
     [...(auth.cookies?.values() ?? [])].map((line): [string, string] => {
       const [pair = ""] = line.split(";", 1);
@@ -43,7 +53,7 @@ async function begin(
 describe("the cookie of a pending authentication", () => {
   it("is read back in the browser that began", async () => {
     const { engine } = makeBench();
-    expect(await readPending(engine, toRequest(await begin(engine)))).toEqual({
+    expect(await read(engine, toRequest(await begin(engine)))).toEqual({
       status: "found",
       pending: {
         authentication: { pendingAuthenticationToken: "the-pending-token" },
@@ -51,7 +61,7 @@ describe("the cookie of a pending authentication", () => {
         expiresAt: 1_800_000_600,
       },
     });
-    expect(await readPending(engine, toRequest(new Map()))).toEqual({ status: "absent" });
+    expect(await read(engine, toRequest(new Map()))).toEqual({ status: "absent" });
   });
 
   it("has a name without the __Host- prefix over http", async () => {
@@ -67,9 +77,9 @@ describe("the cookie of a pending authentication", () => {
     const before = makeBench({ cookie: { password: { 1: old } } });
     const jar = await begin(before.engine);
     const rotated = makeBench({ cookie: { password: { 1: old, 2: recent } } });
-    expect((await readPending(rotated.engine, toRequest(jar))).status).toBe("found");
+    expect((await read(rotated.engine, toRequest(jar))).status).toBe("found");
     const replaced = makeBench({ cookie: { password: { 2: recent } } });
-    expect((await readPending(replaced.engine, toRequest(jar))).status).toBe("invalid");
+    expect((await read(replaced.engine, toRequest(jar))).status).toBe("invalid");
   });
 
   it.each([
@@ -84,7 +94,7 @@ describe("the cookie of a pending authentication", () => {
     const { engine, clock } = makeBench();
     const jar = await begin(engine);
     clock.now += seconds;
-    expect((await readPending(engine, toRequest(jar))).status).toBe(status);
+    expect((await read(engine, toRequest(jar))).status).toBe(status);
   });
 
   it.each<[string, object]>([
@@ -108,7 +118,7 @@ describe("the cookie of a pending authentication", () => {
     const times =
       issuedAt === undefined ? {} : { issuedAt: clock.now + issuedAt, expiresAt: clock.now + 1_000 };
     jar.set(name, (await engine.sealer?.sealValue({ ...seal, ...change, ...times })) ?? "");
-    expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+    expect((await read(engine, toRequest(jar))).status).toBe("invalid");
   });
 
   it.each([null, 7, "text", [1]])("R-19: is invalid if %j was sealed", async (value) => {
@@ -116,7 +126,7 @@ describe("the cookie of a pending authentication", () => {
     const jar = await begin(engine);
     const [name = ""] = jar.keys();
     jar.set(name, (await engine.sealer?.sealValue(value)) ?? "");
-    expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+    expect((await read(engine, toRequest(jar))).status).toBe("invalid");
   });
 
   it("carries the step that is due, the user and the details of the step", async () => {
@@ -124,20 +134,20 @@ describe("the cookie of a pending authentication", () => {
     const step = { reason: "mfa", details: { factors: ["totp"] }, by: "sign_in" } as const;
     const pending = { pendingAuthenticationToken: "t", userId: "user_ada" };
     const jar = await begin(engine, "/x", "t", { pending, step });
-    expect(await readPending(engine, toRequest(jar))).toMatchObject({
+    expect(await read(engine, toRequest(jar))).toMatchObject({
       pending: { authentication: pending, step },
     });
-    expect((await readSelectable(engine, toRequest(jar))).status).toBe("found");
+    expect((await readForSelection(engine, toRequest(jar))).status).toBe("found");
   });
 
   it("is absent for a selection if a switch left it", async () => {
     const { engine } = makeBench();
     const jar = await begin(engine, "/x", "t", { step: { reason: "mfa", by: "switch" } });
-    expect((await readPending(engine, toRequest(jar))).status).toBe("found");
-    expect(await readSelectable(engine, toRequest(jar))).toEqual({ status: "absent" });
-    expect(await readSelectable(engine, toRequest(await begin(engine)))).toMatchObject({ status: "found" });
+    expect((await read(engine, toRequest(jar))).status).toBe("found");
+    expect(await readForSelection(engine, toRequest(jar))).toEqual({ status: "absent" });
+    expect(await readForSelection(engine, toRequest(await begin(engine)))).toMatchObject({ status: "found" });
     jar.delete("__Host-orgate-browser");
-    expect(await readSelectable(engine, toRequest(jar))).toEqual({ status: "invalid" });
+    expect(await readForSelection(engine, toRequest(jar))).toEqual({ status: "invalid" });
   });
 
   it.each([
@@ -145,9 +155,9 @@ describe("the cookie of a pending authentication", () => {
     ["another", "another", 1_800_001_000],
   ])("R-19: never lives longer when %s token is sealed again", async (_what, token, expiresAt) => {
     const { engine, clock } = makeBench();
-    const previous = await findPending(engine, toRequest(await begin(engine, "/x", "t")));
+    const previous = await find(engine, toRequest(await begin(engine, "/x", "t")));
     clock.now += 400;
-    const later = await findPending(engine, toRequest(await begin(engine, "/x", token, { previous })));
+    const later = await find(engine, toRequest(await begin(engine, "/x", token, { previous })));
     expect(later?.expiresAt).toBe(expiresAt);
   });
 
@@ -155,22 +165,24 @@ describe("the cookie of a pending authentication", () => {
     const { engine } = makeBench();
     const auth = makeAuth(engine);
     const request = toRequest(await begin(engine, "/before"));
-    expect(await currentPending(engine, request, auth)).toMatchObject({ pending: { returnTo: "/before" } });
+    expect(await currentPending({ instance: engine, request, auth })).toMatchObject({
+      pending: { returnTo: "/before" },
+    });
     const pending = { pendingAuthenticationToken: "t".repeat(1_500) };
-    await keepPending(engine, { auth }, { pending, returnTo: `/${"a".repeat(2_000)}` });
-    expect(await currentPending(engine, request, auth)).toMatchObject({
+    await keepPending({ instance: engine, auth }, { pending, returnTo: `/${"a".repeat(2_000)}` });
+    expect(await currentPending({ instance: engine, request, auth })).toMatchObject({
       pending: { authentication: pending, returnTo: "/" },
     });
-    clearPending(engine, { request, auth });
-    expect(await currentPending(engine, request, auth)).toEqual({ status: "absent" });
+    clearPending({ instance: engine, request, auth });
+    expect(await currentPending({ instance: engine, request, auth })).toEqual({ status: "absent" });
   });
 
   it("R-14: drops where to go on before it grows too large, and rejects a token that is too large", async () => {
     const { engine } = makeBench();
     const jar = await begin(engine, `/${"a".repeat(2_047)}`, "t".repeat(1_500));
-    const reading = await readPending(engine, toRequest(jar));
+    const reading = await read(engine, toRequest(jar));
     expect(reading).toMatchObject({ status: "found", pending: { returnTo: "/" } });
-    const small = await readPending(engine, toRequest(await begin(engine, `/${"a".repeat(2_047)}`)));
+    const small = await read(engine, toRequest(await begin(engine, `/${"a".repeat(2_047)}`)));
     expect(small).toMatchObject({ pending: { returnTo: `/${"a".repeat(2_047)}` } });
     await expect(begin(engine, "/", "t".repeat(3_500))).rejects.toMatchObject({ code: "session_too_large" });
   });
@@ -183,21 +195,24 @@ describe("the cookie of a pending authentication", () => {
       [pending, second.get(pending) ?? ""],
       [browser, first.get(browser) ?? ""],
     ]);
-    expect((await readPending(engine, toRequest(mixed))).status).toBe("invalid");
+    expect((await read(engine, toRequest(mixed))).status).toBe("invalid");
   });
 
   it("is cleared if it exists, and not set if it was about to be", async () => {
     const { engine } = makeBench();
     const auth = makeAuth(engine);
-    clearPending(engine, { request: toRequest(await begin(engine)), auth });
+    clearPending({ instance: engine, request: toRequest(await begin(engine)), auth });
     expect([...(auth.cookies?.values() ?? [])].every((line) => line.includes("; Max-Age=0; "))).toBe(true);
     expect(auth.cookies?.size).toBe(2);
     const fresh = makeAuth(engine);
-    await keepPending(engine, { auth: fresh }, { pending: { pendingAuthenticationToken: "t" }, returnTo: "/" });
-    clearPending(engine, { request: toRequest(new Map()), auth: fresh });
+    await keepPending(
+      { instance: engine, auth: fresh },
+      { pending: { pendingAuthenticationToken: "t" }, returnTo: "/" },
+    );
+    clearPending({ instance: engine, request: toRequest(new Map()), auth: fresh });
     expect(fresh.cookies?.size).toBe(0);
     const untouched = makeAuth(engine);
-    clearPending(engine, { request: toRequest(new Map()), auth: untouched });
+    clearPending({ instance: engine, request: toRequest(new Map()), auth: untouched });
     expect(untouched.cookies).toBeUndefined();
   });
 });
