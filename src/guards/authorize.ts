@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { onNextTurn } from "../lib/event-loop.ts";
 import { isNavigation } from "../lib/navigation.ts";
-import type { MemberSession, Verdict } from "../model.ts";
+import type { Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/verdict.ts";
 import { refreshRequest } from "../request/authenticate.ts";
@@ -59,10 +59,7 @@ export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
 ): Decision | Promise<Decision> {
-  const { instance, request, auth } = context;
-  const { maxTokenAge: maxAge } = requirements;
-  if (maxAge === undefined || !isTooOld(context, maxAge)) return decide(context, requirements);
-  const refreshed = refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
+  const refreshed = refreshTooOld(context, requirements.maxTokenAge);
   return refreshed instanceof Promise
     ? refreshed.then(() => decide(context, requirements))
     : decide(context, requirements);
@@ -102,9 +99,15 @@ function applyDecision(context: HandlerContext, decision: Decision): void {
   next();
 }
 
-function isTooOld({ instance, auth }: RequestContext, maxAge: number): boolean {
+/** Asks the store about a session that is too old for the route, unless it was asked for this request already. */
+function refreshTooOld(
+  { instance, request, auth }: RequestContext,
+  maxAge: number | undefined,
+): ReturnType<typeof refreshRequest> {
   const { session, isConfirmed } = auth;
-  return session !== undefined && !isConfirmed && needsStore(instance, session, { maxAge }) !== undefined;
+  if (maxAge === undefined || session === undefined || isConfirmed) return auth;
+  if (needsStore(instance, session, { maxAge }) === undefined) return auth;
+  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
 }
 
 function decide(context: RequestContext, requirements: AccessRequirements): Decision | Promise<Decision> {
@@ -162,26 +165,18 @@ function findUnmet(
 }
 
 function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {
-  const age = options.clock() - (authenticatedAt(session) ?? Number.NaN);
+  const age = options.clock() - authenticatedAt(session);
   // A time in the future is no better than none, and a comparison with NaN is false.
   return age < maxAge && age >= -options.clockTolerance;
 }
 
-/** `auth_time`, else the newest factor, else the session's start; in seconds since the epoch. */
-function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSession): number | undefined {
-  return stated ?? newestFactor(memberSession) ?? toSeconds(memberSession.startedAt);
-}
-
-function newestFactor({ authenticationFactors }: MemberSession): number | undefined {
-  const times = authenticationFactors
-    .map(({ lastAuthenticatedAt }) => toSeconds(lastAuthenticatedAt))
-    .filter((time) => time !== undefined);
-  return times.length === 0 ? undefined : Math.max(...times);
-}
-
-function toSeconds(time: string | undefined): number | undefined {
-  const milliseconds = time === undefined ? Number.NaN : Date.parse(time);
-  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;
+/** `auth_time`, else the newest factor, else the session's start, in seconds since the epoch; `NaN` if unknown. */
+function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSession): number {
+  if (stated !== undefined) return stated;
+  const { authenticationFactors, startedAt = "" } = memberSession;
+  const times = authenticationFactors.map(({ lastAuthenticatedAt = "" }) => Date.parse(lastAuthenticatedAt));
+  const newest = Math.max(...times.filter((time) => !Number.isNaN(time)));
+  return (Number.isFinite(newest) ? newest : Date.parse(startedAt)) / 1000;
 }
 
 function decidePermissions(

@@ -24,9 +24,8 @@ export interface SealedMembers extends Readonly<Record<string, unknown>> {
   readonly expiresAt: number;
 }
 
-/** What seals and opens the cookies. */
-export interface SealedCookieContext {
-  readonly sealer: Sealer;
+/** What decides how cookies are sealed and opened. */
+export interface SealedCookieOptions {
   readonly clock: Clock;
   /** Seconds by which another process's clock may be ahead. */
   readonly clockTolerance: number;
@@ -35,6 +34,7 @@ export interface SealedCookieContext {
 
 /** A cookie to be sealed. */
 export interface NewSealedCookie {
+  readonly sealer: Sealer;
   readonly cookieName: string;
   readonly members: object;
   /** The cookie opens only together with this secret. */
@@ -47,9 +47,9 @@ export interface NewSealedCookie {
 
 /** Seals a cookie and formats its `Set-Cookie` line; `undefined` if it is too long for browsers. */
 export async function sealCookie(
-  { sealer, clock, secure }: SealedCookieContext,
+  { clock, secure }: SealedCookieOptions,
   { name: kind }: SealedCookieKind<unknown>,
-  { cookieName, members, secret, expiresAt, prefix = "" }: NewSealedCookie,
+  { sealer, cookieName, members, secret, expiresAt, prefix = "" }: NewSealedCookie,
 ): Promise<string | undefined> {
   const issuedAt = clock();
   const sealed = await sealer.sealValue({ ...members, kind, binding: sha256(secret), issuedAt, expiresAt });
@@ -58,17 +58,20 @@ export async function sealCookie(
   return line.length > MAX_COOKIE_LINE_LENGTH ? undefined : line;
 }
 
-/** Opens a cookie's seal; `undefined` if it is not a good seal, of another kind, expired, or bound to another secret. */
+/**
+ * Opens a cookie's seal; `undefined` if it is not a good seal, of another kind, expired, or bound to another secret, and where
+ * nothing is sealed at all.
+ */
 export async function openCookie<Value>(
-  { sealer, clock, clockTolerance }: SealedCookieContext,
+  { sealer, options }: { readonly sealer: Sealer | undefined; readonly options: SealedCookieOptions },
   { name, lifetime, parse }: SealedCookieKind<Value>,
   { sealed, secret }: { readonly sealed: string; readonly secret: string },
 ): Promise<Value | undefined> {
-  const members = await sealer.unsealValue(sealed);
+  const members = await sealer?.unsealValue(sealed);
   if (!isSealedMembers(members) || members.kind !== name) return undefined;
   const { binding, issuedAt, expiresAt } = members;
-  const now = clock();
-  const isAlive = issuedAt <= now + clockTolerance && now < Math.min(expiresAt, issuedAt + lifetime);
+  const now = options.clock();
+  const isAlive = issuedAt <= now + options.clockTolerance && now < Math.min(expiresAt, issuedAt + lifetime);
   return isAlive && isSameSecret(sha256(secret), binding) ? parse(members) : undefined;
 }
 

@@ -8,8 +8,8 @@ import { STORE_TIMEOUT, type StoreReply, callStoreWithin, describeClient } from 
 import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
 import { reportUnavailable } from "../request/resolution.ts";
 import type { Outcome, StoreContext } from "../store.ts";
+import { checkOutcome } from "./establish.ts";
 import type { DenialOptions } from "./handler-context.ts";
-import { checkOutcome } from "./outcome.ts";
 
 /** The organization that was posted, and perhaps where to go on. */
 export interface PostedChoice {

@@ -4,12 +4,14 @@ import {
   type ErrorCode,
   OrgateError,
   type OrganizationSelectionRequiredError,
+  StoreUnavailableError,
   isOrgateError,
 } from "../errors.ts";
 import { type HandlerContext, deny } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
+import { isOrganizationChoice } from "../guards/organizations.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
-import { isObject, isOptional, isString } from "../lib/predicates.ts";
+import { isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
 import { memberOfBody } from "../lib/read-body.ts";
 import { forbidCaching, redirect, sendJson } from "../lib/send.ts";
 import type { Impersonator } from "../model.ts";
@@ -29,7 +31,6 @@ import {
   chooseReturnTo,
   returnToOfQuery,
 } from "./handler-context.ts";
-import { isOutcome } from "./outcome.ts";
 import {
   type Pending,
   clearPending,
@@ -135,7 +136,7 @@ async function readAuthentication(
 
 function toOutcome(given: unknown): Outcome {
   if (isOutcome(given)) return given;
-  if (isAuthenticationResult(given)) return { status: "authenticated", credential: toCredential(given) };
+  if (isCredential(given)) return { status: "authenticated", credential: toCredential(given) };
   throw new ConfigurationError([
     {
       code: "authentication_invalid",
@@ -144,10 +145,6 @@ function toOutcome(given: unknown): Outcome {
       suggestion: "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
     },
   ]);
-}
-
-function isAuthenticationResult(value: unknown): value is AuthenticationResultLike {
-  return isObject(value) && isString(value["accessToken"]) && isOptional(value["refreshToken"], isString);
 }
 
 function toCredential(result: AuthenticationResultLike): SealedSession {
@@ -168,6 +165,58 @@ function selectionOf(error: unknown): Outcome | undefined {
   const { pendingAuthenticationToken, organizations }: Partial<OrganizationSelectionRequiredError> = error;
   const selection = { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
   return isOutcome(selection) ? selection : undefined;
+}
+
+const REFUSALS: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([
+  "organization_not_available",
+  "invalid_pending_authentication",
+  "sign_in_failed",
+  "session_revoked",
+]);
+
+/**
+ * Checks that a store answered with an outcome.
+ *
+ * @throws StoreUnavailableError otherwise: a malformed answer is a defect of the store and says nothing about the member.
+ */
+export function checkOutcome(given: unknown): Outcome {
+  if (isOutcome(given)) return given;
+  throw new StoreUnavailableError({ reason: "nonsense" });
+}
+
+/** Whether a value is an outcome; `null` counts as an absent member. */
+export function isOutcome(value: unknown): value is Outcome {
+  if (!isObject(value)) return false;
+  const { status, credential, pending, organizations, reason, details, code } = value;
+  switch (status) {
+    case "authenticated":
+      return isCredential(credential);
+    case "selection_required":
+      return isPendingAuthentication(pending) && isListOf(organizations, isOrganizationChoice);
+    case "step_up_required":
+      return (
+        isString(reason) &&
+        (pending === undefined || isPendingAuthentication(pending)) &&
+        (details === undefined || (typeof details === "object" && details !== null))
+      );
+    case "refused":
+      return REFUSALS.has(code) && isOptional(reason, isString);
+    default:
+      return false;
+  }
+}
+
+/** Whether a value has the tokens of a session; what else it has is checked when it is verified. */
+function isCredential(value: unknown): value is AuthenticationResultLike {
+  return isObject(value) && isString(value["accessToken"]) && isOptional(value["refreshToken"], isString);
+}
+
+function isPendingAuthentication(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    isString(value["pendingAuthenticationToken"]) &&
+    (value["userId"] === undefined || isString(value["userId"]))
+  );
 }
 
 /** What a sign-in, a selection or a switch came to, and how to answer it. */

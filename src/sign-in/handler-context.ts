@@ -4,10 +4,9 @@ import type { Middleware } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import { isObject } from "../lib/predicates.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
-import type { SealedCookieContext } from "../lib/sealed-cookie.ts";
 import { forbidCaching } from "../lib/send.ts";
 import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
-import { type Instance, requireSealer } from "../request/instance.ts";
+import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
 
@@ -163,14 +162,4 @@ function normalize(path: string): string {
     .replaceAll(/%([0-7][\da-f])/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
     .toLowerCase()
     .replace(/\/+$/, "");
-}
-
-/**
- * What seals and opens orgate's own cookies.
- *
- * @throws ConfigurationError without a password.
- */
-export function requireSealedCookies(instance: Instance, what: string): SealedCookieContext {
-  const { clock, clockTolerance, secure } = instance.options;
-  return { sealer: requireSealer(instance, what), clock, clockTolerance, secure };
 }

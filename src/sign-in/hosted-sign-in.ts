@@ -8,19 +8,17 @@ import { isText } from "../lib/predicates.ts";
 import { type SealedCookieKind, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
 import { redirect } from "../lib/send.ts";
 import { callStore } from "../request/call-store.ts";
-import type { Instance } from "../request/instance.ts";
+import { type Instance, requireSealer } from "../request/instance.ts";
 import type { BeginSignInOptions } from "../store.ts";
-import { answerOutcome } from "./establish.ts";
+import { answerOutcome, checkOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
   chooseReturnTo,
   createHandler,
   requireMethod,
-  requireSealedCookies,
   returnToOfQuery,
 } from "./handler-context.ts";
-import { checkOutcome } from "./outcome.ts";
 import { findPending, returnToOfStep } from "./pending.ts";
 
 /** Options of `auth.signIn()`; what is not given here is taken from the query (`organization_id`, `login_hint`, ...). */
@@ -178,7 +176,6 @@ const FLOW: SealedCookieKind<Flow> = {
 /** Sign-ins that one browser can have under way: more would grow the `Cookie` header until servers reject it. */
 const MAX_FLOWS = 5;
 const FLOW_NAME_LENGTH = 16;
-const FLOW_STATE = "a sign-in's state";
 
 /**
  * Keeps a flow in the browser under a name of its own, and drops the oldest ones above the limit.
@@ -193,7 +190,8 @@ async function keepFlow(
   const { clock, secure } = instance.options;
   const now = clock();
   const cookieName = flowCookieName(instance, parameter);
-  const line = await sealCookie(requireSealedCookies(instance, FLOW_STATE), FLOW, {
+  const line = await sealCookie(instance.options, FLOW, {
+    sealer: requireSealer(instance, "a sign-in's state"),
     cookieName,
     members: flow,
     secret: parameter,
@@ -222,7 +220,7 @@ async function readFlow(
   const found = findCookie(request.headers.cookie, flowCookieName(instance, parameter));
   if (found.status !== "found") return undefined;
   const sealed = found.value.slice(found.value.indexOf(".") + 1);
-  return openCookie(requireSealedCookies(instance, FLOW_STATE), FLOW, { sealed, secret: parameter });
+  return openCookie(instance, FLOW, { sealed, secret: parameter });
 }
 
 /** Clears a flow: it is used once. */

@@ -13,10 +13,9 @@ import { sha256 } from "../lib/digest.ts";
 import { sanitizeReturnTo } from "../lib/navigation.ts";
 import { isObject, isString } from "../lib/predicates.ts";
 import { type SealedCookieKind, type SealedMembers, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
-import type { Instance } from "../request/instance.ts";
+import { type Instance, requireSealer } from "../request/instance.ts";
 import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
 import type { PendingAuthentication } from "../store.ts";
-import { requireSealedCookies } from "./handler-context.ts";
 
 /** An authentication that was begun in this browser and is not finished. */
 export interface Pending {
@@ -51,6 +50,7 @@ export interface NewPending extends Pick<Pending, "returnTo" | "step"> {
   readonly previous?: Pending | undefined;
 }
 
+const SEALED = "a pending authentication";
 const INVALID: PendingReading = { status: "invalid" };
 const ABSENT: PendingReading = { status: "absent" };
 
@@ -87,7 +87,7 @@ export async function keepPending(
   { instance, auth }: Pick<HandlerContext, "instance" | "auth">,
   { pending, returnTo, step, previous }: NewPending,
 ): Promise<void> {
-  const sealedCookies = requireSealedCookies(instance, "a pending authentication");
+  const sealer = requireSealer(instance, SEALED);
   const { clock, secure } = instance.options;
   const { pendingAuthenticationToken: token, userId } = pending;
   const isSame = token === previous?.authentication.pendingAuthenticationToken;
@@ -97,7 +97,7 @@ export async function keepPending(
   const cookieName = ownCookieName(secure, "pending");
   const seal = (target: string): Promise<string | undefined> => {
     const members = { token, userId, returnTo: target, step };
-    return sealCookie(sealedCookies, PENDING, { cookieName, members, secret, expiresAt });
+    return sealCookie(instance.options, PENDING, { sealer, cookieName, members, secret, expiresAt });
   };
   const whole = await seal(returnTo);
   // Where to go on can be forgotten; who is signing in cannot.
@@ -120,10 +120,8 @@ export async function readPending({ instance, request }: ReceivedRequest): Promi
   const sealed = findCookie(request.headers.cookie, ownCookieName(secure, "pending"));
   if (sealed.status === "absent") return ABSENT;
   const browser = findCookie(request.headers.cookie, ownCookieName(secure, "browser"));
-  const isComplete = sealed.status === "found" && browser.status === "found";
-  if (!isComplete || instance.sealer === undefined) return INVALID;
-  const sealedCookies = requireSealedCookies(instance, "a pending authentication");
-  const pending = await openCookie(sealedCookies, PENDING, { sealed: sealed.value, secret: browser.value });
+  if (sealed.status !== "found" || browser.status !== "found") return INVALID;
+  const pending = await openCookie(instance, PENDING, { sealed: sealed.value, secret: browser.value });
   return pending === undefined ? INVALID : { status: "found", pending };
 }
 
@@ -197,7 +195,7 @@ export async function pendingAuthenticationOf(
   request: IncomingMessage,
 ): Promise<UnfinishedAuthentication | undefined> {
   const auth = requireRequestAuth(instance, request, "pendingAuthentication");
-  requireSealedCookies(instance, "a pending authentication");
+  requireSealer(instance, SEALED);
   const reading = await currentPending({ instance, request, auth });
   // The answer is then for this browser alone.
   if (reading.status !== "absent") auth.markPrivate();
