@@ -1,17 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ANONYMOUS } from "../model.ts";
+import { ANONYMOUS, type RejectedState } from "../model.ts";
 import { decideFreshness } from "../tokens/freshness.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import { describeClient } from "./call-store.ts";
 import { isSafeMethod } from "./cross-site.ts";
 import type { Instance } from "./instance.ts";
-import { type Credential, type Reading, readCredential } from "./read-credential.ts";
+import { type Credential, readCredential } from "./read-credential.ts";
 import { renewCredential, resolveEnded } from "./renew.ts";
-import { RequestAuth, attach, latestRequestAuthOf, requestAuthAmong } from "./request-auth.ts";
+import { type RequestAuth, attach, requestAuthOf } from "./request-auth.ts";
 import {
   type FreshnessRequirement,
   type Resolution,
-  refuse,
   reportMisconfigured,
   reportUnavailable,
 } from "./resolution.ts";
@@ -49,18 +48,13 @@ export function authenticateRequest(
   request: IncomingMessage,
   response: ServerResponse | undefined,
 ): RequestAuth | Promise<RequestAuth> {
-  const latest = latestRequestAuthOf(request);
-  const known = requestAuthAmong(latest, instance);
+  const known = requestAuthOf(request, instance);
   if (known !== undefined) return resumeAuthentication(instance, known, request, response);
-  const reading = readCredential(request, instance.options.sources);
-  const auth = new RequestAuth(instance, { reading, previous: latest, hasResponse: response !== undefined });
-  attach(request, auth);
-  if (response !== undefined) hookResponse(response);
-  if (reading.status !== "found") return resolveWithoutCredential(instance, auth, reading, request);
-  const { credential } = reading;
+  const auth = attachNew(instance, request, response);
+  const { credential } = auth;
+  if (credential === undefined) return auth;
   if (credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
-    const state = { status: "rejected", code: "cross_site_request", via: "cookie" } as const;
-    applyResolution(instance, auth, refuse(instance.events, state), request);
+    auth.refused(reject(instance, "cross_site_request", "cookie"));
     return auth;
   }
   const session = lookUpVerified(instance, keyOf(credential));
@@ -79,16 +73,34 @@ export function attachRequest(
   request: IncomingMessage,
   response: ServerResponse,
 ): RequestAuth {
-  const latest = latestRequestAuthOf(request);
-  const known = requestAuthAmong(latest, instance);
+  const known = requestAuthOf(request, instance);
   if (known !== undefined) return known;
-  const reading = readCredential(request, instance.options.sources);
-  const auth = new RequestAuth(instance, { reading, previous: latest, hasResponse: true });
-  attach(request, auth);
-  hookResponse(response);
-  if (reading.status !== "found") return resolveWithoutCredential(instance, auth, reading, request);
-  auth.refused(ANONYMOUS);
+  const auth = attachNew(instance, request, response);
+  if (auth.credential !== undefined) auth.refused(ANONYMOUS);
   return auth;
+}
+
+/** Reads the request's credential and attaches it. Without one that can be verified, the state is final. */
+function attachNew(
+  instance: Instance,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestAuth {
+  const reading = readCredential(request, instance.options.sources);
+  const auth = attach(request, instance, reading, response !== undefined);
+  if (response !== undefined) hookResponse(response);
+  if (reading.status === "none") {
+    auth.refused(ANONYMOUS);
+  } else if (reading.status === "rejected") {
+    auth.refused(reject(instance, reading.code, reading.via));
+    clearCredentialCookies(instance, auth, request, reading);
+  }
+  return auth;
+}
+
+function reject({ events }: Instance, code: RejectedState["code"], via: RejectedState["via"]): RejectedState {
+  events.emit({ type: "rejected", code });
+  return { status: "rejected", code, via };
 }
 
 /** Returns the earlier result, unless it was that a credential cannot be renewed without a response and now there is one. */
@@ -102,27 +114,20 @@ function resumeAuthentication(
   const settled = auth.settling ?? auth;
   if (response === undefined || auth.hasResponse) return settled;
   auth.gainResponse();
-  const renewIfExpired = (known: RequestAuth): RequestAuth | Promise<RequestAuth> =>
-    known.state.status === "rejected" && known.state.code === "token_expired"
-      ? authenticateSlowly(instance, known, request, response)
-      : known;
-  return settled instanceof Promise ? auth.settleWith(settled.then(renewIfExpired)) : renewIfExpired(settled);
+  return settle(auth, settled, ({ state }) =>
+    state.status === "rejected" && state.code === "token_expired"
+      ? authenticateSlowly(instance, auth, request, response)
+      : auth,
+  );
 }
 
-function resolveWithoutCredential(
-  instance: Instance,
+/** Goes on when the request is settled; other callers for the same request wait for that too. */
+function settle(
   auth: RequestAuth,
-  reading: Exclude<Reading, { status: "found" }>,
-  request: IncomingMessage,
-): RequestAuth {
-  if (reading.status === "none") {
-    auth.refused(ANONYMOUS);
-    return auth;
-  }
-  const { code, via } = reading;
-  applyResolution(instance, auth, refuse(instance.events, { status: "rejected", code, via }), request);
-  clearCredentialCookies(instance, auth, request, reading);
-  return auth;
+  settled: RequestAuth | Promise<RequestAuth>,
+  next: (auth: RequestAuth) => RequestAuth | Promise<RequestAuth>,
+): RequestAuth | Promise<RequestAuth> {
+  return settled instanceof Promise ? auth.settleWith(settled.then(next)) : next(settled);
 }
 
 /** Whether another site made the browser send a request that may change something. */
@@ -161,16 +166,15 @@ function authenticateSlowly(
   response: ServerResponse | undefined,
 ): RequestAuth | Promise<RequestAuth> {
   const { maxTokenAge: maxAge } = instance.options;
-  const finish = (settled: RequestAuth): RequestAuth => {
-    if (response !== undefined) applyHeadersOnWrite(response, settled);
-    reportAuthenticated(instance, settled);
-    return settled;
-  };
   const refreshed = refreshRequest(instance, auth, request, {
     maxAge,
     spendsRefreshToken: response !== undefined,
   });
-  return refreshed instanceof Promise ? auth.settleWith(refreshed.then(finish)) : finish(refreshed);
+  return settle(auth, refreshed, () => {
+    if (response !== undefined) applyHeadersOnWrite(response, auth);
+    reportAuthenticated(instance, auth);
+    return auth;
+  });
 }
 
 /**
@@ -214,35 +218,26 @@ export function refreshRequest(
 /** Verifies a credential, and renews it where it is stale. */
 function authenticateCredential(
   instance: Instance,
-  credential: Credential,
+  presented: Credential,
   requirement: FreshnessRequirement,
 ): Resolution | Promise<Resolution> {
-  const verification = verifyCredential(instance, credential);
-  return verification instanceof Promise
-    ? verification.then((settled) => resolve(instance, keyOf(credential), settled, requirement))
-    : resolve(instance, keyOf(credential), verification, requirement);
-}
-
-function resolve(
-  instance: Instance,
-  key: string,
-  credential: CredentialVerification,
-  requirement: FreshnessRequirement,
-): Resolution | Promise<Resolution> {
-  if (credential.status === "refused") return credential;
-  const { session } = credential;
-  if (session === undefined) {
-    return renewCredential(instance, { key, credential, reason: "expired", requirement });
-  }
-  const ended = resolveEnded(instance, session);
-  if (ended !== undefined) return ended;
-  const reason = needsStore(instance, session, requirement);
-  if (reason === undefined) {
+  const resolve = (credential: CredentialVerification): Resolution | Promise<Resolution> => {
+    if (credential.status === "refused") return credential;
+    const key = keyOf(presented);
+    const { session } = credential;
+    if (session === undefined) {
+      return renewCredential(instance, { key, credential, reason: "expired", requirement });
+    }
+    const ended = resolveEnded(instance, session);
+    if (ended !== undefined) return ended;
+    const reason = needsStore(instance, session, requirement);
+    if (reason === "not_yet_valid") return resolveClockSkew(instance);
+    if (reason !== undefined) return renewCredential(instance, { key, credential, reason, requirement });
     instance.cache.set(key, session);
     return { status: "authenticated", session, source: "local" };
-  }
-  if (reason === "not_yet_valid") return resolveClockSkew(instance);
-  return renewCredential(instance, { key, credential, reason, requirement });
+  };
+  const verification = verifyCredential(instance, presented);
+  return verification instanceof Promise ? verification.then(resolve) : resolve(verification);
 }
 
 /** A token from the future: the clocks differ, and nobody is signed out over that. */

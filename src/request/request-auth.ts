@@ -17,92 +17,62 @@ export interface RequestOwner {
   readonly nextInSequence: () => number;
 }
 
-/** How a request arrived. */
-export interface RequestArrival {
-  readonly reading: Reading;
-  /** What an instance that was mounted earlier knows of the same request. */
-  readonly previous: RequestAuth | undefined;
-  /** Whether there is a response that a renewed credential can go out with. */
-  readonly hasResponse: boolean;
-}
-
 /**
- * What one instance of orgate knows of one request. Other code cannot reach it.
+ * What one instance of orgate knows of one request. Other code cannot reach it, and only the methods change it.
  *
- * `authenticate.ts` and the sign-in handlers decide who is asking; guards call {@link passGuard} and {@link noteVerdict}; whatever
- * must go out with the answer is queued here, and `respond.ts` writes it.
+ * `authenticate.ts` and the sign-in handlers decide who is asking. Guards call `passGuard` and `noteVerdict`. What must go out
+ * with the response is queued here, and `respond.ts` writes it.
  */
-export class RequestAuth {
+export type RequestAuth = Readonly<RequestAuthRecord>;
+
+class RequestAuthRecord {
   /** The instance it belongs to. */
-  readonly owner: object;
-  readonly names: AttachNames | undefined;
-  readonly previous: RequestAuth | undefined;
+  owner: object;
+  names: AttachNames | undefined;
+  /** What an instance that was mounted earlier knows of the same request. */
+  previous: RequestAuth | undefined;
   /** The request's place among the arrivals and store calls of its instance. */
-  readonly arrivedAt: number;
-  readonly credential: Credential | undefined;
+  arrivedAt: number;
+  credential: Credential | undefined;
+  /** The verified session; absent while nobody is signed in. */
+  session: VerifiedSession | undefined = undefined;
+  /** `store` when the store answered for this very request. */
+  source: Verdict["source"] = "local";
+  /** Whether the store was asked after this request arrived. */
+  isConfirmed = false;
+  /** The authentication under way: other callers for the same request wait for it. */
+  settling: Promise<RequestAuth> | undefined = undefined;
+  /** Whether there is a response that a renewed credential can go out with. */
+  hasResponse: boolean;
+  /** Whether a sign-in, switch or sign-out decided this response: a renewal's cookie must not follow it. */
+  isClosed = false;
+  /** Whether a guard of this instance let the request pass. */
+  passedGuard = false;
+  /** Whether anything read what is known here: then the response varies. */
+  isUsed = false;
+  /** Whether the request carried a credential, good or bad: then the response is private. */
+  isPrivate: boolean;
+  /** `Set-Cookie` lines that go out with the response, by cookie. */
+  cookies: ReadonlyMap<string, string> | undefined = undefined;
+  /** Other headers that go out with the response. */
+  headers: ReadonlyMap<string, string> | undefined = undefined;
+  #state: AuthState | undefined = undefined;
+  #readVerdict: (() => Verdict) | undefined = undefined;
 
-  #session: VerifiedSession | undefined;
-  #state: AuthState | undefined;
-  #source: Verdict["source"] = "local";
-  #isConfirmed = false;
-  #settling: Promise<RequestAuth> | undefined;
-  #hasResponse: boolean;
-  #isClosed = false;
-  #passedGuard = false;
-  #readVerdict: (() => Verdict) | undefined;
-  #isUsed = false;
-  #isPrivate: boolean;
-  #cookies: Map<string, string> | undefined;
-  #headers: Map<string, string> | undefined;
-
-  constructor(owner: RequestOwner, { reading, previous, hasResponse }: RequestArrival) {
+  constructor(owner: RequestOwner, request: object, reading: Reading, hasResponse: boolean) {
     this.owner = owner;
     this.names = owner.options.names;
-    this.previous = previous;
+    this.previous = latestByRequest.get(request);
     this.arrivedAt = owner.nextInSequence();
     this.credential = reading.status === "found" ? reading.credential : undefined;
-    this.#hasResponse = hasResponse;
-    this.#isPrivate = reading.status !== "none";
-  }
-
-  /** The verified session; absent while nobody is signed in. */
-  get session(): VerifiedSession | undefined {
-    return this.#session;
+    this.hasResponse = hasResponse;
+    this.isPrivate = reading.status !== "none";
   }
 
   /** Who is asking. Made from the session when it is first read. */
   get state(): AuthState {
-    this.#state ??= stateOfSession(this.#session);
+    this.#state ??= stateOfSession(this.session);
     return this.#state;
-  }
-
-  /** `store` when the store answered for this very request. */
-  get source(): Verdict["source"] {
-    return this.#source;
-  }
-
-  /** Whether the store was asked after this request arrived. */
-  get isConfirmed(): boolean {
-    return this.#isConfirmed;
-  }
-
-  /** The authentication under way, if any: other callers for the same request wait for it. */
-  get settling(): Promise<RequestAuth> | undefined {
-    return this.#settling;
-  }
-
-  get hasResponse(): boolean {
-    return this.#hasResponse;
-  }
-
-  /** Whether a sign-in, switch or sign-out decided this response: a renewal's cookie must not follow it. */
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
-  /** Whether a guard of this instance let the request pass. */
-  get passedGuard(): boolean {
-    return this.#passedGuard;
   }
 
   /** The verdict of the permission guard that ran last. */
@@ -110,97 +80,75 @@ export class RequestAuth {
     return this.#readVerdict?.();
   }
 
-  /** Whether anything read what is known here: then the response varies. */
-  get isUsed(): boolean {
-    return this.#isUsed;
-  }
-
-  /** Whether the request carried a credential, good or bad: then the response is private. */
-  get isPrivate(): boolean {
-    return this.#isPrivate;
-  }
-
-  /** `Set-Cookie` lines that go out with the response, by cookie. */
-  get cookies(): ReadonlyMap<string, string> | undefined {
-    return this.#cookies;
-  }
-
-  /** Other headers that go out with the response. */
-  get headers(): ReadonlyMap<string, string> | undefined {
-    return this.#headers;
-  }
-
   /** Notes who is asking. */
   authenticated(session: VerifiedSession, source: Verdict["source"]): void {
-    this.#session = session;
+    this.session = session;
+    this.source = source;
     this.#state = undefined;
-    this.#source = source;
   }
 
   /** Notes that nobody is signed in, or that it cannot be known. */
   refused(state: Exclude<AuthState, { status: "authenticated" }>): void {
-    this.#session = undefined;
+    this.session = undefined;
     this.#state = Object.freeze(state);
   }
 
   /** Notes that the store answered after the request arrived. */
   confirm(): void {
-    this.#isConfirmed = true;
+    this.isConfirmed = true;
   }
 
   /** Notes the authentication under way. */
   settleWith(settling: Promise<RequestAuth>): Promise<RequestAuth> {
-    this.#settling = settling;
+    this.settling = settling;
     return settling;
   }
 
-  /** Notes that there is a response now. */
   gainResponse(): void {
-    this.#hasResponse = true;
+    this.hasResponse = true;
   }
 
   /** Keeps every later renewal from setting a cookie on this response. */
   close(): void {
-    this.#isClosed = true;
+    this.isClosed = true;
   }
 
   passGuard(): void {
-    this.#passedGuard = true;
+    this.passedGuard = true;
   }
 
-  /** Notes a permission guard's verdict, which is made when it is first read. */
+  /** Notes a permission guard's verdict, which is made when it is read. */
   noteVerdict(read: (() => Verdict) | undefined): void {
     this.#readVerdict = read;
   }
 
   markUsed(): void {
-    this.#isUsed = true;
+    this.isUsed = true;
   }
 
   markPrivate(): void {
-    this.#isPrivate = true;
+    this.isPrivate = true;
   }
 
   /** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
   queueCookie(name: string, line: string): void {
-    this.#cookies ??= new Map();
-    this.#cookies.set(name, line);
+    this.cookies = new Map(this.cookies).set(name, line);
   }
 
   /** Takes back the line for a cookie. */
   dropCookie(name: string): void {
-    this.#cookies?.delete(name);
+    if (this.cookies?.has(name) !== true) return;
+    this.cookies = new Map([...this.cookies].filter(([queued]) => queued !== name));
   }
 
   queueHeader(name: string, value: string): void {
-    this.#headers ??= new Map();
-    this.#headers.set(name, value);
+    this.headers = new Map(this.headers).set(name, value);
   }
 
   /** Takes back everything that was queued. */
   dropQueued(): void {
-    this.#cookies = undefined;
-    this.#headers = undefined;
+    this.cookies = undefined;
+    this.headers = undefined;
   }
 }
 
@@ -219,6 +167,19 @@ function stateOfSession(session: VerifiedSession | undefined): AuthState {
 /** By request, what the instance that was mounted last knows of it. */
 const latestByRequest = new WeakMap<object, RequestAuth>();
 
+/** Attaches what is known to a request and, unless there are no names, the getters `req.member`, `req.organization`, ... */
+export function attach(
+  request: object,
+  owner: RequestOwner,
+  reading: Reading,
+  hasResponse: boolean,
+): RequestAuth {
+  const auth: RequestAuth = new RequestAuthRecord(owner, request, reading, hasResponse);
+  latestByRequest.set(request, auth);
+  if (auth.names !== undefined) installRequestGetters(request, auth.names);
+  return auth;
+}
+
 /** What the instance that was mounted last knows of a request. */
 export function latestRequestAuthOf(request: object): RequestAuth | undefined {
   return latestByRequest.get(request);
@@ -226,12 +187,7 @@ export function latestRequestAuthOf(request: object): RequestAuth | undefined {
 
 /** What an instance knows of a request. */
 export function requestAuthOf(request: object, owner: object): RequestAuth | undefined {
-  return requestAuthAmong(latestByRequest.get(request), owner);
-}
-
-/** What one instance knows of a request, given what the latest instance knows. */
-export function requestAuthAmong(latest: RequestAuth | undefined, owner: object): RequestAuth | undefined {
-  let auth = latest;
+  let auth = latestByRequest.get(request);
   while (auth !== undefined && auth.owner !== owner) auth = auth.previous;
   return auth;
 }
@@ -259,21 +215,6 @@ export function notMounted(name: string): ConfigurationError {
     },
   ]);
 }
-
-/** Attaches what is known to a request and, unless there are no names, the getters `req.member`, `req.organization`, ... */
-export function attach(request: object, auth: RequestAuth): void {
-  latestByRequest.set(request, auth);
-  if (auth.names !== undefined) installRequestGetters(request, auth.names);
-}
-
-type Property = keyof AttachNames;
-
-const READERS: { readonly [P in Property]: (auth: RequestAuth) => unknown } = {
-  member: ({ session }) => session?.member,
-  organization: ({ session }) => session?.organization,
-  memberSession: ({ session }) => session?.memberSession,
-  verdict: ({ verdict }) => verdict,
-};
 
 const PROPERTIES = ["member", "organization", "memberSession", "verdict"] as const;
 
@@ -321,7 +262,7 @@ function defineGetter(prototype: object, name: string): void {
         const property = names && PROPERTIES.find((candidate) => names[candidate] === name);
         if (property === undefined) continue;
         auth.markUsed();
-        return READERS[property](auth);
+        return property === "verdict" ? auth.verdict : auth.session?.[property];
       }
       return undefined;
     },

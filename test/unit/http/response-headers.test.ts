@@ -2,7 +2,7 @@ import { ServerResponse } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import { hookResponse } from "../../../src/request/respond.ts";
-import { attach, RequestAuth } from "../../../src/request/request-auth.ts";
+import { attach } from "../../../src/request/request-auth.ts";
 import { makeExchange, type Answer, type WiredExchange } from "../../support/exchange.ts";
 
 /** What an instance wants on the response. */
@@ -19,25 +19,15 @@ const COOKIES = new Map([["__Host-orgate", LINE]]);
 const ALL: Planned = { cookies: COOKIES, headers: new Map([["Session-Jwt", "a.b.c"]]), isPrivate: true };
 const LOOKED: Planned = { cookies: new Map(), headers: new Map(), isPrivate: false };
 
-/** Attaches to a request what instances want on its response. */
+/** Attaches to a request what instances want on its response; the last in the list was mounted first. */
 function setPlan(request: object, planned: readonly Partial<Planned>[]): void {
-  let previous: RequestAuth | undefined;
   for (const { cookies = [], headers = [], isPrivate = false } of planned.toReversed()) {
-    const auth: RequestAuth = new RequestAuth(
-      { options: { names: undefined }, nextInSequence: () => 0 },
-      {
-        reading: isPrivate
-          ? { status: "rejected", code: "invalid_session", via: "cookie", cookieNames: [] }
-          : { status: "none" },
-        previous,
-        hasResponse: true,
-      },
-    );
+    const owner = { options: { names: undefined }, nextInSequence: () => 0 };
+    const junk = { status: "rejected", code: "invalid_session", via: "cookie", cookieNames: [] } as const;
+    const auth = attach(request, owner, isPrivate ? junk : { status: "none" }, true);
     auth.markUsed();
     for (const [name, line] of cookies) auth.queueCookie(name, line);
     for (const [name, value] of headers) auth.queueHeader(name, value);
-    attach(request, auth);
-    previous = auth;
   }
 }
 
@@ -153,10 +143,10 @@ describe.each([
     const exchange = makeExchange();
     prepare(exchange);
     plan(ALL)(exchange);
-    plan(ALL, { ...LOOKED, cookies: new Map([["other", "other=1"]]) })(exchange);
+    plan({ ...LOOKED, cookies: new Map([["other", "other=1"]]) })(exchange);
     exchange.response.end();
     const { cookies, headers } = await exchange.answered();
-    expect(cookies).toEqual([LINE, "other=1"]);
+    expect(cookies).toEqual(["other=1", LINE]);
     expect(headers["vary"]).toBe("Cookie, Authorization");
   });
 

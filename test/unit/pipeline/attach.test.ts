@@ -8,7 +8,7 @@ import {
   latestRequestAuthOf,
   requestAuthOf,
   type AttachNames,
-  RequestAuth,
+  type RequestAuth,
   type RequestOwner,
 } from "../../../src/request/request-auth.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
@@ -61,12 +61,11 @@ interface Known {
   readonly credential?: Credential;
 }
 
-/** What an instance of its own knows of a request: that Ada is signed in, unless told otherwise. */
-function recordFor(request: object, known: Known = {}): RequestAuth {
+/** Attaches what an instance of its own knows of a request: that Ada is signed in, unless told otherwise. */
+function attachTo(request: object, known: Known = {}): RequestAuth {
   const { names, session, credential = CREDENTIAL } = { names: NAMES, session: sessionOf("ada"), ...known };
   const owner: RequestOwner = { options: { names }, nextInSequence: () => 0 };
-  const reading = { status: "found", credential } as const;
-  const auth = new RequestAuth(owner, { reading, previous: latestRequestAuthOf(request), hasResponse: true });
+  const auth = attach(request, owner, { status: "found", credential }, true);
   if (session !== undefined) auth.authenticated(session, "local");
   return auth;
 }
@@ -89,9 +88,8 @@ describe.each([
 ])("attach, on a request of %s", (_, make) => {
   it("makes what is known readable, and notes that somebody looked", () => {
     const request = make();
-    const record = recordFor(request);
+    const record = attachTo(request);
     record.noteVerdict(() => VERDICT);
-    attach(request, record);
     expect(record.isUsed).toBe(false);
     expect(read(request, "member")).toBe(record.session?.member);
     expect(record.isUsed).toBe(true);
@@ -102,36 +100,35 @@ describe.each([
 
   it("gives the same object at every reading", () => {
     const request = make();
-    attach(request, recordFor(request));
+    attachTo(request);
     expect(read(request, "member")).toBe(read(request, "member"));
   });
 
   it("gives nothing where nobody is signed in, or no organization was chosen", () => {
     const anonymous = make();
-    const nobody = recordFor(anonymous, { session: undefined });
+    const nobody = attachTo(anonymous, { session: undefined });
     nobody.refused(ANONYMOUS);
-    attach(anonymous, nobody);
     expect(
       ["member", "organization", "memberSession", "verdict"].map((name) => read(anonymous, name)),
     ).toEqual([undefined, undefined, undefined, undefined]);
     const { organization: _none, ...session } = sessionOf("ada");
     const unchosen = make();
-    attach(unchosen, recordFor(unchosen, { session }));
+    attachTo(unchosen, { session });
     expect(read(unchosen, "organization")).toBeUndefined();
     expect(read(unchosen, "member")).toEqual({ id: "ada", roles: [] });
   });
 
   it("tells requests apart that share a prototype", () => {
     const [first, second] = [make(), make()];
-    attach(first, recordFor(first, { session: sessionOf("ada") }));
-    attach(second, recordFor(second, { session: sessionOf("bob") }));
+    attachTo(first, { session: sessionOf("ada") });
+    attachTo(second, { session: sessionOf("bob") });
     expect(read(first, "member")).toMatchObject({ id: "ada" });
     expect(read(second, "member")).toMatchObject({ id: "bob" });
   });
 
   it("uses other names where it is told to", () => {
     const request = make();
-    attach(request, recordFor(request, { names: { ...NAMES, organization: "tenant", member: "user" } }));
+    attachTo(request, { names: { ...NAMES, organization: "tenant", member: "user" } });
     expect(read(request, "tenant")).toMatchObject({ id: "org_1" });
     expect(read(request, "user")).toMatchObject({ id: "ada" });
     expect(read(request, "organization")).toBeUndefined();
@@ -139,17 +136,15 @@ describe.each([
 
   it("attaches nothing where it is told to, and keeps the record all the same", () => {
     const request = make();
-    const record = recordFor(request, { names: undefined });
-    attach(request, record);
+    const record = attachTo(request, { names: undefined });
     expect(read(request, "member")).toBeUndefined();
     expect(requestAuthOf(request, record.owner)).toBe(record);
   });
 
   it("R-42: lets a later assignment shadow it for that request alone, and keeps the record as it was", () => {
     const [request, other] = [make(), make()];
-    const record = recordFor(request);
-    attach(request, record);
-    attach(other, recordFor(other));
+    const record = attachTo(request);
+    attachTo(other);
     const forged = { id: "mallory", roles: ["admin"] };
     Reflect.set(request, "member", forged);
     expect(read(request, "member")).toBe(forged);
@@ -166,16 +161,14 @@ describe.each([
     const request = make();
     const foreign = { id: "mallory" };
     Reflect.set(request, "member", foreign);
-    const record = recordFor(request);
-    attach(request, record);
+    const record = attachTo(request);
     expect(read(request, "member")).toBe(foreign);
     expect(requestAuthOf(request, record.owner)?.session?.member.id).toBe("ada");
   });
 
   it("R-42: finds no record in objects that look like a request", () => {
     const request = make();
-    const record = recordFor(request);
-    attach(request, record);
+    const record = attachTo(request);
     expect(requestAuthOf(Object.assign(makeRequest(), request), record.owner)).toBeUndefined();
     expect(requestAuthOf(Object.create(request) as object, record.owner)).toBeUndefined();
     expect(requestAuthOf(request, {})).toBeUndefined();
@@ -183,10 +176,8 @@ describe.each([
 
   it("gives the properties of the instance mounted last, and keeps a record for each", () => {
     const request = make();
-    const first = recordFor(request, { session: sessionOf("ada") });
-    attach(request, first);
-    const second = recordFor(request, { session: sessionOf("bob") });
-    attach(request, second);
+    const first = attachTo(request, { session: sessionOf("ada") });
+    const second = attachTo(request, { session: sessionOf("bob") });
     expect(read(request, "member")).toMatchObject({ id: "bob" });
     expect([first.isUsed, second.isUsed]).toEqual([false, true]);
     expect(requestAuthOf(request, first.owner)).toBe(first);
@@ -196,30 +187,30 @@ describe.each([
 
   it("gives each of two instances the names it goes by", () => {
     const request = make();
-    attach(request, recordFor(request, { session: sessionOf("ada"), names: { ...NAMES, member: "staff" } }));
-    attach(request, recordFor(request, { session: sessionOf("bob") }));
+    attachTo(request, { session: sessionOf("ada"), names: { ...NAMES, member: "staff" } });
+    attachTo(request, { session: sessionOf("bob") });
     expect(read(request, "staff")).toMatchObject({ id: "ada" });
     expect(read(request, "member")).toMatchObject({ id: "bob" });
   });
 
   it("falls back to the instance before, where the last one attaches nothing", () => {
     const request = make();
-    attach(request, recordFor(request, { session: sessionOf("ada") }));
-    attach(request, recordFor(request, { session: sessionOf("bob"), names: undefined }));
+    attachTo(request, { session: sessionOf("ada") });
+    attachTo(request, { session: sessionOf("bob"), names: undefined });
     expect(read(request, "member")).toMatchObject({ id: "ada" });
   });
 
   it("keeps apart two instances that give one name to different things", () => {
     const [first, second] = [make(), make()];
-    attach(first, recordFor(first, { names: { ...NAMES, member: "owner" } }));
-    attach(second, recordFor(second, { names: { ...NAMES, organization: "owner" } }));
+    attachTo(first, { names: { ...NAMES, member: "owner" } });
+    attachTo(second, { names: { ...NAMES, organization: "owner" } });
     expect(read(first, "owner")).toMatchObject({ id: "ada" });
     expect(read(second, "owner")).toMatchObject({ id: "org_1" });
   });
 
   it("shows nobody to whoever only looks at the request's prototype", () => {
     const request = make();
-    attach(request, recordFor(request));
+    attachTo(request);
     expect(read(Object.getPrototypeOf(request) as object, "member")).toBeUndefined();
   });
 });
@@ -228,7 +219,7 @@ describe("the prototypes of a process", () => {
   it("leave Node's own alone", () => {
     const before = Reflect.ownKeys(IncomingMessage.prototype);
     const request = new IncomingMessage(new Socket());
-    attach(request, recordFor(request));
+    attachTo(request);
     expect(Reflect.ownKeys(IncomingMessage.prototype)).toEqual(before);
     expect(request).toBeInstanceOf(IncomingMessage);
     expect(new IncomingMessage(new Socket())).not.toHaveProperty("member");
@@ -236,8 +227,8 @@ describe("the prototypes of a process", () => {
 
   it("share one in between for all requests of node:http", () => {
     const [first, second] = [makeRequest(), makeRequest()];
-    attach(first, recordFor(first));
-    attach(second, recordFor(second));
+    attachTo(first);
+    attachTo(second);
     expect(Object.getPrototypeOf(first)).toBe(Object.getPrototypeOf(second));
   });
 
@@ -245,12 +236,12 @@ describe("the prototypes of a process", () => {
     const app = express();
     const other = express();
     const request = expressRequest(app);
-    attach(request, recordFor(request));
+    attachTo(request);
     const own = Object.getOwnPropertyDescriptor(app.request, "member");
     expect(Object.getPrototypeOf(request)).toBe(app.request);
     expect(own).toMatchObject({ get: expect.any(Function), configurable: true });
     const second = expressRequest(app);
-    attach(second, recordFor(second));
+    attachTo(second);
     expect(Object.getOwnPropertyDescriptor(app.request, "member")).toEqual(own);
     expect("member" in other.request).toBe(false);
     expect("member" in express.request).toBe(false);
@@ -261,7 +252,7 @@ describe("the prototypes of a process", () => {
     const inner = express();
     app.use("/inner", inner);
     const request = expressRequest(app);
-    attach(request, recordFor(request));
+    attachTo(request);
     Object.setPrototypeOf(request, inner.request);
     expect(read(request, "member")).toMatchObject({ id: "ada" });
   });
@@ -269,7 +260,7 @@ describe("the prototypes of a process", () => {
 
 describe("the state of a request", () => {
   it("is made from the session once, and frozen", () => {
-    const record = recordFor({});
+    const record = attachTo({});
     const state = record.state;
     expect(state).toEqual({
       status: "authenticated",
@@ -284,17 +275,17 @@ describe("the state of a request", () => {
 
   it("says nothing of an organization where none is chosen", () => {
     const { organization: _none, ...session } = sessionOf("ada");
-    expect(recordFor({}, { session }).state).not.toHaveProperty("organization");
+    expect(attachTo({}, { session }).state).not.toHaveProperty("organization");
   });
 
   it("is the refusal where nobody is signed in", () => {
-    const record = recordFor({}, { session: undefined });
+    const record = attachTo({}, { session: undefined });
     record.refused(ANONYMOUS);
     expect(record.state).toBe(ANONYMOUS);
   });
 
   it("is the latest finding", () => {
-    const record = recordFor({});
+    const record = attachTo({});
     record.refused({ status: "rejected", code: "session_revoked", via: "cookie" });
     expect([record.state.status, record.session]).toEqual(["rejected", undefined]);
     record.authenticated(sessionOf("bob"), "store");
@@ -302,13 +293,13 @@ describe("the state of a request", () => {
   });
 
   it("never makes somebody out of nothing", () => {
-    expect(() => recordFor({}, { session: undefined }).state).toThrow(TypeError);
+    expect(() => attachTo({}, { session: undefined }).state).toThrow(TypeError);
   });
 
   it("R-44: does not show the credential to whoever prints the request", () => {
     const request = makeRequest();
     const credential = { kind: "bearer", value: "canary.canary.canary", cookieNames: [] } as const;
-    attach(request, recordFor(request, { credential }));
+    attachTo(request, { credential });
     expect(inspect(request, { depth: 9, showHidden: true, getters: true })).not.toContain("canary");
   });
 });

@@ -10,7 +10,7 @@ import {
   readSelectable,
 } from "../../../src/sign-in/pending.ts";
 import type { NewPending, Pending, PendingReading } from "../../../src/sign-in/pending.ts";
-import { RequestAuth } from "../../../src/request/request-auth.ts";
+import { attach, type RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;
@@ -23,7 +23,7 @@ const find = (instance: Instance, request: IncomingMessage): Promise<Pending | u
   findPending({ instance, request });
 
 function makeAuth(engine: Instance): RequestAuth {
-  return new RequestAuth(engine, { reading: { status: "none" }, previous: undefined, hasResponse: true });
+  return attach({}, engine, { status: "none" }, true);
 }
 
 function toRequest(jar: Jar): IncomingMessage {
