@@ -25,11 +25,3 @@ export function redirect(response: ServerResponse, location: string): void {
   response.setHeader("Content-Length", 0);
   response.end();
 }
-
-/** Forbids caches to store the response (`private, no-store`). A `Cache-Control` that says `no-store` already stays. */
-export function forbidCaching(response: ServerResponse): void {
-  const existing = String(response.getHeader("cache-control") ?? "");
-  if (!/(?:^|,)\s*no-store\s*(?:,|$)/i.test(existing)) {
-    response.setHeader("Cache-Control", "private, no-store");
-  }
-}

@@ -280,7 +280,7 @@ function putHeaders(response: ServerResponse, { cookies, headers, isUsed, isPriv
   if (response.hasHeader("Vary")) mergeList(response, "Vary", VARY_ON);
   else response.setHeader("Vary", VARY);
   const showsCredential = isPrivate && (isUsed || headers !== undefined);
-  if (showsCredential || cookies !== undefined) makePrivate(response);
+  if (showsCredential || cookies !== undefined) forbidCaching(response);
 }
 
 function putOthers(response: ServerResponse, headers: ReadonlyMap<string, string>): void {
@@ -310,7 +310,8 @@ function mergeList(response: ServerResponse, header: string, names: readonly str
   if (missing.length > 0) response.setHeader(header, [value, ...missing].join(", "));
 }
 
-function makePrivate(response: ServerResponse): void {
+/** Forbids caches to store a response (`private, no-store`). A `Cache-Control` that says `no-store` already stays. */
+export function forbidCaching(response: ServerResponse): void {
   const existing = response.getHeader("cache-control");
   if (existing === undefined || !/(?:^|,)\s*no-store\s*(?:,|$)/i.test(String(existing))) {
     response.setHeader("Cache-Control", "private, no-store");

@@ -4,10 +4,10 @@ import type { Middleware } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import { isObject } from "../lib/predicates.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
-import { forbidCaching } from "../lib/send.ts";
 import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
+import { forbidCaching } from "../request/respond.ts";
 import type { SessionStore } from "../store.ts";
 
 /** A request at one of orgate's handlers, before its credential is read. */
