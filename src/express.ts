@@ -3,7 +3,7 @@ import { ConfigurationError } from "./errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
 import { type AttachNames, latestRequestAuthOf } from "./request/request-auth.ts";
 
-/** A request that a guard let pass: what is optional elsewhere is there, under the names that `attach` gives by default. */
+/** A request that a guard let pass: it has a member, an organization and a session, under the default names of `attach`. */
 export interface SignedInRequest<
   Params = Request["params"],
   ResponseBody = unknown,
@@ -18,11 +18,11 @@ export interface SignedInRequest<
 }
 
 /**
- * A handler whose request is signed in to an organization, with Express's own types.
+ * Creates a handler whose request is signed in to an organization, with Express's own types.
  *
- * Where no guard saw to that, the request fails with a `ConfigurationError` instead of reaching the handler; and so it does
- * where `attach` gives other names, or none, which these types do not know: there `auth.session(req)` in a handler of
- * Express's own has the same. What an asynchronous handler rejects with goes to `next`, on Express 4 as well.
+ * If no guard ensured that, `next` gets a `ConfigurationError` and the handler is not called. The same happens if `attach` gives
+ * other names or none, which these types do not know: use `auth.session(req)` in a handler of Express's own instead. An error
+ * of an asynchronous handler goes to `next`, on Express 4 as well.
  */
 export function handler<
   Params = Request["params"],
@@ -37,16 +37,16 @@ export function handler<
   ) => unknown,
 ): RequestHandler<Params, ResponseBody, RequestBody, RequestQuery> {
   return function signedInHandler(request, response, next) {
-    const record = latestRequestAuthOf(request);
-    if (record?.session?.organization === undefined || !record.passedGuard) {
-      next(unguarded());
+    const auth = latestRequestAuthOf(request);
+    if (auth?.session?.organization === undefined || !auth.passedGuard) {
+      next(notGuarded());
       return;
     }
-    if (!isAttachedAsTyped(record.names)) {
-      next(renamed());
+    if (!isAttachedAsTyped(auth.names)) {
+      next(notAttached());
       return;
     }
-    // Narrowed by the check above: the getters read the very same record.
+    // Checked above: the getters of the request read `auth`.
     const signedIn = request as SignedInRequest<Params, ResponseBody, RequestBody, RequestQuery>;
     void (async () => handle(signedIn, response, next))().catch(next);
   };
@@ -58,13 +58,13 @@ function isAttachedAsTyped(names: AttachNames | undefined): boolean {
   return names !== undefined && NAMES.every((name) => names[name] === name);
 }
 
-function renamed(): ConfigurationError {
+function notAttached(): ConfigurationError {
   const suggestion = "Leave attach out, or read auth.session(req) in a handler of Express's own.";
   const message = "was reached with a request that attach gives other names, or none.";
   return new ConfigurationError([{ code: "not_attached", option: "handler", message, suggestion }]);
 }
 
-function unguarded(): ConfigurationError {
+function notGuarded(): ConfigurationError {
   const suggestion = "Put auth.requireOrganization() or auth.requirePermission(...) in front of it.";
   const message = "was reached where no guard saw to it that there is a session with an organization.";
   return new ConfigurationError([{ code: "not_guarded", option: "handler", message, suggestion }]);

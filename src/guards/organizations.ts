@@ -1,7 +1,6 @@
-import { StoreUnavailableError } from "../errors.ts";
 import { isListOf, isObject, isString } from "../lib/predicates.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
-import { type StoreReply, callStore } from "../request/call-store.ts";
+import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import { currentCredential } from "../request/renew.ts";
 import { requestAuthOf } from "../request/request-auth.ts";
 import type { PendingAuthentication } from "../store.ts";
@@ -21,15 +20,16 @@ export function listOrganizations(
   return callStore(instance, request, async (context) => {
     if (store.organizations === undefined) return [];
     const credential = presented && (await currentCredential(instance, presented));
-    return readChoices(
-      await store.organizations(chooser, { ...context, ...(credential !== undefined && { credential }) }),
-    );
+    const listed = await store.organizations(chooser, {
+      ...context,
+      ...(credential !== undefined && { credential }),
+    });
+    return checkAnswer(listed, isChoiceList).map(({ id, name }) => ({ id, name }));
   });
 }
 
-function readChoices(listed: unknown): readonly OrganizationChoice[] {
-  if (!isListOf(listed, isOrganizationChoice)) throw new StoreUnavailableError({ reason: "nonsense" });
-  return listed.map(({ id, name }) => ({ id, name }));
+function isChoiceList(value: unknown): value is readonly OrganizationChoice[] {
+  return isListOf(value, isOrganizationChoice);
 }
 
 /** Whether a value is an organization on offer. */

@@ -89,7 +89,7 @@ const SEAL_SUFFIX = /~\d/;
 /**
  * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, ...).
  *
- * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is whoever set the
+ * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is the one with the
  * longest path (RFC 6265 section 5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
  * present, leftover chunks included, so that they can be cleared.
  */

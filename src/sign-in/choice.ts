@@ -4,11 +4,17 @@ import { sha256 } from "../lib/digest.ts";
 import { isText } from "../lib/predicates.ts";
 import { readBody } from "../lib/read-body.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
-import { STORE_TIMEOUT, type StoreReply, callStoreWithin, describeClient } from "../request/call-store.ts";
+import {
+  STORE_TIMEOUT,
+  type StoreReply,
+  callStoreWithin,
+  checkAnswer,
+  describeClient,
+} from "../request/call-store.ts";
 import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
 import { reportUnavailable } from "../request/resolution.ts";
 import type { Outcome, StoreContext } from "../store.ts";
-import { checkOutcome } from "./establish.ts";
+import { isOutcome } from "./establish.ts";
 import type { DenialOptions } from "./handler-context.ts";
 
 /** The organization that was posted, and perhaps where to go on. */
@@ -90,7 +96,7 @@ export class SelectionDeduplicator {
     const client = describeClient(options, request);
     const start = (signal: AbortSignal): Promise<StoreReply<Outcome>> =>
       callStoreWithin(this.#instance, { ...client, signal }, async (context) =>
-        checkOutcome(await ask(context)),
+        checkAnswer(await ask(context), isOutcome),
       );
     const flight = await this.#flights.run({ key: keyOf(choice), start });
     const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;

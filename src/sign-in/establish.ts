@@ -4,7 +4,6 @@ import {
   type ErrorCode,
   OrgateError,
   type OrganizationSelectionRequiredError,
-  StoreUnavailableError,
   isOrgateError,
 } from "../errors.ts";
 import { type HandlerContext, deny } from "../guards/denial.ts";
@@ -173,16 +172,6 @@ const REFUSALS: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refus
   "sign_in_failed",
   "session_revoked",
 ]);
-
-/**
- * Checks that a store answered with an outcome.
- *
- * @throws StoreUnavailableError otherwise: a malformed answer is a defect of the store and says nothing about the member.
- */
-export function checkOutcome(given: unknown): Outcome {
-  if (isOutcome(given)) return given;
-  throw new StoreUnavailableError({ reason: "nonsense" });
-}
 
 /** Whether a value is an outcome; `null` counts as an absent member. */
 export function isOutcome(value: unknown): value is Outcome {

@@ -7,10 +7,10 @@ import { queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import { isText } from "../lib/predicates.ts";
 import { type SealedCookieKind, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
 import { redirect } from "../lib/send.ts";
-import { callStore } from "../request/call-store.ts";
+import { callStore, checkAnswer } from "../request/call-store.ts";
 import { type Instance, requireSealer } from "../request/instance.ts";
 import type { BeginSignInOptions } from "../store.ts";
-import { answerOutcome, checkOutcome } from "./establish.ts";
+import { answerOutcome, isOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
@@ -124,7 +124,7 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   }
   const complete = requireMethod(instance, "completeSignIn");
   const reply = await callStore(instance, request, async (storeContext) =>
-    checkOutcome(await complete(query, flow.state, storeContext)),
+    checkAnswer(await complete(query, flow.state, storeContext), isOutcome),
   );
   // While the store is unavailable the flow stays: loading the page again may help.
   if (reply.status !== "unavailable") clearFlow(context, parameter);

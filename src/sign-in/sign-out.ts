@@ -1,4 +1,3 @@
-import { StoreUnavailableError } from "../errors.ts";
 import type { HandlerContext } from "../guards/denial.ts";
 import { loopCookieName } from "../guards/denial-page.ts";
 import type { Middleware } from "../guards/guard.ts";
@@ -8,7 +7,7 @@ import { isObject, isOptional, isString } from "../lib/predicates.ts";
 import { redirect, sendJson } from "../lib/send.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
-import { type StoreReply, callStore } from "../request/call-store.ts";
+import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { clearCookieEverywhere } from "../request/respond.ts";
@@ -153,7 +152,7 @@ async function endPresented(
   if (store.endPresented === undefined) return { status: "answered", value: UNKNOWN };
   const end = store.endPresented.bind(store, stale, scope);
   const call = async (context: Parameters<typeof end>[0]): Promise<PresentedEnd> =>
-    checkEnd(await end(context));
+    checkAnswer(await end(context), isPresentedEnd);
   // A good seal was made here; any other credential may be made up.
   if (stale.sealed !== undefined) return callStore(instance, request, call);
   const key = keyOf(credential);
@@ -165,11 +164,6 @@ async function endPresented(
   });
   instance.unverified.refuse(key, { status: "ended", reason: "signed_out" });
   return reply;
-}
-
-function checkEnd(given: unknown): PresentedEnd {
-  if (isPresentedEnd(given)) return given;
-  throw new StoreUnavailableError({ reason: "nonsense" });
 }
 
 function isPresentedEnd(value: unknown): value is PresentedEnd {

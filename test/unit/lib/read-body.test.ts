@@ -66,13 +66,13 @@ describe("readBody", () => {
     expect(Object.hasOwn(Object.prototype, "x")).toBe(false);
   });
 
-  it("respects what a parser left, and reads nothing", async () => {
+  it("uses what a parser left, and reads nothing", async () => {
     const request = toRequest(["a=stream"], FORM_TYPE, { a: "parsed" });
     expect(fields(await readBody(request))).toEqual({ a: "parsed" });
     expect(request.readableFlowing).toBe(null);
   });
 
-  it("respects an empty object only where the stream has been read", async () => {
+  it("uses an empty object only if the stream has been read", async () => {
     expect(fields(await readBody(toRequest(["a=stream"], FORM_TYPE, {})))).toEqual({ a: "stream" });
     const done = toRequest([], FORM_TYPE, {});
     done.resume();
