@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ConfigurationError } from "./errors.ts";
 import type { Invalidation } from "./fleet/coordinator.ts";
+import type { PermissionPair } from "./guards/authorize.ts";
 import { type GuardOptions, type Middleware, refuseUncalled } from "./guards/guard.ts";
 import { type CheckedVerdict, checkPermission, requirePermission } from "./guards/permissions.ts";
 import {
@@ -44,115 +45,37 @@ export function orgate<Shape extends PolicyShape = PolicyShape>(
   options: OrgateOptions<Shape>,
 ): Orgate<Shape> {
   const instance = createInstance(resolveOptions(options));
-  const methods = { ...guardsOf(instance), ...handlersOf(instance), ...inspectionOf(instance) };
+  /** Binds a maker of middleware to the instance. Passed to a route without being called, it fails the request. */
+  const bind =
+    <Given extends unknown[]>(name: string, make: (instance: Instance, ...given: Given) => Middleware) =>
+    (...given: Given): Middleware =>
+      refuseUncalled(name, given) ? NO_MIDDLEWARE : make(instance, ...given);
   // The methods are written for any policy; `Shape` narrows their parameters for the caller.
-  return Object.assign(createMiddleware(instance), methods);
-}
+  const methods: Methods = {
+    requireAuth: bind("requireAuth", requireAuth),
+    requireOrganization: bind("requireOrganization", requireOrganization),
+    requirePermission: bind(
+      "requirePermission",
+      (_, resource: string, action: string, given?: GuardOptions) =>
+        requirePermission(instance, "requirePermission", [[resource, action]], given),
+    ),
+    requireAnyPermission: bind(
+      "requireAnyPermission",
+      (_, pairs: readonly PermissionPair[], given?: GuardOptions) =>
+        requirePermission(instance, "requireAnyPermission", Array.isArray(pairs) ? pairs : [], given),
+    ),
+    requireRole: bind("requireRole", requireRole),
+    requireRecentAuth: bind("requireRecentAuth", requireRecentAuth),
+    requireFactor: bind("requireFactor", requireFactor),
+    denyImpersonation: bind("denyImpersonation", denyImpersonation),
 
-function createMiddleware(instance: Instance): Middleware {
-  return function orgateMiddleware(request, response, next) {
-    if (typeof next !== "function") throw calledAtOnce();
-    const authenticated = authenticateRequest(instance, request, response);
-    if (authenticated instanceof Promise) {
-      // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
-      void authenticated.then(() => onNextTurn(next));
-      return;
-    }
-    next();
-  };
-}
+    establish: (...given) => establish(instance, ...given),
+    organizationSelection: bind("organizationSelection", createOrganizationSelection),
+    switchOrganization: bind("switchOrganization", createSwitchOrganization),
+    signOut: bind("signOut", createSignOut),
+    signIn: bind("signIn", createSignIn),
+    callback: bind("callback", createCallback),
 
-function calledAtOnce(): ConfigurationError {
-  return new ConfigurationError([
-    {
-      code: "middleware_called",
-      option: "auth",
-      message: "was called without a request, a response and next.",
-      suggestion: "It is the middleware itself: write app.use(auth).",
-    },
-  ]);
-}
-
-type Guards = Pick<
-  Orgate<Record<string, string>>,
-  | "requireAuth"
-  | "requireOrganization"
-  | "requirePermission"
-  | "requireAnyPermission"
-  | "requireRole"
-  | "requireRecentAuth"
-  | "requireFactor"
-  | "denyImpersonation"
->;
-
-const UNCALLED: Middleware = () => undefined;
-
-function guardsOf(instance: Instance): Guards {
-  return {
-    requireAuth: (...given) => called("requireAuth", given, () => requireAuth(instance, ...given)),
-    requireOrganization: (...given) =>
-      called("requireOrganization", given, () => requireOrganization(instance, ...given)),
-    requirePermission: (...given) =>
-      called("requirePermission", given, () => {
-        const [resource, action, options] = given;
-        return requirePermission(instance, "requirePermission", [[resource, action]], options);
-      }),
-    requireAnyPermission: (...given) =>
-      called("requireAnyPermission", given, () => {
-        const [pairs, options] = given;
-        return requirePermission(
-          instance,
-          "requireAnyPermission",
-          Array.isArray(pairs) ? pairs : [],
-          options,
-        );
-      }),
-    requireRole: (...given) => called("requireRole", given, () => requireRole(instance, ...given)),
-    requireRecentAuth: (...given) =>
-      called("requireRecentAuth", given, () => requireRecentAuth(instance, ...given)),
-    requireFactor: (...given) => called("requireFactor", given, () => requireFactor(instance, ...given)),
-    denyImpersonation: (...given) =>
-      called("denyImpersonation", given, () => denyImpersonation(instance, ...given)),
-  };
-}
-
-function called(name: string, given: readonly unknown[], make: () => Middleware): Middleware {
-  return refuseUncalled(name, given) ? UNCALLED : make();
-}
-
-type Handlers = Pick<
-  Orgate,
-  "establish" | "organizationSelection" | "switchOrganization" | "signOut" | "signIn" | "callback"
->;
-
-function handlersOf(instance: Instance): Handlers {
-  return {
-    establish: (request, response, authentication, options) =>
-      establish(instance, request, response, authentication, options),
-    organizationSelection: (...given) =>
-      called("organizationSelection", given, () => createOrganizationSelection(instance, ...given)),
-    switchOrganization: (...given) =>
-      called("switchOrganization", given, () => createSwitchOrganization(instance, ...given)),
-    signOut: (...given) => called("signOut", given, () => createSignOut(instance, ...given)),
-    signIn: (...given) => called("signIn", given, () => createSignIn(instance, ...given)),
-    callback: (...given) => called("callback", given, () => createCallback(instance, ...given)),
-  };
-}
-
-type Inspection = Pick<
-  Orgate<Record<string, string>>,
-  | "authenticate"
-  | "check"
-  | "session"
-  | "profile"
-  | "pendingAuthentication"
-  | "state"
-  | "invalidate"
-  | "close"
->;
-
-function inspectionOf(instance: Instance): Inspection {
-  return {
     authenticate: (request, response) => authenticateDetached(instance, request, response),
     check: (request: IncomingMessage, resource: string, action: string) =>
       checkPermission(instance, request, [resource, action]),
@@ -162,6 +85,31 @@ function inspectionOf(instance: Instance): Inspection {
     state: (request) => stateOfRequest(instance, request),
     invalidate: (target) => invalidateNamed(instance, target),
     close: () => instance.close(),
+  };
+  return Object.assign(createMiddleware(instance), methods);
+}
+
+/** Everything of {@link Orgate} but the middleware itself. */
+type Methods = Pick<Orgate<Record<string, string>>, keyof Orgate>;
+
+const NO_MIDDLEWARE: Middleware = () => undefined;
+
+function createMiddleware(instance: Instance): Middleware {
+  return function orgateMiddleware(request, response, next) {
+    if (typeof next !== "function") {
+      throw new ConfigurationError([
+        {
+          code: "middleware_called",
+          option: "auth",
+          message: "was called without a request, a response and next.",
+          suggestion: "It is the middleware itself: write app.use(auth).",
+        },
+      ]);
+    }
+    const authenticated = authenticateRequest(instance, request, response);
+    // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
+    if (authenticated instanceof Promise) void authenticated.then(() => onNextTurn(next));
+    else next();
   };
 }
 

@@ -1,7 +1,7 @@
 import { frozenCopy } from "../lib/frozen-copy.ts";
 import { isString } from "../lib/predicates.ts";
 import type { UnavailableState } from "../model.ts";
-import type { Profile, Renewal, SealedSession } from "../store.ts";
+import type { Renewal, SealedSession } from "../store.ts";
 import { decideFreshness } from "../tokens/freshness.ts";
 import type { VerifiedSession } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
@@ -19,9 +19,12 @@ import { type VerifiedCredential, interpretClaims } from "./verify-credential.ts
 /** What accepting a new credential came to. */
 export type Acceptance =
   | { readonly status: "adopted"; readonly session: VerifiedSession; readonly successor: Successor }
-  /** The token cannot be used now, but its refresh token must not be lost: it may still turn out to be good. */
-  | (Omit<Unavailable, "status"> & { readonly status: "keep_refresh_token"; readonly successor: Successor })
-  | (Omit<Unavailable, "status"> & { readonly status: "refused" });
+  /** The token cannot be used now, but may turn out to be good: its refresh token must not be lost. */
+  | (Failure & { readonly status: "keep_refresh_token"; readonly successor: Successor })
+  /** The token is bad, or belongs to somebody else. */
+  | (Failure & { readonly status: "refused" });
+
+type Failure = Omit<Unavailable, "status"> & { readonly code: UnavailableState["code"] };
 
 /** Who a new session must belong to. An absent field may have any value. */
 export interface ExpectedIdentity {
@@ -32,11 +35,10 @@ export interface ExpectedIdentity {
   readonly organizationId?: string | null | undefined;
 }
 
-/** What came with a new credential. */
 interface Circumstances {
   readonly via: "bearer" | "cookie";
-  /** What the store interprets beside the claims. */
-  readonly sealed: SealedSession | undefined;
+  /** What the store interprets beside the claims. @defaultValue what was sealed */
+  readonly sealed?: SealedSession;
   /** When the store answered, in seconds since the epoch. */
   readonly verifiedAt: number | undefined;
   readonly expected: ExpectedIdentity;
@@ -52,46 +54,38 @@ const RETRY_AFTER = 5;
 async function acceptCredential(
   instance: Instance,
   successor: Successor,
-  { via, sealed, verifiedAt, expected }: Circumstances,
+  { via, sealed = successor.sealed, verifiedAt, expected }: Circumstances,
 ): Promise<Acceptance> {
-  const keep = (reason: string, more: Partial<Unavailable> = {}): Acceptance => ({
-    retryAfter: RETRY_AFTER,
-    ...more,
-    status: "keep_refresh_token",
-    reason,
-    successor,
-  });
-  const refuse = (reason: string): Acceptance => ({ status: "refused", reason, retryAfter: RETRY_AFTER });
-
+  const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
+    const failure: Failure = { reason, code: "store_unavailable", retryAfter: RETRY_AFTER, ...more };
+    return mayBeGood
+      ? { ...failure, status: "keep_refresh_token", successor }
+      : { ...failure, status: "refused" };
+  };
   const verification = await instance.verifier.verify(successor.accessToken);
-  if (verification.status === "unavailable")
-    return keep("keys_unavailable", { retryAfter: verification.retryAfter });
+  if (verification.status === "unavailable") {
+    return fail("keys_unavailable", true, { retryAfter: verification.retryAfter });
+  }
   if (verification.status === "rejected") {
-    const { reason } = verification;
-    return reason === "unknown_key" ? keep(reason) : refuse(reason);
+    return fail(verification.reason, verification.reason === "unknown_key");
   }
   const { claims } = verification;
   const meaning = interpretClaims(instance, { via, claims, sealed, verifiedAt });
-  const isSubject =
-    isExpectedSubject(claims.sub, expected.subject) && isExpectedSubject(claims.sub, sealed?.user?.id);
-  if (meaning.status === "unreadable") {
-    return isSubject ? keep("unreadable", { cause: meaning.cause }) : refuse("unreadable");
-  }
-  if (meaning.status === "foreign") return refuse("class");
+  const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
+  if (meaning.status === "unreadable") return fail("unreadable", isSubject, { cause: meaning.cause });
+  if (meaning.status === "foreign") return fail("class", false);
   const { session } = meaning;
-  if (!isSubject || !isExpectedPlace(session, expected)) return refuse("identity");
+  if (!isSubject || !isExpected(session, expected)) return fail("identity", false);
   const { clock, clockTolerance } = instance.options;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance });
-  // Clocks that differ do not make the token somebody else's.
-  if (freshness !== "fresh") return keep(freshness);
+  // Clocks that differ do not make a token bad.
+  if (freshness !== "fresh") {
+    return fail(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
+  }
   return { status: "adopted", session, successor: { ...successor, claims } };
 }
 
-function isExpectedSubject(found: string, expected: string | undefined): boolean {
-  return expected === undefined || found === expected;
-}
-
-function isExpectedPlace({ member, organizationId }: VerifiedSession, expected: ExpectedIdentity): boolean {
+function isExpected({ member, organizationId }: VerifiedSession, expected: ExpectedIdentity): boolean {
   const isMember = expected.memberId === undefined || expected.memberId === member.id;
   return (
     isMember &&
@@ -129,36 +123,30 @@ export async function acceptRenewal(
   instance: Instance,
   presented: VerifiedCredential,
   renewal: ActiveRenewal,
-): Promise<Extract<RenewalResult, { status: "active" | "unavailable" }>> {
-  const { clock, store } = instance.options;
-  const isNew = renewal.credential !== undefined;
-  const successor = await toSuccessor(
-    instance,
-    kindAfterRenewal(presented.kind),
-    mergeCredential(presented, renewal),
-  );
+): Promise<RenewalResult> {
+  const { options, events, profiles } = instance;
+  const { credential, verifiedAt, member, organization } = renewal;
+  const kind = kindAfterRenewal(presented.kind);
+  const successor = await toSuccessor(instance, kind, mergeCredential(presented, credential));
   const acceptance = await acceptCredential(instance, successor, {
     via: presented.via,
-    sealed: successor.sealed,
     // A store whose clock is ahead, or that counts in milliseconds, must not make its answer young for ever.
-    verifiedAt: Number.isFinite(renewal.verifiedAt) ? Math.min(renewal.verifiedAt, clock()) : undefined,
+    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, options.clock()) : undefined,
     expected: identityOf(presented),
   });
   if (acceptance.status === "adopted") {
-    rememberProfile(instance, acceptance.session, renewal);
-    return { status: "active", session: acceptance.session, successor: acceptance.successor, isNew };
+    const { session } = acceptance;
+    const profile = member && { member, ...(organization !== undefined && { organization }) };
+    if (profile !== undefined) profiles.set(session.memberSession.id, frozenCopy(profile));
+    const isNew = credential !== undefined;
+    return { status: "active", session, successor: acceptance.successor, isNew };
   }
   const { reason, retryAfter, cause } = acceptance;
-  reportMisconfigured(instance.events, { reason: `renewed_token_${reason}`, cause });
+  reportMisconfigured(events, { reason: `renewed_token_${reason}`, cause });
   // A credential that the renewal did not spend is simply renewed again.
-  const isRotated = isNew && (store.capabilities.renewalSpends ?? true);
-  return {
-    status: "unavailable",
-    reason,
-    retryAfter,
-    cause,
-    ...(acceptance.status === "keep_refresh_token" && isRotated && { successor }),
-  };
+  const isRotated = credential !== undefined && (options.store.capabilities.renewalSpends ?? true);
+  const keeps = acceptance.status === "keep_refresh_token" && isRotated;
+  return { status: "unavailable", reason, retryAfter, cause, ...(keeps && { successor }) };
 }
 
 /** Tries again to accept a renewed credential whose token could not be used before. The store has nothing to add. */
@@ -167,10 +155,10 @@ export function acceptAgain(
   presented: VerifiedCredential,
   successor: Successor,
 ): Promise<Acceptance> {
+  const verifiedAt = instance.options.clock();
   return acceptCredential(instance, successor, {
     via: presented.via,
-    sealed: successor.sealed,
-    verifiedAt: instance.options.clock(),
+    verifiedAt,
     expected: identityOf(presented),
   });
 }
@@ -178,7 +166,7 @@ export function acceptAgain(
 /** Merges a renewal into what was sealed: fields that others sealed stay, and so does a refresh token that was not replaced. */
 function mergeCredential(
   { accessToken: before, sealed, withheldRefreshToken }: VerifiedCredential,
-  { credential }: ActiveRenewal,
+  credential: ActiveRenewal["credential"],
 ): SealedSession {
   const accessToken = credential === undefined ? before : credential.accessToken;
   if (!isString(accessToken)) throw new TypeError("the store's answer has no access token");
@@ -189,21 +177,11 @@ function mergeCredential(
 /** Who a renewed credential must belong to: the same member, in the same organization or in none. */
 function identityOf({ session, sealed }: VerifiedCredential): ExpectedIdentity {
   if (session === undefined) return { subject: sealed?.user?.id };
-  const { subject, member, organizationId = null } = session;
-  return { subject, memberId: member.id, organizationId };
+  const { subject, member, organizationId } = session;
+  return { subject, memberId: member.id, organizationId: organizationId ?? null };
 }
 
-function rememberProfile(
-  { profiles }: Instance,
-  { memberSession }: VerifiedSession,
-  renewal: Partial<Profile>,
-): void {
-  const { member, organization } = renewal;
-  if (member === undefined) return;
-  profiles.set(memberSession.id, frozenCopy({ member, ...(organization !== undefined && { organization }) }));
-}
-
-/** A new session as a sign-in, a selection or a switch handed it over. */
+/** A new session as a sign-in, a selection or a switch hands it over. */
 export interface IssuedCredential {
   readonly credential: SealedSession;
   /** How the client will send it. */
@@ -211,20 +189,15 @@ export interface IssuedCredential {
   readonly expected: ExpectedIdentity;
 }
 
-/** What accepting an issued credential came to. */
-export type IssuedAcceptance =
-  | Extract<Acceptance, { status: "adopted" }>
-  | (Exclude<Acceptance, { status: "adopted" }> & { readonly code: UnavailableState["code"] });
-
 /**
- * Accepts a new session from a sign-in, a selection or a switch. A store that errs, or lies, signs in nobody. Trouble is reported.
+ * Accepts a new session from a sign-in, a selection or a switch. A store that errs, or lies, signs in nobody. Reports failures.
  *
  * @throws ConfigurationError where it must be sealed and there is no password.
  */
 export async function acceptIssued(
   instance: Instance,
   { credential, kind, expected }: IssuedCredential,
-): Promise<IssuedAcceptance> {
+): Promise<Acceptance> {
   const acceptance = await acceptCredential(instance, await toSuccessor(instance, kind, credential), {
     via: kind === "bearer" ? "bearer" : "cookie",
     sealed: credential,
@@ -232,10 +205,9 @@ export async function acceptIssued(
     expected,
   });
   if (acceptance.status === "adopted") return acceptance;
-  const { reason, retryAfter, cause } = acceptance;
-  const code = reason === "not_yet_valid" ? "clock_skew" : "store_unavailable";
+  const { reason, cause } = acceptance;
   reportMisconfigured(instance.events, { reason: `issued_token_${reason}`, cause });
-  reportUnavailable(instance.events, { reason, retryAfter, cause }, code);
+  reportUnavailable(instance.events, acceptance);
   // A session that begins with an expired token is not worth keeping.
-  return reason === "expired" ? { status: "refused", reason, retryAfter, code } : { ...acceptance, code };
+  return reason === "expired" ? { ...acceptance, status: "refused" } : acceptance;
 }

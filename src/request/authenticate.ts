@@ -243,7 +243,7 @@ function authenticateCredential(
 /** A token from the future: the clocks differ, and nobody is signed out over that. */
 function resolveClockSkew({ events }: Instance): Resolution {
   const retryAfter = 5;
-  reportUnavailable(events, { reason: "not_yet_valid", retryAfter }, "clock_skew");
+  reportUnavailable(events, { reason: "not_yet_valid", retryAfter, code: "clock_skew" });
   reportMisconfigured(events, { reason: "clock_skew" });
   const state = { status: "unavailable", code: "clock_skew", retryAfter } as const;
   return { status: "refused", state, clearsCookie: false };

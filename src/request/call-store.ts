@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import { isFiniteNumber } from "../lib/predicates.ts";
+import { isFiniteNumber, isString } from "../lib/predicates.ts";
 import { TIMED_OUT, limitTime } from "../lib/time-limit.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { StoreContext } from "../store.ts";
+import { toPause } from "./breaker.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
 import { type Unavailable, reportMisconfigured, reportUnavailable } from "./resolution.ts";
 import type { StoreRefusal } from "./unverified-limit.ts";
@@ -85,12 +86,11 @@ async function callUnlessOpen<Value>(
     return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
   }
   const { signal } = context;
-  let hasFailed = false;
-  const fail = (retryAfter?: number): void => {
-    if (!hasFailed) admission.failed(retryAfter);
-    hasFailed = true;
-  };
   // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
+  let fail = (retryAfter?: number): void => {
+    admission.failed(retryAfter);
+    fail = () => undefined;
+  };
   const expire = (): void => fail();
   signal.addEventListener("abort", expire, { once: true });
   try {
@@ -100,8 +100,9 @@ async function callUnlessOpen<Value>(
   } catch (error) {
     const reply = classifyError(error, signal);
     const isMisconfigured = fieldOf(error, "misconfigured") === true;
-    const isAnswer = reply.status === "refused" || isMisconfigured || fieldOf(error, "contended") === true;
-    if (isAnswer) admission.succeeded();
+    // The store answered: that says nothing against it.
+    const isAnswer = isMisconfigured || fieldOf(error, "contended") === true;
+    if (reply.status === "refused" || isAnswer) admission.succeeded();
     else fail(reply.retryAfter);
     if (reply.status === "unavailable" && isMisconfigured) reportMisconfigured(events, reply);
     return reply;
@@ -112,8 +113,6 @@ async function callUnlessOpen<Value>(
 
 /** Seconds to wait while other requests use the same credential. */
 const CONTENDED_WAIT = 1;
-/** Longer waits of a store are cut to this many seconds. */
-const MAX_WAIT = 30;
 
 /** Tells a refusal from trouble. Whatever a store throws that is no refusal of ours means that it cannot know. */
 export function classifyError(
@@ -121,32 +120,24 @@ export function classifyError(
   signal?: AbortSignal,
 ): Exclude<StoreReply<never>, { status: "answered" }> {
   const reason = fieldOf(error, "reason");
-  if (isOrgateError(error)) {
-    const code = fieldOf(error, "code");
-    if (isRefusalCode(code)) {
-      return { status: "refused", code, ...(typeof reason === "string" && { reason }) };
-    }
-  }
+  const code = isOrgateError(error) ? fieldOf(error, "code") : undefined;
+  if (isRefusalCode(code)) return { status: "refused", code, ...(isString(reason) && { reason }) };
+  const wait = fieldOf(error, "retryAfter");
+  const defaultWait = fieldOf(error, "contended") === true ? CONTENDED_WAIT : STORE_BUDGET;
   return {
     status: "unavailable",
     reason: signal?.aborted === true ? "timeout" : toLabel(reason, "store_failed"),
-    retryAfter: fieldOf(error, "misconfigured") === true ? undefined : waitOf(error),
+    // A mistake in the configuration does not go away by waiting.
+    retryAfter:
+      fieldOf(error, "misconfigured") === true
+        ? undefined
+        : toPause(isFiniteNumber(wait) ? wait : defaultWait),
     cause: error,
   };
 }
 
 function isRefusalCode(code: unknown): code is ErrorCode {
-  return (
-    typeof code === "string" &&
-    Object.hasOwn(ERROR_TABLE, code) &&
-    ERROR_TABLE[code as ErrorCode].status < 500
-  );
-}
-
-function waitOf(error: unknown): number {
-  const fallback = fieldOf(error, "contended") === true ? CONTENDED_WAIT : STORE_BUDGET;
-  const given = fieldOf(error, "retryAfter");
-  return Math.min(MAX_WAIT, Math.max(1, Math.ceil(isFiniteNumber(given) ? given : fallback)));
+  return Object.entries(ERROR_TABLE).some(([known, { status }]) => known === code && status < 500);
 }
 
 /** Reads a field of a thrown value, which may be anything, a getter that throws included. */

@@ -1,5 +1,7 @@
 import { toRedirectTarget } from "../lib/navigation.ts";
 import type { FlightResult } from "../lib/single-flight.ts";
+import { isString } from "../lib/predicates.ts";
+import type { RejectedState } from "../model.ts";
 import type { Renewal, StaleCredential } from "../store.ts";
 import { acceptAgain, acceptRenewal } from "./accept-credential.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
@@ -22,6 +24,7 @@ import {
   toStaleCredential,
   verifyCredential,
 } from "./verify-credential.ts";
+import type { StoreRefusal } from "./unverified-limit.ts";
 
 /*
  * Renews a stale credential: once for all requests that carry it.
@@ -125,12 +128,9 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
     isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
   );
   if (reply.status === "refused") {
-    return {
-      status: "unavailable",
-      reason: toLabel(reply.reason, "store_failed"),
-      retryAfter: STORE_BUDGET,
-      calledAt,
-    };
+    // A renewal refuses with a status of its own; an error with a code means that the store cannot tell.
+    const label = toLabel(reply.reason, "store_failed");
+    return { status: "unavailable", reason: label, retryAfter: STORE_BUDGET, calledAt };
   }
   const result = reply.status === "answered" ? reply.value : reply;
   if (result.status === "active") {
@@ -146,39 +146,25 @@ function withholdRefreshToken(credential: VerifiedCredential): VerifiedCredentia
   return { ...credential, sealed, withheldRefreshToken: refreshToken };
 }
 
-function refusalIn(
-  result: RenewalResult,
-): Extract<RenewalResult, { status: "ended" | "rejected" }> | undefined {
+function refusalIn(result: RenewalResult): StoreRefusal | undefined {
   return result.status === "ended" || result.status === "rejected" ? result : undefined;
 }
+
+const STATUSES: ReadonlySet<unknown> = new Set([
+  "active",
+  "ended",
+  "reauthenticate",
+  "unrenewable",
+  "rejected",
+]);
 
 async function acceptAnswer(
   instance: Instance,
   credential: VerifiedCredential,
   renewal: Renewal,
 ): Promise<RenewalResult> {
-  switch (renewal.status) {
-    case "active":
-      return acceptRenewal(instance, credential, renewal);
-    case "ended":
-      return { status: "ended", reason: toLabel(renewal.reason, "ended") };
-    case "reauthenticate": {
-      const url = toRedirectTarget(renewal.url);
-      const { organizationId } = renewal;
-      return {
-        status: "reauthenticate",
-        reason: toLabel(renewal.reason, "authentication_required"),
-        ...(url !== undefined && { url }),
-        ...(typeof organizationId === "string" && { organizationId }),
-      };
-    }
-    case "unrenewable":
-      return { status: "unrenewable" };
-    case "rejected":
-      return { status: "rejected", reason: renewal.reason };
-    default:
-      throw new TypeError("the store's answer has no known status");
-  }
+  if (!STATUSES.has(renewal.status)) throw new TypeError("the store's answer has no known status");
+  return renewal.status === "active" ? acceptRenewal(instance, credential, renewal) : renewal;
 }
 
 /** The step that goes on from what a renewal left in place of the credential. */
@@ -188,21 +174,22 @@ function followSuccessor(
   { session, successor }: Extract<RenewalResult, { status: "active" }>,
 ): RenewalStep {
   const need = needsStore(instance, session, step.requirement);
-  const { kind, accessToken, sealed, claims } = successor;
+  const { via } = step.credential;
   return {
     ...step,
     key: keyOfSuccessor(successor),
     reason: need === "expired" || need === "too_old" ? need : "asked",
-    credential: {
-      status: "verified",
-      kind,
-      via: step.credential.via,
-      accessToken,
-      session,
-      ...(sealed !== undefined && { sealed }),
-      ...(claims !== undefined && { claims }),
-    },
+    credential: { status: "verified", via, session, ...withoutCookies(successor) },
   };
+}
+
+/** The successor as the store is asked about it: by its JWT, never by the opaque token beside that. */
+function withoutCookies({
+  cookieValue: _value,
+  opaqueToken: _beside,
+  ...credential
+}: Successor): Pick<Successor, "kind" | "accessToken" | "sealed" | "claims"> {
+  return credential;
 }
 
 /** Tries again to accept a rotated credential whose access token could not be used when the store handed it out. */
@@ -212,28 +199,16 @@ async function acceptKeptSuccessor(
   successor: Successor,
 ): Promise<Resolution> {
   const acceptance = await acceptAgain(instance, step.credential, successor);
-  const unavailable = {
-    status: "unavailable",
-    reason: "keys_unavailable",
-    retryAfter: STORE_BUDGET,
-  } as const;
-  switch (acceptance.status) {
-    case "adopted": {
-      const { session } = acceptance;
-      if (needsStore(instance, session, { maxAge: undefined }) !== undefined) {
-        return resolveUnavailable(instance, step, { ...unavailable, successor });
-      }
-      instance.cache.set(step.key, session);
-      return { status: "authenticated", session, source: "store", successor };
-    }
-    case "keep_refresh_token": {
-      const { retryAfter, cause } = acceptance;
-      return resolveUnavailable(instance, step, { ...unavailable, retryAfter, cause, successor });
-    }
-    default:
-      // It turned out to be bad, or another member's: it must reach nobody.
-      return resolveUnavailable(instance, step, unavailable);
+  const session = acceptance.status === "adopted" ? acceptance.session : undefined;
+  if (session !== undefined && needsStore(instance, session, { maxAge: undefined }) === undefined) {
+    instance.cache.set(step.key, session);
+    return { status: "authenticated", session, source: "store", successor };
   }
+  const { retryAfter = STORE_BUDGET, cause } = acceptance.status === "adopted" ? {} : acceptance;
+  // A token that turned out to be bad, or another member's, must reach nobody.
+  const kept = acceptance.status === "refused" ? {} : { successor };
+  const unavailable = { status: "unavailable", reason: "keys_unavailable", retryAfter, cause } as const;
+  return resolveUnavailable(instance, step, { ...unavailable, ...kept });
 }
 
 function toResolution(
@@ -257,17 +232,22 @@ function toResolution(
     }
     case "ended": {
       cache.delete(step.key);
-      const { reason } = result;
+      const reason = toLabel(result.reason, "ended");
       const state = { status: "rejected", code: "session_revoked", via } as const;
       return refuse(events, state, { reason, clearsCookie: reason !== "superseded" });
     }
     case "reauthenticate": {
-      const { reason, url, organizationId } = result;
-      const where = {
-        ...(url !== undefined && { signInUrl: url }),
-        ...(organizationId !== undefined && { organizationId }),
+      const reason = toLabel(result.reason, "authentication_required");
+      const signInUrl = toRedirectTarget(result.url);
+      const { organizationId } = result;
+      const state: RejectedState = {
+        status: "rejected",
+        code: "reauthentication_required",
+        via,
+        reason,
+        ...(signInUrl !== undefined && { signInUrl }),
+        ...(isString(organizationId) && { organizationId }),
       };
-      const state = { status: "rejected", code: "reauthentication_required", via, reason, ...where } as const;
       return refuse(events, state, { reason });
     }
     case "rejected": {
@@ -344,11 +324,7 @@ export async function currentCredential(
     if (next === key) break;
     key = next;
   }
-  if (newest !== undefined) {
-    // The opaque token lies beside the JWT; the store is asked about the JWT.
-    const { opaqueToken: _beside, ...successor } = newest;
-    return toStaleCredential(successor);
-  }
+  if (newest !== undefined) return toStaleCredential(withoutCookies(newest));
   const verification = await verifyCredential(instance, credential);
   return verification.status === "verified" ? toStaleCredential(verification) : undefined;
 }

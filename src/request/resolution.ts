@@ -1,6 +1,6 @@
 import type { EventSink } from "../events.ts";
 import type { RejectedState, UnavailableState } from "../model.ts";
-import type { SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
+import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
 import { type VerifiedSession, credentialKey } from "./cache.ts";
 import type { Credential } from "./read-credential.ts";
 
@@ -51,16 +51,7 @@ export type RenewalResult =
       /** Whether the store replaced the credential; else it confirmed the one it was asked about. */
       readonly isNew: boolean;
     }
-  | { readonly status: "ended"; readonly reason: string }
-  | {
-      readonly status: "reauthenticate";
-      readonly reason: string;
-      readonly url?: string;
-      readonly organizationId?: string;
-    }
-  | { readonly status: "unrenewable" }
-  /** The store does not know a credential that could not be verified locally. */
-  | { readonly status: "rejected"; readonly reason: string }
+  | Exclude<Renewal, { status: "active" }>
   | (Unavailable & {
       /** A pair that was rotated already: the client must get it. */
       readonly successor?: Successor;
@@ -107,11 +98,13 @@ export function refuse(
   return { status: "refused", state, clearsCookie };
 }
 
+/** What is reported of an answer that cannot be known. */
+export type TroubleReport = Omit<Unavailable, "status"> & { readonly code?: UnavailableState["code"] };
+
 /** Reports that an answer cannot be known. */
 export function reportUnavailable(
   events: EventSink,
-  { reason, retryAfter }: Omit<Unavailable, "status">,
-  code: UnavailableState["code"] = "store_unavailable",
+  { reason, retryAfter, code = "store_unavailable" }: TroubleReport,
 ): void {
   events.emit({ type: "unavailable", code, reason, ...(retryAfter !== undefined && { retryAfter }) });
 }

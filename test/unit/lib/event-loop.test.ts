@@ -1,6 +1,6 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
-import { endOfTurn, onNextTurn } from "../../src/lib/event-loop.ts";
+import { endOfTurn, onNextTurn } from "../../../src/lib/event-loop.ts";
 
 const realSetImmediate = setImmediate;
 const nextTurn = (): Promise<void> => new Promise((resolve) => void realSetImmediate(resolve));
