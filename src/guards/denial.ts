@@ -147,13 +147,14 @@ function denialHeaders({ instance, auth }: HandlerContext, init: DenialInit): Re
   };
 }
 
-function challengeFor({ state }: RequestAuth, { code, maxAge }: DenialInit): Challenge | undefined {
+function challengeFor(auth: RequestAuth, { code, maxAge }: DenialInit): Challenge | undefined {
   if (code === "permission_denied") return { error: "insufficient_scope" };
   if (ERROR_TABLE[code].status !== 401) return undefined;
   if (code === "reauthentication_required") {
     return { error: "insufficient_user_authentication", ...(maxAge !== undefined && { maxAge }) };
   }
-  return state?.status === "rejected" && state.via === "bearer" ? { error: "invalid_token" } : {};
+  const { state } = auth;
+  return state.status === "rejected" && state.via === "bearer" ? { error: "invalid_token" } : {};
 }
 
 function redirectTarget(

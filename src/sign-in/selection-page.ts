@@ -37,19 +37,19 @@ export async function sendSelectionPage(
   else await render(view, request, response);
 }
 
-/** A choice that was not available. */
-export interface FailedChoice {
-  readonly chooser: Chooser;
-  /** The session's organization. */
-  readonly current?: string | undefined;
+/** How a selection page is shown. */
+export interface SelectionPage {
   readonly render: RenderSelection;
   readonly returnTo: string;
+  /** The session's organization. */
+  readonly current?: string | undefined;
 }
 
 /** Refuses a choice that was not available. A person gets the page again, with the organizations that are. */
 export async function renderSelectionError(
   context: HandlerContext,
-  { chooser, current, render, returnTo }: FailedChoice,
+  chooser: Chooser,
+  { render, returnTo, current }: SelectionPage,
 ): Promise<void> {
   const { request, response, next } = context;
   const code = "organization_not_available";

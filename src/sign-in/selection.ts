@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DenialInit, type HandlerContext, denialOf, deny } from "../guards/denial.ts";
+import { type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { listOrganizations } from "../guards/organizations.ts";
 import { isJsonClient } from "../lib/navigation.ts";
@@ -20,10 +20,11 @@ import {
   requireMethod,
   returnToOfQuery,
 } from "./handler-context.ts";
-import { type Pending, clearPending, readSelectable } from "./pending.ts";
+import { clearPending, readSelectable } from "./pending.ts";
 import {
   type OrganizationSelectionView,
   type RenderSelection,
+  type SelectionPage,
   renderSelectionError,
   sendSelectionPage,
 } from "./selection-page.ts";
@@ -76,6 +77,8 @@ export function createOrganizationSelection(
   });
 }
 
+const INVALID_PENDING = { code: "invalid_pending_authentication" } as const;
+
 /** Shows the organizations to a user who must choose or to a member. Changes nothing. */
 async function showSelection(received: HandlerRequest, render: RenderSelection): Promise<void> {
   const { request } = received;
@@ -95,26 +98,16 @@ async function showSelection(received: HandlerRequest, render: RenderSelection):
   if (hadPending) clearPending(context);
   const { session } = context.auth;
   if (session === undefined) {
-    deny(context, { ...denialWithoutSession(context, hadPending), page: true, returnTo });
+    // The pending authentication is over for certain; whether there is a session may be unknown.
+    const isOver = hadPending && context.auth.state.status !== "unavailable";
+    const denial = isOver ? INVALID_PENDING : denialOf(context.auth.state);
+    deny(context, { ...denial, page: true, returnTo });
     return;
   }
   const { memberSession } = session;
   const reply = await listOrganizations(context, memberSession);
   const current = memberSession.organizationId;
   await answerSelection(context, reply, { render, returnTo, current });
-}
-
-function denialWithoutSession({ auth }: HandlerContext, hadPending: boolean): DenialInit {
-  // The pending authentication is over for certain; whether there is a session may be unknown.
-  if (hadPending && auth.state.status !== "unavailable") return { code: "invalid_pending_authentication" };
-  return denialOf(auth.state);
-}
-
-interface SelectionPage {
-  readonly render: RenderSelection;
-  readonly returnTo: string;
-  /** The session's organization. */
-  readonly current?: string | undefined;
 }
 
 async function answerSelection(
@@ -148,32 +141,24 @@ interface Selection {
  *
  * @returns `false` if none is pending in this browser.
  */
-async function selectPosted(received: HandlerRequest, selection: Selection): Promise<boolean> {
+async function selectPosted(received: HandlerRequest, { deduplicator, render }: Selection): Promise<boolean> {
   const reading = await readSelectable(received);
   if (reading.status === "absent") return false;
   const context = attachOnly(received);
-  if (reading.status === "found") {
-    await selectOrganization(context, reading.pending, selection);
-  } else {
+  if (reading.status === "invalid") {
     clearPending(context);
-    deny(context, { code: "invalid_pending_authentication", page: true, returnTo: "/" });
+    deny(context, { ...INVALID_PENDING, page: true, returnTo: "/" });
+    return true;
   }
-  return true;
-}
-
-async function selectOrganization(
-  context: HandlerContext,
-  pending: Pending,
-  { deduplicator, render }: Selection,
-): Promise<void> {
-  const { request } = context;
+  const { pending } = reading;
   const { authentication } = pending;
   const choice = await readChoice(context, { page: true, returnTo: "/" });
-  if (choice === undefined) return;
+  if (choice === undefined) return true;
   const { organizationId } = choice;
+  const { instance, request } = context;
   const candidates = [choice.returnTo, returnToOfQuery(request), pending.returnTo];
   const returnTo = chooseReturnTo(context, candidates);
-  const select = requireMethod(context.instance, "selectOrganization");
+  const select = requireMethod(instance, "selectOrganization");
   const secret = authentication.pendingAuthenticationToken;
   const reply = await deduplicator.choose(request, { secret, organizationId }, (storeContext) =>
     select(authentication, organizationId, storeContext),
@@ -187,10 +172,11 @@ async function selectOrganization(
     denial: { page: true, returnTo },
     async answerRefusal(code) {
       if (code !== "organization_not_available") return false;
-      await renderSelectionError(context, { chooser: authentication, render, returnTo });
+      await renderSelectionError(context, authentication, { render, returnTo });
       return true;
     },
   });
+  return true;
 }
 
 /** A step-up that spent nothing continues the authentication that was pending. */

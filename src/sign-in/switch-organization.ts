@@ -94,8 +94,8 @@ export async function switchToPosted(
     denial: denialTo(returnTo),
     async answerRefusal(code) {
       if (code !== "organization_not_available" || !hasPage || session === undefined) return false;
-      const { memberSession: chooser, organizationId: current } = session;
-      await renderSelectionError(context, { chooser, current, render, returnTo });
+      const { memberSession, organizationId: current } = session;
+      await renderSelectionError(context, memberSession, { render, returnTo, current });
       return true;
     },
   });
