@@ -6,7 +6,7 @@ import { describeClient } from "./call-store.ts";
 import { isSafeMethod } from "./cross-site.ts";
 import type { Instance } from "./instance.ts";
 import { type Credential, readCredential } from "./read-credential.ts";
-import { renewCredential, resolveEnded } from "./renew.ts";
+import { renewCredential } from "./renew.ts";
 import { type RequestAuth, attach, requestAuthOf } from "./request-auth.ts";
 import {
   type FreshnessRequirement,
@@ -21,7 +21,12 @@ import {
   hookExchange,
   hookResponse,
 } from "./respond.ts";
-import { type CredentialVerification, needsStore, verifyCredential } from "./verify-credential.ts";
+import {
+  type CredentialVerification,
+  needsStore,
+  resolveEnded,
+  verifyCredential,
+} from "./verify-credential.ts";
 
 /*
  * The way of a request, from top to bottom:
@@ -233,6 +238,7 @@ function authenticateCredential(
     const reason = needsStore(instance, session, requirement);
     if (reason === "not_yet_valid") return resolveClockSkew(instance);
     if (reason !== undefined) return renewCredential(instance, { key, credential, reason, requirement });
+    session.checkedEpoch = instance.invalidations.epoch;
     instance.cache.set(key, session);
     return { status: "authenticated", session, source: "local" };
   };

@@ -44,73 +44,91 @@ export interface InvalidationSources {
  * A token whose `iat` lies in the second of the invalidation counts as older, because `iat` has no fractions.
  */
 export function createInvalidations(sources: InvalidationSources): Invalidations {
-  const { clock, events, coordinator, store, profiles } = sources;
-  const askedAt = createBoundedMap<string, number>(MAX_TARGETS);
-  const endings = createBoundedMap<string, Ending>(MAX_TARGETS);
-  let epoch = 0;
+  return new BoundedInvalidations(sources);
+}
 
-  const ask = (target: Invalidation, at: number): void => {
+class BoundedInvalidations implements Invalidations {
+  // A plain field: every request reads it.
+  epoch = 0;
+  readonly #sources: InvalidationSources;
+  readonly #askedAt = createBoundedMap<string, number>(MAX_TARGETS);
+  readonly #endings = createBoundedMap<string, Ending>(MAX_TARGETS);
+  readonly #unsubscribe: readonly ((() => void) | undefined)[];
+
+  constructor(sources: InvalidationSources) {
+    const { clock, coordinator, store } = sources;
+    this.#sources = sources;
+    this.#unsubscribe = [
+      store.onInvalidated?.((target) => this.#ask(target, clock())),
+      coordinator.subscribe(({ target, at, effect }) => {
+        if (effect !== "ask" && "sessionId" in target) this.#end(target.sessionId, effect);
+        else this.#ask(target, at);
+      }),
+    ];
+  }
+
+  invalidate(target: Invalidation): Promise<void> {
+    const { clock, profiles } = this.#sources;
+    const at = clock();
+    this.#ask(target, at);
+    if ("sessionId" in target) profiles.delete(target.sessionId);
+    else profiles.clear();
+    return this.#broadcast({ target, at, effect: "ask" });
+  }
+
+  end(sessionId: string, because: Ending): Promise<void> {
+    const { clock, profiles } = this.#sources;
+    this.#end(sessionId, because);
+    profiles.delete(sessionId);
+    return this.#broadcast({ target: { sessionId }, at: clock(), effect: because });
+  }
+
+  endingOf(sessionId: string): Ending | undefined {
+    return this.#endings.get(sessionId);
+  }
+
+  mustAsk({ memberSession, member, iat, verifiedAt }: VerifiedSession): boolean {
+    if (this.epoch === 0) return false;
+    const confirmedAt = Math.max(iat, verifiedAt ?? iat);
+    const { organizationId } = memberSession;
+    return (
+      this.#isOlder(`session ${memberSession.id}`, confirmedAt) ||
+      this.#isOlder(`member ${member.id}`, confirmedAt) ||
+      (member.userId !== undefined && this.#isOlder(`user ${member.userId}`, confirmedAt)) ||
+      (organizationId !== undefined && this.#isOlder(`organization ${organizationId}`, confirmedAt))
+    );
+  }
+
+  close(): void {
+    for (const stop of this.#unsubscribe) stop?.();
+  }
+
+  #ask(target: Invalidation, at: number): void {
     const name = nameOf(target);
     // A message that arrives late must not move the time back.
-    askedAt.set(name, Math.max(at, askedAt.get(name) ?? at));
-    epoch++;
-  };
-  const end = (sessionId: string, because: Ending): void => {
-    endings.set(sessionId, because);
-    epoch++;
-  };
-  const isOlder = (name: string, confirmedAt: number): boolean => {
-    const at = askedAt.get(name);
+    this.#askedAt.set(name, Math.max(at, this.#askedAt.get(name) ?? at));
+    this.epoch++;
+  }
+
+  #end(sessionId: string, because: Ending): void {
+    this.#endings.set(sessionId, because);
+    this.epoch++;
+  }
+
+  #isOlder(name: string, confirmedAt: number): boolean {
+    const at = this.#askedAt.get(name);
     return at !== undefined && confirmedAt <= at;
-  };
-  /** A failure here is not the caller's: the age of their tokens bounds what the other processes miss. */
-  const broadcast = async (message: InvalidationMessage): Promise<void> => {
+  }
+
+  /** Tells the other processes. If that fails, the age of a token bounds what they miss. */
+  async #broadcast(message: InvalidationMessage): Promise<void> {
+    const { coordinator, events } = this.#sources;
     try {
       await coordinator.publish(message);
     } catch (cause) {
       reportMisconfigured(events, { reason: "coordinator_failed", cause });
     }
-  };
-  const unsubscribe = [
-    store.onInvalidated?.((target) => ask(target, clock())),
-    coordinator.subscribe(({ target, at, effect }) => {
-      if (effect !== "ask" && "sessionId" in target) end(target.sessionId, effect);
-      else ask(target, at);
-    }),
-  ];
-
-  return {
-    invalidate(target) {
-      const at = clock();
-      ask(target, at);
-      if ("sessionId" in target) profiles.delete(target.sessionId);
-      else profiles.clear();
-      return broadcast({ target, at, effect: "ask" });
-    },
-    end(sessionId, because) {
-      end(sessionId, because);
-      profiles.delete(sessionId);
-      return broadcast({ target: { sessionId }, at: clock(), effect: because });
-    },
-    endingOf: (sessionId) => endings.get(sessionId),
-    mustAsk({ memberSession, member, iat, verifiedAt }) {
-      if (askedAt.size === 0) return false;
-      const confirmedAt = Math.max(iat, verifiedAt ?? iat);
-      return (
-        isOlder(`session ${memberSession.id}`, confirmedAt) ||
-        isOlder(`member ${member.id}`, confirmedAt) ||
-        (member.userId !== undefined && isOlder(`user ${member.userId}`, confirmedAt)) ||
-        (memberSession.organizationId !== undefined &&
-          isOlder(`organization ${memberSession.organizationId}`, confirmedAt))
-      );
-    },
-    get epoch() {
-      return epoch;
-    },
-    close() {
-      for (const stop of unsubscribe) stop?.();
-    },
-  };
+  }
 }
 
 function nameOf(target: Invalidation): string {

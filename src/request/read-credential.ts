@@ -1,9 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { findCookie } from "../lib/cookies.ts";
-
-/** Credentials longer than this are refused before anything is decoded. */
-export const MAX_TOKEN_LENGTH = 8_192;
-const MAX_COOKIE_LENGTH = 12_288;
+import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
+import { MAX_TOKEN_LENGTH } from "../tokens/verify-token.ts";
 
 /** One place where a credential may be. */
 export type CredentialSource =
@@ -12,18 +10,19 @@ export type CredentialSource =
   | { readonly kind: "jwt_cookie"; readonly cookieName: string }
   | { readonly kind: "opaque"; readonly cookieName: string };
 
-/** A credential as it was presented. */
+/** A credential as the client sent it. */
 export interface Credential {
   readonly kind: CredentialSource["kind"];
   readonly value: string;
-  /** The cookie it came from, and every form of it that is present; empty for a bearer. */
+  /** The cookie it came from; absent for a bearer. */
   readonly cookieName?: string | undefined;
+  /** The cookie and its chunks, as far as they were sent. */
   readonly cookieNames: readonly string[];
-  /** What caches call it: made when first asked for. */
+  /** Its cache key, once it was made. */
   key?: string | undefined;
 }
 
-/** What a request presents. */
+/** What reading the credential of a request came to. */
 export type Reading =
   | { readonly status: "none" }
   | { readonly status: "found"; readonly credential: Credential }
@@ -43,11 +42,11 @@ export interface RequestHead {
 
 const NONE: Reading = { status: "none" };
 const NO_COOKIES: readonly string[] = [];
-// The scheme is a whole token (RFC 9110 section 5.6.2): "Bearerish" is another one, "Bearer" before a tab or comma is ours and bad.
+// The scheme is a whole token (RFC 9110 section 5.6.2): "Bearerish" is another scheme; "Bearer" before a tab or comma is a bad bearer.
 const BEARER = /^bearer(?![\w!#$%&'*+.^`|~-]) */i;
 
 /**
- * Reads the one credential of a request: the first source that is present decides alone, without falling back.
+ * Reads the one credential of a request. The first source that is present decides alone: there is no fallback.
  *
  * Only headers are read, never the query or the body (RFC 6750 section 2.3).
  */
@@ -77,7 +76,7 @@ function readBearer({ headers, rawHeaders }: RequestHead): Reading {
 
 /** What follows `Bearer`; `undefined` for any other scheme. */
 function stripScheme(header: string): string | undefined {
-  // The usual spelling needs no pattern.
+  // Fast path for the usual spelling.
   if (header.startsWith("Bearer ") && header[7] !== " ") return header.slice(7);
   const scheme = BEARER.exec(header);
   return scheme === null ? undefined : header.slice(scheme[0].length);
@@ -117,7 +116,7 @@ function readCookie(
   if (found.status === "ambiguous") {
     return { status: "rejected", code: "ambiguous_credential", via: "cookie", cookieName, cookieNames };
   }
-  const limit = kind === "sealed" ? MAX_COOKIE_LENGTH : MAX_TOKEN_LENGTH;
+  const limit = kind === "sealed" ? MAX_SEAL_LENGTH : MAX_TOKEN_LENGTH;
   if (found.value.length > limit) {
     return { status: "rejected", code: "invalid_session", via: "cookie", cookieName, cookieNames };
   }
@@ -127,26 +126,21 @@ function readCookie(
   };
 }
 
-/** The cookies under one name that a credential came in. */
-export type Presented = Pick<Credential, "cookieName" | "cookieNames">;
+/** The cookie that a credential came in. */
+export type CookieOfCredential = Pick<Credential, "cookieName" | "cookieNames">;
 
 /**
- * Every cookie of the credential that a request presents, to be cleared with it. An unsealed JWT and the session token beside
- * it are one credential.
+ * Lists the cookies that must be cleared with a credential, as far as the request sent them. An unsealed JWT and the opaque
+ * token beside it are one credential.
  */
 export function existingCookies(
   request: Pick<IncomingMessage, "headers">,
-  { cookieName, cookieNames }: Presented,
+  { cookieName, cookieNames }: CookieOfCredential,
   sources: readonly CredentialSource[],
 ): readonly string[] {
-  const isPaired = sources.some((source) => isUnsealed(source) && source.cookieName === cookieName);
-  if (!isPaired) return cookieNames;
-  const header = request.headers.cookie;
-  return sources.flatMap((source) => (isUnsealed(source) ? findCookie(header, source.cookieName).names : []));
-}
-
-function isUnsealed(
-  source: CredentialSource,
-): source is Extract<CredentialSource, { kind: "jwt_cookie" | "opaque" }> {
-  return source.kind === "jwt_cookie" || source.kind === "opaque";
+  const pair = sources.flatMap((source) =>
+    source.kind === "jwt_cookie" || source.kind === "opaque" ? [source.cookieName] : [],
+  );
+  if (cookieName === undefined || !pair.includes(cookieName)) return cookieNames;
+  return pair.flatMap((name) => findCookie(request.headers.cookie, name).names);
 }

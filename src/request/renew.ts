@@ -21,6 +21,7 @@ import {
 import {
   type VerifiedCredential,
   needsStore,
+  resolveEnded,
   toStaleCredential,
   verifyCredential,
 } from "./verify-credential.ts";
@@ -260,17 +261,6 @@ function toResolution(
     default:
       return resolveUnavailable(instance, step, result);
   }
-}
-
-/** Refuses a session that ended in this process, or in another that told; `undefined` where it did not. */
-export function resolveEnded(
-  { events, invalidations }: Instance,
-  { via, memberSession }: VerifiedSession,
-): Resolution | undefined {
-  const ending = invalidations.endingOf(memberSession.id);
-  if (ending === undefined) return undefined;
-  const state = { status: "rejected", code: "session_revoked", via } as const;
-  return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
 }
 
 /** Cannot know: a token that is merely too old is served for a while if the application allows it, nothing else is. */

@@ -4,7 +4,7 @@ import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Ending } from "./invalidations.ts";
-import { type Credential, type Presented, existingCookies } from "./read-credential.ts";
+import { type Credential, type CookieOfCredential, existingCookies } from "./read-credential.ts";
 import { type RequestAuth, installRequestGetters, latestRequestAuthOf } from "./request-auth.ts";
 import type { Resolution, Successor } from "./resolution.ts";
 
@@ -132,7 +132,7 @@ export function clearCredentialCookies(
   instance: Instance,
   auth: RequestAuth,
   request: IncomingMessage,
-  presented: Presented,
+  presented: CookieOfCredential,
 ): void {
   const { cookie, sources } = instance.options;
   const isAmbiguous = auth.state.status === "rejected" && auth.state.code === "ambiguous_credential";

@@ -46,66 +46,58 @@ export type CredentialVerification = VerifiedCredential | RefusedCredential;
 /** Verifies a credential without asking the store and without judging its times. A promise only where it takes time. */
 export function verifyCredential(
   instance: Instance,
-  credential: Credential,
+  { kind, value }: Credential,
 ): CredentialVerification | Promise<CredentialVerification> {
-  switch (credential.kind) {
-    case "bearer":
-    case "jwt_cookie": {
-      const verification = instance.verifier.verifyAlone(credential.value);
-      return verification instanceof Promise
-        ? verification.then((known) => judgeToken(instance, credential, known))
-        : judgeToken(instance, credential, verification);
-    }
-    case "sealed":
-      return verifySeal(instance, credential);
-    default:
-      return { status: "verified", kind: credential.kind, via: "cookie", opaqueToken: credential.value };
-  }
+  if (kind === "opaque") return { status: "verified", kind, via: "cookie", opaqueToken: value };
+  if (kind === "sealed") return verifySeal(instance, value);
+  const verification = instance.verifier.verifyAlone(value);
+  const token = { kind, accessToken: value };
+  return verification instanceof Promise
+    ? verification.then((settled) => judge(instance, token, settled))
+    : judge(instance, token, verification);
 }
 
-function judgeToken(
-  instance: Instance,
-  { kind, value }: Credential,
-  verification: Verification,
-): CredentialVerification {
+async function verifySeal(instance: Instance, value: string): Promise<CredentialVerification> {
+  const sealed = await instance.sealer?.unseal(value);
+  if (sealed === undefined) return refuseSession(instance, "seal", true);
+  const { accessToken } = sealed;
+  const verification = await instance.verifier.verify(accessToken);
+  const judged = judge(instance, { kind: "sealed", accessToken, sealed }, verification);
+  return judged.status === "refused" && !judged.clearsCookie ? { ...judged, sealed } : judged;
+}
+
+/** A token that was verified, alone or inside a good seal. */
+interface Token {
+  readonly kind: Credential["kind"];
+  readonly accessToken: string;
+  readonly sealed?: SealedSession;
+}
+
+function judge(instance: Instance, token: Token, verification: Verification): CredentialVerification {
+  const { kind, sealed } = token;
   const via = kind === "bearer" ? "bearer" : "cookie";
   if (verification.status === "unavailable") return unavailable(verification.retryAfter);
   if (verification.status === "rejected") {
-    const mayAsk = instance.options.store.tokens.unknownKey === "ask";
-    if (mayAsk && verification.reason === "unknown_key")
-      return { status: "verified", kind, via, accessToken: value };
-    return refuseToken(instance, via, verification.reason);
+    const { reason } = verification;
+    if (sealed !== undefined) return judgeRejectedToken(instance, sealed, verification);
+    const asksStore = reason === "unknown_key" && instance.options.store.tokens.unknownKey === "ask";
+    return asksStore ? { status: "verified", via, ...token } : refuseToken(instance, via, reason);
   }
   const { claims } = verification;
-  const reading = interpretClaims(instance, { via, claims });
-  if (reading.status === "unreadable") return unavailable(RETRY_AFTER, reading.cause);
-  if (reading.status === "foreign") return refuseToken(instance, via, "class");
-  return { status: "verified", kind, via, accessToken: value, claims, session: reading.session };
-}
-
-async function verifySeal(instance: Instance, { value }: Credential): Promise<CredentialVerification> {
-  const sealed = await instance.sealer?.unseal(value);
-  if (sealed === undefined) return refuseSession(instance, "seal", true);
-  const verification = await verifySealed(instance, sealed);
-  return verification.status === "refused" && !verification.clearsCookie
-    ? { ...verification, sealed }
-    : verification;
-}
-
-async function verifySealed(instance: Instance, sealed: SealedSession): Promise<CredentialVerification> {
-  const { accessToken } = sealed;
-  const verification = await instance.verifier.verify(accessToken);
-  if (verification.status === "unavailable") return unavailable(verification.retryAfter);
-  if (verification.status === "rejected") return judgeRejectedToken(instance, sealed, verification);
-  const { claims } = verification;
-  if (sealed.user !== undefined && sealed.user.id !== claims.sub) {
+  if (sealed?.user !== undefined && sealed.user.id !== claims.sub) {
     return refuseSession(instance, "subject", true);
   }
-  const reading = interpretClaims(instance, { via: "cookie", claims, sealed });
-  if (reading.status === "unreadable") return unavailable(RETRY_AFTER, reading.cause);
-  if (reading.status === "foreign") return refuseMisconfigured(instance, "class");
-  const { session } = reading;
-  return { status: "verified", kind: "sealed", via: "cookie", accessToken, sealed, claims, session };
+  const meaning = interpretClaims(instance, { via, claims, sealed });
+  switch (meaning.status) {
+    case "session":
+      return { status: "verified", via, ...token, claims, session: meaning.session };
+    case "foreign":
+      return sealed === undefined
+        ? refuseToken(instance, via, "class")
+        : refuseMisconfigured(instance, "class");
+    default:
+      return unavailable(RETRY_AFTER, meaning.cause);
+  }
 }
 
 /** A good seal around a token that does not verify: our own doing, so the session must survive where it can. */
@@ -182,6 +174,17 @@ export function needsStore(
   const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge });
   if (freshness !== "fresh") return freshness;
   return instance.invalidations.mustAsk(session) ? "asked" : undefined;
+}
+
+/** Refuses a session that ended in this process, or in another that told; `undefined` where it did not. */
+export function resolveEnded(
+  { events, invalidations }: Instance,
+  { via, memberSession }: VerifiedSession,
+): Resolution | undefined {
+  const ending = invalidations.endingOf(memberSession.id);
+  if (ending === undefined) return undefined;
+  const state = { status: "rejected", code: "session_revoked", via } as const;
+  return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
 }
 
 /** Verified claims, and what came with them. */

@@ -1,6 +1,6 @@
+import { MAX_TOKEN_LENGTH } from "../../../src/tokens/verify-token.ts";
 import { describe, expect, it } from "@jest/globals";
 import {
-  MAX_TOKEN_LENGTH,
   readCredential,
   type CredentialSource,
   type RequestHead,

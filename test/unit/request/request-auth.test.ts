@@ -174,6 +174,15 @@ describe.each([
     expect(requestAuthOf(request, {})).toBeUndefined();
   });
 
+  it("R-42: tells a request from another object that shares its stream state", () => {
+    const request = make();
+    const copy = Object.assign(makeRequest(), request);
+    const [own, other] = [attachTo(request), attachTo(copy, { session: sessionOf("bob") })];
+    expect([latestRequestAuthOf(request), latestRequestAuthOf(copy)]).toEqual([own, other]);
+    expect(read(copy, "member")).toMatchObject({ id: "bob" });
+    expect(read(request, "member")).toMatchObject({ id: "ada" });
+  });
+
   it("gives the properties of the instance mounted last, and keeps a record for each", () => {
     const request = make();
     const first = attachTo(request, { session: sessionOf("ada") });
