@@ -52,10 +52,10 @@ export function handler<
   };
 }
 
-const NAMES = ["member", "organization", "memberSession", "verdict"] as const;
+const ATTACHED_NAMES = ["member", "organization", "memberSession", "verdict"] as const;
 
 function isAttachedAsTyped(names: AttachNames | undefined): boolean {
-  return names !== undefined && NAMES.every((name) => names[name] === name);
+  return names !== undefined && ATTACHED_NAMES.every((name) => names[name] === name);
 }
 
 function notAttached(): ConfigurationError {

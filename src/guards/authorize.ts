@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { onNextTurn } from "../lib/event-loop.ts";
 import { isNavigation } from "../lib/navigation.ts";
+import { isFiniteNumber } from "../lib/predicates.ts";
 import type { Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/verdict.ts";
@@ -11,7 +12,7 @@ import type { RequestAuth } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
 import { type DenialInit, type HandlerContext, type RequestContext, denialOf, deny } from "./denial.ts";
-import { listOrganizations } from "./organizations.ts";
+import { listChoices } from "./organizations.ts";
 
 /** A resource and an action. */
 export type PermissionPair = readonly [resource: string, action: string];
@@ -42,7 +43,7 @@ export interface RouteOrganization {
 }
 
 /** Whether a request meets the requirements: the session that does, or the denial. */
-export type Decision = (
+export type AccessDecision = (
   | { readonly status: "passed"; readonly session: VerifiedSession }
   | ({ readonly status: "denied" } & DenialInit)
 ) & {
@@ -58,7 +59,7 @@ export type Decision = (
 export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
-): Decision | Promise<Decision> {
+): AccessDecision | Promise<AccessDecision> {
   const refreshed = refreshTooOld(context, requirements.maxTokenAge);
   return refreshed instanceof Promise
     ? refreshed.then(() => decide(context, requirements))
@@ -70,7 +71,7 @@ export function enforce(context: HandlerContext, requirements: AccessRequirement
   const { request, response, next, auth } = context;
   auth.markUsed();
   hookExchange(request, response, auth);
-  let decision: Decision | Promise<Decision>;
+  let decision: AccessDecision | Promise<AccessDecision>;
   try {
     decision = authorize(context, requirements);
   } catch (error) {
@@ -88,7 +89,7 @@ export function enforce(context: HandlerContext, requirements: AccessRequirement
   }
 }
 
-function applyDecision(context: HandlerContext, decision: Decision): void {
+function applyDecision(context: HandlerContext, decision: AccessDecision): void {
   const { auth, next } = context;
   if (decision.verdict !== undefined) auth.noteVerdict(decision.verdict);
   if (decision.status === "denied") {
@@ -110,7 +111,10 @@ function refreshTooOld(
   return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
 }
 
-function decide(context: RequestContext, requirements: AccessRequirements): Decision | Promise<Decision> {
+function decide(
+  context: RequestContext,
+  requirements: AccessRequirements,
+): AccessDecision | Promise<AccessDecision> {
   const { instance, request, auth } = context;
   const { session } = auth;
   if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
@@ -175,7 +179,7 @@ function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSes
   if (stated !== undefined) return stated;
   const { authenticationFactors, startedAt = "" } = memberSession;
   const times = authenticationFactors.map(({ lastAuthenticatedAt = "" }) => Date.parse(lastAuthenticatedAt));
-  const newest = Math.max(...times.filter((time) => !Number.isNaN(time)));
+  const newest = Math.max(...times.filter(isFiniteNumber));
   return (Number.isFinite(newest) ? newest : Date.parse(startedAt)) / 1000;
 }
 
@@ -184,7 +188,7 @@ function decidePermissions(
   session: VerifiedSession,
   pairs: readonly PermissionPair[],
   lookup: PolicyLookup,
-): Decision {
+): AccessDecision {
   // Without a policy nobody can say that a permission is missing.
   if (lookup.status === "unavailable") {
     return { status: "denied", code: "store_unavailable", retryAfter: lookup.retryAfter };
@@ -223,10 +227,13 @@ export function permissionQuestion(
  * The denial `organization_selection_required`; programs get the list of organizations with it. A browser is redirected to the
  * page that lists them.
  */
-async function denySelection(context: RequestContext, { memberSession }: VerifiedSession): Promise<Decision> {
+async function denySelection(
+  context: RequestContext,
+  { memberSession }: VerifiedSession,
+): Promise<AccessDecision> {
   const { store, selectionPath } = context.instance.options;
   const lists = store.organizations !== undefined && !isNavigation(context.request);
-  const reply = lists ? await listOrganizations(context, memberSession) : undefined;
+  const reply = lists ? await listChoices(context, memberSession) : undefined;
   return {
     status: "denied",
     code: "organization_selection_required",

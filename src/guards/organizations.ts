@@ -10,7 +10,7 @@ import type { ReceivedRequest } from "./denial.ts";
 export type Chooser = PendingAuthentication | MemberSession;
 
 /** Loads the organizations that can be chosen now; none from a store that cannot list them. */
-export function listOrganizations(
+export function listChoices(
   { instance, request }: ReceivedRequest,
   chooser: Chooser,
 ): Promise<StoreReply<readonly OrganizationChoice[]>> {

@@ -1,6 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { isObject } from "./predicates.ts";
+import { parseStrictJson } from "./strict-json.ts";
 
 /** Bytes of a body that are read; a form of orgate's own pages has a few hundred. */
 export const MAX_BODY_LENGTH = 8_192;
@@ -9,7 +10,7 @@ export const MAX_BODY_LENGTH = 8_192;
 type UnreadBody =
   | { readonly status: "too_large" }
   /** Of another type, malformed, or neither a form nor a JSON object. */
-  | { readonly status: "invalid"; readonly cause?: unknown }
+  | { readonly status: "invalid" }
   /** The client went away: there is nobody to answer. */
   | { readonly status: "aborted" };
 
@@ -24,9 +25,9 @@ export type RawBody =
   | { readonly status: "text"; readonly type: string; readonly text: string }
   | UnreadBody;
 
-const INVALID = { status: "invalid" } as const;
-const JSON_TYPE = "application/json";
-const TYPES: ReadonlySet<string> = new Set([JSON_TYPE, "application/x-www-form-urlencoded"]);
+const INVALID_BODY = { status: "invalid" } as const;
+const APPLICATION_JSON = "application/json";
+const TYPES: ReadonlySet<string> = new Set([APPLICATION_JSON, "application/x-www-form-urlencoded"]);
 
 /**
  * Reads a form or a JSON object.
@@ -37,7 +38,7 @@ export async function readBody(request: IncomingMessage): Promise<BodyReading> {
   const raw = await readRawBody(request, MAX_BODY_LENGTH);
   if (raw.status === "parsed") return toReading(raw.fields);
   if (raw.status !== "text") return raw;
-  return raw.type === JSON_TYPE ? readJson(raw.text) : { status: "read", fields: readForm(raw.text) };
+  return raw.type === APPLICATION_JSON ? readJson(raw.text) : { status: "read", fields: readForm(raw.text) };
 }
 
 /** Takes what a body parser left, else reads at most `limit` bytes of a form or of JSON from the stream. */
@@ -48,11 +49,11 @@ export async function readRawBody(request: IncomingMessage, limit: number): Prom
     return { status: "parsed", fields: body };
   }
   const type = mediaType(request);
-  if (!TYPES.has(type)) return INVALID;
+  if (!TYPES.has(type)) return INVALID_BODY;
   const bytes = request.readableEnded ? unparsedBytes(body) : await readBytes(request, limit);
   if (!Buffer.isBuffer(bytes)) return { status: bytes };
   if (bytes.length > limit) return { status: "too_large" };
-  return isUtf8(bytes) ? { status: "text", type, text: new TextDecoder().decode(bytes) } : INVALID;
+  return isUtf8(bytes) ? { status: "text", type, text: new TextDecoder().decode(bytes) } : INVALID_BODY;
 }
 
 /** A member of a body that a parser has read already; `undefined` without one. */
@@ -111,12 +112,8 @@ function readBytes(
 }
 
 function readJson(text: string): BodyReading {
-  try {
-    const value: unknown = JSON.parse(text);
-    return isFields(value) ? toReading(value) : INVALID;
-  } catch (cause) {
-    return { status: "invalid", cause };
-  }
+  const parsed = parseStrictJson(text);
+  return parsed.status === "parsed" && isFields(parsed.value) ? toReading(parsed.value) : INVALID_BODY;
 }
 
 /** Reads a form. A field that is there twice has all its values as a list, so it is not a string. */

@@ -1,5 +1,8 @@
 import type { ServerResponse } from "node:http";
 
+/** The `Cache-Control` directive that keeps caches from storing a response (RFC 9111 section 5.2.2.5). */
+export const NO_STORE = "no-store";
+
 /** Sends a JSON body. */
 export function sendJson(response: ServerResponse, status: number, body: unknown): void {
   sendBody(response, status, "application/json", JSON.stringify(body));

@@ -1,6 +1,7 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../lib/cookies.ts";
 import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
+import { NO_STORE } from "../lib/send.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Ending } from "./invalidations.ts";
@@ -314,6 +315,6 @@ function mergeList(response: ServerResponse, header: string, names: readonly str
 export function forbidCaching(response: ServerResponse): void {
   const existing = response.getHeader("cache-control");
   if (existing === undefined || !/(?:^|,)\s*no-store\s*(?:,|$)/i.test(String(existing))) {
-    response.setHeader("Cache-Control", "private, no-store");
+    response.setHeader("Cache-Control", `private, ${NO_STORE}`);
   }
 }

@@ -24,9 +24,9 @@ export interface PostedChoice {
   readonly returnTo: unknown;
 }
 
-const MAX_ID_LENGTH = 255;
+const MAX_ORGANIZATION_ID_LENGTH = 255;
 // No id has control characters, and a lone surrogate is not a character.
-const FORBIDDEN = /[\p{Cc}\p{Cs}]/u;
+const NOT_IN_AN_ID = /[\p{Cc}\p{Cs}]/u;
 
 /** Reads the posted choice; `undefined` if there is none, and the request has been answered or is gone. */
 export async function readChoice(
@@ -51,7 +51,7 @@ export async function readChoice(
 }
 
 function isOrganizationId(value: unknown): value is string {
-  return isText(value) && value.length <= MAX_ID_LENGTH && !FORBIDDEN.test(value);
+  return isText(value) && value.length <= MAX_ORGANIZATION_ID_LENGTH && !NOT_IN_AN_ID.test(value);
 }
 
 /** A choice, and the secret that allows it: a pending token, or a credential. */

@@ -186,7 +186,7 @@ export function isOutcome(value: unknown): value is Outcome {
       return (
         isString(reason) &&
         (pending === undefined || isPendingAuthentication(pending)) &&
-        (details === undefined || (typeof details === "object" && details !== null))
+        (details === undefined || isObject(details))
       );
     case "refused":
       return REFUSALS.has(code) && isOptional(reason, isString);

@@ -87,7 +87,7 @@ export function attachOnly(received: HandlerRequest): HandlerContext {
 }
 
 /** Goes on with the request authenticated. */
-export async function authenticate(received: HandlerRequest): Promise<HandlerContext> {
+export async function attachAuthenticated(received: HandlerRequest): Promise<HandlerContext> {
   const { instance, request, response } = received;
   return contextOf(received, await authenticateRequest(instance, request, response));
 }

@@ -93,7 +93,7 @@ export function createCallback(instance: Instance, options: CallbackOptions = {}
 }
 
 // RFC 6749 section 4.1.2.1.
-const ERROR_CODE = /^[\w.-]{1,64}$/;
+const OAUTH_ERROR_CODE = /^[\w.-]{1,64}$/;
 
 async function receiveCallback(received: HandlerRequest, fallback: string | undefined): Promise<void> {
   const { instance, request } = received;
@@ -117,7 +117,7 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   const error = query.get("error");
   if (error !== null) {
     clearFlow(context, parameter);
-    const reason = ERROR_CODE.test(error) ? error : "unknown";
+    const reason = OAUTH_ERROR_CODE.test(error) ? error : "unknown";
     instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
     deny(context, { code: "sign_in_failed", page: true, returnTo });
     return;

@@ -51,8 +51,8 @@ export interface NewPending extends Pick<Pending, "returnTo" | "step"> {
 }
 
 const SEALED = "a pending authentication";
-const INVALID: PendingReading = { status: "invalid" };
-const ABSENT: PendingReading = { status: "absent" };
+const PENDING_INVALID: PendingReading = { status: "invalid" };
+const PENDING_ABSENT: PendingReading = { status: "absent" };
 
 /** The pending token, sealed; opens only together with the secret in a second cookie. */
 const PENDING: SealedCookieKind<Pending> = { name: "pending", lifetime: 600, parse: parsePending };
@@ -71,8 +71,8 @@ function parsePending({ token, userId, returnTo, step, expiresAt }: SealedMember
 function isDueStep(value: unknown): value is DueStep {
   if (!isObject(value)) return false;
   const { reason, details, by } = value;
-  const hasDetails = typeof details === "object" && details !== null;
-  return isString(reason) && (details === undefined || hasDetails) && (by === "sign_in" || by === "switch");
+  const isKnown = by === "sign_in" || by === "switch";
+  return isString(reason) && (details === undefined || isObject(details)) && isKnown;
 }
 
 /** What responses set or cleared; the request's own cookies are then out of date. */
@@ -115,31 +115,31 @@ export async function keepPending(
 }
 
 /** Reads the pending authentication that was begun in this browser. */
-export async function readPending({ instance, request }: ReceivedRequest): Promise<PendingReading> {
+export async function readPendingCookie({ instance, request }: ReceivedRequest): Promise<PendingReading> {
   const { secure } = instance.options;
   const sealed = findCookie(request.headers.cookie, ownCookieName(secure, "pending"));
-  if (sealed.status === "absent") return ABSENT;
+  if (sealed.status === "absent") return PENDING_ABSENT;
   const browser = findCookie(request.headers.cookie, ownCookieName(secure, "browser"));
-  if (sealed.status !== "found" || browser.status !== "found") return INVALID;
+  if (sealed.status !== "found" || browser.status !== "found") return PENDING_INVALID;
   const pending = await openCookie(instance, PENDING, { sealed: sealed.value, secret: browser.value });
-  return pending === undefined ? INVALID : { status: "found", pending };
+  return pending === undefined ? PENDING_INVALID : { status: "found", pending };
 }
 
-/** Returns what {@link readPending} finds. */
+/** Returns what {@link readPendingCookie} finds. */
 export async function findPending(received: ReceivedRequest): Promise<Pending | undefined> {
-  const reading = await readPending(received);
+  const reading = await readPendingCookie(received);
   return reading.status === "found" ? reading.pending : undefined;
 }
 
 /** Reads the pending authentication for an organization selection; a member whose switch is pending chooses by session. */
 export async function readSelectable(received: ReceivedRequest): Promise<PendingReading> {
-  const reading = await readPending(received);
-  return reading.status === "found" && reading.pending.step?.by === "switch" ? ABSENT : reading;
+  const reading = await readPendingCookie(received);
+  return reading.status === "found" && reading.pending.step?.by === "switch" ? PENDING_ABSENT : reading;
 }
 
 /** Reads the pending authentication as it is after what the response sets and clears. */
 export async function currentPending(context: RequestContext): Promise<PendingReading> {
-  return afterResponse.get(context.auth) ?? readPending(context);
+  return afterResponse.get(context.auth) ?? readPendingCookie(context);
 }
 
 /** Where a sign-in goes on in which a step is due. A pending choice says nothing about the next sign-in. */
@@ -156,7 +156,7 @@ export function clearPending({ instance, request, auth }: RequestContext): void 
     if (isPresent) auth.queueCookie(name, clearCookieLine(name, ownCookieAttributes(secure)));
     else auth.dropCookie(name);
   }
-  afterResponse.set(auth, ABSENT);
+  afterResponse.set(auth, PENDING_ABSENT);
 }
 
 /** Clears a pending authentication that is spent, unless another took its place: a late refusal must not clear that one. */

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type HandlerContext, deny } from "../guards/denial.ts";
-import { type Chooser, listOrganizations } from "../guards/organizations.ts";
+import { type Chooser, listChoices } from "../guards/organizations.ts";
 import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
 import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import type { OrganizationChoice } from "../model.ts";
@@ -53,7 +53,7 @@ export async function renderSelectionError(
 ): Promise<void> {
   const { request, response, next } = context;
   const code = "organization_not_available";
-  const reply = acceptsHtml(request) ? await listOrganizations(context, chooser) : undefined;
+  const reply = acceptsHtml(request) ? await listChoices(context, chooser) : undefined;
   const organizations = reply?.status === "answered" ? reply.value : [];
   const view = { organizations, ...(current !== undefined && { current }), error: code, returnTo } as const;
   deny(context, {

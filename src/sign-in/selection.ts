@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { listOrganizations } from "../guards/organizations.ts";
+import { listChoices } from "../guards/organizations.ts";
 import { isJsonClient } from "../lib/navigation.ts";
 import { redirect, sendJson } from "../lib/send.ts";
 import type { OrganizationChoice } from "../model.ts";
@@ -14,7 +14,7 @@ import { answerOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
-  authenticate,
+  attachAuthenticated,
   chooseReturnTo,
   createHandler,
   requireMethod,
@@ -85,14 +85,14 @@ async function showSelection(received: HandlerRequest, render: RenderSelection):
   const reading = await readSelectable(received);
   if (reading.status === "found") {
     const { authentication, returnTo: pendingReturnTo } = reading.pending;
-    const reply = await listOrganizations(received, authentication);
+    const reply = await listChoices(received, authentication);
     if (reply.status !== "refused") {
       const returnTo = chooseReturnTo(received, [returnToOfQuery(request), pendingReturnTo]);
       await answerSelection(attachOnly(received), reply, { render, returnTo });
       return;
     }
   }
-  const context = await authenticate(received);
+  const context = await attachAuthenticated(received);
   const returnTo = chooseReturnTo(context, [returnToOfQuery(request)]);
   const hadPending = reading.status !== "absent";
   if (hadPending) clearPending(context);
@@ -105,7 +105,7 @@ async function showSelection(received: HandlerRequest, render: RenderSelection):
     return;
   }
   const { memberSession } = session;
-  const reply = await listOrganizations(context, memberSession);
+  const reply = await listChoices(context, memberSession);
   const current = memberSession.organizationId;
   await answerSelection(context, reply, { render, returnTo, current });
 }

@@ -99,7 +99,7 @@ async function identifySession({ instance, auth }: HandlerContext): Promise<Sess
   // A good seal tells which session ends, even if its token cannot be verified now.
   const { sealed } = verification;
   if (sealed === undefined) return NONE;
-  const stale: StaleCredential = { reason: "asked", accessToken: sealed.accessToken, sealed };
+  const stale = toStaleCredential({ accessToken: sealed.accessToken, sealed });
   return { status: "unreadable", credential, stale };
 }
 

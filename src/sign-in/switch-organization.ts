@@ -11,7 +11,7 @@ import { answerOutcome, answerSignedIn } from "./establish.ts";
 import {
   type DenialOptions,
   type HandlerRequest,
-  authenticate,
+  attachAuthenticated,
   chooseReturnTo,
   createHandler,
   requireMethod,
@@ -61,7 +61,7 @@ export async function switchToPosted(
   received: HandlerRequest,
   { deduplicator, hasPage = false, render, fallback }: SwitchSettings,
 ): Promise<void> {
-  const context = await authenticate(received);
+  const context = await attachAuthenticated(received);
   const { instance, auth, request } = context;
   const { credential, session } = auth;
   const denialTo = (returnTo: string): DenialOptions => (hasPage ? { page: true, returnTo } : {});

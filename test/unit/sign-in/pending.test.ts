@@ -6,7 +6,7 @@ import {
   currentPending,
   findPending,
   keepPending,
-  readPending,
+  readPendingCookie,
   readSelectable,
 } from "../../../src/sign-in/pending.ts";
 import type { NewPending, Pending, PendingReading } from "../../../src/sign-in/pending.ts";
@@ -16,7 +16,7 @@ import { makeBench } from "../../support/engine-bench.ts";
 type Jar = Map<string, string>;
 
 const read = (instance: Instance, request: IncomingMessage): Promise<PendingReading> =>
-  readPending({ instance, request });
+  readPendingCookie({ instance, request });
 const readForSelection = (instance: Instance, request: IncomingMessage): Promise<PendingReading> =>
   readSelectable({ instance, request });
 const find = (instance: Instance, request: IncomingMessage): Promise<Pending | undefined> =>
