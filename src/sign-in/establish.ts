@@ -38,6 +38,7 @@ import {
   keepPending,
   returnToOfStep,
 } from "./pending.ts";
+import { type FailedChoice, renderSelectionError } from "./selection-page.ts";
 
 /** Options of `auth.establish()`. */
 export interface EstablishOptions {
@@ -221,8 +222,8 @@ export interface Completion {
   readonly expected?: ExpectedIdentity;
   /** How a denial is answered. */
   readonly denial?: DenialOptions;
-  /** Answers a refusal; resolves with `false` to leave it to the default. */
-  readonly answerRefusal?: (code: ErrorCode) => Promise<boolean>;
+  /** Where a person chooses again if the organization is not available. */
+  readonly selection?: FailedChoice | undefined;
 }
 
 /** Answers with what the store's reply came to: a session, the selection, a step-up, or a denial. */
@@ -247,7 +248,7 @@ export async function answerOutcome(context: HandlerContext, completion: Complet
 
 async function answerRefused(
   context: HandlerContext,
-  { pending, denial, answerRefusal }: Completion,
+  { pending, denial, selection }: Completion,
   { code, reason }: { readonly code: ErrorCode; readonly reason?: string | undefined },
 ): Promise<void> {
   // The reason is for the log: a client that tries to get in learns no more than the code.
@@ -255,7 +256,9 @@ async function answerRefused(
   if (code === "invalid_pending_authentication" && pending !== undefined) {
     clearSpent(context, pending);
   }
-  if (answerRefusal === undefined || !(await answerRefusal(code))) {
+  if (code === "organization_not_available" && selection !== undefined) {
+    await renderSelectionError(context, selection);
+  } else {
     deny(context, { ...denial, code });
   }
 }

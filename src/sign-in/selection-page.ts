@@ -45,11 +45,15 @@ export interface SelectionPage {
   readonly current?: string | undefined;
 }
 
+/** A choice that was not available, and the page to choose again. */
+export interface FailedChoice extends SelectionPage {
+  readonly chooser: Chooser;
+}
+
 /** Refuses a choice that was not available. A person gets the page again, with the organizations that are. */
 export async function renderSelectionError(
   context: HandlerContext,
-  chooser: Chooser,
-  { render, returnTo, current }: SelectionPage,
+  { chooser, render, returnTo, current }: FailedChoice,
 ): Promise<void> {
   const { request, response, next } = context;
   const code = "organization_not_available";

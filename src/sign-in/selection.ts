@@ -25,7 +25,6 @@ import {
   type OrganizationSelectionView,
   type RenderSelection,
   type SelectionPage,
-  renderSelectionError,
   sendSelectionPage,
 } from "./selection-page.ts";
 import { switchToPosted } from "./switch-organization.ts";
@@ -170,11 +169,7 @@ async function selectPosted(received: HandlerRequest, { deduplicator, render }: 
     pending,
     expected: { organizationId },
     denial: { page: true, returnTo },
-    async answerRefusal(code) {
-      if (code !== "organization_not_available") return false;
-      await renderSelectionError(context, authentication, { render, returnTo });
-      return true;
-    },
+    selection: { chooser: authentication, render, returnTo },
   });
   return true;
 }

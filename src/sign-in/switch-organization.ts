@@ -17,7 +17,7 @@ import {
   requireMethod,
   returnToOfQuery,
 } from "./handler-context.ts";
-import { type RenderSelection, renderSelectionError } from "./selection-page.ts";
+import type { RenderSelection } from "./selection-page.ts";
 
 /** Options of `auth.switchOrganization()`. */
 export interface SwitchOrganizationOptions {
@@ -86,18 +86,14 @@ export async function switchToPosted(
   }
   const reply = settled ?? (await askToSwitch(instance, request, credential, { deduplicator, choice }));
   const keepsSubject = instance.options.store.capabilities.switchKeepsSubject ?? true;
+  const page = { render, returnTo, current: session?.organizationId };
   await answerOutcome(context, {
     reply,
     by: "switch",
     returnTo,
     expected: { organizationId, subject: keepsSubject ? session?.subject : undefined },
     denial: denialTo(returnTo),
-    async answerRefusal(code) {
-      if (code !== "organization_not_available" || !hasPage || session === undefined) return false;
-      const { memberSession, organizationId: current } = session;
-      await renderSelectionError(context, memberSession, { render, returnTo, current });
-      return true;
-    },
+    selection: hasPage && session ? { ...page, chooser: session.memberSession } : undefined,
   });
 }
 
