@@ -1,5 +1,5 @@
 import { createInstance } from "../src/request/instance.ts";
-import { interpretClaims } from "../src/request/verify-credential.ts";
+import { readClaims } from "../src/request/verify-credential.ts";
 import { resolveOptions } from "../src/options/options.ts";
 import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/request/cache.ts";
 import type { VerifiedClaims } from "../src/store.ts";
@@ -15,7 +15,7 @@ export function measureMemory(world: World, sessions: number): readonly Row[] {
   const { authority: store, issuer: baseUrl } = world;
   const engine = createInstance(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
   const read = (index: number): VerifiedSession => {
-    const meaning = interpretClaims(engine, { via: "bearer", claims: renumber(claims, index) });
+    const meaning = readClaims(engine, { via: "bearer", claims: renumber(claims, index) });
     if (meaning.status !== "session") throw new Error("the claims are no session");
     return meaning.session;
   };

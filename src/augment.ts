@@ -1,6 +1,6 @@
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
 
-/** What orgate attaches to a request, under its default names. */
+/** The properties that orgate adds to a request, under their default names. */
 export interface RequestProperties {
   /** The signed-in member. */
   readonly member?: Member;

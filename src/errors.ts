@@ -1,6 +1,6 @@
-/**
- * Every code that orgate answers with, its HTTP status and its title; the one table behind the problem details (RFC 9457).
- */
+import { isObject } from "./lib/predicates.ts";
+
+/** Lists every code that orgate answers with, its HTTP status and its title. Problem details (RFC 9457) come from here. */
 export const ERROR_TABLE = {
   unauthenticated: { status: 401, title: "Sign in to continue" },
   invalid_token: { status: 401, title: "The access token is not valid" },
@@ -31,24 +31,24 @@ export const ERROR_TABLE = {
 /** A stable, machine-readable error code. */
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
-const BRAND = Symbol.for("orgate.error");
+const ERROR_BRAND = Symbol.for("orgate.error");
 
-/** What an {@link OrgateError} is made of beside its code. */
+/** The parts of an {@link OrgateError} beside its code. */
 export interface OrgateErrorInit {
   /** For developers and logs; never holds a credential. @defaultValue the code's title */
   readonly message?: string;
-  /** A finer, enumerable reason (`reuse_detected`, `invitation_expired`, ...). */
+  /** A more precise reason (`reuse_detected`, `invitation_expired`, ...). */
   readonly reason?: string;
-  /** The upstream's own id of the request, which its support asks for. Names nobody. */
+  /** The upstream's own id of the request, which its support asks for. Identifies no person. */
   readonly requestId?: string;
-  /** Response headers that belong to the answer. @defaultValue none */
+  /** Headers for the response. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
   /** The error behind this one. Not enumerable, because it may say more than the application should log. */
   readonly cause?: unknown;
 }
 
 /**
- * The one error class. `code` is stable, `status` and `headers` are what Express's own error handler answers with.
+ * The one error class. `code` is stable; Express's own error handler answers with `status` and `headers`.
  *
  * Recognise it with {@link isOrgateError}, not with `instanceof`: two copies of the package may be loaded at once.
  */
@@ -70,17 +70,16 @@ export class OrgateError extends Error {
     this.headers = init.headers ?? {};
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.requestId !== undefined) this.requestId = init.requestId;
-    Object.defineProperty(this, BRAND, { value: true });
+    Object.defineProperty(this, ERROR_BRAND, { value: true });
   }
 }
 
-/** Whether a thrown value is one of orgate's errors, whichever copy of the package made it. */
+/** Whether a thrown value is one of orgate's errors, from any copy of the package. */
 export function isOrgateError(value: unknown): value is OrgateError {
-  if (typeof value !== "object" || value === null) return false;
   try {
-    return (value as { [BRAND]?: unknown })[BRAND] === true;
+    return isObject(value) && Reflect.get(value, ERROR_BRAND) === true;
   } catch {
-    // What is thrown may be anything, a proxy that throws when it is read included.
+    // A thrown value may be anything, a proxy that throws when it is read included.
     return false;
   }
 }
@@ -97,7 +96,7 @@ export interface ConfigurationProblem {
   readonly suggestion: string;
 }
 
-/** Thrown at construction, with **all** problems at once; code `configuration_invalid`. */
+/** Thrown at construction with **all** problems at once; code `configuration_invalid`. */
 export class ConfigurationError extends OrgateError {
   override readonly name: string = "ConfigurationError";
   readonly problems: readonly ConfigurationProblem[];
@@ -111,36 +110,36 @@ export class ConfigurationError extends OrgateError {
   }
 }
 
-/** The header that says when to try again: a whole number of seconds (RFC 9110 section 10.2.3). */
+/** Makes the `Retry-After` header: a whole number of seconds (RFC 9110 section 10.2.3). */
 export function retryHeaders(retryAfter: number | undefined): Readonly<Record<string, string>> {
   if (retryAfter === undefined || !Number.isFinite(retryAfter)) return {};
   return { "Retry-After": String(Math.max(1, Math.ceil(retryAfter))) };
 }
 
-/** What a {@link StoreUnavailableError} is made of. */
+/** The parts of a {@link StoreUnavailableError}. */
 export interface StoreUnavailableErrorInit extends OrgateErrorInit {
   readonly retryAfter?: number | undefined;
   /** The answer is then 503 without `Retry-After`, with an event `misconfigured`. @defaultValue `false` */
   readonly misconfigured?: boolean;
   /**
-   * Others are using the same credential right now. It says nothing against the store, so that nobody else is kept from
-   * asking it. @defaultValue `false`
+   * Other requests use the same credential right now. Contention; does not count for the circuit breaker.
+   * @defaultValue `false`
    */
   readonly contended?: boolean;
 }
 
 /**
- * Thrown by a session store for trouble of its own: it is down, slow, overloaded, or answers nonsense.
+ * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use.
  *
- * It means "cannot know", never "signed out": the answer is 503 and the cookie stays.
+ * It means "cannot know", never "signed out": the answer is 503 and the cookie is kept.
  */
 export class StoreUnavailableError extends OrgateError {
   override readonly name: string = "StoreUnavailableError";
-  /** Seconds after which asking again makes sense, where the store said so. */
+  /** Seconds after which to try again, where the store said so. */
   declare readonly retryAfter?: number;
   /** Set where the store refuses this application itself (a wrong secret): trying again does not help. */
   declare readonly misconfigured?: true;
-  /** Set where others are using the same credential right now. */
+  /** Set where other requests use the same credential right now. */
   declare readonly contended?: true;
 
   constructor(init: StoreUnavailableErrorInit = {}) {

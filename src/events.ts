@@ -1,7 +1,7 @@
 import { channel } from "node:diagnostics_channel";
 import type { ErrorCode } from "./errors.ts";
 
-/** Every event that orgate tells of. Members are enumerations and numbers: safe as metric labels, never a credential. */
+/** Every event of orgate. Fields are enumerations and numbers: safe as metric labels, never a credential. */
 export type OrgateEvent =
   | { readonly type: "authenticated"; readonly via: "bearer" | "cookie"; readonly source: "local" | "store" }
   | {
@@ -32,12 +32,12 @@ export type OrgateEvent =
   | { readonly type: "reuse_detected"; readonly sessionId: string }
   | { readonly type: "misconfigured"; readonly reason: string };
 
-/** Names of the events. */
+/** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];
 
-/** Tells of one event; costs a property read when nobody listens. */
+/** Emits events; costs a property read when nobody listens. */
 export interface EventSink {
-  /** Whether anybody hears events of this type: ask before making one on a hot path. */
+  /** Whether anybody listens for events of this type: ask before making one on a hot path. */
   wants(type: OrgateEventType): boolean;
   emit(event: OrgateEvent): void;
 }
@@ -55,9 +55,9 @@ const CHANNELS = {
 } as const;
 
 /**
- * Sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
+ * Makes a sink that sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
  *
- * @param listener - the `events` option; what it throws, or rejects with, is swallowed, because watching must not change an answer.
+ * @param listener - the `events` option. Its errors and rejections are ignored, because listening must not change an answer.
  */
 export function createEventSink(listener?: (event: OrgateEvent) => void): EventSink {
   return {
@@ -69,7 +69,7 @@ export function createEventSink(listener?: (event: OrgateEvent) => void): EventS
   };
 }
 
-/** Tells one listener. Its trouble is its own, also where it is asynchronous. */
+/** Calls one listener. Its errors are ignored, also where it is asynchronous. */
 export function tellListener(listener: (event: OrgateEvent) => void, event: OrgateEvent): void {
   try {
     const told: unknown = listener(event);

@@ -3,7 +3,7 @@ import { ConfigurationError } from "./errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
 import { type AttachNames, latestRequestAuthOf } from "./request/request-auth.ts";
 
-/** A request that a guard let pass: it has a member, an organization and a session, under the default names of `attach`. */
+/** A request that a guard let pass: its properties are present, under their default names. */
 export interface SignedInRequest<
   Params = Request["params"],
   ResponseBody = unknown,
@@ -18,11 +18,10 @@ export interface SignedInRequest<
 }
 
 /**
- * Creates a handler whose request is signed in to an organization, with Express's own types.
+ * Makes a handler whose request is signed in to an organization, with Express's own types.
  *
- * If no guard ensured that, `next` gets a `ConfigurationError` and the handler is not called. The same happens if `attach` gives
- * other names or none, which these types do not know: use `auth.session(req)` in a handler of Express's own instead. An error
- * of an asynchronous handler goes to `next`, on Express 4 as well.
+ * The request fails with a `ConfigurationError` if no guard ran before, or if `attach` gives other names or none: use
+ * `auth.session(req)` in a plain Express handler then. Rejections of an asynchronous handler go to `next`, on Express 4 too.
  */
 export function handler<
   Params = Request["params"],
@@ -46,16 +45,16 @@ export function handler<
       next(notAttached());
       return;
     }
-    // Checked above: the getters of the request read `auth`.
+    // The checks above narrow it: the getters read the same RequestAuth.
     const signedIn = request as SignedInRequest<Params, ResponseBody, RequestBody, RequestQuery>;
     void (async () => handle(signedIn, response, next))().catch(next);
   };
 }
 
-const ATTACHED_NAMES = ["member", "organization", "memberSession", "verdict"] as const;
+const TYPED_NAMES = ["member", "organization", "memberSession", "verdict"] as const;
 
 function isAttachedAsTyped(names: AttachNames | undefined): boolean {
-  return names !== undefined && ATTACHED_NAMES.every((name) => names[name] === name);
+  return names !== undefined && TYPED_NAMES.every((name) => names[name] === name);
 }
 
 function notAttached(): ConfigurationError {

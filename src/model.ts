@@ -1,20 +1,20 @@
 import type { ErrorCode } from "./errors.ts";
 
-/** A user within one organization; what the token, or the sealed session beside it, says of them. */
+/** A user within one organization, as the token or the sealed session beside it describes them. */
 export interface Member {
-  /** Names the membership (Stytch `member_id`); where the store has none, the user's id. */
+  /** The membership's id (Stytch `member_id`); the user's id where the store has no memberships. */
   readonly id: string;
-  /** Names the person across organizations, where the store knows such a thing. */
+  /** The user's id across organizations, where the store has one. */
   readonly userId?: string;
   /** Absent while no organization has been chosen. */
   readonly organizationId?: string;
-  /** The session's roles, which decide; never the member's own list. */
+  /** The session's roles, not the member's own list: these decide. */
   readonly roles: readonly string[];
   readonly emailAddress?: string;
   readonly name?: string;
 }
 
-/** The organization (tenant) that the session is signed in to. */
+/** The organization (tenant) that a session is signed in to. */
 export interface Organization {
   readonly id: string;
   /** Chosen by the tenant: never compare it with an id. */
@@ -22,7 +22,7 @@ export interface Organization {
   readonly name?: string;
 }
 
-/** One way in which the member proved who they are (the seed's `authentication_factors[]`, in camelCase). */
+/** One way in which the member authenticated (`authentication_factors[]` in camelCase). */
 export interface AuthenticationFactor {
   /** `password`, `magic_link`, `sso`, `totp`, ... */
   readonly type: string;
@@ -37,13 +37,13 @@ export interface AuthenticationFactor {
   readonly [detail: `${string}Factor`]: unknown;
 }
 
-/** Who is acting in the member's name (RFC 8693 `act`). */
+/** Who acts in the member's name (RFC 8693 `act`). */
 export interface Impersonator {
   readonly email: string;
   readonly reason?: string;
 }
 
-/** One signed-in session of a member. Times are RFC 3339 and are never invented: absent when the store did not say. */
+/** One signed-in session of a member. Times are RFC 3339, and absent where the store does not give them. */
 export interface MemberSession {
   readonly id: string;
   readonly memberId: string;
@@ -58,16 +58,16 @@ export interface MemberSession {
   readonly customClaims: Readonly<Record<string, unknown>> | null;
   readonly impersonator?: Impersonator;
   readonly authenticationMethod?: string;
-  /** What the organization has paid for, where the store's tokens say so. */
+  /** What the organization has paid for, where the store's tokens list it. */
   readonly entitlements?: readonly string[];
-  /** The feature flags that are on, where the store's tokens say so. */
+  /** The feature flags that are on, where the store's tokens list them. */
   readonly featureFlags?: readonly string[];
 }
 
-/** The answer to "may they?", with the reasons a log or an audit wants. */
+/** Whether a member may do something, with the reasons that a log or an audit needs. */
 export interface Verdict {
   readonly authorized: boolean;
-  /** **All** of the session's roles that grant it; empty when denied, or when a permission slug granted it. */
+  /** **All** roles of the session that grant it. Empty when denied, or when a permission slug granted it. */
   readonly grantingRoles: readonly string[];
   readonly resource: string;
   readonly action: string;
@@ -78,13 +78,13 @@ export interface Verdict {
   readonly source: "local" | "store";
 }
 
-/** An organization on offer in organization selection. */
+/** An organization that can be chosen in organization selection. */
 export interface OrganizationChoice {
   readonly id: string;
   readonly name: string;
 }
 
-/** Codes of a credential that was refused. */
+/** Codes of a refused credential. */
 export type RejectionCode = Extract<
   ErrorCode,
   | "invalid_token"
@@ -106,17 +106,17 @@ export interface AuthenticatedState {
   readonly memberSession: MemberSession;
 }
 
-/** Nobody: no credential was sent. */
+/** No credential was sent. */
 export interface AnonymousState {
   readonly status: "anonymous";
 }
 
-/** A credential was sent and is refused. */
+/** A credential was sent and refused. */
 export interface RejectedState {
   readonly status: "rejected";
   readonly code: RejectionCode;
   readonly via: "bearer" | "cookie";
-  /** For `reauthentication_required`: what the organization demands (`sso_required`, `mfa_enrollment`, ...). */
+  /** For `reauthentication_required`: what the organization requires (`sso_required`, `mfa_enrollment`, ...). */
   readonly reason?: string;
   /** For `reauthentication_required`: where to authenticate, if the store knows. */
   readonly signInUrl?: string;
@@ -124,7 +124,7 @@ export interface RejectedState {
   readonly organizationId?: string;
 }
 
-/** Whether somebody is signed in cannot be known right now. Never the same as signed out. */
+/** Nobody can know right now who is signed in. Never the same as signed out. */
 export interface UnavailableState {
   readonly status: "unavailable";
   readonly code: "store_unavailable" | "clock_skew";
@@ -132,20 +132,20 @@ export interface UnavailableState {
   readonly retryAfter?: number;
 }
 
-/** Who is asking, as far as it can be known. */
+/** Who is asking, as far as orgate can know. */
 export type AuthState = AuthenticatedState | AnonymousState | RejectedState | UnavailableState;
 
-/** The state of a request that carries nothing. */
+/** The state of a request without a credential. */
 export const ANONYMOUS: AnonymousState = Object.freeze({ status: "anonymous" });
 
-/** What a signed-in request has. */
+/** Who a signed-in request comes from. */
 export interface SignedIn {
   readonly member: Member;
   readonly organization: Organization;
   readonly memberSession: MemberSession;
 }
 
-/** A state, and the headers that must go out with whatever answer follows. */
+/** A state, and the headers that must go out with the response. */
 export type DetachedState = AuthState & {
   readonly headers: Readonly<Record<string, string | readonly string[]>>;
 };

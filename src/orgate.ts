@@ -36,8 +36,8 @@ import { type SwitchOrganizationOptions, createSwitchOrganization } from "./sign
 import type { Profile } from "./store.ts";
 
 /**
- * Makes the middleware: `app.use(auth)` finds out who is asking and attaches it, `auth.requirePermission(...)` and its kin
- * guard the routes.
+ * Makes the middleware: `app.use(auth)` finds out who is asking and attaches it; guards such as `auth.requirePermission(...)`
+ * protect the routes.
  *
  * @throws ConfigurationError that lists every mistake in the options.
  */
@@ -116,83 +116,83 @@ function createMiddleware(instance: Instance): Middleware {
 /**
  * The middleware, with its guards and handlers.
  *
- * As middleware it attaches and never rejects. `Shape` comes from the policy, so that a misspelt permission does not compile.
+ * As middleware it never rejects a request. `Shape` comes from the policy, so that a misspelt permission does not compile.
  */
 export interface Orgate<Shape extends PolicyShape = PolicyShape> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
 
-  /** Lets a signed-in member through; 401 `unauthenticated` and its kin, 503 when that cannot be known. */
+  /** Requires a signed-in member; else 401 `unauthenticated` or a code that says more, and 503 when nobody can know. */
   requireAuth(options?: GuardOptions): Middleware;
-  /** ...who has chosen an organization, and the right one if `options.organization` says which; 403 `organization_selection_required`, `organization_mismatch`. */
+  /** Requires a session in an organization, and in the one that `options.organization` names; else 403 `organization_selection_required` or `organization_mismatch`. */
   requireOrganization(options?: GuardOptions): Middleware;
-  /** ...whose roles grant the action on the resource; 403 `permission_denied`. Throws at construction for a pair that is not in the policy. */
+  /** Requires a role that grants the action on the resource; else 403 `permission_denied`. Throws at construction for a pair that is not in the policy. */
   requirePermission<Resource extends ResourceOf<Shape>>(
     resource: Resource,
     action: ActionOf<Shape, Resource>,
     options?: GuardOptions,
   ): Middleware;
-  /** ...whose roles grant one of the pairs. */
+  /** Requires a role that grants one of the pairs. */
   requireAnyPermission(
     permissions: readonly {
       [Resource in ResourceOf<Shape>]: readonly [Resource, ActionOf<Shape, Resource>];
     }[ResourceOf<Shape>][],
     options?: GuardOptions,
   ): Middleware;
-  /** ...whose session holds one of the roles; 403 `role_required`. */
+  /** Requires one of the roles; else 403 `role_required`. */
   requireRole(role: string | readonly string[], options?: GuardOptions): Middleware;
-  /** ...who authenticated within `maxAge` seconds (RFC 9470); 401 `reauthentication_required`. */
+  /** Requires an authentication within `maxAge` seconds (RFC 9470); else 401 `reauthentication_required`. */
   requireRecentAuth(options: RecentAuthOptions): Middleware;
-  /** ...whose session holds this authentication factor; 403 `factor_required`. */
+  /** Requires an authentication factor; else 403 `factor_required`. */
   requireFactor(type: string, options?: GuardOptions): Middleware;
-  /** ...who is not being impersonated; 403 `impersonation_denied`. */
+  /** Refuses impersonated sessions with 403 `impersonation_denied`. */
   denyImpersonation(options?: GuardOptions): Middleware;
 
-  /** Ends your sign-in handler: sets the cookie and redirects to `return_to`, or begins organization selection. JSON for JSON clients. */
+  /** Ends your sign-in handler: sets the cookie and redirects to `return_to`, or begins organization selection. Programs get JSON. */
   establish(
     request: IncomingMessage,
     response: ServerResponse,
     authentication: Authentication | Promise<Authentication>,
     options?: EstablishOptions,
   ): Promise<void>;
-  /** The page on which an organization is chosen, and its POST. */
+  /** Handles organization selection: the page (GET) and the choice (POST). */
   organizationSelection(options?: OrganizationSelectionOptions): Middleware;
-  /** POST `{ organization_id }`: continues the session in another organization. */
+  /** Handles POST `{ organization_id }`: continues the session in another organization. */
   switchOrganization(options?: SwitchOrganizationOptions): Middleware;
-  /** POST: ends the session at the store, and clears every cookie. */
+  /** Handles POST: ends the session at the store, and clears every cookie. */
   signOut(options?: SignOutOptions): Middleware;
-  /** For hosted stores: the redirect out. */
+  /** For hosted stores: redirects to the store's sign-in page. */
   signIn(options?: SignInOptions): Middleware;
-  /** For hosted stores: the way back. */
+  /** For hosted stores: handles the return from the store's sign-in page. */
   callback(options?: CallbackOptions): Middleware;
 
   /**
-   * The state of a request that no middleware saw, a WebSocket upgrade say. Without a response no refresh token is spent;
-   * `headers` must go out with the answer (`Set-Cookie`, also on a 101).
+   * Authenticates a request that no middleware saw, such as a WebSocket upgrade. Without a response no refresh token is spent.
+   * `headers` must go out with the response (`Set-Cookie`, also on a 101).
    */
   authenticate(request: IncomingMessage, response?: ServerResponse): Promise<DetachedState>;
   /**
-   * A verdict without rejecting; nobody signed in is a plain denial. A promise only where the policy must be loaded first.
-   * Throws with status 503 when who is asking or the policy cannot be known (`store_unavailable`, `clock_skew`), and a
-   * `ConfigurationError` where orgate is not mounted.
+   * Returns a verdict without refusing the request; nobody signed in is a plain denial. A promise only where the policy must be
+   * loaded first. Throws with status 503 when nobody can know who is asking or what the policy says (`store_unavailable`,
+   * `clock_skew`), and a `ConfigurationError` where orgate is not mounted.
    */
   check<Resource extends ResourceOf<Shape>>(
     request: IncomingMessage,
     resource: Resource,
     action: ActionOf<Shape, Resource>,
   ): CheckedVerdict | Promise<CheckedVerdict>;
-  /** The signed-in member, organization and session; throws where no guard ran. */
+  /** Returns the signed-in member, organization and session. Throws where no guard ran. */
   session(request: IncomingMessage): SignedIn;
-  /** The member and organization in full, from the store's last answer or by asking. */
+  /** Returns the member and organization in full, from the store's last answer or by asking the store. */
   profile(request: IncomingMessage): Promise<Profile>;
   /**
-   * The authentication that was begun in this browser and is not finished, for the handler of a step that is due: MFA, a
-   * further sign-in, ... It is finished by `auth.establish`, which goes on where it was begun. `undefined` for nothing.
+   * Returns the unfinished authentication of this browser, for the handler of a step that is due: MFA, a further sign-in, ...
+   * `auth.establish` finishes it and continues where it began. `undefined` if there is none.
    */
   pendingAuthentication(request: IncomingMessage): Promise<UnfinishedAuthentication | undefined>;
-  /** Who is asking, as a union of what can be known. */
+  /** Returns who is asking, as a union. */
   state(request: IncomingMessage): AuthState;
-  /** For webhooks: the target's next request asks the store, in every process. */
+  /** Makes the target's next requests ask the store, in every process. For webhooks. */
   invalidate(target: Invalidation): Promise<void>;
-  /** Ends timers, channels and connections of ours. */
+  /** Ends orgate's timers, channels and connections. */
   close(): Promise<void>;
 }

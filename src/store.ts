@@ -3,74 +3,74 @@ import type { Invalidation } from "./fleet/coordinator.ts";
 import type { Impersonator, Member, MemberSession, Organization, OrganizationChoice } from "./model.ts";
 import type { Policy } from "./policy/policy.ts";
 
-/** What lies in the sealed session cookie; WorkOS's own shape. */
+/** The contents of the sealed session cookie, in the form of WorkOS. */
 export interface SealedSession {
   readonly accessToken: string;
   readonly refreshToken?: string;
-  /** Must be the token's `sub` where it is present. */
+  /** Its id must be the token's `sub`. */
   readonly user?: { readonly id: string; readonly [field: string]: unknown };
   readonly organizationId?: string;
   readonly authenticationMethod?: string;
   readonly impersonator?: Impersonator;
-  /** Fields that others sealed beside ours; kept when the session is sealed again. */
+  /** Fields that other libraries sealed; kept when the session is sealed again. */
   readonly [field: string]: unknown;
 }
 
-/** A store's reading of verified claims. */
+/** What verified claims mean to a store. */
 export interface Interpretation {
   readonly memberSession: MemberSession;
   readonly member: Member;
   readonly organization?: Organization;
-  /** Permission slugs carried by the token (`documents:read`). */
+  /** Permission slugs in the token (`documents:read`). */
   readonly permissions?: readonly string[];
   /** When the session itself ends, in seconds since the epoch. */
   readonly sessionExpiresAt?: number;
   /** When the member last authenticated, in seconds since the epoch; absent when unknown. */
   readonly authenticatedAt?: number;
-  /** Says that all of it is frozen at every depth: it is then shared as it is. @defaultValue a frozen copy is made of it */
+  /** Promises that everything here is frozen at every depth, so that orgate makes no copy. @defaultValue orgate copies and freezes it */
   readonly isFrozen?: true;
 }
 
-/** A credential that is vouched for (a good signature, or a good seal of ours) and must be asked about. */
+/** A verified credential (a good signature, or a good seal of ours) that the store must be asked about. */
 export interface StaleCredential {
-  /** Why it is asked about. `asked`: a guard or the application wants the store's word. */
+  /** Why the store is asked. `asked`: a guard or the application requires an answer of the store. */
   readonly reason: "expired" | "too_old" | "asked";
   /** The bare JWT, or the one inside the seal. */
   readonly accessToken?: string;
-  /** Absent where only the seal vouches (its key is no longer known), and for opaque tokens. */
+  /** Absent where only the seal was verified (the token's key is no longer known), and for opaque tokens. */
   readonly claims?: VerifiedClaims;
-  /** What was sealed; absent for a bearer. */
+  /** The contents of the sealed cookie; absent for a bearer token. */
   readonly sealed?: SealedSession;
   /** An opaque session token, where the store declares that kind. */
   readonly opaqueToken?: string;
 }
 
-/** What goes with every call to a store. */
+/** What every call to a store gets. */
 export interface StoreContext {
   readonly ipAddress?: string;
-  /** Sanitised: at most 512 characters, no control characters. */
+  /** At most 512 characters, without control characters. */
   readonly userAgent?: string;
   /** Aborts when the time budget is spent. */
   readonly signal: AbortSignal;
 }
 
-/** What goes with a renewal. */
+/** What a renewal gets. */
 export interface RenewContext extends StoreContext {
-  /** Extend the session by this many seconds from now; absent: do not extend. */
+  /** Seconds from now by which to extend the session. @defaultValue it is not extended */
   readonly extendBy?: number;
 }
 
-/** What goes with the question which organizations are on offer. */
+/** What a request for the list of organizations gets. */
 export interface OrganizationsContext extends StoreContext {
-  /** What the session was presented by, where it is a session that is asked about: for stores that list by credential. */
+  /** The session's credential, for stores that list organizations by credential. */
   readonly credential?: StaleCredential;
 }
 
-/** What a store says of a stale credential. Trouble is a thrown `StoreUnavailableError`. */
+/** What a store answers about a stale credential. For trouble it throws a `StoreUnavailableError`. */
 export type Renewal =
   | {
       readonly status: "active";
-      /** What replaces the presented credential; absent: it goes on being used. */
+      /** The new credential. @defaultValue the client keeps the credential it has */
       readonly credential?: SealedSession;
       /** When the store answered, in seconds since the epoch. */
       readonly verifiedAt: number;
@@ -85,17 +85,17 @@ export type Renewal =
       readonly organizationId?: string;
     }
   | { readonly status: "unrenewable" }
-  /** For what nothing vouched for (an opaque token, an unknown key): it is none of the store's. */
+  /** The credential is not one of this store's. Only for kinds that cannot be verified locally (an opaque token, an unknown key). */
   | { readonly status: "rejected"; readonly reason: string };
 
-/** Somebody who authenticated and must still choose an organization. */
+/** An authentication that still needs an organization or a further step. */
 export interface PendingAuthentication {
   readonly pendingAuthenticationToken: string;
-  /** Who it is, for stores that list organizations by user and not by token; sealed beside the token. */
+  /** The user's id, for stores that list organizations by user and not by token. Sealed beside the token. */
   readonly userId?: string;
 }
 
-/** How an authentication, a selection or a switch ended. Trouble is a thrown `StoreUnavailableError`. */
+/** How an authentication, a selection or a switch ended. For trouble the store throws a `StoreUnavailableError`. */
 export type Outcome =
   | { readonly status: "authenticated"; readonly credential: SealedSession }
   | {
@@ -107,11 +107,11 @@ export type Outcome =
       readonly status: "step_up_required";
       /** `mfa`, `sso`, `email_verification`, ... */
       readonly reason: string;
-      /** What the next step goes on from, in place of what was presented: `auth.pendingAuthentication(req)` reads it. */
+      /** The pending authentication that the next step continues: `auth.pendingAuthentication(req)` reads it. */
       readonly pending?: PendingAuthentication;
-      /** What the next step needs, as JSON has it; sealed beside `pending`, and in no answer. */
+      /** JSON that the next step needs. Sealed beside `pending`, and in no response. */
       readonly details?: object;
-      /** Where to go on, if the store knows. */
+      /** Where the next step takes place, if the store knows. */
       readonly url?: string;
     }
   | {
@@ -131,26 +131,29 @@ export interface Profile {
 }
 
 /**
- * Where sessions live. The pipeline asks it only for a credential that is vouched for and stale; everything
- * else is decided locally. Write your own over any backend, and run the contract suite of `orgate/testing` against it.
+ * Where sessions live. orgate asks it only about a credential that is verified and stale, and decides everything else locally.
+ * Write your own over any backend, and run the contract suite of `orgate/testing` against it.
  */
 export interface SessionStore {
   /** How its access tokens are verified. */
   readonly tokens: TokenProfile;
-  /** Its own cookies, where it has any. @defaultValue one sealed cookie, named by `baseUrl` */
+  /** Its own cookies. @defaultValue one sealed cookie, named by `baseUrl` */
   readonly credential?: CredentialProfile;
   /** What its sessions can answer; guards check it at construction. */
   readonly capabilities: Capabilities;
-  /** Verified claims, and what was sealed beside them, as orgate's model. Pure. `undefined`: not a session of this store. What throws, or names nobody, cannot be known: 503. */
+  /**
+   * Interprets verified claims, and what was sealed beside them. Pure. Returns `undefined` for claims that are no session of this
+   * store. If it throws or names nobody, the answer is 503.
+   */
   interpret(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined;
-  /** Asked only for a credential that is vouched for and stale, or of a kind that the store declares. Trouble is thrown. */
+  /** Renews a credential that is verified and stale, or of a kind that the store declares. Throws where it cannot tell. */
   renew(stale: StaleCredential, context: RenewContext): Promise<Renewal>;
-  /** The organizations on offer; asked for again at each view, never carried. */
+  /** Lists the organizations that can be chosen. Called for each view; the list is never kept. */
   organizations?(
     of: PendingAuthentication | MemberSession,
     context: OrganizationsContext,
   ): Promise<OrganizationChoice[]>;
-  /** Finishes what is pending in the organization that was chosen. What it refuses must not spend the pending token. */
+  /** Completes a pending authentication in the chosen organization. A refusal must not spend the pending token. */
   selectOrganization?(
     pending: PendingAuthentication,
     organizationId: string,
@@ -162,28 +165,28 @@ export interface SessionStore {
     organizationId: string,
     context: StoreContext,
   ): Promise<Outcome>;
-  /** For hosted sign-in: where the browser goes, and what `completeSignIn` needs to know of it (state, PKCE); sealed meanwhile. */
+  /** For hosted sign-in: returns where the browser goes, and what `completeSignIn` needs (state, PKCE), which is sealed meanwhile. */
   beginSignIn?(options: BeginSignInOptions): { readonly url: string; readonly state: unknown };
-  /** What came of it, by the query that the browser comes back with. */
+  /** Completes a hosted sign-in from the query that the browser returns with. */
   completeSignIn?(query: URLSearchParams, state: unknown, context: StoreContext): Promise<Outcome>;
-  /** Ends a session, or all of a member's; `redirectTo` is where the browser must go for it too. */
+  /** Ends a session, or all sessions of a member. `redirectTo` is where the browser must go for that too. */
   endSession?(target: EndSessionTarget, context: StoreContext): Promise<{ readonly redirectTo?: string }>;
   /**
-   * Ends the session of a credential that the store alone can read (an opaque token, a token whose key is gone), or all of its
-   * member's; for sign-outs that know no session. Throws like `endSession` where it cannot be done now.
+   * Ends the session of a credential that only the store can read (an opaque token, a token whose key is gone), or all sessions
+   * of its member. Throws like `endSession` where it cannot be done now.
    */
   endPresented?(
     of: StaleCredential,
     scope: "session" | "member",
     context: StoreContext,
   ): Promise<PresentedEnd>;
-  /** The RBAC policy in force, for stores that keep one. */
+  /** Loads the RBAC policy in force, for stores that keep one. */
   policy?(organizationId: string | undefined, context: StoreContext): Promise<Policy>;
-  /** The full member and organization, without spending the credential. */
+  /** Loads the full member and organization, without spending the credential. */
   profile?(of: StaleCredential, context: StoreContext): Promise<Profile | undefined>;
-  /** Tells, within this process and at once, what is no longer valid; returns the way to stop. */
+  /** Tells the listener at once, within this process, what is no longer valid. Returns a function that stops it. */
   onInvalidated?(listener: (target: Invalidation) => void): () => void;
-  /** Tells the middleware's `events` what the store notices by itself (a reused refresh token); returns the way to stop. */
+  /** Passes events of the store's own (a reused refresh token) to the listener. Returns a function that stops it. */
   onEvent?(listener: (event: OrgateEvent) => void): () => void;
 }
 
@@ -201,15 +204,15 @@ export interface JsonWebKeySet {
   readonly keys: readonly JsonWebKey[];
 }
 
-/** Where a store's keys come from. orgate keeps them: single flight, back-off, stale-if-error, a negative answer for unknown keys. */
+/** Where a store's keys come from. orgate caches them: single flight, back-off, stale-if-error, a negative cache for unknown keys. */
 export interface KeySource {
-  /** Fetches the whole set. Throws when it cannot be had; obeys the signal. */
+  /** Fetches the whole set. Throws where it cannot; obeys the signal. */
   load(signal: AbortSignal): Promise<JsonWebKeySet>;
-  /** Seconds after which the set is fetched anew in the background. @defaultValue 600 */
+  /** Seconds after which the set is fetched again in the background. @defaultValue 600 */
   readonly maxAge?: number;
   /** Seconds between two fetches that unknown keys can cause; `0` for keys in the same process. @defaultValue 30 */
   readonly cooldown?: number;
-  /** For keys in the same process: something that becomes another value whenever they change. Until then an unknown key causes no fetch. */
+  /** For keys in the same process: returns another value whenever they change. Until then an unknown key causes no fetch. */
   readonly revision?: () => unknown;
 }
 
@@ -219,9 +222,9 @@ export type Algorithm = "RS256" | "PS256" | "ES256" | "EdDSA" | "Ed25519";
 /** How a store's access tokens are verified. */
 export interface TokenProfile {
   readonly keys: KeySource;
-  /** Accepted `iss` values, compared as exact strings. Empty: `iss` is not checked. */
+  /** Accepted `iss` values, compared exactly. Empty: `iss` is not checked. */
   readonly issuers: readonly string[];
-  /** Checked only if given: one of these must be in `aud`. */
+  /** One of these must be in `aud`. @defaultValue `aud` is not checked */
   readonly audience?: readonly string[];
   readonly algorithms: readonly Algorithm[];
   /** Accepted `typ` header values, compared case-insensitively; `""` accepts a header without one. */
@@ -229,15 +232,15 @@ export interface TokenProfile {
   /** Header parameters allowed beside `alg`, `kid` and `typ`. @defaultValue none */
   readonly headerParameters?: readonly string[];
   /**
-   * A token that no key of the source has signed, and that no seal vouches for. `"ask"`: the store is asked, once per
-   * distinct token, bounded; a refusal is remembered. @defaultValue "reject"
+   * What happens to a bare token that no known key has signed. `"ask"`: the store is asked once per distinct token, within
+   * limits; a refusal is remembered. @defaultValue "reject"
    */
   readonly unknownKey?: "reject" | "ask";
   /** The claim without which a token is no session. */
   readonly sessionClaim: string;
 }
 
-/** Claims of a token whose signature, issuer, audience and class were verified. Times are judged later. */
+/** Claims of a token whose signature, issuer, audience and class were verified. Times are checked later. */
 export interface VerifiedClaims {
   readonly sub: string;
   readonly iat: number;
@@ -246,18 +249,18 @@ export interface VerifiedClaims {
   readonly [claim: string]: unknown;
 }
 
-/** How a store's sessions travel, where it has its own ways. */
+/** A store's own cookies. */
 export interface CredentialProfile {
   /** The session cookie's name. @defaultValue by `baseUrl`: `__Host-orgate`, ... */
   readonly cookieName?: string;
   /**
-   * The password's id that sealed sessions carry, whichever password seals: for other libraries that read the same cookie
-   * and know one id alone. @defaultValue the password's own number
+   * The password id written into sealed sessions, for other libraries that read the same cookie and know only one id.
+   * @defaultValue the password's own number
    */
   readonly passwordId?: string;
   /**
-   * A cookie that holds an opaque session token, asked about once per distinct value. Read, and written back from the
-   * credential's `refreshToken`, beside the cookie that holds an unsealed JWT.
+   * A cookie with an opaque session token, beside the cookie with an unsealed JWT. The store is asked about it once per distinct
+   * value; it is written from the credential's `refreshToken`.
    */
   readonly opaqueCookieName?: string;
 }
@@ -266,17 +269,17 @@ export interface CredentialProfile {
 export interface Capabilities {
   /** Sessions list their authentication factors. */
   readonly factors: boolean;
-  /** Sessions say when the member authenticated. */
+  /** Sessions tell when the member authenticated. */
   readonly authenticationTime: boolean;
-  /** Sessions say who impersonates. */
+  /** Sessions tell who impersonates. */
   readonly impersonation: boolean;
   /** Tokens carry permission slugs. @defaultValue false */
   readonly permissions?: boolean;
   /** A bare JWT can be renewed, without a refresh token. */
   readonly renewsBareToken: boolean;
-  /** A renewal spends what was presented: what takes its place must not be lost, whatever it is. @defaultValue true */
+  /** A renewal spends the credential, so that its successor must never be lost. @defaultValue true */
   readonly renewalSpends?: boolean;
-  /** A session keeps its id when it is switched to another organization: the upstream's choice. @defaultValue false */
+  /** A session keeps its id when it is switched to another organization. @defaultValue false */
   readonly switchKeepsSessionId?: boolean;
   /** A switch to another organization keeps the token's `sub`: it names the user, not the member. @defaultValue true */
   readonly switchKeepsSubject?: boolean;
@@ -284,14 +287,14 @@ export interface Capabilities {
   readonly policyByOrganization?: boolean;
 }
 
-/** Whose sessions end. */
+/** Which sessions end. */
 export type EndSessionTarget = { readonly sessionId: string } | { readonly memberId: string };
 
-/** What became of a credential's session. `unknown`: it is nobody's, or over already. */
+/** What became of a credential's session. `unknown`: there is none, or it has ended already. */
 export type PresentedEnd =
   | {
       readonly status: "ended";
-      /** Whose it was, where the store learned it on the way. */
+      /** The session's own ids, where the store learned them. */
       readonly sessionId?: string;
       readonly memberId?: string;
       /** Where the store wants the browser to go. */
@@ -299,17 +302,17 @@ export type PresentedEnd =
     }
   | { readonly status: "unknown" };
 
-/** What `beginSignIn` is asked for. */
+/** Options of `beginSignIn`. */
 export interface BeginSignInOptions {
-  /** The organization to sign in to. @defaultValue the store, or the person, chooses */
+  /** The organization to sign in to. @defaultValue the store or the user chooses */
   readonly organizationId?: string;
-  /** Who is expected: an e-mail address that the page is filled in with. */
+  /** The e-mail address that the page is filled in with. */
   readonly loginHint?: string;
-  /** Which page comes first. @defaultValue the store's own */
+  /** Which page comes first. @defaultValue the store's own choice */
   readonly screenHint?: "sign-in" | "sign-up";
-  /** Seconds: whoever authenticated longer ago does so again. @defaultValue the store's own session counts */
+  /** Seconds after which the user must authenticate again. @defaultValue the store's own session counts */
   readonly maxAge?: number;
-  /** The invitation that the person followed. */
+  /** The invitation that the user followed. */
   readonly invitationToken?: string;
   /** Where the store sends the browser back to. @defaultValue the store's own option */
   readonly redirectUri?: string;

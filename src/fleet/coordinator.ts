@@ -1,4 +1,4 @@
-/** Says that tokens issued before `at` must not be served without asking the store. */
+/** What an invalidation is about. Tokens of it that were issued before must not be served without asking the store. */
 export type Invalidation =
   | { readonly sessionId: string }
   | { readonly memberId: string }
@@ -11,33 +11,33 @@ export interface InvalidationMessage {
   /** Seconds since the epoch. */
   readonly at: number;
   /**
-   * `ask`: the next request asks the store. `refuse`: the session is over, also while the store is down (sign-out).
-   * `supersede`: over as well, but another session took its place in the same browser, so its cookie is not cleared.
+   * `ask`: the next request asks the store. `refuse`: the session has ended, also while the store is down (sign-out).
+   * `supersede`: it has ended because another session replaced it in the same browser, so its cookie is not cleared.
    */
   readonly effect: "ask" | "refuse" | "supersede";
 }
 
-/** The right to make one call, held until released or until its time is over. */
+/** The right to make one call, until it is released or expires. */
 export interface Lease {
   release(): Promise<void>;
 }
 
 /**
- * Joins the processes that serve one application: who renews, what came of it, and what is no longer valid.
+ * Connects the processes that serve one application: which one renews, what the renewal came to, and what is no longer valid.
  *
- * A lease is for economy only. Correctness rests on the store's compare-and-set: two holders at once, after a
- * lease ran out, do no harm. A coordinator that fails must throw; orgate then goes on as if alone and says so in an event.
+ * A lease saves calls; it is not needed for correctness. The store's compare-and-set is: two holders at once, after a lease
+ * expired, do no harm. A coordinator that fails must throw; orgate then continues alone and emits an event.
  */
 export interface Coordinator {
-  /** Takes the lease on a key for at most `seconds`; `undefined` while another process holds it. */
+  /** Takes the lease on a key for at most `seconds`. Returns `undefined` while another process holds it. */
   acquire(key: string, seconds: number): Promise<Lease | undefined>;
-  /** Leaves a settled result for the other processes, sealed by the caller. */
+  /** Keeps a result for the other processes, sealed by the caller. */
   remember(key: string, sealed: string, seconds: number): Promise<void>;
-  /** The result another process left, if any. */
+  /** Returns the result that another process kept, if any. */
   recall(key: string): Promise<string | undefined>;
   /** Tells every other process. */
   publish(message: InvalidationMessage): Promise<void>;
-  /** Hears what other processes tell; returns the way to stop. */
+  /** Listens to the other processes. Returns a function that stops it. */
   subscribe(listener: (message: InvalidationMessage) => void): () => void;
   close(): Promise<void>;
 }
@@ -45,8 +45,8 @@ export interface Coordinator {
 const FREE: Lease = { release: () => Promise.resolve() };
 
 /**
- * The coordinator of an application that runs in one process: every lease is granted, because the process's own
- * single flight has already gathered the requests, and there is nobody to tell.
+ * Makes the coordinator for an application that runs in one process. It grants every lease, because the process's own single
+ * flight has coalesced the requests already, and tells nobody.
  */
 export function inProcessCoordinator(): Coordinator {
   return {

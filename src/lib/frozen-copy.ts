@@ -1,6 +1,8 @@
+import { isObject } from "./predicates.ts";
+
 /**
- * A copy of plain data that nobody can write to at any depth. What is frozen through, as the claims of a token are, or is no
- * plain data, is shared. The original stays as it is, because it may be the store's own.
+ * Copies plain data and freezes the copy at every depth. Shares values that are frozen already, such as the claims of a token,
+ * and values that are not plain data. Leaves the original as it is, because it may be the store's own.
  */
 export function frozenCopy<Value>(value: Value): Value {
   return copy(value) as Value;
@@ -16,19 +18,15 @@ function copy(value: unknown): unknown {
   return Object.freeze(made);
 }
 
-/** Whether it is data that nobody can write to at any depth. */
+/** Whether a value is plain data and frozen at every depth. */
 function isFrozenThrough(value: unknown): boolean {
-  if (!isObject(value)) return true;
+  if (!isObject(value) && !Array.isArray(value)) return true;
   if (!Object.isFrozen(value) || !(Array.isArray(value) || isPlain(value))) return false;
   for (const member of Object.values(value)) if (!isFrozenThrough(member)) return false;
   return true;
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
-}
-
-/** Whether it is an object literal, of any realm. */
+/** Whether an object is a literal, of any realm. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

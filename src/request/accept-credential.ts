@@ -7,6 +7,7 @@ import type { VerifiedSession } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import {
+  DEFAULT_RETRY_AFTER,
   type RenewalResult,
   type Successor,
   type Unavailable,
@@ -14,7 +15,7 @@ import {
   reportMisconfigured,
   reportUnavailable,
 } from "./resolution.ts";
-import { type VerifiedCredential, interpretClaims } from "./verify-credential.ts";
+import { type VerifiedCredential, readClaims } from "./verify-credential.ts";
 
 /** What accepting a new credential came to. */
 export type Acceptance =
@@ -44,8 +45,6 @@ interface Circumstances {
   readonly expected: ExpectedIdentity;
 }
 
-const RETRY_AFTER = 5;
-
 /**
  * Turns a new token into a session: the one place that verifies, interprets and checks what a store hands out.
  *
@@ -57,7 +56,7 @@ async function acceptCredential(
   { via, sealed = successor.sealed, verifiedAt, expected }: Circumstances,
 ): Promise<Acceptance> {
   const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
-    const failure: Failure = { reason, code: "store_unavailable", retryAfter: RETRY_AFTER, ...more };
+    const failure: Failure = { reason, code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER, ...more };
     return mayBeGood
       ? { ...failure, status: "keep_refresh_token", successor }
       : { ...failure, status: "refused" };
@@ -70,7 +69,7 @@ async function acceptCredential(
     return fail(verification.reason, verification.reason === "unknown_key");
   }
   const { claims } = verification;
-  const meaning = interpretClaims(instance, { via, claims, sealed, verifiedAt });
+  const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
   const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
   if (meaning.status === "unreadable") return fail("unreadable", isSubject, { cause: meaning.cause });
   if (meaning.status === "foreign") return fail("class", false);

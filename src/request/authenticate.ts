@@ -6,9 +6,10 @@ import { describeClient } from "./call-store.ts";
 import { isSafeMethod } from "./cross-site.ts";
 import type { Instance } from "./instance.ts";
 import { type Credential, readCredential } from "./read-credential.ts";
-import { renewCredential } from "./renew.ts";
+import { renewStaleCredential } from "./renew.ts";
 import { type RequestAuth, attach, requestAuthOf } from "./request-auth.ts";
 import {
+  DEFAULT_RETRY_AFTER,
   type FreshnessRequirement,
   type Resolution,
   reportMisconfigured,
@@ -116,10 +117,9 @@ function resumeAuthentication(
   response: ServerResponse | undefined,
 ): RequestAuth | Promise<RequestAuth> {
   hookExchange(request, response, auth);
-  const settled = auth.settling ?? auth;
-  if (response === undefined || auth.hasResponse) return settled;
+  if (response === undefined || auth.hasResponse) return auth.settled;
   auth.gainResponse();
-  return settle(auth, settled, ({ state }) =>
+  return settle(auth, auth.settled, ({ state }) =>
     state.status === "rejected" && state.code === "token_expired"
       ? authenticateSlowly(instance, auth, request, response)
       : auth,
@@ -209,7 +209,7 @@ export function refreshRequest(
   // Nothing below throws or rejects. If it does all the same, nobody is signed out over that.
   const fail = (cause: unknown): RequestAuth => {
     reportMisconfigured(instance.events, { reason: "internal_error", cause });
-    auth.refused({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
+    auth.refused({ status: "unavailable", code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER });
     return auth;
   };
   try {
@@ -231,13 +231,13 @@ function authenticateCredential(
     const key = keyOf(presented);
     const { session } = credential;
     if (session === undefined) {
-      return renewCredential(instance, { key, credential, reason: "expired", requirement });
+      return renewStaleCredential(instance, { key, credential, reason: "expired", requirement });
     }
     const ended = resolveEnded(instance, session);
     if (ended !== undefined) return ended;
     const reason = needsStore(instance, session, requirement);
     if (reason === "not_yet_valid") return resolveClockSkew(instance);
-    if (reason !== undefined) return renewCredential(instance, { key, credential, reason, requirement });
+    if (reason !== undefined) return renewStaleCredential(instance, { key, credential, reason, requirement });
     session.checkedEpoch = instance.invalidations.epoch;
     instance.cache.set(key, session);
     return { status: "authenticated", session, source: "local" };
@@ -248,7 +248,7 @@ function authenticateCredential(
 
 /** A token from the future: the clocks differ, and nobody is signed out over that. */
 function resolveClockSkew({ events }: Instance): Resolution {
-  const retryAfter = 5;
+  const retryAfter = DEFAULT_RETRY_AFTER;
   reportUnavailable(events, { reason: "not_yet_valid", retryAfter, code: "clock_skew" });
   reportMisconfigured(events, { reason: "clock_skew" });
   const state = { status: "unavailable", code: "clock_skew", retryAfter } as const;

@@ -1,7 +1,7 @@
 import type { Clock } from "../lib/clock.ts";
 
 const FAILURES_TO_OPEN = 3;
-const WINDOW_SECONDS = 10;
+const FAILURE_WINDOW_SECONDS = 10;
 const MIN_PAUSE = 1;
 const MAX_PAUSE = 30;
 const DEFAULT_PAUSE = 5;
@@ -48,7 +48,9 @@ export function createBreaker(clock: Clock): Breaker {
         },
         failed(retryAfter = DEFAULT_PAUSE) {
           const now = clock();
-          failures = [...failures.filter((at) => now - at < WINDOW_SECONDS), now].slice(-FAILURES_TO_OPEN);
+          failures = [...failures.filter((at) => now - at < FAILURE_WINDOW_SECONDS), now].slice(
+            -FAILURES_TO_OPEN,
+          );
           isOpen ||= isProbe || failures.length >= FAILURES_TO_OPEN;
           if (isProbe) isProbing = false;
           openUntil = now + toPause(retryAfter);

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import { isFiniteNumber, isString } from "../lib/predicates.ts";
+import { isFiniteNumber, isObject, isString } from "../lib/predicates.ts";
 import { TIMED_OUT, limitTime } from "../lib/time-limit.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { StoreContext } from "../store.ts";
@@ -145,9 +145,8 @@ function fieldOf(
   error: unknown,
   name: "code" | "reason" | "retryAfter" | "misconfigured" | "contended",
 ): unknown {
-  if (typeof error !== "object" || error === null) return undefined;
   try {
-    return Reflect.get(error, name);
+    return isObject(error) ? error[name] : undefined;
   } catch {
     return undefined;
   }

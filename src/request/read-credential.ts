@@ -40,7 +40,7 @@ export interface RequestHead {
   readonly rawHeaders: readonly string[];
 }
 
-const NONE: Reading = { status: "none" };
+const NO_CREDENTIAL: Reading = { status: "none" };
 const NO_COOKIES: readonly string[] = [];
 // The scheme is a whole token (RFC 9110 section 5.6.2): "Bearerish" is another scheme; "Bearer" before a tab or comma is a bad bearer.
 const BEARER = /^bearer(?![\w!#$%&'*+.^`|~-]) */i;
@@ -56,17 +56,17 @@ export function readCredential(request: RequestHead, sources: readonly Credentia
       source.kind === "bearer" ? readBearer(request) : readCookie(request.headers.cookie, source);
     if (reading.status !== "none") return reading;
   }
-  return NONE;
+  return NO_CREDENTIAL;
 }
 
 function readBearer({ headers, rawHeaders }: RequestHead): Reading {
   const header = headers.authorization;
-  if (header === undefined) return NONE;
+  if (header === undefined) return NO_CREDENTIAL;
   if (hasSecondLine(rawHeaders)) {
-    return anyBearer(rawHeaders) ? rejectBearer("ambiguous_credential") : NONE;
+    return anyBearer(rawHeaders) ? rejectBearer("ambiguous_credential") : NO_CREDENTIAL;
   }
   const value = stripScheme(header);
-  if (value === undefined) return NONE;
+  if (value === undefined) return NO_CREDENTIAL;
   if (value === "" || value.length > MAX_TOKEN_LENGTH) return rejectBearer("invalid_token");
   return {
     status: "found",
@@ -111,7 +111,7 @@ function readCookie(
 ): Reading {
   const { kind, cookieName } = source;
   const found = findCookie(header, cookieName);
-  if (found.status === "absent") return NONE;
+  if (found.status === "absent") return NO_CREDENTIAL;
   const { names: cookieNames } = found;
   if (found.status === "ambiguous") {
     return { status: "rejected", code: "ambiguous_credential", via: "cookie", cookieName, cookieNames };

@@ -53,7 +53,7 @@ export interface RenewalStep {
 const MAX_STEPS = 16;
 
 /** Renews a credential, or uses what an earlier or concurrent renewal came to. Never rejects. */
-export async function renewCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
+export async function renewStaleCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
   let step = first;
   for (let count = 0; count < MAX_STEPS; count++) {
     const kept = keptResult(instance, step);

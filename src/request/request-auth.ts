@@ -40,8 +40,8 @@ class RequestAuthRecord {
   source: Verdict["source"] = "local";
   /** Whether the store was asked after this request arrived. */
   isConfirmed = false;
-  /** The authentication under way: other callers for the same request wait for it. */
-  settling: Promise<RequestAuth> | undefined = undefined;
+  /** What callers for the same request get: a promise while the authentication is under way. */
+  settled: RequestAuth | Promise<RequestAuth> = this;
   /** Whether there is a response that a renewed credential can go out with. */
   hasResponse: boolean;
   /** Whether a sign-in, switch or sign-out decided this response: a renewal's cookie must not follow it. */
@@ -99,9 +99,9 @@ class RequestAuthRecord {
   }
 
   /** Notes the authentication under way. */
-  settleWith(settling: Promise<RequestAuth>): Promise<RequestAuth> {
-    this.settling = settling;
-    return settling;
+  settleWith(settled: Promise<RequestAuth>): Promise<RequestAuth> {
+    this.settled = settled;
+    return settled;
   }
 
   gainResponse(): void {
@@ -175,7 +175,7 @@ const strays = new WeakMap<object, RequestAuth>();
 /**
  * Keeps what is known of a request in a private field of its stream state, which other code can neither read nor copy.
  *
- * A `WeakMap` would do, but its entries cost the garbage collector 1.2 of the 4.7 µs that a cached request takes.
+ * A `WeakMap` would do, but its entries cost the garbage collector 1.2 of the 4.7 microseconds that a cached request takes.
  */
 class LatestRequestAuth extends Adopt {
   readonly #request: object;
@@ -203,8 +203,8 @@ class LatestRequestAuth extends Adopt {
 
 /** The request's stream state, or the request itself if it is no stream. Express makes requests slow to write to. */
 function carrierOf(request: object): object {
-  const { _readableState: state } = request as { readonly _readableState?: unknown };
-  return typeof state === "object" && state !== null ? state : request;
+  const { _readableState: state } = request as { readonly _readableState?: object };
+  return state ?? request;
 }
 
 /** Attaches what is known to a request and, unless there are no names, the getters `req.member`, `req.organization`, ... */

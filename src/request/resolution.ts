@@ -4,6 +4,9 @@ import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../st
 import { type VerifiedSession, credentialKey } from "./cache.ts";
 import type { Credential } from "./read-credential.ts";
 
+/** Seconds after which to try again, where nothing else is known. */
+export const DEFAULT_RETRY_AFTER = 5;
+
 /** How fresh an answer one request, or one of its guards, requires. */
 export interface FreshnessRequirement {
   /** The request's place among the arrivals and store calls of the instance. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../lib/cookies.ts";
+import { isObject } from "../lib/predicates.ts";
 import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
 import { NO_STORE } from "../lib/send.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
@@ -231,7 +232,7 @@ function hookWriteHead(target: ServerResponse): void {
     ...rest: unknown[]
   ): ServerResponse {
     const inherited = own ?? (Reflect.get(Object.getPrototypeOf(target) as object, "writeHead") as WriteHead);
-    const auths = this.headersSent ? NONE : authsThatWrite(this.req);
+    const auths = this.headersSent ? NO_AUTHS : authsThatWrite(this.req);
     if (auths.length === 0) return inherited.call(this, status, ...rest);
     const [first, second] = rest;
     setPassedHeaders(this, typeof first === "string" ? second : (second ?? first));
@@ -241,7 +242,7 @@ function hookWriteHead(target: ServerResponse): void {
   hooked.add(target);
 }
 
-const NONE: readonly RequestAuth[] = [];
+const NO_AUTHS: readonly RequestAuth[] = [];
 
 /** What every instance knows of the request, where it changes the response. */
 function authsThatWrite(request: IncomingMessage): readonly RequestAuth[] {
@@ -254,6 +255,7 @@ function authsThatWrite(request: IncomingMessage): readonly RequestAuth[] {
 
 /** Headers given to `writeHead` itself would win over ours; set one by one they can be merged. */
 function setPassedHeaders(response: ServerResponse, passed: unknown): void {
+  if (passed === undefined) return;
   if (Array.isArray(passed)) {
     const pairs: unknown[][] = Array.isArray(passed[0]) ? passed : toPairs(passed);
     const seen = new Set<string>();
@@ -263,7 +265,7 @@ function setPassedHeaders(response: ServerResponse, passed: unknown): void {
       else response.setHeader(String(name), value as string);
       seen.add(key);
     }
-  } else if (typeof passed === "object" && passed !== null) {
+  } else if (isObject(passed)) {
     for (const [name, value] of Object.entries(passed as OutgoingHttpHeaders)) {
       if (value !== undefined) response.setHeader(name, value);
     }

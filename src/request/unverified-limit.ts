@@ -28,25 +28,25 @@ export interface UnverifiedCredentialLimiter {
   refuse(key: string, refusal: StoreRefusal): void;
 }
 
-const MAX_REMEMBERED = 10_000;
+const MAX_REFUSALS_KEPT = 10_000;
 const MAX_CALLS_AT_ONCE = 50;
-/** Refusals within {@link WINDOW_SECONDS}. */
+/** Refusals within {@link REFUSAL_WINDOW_SECONDS}. */
 const MAX_REFUSALS = 100;
-const WINDOW_SECONDS = 60;
+const REFUSAL_WINDOW_SECONDS = 60;
 
 /** Makes a limiter: 50 calls at once, and 100 refusals a minute. */
 export function createUnverifiedCredentialLimiter(clock: Clock): UnverifiedCredentialLimiter {
-  const refusals = createBoundedMap<string, StoreRefusal>(MAX_REMEMBERED);
+  const refusals = createBoundedMap<string, StoreRefusal>(MAX_REFUSALS_KEPT);
   let refusedAt: number[] = [];
   let underWay = 0;
 
   const secondsToWait = (): number => {
     const now = clock();
     // A clock that was set back must not lengthen the wait.
-    refusedAt = refusedAt.filter((at) => now - at >= 0 && now - at < WINDOW_SECONDS);
+    refusedAt = refusedAt.filter((at) => now - at >= 0 && now - at < REFUSAL_WINDOW_SECONDS);
     if (underWay >= MAX_CALLS_AT_ONCE) return 1;
     const [oldest = now] = refusedAt;
-    return refusedAt.length >= MAX_REFUSALS ? Math.ceil(oldest + WINDOW_SECONDS - now) : 0;
+    return refusedAt.length >= MAX_REFUSALS ? Math.ceil(oldest + REFUSAL_WINDOW_SECONDS - now) : 0;
   };
 
   return {

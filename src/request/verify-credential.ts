@@ -7,13 +7,16 @@ import type { Verification } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
-import { type FreshnessRequirement, type Resolution, refuse, reportMisconfigured } from "./resolution.ts";
+import {
+  DEFAULT_RETRY_AFTER,
+  type FreshnessRequirement,
+  type Resolution,
+  refuse,
+  reportMisconfigured,
+} from "./resolution.ts";
 
 /** The compact form of a token (RFC 7515 section 7.1). */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-
-/** Seconds to wait where nothing tells how long a store will fail to read claims. */
-const RETRY_AFTER = 5;
 
 /**
  * A credential with a good signature or a good seal of ours. Of a kind that only the store can read (an opaque token, a token of
@@ -87,7 +90,7 @@ function judge(instance: Instance, token: Token, verification: Verification): Cr
   if (sealed?.user !== undefined && sealed.user.id !== claims.sub) {
     return refuseSession(instance, "subject", true);
   }
-  const meaning = interpretClaims(instance, { via, claims, sealed });
+  const meaning = readClaims(instance, { via, claims, sealed });
   switch (meaning.status) {
     case "session":
       return { status: "verified", via, ...token, claims, session: meaning.session };
@@ -96,7 +99,7 @@ function judge(instance: Instance, token: Token, verification: Verification): Cr
         ? refuseToken(instance, via, "class")
         : refuseMisconfigured(instance, "class");
     default:
-      return unavailable(RETRY_AFTER, meaning.cause);
+      return unavailable(DEFAULT_RETRY_AFTER, meaning.cause);
   }
 }
 
@@ -203,7 +206,7 @@ export type ClaimsMeaning =
   | { readonly status: "unreadable"; readonly cause: unknown };
 
 /** Lets the store interpret verified claims. A store that fails to read them has not said that they are no session. */
-export function interpretClaims(instance: Instance, reading: ClaimsReading): ClaimsMeaning {
+export function readClaims(instance: Instance, reading: ClaimsReading): ClaimsMeaning {
   try {
     const session = readSession(instance, reading);
     return session === undefined ? { status: "foreign" } : { status: "session", session };

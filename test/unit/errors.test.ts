@@ -179,3 +179,17 @@ describe("OrganizationSelectionRequiredError", () => {
     expect(shown.join("\n")).not.toContain("canary");
   });
 });
+
+describe("the cause of an error", () => {
+  it("is kept, and is not enumerable", () => {
+    const cause = new Error("canary");
+    const error = new StoreUnavailableError({ reason: "timeout", cause });
+    expect(error.cause).toBe(cause);
+    expect(JSON.stringify(error)).not.toContain("canary");
+    expect(Object.keys(error)).not.toContain("cause");
+  });
+
+  it("is absent where there is none", () => {
+    expect("cause" in new OrgateError("sign_in_failed")).toBe(false);
+  });
+});
