@@ -1,6 +1,7 @@
 export { orgate } from "./orgate.ts";
 export type { Orgate } from "./orgate.ts";
-export type { CookieOptions, CookiePassword, CredentialOption, OrgateOptions } from "./options/options.ts";
+export type { CookieOptions, CookiePassword, CredentialOption } from "./options/cookie.ts";
+export type { OrgateOptions } from "./options/options.ts";
 export { definePolicy } from "./policy/policy.ts";
 export { mergePolicies } from "./policy/policy.ts";
 export type { ActionOf, Policy, PolicyShape, ResourceOf } from "./policy/policy.ts";
@@ -35,7 +36,7 @@ export {
 export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
-export type { Denial } from "./guards/denial.ts";
+export type { Denial } from "./model.ts";
 export type { AttachNames } from "./request/request-auth.ts";
 export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";

@@ -40,7 +40,7 @@ export interface OrgateErrorInit {
   /** A more precise reason (`reuse_detected`, `invitation_expired`, ...). */
   readonly reason?: string;
   /** The upstream's own id of the request, which its support asks for. Identifies no person. */
-  readonly requestId?: string;
+  readonly requestId?: string | undefined;
   /** Headers for the response. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
   /** The error behind this one. Not enumerable, because it may say more than the application should log. */
@@ -62,8 +62,10 @@ export class OrgateError extends Error {
   declare readonly requestId?: string;
 
   constructor(code: ErrorCode, init: OrgateErrorInit = {}) {
-    // The standard option makes `cause` a non-enumerable property.
-    super(init.message ?? ERROR_TABLE[code].title, "cause" in init ? { cause: init.cause } : undefined);
+    super(
+      init.message ?? ERROR_TABLE[code].title,
+      init.cause === undefined ? undefined : { cause: init.cause },
+    );
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.statusCode = this.status;

@@ -4,7 +4,7 @@ import type { Challenge } from "../lib/challenge.ts";
 import { acceptsHtml, isNavigation, pathOf, requestedUrl, sanitizeReturnTo } from "../lib/navigation.ts";
 import { isString } from "../lib/predicates.ts";
 import { sendProblem } from "../lib/send.ts";
-import type { AuthState } from "../model.ts";
+import type { AuthState, Denial } from "../model.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import { redirectUnlessLooping, sendDenialPage } from "./denial-page.ts";
@@ -44,22 +44,6 @@ export interface DenialInit {
   readonly redirects?: boolean;
   /** What takes the place of a problem for clients that accept HTML: orgate's page, or one that this function sends. */
   readonly page?: true | ((denial: Denial) => void);
-}
-
-/** Why a request does not reach its handler, and the answer it would get. */
-export interface Denial {
-  readonly code: ErrorCode;
-  readonly status: number;
-  readonly title: string;
-  readonly detail: string;
-  /** Response headers that belong to the answer (`WWW-Authenticate`, `Retry-After`). */
-  readonly headers: Readonly<Record<string, string>>;
-  /** Members of the problem beside the standard ones: `resource`, `action`, `organizations`, ... */
-  readonly extensions: Readonly<Record<string, unknown>>;
-  /** Where a browser is sent instead, if anywhere. */
-  readonly redirectTo?: string;
-  /** Gives the default answer. */
-  respond(): void;
 }
 
 /** Returns the denial of a state that is not signed in. Even a signed-in state is denied: this never lets anybody through. */

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ConfigurationError } from "../errors.ts";
 import { isObject, isSeconds, isString, isText } from "../lib/predicates.ts";
-import { type Problems, createProblems } from "../lib/problems.ts";
+import { type Problems, configurationError, createProblems } from "../lib/problems.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { Instance } from "../request/instance.ts";
 import { notMounted, requestAuthOf } from "../request/request-auth.ts";
@@ -39,14 +38,8 @@ export interface GuardOptions {
 export function refuseUncalled(name: string, parameters: readonly unknown[]): boolean {
   const [request, , next] = parameters;
   if (!isObject(request) || !("headers" in request && "method" in request)) return false;
-  const error = new ConfigurationError([
-    {
-      code: "guard_not_called",
-      option: name,
-      message: "was passed to a route without being called.",
-      suggestion: `Write auth.${name}(...).`,
-    },
-  ]);
+  const message = "was passed to a route without being called.";
+  const error = configurationError("guard_not_called", name, message, `Write auth.${name}(...).`);
   if (typeof next !== "function") throw error;
   next(error);
   return true;

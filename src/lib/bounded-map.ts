@@ -1,12 +1,12 @@
 import { LRUCache } from "lru-cache";
 
-/** A `Map` that holds at most so many entries: one too many, and the entry read or written longest ago goes. */
+/** A `Map` with a maximum number of entries. Above it, the least recently used entry is removed. */
 export interface BoundedMap<Key extends string | symbol, Value extends object | string | number | boolean> {
   readonly size: number;
-  /** Counts as a use of the entry. */
+  /** Gets a value; counts as a use of the entry. */
   get(key: Key): Value | undefined;
   set(key: Key, value: Value): void;
-  /** Whether there was such an entry. */
+  /** Removes an entry; returns whether it existed. */
   delete(key: Key): boolean;
   clear(): void;
 }
@@ -14,7 +14,7 @@ export interface BoundedMap<Key extends string | symbol, Value extends object | 
 /**
  * Makes an empty {@link BoundedMap}.
  *
- * @param maxEntries - a whole number above 0; room for all of them is taken at once, about 40 bytes each.
+ * @param maxEntries - a whole number above 0; memory for all of them is allocated at once, about 40 bytes each
  */
 export function createBoundedMap<
   Key extends string | symbol,

@@ -1,16 +1,16 @@
-/** Longest name that is compared; anything longer is no slip of the pen. */
-const LONGEST = 64;
+/** Longer names are not compared: they are not typing mistakes. */
+const MAX_COMPARED_LENGTH = 64;
 
 /**
- * The known name that a misspelt one was probably meant to be.
+ * Finds the known name that a misspelt one was probably meant to be.
  *
- * Differences of case alone always match; otherwise at most one edit (insertion, deletion, substitution or swap of
- * neighbours) in three characters is forgiven. The nearest wins, the first listed among equals.
+ * Names that differ only in case always match. Otherwise one edit (insertion, deletion, substitution or swap of neighbours)
+ * is allowed for every three characters. The nearest name wins; among equals, the first.
  *
- * @returns `undefined` when nothing is near enough for a suggestion to help.
+ * @returns `undefined` if no name is near enough
  */
 export function suggestName(given: string, known: Iterable<string>): string | undefined {
-  if (given.length > LONGEST) return undefined;
+  if (given.length > MAX_COMPARED_LENGTH) return undefined;
   const wanted = given.toLowerCase();
   let nearest: string | undefined;
   let least = Infinity;
@@ -25,7 +25,7 @@ export function suggestName(given: string, known: Iterable<string>): string | un
   return nearest;
 }
 
-/** Optimal string alignment distance: every row is computed from the two before it. */
+/** Computes the optimal string alignment distance, each row from the two before it. */
 function countEdits(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, column) => column);

@@ -34,6 +34,8 @@ export interface SingleFlightOptions<Result> {
   readonly budget: number;
   /** Seconds for which a result is kept after the work ended. @defaultValue 0: results are not kept */
   readonly grace?: number;
+  /** Seconds after which work that has not ended no longer blocks its key. @defaultValue six budgets */
+  readonly abandonAfter?: number;
   /** Whether a result is worth keeping. @defaultValue always */
   readonly keeps?: (result: Result) => boolean;
   /** Called when a caller gets what another caller started. */
@@ -110,7 +112,12 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
   }
 
   #launch(key: string, start: FlightRequest<Result>["start"]): Promise<Settled<Result>> {
-    const { clock, budget, keeps = () => true } = this.#options;
+    const {
+      clock,
+      budget,
+      abandonAfter = budget * ABANDON_AFTER_BUDGETS,
+      keeps = () => true,
+    } = this.#options;
     const startedAt = clock();
     const flight = start(abortAfter(budget)).then((result) => {
       const settled = { result, startedAt, settledAt: clock() };
@@ -122,7 +129,7 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
       clearTimeout(abandon);
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
-    const abandon = setTimeout(land, budget * 1000 * ABANDON_AFTER_BUDGETS).unref();
+    const abandon = setTimeout(land, abandonAfter * 1000).unref();
     flight.then(land, land);
     return flight;
   }

@@ -3,6 +3,13 @@ export function abortAfter(seconds: number): AbortSignal {
   return AbortSignal.timeout(seconds * 1000);
 }
 
+/** Resolves after so many seconds. */
+export function sleep(seconds: number): Promise<void> {
+  return new Promise((resolve) => {
+    setTimeout(resolve, seconds * 1000);
+  });
+}
+
 /** Stands for work that did not finish in time. */
 export const TIMED_OUT: unique symbol = Symbol("timed out");
 

@@ -1,9 +1,9 @@
 import type { Verdict } from "../model.ts";
-import type { Policy } from "./policy.ts";
+import { NO_ROLES, type Policy } from "./policy.ts";
 
-/** What a verdict is about. */
+/** What a verdict is asked for. */
 export interface PermissionQuestion {
-  /** `undefined`: there is no policy, and permission slugs alone decide. */
+  /** `undefined`: there is no policy, and only permission slugs decide. */
   readonly policy: Policy | undefined;
   /** The roles that the session holds. */
   readonly roles: readonly string[];
@@ -15,26 +15,24 @@ export interface PermissionQuestion {
   readonly source: Verdict["source"];
 }
 
-/** Why a verdict is what it is; for the member's own administrators, never for whoever was denied. */
+/** Explains a verdict to the administrators of the organization. Never show it to the member who was denied. */
 export interface VerdictExplanation {
   /** The roles that the session holds. */
   readonly held: readonly string[];
-  /** Every role of the policy that grants it, in the order of the policy. */
+  /** Every role of the policy that grants the permission, in the order of the policy. */
   readonly wouldGrant: readonly string[];
 }
 
-const NONE: readonly string[] = Object.freeze([]);
-
-const NOBODY: ReadonlySet<string> = new Set();
+const EMPTY_LIST: readonly string[] = Object.freeze([]);
 
 /**
- * Answers whether the roles, or else the permission slugs, of a session grant an action on a resource.
+ * Decides whether the roles of a session, or else its permission slugs, grant an action on a resource.
  *
- * Roles that the policy does not know are passed over. Names are compared as whole strings.
+ * Roles that the policy does not know are ignored. Names are compared as whole strings.
  */
 export function decideVerdict(question: PermissionQuestion): Verdict {
   const { policy, roles, permissions, organizationId, resource, action, source } = question;
-  const granting = policy === undefined ? NOBODY : policy.grantingRoles(resource, action);
+  const granting = policy === undefined ? NO_ROLES : policy.grantingRoles(resource, action);
   const grantingRoles = selectGranting(granting, roles);
   const byRole = grantingRoles.length > 0;
   const bySlug = !byRole && listOf(permissions).includes(`${resource}:${action}`);
@@ -51,7 +49,7 @@ export function decideVerdict(question: PermissionQuestion): Verdict {
   });
 }
 
-/** Whether {@link decideVerdict} would authorize it: what a guard needs to know of every request. */
+/** Whether {@link decideVerdict} would authorize the permission. Guards ask this for every request. */
 export function isAuthorized({ policy, roles, permissions, resource, action }: PermissionQuestion): boolean {
   if (policy !== undefined) {
     const granting = policy.grantingRoles(resource, action);
@@ -60,13 +58,13 @@ export function isAuthorized({ policy, roles, permissions, resource, action }: P
   return listOf(permissions).includes(`${resource}:${action}`);
 }
 
-/** The verdict on a question, made when somebody asks for it. */
+/** Returns a function that decides the verdict when it is first called. */
 export function deferVerdict(question: PermissionQuestion): () => Verdict {
   let verdict: Verdict | undefined;
   return () => (verdict ??= decideVerdict(question));
 }
 
-/** Tells which roles are held and which would grant it. */
+/** Lists the roles that are held, and those that would grant the permission. */
 export function explainVerdict(
   question: Pick<PermissionQuestion, "policy" | "roles" | "resource" | "action">,
 ): VerdictExplanation {
@@ -79,10 +77,10 @@ export function explainVerdict(
 
 function selectGranting(granting: ReadonlySet<string>, held: readonly string[]): readonly string[] {
   const selected = new Set(listOf(held).filter((role) => granting.has(role)));
-  return selected.size === 0 ? NONE : Object.freeze([...selected]);
+  return selected.size === 0 ? EMPTY_LIST : Object.freeze([...selected]);
 }
 
-/** A string in place of the list would be walked letter by letter, and `includes` would match any part of it. */
+/** Guards against a string in place of the list: `includes` would match any part of it. */
 function listOf(names: readonly string[] | undefined): readonly string[] {
-  return Array.isArray(names) ? names : NONE;
+  return Array.isArray(names) ? names : EMPTY_LIST;
 }

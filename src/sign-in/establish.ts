@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
-  ConfigurationError,
   type ErrorCode,
   OrgateError,
   type OrganizationSelectionRequiredError,
@@ -11,6 +10,7 @@ import type { Next } from "../guards/guard.ts";
 import { isOrganizationChoice } from "../guards/organizations.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
 import { isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
+import { configurationError } from "../lib/problems.ts";
 import { memberOfBody } from "../lib/read-body.ts";
 import { redirect, sendJson } from "../lib/send.ts";
 import type { Impersonator } from "../model.ts";
@@ -137,14 +137,12 @@ async function readAuthentication(
 function toOutcome(given: unknown): Outcome {
   if (isOutcome(given)) return given;
   if (isCredential(given)) return { status: "authenticated", credential: toCredential(given) };
-  throw new ConfigurationError([
-    {
-      code: "authentication_invalid",
-      option: "establish",
-      message: "was not given an authentication.",
-      suggestion: "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
-    },
-  ]);
+  throw configurationError(
+    "authentication_invalid",
+    "establish",
+    "was not given an authentication.",
+    "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
+  );
 }
 
 function toCredential(result: AuthenticationResultLike): SealedSession {

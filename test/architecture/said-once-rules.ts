@@ -232,7 +232,7 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "parses JSON that comes from elsewhere",
-    allowedIn: ["lib/strict-json.ts", "lib/json-client.ts", "authority/memory-repository.ts", TESTING],
+    allowedIn: ["lib/strict-json.ts", "lib/json-body.ts", "authority/memory-repository.ts", TESTING],
     find: eachNode(["CallExpression"], (node, { text }) => {
       if (isCall(node, "json")) return node["arguments"].length === 0;
       return isCall(node, "parse") && /^JSON\.parse\((?!JSON\.stringify\()/.test(textOf(text, node));

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Denial } from "../../src/guards/denial.ts";
+import type { Denial } from "../../src/model.ts";
 import { FRAMEWORKS } from "../support/apps.ts";
 import { settle } from "../support/budget.ts";
 import { closeAfterEach, NAVIGATION, start, withCookie } from "../support/harness.ts";

@@ -1,43 +1,41 @@
 import { isTimestamp, secondsOf, toTimestamp } from "../../lib/clock.ts";
-import type { JsonObject } from "../../lib/json-client.ts";
-import { isObject, isText, isTextList } from "../../lib/predicates.ts";
-import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../../model.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
+import { isObject, isOptional, isString, isText, isTextList } from "../../lib/predicates.ts";
+import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
+import type { Impersonator, MemberSession, Organization } from "../../model.ts";
 import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";
+import { nameSet, readCustomClaims } from "../hosted-store.ts";
+import { asText, readKnownFields } from "../read-fields.ts";
+import { type StytchAuthenticationFactor, asTimestamp, isFactorList, readFactor } from "./factors.ts";
 
 /** The claim that makes a token a member session. */
-export const SESSION_CLAIM = "https://stytch.com/session";
+export const STYTCH_SESSION_CLAIM = "https://stytch.com/session";
 /** The claim that names the organization. */
-export const ORGANIZATION_CLAIM = "https://stytch.com/organization";
+const STYTCH_ORGANIZATION_CLAIM = "https://stytch.com/organization";
 
-/** Everything else at the top level is the application's own, whatever it is called. */
-const KNOWN_CLAIMS: ReadonlySet<string> = new Set([
-  "aud",
-  "exp",
-  "iat",
-  "iss",
-  "jti",
-  "nbf",
-  "sub",
-  SESSION_CLAIM,
-  ORGANIZATION_CLAIM,
-]);
+/** Every other claim at the top level is the application's own, whatever its name. */
+const SESSION_JWT_CLAIMS = nameSet(
+  `aud exp iat iss jti nbf sub ${STYTCH_SESSION_CLAIM} ${STYTCH_ORGANIZATION_CLAIM}`,
+);
 
 /**
  * Reads the claims of a Stytch session JWT as orgate's model. Pure.
  *
- * Only the two nested claims say anything of the session: custom claims called `roles` or `organization_id` are custom
- * claims.
+ * Only the two nested claims describe the session: claims with names like `roles` or `organization_id` are custom claims.
  *
- * @returns `undefined` for whatever is not a member session, down to the type of each field: tokens of Connected Apps, of
- * consumers and of machines are signed with the same keys.
+ * @returns `undefined` where a field of a member session is missing or of another type: tokens of Connected Apps, consumers
+ * and machines are signed with the same keys.
  */
-export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined {
-  const session = claims[SESSION_CLAIM];
-  const organization = readOrganization(claims[ORGANIZATION_CLAIM]);
+export function interpretStytchClaims(
+  claims: VerifiedClaims,
+  sealed?: SealedSession,
+): Interpretation | undefined {
+  const session = claims[STYTCH_SESSION_CLAIM];
+  const organization = readOrganization(claims[STYTCH_ORGANIZATION_CLAIM]);
   if (!isObject(session) || organization === undefined) return undefined;
   const { id } = session;
   const fields = readSessionFields(session);
-  // Older tokens leave the session's end to the token's.
+  // Older tokens do not say when the session ends; it lasts at least as long as the token.
   const expiresAt = fields?.expiresAt ?? toTimestamp(claims.exp);
   if (!isText(id) || fields === undefined || expiresAt === undefined) return undefined;
   const { roles } = fields;
@@ -49,11 +47,16 @@ export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession):
     ...(organization.slug !== undefined && { organizationSlug: organization.slug }),
     ...fields,
     expiresAt,
-    customClaims: readCustomClaims(claims),
+    customClaims: readCustomClaims(claims, SESSION_JWT_CLAIMS),
   };
   return {
     memberSession,
-    member: { id: claims.sub, organizationId: organization.id, roles, ...readPerson(claims.sub, sealed) },
+    member: {
+      id: claims.sub,
+      organizationId: organization.id,
+      roles,
+      ...(sealed?.user?.id === claims.sub && readKnownFields(sealed.user, PERSON)),
+    },
     organization,
     sessionExpiresAt: secondsOf(expiresAt),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
@@ -63,24 +66,11 @@ export function interpretClaims(claims: VerifiedClaims, sealed?: SealedSession):
 function readOrganization(claim: unknown): Organization | undefined {
   if (!isObject(claim)) return undefined;
   const { organization_id: id, slug } = claim;
-  if (!isText(id) || !(slug === undefined || typeof slug === "string")) return undefined;
+  if (!isText(id) || !(slug === undefined || isString(slug))) return undefined;
   return { id, ...(isText(slug) && { slug }) };
 }
 
-function readPerson(
-  memberId: string,
-  sealed: SealedSession | undefined,
-): Pick<Member, "emailAddress" | "name"> {
-  const user = sealed?.user;
-  if (user?.id !== memberId) return {};
-  const { email, name } = user;
-  return { ...(isText(email) && { emailAddress: email }), ...(isText(name) && { name }) };
-}
-
-function readCustomClaims(claims: VerifiedClaims): MemberSession["customClaims"] {
-  const custom = Object.entries(claims).filter(([name]) => !KNOWN_CLAIMS.has(name));
-  return custom.length === 0 ? null : Object.fromEntries(custom);
-}
+const PERSON = { emailAddress: ["email", asText], name: asText } as const;
 
 /** Whose session a token, or an answer, says it is. */
 export interface SessionIdentity {
@@ -89,35 +79,25 @@ export interface SessionIdentity {
   readonly sessionId?: string | undefined;
 }
 
-/**
- * Reads whose session a token is, without verifying it: to hold Stytch's answer against what was asked. Nobody is signed in
- * by it.
- */
-export function peekIdentity(token: string | undefined): SessionIdentity {
-  return identityOf(decode(token?.split(".")[1] ?? ""));
-}
-
-/** Whose session claims are of. */
-export function identityOf(claims: unknown): SessionIdentity {
-  if (!isObject(claims)) return {};
-  const { sub, [SESSION_CLAIM]: session, [ORGANIZATION_CLAIM]: organization } = claims;
+/** Reads whose session claims are of. Of claims that are not verified, use it only to compare. */
+export function identityOf(claims: JsonObject): SessionIdentity {
+  const { sub, [STYTCH_SESSION_CLAIM]: session, [STYTCH_ORGANIZATION_CLAIM]: organization } = claims;
   return {
-    memberId: textOf(sub),
-    sessionId: isObject(session) ? textOf(session["id"]) : undefined,
-    organizationId: isObject(organization) ? textOf(organization["organization_id"]) : undefined,
+    memberId: asText(sub),
+    sessionId: isObject(session) ? asText(session["id"]) : undefined,
+    organizationId: isObject(organization) ? asText(organization["organization_id"]) : undefined,
   };
 }
 
-function textOf(value: unknown): string | undefined {
-  return isText(value) ? value : undefined;
+/** A JWT that was presented, and its claims if they are verified. */
+interface PresentedJwt {
+  readonly accessToken?: string | undefined;
+  readonly claims?: VerifiedClaims | undefined;
 }
 
-function decode(part: string): unknown {
-  try {
-    return JSON.parse(Buffer.from(part, "base64url").toString("utf8"));
-  } catch {
-    return undefined;
-  }
+/** Reads whose session a credential is of, as far as that is known before Stytch is asked. */
+export function identityOfCredential({ claims, accessToken }: PresentedJwt): SessionIdentity {
+  return identityOf(claims ?? readUnverifiedClaims(accessToken));
 }
 
 /** What a session says of itself, in a token and in an answer alike. */
@@ -126,32 +106,33 @@ export interface SessionFields {
   readonly lastAccessedAt?: string;
   readonly expiresAt?: string;
   readonly authenticationFactors: readonly StytchAuthenticationFactor[];
-  /** A role from an SSO connection is among them only with that connection's factor: Stytch has seen to it. */
+  /** Stytch lists a role from an SSO connection only if the session holds that connection's factor. */
   readonly roles: readonly string[];
   readonly impersonator?: Impersonator;
 }
 
-/** Reads them; `undefined` for whatever is not a session, down to the type of each field. */
+/** Reads the fields of a session; `undefined` where one is missing or of another type. */
 export function readSessionFields(session: JsonObject): SessionFields | undefined {
-  const { started_at: startedAt, last_accessed_at: lastAccessedAt, expires_at: expiresAt, roles } = session;
-  const authenticationFactors = readFactors(session["authentication_factors"]);
-  if (authenticationFactors === undefined || !isTextList(roles)) return undefined;
-  if (![startedAt, lastAccessedAt, expiresAt].every((time) => time === undefined || isTimestamp(time)))
-    return undefined;
-  const impersonator = findImpersonator(authenticationFactors);
+  const { started_at, last_accessed_at, expires_at, authentication_factors: factors, roles } = session;
+  const times = [started_at, last_accessed_at, expires_at];
+  if (!times.every((time) => time === undefined || isTimestamp(time))) return undefined;
+  if (!isOptional(factors, isFactorList) || !isTextList(roles)) return undefined;
+  const impersonator = findImpersonator(factors ?? []);
   if (impersonator === "malformed") return undefined;
   return {
-    ...(isTimestamp(startedAt) && { startedAt }),
-    ...(isTimestamp(lastAccessedAt) && { lastAccessedAt }),
-    ...(isTimestamp(expiresAt) && { expiresAt }),
-    authenticationFactors,
+    ...readKnownFields(session, {
+      startedAt: asTimestamp,
+      lastAccessedAt: asTimestamp,
+      expiresAt: asTimestamp,
+    }),
+    authenticationFactors: (factors ?? []).map(readFactor),
     roles,
     ...(impersonator !== undefined && { impersonator }),
   };
 }
 
-/** When the member last proved who they are: the newest factor, else the session's start; `undefined` when unknown. */
-export function authenticatedAtOf({ authenticationFactors, startedAt }: SessionFields): number | undefined {
+/** Finds when the member last proved who they are: the newest factor, else the session's start; `undefined` when unknown. */
+function authenticatedAtOf({ authenticationFactors, startedAt }: SessionFields): number | undefined {
   const times = authenticationFactors.flatMap(({ lastAuthenticatedAt }) =>
     lastAuthenticatedAt === undefined ? [] : [secondsOf(lastAuthenticatedAt)],
   );
@@ -159,109 +140,15 @@ export function authenticatedAtOf({ authenticationFactors, startedAt }: SessionF
   return startedAt === undefined ? undefined : secondsOf(startedAt);
 }
 
-/** Better no session than an impersonation that nobody sees. */
-function findImpersonator(
-  factors: readonly StytchAuthenticationFactor[],
-): Impersonator | undefined | "malformed" {
-  const factor = factors.find((one) => one.type === "impersonated" || one.impersonatedFactor !== undefined);
+/** Finds who impersonates the member. An impersonator who is not named makes the session unusable: it would not be seen. */
+function findImpersonator(factors: readonly JsonObject[]): Impersonator | undefined | "malformed" {
+  const factor = factors.find(
+    (one) => one["type"] === "impersonated" || isObject(one["impersonated_factor"]),
+  );
   if (factor === undefined) return undefined;
-  const { impersonatorEmailAddress: email, impersonatorId: id } = factor.impersonatedFactor ?? {};
-  if (isText(email)) return { email };
-  return isText(id) ? { email: id } : "malformed";
-}
-
-/** An OAuth registration at a provider. */
-export interface OauthFactor {
-  readonly id: string;
-  readonly providerSubject: string;
-  readonly emailId?: string;
-}
-
-/** A registration at an organization's identity provider. */
-export interface SsoFactor {
-  readonly id: string;
-  readonly providerId: string;
-  readonly externalId: string;
-}
-
-/** An address that a provider's account was exchanged for. */
-export interface OauthExchangeFactor {
-  readonly emailId: string;
-}
-
-/**
- * An authentication factor as Stytch tells of it; which of the details is there depends on `deliveryMethod`.
- *
- * Providers that are not listed have details of the same form, under `${provider}OauthFactor`.
- */
-export interface StytchAuthenticationFactor extends AuthenticationFactor {
-  readonly emailFactor?: { readonly emailId: string; readonly emailAddress: string };
-  readonly phoneNumberFactor?: { readonly phoneId: string; readonly phoneNumber: string };
-  readonly googleOauthFactor?: OauthFactor;
-  readonly microsoftOauthFactor?: OauthFactor;
-  readonly hubspotOauthFactor?: OauthFactor;
-  readonly slackOauthFactor?: OauthFactor;
-  readonly githubOauthFactor?: OauthFactor;
-  readonly samlSsoFactor?: SsoFactor;
-  readonly oidcSsoFactor?: SsoFactor;
-  readonly authenticatorAppFactor?: { readonly totpId: string };
-  readonly recoveryCodeFactor?: { readonly totpRecoveryCodeId: string };
-  readonly googleOauthExchangeFactor?: OauthExchangeFactor;
-  readonly githubOauthExchangeFactor?: OauthExchangeFactor;
-  readonly hubspotOauthExchangeFactor?: OauthExchangeFactor;
-  readonly slackOauthExchangeFactor?: OauthExchangeFactor;
-  readonly impersonatedFactor?: {
-    readonly impersonatorId: string;
-    readonly impersonatorEmailAddress: string;
-  };
-  readonly oauthAccessTokenExchangeFactor?: { readonly clientId: string };
-  readonly trustedAuthTokenFactor?: { readonly tokenId: string };
-  readonly webauthnFactor?: {
-    readonly webauthnRegistrationId: string;
-    readonly domain: string;
-    readonly userAgent?: string;
-  };
-  readonly biometricFactor?: { readonly biometricRegistrationId: string };
-  readonly cryptoWalletFactor?: {
-    readonly cryptoWalletId: string;
-    readonly cryptoWalletAddress: string;
-    readonly cryptoWalletType: string;
-  };
-  readonly embeddableMagicLinkFactor?: { readonly embeddedId: string };
-}
-
-/** Reads the factors of a session; `undefined` for whatever is not a list of them. */
-export function readFactors(value: unknown): readonly StytchAuthenticationFactor[] | undefined {
-  if (value === undefined || value === null) return [];
-  if (!Array.isArray(value)) return undefined;
-  const factors = value.map(readFactor);
-  return factors.every((factor) => factor !== undefined) ? factors : undefined;
-}
-
-function readFactor(value: unknown): StytchAuthenticationFactor | undefined {
-  if (!isObject(value)) return undefined;
-  const { type, delivery_method: deliveryMethod, sequence_order: sequenceOrder } = value;
-  const { last_authenticated_at: lastAuthenticatedAt, created_at: createdAt, updated_at: updatedAt } = value;
-  if (!isText(type)) return undefined;
-  const details = Object.entries(value).filter(([name, detail]) => DETAIL.test(name) && isObject(detail));
-  return {
-    type,
-    ...(isText(deliveryMethod) && { deliveryMethod }),
-    ...(isTimestamp(lastAuthenticatedAt) && { lastAuthenticatedAt }),
-    ...(isTimestamp(createdAt) && { createdAt }),
-    ...(isTimestamp(updatedAt) && { updatedAt }),
-    ...((sequenceOrder === "PRIMARY" || sequenceOrder === "SECONDARY") && { sequenceOrder }),
-    ...Object.fromEntries(details.map(([name, detail]) => [toCamelCase(name), renameMembers(detail)])),
-  };
-}
-
-const DETAIL = /^[a-z][a-z\d_]{0,60}_factor$/;
-
-function renameMembers(detail: unknown): unknown {
-  if (!isObject(detail)) return undefined;
-  return Object.fromEntries(Object.entries(detail).map(([name, value]) => [toCamelCase(name), value]));
-}
-
-function toCamelCase(name: string): string {
-  return name.replaceAll(/(?<=[a-z\d])_([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
+  const detail = factor["impersonated_factor"];
+  if (!isObject(detail)) return "malformed";
+  const { impersonator_email_address: email, impersonator_id: id } = detail;
+  const name = isText(email) ? email : id;
+  return isText(name) ? { email: name } : "malformed";
 }

@@ -1,13 +1,16 @@
 import { StoreUnavailableError } from "../../errors.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import {
-  type JsonObject,
+  type CallOptions,
   type JsonReply,
+  type JsonRequest,
   createJsonClient,
-  unavailableError,
 } from "../../lib/json-client.ts";
+import { isString } from "../../lib/predicates.ts";
+import { nameSet, serviceUnavailable } from "../hosted-store.ts";
 import type { StytchSettings } from "./options.ts";
 
-/** Stytch's word on an operation, good or bad. */
+/** Stytch's answer to an operation, good or bad. */
 export type StytchReply =
   | { readonly status: "done"; readonly body: JsonObject; readonly requestId: string | undefined }
   | {
@@ -18,14 +21,7 @@ export type StytchReply =
       readonly requestId: string | undefined;
     };
 
-/** How long an operation may go on. */
-export interface CallOptions {
-  readonly signal?: AbortSignal | undefined;
-  /** Seconds for which it goes on after that: for what spends a token. */
-  readonly linger?: number;
-}
-
-/** Stytch's API, as far as sessions need it. Trouble, and a refusal of the project itself, are thrown. */
+/** The operations of Stytch's API that sessions need. They throw a `StoreUnavailableError` where there is no answer, or the project itself is refused. */
 export interface StytchClient {
   readonly settings: StytchSettings;
   get(path: string, options: CallOptions): Promise<StytchReply>;
@@ -35,108 +31,91 @@ export interface StytchClient {
 /** Makes a client with the project's credentials. */
 export function createStytchClient(settings: StytchSettings): StytchClient {
   const { projectId, secret, baseUrl, timeout, fetch, clock } = settings;
-  const http = createJsonClient({
-    baseUrl,
-    budget: timeout,
-    headers: { authorization: `Basic ${Buffer.from(`${projectId}:${secret}`).toString("base64")}` },
-    clock,
-    ...(fetch !== undefined && { fetch }),
-  });
-  const send = async (
-    request: { readonly method: "GET" | "POST"; readonly path: string; readonly body?: JsonObject },
-    { signal, linger = 0 }: CallOptions,
-  ): Promise<StytchReply> =>
-    readReply(await http.send({ ...request, linger, ...(signal !== undefined && { signal }) }));
+  const authorization = `Basic ${Buffer.from(`${projectId}:${secret}`).toString("base64")}`;
+  const http = createJsonClient({ baseUrl, headers: { authorization }, timeout, fetch, clock });
+  const send = async (request: JsonRequest): Promise<StytchReply> => readReply(await http.send(request));
   return {
     settings,
-    get: (path, options) => send({ method: "GET", path }, options),
-    post: (path, body, options) => send({ method: "POST", path, body }, options),
+    get: (path, options) => send({ method: "GET", path, ...options }),
+    post: (path, body, options) => send({ method: "POST", path, body, ...options }),
   };
 }
 
 function readReply(reply: JsonReply): StytchReply {
   const requestId = readRequestId(reply.body);
-  if (reply.status === "unavailable") throw unavailableError(reply, requestId);
+  if (reply.status === "unavailable") throw serviceUnavailable(reply, requestId);
   const { httpStatus, body } = reply;
   if (httpStatus < 300) return { status: "done", body, requestId };
   const type = readErrorType(body);
-  // A wrong secret is no word about the user, and neither is an address where nobody speaks Stytch's errors.
-  if (httpStatus === 401 || (type !== undefined && MISCONFIGURED.has(type))) {
+  // A wrong secret says nothing about the user, and neither does an error in another format.
+  if (httpStatus === 401 || (type !== undefined && STYTCH_TYPES.misconfigured.has(type))) {
     throw misconfigured(type ?? "client_rejected", requestId);
   }
-  if (type === undefined) throw trouble("request_rejected", requestId);
+  if (type === undefined) throw stytchUnavailable("request_rejected", requestId);
   return { status: "refused", httpStatus, type, requestId };
 }
 
-/** Something between the application and Stytch that says nothing about anybody's session. */
-export function trouble(reason: string, requestId?: string): StoreUnavailableError {
-  return new StoreUnavailableError({
-    reason,
-    message: `Stytch could not be asked (${reason}).`,
-    ...(requestId !== undefined && { requestId }),
-  });
+/** Makes the error for an answer that says nothing about anybody's session. */
+export function stytchUnavailable(reason: string, requestId?: string): StoreUnavailableError {
+  const message = `Stytch could not be asked (${reason}).`;
+  return new StoreUnavailableError({ reason, message, requestId });
 }
 
-/** Stytch refuses this application, not its user: waiting does not help. */
-export function misconfigured(reason: string, requestId?: string): StoreUnavailableError {
-  return new StoreUnavailableError({
-    reason,
-    message: `Stytch refuses this project's own configuration (${reason}).`,
-    misconfigured: true,
-    ...(requestId !== undefined && { requestId }),
-  });
+/** Makes the error for a rejection of this application and not of its user: waiting does not help. */
+function misconfigured(reason: string, requestId: string | undefined): StoreUnavailableError {
+  const message = `Stytch refuses this project's own configuration (${reason}).`;
+  return new StoreUnavailableError({ reason, message, misconfigured: true, requestId });
 }
 
-const TYPE = /^[a-z][a-z\d_]{0,95}$/;
+/** The types of Stytch's errors. */
+export const STYTCH_TYPES = {
+  /** The session is over, or its member or organization is gone. */
+  ended: nameSet(`
+    session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
+  `),
+  /** What was presented belongs to no session: said of a credential that could not be verified here. */
+  notOurs: nameSet(`
+    invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
+    jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
+  `),
+  /** An impersonated session can be neither extended nor given claims. */
+  notMutable: nameSet(`session_not_mutable_impersonated`),
+  /** The authorization check is denied. */
+  denied: nameSet(`session_authorization_error`),
+  /** The authorization check is about another organization. */
+  otherTenant: nameSet(`session_authorization_tenancy_error`),
+  /** The intermediate session has expired or has been used. */
+  notPending: nameSet(`
+    intermediate_session_not_found invalid_intermediate_session_token
+    invalid_intermediate_session_token_for_organization intermediate_session_token_expired
+  `),
+  /** The factors at hand are not enough for the organization. */
+  stepUp: nameSet(`insufficient_factors insufficient_factors_for_session_exchange`),
+  /** The member cannot be signed in to this organization. */
+  noOrganization: nameSet(`
+    invalid_organization_id organization_not_found invalid_email_for_jit_provisioning
+    invalid_oauth_tenant_for_jit_provisioning invalid_connection_for_jit_provisioning invalid_email_for_invites
+  `),
+  /** The application is wrong, not its user. */
+  misconfigured: nameSet(`
+    unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
+    project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
+    invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
+    custom_claims_too_large
+  `),
+};
+
+const STYTCH_ERROR_TYPE = /^[a-z][a-z\d_]{0,95}$/;
 const REQUEST_ID = /^[\w-]{1,96}$/;
 
-function types(names: string): ReadonlySet<string> {
-  return new Set(names.trim().split(/\s+/));
-}
-
-/** The session is over, or its member or organization is gone. */
-export const ENDED = types(`
-  session_not_found member_not_found organization_member_not_found organization_not_found inactive_member
-`);
-
-/** What was presented is no session's: said of what nothing vouched for. */
-export const NOT_OURS = types(`
-  invalid_session_token invalid_session_jwt unable_to_parse_session_jwt jwt_invalid_audience jwt_invalid_claims
-  jwt_invalid_issuer invalid_jwt invalid_session_id incompatible_session_type
-`);
-
-/** It is this application that is wrong, not its user. */
-export const MISCONFIGURED = types(`
-  unauthorized_credentials invalid_secret_authentication invalid_project_id_authentication invalid_project_id
-  project_not_found use_https invalid_authorization_header invalid_b2b_endpoint invalid_session_duration
-  invalid_session_duration_minutes reserved_claims_in_custom_claims stytch_claims_in_custom_claims
-  custom_claims_too_large
-`);
-
-/** An impersonated session can be neither extended nor given claims. */
-export const NOT_MUTABLE = "session_not_mutable_impersonated";
-
-/** The answers to an authorization check that is denied. */
-export const DENIED = "session_authorization_error";
-export const OTHER_TENANT = "session_authorization_tenancy_error";
-
-/** The intermediate session has lapsed, or has been used. */
-export const NOT_PENDING = types(`
-  intermediate_session_not_found invalid_intermediate_session_token invalid_intermediate_session_token_for_organization
-  intermediate_session_token_expired
-`);
-
-/** The factors at hand are not enough for the organization. */
-export const STEP_UP = types(`insufficient_factors insufficient_factors_for_session_exchange`);
-
-/** The type of Stytch's errors, in either of their two forms; `undefined` for what is none. */
-export function readErrorType({ error_type: type, error }: JsonObject): string | undefined {
+/** Reads the type of an error of Stytch's, in either of its two forms. */
+function readErrorType({ error_type: type, error }: JsonObject): string | undefined {
   const found = type ?? error;
-  return typeof found === "string" && TYPE.test(found) ? found : undefined;
+  return isString(found) && STYTCH_ERROR_TYPE.test(found) ? found : undefined;
 }
 
-/** The id that Stytch's support asks for. */
-export function readRequestId(body: JsonObject | undefined): string | undefined {
+/** Reads the id that Stytch's support asks for. */
+function readRequestId(body: JsonObject | undefined): string | undefined {
   const id = body?.["request_id"];
-  return typeof id === "string" && REQUEST_ID.test(id) ? id : undefined;
+  return isString(id) && REQUEST_ID.test(id) ? id : undefined;
 }

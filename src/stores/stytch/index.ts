@@ -1,14 +1,19 @@
 export { stytch } from "./stytch.ts";
 export type { StytchOperations, StytchStore } from "./stytch.ts";
 export { fromStytch } from "./outcome.ts";
-export type { StytchResponse } from "./outcome.ts";
+export type { StytchOutcome, StytchResponse, StytchStepUp } from "./outcome.ts";
 export type { StytchOptions } from "./options.ts";
-export type { StytchAuthenticateJwtInput } from "./authenticate-jwt.ts";
-export type { StytchAuthenticateJwtResult } from "./authenticate-jwt.ts";
-export type { StytchAuthorizationCheck } from "./authenticate-jwt.ts";
-export type { StytchOutcome, StytchStepUp } from "./outcome.ts";
-export type { OauthExchangeFactor, OauthFactor, SsoFactor, StytchAuthenticationFactor } from "./claims.ts";
 export type {
+  StytchAuthenticateJwtInput,
+  StytchAuthenticateJwtResult,
+  StytchAuthorizationCheck,
+} from "./authenticate-jwt.ts";
+export type { OauthExchangeFactor, OauthFactor, SsoFactor, StytchAuthenticationFactor } from "./factors.ts";
+export type {
+  ActiveScimConnection,
+  ActiveSsoConnection,
+  CustomRole,
+  EmailImplicitRoleAssignment,
   OauthRegistration,
   RetiredEmailAddress,
   RoleAssignment,
@@ -16,11 +21,5 @@ export type {
   ScimRegistration,
   SsoRegistration,
   StytchMember,
-} from "./member.ts";
-export type {
-  ActiveScimConnection,
-  ActiveSsoConnection,
-  CustomRole,
-  EmailImplicitRoleAssignment,
   StytchOrganization,
-} from "./organization.ts";
+} from "./profile.ts";

@@ -1,42 +1,24 @@
-import type { JsonObject } from "../../lib/json-client.ts";
-import { isObject } from "../../lib/predicates.ts";
+import { asObject } from "../read-fields.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type {
   OrganizationsContext,
   PendingAuthentication,
-  SealedSession,
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import type { TokenVerifier } from "../../tokens/verify-token.ts";
-import { identityOf, interpretClaims, peekIdentity } from "./claims.ts";
-import {
-  ENDED,
-  NOT_OURS,
-  NOT_PENDING,
-  STEP_UP,
-  type StytchClient,
-  type StytchReply,
-  trouble,
-} from "./client.ts";
-import { type StytchOutcome, readChoices, readOutcome, refuse } from "./outcome.ts";
-import { endSession, secretOf } from "./sessions.ts";
-
-/** What a switch works with. */
-export interface SwitchDesk {
-  readonly client: StytchClient;
-  readonly verifier: TokenVerifier;
-}
-
-/** Seconds for which a choice goes on when nobody waits: made again, it finds the intermediate session spent. */
-const SELECTION_LINGER = 20;
+import { SELECTION_ABORT_GRACE, refuse } from "../hosted-store.ts";
+import type { VerifyJwt } from "./authenticate-jwt.ts";
+import { identityOf, interpretStytchClaims } from "./claims.ts";
+import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
+import { type StytchOutcome, type StytchResponse, fromStytch, readChoices, readOutcome } from "./outcome.ts";
+import { endStytchSession, secretOf } from "./sessions.ts";
 
 /**
- * Lists the organizations that somebody can be signed in to: by their intermediate session, or by the session they have.
+ * Lists the organizations that a member can be signed in to: by the intermediate session, or by the member's session.
  *
- * @throws StoreUnavailableError where Stytch says nothing of them.
+ * @throws StoreUnavailableError where Stytch does not list them.
  */
-export async function listOrganizations(
+export async function listStytchOrganizations(
   client: StytchClient,
   of: PendingAuthentication | MemberSession,
   { credential, signal }: OrganizationsContext,
@@ -45,128 +27,122 @@ export async function listOrganizations(
     "pendingAuthenticationToken" in of
       ? { intermediate_session_token: of.pendingAuthenticationToken }
       : credential && secretOf(credential);
-  if (secret === undefined) throw trouble("organizations_unknown");
+  if (secret === undefined) throw stytchUnavailable("organizations_unknown");
   const reply = await client.post("/v1/b2b/discovery/organizations", secret, { signal });
   if (reply.status === "refused") {
-    // Whatever has lapsed offers nothing.
-    if (NOT_PENDING.has(reply.type) || ENDED.has(reply.type)) return [];
-    throw trouble("request_rejected", reply.requestId);
+    // What has expired offers nothing.
+    if (STYTCH_TYPES.notPending.has(reply.type) || STYTCH_TYPES.ended.has(reply.type)) return [];
+    throw stytchUnavailable("request_rejected", reply.requestId);
   }
   const choices = readChoices(reply.body["discovered_organizations"]);
-  if (choices === undefined) throw trouble("nonsense", reply.requestId);
+  if (choices === undefined) throw stytchUnavailable("nonsense", reply.requestId);
   return choices;
 }
 
-/** Completes an intermediate session in the organization chosen. */
-export async function selectOrganization(
+/** Completes an intermediate session in the chosen organization. */
+export async function selectStytchOrganization(
   client: StytchClient,
   { pendingAuthenticationToken }: PendingAuthentication,
   organizationId: string,
   { signal }: StoreContext,
 ): Promise<StytchOutcome> {
+  const path = "/v1/b2b/discovery/intermediate_sessions/exchange";
   const body = {
     intermediate_session_token: pendingAuthenticationToken,
     organization_id: organizationId,
-    ...durationOf(client),
+    session_duration_minutes: client.settings.sessionMinutes,
   };
-  const path = "/v1/b2b/discovery/intermediate_sessions/exchange";
-  const reply = await client.post(path, body, { signal, linger: SELECTION_LINGER });
-  if (reply.status === "refused" && NOT_PENDING.has(reply.type)) {
+  const reply = await client.post(path, body, { signal, abortGrace: SELECTION_ABORT_GRACE });
+  if (reply.status === "refused" && STYTCH_TYPES.notPending.has(reply.type)) {
     return refuse("invalid_pending_authentication", reply.type);
   }
   return readExchange(reply, organizationId);
 }
 
-/** Exchanges a session for one in another organization, and revokes the one before it. */
-export async function switchOrganization(
-  desk: SwitchDesk,
+/** Signs in a member of exactly one organization; all others must choose. */
+export async function continueDiscovery(
+  client: StytchClient,
+  response: StytchResponse,
+  context: StoreContext,
+): Promise<StytchOutcome> {
+  const outcome = fromStytch(response);
+  if (outcome.status !== "selection_required") return outcome;
+  const [only, ...others] = outcome.organizations;
+  if (only === undefined || others.length > 0) return outcome;
+  return selectStytchOrganization(client, outcome.pending, only.id, context);
+}
+
+/** Exchanges a session for one in another organization, and revokes the previous session. */
+export async function switchStytchOrganization(
+  client: StytchClient,
+  verifyJwt: VerifyJwt,
   stale: StaleCredential,
   organizationId: string,
   context: StoreContext,
 ): Promise<StytchOutcome> {
-  const { client } = desk;
   const secret = secretOf(stale);
   if (secret === undefined) return refuse("session_revoked", "no_session");
-  const body = { ...secret, organization_id: organizationId, ...durationOf(client) };
+  const body = {
+    ...secret,
+    organization_id: organizationId,
+    session_duration_minutes: client.settings.sessionMinutes,
+  };
   const reply = await client.post("/v1/b2b/sessions/exchange", body, { signal: context.signal });
-  const isOver = reply.status === "refused" && (SESSION_GONE.has(reply.type) || NOT_OURS.has(reply.type));
-  if (isOver) return refuse("session_revoked", reply.type);
+  // Other codes that end a session speak of the organization that was chosen.
+  if (
+    reply.status === "refused" &&
+    (reply.type === "session_not_found" || STYTCH_TYPES.notOurs.has(reply.type))
+  ) {
+    return refuse("session_revoked", reply.type);
+  }
   const outcome = readExchange(reply, organizationId);
   if (outcome.status !== "authenticated") return outcome;
-  const isUsable = await checkIssued(desk, outcome.credential, organizationId);
-  if (isUsable) await endPrevious(client, stale, outcome.credential.accessToken, context);
-  // What others sealed beside the session stays.
-  return { ...outcome, credential: { ...stale.sealed, ...outcome.credential } };
+  const { credential } = outcome;
+  // A new session that nobody could use must not cost the previous one.
+  const verification = await verifyJwt(credential.accessToken);
+  if (verification.status === "rejected") throw stytchUnavailable("issued_token");
+  if (verification.status === "verified") {
+    const issued = identityOf(verification.claims);
+    const isSameMember = (credential.user?.id ?? issued.memberId) === issued.memberId;
+    if (!isSameMember || issued.organizationId !== organizationId) throw stytchUnavailable("identity");
+    if (verification.claims.exp <= client.settings.clock()) throw stytchUnavailable("issued_token");
+    await endPrevious(client, stale, issued.sessionId, context);
+  }
+  // Fields that others sealed beside the session stay.
+  return { ...outcome, credential: { ...stale.sealed, ...credential } };
 }
 
-/** Of what ends a session, what does not speak of the organization asked for. */
-const SESSION_GONE: ReadonlySet<string> = new Set(["session_not_found"]);
-
-/**
- * A session that nobody could use must not cost the one that there is.
- *
- * @returns `false` where that cannot be known, for want of keys.
- */
-async function checkIssued(
-  { client, verifier }: SwitchDesk,
-  { accessToken, user }: SealedSession,
-  organizationId: string,
-): Promise<boolean> {
-  const verification = await verifier.verify(accessToken);
-  if (verification.status === "unavailable") return false;
-  if (verification.status !== "verified") throw trouble("issued_token");
-  const { claims } = verification;
-  const found = identityOf(claims);
-  const isTheirs = user === undefined || user.id === found.memberId;
-  if (!isTheirs || found.organizationId !== organizationId) throw trouble("identity");
-  if (claims.exp <= client.settings.clock()) throw trouble("issued_token");
-  return true;
-}
-
-/** The new session is there, whatever becomes of the old one: where Stytch cannot end it now, its own end does. */
 async function endPrevious(
   client: StytchClient,
   { claims, sealed }: StaleCredential,
-  newToken: string,
+  newSessionId: string | undefined,
   context: StoreContext,
 ): Promise<void> {
-  const sessionId = claims && interpretClaims(claims, sealed)?.memberSession.id;
-  if (sessionId === undefined || sessionId === peekIdentity(newToken).sessionId) return;
-  await endSession(client, { sessionId }, context).catch(() => undefined);
+  const sessionId = claims && interpretStytchClaims(claims, sealed)?.memberSession.id;
+  if (sessionId === undefined || sessionId === newSessionId) return;
+  // The new session exists: where the previous one cannot be revoked now, it expires by itself.
+  await Promise.allSettled([endStytchSession(client, { sessionId }, context)]);
 }
 
+/** Reads the answer to an exchange of a session for one in the chosen organization. */
 function readExchange(reply: StytchReply, organizationId: string): StytchOutcome {
   if (reply.status === "refused") {
     const { type, httpStatus, requestId } = reply;
-    if (STEP_UP.has(type)) return { status: "step_up_required", reason: type, details: { organizationId } };
-    // 403 and 404: this organization is none of theirs, or none at all.
-    if (httpStatus === 403 || httpStatus === 404 || NO_ORGANIZATION.has(type)) {
+    if (STYTCH_TYPES.stepUp.has(type))
+      return { status: "step_up_required", reason: type, details: { organizationId } };
+    // 403 and 404: the organization is not the member's, or does not exist.
+    if (httpStatus === 403 || httpStatus === 404 || STYTCH_TYPES.noOrganization.has(type)) {
       return refuse("organization_not_available", type);
     }
-    throw trouble("request_rejected", requestId);
+    throw stytchUnavailable("request_rejected", requestId);
   }
-  const outcome = readOutcome(reply.body);
-  if (outcome === undefined) throw trouble("nonsense", reply.requestId);
-  // Stytch takes a slug or an external id for an id; the choice was of an id.
-  if (outcome.status === "authenticated" && organizationOf(reply.body) !== organizationId) {
-    throw trouble("identity", reply.requestId);
+  const { body, requestId } = reply;
+  const outcome = readOutcome(body);
+  if (outcome === undefined) throw stytchUnavailable("nonsense", requestId);
+  // Stytch also takes a slug or an external id; the choice was an id.
+  const entered = asObject(body["organization"])?.["organization_id"];
+  if (outcome.status === "authenticated" && entered !== organizationId) {
+    throw stytchUnavailable("identity", requestId);
   }
   return outcome;
-}
-
-const NO_ORGANIZATION: ReadonlySet<string> = new Set([
-  "invalid_organization_id",
-  "organization_not_found",
-  "invalid_email_for_jit_provisioning",
-  "invalid_oauth_tenant_for_jit_provisioning",
-  "invalid_connection_for_jit_provisioning",
-  "invalid_email_for_invites",
-]);
-
-function organizationOf({ organization }: JsonObject): unknown {
-  return isObject(organization) ? organization["organization_id"] : undefined;
-}
-
-function durationOf({ settings: { sessionMinutes } }: StytchClient): JsonObject {
-  return sessionMinutes === undefined ? {} : { session_duration_minutes: sessionMinutes };
 }

@@ -1,136 +1,89 @@
-import { ConfigurationError } from "../../errors.ts";
-import type { JsonObject } from "../../lib/json-client.ts";
-import { isObject, isText, isTextList } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
+import { isObject, isText } from "../../lib/predicates.ts";
+import { configurationError } from "../../lib/problems.ts";
 import type { OrganizationChoice } from "../../model.ts";
-import type { Outcome, PendingAuthentication, SealedSession, StoreContext } from "../../store.ts";
-import type { StytchClient } from "./client.ts";
-import { selectOrganization } from "./organizations.ts";
+import type { SealedSession } from "../../store.ts";
+import { type OutcomeWithDetails, hidePendingToken, toChoice } from "../hosted-store.ts";
+import { type KnownFields, asObject, asString, asText, asTextList, readKnownFields } from "../read-fields.ts";
 
-/** What the step after an unfinished authentication needs; which of it is there depends on the reason. */
-export interface StytchStepUp {
-  readonly memberId?: string;
-  readonly organizationId?: string;
+const STEP_UP_FIELDS = {
+  memberId: asText,
+  organizationId: asText,
   /** For `primary_required`: the methods that the organization allows. */
-  readonly allowedAuthMethods?: readonly string[];
-  /** For `mfa_required`: what the member has enrolled; both empty where they have yet to. */
-  readonly mfaPhoneNumber?: string;
-  readonly totpRegistrationId?: string;
+  allowedAuthMethods: asTextList,
+  /** For `mfa_required`: the phone number that the member has enrolled; empty where there is none. */
+  mfaPhoneNumber: asString,
+  /** For `mfa_required`: the authenticator app that the member has enrolled; empty where there is none. */
+  totpRegistrationId: asString,
   /** For `mfa_required`: `sms_otp` where Stytch has sent a code already. */
-  readonly secondaryAuthInitiated?: string;
-}
+  secondaryAuthInitiated: asText,
+};
+
+/** What the step after an unfinished authentication needs. Which fields are present depends on the reason. */
+export interface StytchStepUp extends KnownFields<typeof STEP_UP_FIELDS> {}
 
 /** How an authentication at Stytch ended, with what its next step needs. */
-export type StytchOutcome =
-  | Exclude<Outcome, { status: "step_up_required" }>
-  | (Extract<Outcome, { status: "step_up_required" }> & { readonly details: StytchStepUp });
+export type StytchOutcome = OutcomeWithDetails<StytchStepUp>;
 
 /**
- * Reads an authentication of Stytch's: a session, a step that is still due, or the choice between organizations.
+ * Reads an authentication of Stytch: a session, a step that is still required, or a choice between organizations.
  *
- * @returns `undefined` for whatever is none of these.
+ * @returns `undefined` for anything else.
  */
 export function readOutcome(body: JsonObject): StytchOutcome | undefined {
-  const choices = body["discovered_organizations"];
-  if (choices !== undefined) return toSelection(body, readChoices(choices));
+  const { discovered_organizations: discovered, intermediate_session_token: token } = body;
+  if (discovered !== undefined) {
+    const organizations = readChoices(discovered);
+    if (!isText(token) || organizations === undefined) return undefined;
+    return { status: "selection_required", pending: hidePendingToken(token), organizations };
+  }
   if (body["member_authenticated"] === false) return toStepUp(body);
-  const credential = readCredential(body);
+  const credential = readSealedSession(body);
   return credential && { status: "authenticated", credential };
 }
 
-/** The organizations of a discovery; `undefined` for whatever is no list. */
+/** Reads the organizations of a discovery; `undefined` where there is no list. */
 export function readChoices(value: unknown): OrganizationChoice[] | undefined {
   if (!Array.isArray(value)) return undefined;
   return value.flatMap((discovered: unknown) => {
-    const organization = isObject(discovered) ? discovered["organization"] : undefined;
-    if (!isObject(organization)) return [];
-    const { organization_id: id, organization_name: name } = organization;
-    return isText(id) ? [{ id, name: isText(name) ? name : id }] : [];
+    const organization = isObject(discovered) ? asObject(discovered["organization"]) : undefined;
+    const { organization_id: id, organization_name: name } = organization ?? {};
+    return isText(id) ? [toChoice(id, name)] : [];
   });
 }
 
-/** A refusal, with a code of orgate's and, for the log, Stytch's. */
-export function refuse(
-  code: Extract<Outcome, { status: "refused" }>["code"],
-  reason: string,
-): Extract<Outcome, { status: "refused" }> {
-  return { status: "refused", code, reason };
-}
-
-/** A pending authentication whose token no log and no `inspect` shows. */
-export function hidePending(token: string): PendingAuthentication {
-  return Object.defineProperty({}, "pendingAuthenticationToken", { value: token }) as PendingAuthentication;
-}
-
-function readCredential(body: JsonObject): SealedSession | undefined {
-  const { session_jwt: accessToken, session_token: sessionToken, member_id: named, member } = body;
-  const {
-    member_id: id = named,
-    organization_id: organizationId,
-    email_address: email,
-    name,
-  } = isObject(member) ? member : {};
+/** Reads what is sealed of a session. The session token takes the refresh token's place; it does not rotate. */
+export function readSealedSession(body: JsonObject): SealedSession | undefined {
+  const { session_jwt: accessToken, session_token: refreshToken } = body;
   if (!isText(accessToken)) return undefined;
+  const member = asObject(body["member"]) ?? {};
+  const { member_id: id = body["member_id"] } = member;
+  const names = readKnownFields(member, { email: ["email_address", asText], name: asText });
   return {
     accessToken,
-    ...(isText(sessionToken) && { refreshToken: sessionToken }),
-    ...(isText(id) && { user: { id, ...(isText(email) && { email }), ...(isText(name) && { name }) } }),
-    ...(isText(organizationId) && { organizationId }),
+    ...(isText(refreshToken) && { refreshToken }),
+    ...(isText(id) && { user: { id, ...names } }),
+    ...readKnownFields(member, { organizationId: asText }),
   };
-}
-
-function toSelection(
-  { intermediate_session_token: token }: JsonObject,
-  organizations: OrganizationChoice[] | undefined,
-): StytchOutcome | undefined {
-  if (!isText(token) || organizations === undefined) return undefined;
-  return { status: "selection_required", pending: hidePending(token), organizations };
 }
 
 function toStepUp(body: JsonObject): StytchOutcome {
-  const { intermediate_session_token: token, primary_required: primary, mfa_required: mfa } = body;
-  // Whoever has yet to prove who they are cannot prove it twice.
-  const reason = isObject(primary) ? "primary_required" : isObject(mfa) ? "mfa_required" : "step_up_required";
+  const { intermediate_session_token: token, member_id, organization } = body;
+  const primary = asObject(body["primary_required"]);
+  const mfa = asObject(body["mfa_required"]);
+  // The first factor comes before the second.
+  const reason = primary ? "primary_required" : mfa ? "mfa_required" : "step_up_required";
+  const organization_id = asObject(organization)?.["organization_id"];
+  const source = { ...asObject(mfa?.["member_options"]), ...mfa, ...primary, member_id, organization_id };
   return {
     status: "step_up_required",
     reason,
-    ...(isText(token) && { pending: hidePending(token) }),
-    details: readStepUp(body, primary, mfa),
+    ...(isText(token) && { pending: hidePendingToken(token) }),
+    details: readKnownFields(source, STEP_UP_FIELDS),
   };
 }
 
-function readStepUp(
-  { member_id: memberId, organization }: JsonObject,
-  primary: unknown,
-  mfa: unknown,
-): StytchStepUp {
-  const organizationId = isObject(organization) ? organization["organization_id"] : undefined;
-  const methods = isObject(primary) ? primary["allowed_auth_methods"] : undefined;
-  const { member_options: options, secondary_auth_initiated: initiated } = isObject(mfa) ? mfa : {};
-  const { mfa_phone_number: phone, totp_registration_id: totp } = isObject(options) ? options : {};
-  return {
-    ...(isText(memberId) && { memberId }),
-    ...(isText(organizationId) && { organizationId }),
-    ...(isTextList(methods) && { allowedAuthMethods: methods }),
-    ...(typeof phone === "string" && { mfaPhoneNumber: phone }),
-    ...(typeof totp === "string" && { totpRegistrationId: totp }),
-    ...(isText(initiated) && { secondaryAuthInitiated: initiated }),
-  };
-}
-
-/** Signs in whoever has discovered one organization alone; everybody else has to choose, or has none. */
-export async function continueDiscovery(
-  client: StytchClient,
-  response: StytchResponse,
-  context: StoreContext,
-): Promise<StytchOutcome> {
-  const outcome = fromStytch(response);
-  if (outcome.status !== "selection_required") return outcome;
-  const [only, ...others] = outcome.organizations;
-  if (only === undefined || others.length > 0) return outcome;
-  return selectOrganization(client, outcome.pending, only.id, context);
-}
-
-/** What Stytch's own SDKs resolve to when somebody authenticates, as far as it is read here. */
+/** The fields that are read of the results of Stytch's own SDKs when somebody authenticates. */
 export interface StytchResponse {
   readonly session_jwt?: string;
   readonly session_token?: string;
@@ -142,7 +95,7 @@ export interface StytchResponse {
     readonly name?: string;
   };
   readonly organization?: { readonly organization_id: string };
-  /** `false`: a further step is due. */
+  /** `false`: a further step is required. */
   readonly member_authenticated?: boolean;
   readonly intermediate_session_token?: string;
   readonly mfa_required?: object;
@@ -154,7 +107,7 @@ export interface StytchResponse {
 }
 
 /**
- * Takes what an `authenticate` call of Stytch's own SDK resolved to, for `auth.establish()`.
+ * Turns the result of an `authenticate` call of Stytch's own SDK into an outcome for `auth.establish()`.
  *
  * A session signs in; `member_authenticated: false` is a step-up with what the next step needs; a discovery leads to
  * organization selection.
@@ -163,20 +116,17 @@ export interface StytchResponse {
  * ```ts
  * await auth.establish(req, res, client.magicLinks.authenticate({ magic_links_token }).then(fromStytch));
  * ```
- * @throws ConfigurationError for whatever is no such response.
+ * @throws ConfigurationError for anything but such a result.
  */
 export function fromStytch(response: StytchResponse): StytchOutcome {
-  const outcome =
-    typeof response === "object" && response !== null
-      ? readOutcome(response as StytchResponse & JsonObject)
-      : undefined;
+  const given: unknown = response;
+  const outcome = isObject(given) ? readOutcome(given) : undefined;
   if (outcome !== undefined) return outcome;
-  throw new ConfigurationError([
-    {
-      code: "authentication_invalid",
-      option: "fromStytch",
-      message: "was not given an authentication.",
-      suggestion: "Pass what an authenticate() call of Stytch's SDK resolves to.",
-    },
-  ]);
+  const suggestion = "Pass what an authenticate() call of Stytch's SDK resolves to.";
+  throw configurationError(
+    "authentication_invalid",
+    "fromStytch",
+    "was not given an authentication.",
+    suggestion,
+  );
 }

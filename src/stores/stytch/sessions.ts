@@ -1,4 +1,4 @@
-import type { JsonObject } from "../../lib/json-client.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import { isObject, isText, isTextList } from "../../lib/predicates.ts";
 import type { MemberSession } from "../../model.ts";
 import type {
@@ -10,100 +10,154 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
+import { asText, readKnownFields } from "../read-fields.ts";
 import {
   type SessionIdentity,
-  identityOf,
-  interpretClaims,
-  peekIdentity,
+  identityOfCredential,
+  interpretStytchClaims,
   readSessionFields,
 } from "./claims.ts";
-import { ENDED, NOT_MUTABLE, NOT_OURS, type StytchClient, type StytchReply, trouble } from "./client.ts";
-import { type StytchMember, readMember } from "./member.ts";
+import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
-import { type StytchOrganization, readOrganization } from "./organization.ts";
+import { readSealedSession } from "./outcome.ts";
+import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
 
-/** What is authenticated: exactly one of the two. */
+/** What names a session to Stytch: exactly one of the two. */
 export type SessionSecret = { readonly session_jwt: string } | { readonly session_token: string };
 
 /** A call of `POST /v1/b2b/sessions/authenticate`. */
-export interface SessionQuestion {
+export interface SessionRequest {
   readonly secret: SessionSecret;
-  /** Whose session it is, as far as it is known: an answer about another is none. */
+  /** Whose session it is, as far as that is known: an answer about another session is refused. */
   readonly identity: SessionIdentity;
-  /** What changes the session, where it can be changed. */
-  readonly changes: {
-    readonly session_duration_minutes?: number;
-    readonly session_custom_claims?: JsonObject;
-  };
-  readonly authorization_check?: JsonObject;
+  /** What changes the session, if the session can be changed. Members that are `undefined` change nothing. */
+  readonly changes: JsonObject;
+  readonly authorization_check?: JsonObject | undefined;
   readonly signal: AbortSignal | undefined;
 }
 
-/** What Stytch says of a session. Trouble is thrown. */
-export type SessionVerdict =
-  | { readonly status: "active"; readonly answer: SessionAnswer; readonly requestId: string | undefined }
+/** Stytch's answer about a session. */
+export type SessionReply =
+  | { readonly status: "active"; readonly session: AuthenticatedSession }
   | Extract<StytchReply, { readonly status: "refused" }>;
 
-/** Authenticates a session, and holds the answer against what was asked. */
-export async function authenticateSession(
+/** A session that Stytch has just authenticated. */
+export interface AuthenticatedSession {
+  readonly credential: SealedSession;
+  readonly memberSession: MemberSession;
+  readonly member: StytchMember;
+  readonly organization: StytchOrganization;
+  /** The answer to the authorization check; `undefined` where Stytch gave none. */
+  readonly verdict: { readonly authorized: boolean; readonly grantingRoles: readonly string[] } | undefined;
+}
+
+/**
+ * Authenticates a session, and compares the answer with what was asked.
+ *
+ * @throws StoreUnavailableError for an answer about another session, or about none.
+ */
+export async function authenticateStytchSession(
   client: StytchClient,
-  question: SessionQuestion,
-): Promise<SessionVerdict> {
-  const { secret, changes, authorization_check: check, identity, signal } = question;
+  { secret, changes, authorization_check: check, identity, signal }: SessionRequest,
+): Promise<SessionReply> {
   const post = (body: JsonObject): Promise<StytchReply> =>
     client.post("/v1/b2b/sessions/authenticate", body, { signal });
-  const unchanged = { ...secret, ...(check !== undefined && { authorization_check: check }) };
+  const unchanged = { ...secret, authorization_check: check };
+  const hasChanges = Object.values(changes).some((change) => change !== undefined);
   let reply = await post({ ...unchanged, ...changes });
   // That an impersonated session cannot be changed is no reason to end it.
-  if (reply.status === "refused" && reply.type === NOT_MUTABLE && Object.keys(changes).length > 0) {
+  if (reply.status === "refused" && STYTCH_TYPES.notMutable.has(reply.type) && hasChanges) {
     reply = await post(unchanged);
   }
   if (reply.status === "refused") return reply;
-  const answer = readSessionAnswer(reply.body);
-  if (answer === undefined) throw trouble("nonsense", reply.requestId);
-  // The new JWT decides who is signed in: it must be of the session that the rest of the answer tells of.
-  const isOfOne = isAnswerFor(answer, identity) && isAnswerFor(answer, peekIdentity(answer.sessionJwt));
-  if (!isOfOne) throw trouble("identity", reply.requestId);
-  return { status: "active", answer, requestId: reply.requestId };
+  const session = readSession(reply.body);
+  if (session === undefined) throw stytchUnavailable("nonsense", reply.requestId);
+  // The new JWT decides who is signed in: it must be of the session that the rest of the answer is about.
+  const { accessToken } = session.credential;
+  const isExpected = isOf(session, identity) && isOf(session, identityOfCredential({ accessToken }));
+  if (!isExpected) throw stytchUnavailable("identity", reply.requestId);
+  return { status: "active", session };
+}
+
+function readSession(body: JsonObject): AuthenticatedSession | undefined {
+  const { member_session: fields, member: memberFields, organization: organizationFields } = body;
+  if (!isObject(fields) || !isObject(memberFields) || !isObject(organizationFields)) return undefined;
+  const credential = readSealedSession(body);
+  const memberSession = readMemberSession(fields);
+  const member = memberSession && readMember(memberFields, memberSession.roles);
+  const organization = readOrganization(organizationFields);
+  if (!credential || !memberSession || !member || !organization) return undefined;
+  const isOfOneMember =
+    memberSession.memberId === member.id &&
+    memberSession.organizationId === organization.id &&
+    member.organizationId === organization.id;
+  if (!isOfOneMember) return undefined;
+  return { credential, memberSession, member, organization, verdict: readVerdict(body["verdict"]) };
+}
+
+function readMemberSession(session: JsonObject): MemberSession | undefined {
+  const { member_session_id: id, member_id: memberId, organization_id: organizationId } = session;
+  const { custom_claims: custom } = session;
+  const fields = readSessionFields(session);
+  if (!isText(id) || !isText(memberId) || !isText(organizationId) || fields === undefined) return undefined;
+  return {
+    id,
+    memberId,
+    organizationId,
+    ...readKnownFields(session, { organizationSlug: asText }),
+    ...fields,
+    customClaims: isObject(custom) && Object.keys(custom).length > 0 ? custom : null,
+  };
+}
+
+function readVerdict(value: unknown): AuthenticatedSession["verdict"] {
+  if (!isObject(value)) return undefined;
+  const { authorized, granting_roles: grantingRoles } = value;
+  if (typeof authorized !== "boolean" || !isTextList(grantingRoles)) return undefined;
+  return { authorized, grantingRoles };
+}
+
+/** Whether a session is the one that was asked about, as far as that is known. */
+function isOf({ memberSession }: AuthenticatedSession, asked: SessionIdentity): boolean {
+  const { memberId, organizationId, sessionId } = asked;
+  return (
+    (memberId === undefined || memberId === memberSession.memberId) &&
+    (organizationId === undefined || organizationId === memberSession.organizationId) &&
+    (sessionId === undefined || sessionId === memberSession.id)
+  );
 }
 
 /**
  * Renews by `POST /v1/b2b/sessions/authenticate`: by the JWT that was presented, else by the session token.
  *
- * @throws StoreUnavailableError for every answer that does not say what became of the session.
+ * @throws StoreUnavailableError for an answer that says nothing about the session.
  */
-export async function renewCredential(
+export async function renewStytchCredential(
   client: StytchClient,
   stale: StaleCredential,
   context: RenewContext,
 ): Promise<Renewal> {
   const secret = secretOf(stale);
   if (secret === undefined) return { status: "unrenewable" };
-  const verdict = await authenticateSession(client, {
+  const reply = await authenticateStytchSession(client, {
     secret,
-    identity: stale.claims === undefined ? peekIdentity(stale.accessToken) : identityOf(stale.claims),
+    identity: identityOfCredential(stale),
     changes: changesOf(client, stale, context),
     signal: context.signal,
   });
-  if (verdict.status === "active") {
-    const { answer } = verdict;
-    return {
-      status: "active",
-      credential: toCredential(answer),
-      verifiedAt: client.settings.clock(),
-      member: answer.member,
-      organization: answer.organization,
-    };
+  if (reply.status === "active") {
+    const { credential, member, organization } = reply.session;
+    return { status: "active", credential, verifiedAt: client.settings.clock(), member, organization };
   }
-  const { type, requestId } = verdict;
-  if (ENDED.has(type)) return { status: "ended", reason: type };
-  const isVouchedFor = stale.claims !== undefined || stale.sealed !== undefined;
-  if (!isVouchedFor && NOT_OURS.has(type)) return { status: "rejected", reason: type };
-  throw trouble("request_rejected", requestId);
+  const { type: reason, requestId } = reply;
+  if (STYTCH_TYPES.ended.has(reason)) return { status: "ended", reason };
+  const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
+  if (!isVerified && STYTCH_TYPES.notOurs.has(reason)) return { status: "rejected", reason };
+  throw stytchUnavailable("request_rejected", requestId);
 }
 
 /**
- * What names a session to Stytch. The JWT, because it is what was presented and what the answer is held against; the session
+ * Chooses what names a session to Stytch. The JWT, because it was presented and the answer is compared with it; the session
  * token where the JWT's key is no longer known, for then Stytch may not know it either.
  */
 export function secretOf(stale: StaleCredential): SessionSecret | undefined {
@@ -116,22 +170,18 @@ export function secretOf(stale: StaleCredential): SessionSecret | undefined {
 }
 
 function changesOf(
-  { settings }: StytchClient,
+  { settings: { sessionCustomClaims } }: StytchClient,
   { claims, sealed }: StaleCredential,
   { extendBy }: RenewContext,
-): SessionQuestion["changes"] {
-  const isImpersonated =
-    claims !== undefined && interpretClaims(claims, sealed)?.memberSession.impersonator !== undefined;
-  if (isImpersonated) return {};
-  const { sessionCustomClaims } = settings;
-  return {
-    ...(extendBy !== undefined && { session_duration_minutes: toSessionMinutes(extendBy) }),
-    ...(sessionCustomClaims !== undefined && { session_custom_claims: sessionCustomClaims }),
-  };
+): SessionRequest["changes"] {
+  const session = claims && interpretStytchClaims(claims, sealed)?.memberSession;
+  if (session?.impersonator !== undefined) return {};
+  const minutes = extendBy === undefined ? undefined : toSessionMinutes(extendBy);
+  return { session_duration_minutes: minutes, session_custom_claims: sessionCustomClaims };
 }
 
-/** Revokes a session, or all of a member's. A session that is gone already is no trouble. */
-export async function endSession(
+/** Revokes a session, or all sessions of a member. A session that does not exist any more counts as revoked. */
+export async function endStytchSession(
   client: StytchClient,
   target: EndSessionTarget,
   { signal }: StoreContext,
@@ -139,13 +189,14 @@ export async function endSession(
   const body =
     "sessionId" in target ? { member_session_id: target.sessionId } : { member_id: target.memberId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
-  if (reply.status === "refused" && !ENDED.has(reply.type))
-    throw trouble("request_rejected", reply.requestId);
+  if (reply.status === "refused" && !STYTCH_TYPES.ended.has(reply.type)) {
+    throw stytchUnavailable("request_rejected", reply.requestId);
+  }
   return {};
 }
 
-/** Revokes the session that a session token, or a JWT, is of; or, once Stytch has said whose it is, all of the member's. */
-export async function endPresented(
+/** Revokes the session of a session token or a JWT; or, once Stytch has said whose it is, all sessions of the member. */
+export async function endPresentedToStytch(
   client: StytchClient,
   of: StaleCredential,
   scope: "session" | "member",
@@ -155,99 +206,18 @@ export async function endPresented(
   if (secret === undefined) return { status: "unknown" };
   const { signal } = context;
   if (scope === "session") {
-    const reply = await client.post("/v1/b2b/sessions/revoke", { ...secret }, { signal });
-    return reply.status === "refused" ? readRefusal(reply) : { status: "ended" };
+    const reply = await client.post("/v1/b2b/sessions/revoke", secret, { signal });
+    return reply.status === "refused" ? toUnknown(reply) : { status: "ended" };
   }
-  const identity = of.claims === undefined ? peekIdentity(of.accessToken) : identityOf(of.claims);
-  const verdict = await authenticateSession(client, { secret, identity, changes: {}, signal });
-  if (verdict.status === "refused") return readRefusal(verdict);
-  const { id: sessionId, memberId } = verdict.answer.memberSession;
-  await endSession(client, { memberId }, context);
+  const request = { secret, identity: identityOfCredential(of), changes: {}, signal };
+  const reply = await authenticateStytchSession(client, request);
+  if (reply.status === "refused") return toUnknown(reply);
+  const { id: sessionId, memberId } = reply.session.memberSession;
+  await endStytchSession(client, { memberId }, context);
   return { status: "ended", sessionId, memberId };
 }
 
-function readRefusal({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
-  if (ENDED.has(type) || NOT_OURS.has(type)) return { status: "unknown" };
-  throw trouble("request_rejected", requestId);
-}
-
-/** A session as Stytch has just answered for it. */
-export interface SessionAnswer {
-  readonly sessionJwt: string;
-  readonly sessionToken: string | undefined;
-  readonly memberSession: MemberSession;
-  readonly member: StytchMember;
-  readonly organization: StytchOrganization;
-  /** The roles that grant what was asked; `undefined` where Stytch gave no verdict. */
-  readonly verdict: { readonly authorized: boolean; readonly grantingRoles: readonly string[] } | undefined;
-}
-
-/** Reads an answer with a session; `undefined` for whatever is not complete, or is not of one member. */
-export function readSessionAnswer(body: JsonObject): SessionAnswer | undefined {
-  const { session_jwt: sessionJwt, session_token: sessionToken, member_session: session } = body;
-  if (!isText(sessionJwt) || !isObject(session) || !isObject(body["member"])) return undefined;
-  const memberSession = readMemberSession(session);
-  const member = memberSession && readMember(body["member"], memberSession.roles);
-  const organization = isObject(body["organization"]) ? readOrganization(body["organization"]) : undefined;
-  if (memberSession === undefined || member === undefined || organization === undefined) return undefined;
-  const isOfOne =
-    memberSession.memberId === member.id &&
-    memberSession.organizationId === organization.id &&
-    member.organizationId === organization.id;
-  if (!isOfOne) return undefined;
-  return {
-    sessionJwt,
-    sessionToken: isText(sessionToken) ? sessionToken : undefined,
-    memberSession,
-    member,
-    organization,
-    verdict: readVerdict(body["verdict"]),
-  };
-}
-
-/** Whether an answer is of the session that was asked about, as far as it is known. */
-export function isAnswerFor({ memberSession }: SessionAnswer, asked: SessionIdentity): boolean {
-  const { memberId, organizationId, sessionId } = asked;
-  return (
-    (memberId === undefined || memberId === memberSession.memberId) &&
-    (organizationId === undefined || organizationId === memberSession.organizationId) &&
-    (sessionId === undefined || sessionId === memberSession.id)
-  );
-}
-
-/** What is sealed of a session; the session token stands in the refresh token's place, and does not rotate. */
-export function toCredential({ sessionJwt, sessionToken, member }: SessionAnswer): SealedSession {
-  const { id, emailAddress, name, organizationId } = member;
-  return {
-    accessToken: sessionJwt,
-    ...(sessionToken !== undefined && { refreshToken: sessionToken }),
-    user: {
-      id,
-      ...(emailAddress !== undefined && { email: emailAddress }),
-      ...(name !== undefined && { name }),
-    },
-    organizationId,
-  };
-}
-
-function readMemberSession(session: JsonObject): (MemberSession & { organizationId: string }) | undefined {
-  const { member_session_id: id, member_id: memberId, organization_id: organizationId } = session;
-  const { organization_slug: slug, custom_claims: custom } = session;
-  const fields = readSessionFields(session);
-  if (!isText(id) || !isText(memberId) || !isText(organizationId) || fields === undefined) return undefined;
-  return {
-    id,
-    memberId,
-    organizationId,
-    ...(isText(slug) && { organizationSlug: slug }),
-    ...fields,
-    customClaims: isObject(custom) && Object.keys(custom).length > 0 ? custom : null,
-  };
-}
-
-function readVerdict(value: unknown): SessionAnswer["verdict"] {
-  if (!isObject(value)) return undefined;
-  const { authorized, granting_roles: grantingRoles } = value;
-  if (typeof authorized !== "boolean" || !isTextList(grantingRoles)) return undefined;
-  return { authorized, grantingRoles };
+function toUnknown({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
+  if (STYTCH_TYPES.ended.has(type) || STYTCH_TYPES.notOurs.has(type)) return { status: "unknown" };
+  throw stytchUnavailable("request_rejected", requestId);
 }

@@ -1,42 +1,40 @@
-import type { EventSink } from "../../events.ts";
-import { createPolicySource } from "../../policy/policy-source.ts";
-import type { Capabilities, SessionStore, StoreContext, TokenProfile } from "../../store.ts";
-import { createKeySet } from "../../tokens/key-set.ts";
-import { createTokenVerifier } from "../../tokens/verify-token.ts";
+import type { Capabilities, StoreContext, TokenProfile } from "../../store.ts";
+import type { StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
 import {
-  type JwtDesk,
   type StytchAuthenticateJwtInput,
   type StytchAuthenticateJwtResult,
-  authenticateJwt,
+  createAuthenticateJwt,
+  createJwtVerifier,
 } from "./authenticate-jwt.ts";
-import { SESSION_CLAIM, interpretClaims } from "./claims.ts";
-import { type StytchClient, createStytchClient } from "./client.ts";
-import { type StytchOptions, type StytchSettings, resolveOptions } from "./options.ts";
-import { listOrganizations, selectOrganization, switchOrganization } from "./organizations.ts";
-import { type StytchOutcome, type StytchResponse, continueDiscovery } from "./outcome.ts";
-import { type PolicyLoader, createPolicyLoader } from "./project-policy.ts";
-import { endPresented, endSession, renewCredential } from "./sessions.ts";
+import { STYTCH_SESSION_CLAIM, interpretStytchClaims } from "./claims.ts";
+import { createStytchClient } from "./client.ts";
+import { type StytchOptions, type StytchSettings, resolveStytchOptions } from "./options.ts";
+import {
+  continueDiscovery,
+  listStytchOrganizations,
+  selectStytchOrganization,
+  switchStytchOrganization,
+} from "./organizations.ts";
+import type { StytchOutcome, StytchResponse } from "./outcome.ts";
+import { createPolicyLoader } from "./project-policy.ts";
+import { endPresentedToStytch, endStytchSession, renewStytchCredential } from "./sessions.ts";
 
-/** Stytch B2B as a session store, and its operations for handlers of your own. */
-export type StytchStore = SessionStore &
-  StytchOperations &
-  Required<
-    Pick<
-      SessionStore,
-      "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy"
-    >
+/** Stytch B2B as a session store, and operations for the application's own handlers. */
+export type StytchStore = StytchOperations &
+  StoreWith<
+    "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy"
   >;
 
-/** Operations of Stytch's for handlers of your own. */
+/** Operations for the application's own handlers. */
 export interface StytchOperations {
   /**
-   * Authenticates a session JWT outside the middleware: here while it is fresh; by Stytch, with the member and the
-   * organization in full, when it is expired or as old as `maxTokenAgeSeconds`, and only then. Forged, malformed and
-   * denied ones cost no call.
+   * Authenticates a session JWT outside the middleware: locally while it is fresh. When it is expired, or as old as
+   * `maxTokenAgeSeconds`, Stytch is asked, and returns the member and the organization in full. A JWT that is forged,
+   * malformed or denied costs no call.
    *
    * Rejects with an `OrgateError`: `invalid_token`, `session_revoked`, `organization_mismatch`, `permission_denied`,
-   * `invalid_request`; or with a `StoreUnavailableError` where it cannot be known.
+   * `invalid_request`; or with a `StoreUnavailableError` where the answer cannot be known.
    */
   authenticateJwt(input: StytchAuthenticateJwtInput): Promise<StytchAuthenticateJwtResult>;
   /**
@@ -46,19 +44,16 @@ export interface StytchOperations {
   continueDiscovery(response: StytchResponse, context?: Partial<StoreContext>): Promise<StytchOutcome>;
 }
 
-/** What Stytch's sessions can answer. */
-const CAPABILITIES: Capabilities = {
+const STYTCH_CAPABILITIES: Capabilities = {
   factors: true,
   authenticationTime: true,
   impersonation: true,
   permissions: false,
   renewsBareToken: true,
   renewalSpends: false,
-  // Whoever is in two organizations is two members.
+  // A user of two organizations is two members.
   switchKeepsSubject: false,
 };
-
-const NO_EVENTS: EventSink = { wants: () => false, emit: () => undefined };
 
 /**
  * Makes the session store for Stytch B2B. It verifies session JWTs by the project's keys, and asks Stytch only for those
@@ -70,28 +65,28 @@ const NO_EVENTS: EventSink = { wants: () => false, emit: () => undefined };
  * @throws ConfigurationError with every mistake in the options.
  */
 export function stytch(options: StytchOptions): StytchStore {
-  const settings = resolveOptions(options);
+  const settings = resolveStytchOptions(options);
   const client = createStytchClient(settings);
   const tokens = describeTokens(settings);
   const loadPolicy = createPolicyLoader(client);
-  const desk = openJwtDesk(client, tokens, loadPolicy);
+  const verifyJwt = createJwtVerifier(client, tokens);
   return {
     tokens,
     credential: { opaqueCookieName: settings.opaqueCookieName },
-    capabilities: { ...CAPABILITIES, policyByOrganization: settings.organizationPolicies },
-    interpret: interpretClaims,
-    renew: (stale, context) => renewCredential(client, stale, context),
-    organizations: (of, context) => listOrganizations(client, of, context),
-    selectOrganization: (pending, organizationId, context) =>
-      selectOrganization(client, pending, organizationId, context),
-    switchOrganization: (stale, organizationId, context) =>
-      switchOrganization(desk, stale, organizationId, context),
-    endSession: (target, context) => endSession(client, target, context),
-    endPresented: (of, scope, context) => endPresented(client, of, scope, context),
-    policy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
-    authenticateJwt: (input) => authenticateJwt(desk, input),
+    capabilities: { ...STYTCH_CAPABILITIES, policyByOrganization: settings.organizationPolicies },
+    interpret: interpretStytchClaims,
     continueDiscovery: (response, context = {}) =>
       continueDiscovery(client, response, { signal: new AbortController().signal, ...context }),
+    organizations: (of, context) => listStytchOrganizations(client, of, context),
+    selectOrganization: (pending, organizationId, context) =>
+      selectStytchOrganization(client, pending, organizationId, context),
+    renew: (stale, context) => renewStytchCredential(client, stale, context),
+    authenticateJwt: createAuthenticateJwt(client, verifyJwt, loadPolicy),
+    policy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
+    switchOrganization: (stale, organizationId, context) =>
+      switchStytchOrganization(client, verifyJwt, stale, organizationId, context),
+    endSession: (target, context) => endStytchSession(client, target, context),
+    endPresented: (of, scope, context) => endPresentedToStytch(client, of, scope, context),
   };
 }
 
@@ -102,19 +97,7 @@ function describeTokens({ baseUrl, projectId, issuers, unknownKey, fetch }: Styt
     audience: [projectId],
     algorithms: ["RS256"],
     types: ["JWT"],
-    sessionClaim: SESSION_CLAIM,
+    sessionClaim: STYTCH_SESSION_CLAIM,
     unknownKey,
   };
-}
-
-function openJwtDesk(client: StytchClient, tokens: TokenProfile, loadPolicy: PolicyLoader): JwtDesk {
-  const { clock, organizationPolicies } = client.settings;
-  const keys = createKeySet(tokens.keys, { clock, events: NO_EVENTS });
-  const policies = createPolicySource({
-    storePolicy: (organizationId, { signal }) => loadPolicy(organizationId, signal),
-    byOrganization: organizationPolicies,
-    clock,
-    events: NO_EVENTS,
-  });
-  return { client, verifier: createTokenVerifier(tokens, keys), policies, flights: new Map() };
 }

@@ -1,227 +1,192 @@
-import { StoreUnavailableError } from "../../errors.ts";
+import { StoreUnavailableError, type StoreUnavailableErrorInit } from "../../errors.ts";
+import type { JsonObject } from "../../lib/json-body.ts";
 import {
-  type JsonObject,
+  type AnsweredReply,
   type JsonReply,
+  type JsonRequest,
   createJsonClient,
-  unavailableError,
 } from "../../lib/json-client.ts";
-import { isObject, isText } from "../../lib/predicates.ts";
+import { isObject, isString, isText } from "../../lib/predicates.ts";
+import { nameSet, serviceUnavailable } from "../hosted-store.ts";
+import { type WorkosAuthentication, readWorkosAuthentication } from "./authentication.ts";
 import type { WorkosSettings } from "./options.ts";
-import { type Authentication, readAuthentication } from "./outcome.ts";
 
-/** What came of a grant. Trouble is thrown. */
+/** How a grant ended. */
 export type GrantReply =
-  | { readonly status: "authenticated"; readonly authentication: Authentication }
-  | { readonly status: "refused"; readonly code: string; readonly body: JsonObject };
+  | { readonly status: "authenticated"; readonly authentication: WorkosAuthentication }
+  | { readonly status: "refused"; readonly code: string; readonly body: JsonObject }
+  /** Another process is exchanging the same refresh token. `retryAfter` is in seconds. */
+  | { readonly status: "contended"; readonly retryAfter: number };
 
-/** A grant's own fields, as they go over the wire. */
+/** The fields of a grant, as they go over the wire. */
 export interface Grant {
   readonly grant_type: string;
   readonly [field: string]: string | undefined;
 }
 
-/** How long an operation may go on. */
-export interface CallOptions {
+/** Who asks, and how long they wait. */
+export interface Origin {
+  /** The browser's address, for WorkOS's own records and its bot detection. */
+  readonly ipAddress?: string;
+  /** The browser's `User-Agent`. */
+  readonly userAgent?: string;
+  /** Ends the wait once it aborts. */
   readonly signal?: AbortSignal;
-  /** Seconds for which it goes on after that: for what spends a token. */
-  readonly linger?: number;
 }
 
-/** WorkOS's API, as far as sessions need it. */
+/** The operations of WorkOS's API that sessions need. All throw a `StoreUnavailableError` where there is no answer. */
 export interface WorkosClient {
   readonly settings: WorkosSettings;
-  /** `POST /user_management/authenticate`. Contention over a refresh token is thrown like any other trouble. */
-  authenticate(grant: Grant, options: CallOptions): Promise<GrantReply>;
-  /** Any other operation, with WorkOS's word on it, whether good or bad. Trouble, a rejected API key included, is thrown. */
-  call(method: "GET" | "POST", path: string, options: CallOptions, body?: JsonObject): Promise<Answer>;
+  /** `POST /user_management/authenticate`; goes on for `abortGrace` seconds after the origin's signal has aborted. */
+  authenticate(grant: Grant, origin: Origin, abortGrace?: number): Promise<GrantReply>;
+  /** Any other operation. A rejected API key is thrown, too. */
+  call(request: JsonRequest): Promise<AnsweredReply>;
 }
-
-/** WorkOS's word on an operation. */
-export type Answer = Extract<JsonReply, { status: "answered" }>;
 
 /** Makes a client with the application's credentials. */
 export function createWorkosClient(settings: WorkosSettings): WorkosClient {
   const { apiKey, clientId, baseUrl, timeout, fetch, clock } = settings;
-  const http = createJsonClient({
-    baseUrl,
-    budget: timeout,
-    headers: { authorization: `Bearer ${apiKey}` },
-    clock,
-    ...(fetch !== undefined && { fetch }),
-  });
+  const headers = { authorization: `Bearer ${apiKey}` };
+  const http = createJsonClient({ baseUrl, headers, timeout, fetch, clock });
   return {
     settings,
-    async authenticate(grant, options) {
-      const body = { client_id: clientId, client_secret: apiKey, ...grant };
+    async authenticate(grant, { ipAddress, userAgent, signal }, abortGrace) {
+      const client = { client_id: clientId, client_secret: apiKey };
+      const body = { ...client, ...grant, ip_address: ipAddress, user_agent: userAgent };
       const path = "/user_management/authenticate";
-      return readGrantReply(await http.send({ method: "POST", path, body, ...options }));
+      return readGrantReply(await http.send({ method: "POST", path, body, signal, abortGrace }));
     },
-    async call(method, path, options, body) {
-      const reply = await http.send({ method, path, ...options, ...(body !== undefined && { body }) });
-      if (reply.status === "unavailable") throw unavailableError(reply);
+    async call(request) {
+      const reply = await http.send(request);
+      if (reply.status === "unavailable") throw serviceUnavailable(reply);
       if (reply.httpStatus === 401 || reply.httpStatus === 403) throw clientRejected();
       return reply;
     },
   };
 }
 
+/** Seconds to wait during contention, where WorkOS does not say how many. */
+const DEFAULT_CONTENTION_PAUSE = 1;
+
 function readGrantReply(reply: JsonReply): GrantReply {
   if (reply.status === "unavailable") {
     const isContended = reply.httpStatus === 429 && readErrorCode(reply.body ?? {}) === "too_many_requests";
-    throw isContended ? contended(reply.retryAfter) : unavailableError(reply);
+    if (!isContended) throw serviceUnavailable(reply);
+    return { status: "contended", retryAfter: reply.retryAfter ?? DEFAULT_CONTENTION_PAUSE };
   }
   const { httpStatus, body } = reply;
   if (httpStatus < 300) {
-    const authentication = readAuthentication(body);
-    if (authentication === undefined) throw trouble("nonsense");
+    const authentication = readWorkosAuthentication(body);
+    if (authentication === undefined) throw workosUnavailable("nonsense");
     return { status: "authenticated", authentication };
   }
   const code = readErrorCode(body) ?? (httpStatus === 404 ? NOT_FOUND : undefined);
-  // Without a code nothing is said about the user: a wrong key (401), say.
-  if (code === undefined) throw httpStatus === 401 ? clientRejected() : trouble("request_rejected");
-  if (MISCONFIGURED.has(code)) throw clientRejected();
+  // Without a code the answer says nothing about the user: it may be about our key (401).
+  if (code === undefined) throw httpStatus === 401 ? clientRejected() : workosUnavailable("request_rejected");
+  if (WORKOS_CODES.misconfigured.has(code)) throw clientRejected();
   return { status: "refused", code, body };
 }
 
-/** Seconds, where WorkOS does not say how many. */
-const CONTENTION_PAUSE = 1;
-
-/** Something between the application and WorkOS that says nothing about anybody's session. */
-export function trouble(reason: string): StoreUnavailableError {
-  return new StoreUnavailableError({ reason, message: `WorkOS could not be asked (${reason}).` });
+/** Makes the error for an answer that says nothing about anybody's session. */
+export function workosUnavailable(
+  reason: string,
+  init: StoreUnavailableErrorInit = {},
+): StoreUnavailableError {
+  return new StoreUnavailableError({ reason, message: `WorkOS could not be asked (${reason}).`, ...init });
 }
 
-/** WorkOS refuses this application, not its user: waiting does not help, and nobody is signed out over it. */
-export function clientRejected(): StoreUnavailableError {
-  return new StoreUnavailableError({
-    reason: "client_rejected",
-    message: "WorkOS refuses this application's own client id or API key.",
-    misconfigured: true,
-  });
+/** Makes the error for another process that is exchanging the same refresh token. */
+export function contended(retryAfter = DEFAULT_CONTENTION_PAUSE): StoreUnavailableError {
+  const message = "The refresh token is being exchanged by another process.";
+  return workosUnavailable("refresh_contended", { message, retryAfter, contended: true });
 }
 
-/** WorkOS refuses a request, and says nothing about anybody's session by it. */
+/** Makes the error for a request that WorkOS rejects without saying anything about anybody's session. */
 export function rejected(code: string): StoreUnavailableError {
-  return code === MALFORMED ? clientRejected() : trouble("request_rejected");
+  return code === MALFORMED ? clientRejected() : workosUnavailable("request_rejected");
 }
 
-/** Another process presents the same refresh token right now. */
-export function contended(retryAfter = CONTENTION_PAUSE): StoreUnavailableError {
-  return new StoreUnavailableError({
-    reason: "refresh_contended",
-    message: "The refresh token is being exchanged by another process.",
-    retryAfter,
-    contended: true,
-  });
+/** WorkOS rejects this application and not its user: waiting does not help, and nobody is signed out. */
+function clientRejected(): StoreUnavailableError {
+  const message = "WorkOS refuses this application's own client id or API key.";
+  return workosUnavailable("client_rejected", { message, misconfigured: true });
 }
 
-/**
- * Waits for work as long as the seconds and the signal allow; the work itself goes on.
- *
- * @throws StoreUnavailableError once the time is over; else whatever the work throws.
- */
-export async function within<Value>(
-  seconds: number,
-  signal: AbortSignal | undefined,
-  work: () => Promise<Value>,
-): Promise<Value> {
-  const done = new AbortController();
-  const over = new Promise<never>((_resolve, reject) => {
-    const giveUp = (): void => reject(trouble("timeout"));
-    const timer = setTimeout(giveUp, seconds * 1000);
-    signal?.addEventListener("abort", giveUp, { once: true, signal: done.signal });
-    done.signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
-  });
-  try {
-    return await Promise.race([work(), over]);
-  } finally {
-    done.abort();
-  }
-}
-
-/** Lets so many seconds pass. */
-export function sleep(seconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000);
-  });
+/** Fetches one object; `undefined` where WorkOS does not know it. */
+export async function fetchObject(
+  client: WorkosClient,
+  path: string,
+  signal: AbortSignal,
+): Promise<JsonObject | undefined> {
+  const { httpStatus, body } = await client.call({ method: "GET", path, signal });
+  if (httpStatus === 404) return undefined;
+  if (httpStatus >= 300) throw workosUnavailable("request_rejected");
+  return body;
 }
 
 const PAGE_SIZE = 100;
 const MAX_PAGES = 10;
 
-/**
- * Fetches a whole list, at most a thousand entries.
- *
- * @returns `undefined` where WorkOS does not know what is listed.
- */
-export async function listPages(
+/** Fetches a list, at most a thousand entries; `undefined` where WorkOS does not know what is listed. */
+export async function fetchList(
   client: WorkosClient,
   path: string,
-  query: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<readonly JsonObject[] | undefined> {
   const entries: JsonObject[] = [];
-  let after: string | undefined;
+  const url = new URL(path, client.settings.baseUrl);
+  url.searchParams.set("limit", String(PAGE_SIZE));
   for (let page = 0; page < MAX_PAGES; page++) {
-    const parameters = { ...query, limit: String(PAGE_SIZE), ...(after !== undefined && { after }) };
-    const address = `${path}?${new URLSearchParams(parameters).toString()}`;
     // oxlint-disable-next-line no-await-in-loop -- each page names the next
-    const { httpStatus, body } = await client.call("GET", address, { signal });
-    if (httpStatus === 404) return undefined;
+    const body = await fetchObject(client, url.pathname + url.search, signal);
+    if (body === undefined) return undefined;
     const { data, list_metadata: metadata } = body;
-    if (httpStatus >= 300 || !Array.isArray(data))
-      throw trouble(httpStatus >= 300 ? "request_rejected" : "nonsense");
+    if (!Array.isArray(data)) throw workosUnavailable("nonsense");
     entries.push(...data.filter(isObject));
-    const next = isObject(metadata) ? metadata["after"] : undefined;
-    if (!isText(next) || data.length === 0) break;
-    after = next;
+    const after = isObject(metadata) ? metadata["after"] : undefined;
+    if (!isText(after) || data.length === 0) break;
+    url.searchParams.set("after", after);
   }
   return entries;
 }
 
-const CODE = /^[a-z][a-z\d_]{0,63}$/;
-
-function codes(text: string): ReadonlySet<string> {
-  return new Set(text.trim().split(/\s+/));
-}
-
-/** The session is over, or the member has left its organization. */
-export const ENDED = codes(`
-  invalid_grant expired_token organization_membership_not_found organization_not_found invalid_organization_id
-`);
-
-/** The user must do more, or something else, before there is a session. */
-export const STEP_UP = codes(`
-  sso_required mfa_enrollment mfa_challenge mfa_verification email_verification_required
-  organization_authentication_methods_required organization_selection_required authentication_method_not_allowed
-  passkey_progressive_enrollment application_consent_required radar_challenge radar_sign_up_challenge
-  radar_email_challenge radar_sms_challenge
-`);
-
-/** It is this application that is wrong, not the user. */
-export const MISCONFIGURED = codes(`
-  invalid_client unauthorized_client unsupported_grant_type invalid_request pkce_not_supported
-`);
-
-/** A field is not as it must be. Where a user filled it in, it is the user's mistake. */
-export const MALFORMED = "invalid_request_parameters";
-
-/** What a 404 without a code is called here: it says that something is not there, and not what. */
+/** Stands for a 404 without a code: something does not exist, and WorkOS does not say what. */
 export const NOT_FOUND = "not_found";
 
-/** Where all that somebody has put into a request is an organization, there is none of that name. */
-export const NO_SUCH_CHOICE = codes(`${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`);
+/** A field is malformed. Where a user filled it in, it is the user's mistake. */
+const MALFORMED = "invalid_request_parameters";
 
-/** The organization is not one that the user can be signed in to. */
-export const NO_ORGANIZATION = codes(`
-  organization_membership_not_found organization_not_found invalid_organization_id
-`);
+/** WorkOS's error codes. */
+export const WORKOS_CODES = {
+  /** The session is over, or the member has left its organization. */
+  ended: nameSet(`
+    invalid_grant expired_token organization_membership_not_found organization_not_found invalid_organization_id
+  `),
+  /** The user must do more, or something else, before there is a session. */
+  stepUp: nameSet(`
+    sso_required mfa_enrollment mfa_challenge mfa_verification email_verification_required
+    organization_authentication_methods_required organization_selection_required authentication_method_not_allowed
+    passkey_progressive_enrollment application_consent_required radar_challenge radar_sign_up_challenge
+    radar_email_challenge radar_sms_challenge
+  `),
+  /** The token of an unfinished authentication has expired or has been used. */
+  notPending: nameSet(`invalid_pending_authentication_token invalid_grant expired_token`),
+  /** The user cannot be signed in to this organization. */
+  noOrganization: nameSet(`
+    organization_membership_not_found organization_not_found invalid_organization_id
+  `),
+  /** There is no such organization, where the organization is all that the user put into the request. */
+  noSuchChoice: nameSet(`${NOT_FOUND} ${MALFORMED} entity_not_found organization_invalid`),
+  /** The application is wrong, not the user. */
+  misconfigured: nameSet(`
+    invalid_client unauthorized_client unsupported_grant_type invalid_request pkce_not_supported
+  `),
+};
 
-/** The token of an unfinished authentication has lapsed, or has been used. */
-export const NOT_PENDING = codes(`invalid_pending_authentication_token invalid_grant expired_token`);
+const WORKOS_ERROR_CODE = /^[a-z][a-z\d_]{0,63}$/;
 
-/** WorkOS's error code, whichever of its two shapes a body has; `undefined` for what is no code. */
-export function readErrorCode({ code, error }: JsonObject): string | undefined {
+/** Reads WorkOS's error code from either shape of its bodies. */
+function readErrorCode({ code, error }: JsonObject): string | undefined {
   const found = code ?? error;
-  return typeof found === "string" && CODE.test(found) ? found : undefined;
+  return isString(found) && WORKOS_ERROR_CODE.test(found) ? found : undefined;
 }

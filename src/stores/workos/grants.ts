@@ -1,5 +1,10 @@
-import { type GrantSort, type WorkosOutcome, refuse, toOutcome } from "./outcome.ts";
-import type { WorkosContext } from "./workos.ts";
+import { toSnakeCase } from "../../lib/case.ts";
+import { isText } from "../../lib/predicates.ts";
+import { refuse } from "../hosted-store.ts";
+import type { Origin, WorkosClient } from "./client.ts";
+import type { PendingLists } from "./organizations.ts";
+import { type GrantKind, type WorkosOutcome, toOutcome } from "./outcome.ts";
+import type { RefreshExchange } from "./renew.ts";
 
 /** A code that AuthKit sent the browser back with. */
 export interface AuthenticateWithCodeInput extends Origin {
@@ -9,26 +14,26 @@ export interface AuthenticateWithCodeInput extends Origin {
   readonly invitationToken?: string;
 }
 
-/** A password, from a form of yours. */
+/** A password from a form of the application. */
 export interface AuthenticateWithPasswordInput extends Origin {
   readonly emailAddress: string;
   readonly password: string;
   readonly invitationToken?: string;
 }
 
-/** The code of a magic link, from a form of yours. */
+/** The code of a magic link from a form of the application. */
 export interface AuthenticateWithMagicAuthInput extends Origin {
   readonly emailAddress: string;
   readonly code: string;
   readonly invitationToken?: string;
-  /** Links the authentication to the provider's that asked for it. */
+  /** Links the authentication to the provider that asked for it. */
   readonly linkAuthorizationCode?: string;
 }
 
 /** A session's refresh token. */
 export interface AuthenticateWithRefreshTokenInput extends Origin {
   readonly refreshToken: string;
-  /** Switches to this one. @defaultValue the session's own */
+  /** The organization to switch to. @defaultValue the session's own */
   readonly organizationId?: string;
 }
 
@@ -38,7 +43,7 @@ export interface AuthenticateWithOrganizationSelectionInput extends Origin {
   readonly organizationId: string;
 }
 
-/** The code that was sent to verify an email address. */
+/** The code that was sent to verify an e-mail address. */
 export interface AuthenticateWithEmailVerificationInput extends Origin {
   readonly pendingAuthenticationToken: string;
   readonly code: string;
@@ -52,17 +57,17 @@ export interface AuthenticateWithTotpInput extends Origin {
 }
 
 /**
- * The grants of `POST /user_management/authenticate` that need no page of WorkOS's: for sign-in forms of your own. Each
- * answers with an outcome for `auth.establish()`; what must be done first, and a refusal, are outcomes too.
+ * The grants of `POST /user_management/authenticate` that need no page of WorkOS: for the application's own sign-in forms.
+ * Each resolves to an outcome for `auth.establish()`, also where the user must do more first or is refused.
  *
- * Input that is no text is refused without asking. All throw a `StoreUnavailableError` for trouble, and for a rejected
- * client id or API key.
+ * Input that is not a text is refused without a call. All reject with a `StoreUnavailableError` where WorkOS gives no
+ * answer, or rejects the client id or the API key.
  */
 export interface WorkosGrants {
   authenticateWithCode(input: AuthenticateWithCodeInput): Promise<WorkosOutcome>;
   authenticateWithPassword(input: AuthenticateWithPasswordInput): Promise<WorkosOutcome>;
   authenticateWithMagicAuth(input: AuthenticateWithMagicAuthInput): Promise<WorkosOutcome>;
-  /** The token is single use; within 30 seconds, a spent one still goes on from its successor. */
+  /** The token is single use. For 30 seconds after its use, the newest token that followed it is exchanged in its place. */
   authenticateWithRefreshToken(input: AuthenticateWithRefreshTokenInput): Promise<WorkosOutcome>;
   authenticateWithOrganizationSelection(
     input: AuthenticateWithOrganizationSelectionInput,
@@ -71,161 +76,112 @@ export interface WorkosGrants {
   authenticateWithTotp(input: AuthenticateWithTotpInput): Promise<WorkosOutcome>;
 }
 
+/** What the grants need. */
+export interface GrantContext {
+  readonly client: WorkosClient;
+  readonly exchange: RefreshExchange;
+  readonly pendingLists: PendingLists;
+}
+
+/** Makes the grants. */
+export function createGrants(context: GrantContext): WorkosGrants {
+  const submitAs =
+    <Input extends Origin>(form: GrantForm<Input>) =>
+    (input: Input): Promise<WorkosOutcome> =>
+      submitGrant(context, form, input);
+  return {
+    authenticateWithCode: submitAs({
+      type: "authorization_code",
+      kind: "credential",
+      required: ["code"],
+      optional: ["codeVerifier", "invitationToken"],
+    }),
+    authenticateWithPassword: submitAs({
+      type: "password",
+      kind: "credential",
+      required: ["emailAddress", "password"],
+      optional: ["invitationToken"],
+    }),
+    authenticateWithMagicAuth: submitAs({
+      type: `${WORKOS_GRANT}magic-auth:code`,
+      kind: "credential",
+      required: ["emailAddress", "code"],
+      optional: ["invitationToken", "linkAuthorizationCode"],
+    }),
+    authenticateWithRefreshToken: (input) => refresh(context, input),
+    authenticateWithOrganizationSelection: (input) => selectWorkosOrganization(context, input),
+    authenticateWithEmailVerification: submitAs({
+      type: `${WORKOS_GRANT}email-verification:code`,
+      kind: "pending",
+      required: ["pendingAuthenticationToken", "code"],
+    }),
+    authenticateWithTotp: submitAs({
+      type: `${WORKOS_GRANT}mfa-totp`,
+      kind: "pending",
+      required: ["pendingAuthenticationToken", "authenticationChallengeId", "code"],
+    }),
+  };
+}
+
 const WORKOS_GRANT = "urn:workos:oauth:grant-type:";
 
-/** Makes the typed grants. */
-export function createGrants(context: WorkosContext): WorkosGrants {
-  return {
-    ...createFirstGrants(context),
-    ...createPendingGrants(context),
-    authenticateWithRefreshToken: (input) => refresh(context, input),
-  };
-}
-
-/** What a sign-in begins with. */
-function createFirstGrants(
-  context: WorkosContext,
-): Pick<WorkosGrants, "authenticateWithCode" | "authenticateWithPassword" | "authenticateWithMagicAuth"> {
-  return {
-    authenticateWithCode: ({ code, codeVerifier, invitationToken, ...origin }) =>
-      presentGrant(context, {
-        type: "authorization_code",
-        sort: "credential",
-        required: { code },
-        optional: { code_verifier: codeVerifier, invitation_token: invitationToken },
-        origin,
-      }),
-    authenticateWithPassword: ({ emailAddress, password, invitationToken, ...origin }) =>
-      presentGrant(context, {
-        type: "password",
-        sort: "credential",
-        required: { email: emailAddress, password },
-        optional: { invitation_token: invitationToken },
-        origin,
-      }),
-    authenticateWithMagicAuth: ({ emailAddress, code, invitationToken, linkAuthorizationCode, ...origin }) =>
-      presentGrant(context, {
-        type: `${WORKOS_GRANT}magic-auth:code`,
-        sort: "credential",
-        required: { email: emailAddress, code },
-        optional: { invitation_token: invitationToken, link_authorization_code: linkAuthorizationCode },
-        origin,
-      }),
-  };
-}
-
-/** What a sign-in goes on with. */
-function createPendingGrants(
-  context: WorkosContext,
-): Pick<
-  WorkosGrants,
-  "authenticateWithOrganizationSelection" | "authenticateWithEmailVerification" | "authenticateWithTotp"
-> {
-  return {
-    authenticateWithOrganizationSelection: (input) => selectOrganization(context, input),
-    authenticateWithEmailVerification: ({ pendingAuthenticationToken, code, ...origin }) =>
-      presentGrant(context, {
-        type: `${WORKOS_GRANT}email-verification:code`,
-        sort: "pending",
-        required: { pending_authentication_token: pendingAuthenticationToken, code },
-        origin,
-      }),
-    authenticateWithTotp: ({ pendingAuthenticationToken, authenticationChallengeId, code, ...origin }) =>
-      presentGrant(context, {
-        type: `${WORKOS_GRANT}mfa-totp`,
-        sort: "pending",
-        required: {
-          pending_authentication_token: pendingAuthenticationToken,
-          authentication_challenge_id: authenticationChallengeId,
-          code,
-        },
-        origin,
-      }),
-  };
-}
-
-/** Completes an authentication in the organization chosen. */
-export function selectOrganization(
-  context: WorkosContext,
-  { pendingAuthenticationToken, organizationId, ...origin }: AuthenticateWithOrganizationSelectionInput,
-  linger = 0,
+/** Completes an authentication in the chosen organization; goes on for `abortGrace` seconds after the signal has aborted. */
+export function selectWorkosOrganization(
+  context: GrantContext,
+  input: AuthenticateWithOrganizationSelectionInput,
+  abortGrace?: number,
 ): Promise<WorkosOutcome> {
-  return presentGrant(context, {
+  const form: GrantForm<typeof input> = {
     type: `${WORKOS_GRANT}organization-selection`,
-    sort: "selection",
-    required: { pending_authentication_token: pendingAuthenticationToken, organization_id: organizationId },
-    origin,
-    linger,
-  });
+    kind: "selection",
+    required: ["pendingAuthenticationToken", "organizationId"],
+  };
+  return submitGrant(context, form, input, abortGrace);
 }
 
 async function refresh(
-  { desk }: WorkosContext,
+  { exchange }: GrantContext,
   { refreshToken, organizationId, ...origin }: AuthenticateWithRefreshTokenInput,
 ): Promise<WorkosOutcome> {
   if (!isField(refreshToken) || !(organizationId === undefined || isField(organizationId))) {
     return refuse("session_revoked", "invalid_request");
   }
-  return toOutcome(await desk.refresh({ refreshToken, organizationId, mayShare: true, origin }), "refresh");
+  const { result } = await exchange({ refreshToken, organizationId, mayShare: true, origin });
+  return toOutcome(result, "refresh");
 }
 
-/** Who asks, and for how long they wait: of every operation that signs somebody in. */
-export interface Origin {
-  /** The browser's address, for WorkOS's own records and its bot detection. */
-  readonly ipAddress?: string;
-  /** The browser's `User-Agent`. */
-  readonly userAgent?: string;
-  /** Gives up once it aborts. */
-  readonly signal?: AbortSignal;
-}
-
-/** What goes over the wire of it. */
-export function clientFields({ ipAddress, userAgent }: Origin): {
-  readonly ip_address: string | undefined;
-  readonly user_agent: string | undefined;
-} {
-  return { ip_address: ipAddress, user_agent: userAgent };
-}
-
-/** A grant's name on the wire, and its fields: those that must be there and those that may. */
-export interface GrantCall {
+/** A grant, and the names of its fields in the input. */
+interface GrantForm<Input> {
   readonly type: string;
-  readonly sort: Exclude<GrantSort, "refresh" | "switch">;
-  readonly required: Readonly<Record<string, unknown>>;
-  readonly optional?: Readonly<Record<string, unknown>>;
-  readonly origin: Origin;
-  readonly linger?: number;
+  readonly kind: Exclude<GrantKind, "refresh" | "switch">;
+  readonly required: readonly (keyof Input & string)[];
+  readonly optional?: readonly (keyof Input & string)[];
 }
 
-const LONGEST_FIELD = 4096;
-
-/** Presents a grant. Input that is no text is refused without asking. */
-export async function presentGrant(
-  { client, lists }: WorkosContext,
-  { type, sort, required, optional = {}, origin, linger = 0 }: GrantCall,
+async function submitGrant<Input extends Origin>(
+  { client, pendingLists }: GrantContext,
+  { type, kind, required, optional = [] }: GrantForm<Input>,
+  input: Input,
+  abortGrace?: number,
 ): Promise<WorkosOutcome> {
-  const given = Object.entries(optional).filter(([, value]) => value !== undefined);
-  const fields = Object.fromEntries([...Object.entries(required), ...given]);
-  // Forms send what they like: nothing but text is passed on, and nothing is coerced.
-  if (!isFields(fields)) {
-    return refuse(
-      sort === "credential" ? "sign_in_failed" : "invalid_pending_authentication",
-      "invalid_request",
-    );
+  const fields: Record<string, string> = {};
+  for (const name of [...required, ...optional.filter((field) => input[field] !== undefined)]) {
+    const value: unknown = input[name];
+    // Forms send what they like: only texts are passed on, and nothing is coerced.
+    if (!isField(value)) {
+      const code = kind === "credential" ? "sign_in_failed" : "invalid_pending_authentication";
+      return refuse(code, "invalid_request");
+    }
+    fields[name === "emailAddress" ? "email" : toSnakeCase(name)] = value;
   }
-  const { signal } = origin;
-  const grant = { grant_type: type, ...fields, ...clientFields(origin) };
-  const reply = await client.authenticate(grant, { ...(signal !== undefined && { signal }), linger });
-  const outcome = toOutcome(reply, sort);
-  lists.remember(outcome);
+  const reply = await client.authenticate({ grant_type: type, ...fields }, input, abortGrace);
+  const outcome = toOutcome(reply, kind);
+  pendingLists.remember(outcome);
   return outcome;
 }
 
-function isFields(fields: Record<string, unknown>): fields is Record<string, string> {
-  return Object.values(fields).every(isField);
-}
+const MAX_FIELD_LENGTH = 4096;
 
-/** Whether a value can be a field of a grant. */
-export function isField(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && value.length <= LONGEST_FIELD;
+function isField(value: unknown): value is string {
+  return isText(value) && value.length <= MAX_FIELD_LENGTH;
 }

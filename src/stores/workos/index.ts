@@ -1,5 +1,5 @@
 export { workos } from "./workos.ts";
-export type { Origin } from "./grants.ts";
+export type { Origin } from "./client.ts";
 export type {
   AuthenticateWithCodeInput,
   AuthenticateWithEmailVerificationInput,
@@ -10,7 +10,6 @@ export type {
   AuthenticateWithTotpInput,
   WorkosGrants,
 } from "./grants.ts";
-export type { WorkosOutcome } from "./outcome.ts";
-export type { StepUpDetails } from "./outcome.ts";
+export type { StepUpDetails, WorkosOutcome } from "./outcome.ts";
 export type { WorkosOptions } from "./options.ts";
 export type { WorkosStore } from "./workos.ts";

@@ -1,242 +1,193 @@
-import { createHash } from "node:crypto";
-import { type StoreUnavailableError, isOrgateError } from "../../errors.ts";
-import { type BoundedMap, createBoundedMap } from "../../lib/bounded-map.ts";
+import { sha256 } from "../../lib/digest.ts";
 import { isText } from "../../lib/predicates.ts";
+import { type Settled, createSingleFlight } from "../../lib/single-flight.ts";
+import { TIMED_OUT, limitTime, sleep } from "../../lib/time-limit.ts";
+import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
 import type { RenewContext, Renewal, StaleCredential } from "../../store.ts";
-import { peekClaims } from "./claims.ts";
+import type { WorkosAuthentication } from "./authentication.ts";
 import {
-  ENDED,
   type GrantReply,
-  STEP_UP,
+  type Origin,
+  WORKOS_CODES,
   type WorkosClient,
   contended,
   rejected,
-  sleep,
-  trouble,
-  within,
+  workosUnavailable,
 } from "./client.ts";
-import { type Origin, clientFields } from "./grants.ts";
-import { type Authentication, readRedirectUrl } from "./outcome.ts";
+import { readRedirect } from "./outcome.ts";
 
 /**
- * Renews by `grant_type=refresh_token`, in the organization of the token presented.
+ * Renews by `grant_type=refresh_token`, in the organization of the token that was presented.
  *
- * @throws StoreUnavailableError for every answer that does not say what became of the session.
+ * @throws StoreUnavailableError for an answer that says nothing about the session.
  */
-export async function renewCredential(
-  desk: RefreshDesk,
+export async function renewWorkosCredential(
+  exchange: RefreshExchange,
   stale: StaleCredential,
-  context: RenewContext,
+  origin: RenewContext,
 ): Promise<Renewal> {
-  const named = nameStale(stale);
-  if (named === undefined) return { status: "unrenewable" };
-  const reply = await desk.refresh({ ...named, mayShare: stale.reason === "expired", origin: context });
-  if (reply.status === "authenticated") {
-    return { status: "active", credential: reply.authentication, verifiedAt: reply.settledAt };
+  const session = readRefreshableSession(stale);
+  if (session === undefined) return { status: "unrenewable" };
+  const { result, settledAt } = await exchange({ ...session, mayShare: stale.reason === "expired", origin });
+  if (result.status === "authenticated") {
+    return { status: "active", credential: result.authentication, verifiedAt: settledAt };
   }
-  const { code: reason, body } = reply;
-  if (ENDED.has(reason)) return { status: "ended", reason };
-  if (!STEP_UP.has(reason)) throw rejected(reason);
-  const { organizationId } = named;
-  const url = readRedirectUrl(body["authkit_redirect_url"]);
+  const { code: reason, body } = result;
+  if (WORKOS_CODES.ended.has(reason)) return { status: "ended", reason };
+  if (!WORKOS_CODES.stepUp.has(reason)) throw rejected(reason);
+  const { organizationId } = session;
   return {
     status: "reauthenticate",
     reason,
-    ...(url !== undefined && { url }),
+    ...readRedirect(body),
     ...(organizationId !== undefined && { organizationId }),
   };
 }
 
-/** What a stale credential can be refreshed by; `undefined` where nothing was sealed that can be. */
-export function nameStale({
+/** Whose session is refreshed. */
+export interface RefreshableSession {
+  readonly refreshToken: string;
+  /** An answer about another user is refused. */
+  readonly userId?: string | undefined;
+  /** Absent: the organization that the session is in. */
+  readonly organizationId?: string | undefined;
+}
+
+/** Reads what a stale credential can be refreshed by; `undefined` where no refresh token was sealed. */
+export function readRefreshableSession({
   sealed,
   claims,
   accessToken,
-}: StaleCredential):
-  | { readonly refreshToken: string; readonly userId?: string; readonly organizationId?: string }
-  | undefined {
+}: StaleCredential): RefreshableSession | undefined {
   const refreshToken = sealed?.refreshToken;
   if (!isText(refreshToken)) return undefined;
-  // Where the key is no longer known, the seal vouches for the token in it.
-  const { sub, org_id: organizationId } = claims ?? peekClaims(accessToken);
-  const userId = sub ?? sealed?.user?.id;
+  // Where the token's key is no longer known, the token comes from an authentic seal.
+  const { sub, org_id: organizationId } = claims ?? readUnverifiedClaims(accessToken);
   return {
     refreshToken,
-    ...(userId !== undefined && { userId }),
-    ...(isText(organizationId) && { organizationId }),
+    userId: isText(sub) ? sub : sealed?.user?.id,
+    organizationId: isText(organizationId) ? organizationId : undefined,
   };
 }
 
 /** A refresh token to be exchanged. */
-export interface RefreshRequest {
-  readonly refreshToken: string;
-  /** Absent: the organization the session is in. */
-  readonly organizationId?: string | undefined;
-  /** Whose session it is: an answer about anybody else is not taken. */
-  readonly userId?: string | undefined;
-  /** Whether what an exchange under way brings will do, or WorkOS must be asked for this one. */
+export interface RefreshRequest extends RefreshableSession {
+  /** Whether the result of an exchange that is under way will do; else WorkOS is asked for this request. */
   readonly mayShare: boolean;
   readonly origin: Origin;
 }
 
-/** What an exchange came to, and when, in seconds since the epoch. */
-export type RefreshReply = GrantReply & { readonly settledAt: number };
-
-/** Exchanges refresh tokens, each of which WorkOS takes but once. */
-export interface RefreshDesk {
-  /** @throws StoreUnavailableError for trouble, and once the caller's time is over. */
-  refresh(request: RefreshRequest): Promise<RefreshReply>;
-}
-
-interface Exchange {
+/** The answer to an exchange, and the organization that was asked for. */
+type Exchanged = Exclude<GrantReply, { status: "contended" }> & {
   readonly organizationId: string | undefined;
-  readonly reply: Promise<RefreshReply>;
-}
-
-interface Successor {
-  readonly refreshToken: string;
-  readonly userId: string;
-  readonly settledAt: number;
-}
-
-/** Seconds for which a spent token still leads to its successor. */
-const GRACE = 30;
-/** Seconds for which an exchange goes on when nobody waits for it: its late reply is the session's only credential. */
-const LINGER = 20;
-const MAX_SUCCESSORS = 10_000;
-/** Each follows a successor or waits for a sibling; more within one grace window is a fault. */
-const MAX_TURNS = 64;
-const MAX_ATTEMPTS = 4;
+};
 
 /**
- * Opens a desk at which a token is presented once at a time, and a spent one is followed to its successor for the grace
- * window: whoever comes late, or never got the reply, is not signed out.
+ * Exchanges refresh tokens, each of which WorkOS accepts once.
+ *
+ * @throws StoreUnavailableError where there is no answer, and once the caller's time is over.
  */
-export function openRefreshDesk(client: WorkosClient): RefreshDesk {
-  return new Desk(client);
-}
+export type RefreshExchange = (request: RefreshRequest) => Promise<Settled<Exchanged>>;
 
-class Desk implements RefreshDesk {
-  readonly #client: WorkosClient;
-  readonly #exchanges = new Map<string, Exchange>();
-  readonly #successors: BoundedMap<string, Successor> = createBoundedMap(MAX_SUCCESSORS);
+/** Seconds for which a spent token leads to the token that replaced it. */
+const SUCCESSOR_GRACE = 30;
+/** Seconds that an exchange goes on when nobody waits for it: its late reply holds the session's only refresh token. */
+const ABORT_GRACE = 20;
+const MAX_REFRESH_ATTEMPTS = 4;
+/** Each turn follows one successor or waits for one exchange. */
+const MAX_REFRESH_TURNS = 64;
 
-  constructor(client: WorkosClient) {
-    this.#client = client;
-  }
+/**
+ * Makes the exchange. One call at a time presents a refresh token, and for the grace a spent token leads to its successor:
+ * a late or repeated request, and one whose reply was lost, signs nobody out.
+ */
+export function createRefreshExchange(client: WorkosClient): RefreshExchange {
+  const { clock, timeout } = client.settings;
+  const flights = createSingleFlight<Exchanged>({
+    clock,
+    budget: timeout,
+    grace: SUCCESSOR_GRACE,
+    // Every attempt ends by itself; a second exchange meanwhile would find the token spent.
+    abandonAfter: MAX_REFRESH_ATTEMPTS * (timeout + ABORT_GRACE),
+    keeps: ({ status }) => status === "authenticated",
+  });
 
-  refresh(request: RefreshRequest): Promise<RefreshReply> {
-    const { signal } = request.origin;
-    if (signal?.aborted === true) return Promise.reject(trouble("timeout"));
-    return within(this.#client.settings.timeout, signal, () => this.#follow(request));
-  }
-
-  async #follow(first: RefreshRequest): Promise<RefreshReply> {
-    let request = first;
-    for (let turn = 0; turn < MAX_TURNS; turn++) {
-      const key = hash(request.refreshToken);
-      const running = this.#exchanges.get(key);
-      if (running !== undefined) {
-        // oxlint-disable-next-line no-await-in-loop -- a token is presented once at a time
-        const reply = await running.reply;
-        if (answers(running, reply, request)) return reply;
-        continue;
-      }
-      const successor = this.#successorOf(key, request);
-      if (successor === undefined) return this.#exchange(key, request);
-      request = { ...request, refreshToken: successor.refreshToken };
-    }
-    throw trouble("contended");
-  }
-
-  #exchange(key: string, request: RefreshRequest): Promise<RefreshReply> {
-    const { organizationId } = request;
-    const reply = this.#present(request).then((answer) => {
-      const settledAt = this.#client.settings.clock();
-      if (answer.status === "authenticated") {
-        const { refreshToken, user } = answer.authentication;
-        this.#successors.set(key, { refreshToken, userId: user.id, settledAt });
-      }
-      return { ...answer, settledAt };
+  async function exchangeNewest(
+    request: RefreshRequest,
+    turnsLeft = MAX_REFRESH_TURNS,
+  ): Promise<Settled<Exchanged>> {
+    if (turnsLeft === 0) throw workosUnavailable("contended");
+    const key = sha256(request.refreshToken);
+    const refreshToken = findSuccessor(flights.settledFor(key), request);
+    if (refreshToken !== undefined) return exchangeNewest({ ...request, refreshToken }, turnsLeft - 1);
+    const flight = await flights.run({
+      key,
+      start: () => exchangeOnce(client, request),
+      accepts: ({ result }) => isAnswerFor(result, request),
     });
-    this.#exchanges.set(key, { organizationId, reply });
-    const forget = (): void => void this.#exchanges.delete(key);
-    reply.then(forget, forget);
-    return reply;
+    if (flight.status === "timed_out") throw workosUnavailable("timeout");
+    // Another request's exchange has spent the token: go on from what it left.
+    if (flight.status === "not_accepted") return exchangeNewest(request, turnsLeft - 1);
+    return flight.settled;
   }
 
-  /** Presents a token. Told that another is presenting it, waits as long as it is told to, and tries again. */
-  async #present(request: RefreshRequest): Promise<GrantReply> {
-    const { refreshToken, organizationId, origin } = request;
-    const fields = { refresh_token: refreshToken, organization_id: organizationId, ...clientFields(origin) };
-    const grant = { grant_type: "refresh_token", ...fields };
-    let left = this.#client.settings.timeout;
-    let hasWaited = false;
-    for (let attempt = 1; ; attempt++) {
-      let reply: GrantReply;
-      try {
-        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
-        reply = await this.#client.authenticate(grant, { linger: LINGER });
-      } catch (error) {
-        const pause = pauseAfter(error);
-        if (pause === undefined || pause >= left || attempt === MAX_ATTEMPTS) throw error;
-        left -= pause;
-        // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
-        await sleep(pause);
-        hasWaited = true;
-        continue;
-      }
+  return async (request) => {
+    const { signal } = request.origin;
+    const settled = await limitTime(timeout, () => exchangeNewest(request), { signal });
+    if (settled === TIMED_OUT) throw workosUnavailable("timeout");
+    return settled;
+  };
+}
+
+/** Finds the token that replaced the request's own, for the same user. */
+function findSuccessor(
+  settled: Settled<Exchanged> | undefined,
+  { userId }: RefreshRequest,
+): string | undefined {
+  if (settled?.result.status !== "authenticated") return undefined;
+  const { refreshToken, user } = settled.result.authentication;
+  return userId === undefined || userId === user.id ? refreshToken : undefined;
+}
+
+/** Whether the result of another request's exchange of the same token will do for this request. */
+function isAnswerFor(result: Exchanged, { organizationId, userId, mayShare }: RefreshRequest): boolean {
+  if (organizationId !== result.organizationId) return false;
+  if (result.status === "refused") return true;
+  return mayShare && (userId === undefined || userId === result.authentication.user.id);
+}
+
+/** Presents a token. While another process is presenting it, waits as long as WorkOS says, and tries again. */
+async function exchangeOnce(client: WorkosClient, request: RefreshRequest): Promise<Exchanged> {
+  const { refreshToken, organizationId } = request;
+  // The exchange serves every caller: no single caller's signal ends it.
+  const { signal: _signal, ...origin } = request.origin;
+  const fields = { refresh_token: refreshToken, organization_id: organizationId };
+  const grant = { grant_type: "refresh_token", ...fields };
+  let secondsLeft = client.settings.timeout;
+  for (let attempt = 1; ; attempt++) {
+    // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+    const reply = await client.authenticate(grant, origin, ABORT_GRACE);
+    if (reply.status !== "contended") {
+      // The other process has the successor and returns it: ending the session here would undo that.
+      const isSpent = reply.status === "refused" && reply.code === "invalid_grant";
+      if (attempt > 1 && isSpent) throw contended();
       if (reply.status === "authenticated") assertIdentity(request, reply.authentication);
-      // Whoever was waited for has the successor, and hands it out: signing out would undo that.
-      if (hasWaited && isSpent(reply)) throw contended();
-      return reply;
+      return { ...reply, organizationId };
     }
-  }
-
-  #successorOf(key: string, { userId }: RefreshRequest): Successor | undefined {
-    const successor = this.#successors.get(key);
-    if (successor === undefined || (userId !== undefined && userId !== successor.userId)) return undefined;
-    const age = this.#client.settings.clock() - successor.settledAt;
-    if (age >= 0 && age < GRACE) return successor;
-    this.#successors.delete(key);
-    return undefined;
+    const { retryAfter } = reply;
+    if (retryAfter >= secondsLeft || attempt === MAX_REFRESH_ATTEMPTS) throw contended(retryAfter);
+    secondsLeft -= retryAfter;
+    // oxlint-disable-next-line no-await-in-loop -- one attempt after the other
+    await sleep(retryAfter);
   }
 }
 
-/** Whether what somebody else's exchange of the same token came to will do for a request, too. */
-function answers({ organizationId }: Exchange, reply: RefreshReply, request: RefreshRequest): boolean {
-  if (organizationId !== request.organizationId) return false;
-  if (reply.status === "refused") return true;
-  return (
-    request.mayShare && (request.userId ?? reply.authentication.user.id) === reply.authentication.user.id
-  );
-}
-
-/** Whether WorkOS says that a token has been exchanged before, or that the session is over: it says the same of both. */
-function isSpent(reply: GrantReply): boolean {
-  return reply.status === "refused" && reply.code === "invalid_grant";
-}
-
-/** Seconds to wait after being told that another is presenting the same token; `undefined` for any other trouble. */
-function pauseAfter(error: unknown): number | undefined {
-  if (!isOrgateError(error)) return undefined;
-  const { contended: isContended, retryAfter }: Partial<StoreUnavailableError> = error;
-  return isContended === true ? retryAfter : undefined;
-}
-
-/** A server that errs, or lies, gives nobody another's session; nor is the token it gave ever presented. */
-function assertIdentity(
-  { userId, organizationId }: RefreshRequest,
-  { user, ...answer }: Authentication,
-): void {
-  const isOther = userId !== undefined && user.id !== userId;
-  const isElsewhere =
-    organizationId !== undefined &&
-    answer.organizationId !== undefined &&
-    answer.organizationId !== organizationId;
-  if (isOther || isElsewhere) throw trouble("identity");
-}
-
-function hash(refreshToken: string): string {
-  return createHash("sha256").update(refreshToken).digest("base64url");
+/** Refuses an answer about another user or organization; its refresh token is not kept, and so never presented. */
+function assertIdentity(request: RefreshRequest, { user, organizationId }: WorkosAuthentication): void {
+  const isSameUser = request.userId === undefined || request.userId === user.id;
+  const isSameOrganization =
+    request.organizationId === undefined ||
+    organizationId === undefined ||
+    request.organizationId === organizationId;
+  if (!isSameUser || !isSameOrganization) throw workosUnavailable("identity");
 }

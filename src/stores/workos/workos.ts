@@ -1,33 +1,34 @@
-import type { Capabilities, SessionStore, StaleCredential, StoreContext, TokenProfile } from "../../store.ts";
+import type { Capabilities, TokenProfile } from "../../store.ts";
+import { SELECTION_ABORT_GRACE, type StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
-import { interpretClaims } from "./claims.ts";
-import { type WorkosClient, createWorkosClient } from "./client.ts";
-import { type WorkosGrants, createGrants, selectOrganization } from "./grants.ts";
-import { type WorkosOptions, type WorkosSettings, resolveOptions } from "./options.ts";
-import { type PendingLists, createPendingLists, listOrganizations, readProfile } from "./organizations.ts";
-import { type WorkosOutcome, refuse, toOutcome } from "./outcome.ts";
-import { type RefreshDesk, nameStale, openRefreshDesk, renewCredential } from "./renew.ts";
-import { beginSignIn, completeSignIn, endPresented, endSession } from "./sign-in.ts";
+import { interpretWorkosClaims } from "./claims.ts";
+import { createWorkosClient } from "./client.ts";
+import { type WorkosGrants, createGrants, selectWorkosOrganization } from "./grants.ts";
+import { type WorkosOptions, type WorkosSettings, resolveWorkosOptions } from "./options.ts";
+import {
+  createPendingLists,
+  listWorkosOrganizations,
+  readProfile,
+  switchWorkosOrganization,
+} from "./organizations.ts";
+import { createRefreshExchange, renewWorkosCredential } from "./renew.ts";
+import { beginWorkosSignIn, completeWorkosSignIn } from "./sign-in.ts";
+import { endPresentedToWorkos, endWorkosSession } from "./sign-out.ts";
 
-/** WorkOS AuthKit as a session store, and its grants for sign-in forms of your own. */
-export type WorkosStore = SessionStore &
-  WorkosGrants &
-  Required<
-    Pick<
-      SessionStore,
-      | "organizations"
-      | "selectOrganization"
-      | "switchOrganization"
-      | "beginSignIn"
-      | "completeSignIn"
-      | "endSession"
-      | "endPresented"
-      | "profile"
-    >
+/** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
+export type WorkosStore = WorkosGrants &
+  StoreWith<
+    | "beginSignIn"
+    | "completeSignIn"
+    | "organizations"
+    | "selectOrganization"
+    | "switchOrganization"
+    | "profile"
+    | "endSession"
+    | "endPresented"
   >;
 
-/** What WorkOS's sessions can answer. */
-const CAPABILITIES: Capabilities = {
+const WORKOS_CAPABILITIES: Capabilities = {
   factors: false,
   authenticationTime: true,
   impersonation: true,
@@ -36,9 +37,6 @@ const CAPABILITIES: Capabilities = {
   switchKeepsSessionId: true,
 };
 
-/** Seconds for which a choice goes on when nobody waits: made again, it finds the pending token spent. */
-const SELECTION_LINGER = 20;
-
 /**
  * Makes the session store for WorkOS AuthKit. It reads and writes the cookie of WorkOS's own SDKs (`wos-session`), and
  * asks WorkOS only for tokens that are stale.
@@ -46,29 +44,34 @@ const SELECTION_LINGER = 20;
  * @throws ConfigurationError with every mistake in the options.
  */
 export function workos(options: WorkosOptions): WorkosStore {
-  const settings = resolveOptions(options);
+  const settings = resolveWorkosOptions(options);
   const client = createWorkosClient(settings);
-  const lists = createPendingLists(settings.clock);
-  const context: WorkosContext = { client, lists, desk: openRefreshDesk(client) };
-  const grants = createGrants(context);
+  const exchange = createRefreshExchange(client);
+  const pendingLists = createPendingLists(settings.clock);
+  const grantContext = { client, exchange, pendingLists };
+  const grants = createGrants(grantContext);
   return {
     ...grants,
     tokens: describeTokens(settings),
     // WorkOS's SDKs know one password, under this id.
     credential: { cookieName: "wos-session", passwordId: "1" },
-    capabilities: CAPABILITIES,
-    interpret: interpretClaims,
-    renew: (stale, renewal) => renewCredential(context.desk, stale, renewal),
-    organizations: (of, call) => listOrganizations(context, of, call),
-    selectOrganization: ({ pendingAuthenticationToken }, organizationId, call) =>
-      selectOrganization(context, { pendingAuthenticationToken, organizationId, ...call }, SELECTION_LINGER),
-    switchOrganization: (stale, organizationId, call) =>
-      switchOrganization(context, stale, organizationId, call),
-    beginSignIn: (request) => beginSignIn(settings, request),
-    completeSignIn: (query, state, call) => completeSignIn(grants, query, state, call),
-    endSession: (target, call) => endSession(client, target, call),
-    endPresented: (of, scope, call) => endPresented(client, of, scope, call),
-    profile: (of, call) => readProfile(client, of, call),
+    capabilities: WORKOS_CAPABILITIES,
+    interpret: interpretWorkosClaims,
+    beginSignIn: (request) => beginWorkosSignIn(settings, request),
+    completeSignIn: (query, state, context) => completeWorkosSignIn(grants, query, state, context),
+    organizations: (of, context) => listWorkosOrganizations(client, pendingLists, of, context),
+    selectOrganization: ({ pendingAuthenticationToken }, organizationId, context) =>
+      selectWorkosOrganization(
+        grantContext,
+        { pendingAuthenticationToken, organizationId, ...context },
+        SELECTION_ABORT_GRACE,
+      ),
+    renew: (stale, context) => renewWorkosCredential(exchange, stale, context),
+    switchOrganization: (stale, organizationId, context) =>
+      switchWorkosOrganization(exchange, stale, organizationId, context),
+    profile: (of, context) => readProfile(client, of, context),
+    endSession: (target, context) => endWorkosSession(client, target, context),
+    endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),
   };
 }
 
@@ -82,26 +85,4 @@ function describeTokens({ baseUrl, clientId, issuers, audience, fetch }: WorkosS
     types: ["", "JWT"],
     sessionClaim: "sid",
   };
-}
-
-/** Refreshes into another organization; what others sealed beside the session stays. */
-async function switchOrganization(
-  { desk }: WorkosContext,
-  stale: StaleCredential,
-  organizationId: string,
-  origin: StoreContext,
-): Promise<WorkosOutcome> {
-  const named = nameStale(stale);
-  if (named === undefined) return refuse("session_revoked", "no_refresh_token");
-  const reply = await desk.refresh({ ...named, organizationId, mayShare: true, origin });
-  const outcome = toOutcome(reply, "switch");
-  if (outcome.status !== "authenticated") return outcome;
-  return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
-}
-
-/** What the operations of one store share. */
-export interface WorkosContext {
-  readonly client: WorkosClient;
-  readonly desk: RefreshDesk;
-  readonly lists: PendingLists;
 }

@@ -5,7 +5,7 @@ import { ERROR_TABLE, type ErrorCode } from "../../../src/errors.ts";
 import { requireAuth } from "../../../src/guards/requirements.ts";
 import { requireOrganization } from "../../../src/guards/requirements.ts";
 import { requireRecentAuth } from "../../../src/guards/requirements.ts";
-import type { Denial } from "../../../src/guards/denial.ts";
+import type { Denial } from "../../../src/model.ts";
 import type { OrgateOptions } from "../../../src/options/options.ts";
 import { makeBench, send, type EngineBench, type Outcome } from "../../support/engine-bench.ts";
 import { makeExchange, type Answer, type RequestInit } from "../../support/exchange.ts";

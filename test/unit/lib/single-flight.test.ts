@@ -263,6 +263,17 @@ describe("the time budget", () => {
     expect(await joined).toEqual({ status: "timed_out" });
   });
 
+  it("waits as long as it is told to before it abandons a store", async () => {
+    renewer = createSingleFlight<Answer>({ clock: () => now, budget: BUDGET, abandonAfter: 60 });
+    void renew("a");
+    await jest.advanceTimersByTimeAsync(59_999);
+    void renew("a");
+    expect(calls).toHaveLength(1);
+    await jest.advanceTimersByTimeAsync(1);
+    void renew("a");
+    expect(calls).toHaveLength(2);
+  });
+
   it("does not let the landing of an abandoned call take away the one that followed", async () => {
     void renew("a");
     await jest.advanceTimersByTimeAsync(BUDGET * 6_000);

@@ -26,7 +26,7 @@ afterEach(() => {
 });
 
 describe("remoteKeys", () => {
-  it("gets the set, with a GET that accepts JSON", async () => {
+  it("fetches the set with a GET that accepts JSON", async () => {
     const seen: unknown[] = [];
     const url = await serve((req, res) => {
       seen.push(req.method, req.url, req.headers.accept, req.headers.authorization, req.headers.cookie);
@@ -36,11 +36,18 @@ describe("remoteKeys", () => {
     expect(seen).toEqual(["GET", "/jwks?project=1", "application/json", undefined, undefined]);
   });
 
-  it("accepts a URL object, and does not follow what becomes of it later", async () => {
+  it("accepts a URL object, and ignores later changes to it", async () => {
     const url = new URL(await serve((_, res) => res.end(JSON.stringify(SET))));
     const source = remoteKeys(url);
     url.port = "1";
     expect(await source.load(AbortSignal.timeout(5000))).toEqual(SET);
+  });
+
+  it("leaves out keys whose members have other types than a key's", async () => {
+    const [key] = SET.keys;
+    const malformed = ["key", null, {}, { kty: 1 }, { kty: "EC", kid: 1 }, { kty: "EC", alg: null }];
+    const url = await serve((_, res) => res.end(JSON.stringify({ keys: [...malformed, key] })));
+    expect(await load(url)).toEqual({ keys: [key] });
   });
 
   it("uses the fetch it is given", async () => {
@@ -57,7 +64,7 @@ describe("remoteKeys", () => {
     });
   });
 
-  it("hands on its limits, and leaves the others to the key set", () => {
+  it("passes on the limits that it was given", () => {
     expect(remoteKeys("https://example.com/jwks", { maxAge: 60, cooldown: 0 })).toMatchObject({
       maxAge: 60,
       cooldown: 0,
@@ -142,16 +149,16 @@ describe("R-33: hostile key sets", () => {
       reason: "keys_unreachable",
     });
     const keys = createKeySet(source, { clock: systemClock, events: createEventSink(), loadBudget: 0.03 });
-    expect(await keys.find("key", "ES256")).toEqual({ status: "unavailable", retryAfter: 1 });
+    expect(await keys.find("key", "ES256")).toMatchObject({ status: "unavailable", retryAfter: 1 });
   });
 
-  it("cannot be reached where nobody listens", async () => {
+  it("is unreachable where no server listens", async () => {
     const url = await serve(() => undefined);
     servers.splice(0).forEach((server) => server.close());
     expect(await failureOf(load(url))).toMatchObject({ reason: "keys_unreachable" });
   });
 
-  it("yields only the sound keys of a set that holds weak ones", async () => {
+  it("leaves only the strong keys of a set that holds weak ones", async () => {
     const sound = generateSigningKey("RS256", "sound");
     const weak = { ...publicJwk(sound), kid: "weak", e: "AQ" };
     const mixed = { keys: [weak, { kty: "oct", kid: "secret", k: "AAAA" }, ...publicJwks([sound]).keys] };
@@ -196,23 +203,23 @@ describe("remoteKeys' configuration", () => {
     ["remoteKeys.cooldown", "https://example.com/jwks", { cooldown: Infinity }],
     ["remoteKeys.maxage", "https://example.com/jwks", { maxage: 60 }],
     ["remoteKeys.headers", "https://example.com/jwks", { headers: {} }],
-  ])("names %s for %s %j", (option, url, options) => {
+  ])("reports %s for %s %j", (option, url, options) => {
     const { problems, message } = configurationErrorOf(url, options);
     expect(problems.map((problem) => problem.option)).toEqual([option]);
     expect(message).not.toContain("secret");
   });
 
-  it("tells of all mistakes at once, and what was probably meant", () => {
+  it("reports all problems at once, with suggestions", () => {
     const { code, problems } = configurationErrorOf("http://example.com", { maxAge: -1, cooldwn: 1, x: 1 });
     expect(code).toBe("configuration_invalid");
     expect(problems.map((problem) => [problem.code, problem.option])).toEqual([
-      ["option_invalid", "remoteKeys.url"],
-      ["option_invalid", "remoteKeys.maxAge"],
       ["option_unknown", "remoteKeys.cooldwn"],
       ["option_unknown", "remoteKeys.x"],
+      ["option_invalid", "remoteKeys.url"],
+      ["option_invalid", "remoteKeys.maxAge"],
     ]);
-    expect(problems[2]?.suggestion).toContain('did you mean "cooldown"?');
-    expect(problems[3]?.suggestion).toContain("fetch, maxAge, cooldown");
+    expect(problems[0]?.suggestion).toContain('Did you mean "cooldown"?');
+    expect(problems[1]?.suggestion).toContain("fetch, maxAge, cooldown");
   });
 });
 

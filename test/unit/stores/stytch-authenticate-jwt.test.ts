@@ -49,8 +49,8 @@ async function setUp(options: Partial<StytchOptions> = {}, name = "ada"): Promis
   };
 }
 
-describe("authenticateJwt, here", () => {
-  it("answers for a fresh JWT without a call", async () => {
+describe("authenticateJwt with a fresh JWT", () => {
+  it("accepts a fresh JWT without a call", async () => {
     const { authenticate, fake, jwt } = await setUp();
     const result = await authenticate({ maxTokenAgeSeconds: 60 });
     expect(result).toEqual({
@@ -60,7 +60,7 @@ describe("authenticateJwt, here", () => {
     expect(fake.asked()).toEqual([]);
   });
 
-  it("gives the verdict with every granting role, and fetches the policy once", async () => {
+  it("returns a verdict with every granting role, and fetches the policy once", async () => {
     const { authenticate, fake } = await setUp();
     const results = await Promise.all(
       Array.from({ length: 50 }, () => authenticate({ authorizationCheck: CHECK })),
@@ -78,13 +78,13 @@ describe("authenticateJwt, here", () => {
     [{ ...CHECK, resource: "*" }, "permission_denied", [POLICY]],
     [{ ...CHECK, organizationId: organizationId("globex") }, "organization_mismatch", []],
     [{ ...CHECK, organizationId: "acme" }, "organization_mismatch", []],
-  ])("R-40: denies %j without asking", async (authorizationCheck, code, calls) => {
+  ])("R-40: denies %j without asking about the session", async (authorizationCheck, code, calls) => {
     const { authenticate, fake } = await setUp();
     expect(await authenticate({ authorizationCheck })).toBe(code);
     expect(fake.asked()).toEqual(calls);
   });
 
-  it("R-40: refuses another tenant's resource without asking for a stale JWT, too", async () => {
+  it("R-40: refuses another organization's resource without a call, also for a stale JWT", async () => {
     const { authenticate, fake, pass } = await setUp();
     pass(600);
     const authorizationCheck = { ...CHECK, organizationId: organizationId("globex") };
@@ -144,19 +144,19 @@ describe("authenticateJwt, here", () => {
     { sessionJwt: undefined as unknown as string },
     { authorizationCheck: { ...CHECK, resource: undefined as unknown as string } },
     { sessionCustomClaims: "x" as unknown as Fields },
-  ])("R-40: refuses %j: a number that is none would switch the age off", async (input) => {
+  ])("R-40: refuses the input %j", async (input) => {
     const { authenticate, fake } = await setUp();
     expect(await authenticate(input)).toBe("invalid_request");
     expect(fake.calls).toEqual([]);
   });
 
-  it.each([undefined, null, "a.b.c", []])("refuses %j, which is no input", async (input) => {
+  it.each([undefined, null, "a.b.c", []])("refuses %j in place of an input object", async (input) => {
     const { store } = await setUp();
     const asked = store.authenticateJwt(input as unknown as StytchAuthenticateJwtInput);
     await expect(asked).rejects.toMatchObject({ code: "invalid_request" });
   });
 
-  it("tolerates a clock that is a little behind, and says so of one that is not", async () => {
+  it("tolerates a clock that is 5 s behind, and answers clock_skew beyond that", async () => {
     const { authenticate, fake, pass } = await setUp();
     pass(-5);
     expect(await authenticate()).toMatchObject({ memberSession: { organizationId: ACME } });
@@ -166,8 +166,8 @@ describe("authenticateJwt, here", () => {
   });
 });
 
-describe("authenticateJwt, at Stytch", () => {
-  it("maps the answer to the same shape, with member and organization", async () => {
+describe("authenticateJwt with a stale JWT", () => {
+  it("returns the same shape as a local result, with the member and the organization", async () => {
     const { authenticate, fake, pass, session, jwt } = await setUp();
     const local = (await authenticate()) as { memberSession: object };
     pass(301);
@@ -199,7 +199,7 @@ describe("authenticateJwt, at Stytch", () => {
     expect(fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("takes the verdict of the session's roles, not of the member's", async () => {
+  it("decides by the session's roles, not by the member's", async () => {
     const { authenticate, pass, session } = await setUp();
     session.roles = ["stytch_member"];
     pass(301);
@@ -209,7 +209,7 @@ describe("authenticateJwt, at Stytch", () => {
     });
   });
 
-  it("decides by the policy where Stytch leaves the verdict out", async () => {
+  it("decides by the policy when Stytch returns no verdict", async () => {
     const { authenticate, fake, pass } = await setUp({}, "bob");
     pass(301);
     fake.fail("/sessions/authenticate", (exchange) => {
@@ -227,7 +227,7 @@ describe("authenticateJwt, at Stytch", () => {
     [refused(401, "unauthorized_credentials"), "store_unavailable"],
     [refused(429, "too_many_requests"), "store_unavailable"],
     [refused(500, "internal_server_error"), "store_unavailable"],
-  ])("reads %j, and keeps the request's id for the log", async (answer, code) => {
+  ])("turns %j into an error that carries the request id", async (answer, code) => {
     const { store, fake, pass, jwt } = await setUp();
     pass(301);
     fake.fail("/sessions/authenticate", (exchange) => exchange.answer(answer));
@@ -239,7 +239,7 @@ describe("authenticateJwt, at Stytch", () => {
     expect((error as { misconfigured?: true }).misconfigured).toBe(answer.status === 401 ? true : undefined);
   });
 
-  it("R-35: hands out no new JWT that is not the same session's", async () => {
+  it("R-35: returns no new JWT of another session", async () => {
     const { authenticate, fake, pass, session } = await setUp();
     pass(301);
     const [other] = fake.world.membersOf("bob@example.com");
@@ -257,16 +257,20 @@ describe("authenticateJwt, at Stytch", () => {
     }
   });
 
-  it("asks once for many who bring one expired JWT, and each for its own question", async () => {
+  it("makes one call for many callers with one expired JWT, and one for each different check", async () => {
     const { authenticate, fake, pass } = await setUp();
     pass(301);
+    // Verifying fifty tokens takes longer than an answer of the fake: it waits until all have asked.
+    fake.fail("/sessions/authenticate", ({ perform, answer }) => {
+      setTimeout(() => answer(perform()), 500);
+    });
     await Promise.all(Array.from({ length: 50 }, () => authenticate()));
     expect(fake.asked()).toHaveLength(1);
     await Promise.all([authenticate(), authenticate({ authorizationCheck: CHECK })]);
     expect(fake.asked()).toHaveLength(3);
   });
 
-  it("asks about a retired key where that is wanted, and is not fooled by what it says", async () => {
+  it("asks about a JWT of a retired key if unknownKey is ask, and compares the answer with it", async () => {
     const { authenticate, fake, session } = await setUp({ unknownKey: "ask" });
     const sessionJwt = fake.world.sign(session, {}, RETIRED);
     expect(await authenticate({ sessionJwt })).toMatchObject({ member: { id: "member-test-ada-acme" } });
@@ -276,7 +280,7 @@ describe("authenticateJwt, at Stytch", () => {
     expect(await authenticate({ sessionJwt })).toBe("invalid_token");
   });
 
-  it("leaves an impersonated session as it is", async () => {
+  it("does not change an impersonated session", async () => {
     const { authenticate, fake, pass, session } = await setUp();
     session.factors = [
       {

@@ -19,7 +19,7 @@ async function setUp() {
 }
 
 describe("endPresented", () => {
-  it("ends the session of a session token", async () => {
+  it("revokes the session of a session token", async () => {
     const { fake, store, session } = await setUp();
     const of = { reason: "asked", opaqueToken: session.token } as const;
     expect(await store.endPresented(of, "session", CONTEXT)).toEqual({ status: "ended" });
@@ -30,7 +30,7 @@ describe("endPresented", () => {
     ]);
   });
 
-  it("ends the session of a JWT whose key is gone, and of a seal around one by its session token", async () => {
+  it("revokes the session of a JWT whose key is withdrawn, and of a seal by its session token", async () => {
     const { fake, store, session } = await setUp();
     const accessToken = fake.world.sign(session, {}, generateSigningKey("RS256", "jwk-test-retired"));
     await store.endPresented({ reason: "asked", accessToken }, "session", CONTEXT);
@@ -39,7 +39,7 @@ describe("endPresented", () => {
     expect(fake.sent).toEqual([{ session_jwt: accessToken }, { session_token: session.token }]);
   });
 
-  it("ends all of the member's, once it knows whose it is, and says whose", async () => {
+  it("revokes all sessions of the member after asking whose session it is", async () => {
     const { fake, store, session } = await setUp();
     const other = fake.world.startSession(session.member);
     const of = { reason: "asked", opaqueToken: session.token } as const;
@@ -51,31 +51,37 @@ describe("endPresented", () => {
     expect([session.revoked, other.revoked, fake.asked()]).toEqual([true, true, [AUTHENTICATE, REVOKE]]);
   });
 
-  it.each(["session", "member"] as const)("knows nobody by what is no session's: %s", async (scope) => {
-    const { fake, store } = await setUp();
-    const madeUp = { reason: "asked", opaqueToken: "made-up" } as const;
-    expect(await store.endPresented(madeUp, scope, CONTEXT)).toEqual({ status: "unknown" });
-    fake.fail("/sessions/", ({ answer }) => answer(refused(400, "invalid_session_token")));
-    expect(await store.endPresented(madeUp, scope, CONTEXT)).toEqual({ status: "unknown" });
-    const calls = fake.asked().length;
-    expect(await store.endPresented({ reason: "asked" }, scope, CONTEXT)).toEqual({ status: "unknown" });
-    expect(fake.asked()).toHaveLength(calls);
-  });
+  it.each(["session", "member"] as const)(
+    "answers unknown for a credential of no session, with the scope %s",
+    async (scope) => {
+      const { fake, store } = await setUp();
+      const madeUp = { reason: "asked", opaqueToken: "made-up" } as const;
+      expect(await store.endPresented(madeUp, scope, CONTEXT)).toEqual({ status: "unknown" });
+      fake.fail("/sessions/", ({ answer }) => answer(refused(400, "invalid_session_token")));
+      expect(await store.endPresented(madeUp, scope, CONTEXT)).toEqual({ status: "unknown" });
+      const calls = fake.asked().length;
+      expect(await store.endPresented({ reason: "asked" }, scope, CONTEXT)).toEqual({ status: "unknown" });
+      expect(fake.asked()).toHaveLength(calls);
+    },
+  );
 
-  it.each(["session", "member"] as const)("tells trouble from that: %s", async (scope) => {
-    const { fake, store, session } = await setUp();
-    const of = { reason: "asked", opaqueToken: session.token } as const;
-    for (const answered of [refused(429, "too_many_requests"), refused(400, "something_new")]) {
-      fake.fail("/sessions/", ({ answer }) => answer(answered));
-      // oxlint-disable-next-line no-await-in-loop -- one answer after the other
-      await expect(store.endPresented(of, scope, CONTEXT)).rejects.toMatchObject({
-        code: "store_unavailable",
-      });
-    }
-    expect(session.revoked).toBe(false);
-  });
+  it.each(["session", "member"] as const)(
+    "rejects when Stytch gives no clear answer, with the scope %s",
+    async (scope) => {
+      const { fake, store, session } = await setUp();
+      const of = { reason: "asked", opaqueToken: session.token } as const;
+      for (const answered of [refused(429, "too_many_requests"), refused(400, "something_new")]) {
+        fake.fail("/sessions/", ({ answer }) => answer(answered));
+        // oxlint-disable-next-line no-await-in-loop -- one answer after the other
+        await expect(store.endPresented(of, scope, CONTEXT)).rejects.toMatchObject({
+          code: "store_unavailable",
+        });
+      }
+      expect(session.revoked).toBe(false);
+    },
+  );
 
-  it("ends nobody else's session by a JWT that says it is another's", async () => {
+  it("revokes nothing when the JWT names another member than Stytch does", async () => {
     const { fake, store, session } = await setUp();
     const key = generateSigningKey("RS256", "jwk-test-retired");
     const accessToken = fake.world.sign(session, { sub: "member-test-ada-acme" }, key);

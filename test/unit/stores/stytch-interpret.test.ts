@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { interpretClaims } from "../../../src/stores/stytch/claims.ts";
+import { interpretStytchClaims } from "../../../src/stores/stytch/claims.ts";
 import type { Interpretation } from "../../../src/store.ts";
 import type { VerifiedClaims } from "../../../src/store.ts";
 
@@ -35,11 +35,11 @@ const CLAIMS: VerifiedClaims = {
 };
 
 function read(claims: object = {}, session: object = {}): Interpretation | undefined {
-  return interpretClaims({ ...CLAIMS, [SESSION]: { ...SESSION_FIELDS, ...session }, ...claims });
+  return interpretStytchClaims({ ...CLAIMS, [SESSION]: { ...SESSION_FIELDS, ...session }, ...claims });
 }
 
 describe("the claims of a Stytch session JWT", () => {
-  it("are read from the nested claims, in camelCase", () => {
+  it("are read from the two nested claims into camelCase", () => {
     expect(read()).toEqual({
       memberSession: {
         id: "member-session-test-1",
@@ -71,7 +71,7 @@ describe("the claims of a Stytch session JWT", () => {
     });
   });
 
-  it("R-39: custom claims decide nothing, whatever they are called", () => {
+  it("R-39: do not let custom claims decide anything, whatever their names", () => {
     const custom = {
       roles: ["admin"],
       organization_id: "organization-test-2",
@@ -98,7 +98,7 @@ describe("the claims of a Stytch session JWT", () => {
     ["one whose organization is a list", { [ORGANIZATION]: ["organization-test-1"] }],
     ["one whose organization has no id", { [ORGANIZATION]: { slug: "acme" } }],
     ["one whose slug is an object", { [ORGANIZATION]: { organization_id: "o", slug: {} } }],
-  ])("R-09: %s are no session", (_whose, claims) => {
+  ])("R-09: are not a session if they are %s", (_whose, claims) => {
     expect(read(claims)).toBeUndefined();
   });
 
@@ -113,17 +113,17 @@ describe("the claims of a Stytch session JWT", () => {
     ["an end that is a number", { expires_at: 1_795_162_899 }],
     ["a start without a zone", { started_at: "2026-11-20T08:16:39" }],
     ["an impersonation by nobody", { authentication_factors: [{ type: "impersonated" }] }],
-  ])("R-09: a session with %s is none", (_what, session) => {
+  ])("R-09: are not a session if it has %s", (_what, session) => {
     expect(read({}, session)).toBeUndefined();
   });
 
-  it("end with the token where the session does not say", () => {
+  it("take the session's end from the token if the session does not say it", () => {
     const interpretation = read({}, { expires_at: undefined });
     expect(interpretation?.memberSession.expiresAt).toBe("2026-11-20T08:21:39.000Z");
     expect(interpretation?.sessionExpiresAt).toBe(CLAIMS.exp);
   });
 
-  it("tell of an impersonator", () => {
+  it("name the impersonator", () => {
     const impersonated = {
       type: "impersonated",
       delivery_method: "impersonation",
@@ -140,7 +140,7 @@ describe("the claims of a Stytch session JWT", () => {
     ]);
   });
 
-  it("count the newest factor as the authentication, else the session's start", () => {
+  it("take the authentication time from the newest factor, else from the session's start", () => {
     const at = (time: string): object => ({ type: "otp", last_authenticated_at: time });
     const times = ["2026-11-20T08:16:39Z", "2026-11-20T08:19:00Z", "2026-11-20T08:17:00Z"];
     expect(read({}, { authentication_factors: times.map(at) })?.authenticatedAt).toBe(
@@ -153,11 +153,14 @@ describe("the claims of a Stytch session JWT", () => {
     expect(unknown).not.toHaveProperty("authenticatedAt");
   });
 
-  it("say the address and name that were sealed for this very member", () => {
+  it("take the e-mail address and the name from a seal of the same member only", () => {
     const sealed = { accessToken: "x", user: { id: "member-test-1", email: "a@acme.co", name: "Ada" } };
-    expect(interpretClaims(CLAIMS, sealed)?.member).toMatchObject({ emailAddress: "a@acme.co", name: "Ada" });
+    expect(interpretStytchClaims(CLAIMS, sealed)?.member).toMatchObject({
+      emailAddress: "a@acme.co",
+      name: "Ada",
+    });
     const other = { ...sealed, user: { ...sealed.user, id: "member-test-2" } };
-    expect(interpretClaims(CLAIMS, other)?.member).not.toHaveProperty("emailAddress");
+    expect(interpretStytchClaims(CLAIMS, other)?.member).not.toHaveProperty("emailAddress");
   });
 });
 
@@ -218,7 +221,25 @@ const DETAILS: readonly (readonly [string, object, string, object])[] = [
 ];
 
 describe("an authentication factor", () => {
-  it.each(DETAILS)("of the kind %s keeps its details", (wire, detail, name, expected) => {
+  it.each(DETAILS)(
+    "is read without %s where a required member is missing or not a string",
+    (wire, detail, name) => {
+      const [member = ""] = Object.keys(detail);
+      const factors = [undefined, 42].map((value) => ({ type: "t", [wire]: { ...detail, [member]: value } }));
+      const factorsRead = read({}, { authentication_factors: factors })?.memberSession.authenticationFactors;
+      // Stytch does not list the providers of consumers: their details are passed on as they are.
+      const isListed = name !== "gitLabOauthFactor";
+      expect(factorsRead?.map((factor) => name in factor)).toEqual([!isListed, !isListed]);
+    },
+  );
+
+  it("names the impersonator by the id where there is no e-mail address", () => {
+    const factor = { type: "impersonated", impersonated_factor: { impersonator_id: "support-1" } };
+    const { impersonator } = read({}, { authentication_factors: [factor] })?.memberSession ?? {};
+    expect(impersonator).toEqual({ email: "support-1" });
+  });
+
+  it.each(DETAILS)("keeps the details of a %s", (wire, detail, name, expected) => {
     const factor = {
       type: "some_type",
       delivery_method: "some_method",

@@ -32,7 +32,7 @@ const SIGNED_IN = {
 };
 
 describe("fromStytch", () => {
-  it("takes what every authenticate() call of Stytch's SDK resolves to", () => {
+  it("accepts the result of every authenticate() call of Stytch's SDK", () => {
     const takes = (
       response:
         | B2BMagicLinksAuthenticateResponse
@@ -43,7 +43,7 @@ describe("fromStytch", () => {
     expect(takes).toBeInstanceOf(Function);
   });
 
-  it("reads a session", () => {
+  it("turns a session into an authenticated outcome", () => {
     expect(fromStytch(SIGNED_IN)).toEqual({
       status: "authenticated",
       credential: {
@@ -66,7 +66,7 @@ describe("fromStytch", () => {
       { mfaPhoneNumber: "+1555", totpRegistrationId: "", secondaryAuthInitiated: "sms_otp" },
     ],
     ["primary_required", { allowed_auth_methods: ["sso"] }, {}, { allowedAuthMethods: ["sso"] }],
-  ])("reads %s", (reason, due, _more, details) => {
+  ])("turns %s into a step-up with its details", (reason, due, _more, details) => {
     const response = {
       ...SIGNED_IN,
       member_authenticated: false,
@@ -94,7 +94,7 @@ describe("fromStytch", () => {
     { session_jwt: "" },
     { discovered_organizations: "x" },
     { discovered_organizations: [] },
-  ])("refuses %j", (response) => {
+  ])("throws for %j", (response) => {
     expect(() => fromStytch(response as object)).toThrow("was not given an authentication");
   });
 });
@@ -129,20 +129,20 @@ describe("organization selection at Stytch", () => {
       refused(403, "insufficient_factors").body,
       { status: "step_up_required", reason: "insufficient_factors" },
     ],
-  ])("reads a %s of %j", async (status, body, expected) => {
+  ])("turns a %s with %j into an outcome", async (status, body, expected) => {
     harness = await makeStytchHarness();
     const pending = await pendingOf("ada@example.com");
     harness.fake.fail("/exchange", ({ answer }) => answer({ status: Number(status), body }));
     expect(await harness.store.selectOrganization(pending, GLOBEX, CONTEXT)).toMatchObject(expected);
   });
 
-  it("gives a session the duration that was configured", async () => {
+  it("requests the configured session duration", async () => {
     harness = await makeStytchHarness({ sessionDuration: 7_200 });
     await harness.store.selectOrganization(await pendingOf("ada@example.com"), GLOBEX, CONTEXT);
     expect(harness.fake.sent.at(-1)).toMatchObject({ session_duration_minutes: 120 });
   });
 
-  it("R-19: takes no session of another organization than the one chosen, named by its slug or not", async () => {
+  it("R-19: refuses a session of another organization than the chosen one, even if named by its slug", async () => {
     harness = await makeStytchHarness();
     const pending = await pendingOf("ada@example.com");
     await expect(harness.store.selectOrganization(pending, "globex", CONTEXT)).rejects.toMatchObject({
@@ -155,7 +155,7 @@ describe("organization selection at Stytch", () => {
     done({ discovered_organizations: "x" }),
     refused(400, "something_new"),
     refused(500, "internal_server_error"),
-  ])("lists nothing it was not told: %j", async (answer) => {
+  ])("rejects when the list is missing: %j", async (answer) => {
     harness = await makeStytchHarness();
     const pending = await pendingOf("ada@example.com");
     harness.fake.fail("/discovery/organizations", (exchange) => exchange.answer(answer));
@@ -164,7 +164,7 @@ describe("organization selection at Stytch", () => {
     });
   });
 
-  it("offers nothing to what has lapsed, and cannot list for a session without its credential", async () => {
+  it("lists nothing for an expired token, and rejects for a session without its credential", async () => {
     harness = await makeStytchHarness();
     const lapsed = { pendingAuthenticationToken: "lapsed" };
     expect(await harness.store.organizations(lapsed, CONTEXT)).toEqual([]);

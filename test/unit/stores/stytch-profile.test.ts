@@ -1,6 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { readMember } from "../../../src/stores/stytch/member.ts";
-import { readOrganization } from "../../../src/stores/stytch/organization.ts";
+import { readMember, readOrganization } from "../../../src/stores/stytch/profile.ts";
 
 const MEMBER = {
   organization_id: "organization-test-1",
@@ -47,8 +46,8 @@ const MEMBER = {
   },
 } as const;
 
-describe("a member of Stytch's", () => {
-  it("is read with every field; what is somebody else's stays as it is", () => {
+describe("a Stytch member", () => {
+  it("is read with every field; data of the application stays as it is", () => {
     expect(readMember(MEMBER, ["stytch_member"])).toEqual({
       id: "member-test-1",
       organizationId: "organization-test-1",
@@ -98,7 +97,7 @@ describe("a member of Stytch's", () => {
     });
   });
 
-  it("is read with its SSO registrations by the name that Stytch's reference gives them, too", () => {
+  it("is read with SSO registrations under either of their two names", () => {
     const { sso_registrations: registrations, ...member } = MEMBER;
     const { ssoRegistrations } = readMember(MEMBER, []) ?? {};
     const named = { ...member, sso_registration: registrations };
@@ -109,12 +108,12 @@ describe("a member of Stytch's", () => {
 
   const NAMING = ["member_id", "organization_id"];
 
-  it.each(NAMING)("is none where %s is no text", (field) => {
+  it.each(NAMING)("is undefined where %s is not a text", (field) => {
     expect(readMember({ ...MEMBER, [field]: 42 }, [])).toBeUndefined();
   });
 
   it.each(Object.keys(MEMBER).filter((field) => !NAMING.includes(field)))(
-    "is read without %s where that is of another type",
+    "is read without %s where it has another type",
     (field) => {
       expect(JSON.stringify(readMember({ ...MEMBER, [field]: 42 }, []))).not.toContain("42");
     },
@@ -161,7 +160,7 @@ const ORGANIZATION = {
   },
 } as const;
 
-describe("an organization of Stytch's", () => {
+describe("a Stytch organization", () => {
   it("is read with every setting", () => {
     const organization = readOrganization(ORGANIZATION);
     expect(organization).toEqual({
@@ -206,7 +205,7 @@ describe("an organization of Stytch's", () => {
     expect(Object.keys(organization ?? {})).toHaveLength(Object.keys(ORGANIZATION).length);
   });
 
-  it("is none without an id", () => {
+  it("is undefined without an id", () => {
     expect(readOrganization({ ...ORGANIZATION, organization_id: "" })).toBeUndefined();
   });
 });

@@ -14,7 +14,7 @@ describe("WorkOS keeps the store contract", () => {
     expect(result).toBe(skipped.has(name) ? "skipped" : "passed");
   });
 
-  it("in everything but what WorkOS has no word for", () => {
+  it("skips only what WorkOS's API does not have", () => {
     expect([...new Set(skipped.values())].toSorted()).toEqual([
       "Interpretation.sessionExpiresAt",
       "SessionStore.onInvalidated",

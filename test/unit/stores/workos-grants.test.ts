@@ -21,8 +21,8 @@ function pendingTokenOf(outcome: WorkosOutcome): string {
   return outcome.pending.pendingAuthenticationToken;
 }
 
-describe("the grants", () => {
-  it("with a password: a session, asked for as who asks", async () => {
+describe("the WorkOS grants", () => {
+  it("sign in with a password, and send the browser's address and user agent", async () => {
     const outcome = await harness.store.authenticateWithPassword({
       ...BOB,
       ...ORIGIN,
@@ -45,13 +45,13 @@ describe("the grants", () => {
     });
   });
 
-  it("with a wrong password: a refusal that says why, for the log", async () => {
+  it("refuse a wrong password, with WorkOS's reason for the log", async () => {
     const outcome = await harness.store.authenticateWithPassword({ ...BOB, password: "guess" });
 
     expect(outcome).toEqual({ status: "refused", code: "sign_in_failed", reason: "invalid_credentials" });
   });
 
-  it("with a magic code", async () => {
+  it("sign in with a magic code, and refuse a wrong one", async () => {
     const { store } = harness;
     const { emailAddress } = BOB;
 
@@ -65,7 +65,7 @@ describe("the grants", () => {
     });
   });
 
-  it("with a refresh token, into another organization as well", async () => {
+  it("refresh, also into another organization", async () => {
     harness.fake.world.memberships.get("user_bob")?.set("org_globex", "admin");
     const first = await harness.store.authenticateWithPassword({ ...BOB }).then((outcome) =>
       harness.store.authenticateWithOrganizationSelection({
@@ -88,7 +88,7 @@ describe("the grants", () => {
     });
   });
 
-  it("with a choice of organization", async () => {
+  it("complete a sign-in in the chosen organization", async () => {
     const outcome = await harness.store.authenticateWithPassword(ADA);
 
     expect(outcome).toMatchObject({
@@ -107,7 +107,7 @@ describe("the grants", () => {
     expect(await choose("org_globex")).toMatchObject({ code: "invalid_pending_authentication" });
   });
 
-  it("with the code that verifies an email address", async () => {
+  it("complete a sign-in with the code that verifies an e-mail address", async () => {
     const { fake, store } = harness;
     const token = fake.world.defer("user_bob");
     const more = {
@@ -137,7 +137,7 @@ describe("the grants", () => {
     ).toMatchObject({ status: "authenticated" });
   });
 
-  it("with the code of an authenticator app", async () => {
+  it("complete a sign-in with the code of an authenticator app", async () => {
     const { fake, store } = harness;
     const token = fake.world.defer("user_bob");
     const due = plain(403, "mfa_challenge");
@@ -172,7 +172,7 @@ describe("the grants", () => {
     expect(await store.authenticateWithTotp(totp)).toMatchObject({ code: "invalid_pending_authentication" });
   });
 
-  it("tell what an organization demands", async () => {
+  it("return what an organization demands as step-up details", async () => {
     harness.fake.world.stepUps.set(
       "user_bob",
       oauth(400, "sso_required", {
@@ -205,7 +205,7 @@ describe("the grants", () => {
 });
 
 describe("R-44: a pending token", () => {
-  it("is in no log and no inspection of an outcome", async () => {
+  it("does not appear in JSON or inspect output of an outcome", async () => {
     const outcome = await harness.store.authenticateWithPassword(ADA);
     const token = pendingTokenOf(outcome);
 
@@ -215,7 +215,7 @@ describe("R-44: a pending token", () => {
     expect(String(Object.values(outcome))).not.toContain(token);
   });
 
-  it("is in no error", async () => {
+  it("does not appear in an error", async () => {
     harness.fake.fail("organization-selection", ({ answer }) => answer({ status: 500, body: {} }));
     const failure: unknown = await harness.store
       .authenticateWithOrganizationSelection({
@@ -229,14 +229,14 @@ describe("R-44: a pending token", () => {
   });
 });
 
-describe("R-08: input that is no text", () => {
+describe("R-08: input that is not a text", () => {
   it.each<[string, unknown]>([
     ["nothing", undefined],
     ["an object", { $ne: "" }],
     ["a list", ["pw-bob"]],
     ["an empty string", ""],
     ["too much of it", "x".repeat(5000)],
-  ])("is refused without asking: %s", async (_, password) => {
+  ])("is refused without a call: %s", async (_, password) => {
     const input = { ...BOB, password: password as string };
 
     expect(await harness.store.authenticateWithPassword(input)).toMatchObject({
@@ -247,7 +247,7 @@ describe("R-08: input that is no text", () => {
     expect(harness.fake.calls).toEqual([]);
   });
 
-  it("is refused as a token that is none", async () => {
+  it("is refused like an invalid token", async () => {
     const none = undefined as unknown as string;
     const { store } = harness;
 
@@ -261,8 +261,8 @@ describe("R-08: input that is no text", () => {
   });
 });
 
-describe("trouble", () => {
-  it("is never a refusal", async () => {
+describe("an answer of WorkOS that says nothing about the user", () => {
+  it("rejects, and is never a refusal", async () => {
     harness.breakStore();
     await expect(harness.store.authenticateWithPassword(BOB)).rejects.toMatchObject({
       reason: "unreachable",
@@ -274,7 +274,7 @@ describe("trouble", () => {
     });
   });
 
-  it("is a refusal of the request, except of what a user filled in", async () => {
+  it("is misconfigured for a malformed request, except for what a user filled in", async () => {
     const malformed = plain(422, "invalid_request_parameters");
     const lost = { status: 404, body: { message: "Not found" } };
     const { fake, store } = harness;
@@ -302,7 +302,7 @@ describe("trouble", () => {
     expect(await choose("org_globex")).toMatchObject({ status: "authenticated" });
   });
 
-  it("is a selection without a list, or without a token", async () => {
+  it("is nonsense for a selection without a list or without a token", async () => {
     for (const body of [
       { organizations: [] },
       { pending_authentication_token: "p" },

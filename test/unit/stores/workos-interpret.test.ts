@@ -28,7 +28,7 @@ const SEALED = {
 };
 
 describe("the claims of AuthKit", () => {
-  it("are read as the model", () => {
+  it("are read as orgate's model", () => {
     expect(store.interpret(CLAIMS, SEALED)).toEqual({
       member: {
         id: "user_ada",
@@ -55,7 +55,7 @@ describe("the claims of AuthKit", () => {
     });
   });
 
-  it("of a JWT template are custom claims, whatever they are called", () => {
+  it("are custom claims if a JWT template adds them, whatever their names", () => {
     const template = JSON.parse(
       '{"urn:app:tenant":"t1","__proto__":{"admin":true},"constructor":1}',
     ) as object;
@@ -70,7 +70,7 @@ describe("the claims of AuthKit", () => {
     expect(Object.getPrototypeOf(custom)).toBe(Object.prototype);
   });
 
-  it("say one role, or several, and never the same twice", () => {
+  it("list every role once", () => {
     const rolesOf = (claims: object): unknown => store.interpret({ ...CLAIMS, ...claims })?.member.roles;
 
     expect(rolesOf({ role: "viewer", roles: undefined })).toEqual(["viewer"]);
@@ -79,7 +79,7 @@ describe("the claims of AuthKit", () => {
     expect(rolesOf({ role: undefined, roles: undefined })).toEqual([]);
   });
 
-  it("R-40: grant nothing without an organization", () => {
+  it("R-40: grant no role and no permission without an organization", () => {
     const { org_id: _none, ...claims } = CLAIMS;
     const interpretation = store.interpret(claims);
 
@@ -111,13 +111,13 @@ describe("the claims of AuthKit", () => {
     ["act", "admin@foocorp.com"],
     ["act", {}],
     ["act", null],
-  ])("R-09: with %s %j are no session", (name, value) => {
+  ])("R-09: are not a session with %s %j", (name, value) => {
     expect(store.interpret({ ...CLAIMS, [name]: value })).toBeUndefined();
   });
 });
 
-describe("who impersonates", () => {
-  it("is in the token; why, in the seal", () => {
+describe("the impersonator", () => {
+  it("is named by the token, and the reason by the seal", () => {
     const impersonator = { email: "admin@foocorp.com", reason: "Investigating" };
     const claims = { ...CLAIMS, act: { sub: "admin@foocorp.com" } };
 
@@ -127,7 +127,7 @@ describe("who impersonates", () => {
     );
   });
 
-  it("is the token's where the two differ, and the seal's where the token says nothing", () => {
+  it("is the token's where the two differ, and the seal's where the token names none", () => {
     const impersonator = { email: "other@foocorp.com", reason: "Why" };
     const claims = { ...CLAIMS, act: { sub: "admin@foocorp.com" } };
 
@@ -140,8 +140,8 @@ describe("who impersonates", () => {
   });
 });
 
-describe("what is not known", () => {
-  it("is not invented", () => {
+describe("a field that is not known", () => {
+  it("is absent", () => {
     const session = store.interpret(CLAIMS)?.memberSession;
 
     for (const name of [
@@ -157,7 +157,7 @@ describe("what is not known", () => {
     expect(store.interpret(CLAIMS)).not.toHaveProperty("sessionExpiresAt");
   });
 
-  it("is not taken from a user without a name", () => {
+  it("is absent where the user has no name", () => {
     const user = { id: "user_ada", email: null, name: null, firstName: null, lastName: null };
 
     expect(store.interpret(CLAIMS, { ...SEALED, user })?.member).not.toHaveProperty("name");

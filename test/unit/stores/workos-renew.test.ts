@@ -47,7 +47,7 @@ function refreshes(): number {
 }
 
 describe("a renewal at WorkOS", () => {
-  it("sends the refresh token, with the organization of the token and who asks", async () => {
+  it("sends the refresh token, the organization of the access token, and the browser's address and user agent", async () => {
     await renew();
 
     expect(harness.fake.sent.at(-1)).toEqual({
@@ -61,21 +61,21 @@ describe("a renewal at WorkOS", () => {
     });
   });
 
-  it("takes the organization from the token and never from the seal, also where only the seal vouches", async () => {
+  it("takes the organization from the access token and never from the seal", async () => {
     const sealed = { ...credential, organizationId: "org_globex" };
     await harness.store.renew({ reason: "expired", sealed, accessToken: credential.accessToken }, CONTEXT);
 
     expect(harness.fake.sent.at(-1)).toMatchObject({ organization_id: "org_acme" });
   });
 
-  it("names no organization where there is none", async () => {
+  it("sends no organization where the token names none", async () => {
     credential = await signIn(0);
     await renew();
 
     expect(harness.fake.sent.at(-1)).not.toHaveProperty("organization_id");
   });
 
-  it("brings the user as they are now", async () => {
+  it("returns the user as they are now", async () => {
     const user = { id: "user_bob", email: "robert@example.com", password: "pw-bob" };
     harness.fake.world.users.set("user_bob", user);
 
@@ -85,7 +85,7 @@ describe("a renewal at WorkOS", () => {
     });
   });
 
-  it("is not tried without a refresh token", async () => {
+  it("is unrenewable without a refresh token, and makes no call", async () => {
     const { refreshToken: _none, ...bare } = credential;
 
     expect(await harness.store.renew(staleOf(bare), CONTEXT)).toEqual({ status: "unrenewable" });
@@ -93,14 +93,14 @@ describe("a renewal at WorkOS", () => {
   });
 });
 
-describe("what WorkOS says of a session", () => {
+describe("an answer of WorkOS to a renewal", () => {
   it.each([
     oauth(400, "invalid_grant"),
     oauth(400, "expired_token"),
     plain(400, "organization_membership_not_found"),
     plain(404, "organization_not_found"),
     plain(400, "invalid_organization_id"),
-  ])("ends it: %j", async (answer) => {
+  ])("ends the session: %j", async (answer) => {
     answerNext(answer);
 
     expect(await renew()).toEqual({ status: "ended", reason: answer.body["error"] ?? answer.body["code"] });
@@ -116,7 +116,7 @@ describe("what WorkOS says of a session", () => {
     plain(403, "email_verification_required"),
     plain(403, "organization_selection_required"),
     plain(403, "radar_email_challenge"),
-  ])("asks for another sign-in: %j", async (answer) => {
+  ])("requires another authentication: %j", async (answer) => {
     answerNext(answer);
 
     expect(await renew()).toEqual({
@@ -126,7 +126,7 @@ describe("what WorkOS says of a session", () => {
     });
   });
 
-  it("says where, if a browser can be sent there", async () => {
+  it("carries the URL only if it is safe to send a browser there", async () => {
     const url = "https://auth.example.com/sso?x=1";
     answerNext(oauth(400, "sso_required", { authkit_redirect_url: url }));
     expect(await renew()).toMatchObject({ status: "reauthenticate", url });
@@ -159,37 +159,37 @@ describe("what WorkOS says of a session", () => {
     [{ status: 503, body: {} }, "server_error"],
     [{ status: 408, body: {} }, "upstream_timeout"],
     [plain(429, "daily_quota_exceeded"), "rate_limited"],
-  ])("is nothing: %j", async (answer, reason) => {
+  ])("is unavailable and keeps the session: %j", async (answer, reason) => {
     answerNext(answer);
 
     await expect(renew()).rejects.toMatchObject({ code: "store_unavailable", reason });
     expect(await renew()).toMatchObject({ status: "active" });
   });
 
-  it("says that the application itself is refused, which no waiting mends", async () => {
+  it("is misconfigured when WorkOS refuses the application itself", async () => {
     answerNext(oauth(401, "invalid_client"));
 
     await expect(renew()).rejects.toMatchObject({ reason: "client_rejected", misconfigured: true });
   });
 
-  it("comes with when to ask again", async () => {
+  it("carries the seconds of Retry-After", async () => {
     answerNext({ status: 503, body: {}, headers: { "retry-after": "17" } });
 
     await expect(renew()).rejects.toMatchObject({ retryAfter: 17 });
   });
 });
 
-describe("two who present one refresh token at once", () => {
+describe("two concurrent exchanges of one refresh token", () => {
   const contended = { ...oauth(429, "too_many_requests"), headers: { "retry-after": "0" } };
 
-  it("in two processes: the one that is told to wait tries again", async () => {
+  it("retry after contention with another process", async () => {
     answerNext(contended, 2);
 
     expect(await renew()).toMatchObject({ status: "active" });
     expect(refreshes()).toBe(3);
   });
 
-  it("in two processes: what the other's exchange leaves is taken as the word on the session", async () => {
+  it("accept the answer of the retry as the session's", async () => {
     answerNext(contended);
     harness.fake.world.replayGrace = 10;
     harness.fake.world.refresh(credential.refreshToken ?? "", "org_acme");
@@ -197,7 +197,7 @@ describe("two who present one refresh token at once", () => {
     expect(await renew()).toMatchObject({ status: "active" });
   });
 
-  it("in two processes: that the other has spent it ends nothing, for its answer has the successor", async () => {
+  it("do not end the session when another process has spent the token", async () => {
     answerNext(contended);
     answerNext(oauth(400, "invalid_grant"));
 
@@ -211,28 +211,28 @@ describe("two who present one refresh token at once", () => {
     expect(await renew()).toMatchObject({ status: "ended" });
   });
 
-  it("in two processes: nobody tries for ever", async () => {
+  it("give up after four attempts", async () => {
     answerNext(contended, 9);
 
     await expect(renew()).rejects.toMatchObject({ code: "store_unavailable", reason: "refresh_contended" });
     expect(refreshes()).toBe(4);
   });
 
-  it("in two processes: nobody waits longer than there is time", async () => {
+  it("do not wait longer than the timeout", async () => {
     answerNext({ ...contended, headers: { "retry-after": "30" } });
 
     await expect(renew()).rejects.toMatchObject({ reason: "refresh_contended", retryAfter: 30 });
     expect(refreshes()).toBe(1);
   });
 
-  it("in one process: it is presented once, and the answer is everybody's", async () => {
+  it("share one call and its answer within a process", async () => {
     const renewals = await Promise.all([renew(), renew(), renew()]);
 
     expect(new Set(renewals.map((renewal) => JSON.stringify(renewal))).size).toBe(1);
     expect(refreshes()).toBe(1);
   });
 
-  it("in one process: who wants WorkOS's word now goes on from what the other left", async () => {
+  it("exchange the successor for a caller who needs a current answer", async () => {
     const [expired, asked] = await Promise.all([renew("expired"), renew("asked")]);
 
     expect(expired).toMatchObject({ status: "active" });
@@ -242,7 +242,7 @@ describe("two who present one refresh token at once", () => {
     );
   });
 
-  it("in one process: trouble is everybody's, and asked about once", async () => {
+  it("share one failed call within a process", async () => {
     harness.fake.fail("refresh_token", ({ request }) => request.socket.destroy());
     const renewals = await Promise.allSettled([renew(), renew(), renew("asked")]);
 
@@ -250,7 +250,7 @@ describe("two who present one refresh token at once", () => {
     expect(refreshes()).toBe(1);
   });
 
-  it("for two organizations: the second goes on from the first's successor", async () => {
+  it("exchange the successor when they ask for two organizations", async () => {
     harness.fake.world.memberships.get("user_bob")?.set("org_globex", "admin");
     const { store } = harness;
     const [renewed, switched] = await Promise.all([
@@ -263,8 +263,8 @@ describe("two who present one refresh token at once", () => {
   });
 });
 
-describe("a reply that is lost", () => {
-  it("costs nothing while WorkOS answers a spent token with its successor", async () => {
+describe("a lost reply", () => {
+  it("is repaired by WorkOS while it accepts the spent token", async () => {
     harness.fake.world.replayGrace = 10;
     harness.fake.fail("refresh_token", ({ perform, request }) => {
       perform();
@@ -275,7 +275,7 @@ describe("a reply that is lost", () => {
     expect(await renew()).toMatchObject({ status: "active" });
   });
 
-  it("to somebody who gave up waiting is there for who comes next", async () => {
+  it("is used by the next caller when the first one stopped waiting", async () => {
     // A budget that does not run out here: it is the signal that ends the wait.
     harness.close();
     harness = await makeWorkosHarness();
@@ -301,7 +301,25 @@ describe("a reply that is lost", () => {
     expect(refreshes()).toBe(1);
   });
 
-  it("leads on from its successor for half a minute, and no longer", async () => {
+  it("is waited for and not requested again, however late it comes within the grace", async () => {
+    harness.close();
+    harness = await makeWorkosHarness({ timeout: 0.1 });
+    credential = await signIn(1);
+    let release = (): void => undefined;
+    harness.fake.fail("refresh_token", ({ perform, answer }) => {
+      release = () => answer(perform());
+    });
+    await expect(renew()).rejects.toMatchObject({ reason: "timeout" });
+    // More than six timeouts: the shared single flight would give up on any other work.
+    await new Promise((resolve) => setTimeout(resolve, 800));
+    const late = renew();
+    release();
+
+    expect(await late).toMatchObject({ status: "active" });
+    expect(refreshes()).toBe(1);
+  });
+
+  it("lets a spent token lead to its successor for 30 s, and no longer", async () => {
     await renew();
     harness.advance(29);
     expect(await renew()).toMatchObject({ status: "active" });
@@ -311,8 +329,8 @@ describe("a reply that is lost", () => {
   });
 });
 
-describe("R-20: an answer about somebody else", () => {
-  it("is nobody's: another user", async () => {
+describe("R-20: an answer about another user or organization", () => {
+  it("is refused for another user", async () => {
     const other = await signIn(0);
     harness.fake.fail("refresh_token", ({ perform, answer }) => {
       const { body } = perform();
@@ -323,7 +341,7 @@ describe("R-20: an answer about somebody else", () => {
     await expect(renew()).rejects.toMatchObject({ reason: "identity" });
   });
 
-  it("is nobody's: another organization", async () => {
+  it("is refused for another organization", async () => {
     harness.fake.fail("refresh_token", ({ perform, answer }) =>
       answer({ status: 200, body: { ...perform().body, organization_id: "org_globex" } }),
     );
@@ -331,7 +349,7 @@ describe("R-20: an answer about somebody else", () => {
     await expect(renew()).rejects.toMatchObject({ reason: "identity" });
   });
 
-  it("leaves no token behind that would be presented next", async () => {
+  it("leaves no successor behind", async () => {
     harness.fake.fail("refresh_token", ({ answer }) => {
       const user = harness.fake.world.describeUser("user_nora");
       answer({ status: 200, body: { access_token: "x.y.z", refresh_token: "somebody-elses", user } });

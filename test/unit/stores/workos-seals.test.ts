@@ -60,7 +60,7 @@ const BOB = {
 };
 
 describe("a session sealed by @workos-inc/node", () => {
-  it("opens here, and is the same session", async () => {
+  it("opens here as the same session", async () => {
     const { sealedSession } = await sdk.userManagement.authenticateWithPassword({
       email: "bob@example.com",
       password: "pw-bob",
@@ -70,7 +70,7 @@ describe("a session sealed by @workos-inc/node", () => {
     expect(await read(await sealer.unseal(sealedSession ?? ""))).toMatchObject(BOB);
   });
 
-  it("holds the very fields that are sealed here", async () => {
+  it("has the same fields as a session sealed here", async () => {
     const { sealedSession } = await sdk.userManagement.authenticateWithPassword({
       email: "bob@example.com",
       password: "pw-bob",
@@ -84,7 +84,7 @@ describe("a session sealed by @workos-inc/node", () => {
     expect(Object.keys(ours).toSorted()).toEqual(Object.keys(theirs ?? {}).toSorted());
   });
 
-  it("opens here under a password that has been replaced, as long as it is known", async () => {
+  it("opens here under an older password that is still configured", async () => {
     const { sealedSession = "" } = await sdk.userManagement.authenticateWithPassword({
       email: "bob@example.com",
       password: "pw-bob",
@@ -98,8 +98,8 @@ describe("a session sealed by @workos-inc/node", () => {
   });
 });
 
-describe("a session sealed here", () => {
-  it("opens there, and is the same session", async () => {
+describe("a session sealed by orgate", () => {
+  it("opens in the SDK as the same session", async () => {
     const sealed = await sealer.seal(await signInHere());
     const theirs = sdk.userManagement.loadSealedSession({ sessionData: sealed, cookiePassword: PASSWORD });
 
@@ -113,7 +113,7 @@ describe("a session sealed here", () => {
     });
   });
 
-  it("is refreshed there, and what comes of it opens here again", async () => {
+  it("is refreshed by the SDK, and the result opens here again", async () => {
     const sealed = await sealer.seal({ ...(await signInHere()), theme: "dark" });
     const theirs = sdk.userManagement.loadSealedSession({ sessionData: sealed, cookiePassword: PASSWORD });
     const refreshed = await theirs.refresh();
@@ -123,7 +123,7 @@ describe("a session sealed here", () => {
     expect(await read(await sealer.unseal(sealedSession))).toMatchObject(BOB);
   });
 
-  it("opens there after a change of passwords, too", async () => {
+  it("opens in the SDK after a change of passwords", async () => {
     const rotated = createSealer({ 1: OLDER, 2: PASSWORD }, store.credential?.passwordId);
     const sessionData = await rotated.seal(await signInHere());
     const theirs = sdk.userManagement.loadSealedSession({ sessionData, cookiePassword: PASSWORD });
@@ -132,7 +132,7 @@ describe("a session sealed here", () => {
     expect(await rotated.unseal(sessionData)).toBeDefined();
   });
 
-  it("has the same impersonator there", async () => {
+  it("has the same impersonator in the SDK", async () => {
     const impersonator = { email: "admin@foocorp.com", reason: "Investigating" };
     fake.world.users.set("user_bob", {
       id: "user_bob",
@@ -185,8 +185,8 @@ describe("a session sealed by others opens here:", () => {
   });
 });
 
-describe("what is sealed of an answer", () => {
-  it("are the fields of the SDKs, and none of the others that came", async () => {
+describe("the sealed fields of an answer", () => {
+  it("are those of WorkOS's SDKs, and no others", async () => {
     const credential = await signInHere();
 
     expect(JSON.stringify(credential)).not.toContain("canary");
@@ -195,7 +195,7 @@ describe("what is sealed of an answer", () => {
     );
   });
 
-  it("keeps small metadata, and leaves out what would not fit into a cookie", async () => {
+  it("include small metadata, and leave out metadata that would not fit into a cookie", async () => {
     const user = { id: "user_bob", email: "bob@example.com", password: "pw-bob" };
     fake.world.users.set("user_bob", { ...user, metadata: { timezone: "UTC" } });
     expect((await signInHere()).user).toMatchObject({ metadata: { timezone: "UTC" } });

@@ -35,8 +35,8 @@ function staleOf(sealed: SealedSession): StaleCredential {
   return { reason: "asked", sealed, accessToken: sealed.accessToken, claims: claimsOf(sealed) };
 }
 
-describe("the organizations on offer", () => {
-  it("are the user's active memberships, by the pending authentication and by the session", async () => {
+describe("the list of organizations", () => {
+  it("holds the user's active memberships, by the pending authentication and by the session", async () => {
     const { store, fake } = await start();
     const outcome = await store.authenticateWithPassword({
       emailAddress: "ada@example.com",
@@ -66,7 +66,7 @@ describe("the organizations on offer", () => {
     ]);
   });
 
-  it("are fetched page by page", async () => {
+  it("is fetched page by page", async () => {
     const { store, fake } = await start();
     const many = Array.from({ length: 250 }, (_, index) => [`org_${index}`, "viewer"] as const);
     fake.world.memberships.set("user_ada", new Map(many));
@@ -80,7 +80,7 @@ describe("the organizations on offer", () => {
     expect(fake.calls.filter((call) => call.includes("memberships"))).toHaveLength(3);
   });
 
-  it("are those that came with the pending authentication, where WorkOS named no user", async () => {
+  it("is the one that came with the pending authentication where WorkOS named no user", async () => {
     const { store, fake, advance } = await start();
     const choice = plain(403, "organization_selection_required");
     const organizations = [{ id: "org_acme", name: "Acme", domains: [] }];
@@ -107,7 +107,7 @@ describe("the organizations on offer", () => {
     });
   });
 
-  it("are not known while WorkOS is in trouble", async () => {
+  it("is unavailable while WorkOS gives no usable answer", async () => {
     const { store, fake } = await start();
     const pending = { pendingAuthenticationToken: "p", userId: "user_ada" };
 
@@ -126,8 +126,8 @@ describe("the organizations on offer", () => {
   });
 });
 
-describe("switching", () => {
-  it("keeps the session's id and what others sealed", async () => {
+describe("switchOrganization", () => {
+  it("keeps the session's id and the fields that others sealed", async () => {
     const harness = await start();
     const before = { ...(await signIn(harness, "org_acme")), theme: "dark" };
     const outcome = await harness.store.switchOrganization(staleOf(before), "org_globex", CONTEXT);
@@ -144,7 +144,7 @@ describe("switching", () => {
     });
   });
 
-  it("says where to authenticate when the other organization demands more", async () => {
+  it("requires a step-up with its URL when the other organization demands more", async () => {
     const harness = await start();
     const before = await signIn(harness, "org_acme");
     const url = "https://auth.example.com/sso";
@@ -169,7 +169,7 @@ describe("switching", () => {
     ["not found, by a code", plain(404, "entity_not_found")],
     ["malformed", plain(422, "invalid_request_parameters")],
     ["not the user's", oauth(400, "organization_membership_not_found")],
-  ])("is refused into an organization that is %s, and troubles nobody else", async (_what, refusal) => {
+  ])("refuses an organization that is %s, without counting it as an outage", async (_what, refusal) => {
     const harness = await start();
     const before = await signIn(harness, "org_acme");
     harness.fake.fail("refresh_token", ({ answer }) => answer(refusal));
@@ -180,7 +180,7 @@ describe("switching", () => {
     });
   });
 
-  it("is unavailable, and not a refusal, for an answer nobody understands", async () => {
+  it("rejects for an unknown code, and does not refuse", async () => {
     const harness = await start();
     const before = await signIn(harness, "org_acme");
     harness.fake.fail("refresh_token", ({ answer }) => answer(oauth(400, "something_new")));
@@ -190,7 +190,7 @@ describe("switching", () => {
     ).rejects.toMatchObject({ code: "store_unavailable" });
   });
 
-  it("is not possible for a bearer", async () => {
+  it("refuses a bearer token, which has no refresh token", async () => {
     const harness = await start();
     const { sealed: _none, ...bare } = staleOf(await signIn(harness, "org_acme"));
 
@@ -210,7 +210,7 @@ describe("signing out", () => {
     expect(harness.fake.world.sessions.get(sessionId)?.status).toBe("revoked");
   });
 
-  it("sends the browser through WorkOS's logout where that is wanted", async () => {
+  it("returns WorkOS's logout URL if the logout option is set", async () => {
     const plainLogout = await start({ logout: {} });
     const sessionId = String(claimsOf(await signIn(plainLogout))["sid"]);
     expect(await plainLogout.store.endSession({ sessionId }, CONTEXT)).toEqual({
@@ -222,7 +222,7 @@ describe("signing out", () => {
     expect(new URL(redirectTo).searchParams.get("return_to")).toBe("https://www.example.com/bye?a=1&b=2");
   });
 
-  it("everywhere revokes all of the user's sessions, however many, and nobody else's", async () => {
+  it("revokes all sessions of the user, and no others", async () => {
     const harness = await start();
     const sessions = await Promise.all(Array.from({ length: 120 }, () => signIn(harness)));
     const other = String(claimsOf(await signIn(harness, "org_acme"))["sid"]);
@@ -235,7 +235,7 @@ describe("signing out", () => {
     expect(harness.fake.world.sessions.get(other)?.status).toBe("active");
   });
 
-  it("ends what a good seal holds, though the key of its token is known no longer", async () => {
+  it("revokes the session in an authentic seal whose token's key is withdrawn", async () => {
     const harness = await start({ logout: {} });
     const sealed = await signIn(harness);
     const { accessToken } = sealed;
@@ -257,7 +257,7 @@ describe("signing out", () => {
     expect(harness.fake.world.sessions.get(other)?.status).toBe("revoked");
   });
 
-  it("asks nobody about what no seal vouches for, or what names no session", async () => {
+  it("makes no call without a seal, or for a seal that names no session", async () => {
     const harness = await start();
     const sealed = await signIn(harness);
     harness.fake.calls.length = 0;
@@ -274,7 +274,7 @@ describe("signing out", () => {
     expect(harness.fake.calls).toEqual([]);
   });
 
-  it("is trouble where it is not known to have been done", async () => {
+  it("rejects when WorkOS does not confirm the end", async () => {
     const { store, fake } = await start();
     for (const answer of [
       { status: 500, body: {} },
@@ -292,7 +292,7 @@ describe("signing out", () => {
 });
 
 describe("R-35: an API key that WorkOS rejects", () => {
-  it.each([401, 403])("is our mistake, told as such (%i), and says nothing about anybody", async (status) => {
+  it.each([401, 403])("is reported as client_rejected (%i), and ends no session", async (status) => {
     const { store, fake } = await start();
     fake.fail("/user_management/", ({ answer }) => answer({ status, body: { message: "Unauthorized" } }), 2);
 
@@ -304,7 +304,7 @@ describe("R-35: an API key that WorkOS rejects", () => {
 });
 
 describe("the full profile", () => {
-  it("is the user and the organization as they are now; the roles are the session's", async () => {
+  it("holds the user and the organization as they are now, and the session's roles", async () => {
     const harness = await start();
     const credential = await signIn(harness, "org_acme");
 
@@ -321,7 +321,7 @@ describe("the full profile", () => {
     });
   });
 
-  it("is not known of a user who is gone, and not while WorkOS is in trouble", async () => {
+  it("is undefined for a deleted user, and rejects while WorkOS is down", async () => {
     const harness = await start();
     const stale = staleOf(await signIn(harness));
     harness.fake.world.users.delete("user_bob");
@@ -331,7 +331,7 @@ describe("the full profile", () => {
     await expect(harness.store.profile(stale, CONTEXT)).rejects.toMatchObject({ code: "store_unavailable" });
   });
 
-  it("R-20: is never somebody else's", async () => {
+  it("R-20: is refused when it names another user", async () => {
     const harness = await start();
     const stale = staleOf(await signIn(harness));
     harness.fake.fail("users", ({ answer }) =>

@@ -37,8 +37,8 @@ function exchanges(): number {
   return harness.fake.calls.filter((call) => call.endsWith("authorization_code")).length;
 }
 
-describe("the way to AuthKit", () => {
-  it("is a code flow with PKCE, and passes on what it is asked for", () => {
+describe("beginSignIn", () => {
+  it("makes an authorization URL with PKCE and the given options", () => {
     const { url, state } = harness.store.beginSignIn({
       organizationId: "org_acme",
       loginHint: "ada@example.com",
@@ -68,13 +68,13 @@ describe("the way to AuthKit", () => {
     expect(url).not.toContain(codeVerifier);
   });
 
-  it("is another one each time", () => {
+  it("makes another state each time", () => {
     const [one, two] = [harness.store.beginSignIn({}), harness.store.beginSignIn({})];
 
     expect(one.state).not.toEqual(two.state);
   });
 
-  it("may lead back elsewhere, but must lead back somewhere", async () => {
+  it("accepts another redirectUri, and throws without one", async () => {
     const elsewhere = "https://admin.example.com/callback";
     const { url } = harness.store.beginSignIn({ redirectUri: elsewhere });
     expect(new URL(url).searchParams.get("redirect_uri")).toBe(elsewhere);
@@ -84,7 +84,7 @@ describe("the way to AuthKit", () => {
     lost.close();
   });
 
-  it("asks for no screen that a provider does not have", async () => {
+  it("sends no screen_hint to a provider other than AuthKit", async () => {
     const google = await makeWorkosHarness({ redirectUri: CALLBACK, provider: "GoogleOAuth" });
     const { searchParams } = new URL(google.store.beginSignIn({ screenHint: "sign-up" }).url);
     google.close();
@@ -94,8 +94,8 @@ describe("the way to AuthKit", () => {
   });
 });
 
-describe("the way back", () => {
-  it("ends in a session", async () => {
+describe("completeSignIn", () => {
+  it("signs in with the code", async () => {
     expect(await comeBack(await goOut())).toMatchObject({
       status: "authenticated",
       credential: { user: { id: "user_bob" } },
@@ -106,7 +106,7 @@ describe("the way back", () => {
     });
   });
 
-  it("ends in the organization that was asked for, or in a choice", async () => {
+  it("signs in to the requested organization, or requires a selection", async () => {
     const loginHint = "ada@example.com";
 
     expect(await comeBack(await goOut({ loginHint, organizationId: "org_globex" }))).toMatchObject({
@@ -115,7 +115,7 @@ describe("the way back", () => {
     expect(await comeBack(await goOut({ loginHint }))).toMatchObject({ status: "selection_required" });
   });
 
-  it("ends in a refusal where AuthKit says so, and costs no call", async () => {
+  it("refuses without a call when AuthKit sends an error", async () => {
     const begun = await goOut({ loginHint: "nobody@example.com" });
 
     expect(await comeBack(begun)).toEqual({
@@ -126,7 +126,7 @@ describe("the way back", () => {
     expect(exchanges()).toBe(0);
   });
 
-  it("R-16: repeats nothing that is no error code", async () => {
+  it("R-16: does not repeat an error that is not a code", async () => {
     const { query, state } = await goOut();
     query.set("error", "<script>");
 
@@ -147,14 +147,14 @@ describe("the way back", () => {
     ],
     ["no code", ({ query, state }) => (query.delete("code"), { query, state })],
     ["two codes", ({ query, state }) => (query.append("code", "x"), { query, state })],
-  ])("R-17: is refused without a call with %s", async (_, change) => {
+  ])("R-17: refuses without a call: %s", async (_, change) => {
     const changed = change(await goOut(), await goOut());
 
     expect(await comeBack(changed)).toMatchObject({ status: "refused", code: "sign_in_failed" });
     expect(exchanges()).toBe(0);
   });
 
-  it("R-17: is refused with a code that was not made for the verifier", async () => {
+  it("R-17: refuses a code of another flow's verifier", async () => {
     const [mine, theirs] = [await goOut(), await goOut()];
     mine.query.set("code", theirs.query.get("code") ?? "");
 

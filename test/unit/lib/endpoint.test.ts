@@ -1,5 +1,13 @@
 import { describe, expect, it } from "@jest/globals";
-import { findEndpointProblem } from "../../../src/lib/json-client.ts";
+import { endpoint, reportOf } from "../../../src/lib/options.ts";
+import { createProblems } from "../../../src/lib/problems.ts";
+
+function check(address: unknown): string | undefined {
+  const problems = createProblems();
+  const checked = endpoint(address, reportOf("baseUrl", problems));
+  problems.throwIfAny();
+  return checked;
+}
 
 describe("the address of a service", () => {
   it.each([
@@ -9,7 +17,7 @@ describe("the address of a service", () => {
     "http://127.0.0.1",
     "http://[::1]:80/x",
   ])("may be %s", (address) => {
-    expect(findEndpointProblem("baseUrl", address)).toBeUndefined();
+    expect(check(address)).toBe(address);
   });
 
   it.each([
@@ -27,9 +35,12 @@ describe("the address of a service", () => {
     42,
     new URL("https://api.example.com"),
   ])("may not be %p", (address) => {
-    const problem = findEndpointProblem("baseUrl", address);
+    expect(() => check(address)).toThrow("baseUrl");
+  });
 
-    expect(problem).toMatchObject({ code: "option_invalid", option: "baseUrl" });
-    expect(JSON.stringify(problem)).not.toContain("secret");
+  it("is not quoted where it may hold a secret", () => {
+    expect(() => check("https://:canary@example.com")).toThrow(
+      expect.objectContaining({ message: expect.not.stringContaining("canary") }),
+    );
   });
 });

@@ -114,12 +114,13 @@ describe("createTokenVerifier", () => {
       "a key of another kind",
       () => ({ status: "found" as const, key: generateSigningKey("EdDSA").publicKey }),
     ],
-  ])("cannot know with %s", async (_, find) => {
+  ])("cannot know with %s, and passes on why", async (_, find) => {
     const verifier = createTokenVerifier(PROFILE, keySetOf(find));
     expect(await verifier.verify(signToken(KEY, GOOD_CLAIMS))).toEqual({
       status: "unavailable",
       reason: "verification_failed",
       retryAfter: 1,
+      cause: expect.any(Error),
     });
   });
 

@@ -3,8 +3,13 @@ import type { RequestListener } from "node:http";
 import { inspect } from "node:util";
 import { gzipSync } from "node:zlib";
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { createJsonClient, unavailableError, type JsonClientOptions } from "../../../src/lib/json-client.ts";
-import type { JsonReply } from "../../../src/lib/json-client.ts";
+import {
+  createJsonClient,
+  type JsonClient,
+  type JsonClientOptions,
+  type JsonReply,
+} from "../../../src/lib/json-client.ts";
+import { serviceUnavailable } from "../../../src/stores/hosted-store.ts";
 import { serveUpstream, type Upstream } from "../../support/upstream.ts";
 
 const CANARY = "canary-77ab";
@@ -21,9 +26,13 @@ async function serve(listener: RequestListener): Promise<string> {
   return upstream.url;
 }
 
+function createClient(options: Partial<JsonClientOptions> & { readonly baseUrl: string }): JsonClient {
+  return createJsonClient({ timeout: 5, clock: () => NOW, ...options });
+}
+
 async function ask(listener: RequestListener, options: Partial<JsonClientOptions> = {}): Promise<JsonReply> {
   const baseUrl = await serve(listener);
-  const client = createJsonClient({ baseUrl, clock: () => NOW, ...options });
+  const client = createClient({ baseUrl, ...options });
   return client.send({ method: "POST", path: "/x", body: { secret: CANARY } });
 }
 
@@ -41,16 +50,15 @@ describe("a JSON client", () => {
       let text = "";
       req.on("data", (chunk: Buffer) => (text += chunk.toString()));
       req.on("end", () => {
-        const { accept, "content-type": type, authorization, "x-own": own } = req.headers;
-        seen = { method: req.method, url: req.url, accept, type, authorization, own, text };
+        const { accept, "content-type": type, authorization } = req.headers;
+        seen = { method: req.method, url: req.url, accept, type, authorization, text };
         json(200, { ok: true })(req, res);
       });
     });
-    const client = createJsonClient({ baseUrl: `${baseUrl}/api/`, headers: { authorization: "Bearer k" } });
+    const client = createClient({ baseUrl: `${baseUrl}/api/`, headers: { authorization: "Bearer k" } });
     const reply = await client.send({
       method: "POST",
       path: "/users?limit=1",
-      headers: { "x-own": "1" },
       body: { a: 1, b: undefined },
     });
 
@@ -61,24 +69,23 @@ describe("a JSON client", () => {
       accept: "application/json",
       type: "application/json",
       authorization: "Bearer k",
-      own: "1",
       text: '{"a":1}',
     });
   });
 
-  it("sends no body, and no type of one, where there is none", async () => {
+  it("sends no content type without a body", async () => {
     let type: string | undefined = "unset";
     const baseUrl = await serve((req, res) => {
       type = req.headers["content-type"];
       json(200, {})(req, res);
     });
-    await createJsonClient({ baseUrl }).send({ method: "GET", path: "/" });
+    await createClient({ baseUrl }).send({ method: "GET", path: "/" });
 
     expect(type).toBeUndefined();
   });
 
   it.each([400, 401, 403, 404, 409, 422])(
-    "takes a JSON body with status %i for the service's word",
+    "accepts a JSON body with status %i as an answer",
     async (status) => {
       await expect(ask(json(status, { code: "x" }))).resolves.toEqual({
         status: "answered",
@@ -88,7 +95,7 @@ describe("a JSON client", () => {
     },
   );
 
-  it("takes nothing with a good status for a word", async () => {
+  it("accepts an empty body with a good status as an answer", async () => {
     const nothing = { status: "answered", body: {} };
     await expect(ask((_, res) => res.writeHead(204).end())).resolves.toMatchObject(nothing);
     await expect(ask((_, res) => res.writeHead(200).end())).resolves.toMatchObject(nothing);
@@ -96,7 +103,7 @@ describe("a JSON client", () => {
     await expect(ask((_, res) => res.writeHead(200, html).end())).resolves.toMatchObject(nothing);
   });
 
-  it("knows JSON by the other names of its type", async () => {
+  it("accepts other JSON media types", async () => {
     const reply = await ask(json(400, { code: "x" }, { "content-type": "application/problem+json" }));
 
     expect(reply).toMatchObject({ status: "answered", body: { code: "x" } });
@@ -105,7 +112,7 @@ describe("a JSON client", () => {
 
 const HTML = { "content-type": "text/html" };
 
-describe("R-35: a service that misbehaves is unavailable, and says nothing about anybody", () => {
+describe("R-35: a service that misbehaves is unavailable", () => {
   it.each<[string, RequestListener, Partial<Extract<JsonReply, { status: "unavailable" }>>]>([
     ["200 with HTML", json(200, `<html>${CANARY}`, HTML), { reason: "not_json", httpStatus: 200 }],
     ["401 with HTML", json(401, `<html>${CANARY}`, HTML), { reason: "not_json", httpStatus: 401 }],
@@ -150,11 +157,11 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
 
     expect(reply).toMatchObject({ status: "unavailable", ...expected });
     if (reply.status !== "unavailable") throw new Error("unreachable");
-    expect(inspect(unavailableError(reply), { depth: 9, showHidden: true })).not.toContain(CANARY);
-    expect(unavailableError(reply)).toMatchObject({ code: "store_unavailable", reason: reply.reason });
+    expect(inspect(serviceUnavailable(reply), { depth: 9, showHidden: true })).not.toContain(CANARY);
+    expect(serviceUnavailable(reply)).toMatchObject({ code: "store_unavailable", reason: reply.reason });
   });
 
-  it("10 MB, of which no more is read than the cap", async () => {
+  it("stops reading a body of 10 MB at the limit", async () => {
     let sent = 0;
     const reply = await ask(
       (_, res) => {
@@ -177,7 +184,7 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
     expect(sent).toBeLessThan(10_000_000);
   });
 
-  it("a small body that unpacks to a large one", async () => {
+  it("refuses a small body that decompresses to a large one", async () => {
     const bomb = gzipSync(Buffer.alloc(4_000_000, 0x20));
     const reply = await ask((_, res) => {
       res.writeHead(200, { "content-type": "application/json", "content-encoding": "gzip" });
@@ -187,16 +194,30 @@ describe("R-35: a service that misbehaves is unavailable, and says nothing about
     expect(reply).toMatchObject({ status: "unavailable", reason: "too_large" });
   });
 
-  it("nobody there", async () => {
+  it("keeps the original error as the cause, and out of the message", async () => {
+    const cause = new TypeError(`no route to https://${CANARY}.example.com`);
+    const fetch = (): Promise<Response> => Promise.reject(cause);
+    const client = createClient({ baseUrl: "https://api.example.com", fetch });
+    const reply = await client.send({ method: "GET", path: "/" });
+
+    expect(reply).toEqual({ status: "unavailable", reason: "unreachable", cause });
+    if (reply.status !== "unavailable") throw new Error("unreachable");
+    const error = serviceUnavailable(reply);
+    expect(error.cause).toBe(cause);
+    expect(Object.keys(error)).not.toContain("cause");
+    expect(error.message + JSON.stringify(error)).not.toContain(CANARY);
+  });
+
+  it("is unreachable where no server listens", async () => {
     const baseUrl = await new Promise<string>((resolve) => {
       const server = createServer().listen(0, "127.0.0.1", () => {
         const { port } = server.address() as { port: number };
         server.close(() => resolve(`http://127.0.0.1:${port}`));
       });
     });
-    const reply = await createJsonClient({ baseUrl }).send({ method: "GET", path: "/" });
+    const reply = await createClient({ baseUrl }).send({ method: "GET", path: "/" });
 
-    expect(reply).toEqual({ status: "unavailable", reason: "unreachable" });
+    expect(reply).toMatchObject({ status: "unavailable", reason: "unreachable" });
   });
 });
 
@@ -204,7 +225,7 @@ function neverFetch(): Promise<Response> {
   return new Promise(() => undefined);
 }
 
-describe("the time budget of a call", () => {
+describe("the timeout of a call", () => {
   const timeout = { status: "unavailable", reason: "timeout" };
 
   it.each<[string, RequestListener]>([
@@ -218,24 +239,24 @@ describe("the time budget of a call", () => {
       },
     ],
   ])("ends a call to a service that %s", async (_, listener) => {
-    const reply = await ask(listener, { budget: 0.1 });
+    const reply = await ask(listener, { timeout: 0.1 });
 
     expect(reply).toEqual(timeout);
   });
 
   it("holds for a fetch that ignores its signal", async () => {
-    const client = createJsonClient({ baseUrl: "https://api.example.com", fetch: neverFetch, budget: 0.02 });
+    const client = createClient({ baseUrl: "https://api.example.com", fetch: neverFetch, timeout: 0.02 });
 
     await expect(client.send({ method: "GET", path: "/" })).resolves.toEqual(timeout);
   });
 
-  it("sends nothing once the caller has given up", async () => {
+  it("sends nothing when the signal has already aborted", async () => {
     let calls = 0;
     const baseUrl = await serve((req, res) => {
       calls += 1;
       json(200, {})(req, res);
     });
-    const client = createJsonClient({ baseUrl });
+    const client = createClient({ baseUrl });
 
     await expect(client.send({ method: "GET", path: "/", signal: AbortSignal.abort() })).resolves.toEqual(
       timeout,
@@ -243,33 +264,33 @@ describe("the time budget of a call", () => {
     expect(calls).toBe(0);
   });
 
-  it("ends when the caller gives up", async () => {
+  it("ends the call when the signal aborts", async () => {
     const aborting = new AbortController();
     const baseUrl = await serve(() => aborting.abort());
-    const client = createJsonClient({ baseUrl });
+    const client = createClient({ baseUrl });
 
     await expect(client.send({ method: "GET", path: "/", signal: aborting.signal })).resolves.toEqual(
       timeout,
     );
   });
 
-  it("goes on for a while where the late reply is worth having", async () => {
+  it("waits for a late reply for abortGrace seconds", async () => {
     const aborting = new AbortController();
     const baseUrl = await serve((req, res) => {
       aborting.abort();
       setImmediate(() => json(200, { late: true })(req, res));
     });
-    const client = createJsonClient({ baseUrl });
-    const reply = await client.send({ method: "GET", path: "/", signal: aborting.signal, linger: 5 });
+    const client = createClient({ baseUrl });
+    const reply = await client.send({ method: "GET", path: "/", signal: aborting.signal, abortGrace: 5 });
 
     expect(reply).toMatchObject({ status: "answered", body: { late: true } });
   });
 
-  it("does not go on for ever", async () => {
+  it("ends the call after abortGrace seconds", async () => {
     const aborting = new AbortController();
     const baseUrl = await serve(() => aborting.abort());
-    const client = createJsonClient({ baseUrl });
-    const reply = await client.send({ method: "GET", path: "/", signal: aborting.signal, linger: 0.05 });
+    const client = createClient({ baseUrl });
+    const reply = await client.send({ method: "GET", path: "/", signal: aborting.signal, abortGrace: 0.05 });
 
     expect(reply).toEqual(timeout);
   });
@@ -292,6 +313,6 @@ describe("Retry-After", () => {
     const trouble = reply as Extract<JsonReply, { status: "unavailable" }>;
     expect(trouble).toMatchObject({ status: "unavailable", reason: "server_error" });
     expect(trouble.retryAfter).toBe(expected);
-    expect(unavailableError(trouble).retryAfter).toBe(expected);
+    expect(serviceUnavailable(trouble).retryAfter).toBe(expected);
   });
 });

@@ -1,0 +1,16 @@
+import type { JsonObject } from "./json-body.ts";
+
+/** Turns a name in snake_case into camelCase: `email_address` into `emailAddress`. */
+export function toCamelCase(name: string): string {
+  return name.replaceAll(/(?<=[a-z\d])_([a-z\d])/g, (_, letter: string) => letter.toUpperCase());
+}
+
+/** Turns a name in camelCase into snake_case: `emailAddress` into `email_address`. */
+export function toSnakeCase(name: string): string {
+  return name.replaceAll(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Copies an object with its own member names in camelCase; the values stay as they are. */
+export function camelCaseKeys(source: JsonObject): JsonObject {
+  return Object.fromEntries(Object.entries(source).map(([name, value]) => [toCamelCase(name), value]));
+}

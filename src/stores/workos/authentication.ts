@@ -1,0 +1,64 @@
+import type { JsonObject } from "../../lib/json-body.ts";
+import { isObject, isText } from "../../lib/predicates.ts";
+import type { Impersonator } from "../../model.ts";
+import type { SealedSession } from "../../store.ts";
+import { type Reader, asText, readKnownFields } from "../read-fields.ts";
+
+/** A session as WorkOS has just issued it. */
+export interface WorkosAuthentication extends SealedSession {
+  readonly refreshToken: string;
+  readonly user: { readonly id: string; readonly [field: string]: unknown };
+}
+
+/**
+ * Reads the answer to a grant, in the form in which WorkOS's SDKs seal it. Other fields of the answer (provider tokens,
+ * another seal) are left out: they would only fill the cookie.
+ *
+ * @returns `undefined` for an incomplete answer.
+ */
+export function readWorkosAuthentication(body: JsonObject): WorkosAuthentication | undefined {
+  const { access_token: accessToken, refresh_token: refreshToken, user } = body;
+  if (!isText(accessToken) || !isText(refreshToken) || !isObject(user) || !isText(user["id"]))
+    return undefined;
+  const impersonator = readImpersonator(body["impersonator"]);
+  return {
+    ...readKnownFields(body, { organizationId: asText, authenticationMethod: asText }),
+    user: { ...readKnownFields(user, USER_FIELDS), id: user["id"] },
+    accessToken,
+    refreshToken,
+    ...(impersonator !== undefined && { impersonator }),
+  };
+}
+
+const asScalar: Reader<string | boolean | null> = (value) =>
+  value === null || typeof value === "string" || typeof value === "boolean" ? value : undefined;
+
+/** WorkOS allows up to 30 KB of metadata; a cookie holds less. */
+const MAX_METADATA_LENGTH = 1024;
+
+const asSmallObject: Reader<JsonObject> = (value) =>
+  isObject(value) && JSON.stringify(value).length <= MAX_METADATA_LENGTH ? value : undefined;
+
+/** The fields of a user that WorkOS's SDKs seal. */
+const USER_FIELDS = {
+  object: asScalar,
+  id: asScalar,
+  email: asScalar,
+  emailVerified: asScalar,
+  name: asScalar,
+  firstName: asScalar,
+  profilePictureUrl: asScalar,
+  lastName: asScalar,
+  lastSignInAt: asScalar,
+  locale: asScalar,
+  createdAt: asScalar,
+  updatedAt: asScalar,
+  externalId: asScalar,
+  metadata: asSmallObject,
+};
+
+/** Reads who impersonates the user, in an answer and in a seal alike. */
+export function readImpersonator(value: unknown): Impersonator | undefined {
+  if (!isObject(value) || !isText(value["email"])) return undefined;
+  return { email: value["email"], ...readKnownFields(value, { reason: asText }) };
+}
