@@ -93,7 +93,7 @@ export function createCallback(instance: Instance, options: CallbackOptions = {}
 }
 
 // RFC 6749 section 4.1.2.1.
-const OAUTH_ERROR_CODE = /^[\w.-]{1,64}$/;
+const CALLBACK_ERROR = /^[\w.-]{1,64}$/;
 
 async function receiveCallback(received: HandlerRequest, fallback: string | undefined): Promise<void> {
   const { instance, request } = received;
@@ -117,7 +117,7 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   const error = query.get("error");
   if (error !== null) {
     clearFlow(context, parameter);
-    const reason = OAUTH_ERROR_CODE.test(error) ? error : "unknown";
+    const reason = CALLBACK_ERROR.test(error) ? error : "unknown";
     instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
     deny(context, { code: "sign_in_failed", page: true, returnTo });
     return;
@@ -134,7 +134,7 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
 
 const MAX_PARAMETER_LENGTH = 512;
 // oxlint-disable-next-line no-control-regex -- control characters are what it refuses
-const PRINTABLE = /^[^\u0000-\u001f\u007f]+$/;
+const WITHOUT_CONTROLS = /^[^\u0000-\u001f\u007f]+$/;
 const MAX_AGE = /^\d{1,9}$/;
 
 /** Reads what a link to the sign-in may ask for. Values that are not understood are left out. */
@@ -155,7 +155,7 @@ function readSignInQuery(query: URLSearchParams): BeginSignInOptions {
 
 function textOf(query: URLSearchParams, name: string): string | undefined {
   const value = query.get(name);
-  return value !== null && value.length <= MAX_PARAMETER_LENGTH && PRINTABLE.test(value) ? value : undefined;
+  return value !== null && value.length <= MAX_PARAMETER_LENGTH && WITHOUT_CONTROLS.test(value) ? value : undefined;
 }
 
 /** A sign-in that this browser began at the store's own page. */
