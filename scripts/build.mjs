@@ -1,34 +1,48 @@
 /**
- * Builds the package: ES modules by tsc into dist/esm, the same modules as CommonJS into dist/cjs.
+ * Builds the package into dist: one implementation in CommonJS, split into a few files that all entries share; a wrapper
+ * in ES modules for each entry, so that `require` and `import` see the same module state; and types rolled up per entry.
  *
- * The CommonJS files stay one for one with the sources, so that the subpath entries share their module state.
- * Dependencies that are published as ES modules alone are bundled beside them, once each: jest's CommonJS mode
- * cannot require those.
+ * jose and iron-webcrypto are published as ES modules alone. Node requires those, but jest in its CommonJS mode and some
+ * bundlers cannot: `imports` in package.json leads them to the copies in dist/vendor instead.
  */
 import { spawnSync } from "node:child_process";
-import { cpSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, posix, relative } from "node:path";
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { basename, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { build } from "esbuild";
+import { build, transform } from "esbuild";
+import { rollup } from "rollup";
+import { dts } from "rollup-plugin-dts";
+import { ENTRIES, nameOf } from "./entries.mjs";
 
-const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
+const ROOT = join(fileURLToPath(new URL("..", import.meta.url)));
 const ESM_ONLY = ["iron-webcrypto", "jose"];
 const TARGET = "node20.19";
 
-// Beside dist, so that the source maps' relative paths hold after the move; moved at the end, so that a reader
-// never sees half a build.
+// Beside dist and moved at the end, so that a reader never sees half a build.
 const staging = mkdtempSync(join(ROOT, "dist-"));
 try {
-  emitModules(join(staging, "esm"));
-  await emitCommonJs(join(staging, "cjs"));
-  copyDeclarations(join(staging, "esm"), join(staging, "cjs"));
+  const modules = join(staging, "modules");
+  const output = join(staging, "output");
+  compile(modules);
+  await bundleImplementation(modules, output);
+  await bundleTypes(modules, output);
+  for (const name of ESM_ONLY) await bundleDependency(name, join(output, "vendor"));
   rmSync(join(ROOT, "dist"), { recursive: true, force: true });
-  renameSync(staging, join(ROOT, "dist"));
+  renameSync(output, join(ROOT, "dist"));
 } finally {
   rmSync(staging, { recursive: true, force: true });
 }
 
-function emitModules(folder) {
+function compile(folder) {
   const tsc = join(ROOT, "node_modules/typescript/bin/tsc");
   const { status } = spawnSync(process.execPath, [tsc, "-p", "tsconfig.build.json", "--outDir", folder], {
     cwd: ROOT,
@@ -41,33 +55,72 @@ function emitModules(folder) {
   }
 }
 
-async function emitCommonJs(folder) {
-  await build({
-    absWorkingDir: ROOT,
-    entryPoints: listFiles(join(ROOT, "src")).map((path) => `src/${path}`),
-    outbase: "src",
-    outdir: folder,
-    bundle: true,
-    format: "cjs",
-    platform: "node",
-    target: TARGET,
-    sourcemap: "linked",
-    sourcesContent: false,
-    logLevel: "warning",
-    plugins: [{ name: "one-file-each", setup: keepFilesApart }],
+async function bundleImplementation(modules, folder) {
+  const bundle = await rollup({
+    input: inputs(modules, ".js"),
+    external: (name) => !/^[./]/.test(name),
+    treeshake: { moduleSideEffects: false },
+    plugins: [{ name: "strip-comments", transform: stripComments }],
   });
-  for (const name of ESM_ONLY) await bundleDependency(name, join(folder, "vendor"));
-  writeFileSync(join(folder, "package.json"), '{ "type": "commonjs" }\n');
+  const { output } = await bundle.write({
+    dir: folder,
+    format: "cjs",
+    entryFileNames: "[name].cjs",
+    chunkFileNames: "shared/[name].cjs",
+    paths: (name) => (ESM_ONLY.includes(name) ? `#${name}` : name),
+    generatedCode: "es2015",
+    interop: "default",
+    externalLiveBindings: false,
+    hoistTransitiveImports: false,
+    minifyInternalExports: false,
+  });
+  for (const { name, exports } of output.filter((chunk) => chunk.isEntry)) {
+    writeFileSync(join(folder, `${name}.js`), wrapperOf(name, exports));
+  }
 }
 
-function keepFilesApart(esbuild) {
-  esbuild.onResolve({ filter: /.*/ }, ({ kind, path, importer }) => {
-    if (kind === "entry-point") return undefined;
-    if (path.startsWith(".")) return { path: path.replace(/\.ts$/, ".js"), external: true };
-    if (!ESM_ONLY.includes(path)) return { path, external: true };
-    const depth = posix.relative(dirname(importer), join(ROOT, "src")) || ".";
-    return { path: `${depth}/vendor/${path}.cjs`, external: true };
+/** Names are written out, because Node finds the names of CommonJS by guessing. */
+function wrapperOf(name, exports) {
+  if (exports.length === 0) return `import "./${name}.cjs";\nexport {};\n`;
+  const lines = exports.toSorted().map((each) => `export const ${each} = implementation.${each};\n`);
+  return `import implementation from "./${name}.cjs";\n\n${lines.join("")}`;
+}
+
+// The types carry the documentation.
+async function stripComments(source) {
+  const { code } = await transform(source, { format: "esm", target: TARGET, legalComments: "none" });
+  return { code, map: null };
+}
+
+async function bundleTypes(modules, folder) {
+  const bundle = await rollup({
+    input: inputs(modules, ".d.ts"),
+    external: (name) => !/^[./]/.test(name),
+    plugins: [dts()],
   });
+  await bundle.write({
+    dir: folder,
+    format: "es",
+    entryFileNames: "[name].d.ts",
+    minifyInternalExports: false,
+    chunkFileNames: ({ name }) => `shared/${name.replace(/\.d$/, "")}.d.ts`,
+  });
+  for (const path of listFiles(folder).filter((file) => file.endsWith(".d.ts"))) {
+    const text = readFileSync(join(folder, path), "utf8");
+    writeFileSync(
+      join(folder, path.replace(/\.d\.ts$/, ".d.cts")),
+      text.replaceAll(/((?:from|import)\s*\(?["']\.{1,2}\/[^"']+)\.js(["'])/g, "$1.cjs$2"),
+    );
+  }
+}
+
+function inputs(folder, suffix) {
+  return Object.fromEntries(
+    Object.entries(ENTRIES).map(([subpath, source]) => [
+      nameOf(subpath),
+      join(folder, source.replace(/\.ts$/, suffix)),
+    ]),
+  );
 }
 
 async function bundleDependency(name, folder) {
@@ -86,8 +139,8 @@ async function bundleDependency(name, folder) {
   writeFileSync(join(folder, `${name}.LICENSE.txt`), licenses.join("\n\n"));
 }
 
-function packageFolders({ inputs }) {
-  const paths = Object.keys(inputs).flatMap((path) => path.match(/^.*\bnode_modules\/[^/]+/) ?? []);
+function packageFolders({ inputs: files }) {
+  const paths = Object.keys(files).flatMap((path) => path.match(/^.*\bnode_modules\/[^/]+/) ?? []);
   return [...new Set(paths)].toSorted();
 }
 
@@ -95,12 +148,6 @@ function readLicense(path) {
   const name = readdirSync(join(ROOT, path)).find((file) => /^licen[cs]e/i.test(file));
   if (name === undefined) throw new Error(`${path} has no license file to pass on`);
   return readFileSync(join(ROOT, path, name), "utf8");
-}
-
-function copyDeclarations(from, to) {
-  for (const path of listFiles(from).filter((file) => /\.d\.ts(?:\.map)?$/.test(file))) {
-    cpSync(join(from, path), join(to, path));
-  }
 }
 
 function listFiles(folder) {

@@ -9,10 +9,30 @@ export const ENTRIES = {
   "./stytch": "stores/stytch/index.ts",
 };
 
-/** The `exports` of package.json that the entries ask for. */
-export function exportsOf(entries) {
-  const subpaths = Object.entries(entries).map(([subpath, source]) => [subpath, conditionsOf(source)]);
-  return { ...Object.fromEntries(subpaths), "./package.json": "./package.json" };
+/** What a subpath's files in dist are called. */
+export function nameOf(subpath) {
+  return subpath === "." ? "index" : subpath.slice("./".length).replaceAll("/", "-");
+}
+
+/** The fields of package.json that follow from the entries. */
+export function manifestFieldsOf(entries) {
+  const subpaths = Object.keys(entries);
+  return {
+    main: "./dist/index.cjs",
+    types: "./dist/index.d.cts",
+    // For TypeScript's resolution from before `exports`.
+    typesVersions: {
+      "*": Object.fromEntries(
+        subpaths
+          .filter((subpath) => subpath !== ".")
+          .map((subpath) => [subpath.slice("./".length), [`./dist/${nameOf(subpath)}.d.cts`]]),
+      ),
+    },
+    exports: {
+      ...Object.fromEntries(subpaths.map((subpath) => [subpath, conditionsOf(nameOf(subpath))])),
+      "./package.json": "./package.json",
+    },
+  };
 }
 
 /** Jest's `moduleNameMapper` that lets tests and examples import the package by its own name, from the sources. */
@@ -24,13 +44,9 @@ export function moduleNamesOf(entries) {
   return Object.fromEntries(names);
 }
 
-// `module-sync` gives `require` the ES modules too, where Node can do that: one instance for both.
-function conditionsOf(source) {
-  const modules = targetOf("esm", source);
-  return { "module-sync": modules, import: { ...modules }, require: targetOf("cjs", source) };
-}
-
-function targetOf(format, source) {
-  const path = `./dist/${format}/${source.replace(/\.ts$/, "")}`;
-  return { types: `${path}.d.ts`, default: `${path}.js` };
+function conditionsOf(name) {
+  return {
+    import: { types: `./dist/${name}.d.ts`, default: `./dist/${name}.js` },
+    require: { types: `./dist/${name}.d.cts`, default: `./dist/${name}.cjs` },
+  };
 }

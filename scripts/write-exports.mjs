@@ -1,8 +1,9 @@
-/** Writes the `exports` of package.json from the list in entries.mjs. */
+/** Writes the fields of package.json that follow from the list in entries.mjs. */
 import { readFileSync, writeFileSync } from "node:fs";
-import { ENTRIES, exportsOf } from "./entries.mjs";
+import { ENTRIES, manifestFieldsOf } from "./entries.mjs";
 
-const manifest = new URL("../package.json", import.meta.url);
-const before = readFileSync(manifest, "utf8");
-const after = `${JSON.stringify({ ...JSON.parse(before), exports: exportsOf(ENTRIES) }, undefined, 2)}\n`;
-if (after !== before) writeFileSync(manifest, after);
+const path = new URL("../package.json", import.meta.url);
+const before = readFileSync(path, "utf8");
+const manifest = JSON.parse(before);
+const after = `${JSON.stringify({ ...manifest, ...manifestFieldsOf(ENTRIES) }, undefined, 2)}\n`;
+if (after !== before) writeFileSync(path, after);

@@ -1,36 +1,42 @@
-import { defaults, seal as ironSeal, unseal as ironUnseal } from "iron-webcrypto";
+import { createDecipheriv, createHmac, pbkdf2Sync, timingSafeEqual } from "node:crypto";
+import { defaults, seal as ironSeal } from "iron-webcrypto";
 import type { SealedSession } from "../store.ts";
+import { systemClock } from "./clock.ts";
+import { isObject, isOptional, isString } from "./predicates.ts";
 
 /** Passwords by id; the highest id seals, every one opens. */
 export type SealPasswords = Readonly<Record<number, string>>;
 
-/** Seals longer than this are refused unopened, and never sent. */
+/** Longer seals are neither opened nor sent. */
 export const MAX_SEAL_LENGTH = 12_288;
 
 /** Seals values into strings for cookies, and opens them again. Nothing that goes in comes out in an error. */
 export interface Sealer {
   /** Seals a session in the form of WorkOS's SDKs: an iron seal without expiry, suffixed `~2`. */
   seal(session: SealedSession): Promise<string>;
-  /** `undefined`: not a seal of ours, or no session in it. Never throws. */
-  unseal(cookie: string): Promise<SealedSession | undefined>;
+  /** The session in a cookie; `undefined` if it is not a seal of ours, or holds no session. */
+  unseal(cookie: string): SealedSession | undefined;
   /** Seals any JSON value. */
   sealValue(value: unknown): Promise<string>;
-  /** `undefined`: not a seal of ours. Never throws. */
-  unsealValue(sealed: string): Promise<unknown>;
+  /** The value in a seal; `undefined` if it is not a seal of ours. */
+  unsealValue(sealed: string): unknown;
 }
 
 // An IV of 16 bytes and a digest of 32 leave unused bits in their last character: only one encoding of each is
 // canonical, and only that one is opened, so that a seal has one spelling.
 const CANONICAL_SEAL =
-  /^Fe26\.2\*\w{0,64}\*[\da-f]{64}\*[\w-]{21}[AQgw]\*[\w-]+\*\d{0,16}\*[\da-f]{64}\*[\w-]{42}[AEIMQUYcgkosw048]$/;
+  /^Fe26\.2\*\w{0,64}\*[\da-f]{64}\*[\w-]{21}[AQgw]\*[\w-]+\*(?:[1-9]\d{0,15})?\*[\da-f]{64}\*[\w-]{42}[AEIMQUYcgkosw048]$/;
 
 const VERSION_SUFFIX = /~(\d{1,3})$/;
+/** Seconds by which the clock of whoever sealed with an expiry may be ahead. */
+const EXPIRY_TOLERANCE = 60;
+const KEY_BYTES = 32;
 
 /**
- * Makes the one that seals and opens session cookies.
+ * Makes a sealer. It writes seals with iron-webcrypto and opens them with `node:crypto`, synchronously.
  *
- * @param passwords - each of at least 32 characters; checked where the options are.
- * @param sealId - the id that seals carry; it decides nothing here, but others look their one password up by it.
+ * @param passwords - each of at least 32 characters; the options have been checked before.
+ * @param sealId - the id that seals carry. It decides nothing here, but other libraries find their password by it.
  */
 export function createSealer(passwords: SealPasswords, sealId?: string): Sealer {
   const newestFirst = Object.entries(passwords).toSorted(([a], [b]) => Number(b) - Number(a));
@@ -38,17 +44,14 @@ export function createSealer(passwords: SealPasswords, sealId?: string): Sealer 
   if (newest === undefined) throw new RangeError("a sealer needs a password");
   const newestPassword = { id: sealId ?? newest[0], secret: newest[1] };
 
-  const open = async (sealed: string): Promise<{ value: unknown } | undefined> => {
+  const open = (sealed: string): { readonly value: unknown } | undefined => {
     if (sealed.length > MAX_SEAL_LENGTH || !CANONICAL_SEAL.test(sealed)) return undefined;
     const namedId = sealed.split("*", 2)[1];
     const named = newestFirst.filter(([id]) => id === namedId);
     const others = newestFirst.filter(([id]) => id !== namedId);
     for (const [, password] of [...named, ...others]) {
       // Other libraries number passwords differently, so the id is a hint and the HMAC decides.
-      const opened = await ironUnseal(sealed, password, defaults).then(
-        (value) => ({ value }),
-        () => undefined,
-      );
+      const opened = openWith(password, sealed);
       if (opened !== undefined) return opened;
     }
     return undefined;
@@ -56,34 +59,78 @@ export function createSealer(passwords: SealPasswords, sealId?: string): Sealer 
 
   return {
     seal: async (session) => `${await ironSeal(session, newestPassword, defaults)}~2`,
-    async unseal(cookie) {
+    unseal(cookie) {
       const version = VERSION_SUFFIX.exec(cookie);
-      const opened = await open(version === null ? cookie : cookie.slice(0, version.index));
+      const opened = open(version === null ? cookie : cookie.slice(0, version.index));
       if (opened === undefined) return undefined;
       return toSealedSession(
         version !== null && version[1] !== "2" ? persistentOf(opened.value) : opened.value,
       );
     },
     sealValue: (value) => ironSeal(value, newestPassword, defaults),
-    unsealValue: async (sealed) => (await open(sealed))?.value,
+    unsealValue: (sealed) => open(sealed)?.value,
   };
 }
 
-/** Seals of version 1 wrap what lasts in a member of its own. */
+/** Opens a canonical seal of version 2 (PBKDF2-SHA-1 of one iteration, HMAC-SHA-256, AES-256-CBC). */
+function openWith(password: string, sealed: string): { readonly value: unknown } | undefined {
+  const macStart = sealed.lastIndexOf("*", sealed.lastIndexOf("*") - 1);
+  const signed = sealed.slice(0, macStart);
+  const [hmacSalt = "", digest = ""] = sealed.slice(macStart + 1).split("*");
+  const [, , salt = "", iv = "", encrypted = "", expiry = ""] = signed.split("*");
+  if (expiry !== "" && Number(expiry) / 1000 <= systemClock() - EXPIRY_TOLERANCE) return undefined;
+  const expected = createHmac("sha256", deriveKey(password, hmacSalt)).update(signed).digest();
+  if (!timingSafeEqual(expected, Buffer.from(digest, "base64url"))) return undefined;
+  return decrypt(deriveKey(password, salt), iv, encrypted);
+}
+
+function deriveKey(password: string, salt: string): Buffer {
+  return pbkdf2Sync(password, salt, 1, KEY_BYTES, "sha1");
+}
+
+function decrypt(key: Buffer, iv: string, encrypted: string): { readonly value: unknown } | undefined {
+  const decipher = createDecipheriv("aes-256-cbc", key, Buffer.from(iv, "base64url"));
+  const start = decipher.update(encrypted, "base64url");
+  try {
+    const text = new TextDecoder().decode(Buffer.concat([start, decipher.final()]));
+    return { value: JSON.parse(text) as unknown };
+  } catch {
+    // The HMAC is good, but what was sealed is not JSON: another program uses the same password.
+    return undefined;
+  }
+}
+
+/** The lasting part of a seal of version 1, which wraps it in a member of its own. */
 function persistentOf(value: unknown): unknown {
-  return isRecord(value) && isRecord(value["persistent"]) ? value["persistent"] : value;
+  return isObject(value) && isObject(value["persistent"]) ? value["persistent"] : value;
 }
 
 function toSealedSession(value: unknown): SealedSession | undefined {
-  if (!isRecord(value) || typeof value["accessToken"] !== "string") return undefined;
-  const { refreshToken, user } = value;
-  if (refreshToken !== undefined && typeof refreshToken !== "string") return undefined;
-  if (user !== undefined && user !== null && !(isRecord(user) && typeof user["id"] === "string"))
-    return undefined;
-  const { user: _none, ...withoutUser } = value;
-  return (user === null ? withoutUser : value) as unknown as SealedSession;
+  if (!isObject(value)) return undefined;
+  const { accessToken, refreshToken, user, organizationId, authenticationMethod, impersonator, ...others } =
+    value;
+  if (!isString(accessToken)) return undefined;
+  if (refreshToken !== undefined && !isString(refreshToken)) return undefined;
+  if (!isOptional(user, isUser)) return undefined;
+  return {
+    ...others,
+    accessToken,
+    ...(refreshToken !== undefined && { refreshToken }),
+    ...(isUser(user) && { user }),
+    ...(isString(organizationId) && { organizationId }),
+    ...(isString(authenticationMethod) && { authenticationMethod }),
+    ...(isImpersonator(impersonator) && { impersonator }),
+  };
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function isImpersonator(value: unknown): value is NonNullable<SealedSession["impersonator"]> {
+  return (
+    isObject(value) &&
+    isString(value["email"]) &&
+    (value["reason"] === undefined || isString(value["reason"]))
+  );
+}
+
+function isUser(value: unknown): value is NonNullable<SealedSession["user"]> {
+  return isObject(value) && isString(value["id"]);
 }

@@ -13,7 +13,6 @@ import {
   type FreshnessRequirement,
   type Resolution,
   reportMisconfigured,
-  reportUnavailable,
 } from "./resolution.ts";
 import {
   applyHeadersOnWrite,
@@ -25,6 +24,7 @@ import {
 import {
   type CredentialVerification,
   needsStore,
+  resolveClockSkew,
   resolveEnded,
   verifyCredential,
 } from "./verify-credential.ts";
@@ -32,7 +32,7 @@ import {
 /*
  * The way of a request, from top to bottom:
  *
- * 1. Read the one credential that the request carries (read-credential.ts). Two that differ are refused; none is anonymous.
+ * 1. Read the one credential that the request carries (read-credential.ts). Without one, the request is anonymous.
  * 2. Refuse a cookie that another site made the browser send with a write (cross-site.ts).
  * 3. Look the credential up among those verified before (cache.ts). This is the usual case; it needs no promise.
  * 4. Else verify it without asking the store (verify-credential.ts): the signature or the seal, then what the claims mean.
@@ -40,7 +40,13 @@ import {
  * 6. Renew it where it is stale (renew.ts): the store is asked once for all requests with the credential.
  * 7. Attach who is asking to the request (request-auth.ts), and put a new credential on the response (respond.ts).
  *
- * The middleware never rejects a request: guards do.
+ * The middleware never rejects a request: guards do. What happens when
+ * - a reply of the store or of ours is lost: the renewal goes on, and late requests get its result for the grace window (renew.ts);
+ * - a renewal brings another member's token: neither token reaches anybody, and the answer is 503 (accept-credential.ts);
+ * - two cookies of the session's name differ: the request is refused, and every form of the cookie is cleared (read-credential.ts);
+ * - a token's key is gone: a bearer is refused; a seal is renewed if its token has expired, else kept (verify-credential.ts);
+ * - the store answers 429 or fails: 503 with its Retry-After, the cookie is kept, and the breaker counts it (call-store.ts);
+ * - the client aborts: nothing is cancelled, because the rotated refresh token must not be lost (call-store.ts).
  */
 
 /**
@@ -244,13 +250,4 @@ function authenticateCredential(
   };
   const verification = verifyCredential(instance, presented);
   return verification instanceof Promise ? verification.then(resolve) : resolve(verification);
-}
-
-/** A token from the future: the clocks differ, and nobody is signed out over that. */
-function resolveClockSkew({ events }: Instance): Resolution {
-  const retryAfter = DEFAULT_RETRY_AFTER;
-  reportUnavailable(events, { reason: "not_yet_valid", retryAfter, code: "clock_skew" });
-  reportMisconfigured(events, { reason: "clock_skew" });
-  const state = { status: "unavailable", code: "clock_skew", retryAfter } as const;
-  return { status: "refused", state, clearsCookie: false };
 }

@@ -87,9 +87,10 @@ async function callUnlessOpen<Value>(
   }
   const { signal } = context;
   // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
-  let fail = (retryAfter?: number): void => {
-    admission.failed(retryAfter);
-    fail = () => undefined;
+  let hasFailed = false;
+  const fail = (retryAfter?: number): void => {
+    if (!hasFailed) admission.failed(retryAfter);
+    hasFailed = true;
   };
   const expire = (): void => fail();
   signal.addEventListener("abort", expire, { once: true });

@@ -13,6 +13,7 @@ import {
   type Resolution,
   refuse,
   reportMisconfigured,
+  reportUnavailable,
 } from "./resolution.ts";
 
 /** The compact form of a token (RFC 7515 section 7.1). */
@@ -52,21 +53,17 @@ export function verifyCredential(
   { kind, value }: Credential,
 ): CredentialVerification | Promise<CredentialVerification> {
   if (kind === "opaque") return { status: "verified", kind, via: "cookie", opaqueToken: value };
-  if (kind === "sealed") return verifySeal(instance, value);
-  const verification = instance.verifier.verifyAlone(value);
-  const token = { kind, accessToken: value };
-  return verification instanceof Promise
-    ? verification.then((settled) => judge(instance, token, settled))
-    : judge(instance, token, verification);
-}
-
-async function verifySeal(instance: Instance, value: string): Promise<CredentialVerification> {
-  const sealed = await instance.sealer?.unseal(value);
-  if (sealed === undefined) return refuseSession(instance, "seal", true);
-  const { accessToken } = sealed;
-  const verification = await instance.verifier.verify(accessToken);
-  const judged = judge(instance, { kind: "sealed", accessToken, sealed }, verification);
-  return judged.status === "refused" && !judged.clearsCookie ? { ...judged, sealed } : judged;
+  const sealed = kind === "sealed" ? instance.sealer?.unseal(value) : undefined;
+  if (kind === "sealed" && sealed === undefined) return refuseSession(instance, "seal", true);
+  const { verifier } = instance;
+  const verification =
+    sealed === undefined ? verifier.verifyAlone(value) : verifier.verify(sealed.accessToken);
+  const conclude = (settled: Verification): CredentialVerification => {
+    if (sealed === undefined) return judge(instance, { kind, accessToken: value }, settled);
+    const judged = judge(instance, { kind, accessToken: sealed.accessToken, sealed }, settled);
+    return judged.status === "refused" && !judged.clearsCookie ? { ...judged, sealed } : judged;
+  };
+  return verification instanceof Promise ? verification.then(conclude) : conclude(verification);
 }
 
 /** A token that was verified, alone or inside a good seal. */
@@ -188,6 +185,15 @@ export function resolveEnded(
   if (ending === undefined) return undefined;
   const state = { status: "rejected", code: "session_revoked", via } as const;
   return refuse(events, state, { reason: "ended_here", clearsCookie: ending === "refuse" });
+}
+
+/** Refuses a token from the future for now: the clocks differ, and nobody is signed out over that. */
+export function resolveClockSkew({ events }: Instance): Resolution {
+  const retryAfter = DEFAULT_RETRY_AFTER;
+  reportUnavailable(events, { reason: "not_yet_valid", retryAfter, code: "clock_skew" });
+  reportMisconfigured(events, { reason: "clock_skew" });
+  const state = { status: "unavailable", code: "clock_skew", retryAfter } as const;
+  return { status: "refused", state, clearsCookie: false };
 }
 
 /** Verified claims, and what came with them. */

@@ -5,5 +5,7 @@ const { isOrgateError } = main;
 
 for (const [name, value] of Object.entries(core)) assert.equal(main[name], value, name);
 assert.ok(isOrgateError(new core.OrgateError("unauthenticated")));
-const format = require.resolve("orgate").includes("/cjs/") ? "CommonJS" : "ES modules";
-console.log(`shared state: ok, from ${format}`);
+import("orgate").then((imported) => {
+  for (const [name, value] of Object.entries(imported)) assert.equal(main[name], value, name);
+  console.log("shared state: ok");
+});
