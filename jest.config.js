@@ -31,6 +31,7 @@ const config = {
       displayName: "sources",
       testMatch: ["<rootDir>/test/**/*.test.ts"],
       testPathIgnorePatterns: ["/node_modules/", "<rootDir>/test/(?:package|browser)/"],
+      globalSetup: "<rootDir>/test/support/make-rsa-keys.mjs",
     },
     { ...shared, displayName: "browser", testMatch: ["<rootDir>/test/browser/**/*.test.ts"] },
     {
@@ -41,6 +42,10 @@ const config = {
       globalTeardown: "<rootDir>/test/package/clean-up.mjs",
     },
   ],
+  maxWorkers: "100%",
+  // jest's context of a test file is not freed when the file ends, and slows down every file that comes after it.
+  workerIdleMemoryLimit: "512MB",
+  reporters: ["default", "<rootDir>/test/support/report-skipped.mjs"],
   // A hang must end, but a machine that is busy is not a failure.
   testTimeout: 60_000,
   coverageProvider: "v8",

@@ -14,24 +14,26 @@ export interface BoundedMap<Key extends string | symbol, Value extends object | 
 /**
  * Makes an empty {@link BoundedMap}.
  *
- * @param maxEntries - a whole number above 0; memory for all of them is allocated at once, about 40 bytes each
+ * @param maxEntries - a whole number above 0; the first entry allocates memory for all of them, about 40 bytes each
  */
 export function createBoundedMap<
   Key extends string | symbol,
   Value extends object | string | number | boolean,
 >(maxEntries: number): BoundedMap<Key, Value> {
-  const entries = new LRUCache<Key, Value>({ max: maxEntries });
+  // Made with the first entry: an instance has many maps that most applications never write to.
+  let entries: LRUCache<Key, Value> | undefined;
   return {
     get size() {
-      return entries.size;
+      return entries?.size ?? 0;
     },
-    get: (key) => entries.get(key),
+    get: (key) => entries?.get(key),
     set(key, value) {
+      entries ??= new LRUCache<Key, Value>({ max: maxEntries });
       entries.set(key, value);
     },
-    delete: (key) => entries.delete(key),
+    delete: (key) => entries?.delete(key) ?? false,
     clear() {
-      entries.clear();
+      entries?.clear();
     },
   };
 }

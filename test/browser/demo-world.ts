@@ -1,10 +1,9 @@
-import { once } from "node:events";
-import { createServer, type RequestListener, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { RequestListener, ServerResponse } from "node:http";
 import { mkdir } from "node:fs/promises";
 import type { Authority } from "orgate/authority";
 import type { Browser, BrowserContext, BrowserContextOptions, Locator, Page } from "playwright-core";
 import { createDemo } from "../../examples/demo/app.ts";
+import { serve } from "../support/servers.ts";
 
 /** What a browser says by itself of a page that was refused; everything else on its console is a defect. */
 const REFUSED = /^Failed to load resource: the server responded with a status of (?:401|403) /;
@@ -28,13 +27,12 @@ export interface DemoWorld {
 /** Starts the demo. */
 export async function startDemo(browser: Browser): Promise<DemoWorld> {
   let now = START;
-  let serve: RequestListener = () => undefined;
-  const server = createServer((request, response) => serve(request, response)).listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const baseUrl = `http://localhost:${(server.address() as AddressInfo).port}`;
+  let handle: RequestListener = () => undefined;
+  const server = await serve((request, response) => handle(request, response));
+  const baseUrl = `http://localhost:${server.port}`;
   const { app, authority } = createDemo({ baseUrl, clock: () => now });
   let held: { path: string; release?: () => void } | undefined;
-  serve = (request, response) => {
+  handle = (request, response) => {
     if (held !== undefined && request.method === "POST" && request.url?.split("?", 1)[0] === held.path) {
       held.release?.();
       held = held.release === undefined ? { path: held.path, release: holdAnswer(response) } : undefined;
@@ -65,8 +63,7 @@ export async function startDemo(browser: Browser): Promise<DemoWorld> {
     },
     async close() {
       await Promise.all(contexts.map((context) => context.close()));
-      server.closeAllConnections();
-      await new Promise((resolve) => server.close(resolve));
+      await server.close();
       await authority.close();
       if (complaints.length > 0) throw new Error(`the browser complained:\n${complaints.join("\n")}`);
     },
@@ -99,15 +96,30 @@ async function watch(context: BrowserContext, complaints: string[]): Promise<voi
   );
 }
 
-/** Presses a card of the sign-in page. */
-export async function signInAs(page: Page, name: string): Promise<void> {
-  await page.getByRole("button", { name: new RegExp(`^${name}`) }).click();
+/**
+ * Does something that leads to another page, and waits until that page has loaded.
+ *
+ * A click alone is over when the renderer reports the new page. The browser makes it the active one a moment later, and
+ * until then refuses to go back ("Not attached to an active page"); its answer can also still be on the way.
+ */
+export async function untilLoaded(page: Page, act: () => Promise<unknown>): Promise<void> {
+  await Promise.all([page.waitForEvent("load"), act()]);
 }
 
-/** Presses a button of a menu in the head of the page. */
+/** Clicks a button or a link that leads to another page. */
+export async function follow(page: Page, target: Locator): Promise<void> {
+  await untilLoaded(page, () => target.click());
+}
+
+/** Clicks a user's card on the sign-in page. */
+export async function signInAs(page: Page, name: string): Promise<void> {
+  await follow(page, page.getByRole("button", { name: new RegExp(`^${name}`) }));
+}
+
+/** Clicks a button of a menu in the head of the page. */
 export async function chooseFromMenu(page: Page, menu: string, button: string): Promise<void> {
   await page.locator("summary", { hasText: menu }).click();
-  await page.getByRole("button", { name: button, exact: true }).click();
+  await follow(page, page.getByRole("button", { name: button, exact: true }));
 }
 
 /** The path and query that the tab shows. */

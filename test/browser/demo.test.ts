@@ -1,11 +1,20 @@
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it, jest } from "@jest/globals";
 import type { Browser, Page } from "playwright-core";
-import { describeInBrowser, launchChromium } from "./chromium.ts";
-import { chooseFromMenu, keepPicture, signInAs, startDemo, whereIs, type DemoWorld } from "./demo-world.ts";
+import { CHROMIUM, describeWith } from "../support/requirements.ts";
+import { launchChromium } from "./chromium.ts";
+import {
+  chooseFromMenu,
+  follow,
+  keepPicture,
+  signInAs,
+  startDemo,
+  whereIs,
+  type DemoWorld,
+} from "./demo-world.ts";
 
 jest.setTimeout(60_000);
 
-describeInBrowser("the demo", () => {
+describeWith(CHROMIUM, "the demo", () => {
   let browser: Browser;
   let world: DemoWorld;
   let page: Page;
@@ -27,7 +36,7 @@ describeInBrowser("the demo", () => {
   const waitForText = (name: string, text: string) =>
     page.locator(`[data-live=${name}]`, { hasText: new RegExp(`^${text}$`) }).waitFor();
 
-  it("shows a token being renewed, with one call to the store, while its page is watched", async () => {
+  it("shows a renewed token, with one call to the store, while the page is open", async () => {
     await signInAs(page, "Grace Hopper");
     await waitForText("left", "15");
     const before = await numberOf("local");
@@ -42,44 +51,44 @@ describeInBrowser("the demo", () => {
     await keepPicture(page.getByLabel("What orgate did"), "renewal");
   });
 
-  it("takes up a changed role at the renewal, or at once where the store is asked", async () => {
+  it("uses a changed role after the renewal, or at once on a page that asks the store", async () => {
     await signInAs(page, "Grace Hopper");
-    await page.getByRole("button", { name: "none" }).click();
+    await follow(page, page.getByRole("button", { name: "none" }));
     expect(await live("roles").textContent()).toBe("admin");
     world.advance(15);
     await waitForText("roles", "none");
     await page.reload();
     expect(await page.getByText("403 permission_denied").count()).toBe(1);
 
-    await page.getByRole("button", { name: "viewer" }).click();
-    await page.getByRole("link", { name: "asks the store" }).click();
+    await follow(page, page.getByRole("button", { name: "viewer" }));
+    await follow(page, page.getByRole("link", { name: "asks the store" }));
     expect(whereIs(page)).toBe("/o/acme/live");
     expect(await live("roles").textContent()).toBe("viewer");
   });
 
-  it("writes and deletes documents, whatever they are called", async () => {
+  it("writes and deletes documents with any title", async () => {
     await signInAs(page, "Grace Hopper");
     const title = '<img src=x onerror=alert(1)> & "co"';
     await page.getByLabel("A new document").fill(title);
-    await page.getByRole("button", { name: "Write" }).click();
+    await follow(page, page.getByRole("button", { name: "Write" }));
     const written = page.getByRole("listitem").filter({ hasText: title });
     expect(await written.count()).toBe(1);
-    await page.getByRole("button", { name: `Delete ${title}` }).click();
+    await follow(page, page.getByRole("button", { name: `Delete ${title}` }));
     expect(whereIs(page)).toBe("/o/acme/documents");
     expect(await written.count()).toBe(0);
   });
 
-  it("keeps billing from the support engineer who acts as its administrator", async () => {
+  it("denies billing to a support engineer who acts as the administrator", async () => {
     await signInAs(page, "Sam Porter, support");
     expect(await page.getByText("sam@support.example").isVisible()).toBe(true);
-    await page.getByRole("link", { name: "Billing" }).click();
+    await follow(page, page.getByRole("link", { name: "Billing" }));
     expect(await page.getByText("403 impersonation_denied").count()).toBe(1);
     expect(await page.getByRole("button", { name: "admin" }).count()).toBe(0);
   });
 
-  it("asks for a fresh sign-in, and comes back from it", async () => {
+  it("asks for a fresh sign-in, and returns to the page", async () => {
     await signInAs(page, "Grace Hopper");
-    await page.getByRole("link", { name: "API keys" }).click();
+    await follow(page, page.getByRole("link", { name: "API keys" }));
     expect(whereIs(page)).toBe("/o/acme/keys");
     world.advance(61);
     await page.reload();
@@ -89,16 +98,16 @@ describeInBrowser("the demo", () => {
     expect(whereIs(page)).toBe("/o/acme/keys");
   });
 
-  it("has a place for a user without an organization, and lets an invitation in", async () => {
+  it("has a page for a user without an organization, who can accept an invitation", async () => {
     await signInAs(page, "Nora Vance");
     expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Welcome, Nora Vance");
     await page.goto("/o/acme/documents");
     expect(whereIs(page)).toBe("/");
-    await page.getByRole("button", { name: "Accept an invitation" }).click();
+    await follow(page, page.getByRole("button", { name: "Accept an invitation" }));
     expect(whereIs(page)).toBe("/o/globex/documents");
   });
 
-  it("signs out everywhere: the other browser is asked to sign in", async () => {
+  it("signs out everywhere: another browser must sign in again", async () => {
     await signInAs(page, "Grace Hopper");
     const other = await (await world.open()).newPage();
     await other.goto("/");
@@ -109,18 +118,18 @@ describeInBrowser("the demo", () => {
     expect(whereIs(other)).toBe("/sign-in?return_to=%2Fo%2Facme%2Fdocuments");
   });
 
-  it("works without script", async () => {
+  it("works without JavaScript", async () => {
     const plain = await (await world.open({ javaScriptEnabled: false })).newPage();
     await plain.goto("/o/globex/documents");
     await signInAs(plain, "Ada Lovelace");
-    await plain.getByRole("button", { name: "Globex Labs" }).click();
+    await follow(plain, plain.getByRole("button", { name: "Globex Labs" }));
     expect(await plain.locator("[data-live=left]").textContent()).toBe("15");
     world.advance(15);
-    await plain.getByRole("link", { name: "Look again" }).click();
+    await follow(plain, plain.getByRole("link", { name: "Look again" }));
     expect(await plain.locator("[data-live=store]").textContent()).toBe("1");
     await chooseFromMenu(plain, "Globex Labs", "Acme Press");
     await plain.getByLabel("A new document").fill("Plain");
-    await plain.getByRole("button", { name: "Write" }).click();
+    await follow(plain, plain.getByRole("button", { name: "Write" }));
     expect(await plain.getByText("Plain", { exact: true }).count()).toBe(1);
   });
 });

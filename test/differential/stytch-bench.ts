@@ -1,10 +1,9 @@
-import { once } from "node:events";
-import { createServer, type ServerResponse } from "node:http";
-import type { AddressInfo } from "node:net";
+import type { ServerResponse } from "node:http";
 import { jest } from "@jest/globals";
 import { createAuthority, memoryDirectory } from "../../src/authority/index.ts";
 import type { Clock } from "../../src/lib/clock.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
+import { serve } from "../support/servers.ts";
 import { generateSigningKey, signToken, type SigningKey } from "../support/tokens.ts";
 
 export const PROJECT_ID = "project-test-11111111-1111-4111-8111-111111111111";
@@ -78,15 +77,13 @@ export async function openBench(): Promise<StytchBench> {
   const router = authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
   const calls: string[] = [];
   const faults: { text: string; answer: (response: ServerResponse) => void }[] = [];
-  const server = createServer((request, response) => {
+  const server = await serve((request, response) => {
     const call = `${request.method} ${request.url}`;
     calls.push(call);
     const fault = faults.find(({ text }) => call.includes(text));
     if (fault === undefined) router(request, response);
     else request.resume().on("end", () => fault.answer(response));
   });
-  server.listen(0, "127.0.0.1");
-  await once(server, "listening");
   const signIn = async (): Promise<string> => {
     const { sessionJwt } = await router.authenticate({
       userId: "user_bob",
@@ -95,7 +92,7 @@ export async function openBench(): Promise<StytchBench> {
     return sessionJwt;
   };
   return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    url: server.url,
     calls,
     key: KEY,
     clock,
@@ -119,8 +116,7 @@ export async function openBench(): Promise<StytchBench> {
       return () => void faults.splice(faults.indexOf(fault), 1);
     },
     close() {
-      server.closeAllConnections();
-      server.close();
+      void server.close();
       void authority.close();
     },
   };

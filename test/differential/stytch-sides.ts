@@ -3,7 +3,7 @@ import { isOrgateError } from "../../src/errors.ts";
 import { orgate } from "../../src/orgate.ts";
 import { stytch, type StytchAuthorizationCheck, type StytchStore } from "../../src/stores/stytch/index.ts";
 import { makeApp } from "../support/apps.ts";
-import { openBrowser } from "../support/visitor.ts";
+import { openBrowser } from "../support/browser.ts";
 import { BASE_URL } from "../support/world.ts";
 import type { Side } from "./observe.ts";
 import { PROJECT_ID, SECRET, type StytchBench } from "./stytch-bench.ts";

@@ -52,7 +52,7 @@ describe("stytch and orgate on one server", () => {
     }).toEqual({ sdk, operation, orgate });
   });
 
-  it("has a row for every scenario, and a reason wherever they differ", () => {
+  it("has a row for every scenario, and a reason for every difference", () => {
     expect(STYTCH_ROWS.map(({ scenario }) => scenario)).toEqual(Object.keys(STYTCH_SCENARIOS));
     for (const { scenario, sdk, operation, orgate, why } of STYTCH_ROWS) {
       expect([scenario, why === undefined]).toEqual([scenario, agree(sdk, operation) && agree(sdk, orgate)]);

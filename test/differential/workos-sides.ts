@@ -1,6 +1,5 @@
 import { WorkOS } from "@workos-inc/node";
-import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate.ts";
+import { orgate, type Orgate } from "../../src/orgate.ts";
 import { createSealer } from "../../src/lib/seal.ts";
 import type { SealedSession } from "../../src/store.ts";
 import { workos } from "../../src/stores/workos/index.ts";
@@ -8,7 +7,7 @@ import { makeApp } from "../support/apps.ts";
 import { API_KEY, CLIENT_ID, type Fields } from "../support/fake-workos-world.ts";
 import { startFakeWorkos, type FakeWorkos } from "../support/fake-workos.ts";
 import { signToken, type SigningKey } from "../support/tokens.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { WORKOS_COOKIE } from "../support/workos-app.ts";
 import { BASE_URL, PASSWORD } from "../support/world.ts";
 import type { Side } from "./observe.ts";

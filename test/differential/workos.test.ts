@@ -29,7 +29,7 @@ describe("@workos-inc/node and orgate on one server", () => {
     }
   });
 
-  it("has a row for every scenario, and a reason wherever they differ", () => {
+  it("has a row for every scenario, and a reason for every difference", () => {
     expect(WORKOS_ROWS.map(({ scenario }) => scenario)).toEqual(Object.keys(WORKOS_SCENARIOS));
     for (const { scenario, sdk, orgate, why } of WORKOS_ROWS) {
       expect([scenario, why === undefined]).toEqual([scenario, agree(sdk, orgate)]);

@@ -57,7 +57,7 @@ describe("the code in the documents", () => {
     });
   });
 
-  it("starts the quick start, which sends a browser to sign in and leads it to an organization", async () => {
+  it("starts the quick start, which signs a browser in and lets it choose an organization", async () => {
     const server = await start("README-md-1.ts", { COOKIE_PASSWORD: "a password for tests, 32 characters" });
     try {
       const origin = await server.listening;
@@ -84,7 +84,7 @@ describe("the code in the documents", () => {
     }
   });
 
-  it("runs the test of an application", async () => {
+  it("runs the example test of an application", async () => {
     const block = [...blocks].find(([, code]) => code.includes("orgate/testing"))?.[0] ?? "";
     await expect(
       run(process.execPath, ["--import", "tsx", join(folder, block)], options({})),

@@ -11,13 +11,13 @@ beforeAll(() => {
 afterAll(() => restore());
 
 describe("the bearer-only API", () => {
-  it("says what is missing when the key is", () => {
+  it("says what is missing without the API key", () => {
     const undo = setEnvironment({ API_KEY: "" });
     expect(() => createApp()).toThrow("Set API_KEY");
     undo();
   });
 
-  it("exchanges the key, and nothing else, for tokens", async () => {
+  it("exchanges only the API key for tokens", async () => {
     const app = createApp();
     await request(app).post("/token").set("X-Api-Key", "wrong").expect(401);
     await request(app).post("/token").expect(401);
@@ -39,7 +39,7 @@ describe("the bearer-only API", () => {
     expect(forged.headers["set-cookie"]).toBeUndefined();
   });
 
-  it("renews an expired token on the way, into a response header", async () => {
+  it("renews an expired token during the request, into a response header", async () => {
     const authority = createTestAuthority({
       users: [{ id: "user_robot", emailAddress: "robot@example.com" }],
       organizations: [{ id: "org_acme", name: "Acme" }],

@@ -14,7 +14,7 @@ describe.each([
   ["Connect", createConnectApp, "/trash"],
   ["node:http", createNodeServer, "/documents"],
 ])("orgate under %s", (_name, createApp, deletable) => {
-  it("signs in, lets through, denies and signs out", async () => {
+  it("signs in, permits, denies and signs out", async () => {
     const bob = request.agent(createApp());
     const refused = await bob.get("/documents").expect(401);
     expect(refused.headers["content-type"]).toContain("application/problem+json");
@@ -28,7 +28,7 @@ describe.each([
     await bob.get("/documents").expect(401);
   });
 
-  it("refuses another site's sign-out", async () => {
+  it("rejects a sign-out from another site", async () => {
     const bob = request.agent(createApp());
     await bob.post("/sign-in").expect(303);
     await bob.post("/sign-out").set("Origin", "https://evil.example").expect(403);

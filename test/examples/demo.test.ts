@@ -30,7 +30,7 @@ describe("starting the demo", () => {
     return { stdout: started.stdout, said: text(started.stderr), exit: once(started, "exit") };
   }
 
-  it("says which page to open, and serves it", async () => {
+  it("prints the page to open, and serves it", async () => {
     const port = await freePort();
     const { stdout } = start(port);
     const [welcome] = (await once(stdout, "data")) as [Buffer];
@@ -40,7 +40,7 @@ describe("starting the demo", () => {
     expect(await page.text()).toContain("Who are you today?");
   });
 
-  it("says in one line that the port is taken, or is none", async () => {
+  it("says in one line that the port is taken, or not a number", async () => {
     const taken = createServer().listen(0, "localhost");
     await once(taken, "listening");
     const port = String((taken.address() as AddressInfo).port);
@@ -70,7 +70,7 @@ describe("the demo", () => {
     return agent;
   }
 
-  it("answers programs with problems, and browsers with a page that says why", async () => {
+  it("answers API clients with problem details, and browsers with a page that explains the denial", async () => {
     const alan = await signIn("alan");
     const program = await alan.post("/o/globex/documents").expect(403);
     expect(program.body).toMatchObject({ code: "permission_denied", resource: "documents", action: "write" });
@@ -79,7 +79,7 @@ describe("the demo", () => {
     expect(browser.text).toContain("It would take");
   });
 
-  it("escapes what people write", async () => {
+  it("escapes what users write", async () => {
     const grace = await signIn("grace");
     const title = `<script>alert("1")</script>`;
     await grace.post("/o/acme/documents").type("form").send({ title }).expect(303);
@@ -96,7 +96,7 @@ describe("the demo", () => {
     ["/sign-out-everywhere", {}],
     ["/join", {}],
     ["/sign-in", { as: "alan" }],
-  ])("serves no form of another site: %s", async (path, body) => {
+  ])("accepts no form of another site: %s", async (path, body) => {
     const grace = await signIn("grace");
     await grace.post(path).set("Origin", "https://evil.example").type("form").send(body).expect(403);
     const page = await grace.get("/o/acme/documents").set("Accept", "text/html").expect(200);
@@ -105,7 +105,7 @@ describe("the demo", () => {
     expect(page.text).toContain("granted by admin");
   });
 
-  it.each([{}, { as: "__proto__" }, { as: ["ada", "grace"] }])("signs nobody in as %j", async (body) => {
+  it.each([{}, { as: "__proto__" }, { as: ["ada", "grace"] }])("signs nobody in for %j", async (body) => {
     const { text: page, headers } = await request(createApp({ baseUrl }))
       .post("/sign-in")
       .type("form")
@@ -115,7 +115,7 @@ describe("the demo", () => {
     expect(headers["set-cookie"]).toBeUndefined();
   });
 
-  it("keeps helmet's headers on every page, orgate's own included", async () => {
+  it("keeps helmet's headers on every page, including orgate's own", async () => {
     const ada = await signIn("ada");
     for (const path of ["/sign-in", "/select-organization"]) {
       const { headers } = await ada.get(path).set("Accept", "text/html").expect(200);

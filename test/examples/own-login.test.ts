@@ -11,13 +11,13 @@ afterAll(() => restore());
 
 const right = { email: "Ada@example.com", password: "correct horse" };
 
-describe("a login handler of one's own", () => {
+describe("the example with its own login handler", () => {
   it.each([
     ["a wrong password", { ...right, password: "wrong" }],
     ["an unknown address", { ...right, email: "eve@example.com" }],
     ["nothing", {}],
     ["a password twice", { ...right, password: ["correct horse", "wrong"] }],
-  ])("answers %s alike, and signs nobody in", async (_what, form) => {
+  ])("answers %s in the same way, and signs nobody in", async (_what, form) => {
     const { text, headers } = await request(await createApp())
       .post("/sign-in")
       .type("form")
@@ -27,7 +27,7 @@ describe("a login handler of one's own", () => {
     expect(headers["set-cookie"]).toBeUndefined();
   });
 
-  it("signs in with the right password, and goes where the browser wanted to", async () => {
+  it("signs in with the right password, and redirects to the requested page", async () => {
     const ada = request.agent(await createApp());
     const away = await ada.get("/").set("Accept", "text/html").expect(303);
     expect(away.headers["location"]).toBe("/sign-in?return_to=%2F");
@@ -41,7 +41,7 @@ describe("a login handler of one's own", () => {
     await ada.get("/").expect(401);
   });
 
-  it("R-16: never leaves the site for return_to", async () => {
+  it("R-16: never redirects to another site by return_to", async () => {
     const app = await createApp();
     const { headers } = await request(app)
       .post("/sign-in?return_to=https://evil.example/")
@@ -51,7 +51,7 @@ describe("a login handler of one's own", () => {
     expect(headers["location"]).toBe("/");
   });
 
-  it("is not for another site's form", async () => {
+  it("rejects another site's form", async () => {
     const { body, headers } = await request(await createApp())
       .post("/sign-in")
       .set("Origin", "https://evil.example")

@@ -10,13 +10,13 @@ beforeAll(() => {
 afterAll(() => restore());
 
 describe("the quick start", () => {
-  it("says what is missing when the secret is", () => {
+  it("says what is missing without the secret", () => {
     const undo = setEnvironment({ COOKIE_PASSWORD: undefined });
     expect(() => createApp()).toThrow(/cookie\.password.*openssl rand/s);
     undo();
   });
 
-  it("sends a browser to sign in, and a program away", async () => {
+  it("redirects a browser to sign in, and answers an API client with 401", async () => {
     const app = createApp();
     const browser = await request(app).get("/documents").set("Accept", "text/html").expect(303);
     expect(browser.headers["location"]).toBe("/sign-in?return_to=%2Fdocuments");
@@ -24,7 +24,7 @@ describe("the quick start", () => {
     expect(program.body).toMatchObject({ code: "unauthenticated" });
   });
 
-  it("signs a member of one organization in, and answers with the verdict", async () => {
+  it("signs in a member of one organization, and returns the verdict", async () => {
     const bob = request.agent(createApp());
     await bob.post("/sign-in?return_to=/documents").type("form").send({ user: "user_bob" }).expect(303);
     const { body, headers } = await bob.get("/documents").expect(200);
@@ -38,7 +38,7 @@ describe("the quick start", () => {
     expect(denied.body).toMatchObject({ code: "permission_denied", resource: "documents", action: "delete" });
   });
 
-  it("lets a member of two organizations choose, switch and leave", async () => {
+  it("lets a member of two organizations choose, switch and sign out", async () => {
     const ada = request.agent(createApp());
     const signedIn = await ada.post("/sign-in?return_to=/documents").type("form").send({ user: "user_ada" });
     expect(signedIn.headers["location"]).toBe("/select-organization");

@@ -32,11 +32,11 @@ async function signIn(browser: Browser, email: string): Promise<string | undefin
 }
 
 describe("the application on Stytch", () => {
-  it("says what stands in for Stytch", () => {
+  it("says what replaces Stytch", () => {
     expect(said.join(" ")).toMatch(/No STYTCH_SECRET.*stands in.*Open http:\/\/localhost/);
   });
 
-  it("signs a member of one organization in, who may read but not delete", async () => {
+  it("signs in a member of one organization, who may read but not delete", async () => {
     const bob = request.agent(running.url);
     const away = await bob.get("/documents").set("Accept", "text/html").expect(303);
     expect(away.headers["location"]).toBe("/sign-in?return_to=%2Fdocuments");
@@ -51,7 +51,7 @@ describe("the application on Stytch", () => {
     expect(denied.body).toMatchObject({ code: "permission_denied" });
   });
 
-  it("lets a member of two organizations choose, switch and leave", async () => {
+  it("lets a member of two organizations choose, switch and sign out", async () => {
     const ada = request.agent(running.url);
     expect(await signIn(ada, "ada@example.com")).toBe("/select-organization");
     await ada.get("/documents").expect(401);
@@ -68,7 +68,7 @@ describe("the application on Stytch", () => {
     await ada.get("/documents").expect(401);
   });
 
-  it("refuses a link that was followed before, and signs nobody in", async () => {
+  it("rejects a sign-in link that was used before", async () => {
     const bob = request.agent(running.url);
     await bob.post("/sign-in").type("form").send({ email: "bob@example.com" }).expect(200);
     const { pathname, search } = new URL(mails.pop() ?? "");
@@ -80,7 +80,7 @@ describe("the application on Stytch", () => {
     expect(again.headers["set-cookie"]).toBeUndefined();
   });
 
-  it("tells nobody which addresses are known", async () => {
+  it("does not reveal which addresses are known", async () => {
     const ask = (email: string) =>
       request(running.url).post("/sign-in").type("form").send({ email }).expect(200);
     expect((await ask("eve@example.com")).text).toBe((await ask("bob@example.com")).text);

@@ -27,7 +27,7 @@ function cookiesOf({ headers }: request.Response): string {
 }
 
 describe("tenant routes", () => {
-  it("lets a session into its own organization's path, and into no other's", async () => {
+  it("permits a session on its own organization's path, and on no other", async () => {
     const app = createApp();
     const cookie = await signIn(app, "org_acme");
     const own = await request(app).get("/o/org_acme/documents").set("Cookie", cookie).expect(200);
@@ -38,7 +38,7 @@ describe("tenant routes", () => {
     }
   });
 
-  it("lets a session into its own organization's host, and into no other's", async () => {
+  it("permits a session on its own organization's host, and on no other", async () => {
     const app = createApp();
     const cookie = await signIn(app, "org_globex");
     const at = (host: string) => request(app).get("/documents").set({ Host: host, Cookie: cookie });
@@ -50,7 +50,7 @@ describe("tenant routes", () => {
     }
   });
 
-  it("shares the cookie among the hosts, and serves their forms alone", async () => {
+  it("shares the cookie among the hosts, and accepts only their forms", async () => {
     const app = createApp();
     const from = (origin: string) => request(app).post("/sign-in").set("Origin", origin);
     const { headers } = await from("http://acme.localhost:3000").expect(303);

@@ -53,7 +53,7 @@ afterEach(() => {
 });
 
 describe("one application on three stores", () => {
-  it.each(Object.entries(SIGN_INS))("does the same on %s", async (STORE, signIn) => {
+  it.each(Object.entries(SIGN_INS))("behaves the same on %s", async (STORE, signIn) => {
     running = await start({ STORE, PORT: "0", AUTHORITY_PORT: "0" });
 
     const bob = request.agent(running.url);
@@ -86,7 +86,7 @@ describe("one application on three stores", () => {
     await ada.get("/documents").expect(401);
   });
 
-  it("says which stores there are", async () => {
+  it("lists the stores", async () => {
     await expect(start({ STORE: "constructor" })).rejects.toThrow("authority, workos, stytch");
   });
 });

@@ -75,7 +75,7 @@ describe("a WebSocket", () => {
     socket.terminate();
   });
 
-  it("is refused without a session, and to another site's page", async () => {
+  it("is rejected without a session, and for another site's page", async () => {
     const nobody = await open({});
     expect([nobody.status, nobody.text]).toEqual([401, ""]);
     const Cookie = await signIn();
@@ -86,7 +86,7 @@ describe("a WebSocket", () => {
     own.socket.terminate();
   });
 
-  it("is refused, and its cookie cleared, once the session has been revoked", async () => {
+  it("is rejected after the session was revoked, and the cookie is cleared", async () => {
     const Cookie = await signIn();
     await authority.revoke({ userId: "user_ada" });
     const { status, cookies } = await open({ Cookie });
@@ -94,7 +94,7 @@ describe("a WebSocket", () => {
     expect(cookies).toEqual([expect.stringMatching(/^orgate=;.*Max-Age=0/)]);
   });
 
-  it("is unavailable, and its cookie kept, while the store is down", async () => {
+  it("is unavailable while the store is down, and the cookie is kept", async () => {
     const Cookie = await signIn();
     authority.advance(400);
     authority.takeDown();

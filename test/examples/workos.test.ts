@@ -32,11 +32,11 @@ async function signIn(browser: Browser, user: string): Promise<string | undefine
 }
 
 describe("the application on WorkOS", () => {
-  it("says what stands in for WorkOS", () => {
+  it("says what replaces WorkOS", () => {
     expect(said.join(" ")).toMatch(/No WORKOS_API_KEY.*stands in.*Open http:\/\/localhost/);
   });
 
-  it("signs a member of one organization in, who may read but not delete", async () => {
+  it("signs in a member of one organization, who may read but not delete", async () => {
     const bob = request.agent(running.url);
     const away = await bob.get("/documents").set("Accept", "text/html").expect(303);
     expect(away.headers["location"]).toBe("/sign-in?return_to=%2Fdocuments");
@@ -51,7 +51,7 @@ describe("the application on WorkOS", () => {
     expect(denied.body).toMatchObject({ code: "permission_denied" });
   });
 
-  it("lets a member of two organizations choose, switch and leave", async () => {
+  it("lets a member of two organizations choose, switch and sign out", async () => {
     const ada = request.agent(running.url);
     expect(await signIn(ada, "user_ada")).toBe("/select-organization");
     await ada.get("/documents").expect(401);
@@ -71,7 +71,7 @@ describe("the application on WorkOS", () => {
     await ada.get("/documents").expect(401);
   });
 
-  it("goes to the live service when the environment has a key", async () => {
+  it("uses the live service when the environment has an API key", async () => {
     const live = await start({
       PORT: "0",
       WORKOS_API_KEY: "sk_live_key",

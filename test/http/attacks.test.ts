@@ -1,17 +1,22 @@
 import { maxHeaderSize } from "node:http";
 import net from "node:net";
 import { afterAll, beforeAll, describe, expect, it, jest } from "@jest/globals";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { FrameworkName, TestApp } from "../support/apps.ts";
+import {
+  closeAfterEach,
+  FRAMEWORKS,
+  makeApp,
+  start,
+  withBearer,
+  withCookie,
+  type FrameworkName,
+  type TestApp,
+} from "../support/apps.ts";
 import { attackCorpus } from "../support/attacks/corpus.ts";
 import type { Attack, Victim } from "../support/attacks/victim.ts";
 import { trailingBitVariants } from "../support/attacks/shape-attacks.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import { serve } from "../support/servers.ts";
-import type { TestServer } from "../support/servers.ts";
+import { serve, type TestServer } from "../support/servers.ts";
 import { generateSigningKey } from "../support/tokens.ts";
-import { BASE_URL, claimsOf, cookieOf, makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import { BASE_URL, claimsOf, cookieOf, makeWorld, type World } from "../support/world.ts";
 
 closeAfterEach();
 
@@ -111,7 +116,7 @@ describe.each(["Express 5", "node:http"] as const)("hostile tokens on %s", (fram
     await target.close();
   });
 
-  it("does accept the good token that the attacks vary", async () => {
+  it("accepts the good token that the attacks vary", async () => {
     const { world, server, app, good: token } = target;
     const seal = await world.seal({ accessToken: token });
     for (const headers of [withBearer(token), withCookie(seal), { Cookie: `${JWT_COOKIE}=${token}` }]) {
@@ -121,7 +126,7 @@ describe.each(["Express 5", "node:http"] as const)("hostile tokens on %s", (fram
   });
 
   it.each(PLACES)(
-    "R-01 to R-09: none of the corpus gets in, presented as %s",
+    "R-01 to R-09: rejects every token of the corpus, sent as %s",
     async (place) => {
       const { world, server, corpus, good, seals, app } = target;
       const presented = corpus.filter(({ token }) => isPresentable(place, token, good));
@@ -164,8 +169,8 @@ function isOwn(options: unknown, port: number): boolean {
   return typeof first === "object" && first !== null && "port" in first && first.port === port;
 }
 
-describe.each(FRAMEWORKS)("R-29: a flood of junk on %s", (framework) => {
-  it("does not push sessions out of the cache, nor reach the store", async () => {
+describe.each(FRAMEWORKS)("R-29: a flood of invalid tokens on %s", (framework) => {
+  it("keeps valid sessions in the cache and never reaches the store", async () => {
     const { world, send } = await start({ framework, options: { cache: { maxEntries: 4 } } });
     const { accessToken } = await world.signIn();
     await send({ headers: withBearer(accessToken) });
@@ -182,8 +187,8 @@ describe.each(FRAMEWORKS)("R-29: a flood of junk on %s", (framework) => {
   });
 });
 
-describe("R-27: other spellings of a credential seen before", () => {
-  it("of a token are refused, one by one", async () => {
+describe("R-27: other spellings of a cached credential", () => {
+  it("rejects every other spelling of a token", async () => {
     const { world, send, reached } = await start();
     const { accessToken } = await world.signIn();
     expect((await send({ headers: withBearer(accessToken) })).status).toBe(200);
@@ -204,7 +209,7 @@ describe("R-27: other spellings of a credential seen before", () => {
     expect(reached).toHaveLength(1);
   });
 
-  it("of a revoked token or seal do not bring it back (F4)", async () => {
+  it("keeps a revoked token or seal revoked in every other spelling (F4)", async () => {
     const { world, send, reached } = await start();
     const { accessToken, seal, memberSession } = await world.signIn();
     await world.authority.revoke({ sessionId: memberSession.id });
@@ -222,7 +227,7 @@ describe("R-27: other spellings of a credential seen before", () => {
     expect(reached).toEqual([]);
   });
 
-  it("R-34: two instances with the same kid and other keys never accept each other's tokens", async () => {
+  it("R-34: two instances with the same key id and different keys never accept each other's tokens", async () => {
     const stranger = generateSigningKey("ES256", "the-issuers-key");
     const jwk = {
       ...stranger.privateKey.export({ format: "jwk" }),
@@ -243,7 +248,7 @@ describe("R-27: other spellings of a credential seen before", () => {
     }
   });
 
-  it("claims that one handler writes to are as they were for the next request", async () => {
+  it("a handler that changes the claims does not affect the next request", async () => {
     const { world, send } = await start({
       routes: (auth) => [
         {
@@ -270,7 +275,7 @@ describe("R-13, R-37: sessions that nobody issued", () => {
     ["a session id of the client's own", { sid: "session_of_my_choice" }],
     ["another user's subject", { sub: "user_bob" }],
     ["more roles", { roles: ["owner", "admin"] }],
-  ])("by a token with %s, signed by nobody", async (_what, changes) => {
+  ])("rejects a token with %s that no trusted key signed", async (_what, changes) => {
     const { world, send, reached } = await start();
     const { accessToken } = await world.signIn();
     const [header = "", , signature = ""] = accessToken.split(".");
@@ -290,14 +295,14 @@ describe("R-13, R-37: sessions that nobody issued", () => {
     ["a refresh token that is a list", { accessToken: "a.b.c", refreshToken: [] }],
     ["a user without an id", { accessToken: "a.b.c", user: {} }],
     ["a prototype", JSON.parse('{"__proto__":{"accessToken":"a.b.c"}}')],
-  ])("by a good seal around %s", async (_what, value) => {
+  ])("rejects a valid seal around %s", async (_what, value) => {
     const { world, send, reached } = await start();
     const seal = await world.seal(value as never);
     const { status } = await send({ headers: withCookie(seal) });
     expect([status, reached, world.store.questions.length]).toEqual([401, [], 0]);
   });
 
-  it("R-39: leave nothing on Object.prototype", async () => {
+  it("R-39: requests leave nothing on Object.prototype", async () => {
     const before = Reflect.ownKeys(Object.prototype);
     const { world, send } = await start();
     const { accessToken } = await world.signIn();

@@ -4,12 +4,18 @@ import type { ServerResponse } from "node:http";
 import express from "express";
 import helmet from "helmet";
 import { describe, expect, it } from "@jest/globals";
-import type { Handler } from "../support/apps.ts";
-import { answerAnyone, FRAMEWORKS, tellWhoIsAsking } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
-import { serve } from "../support/servers.ts";
-import type { Received, Sent } from "../support/servers.ts";
+import {
+  answerAnyone,
+  closeAfterEach,
+  FRAMEWORKS,
+  start,
+  tellWhoIsAsking,
+  withBearer,
+  withCookie,
+  type Handler,
+  type Harness,
+} from "../support/apps.ts";
+import { serve, type Received, type Sent } from "../support/servers.ts";
 import { makeWorld } from "../support/world.ts";
 
 closeAfterEach();
@@ -86,7 +92,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
       ],
     });
 
-  it("an asset that nobody's state was used for is kept, credential or not", async () => {
+  it("the cache keeps an asset that reads no auth state, with or without a credential", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const { seal } = await world.signIn();
@@ -99,7 +105,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
     expect((await cache.get({ path: "/asset" })).hit).toBe(true);
   });
 
-  it("a public page that looked at the member is kept for those without a credential only", async () => {
+  it("the cache keeps a public page that read the member only for requests without a credential", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const [ada, bob] = [await world.signIn(), await world.signIn({ userId: "user_bob" })];
@@ -123,7 +129,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
     expect(JSON.parse((await cache.get({ path: "/greeting" })).body)).toMatchObject({ member: null });
   });
 
-  it("nothing of a guarded route is kept, whatever the handler says", async () => {
+  it("the cache keeps nothing of a guarded route, whatever the handler says", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const { seal } = await world.signIn();
@@ -133,14 +139,14 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
     expect([anonymous.hit, anonymous.status]).toEqual([false, 401]);
   });
 
-  it("a verdict asked for by auth.check varies as well", async () => {
+  it("a page that calls auth.check also varies by credential", async () => {
     const { world, send } = await startApp();
     const { seal } = await world.signIn();
     const { headers } = await send({ path: "/checked", headers: withCookie(seal) });
     expect([headers.vary, headers["cache-control"]]).toEqual(["Cookie, Authorization", "private, no-store"]);
   });
 
-  it("a renewed cookie is kept by nobody, on any response", async () => {
+  it("the cache never keeps a renewed cookie, on any response", async () => {
     const { world, send } = await startApp();
     const cache = new SharedCache(send);
     const { seal } = await world.signIn();
@@ -158,7 +164,7 @@ describe.each(FRAMEWORKS)("R-46: behind a shared cache, on %s", (framework) => {
 
 type Write = (response: ServerResponse) => void;
 
-describe("R-46: what the application said of caching", () => {
+describe("R-46: cache headers that the application sets", () => {
   const withHandler = async (write: Write): Promise<Received> => {
     const { world, send } = await start({
       routes: (auth) => [
@@ -211,7 +217,7 @@ describe("R-46: what the application said of caching", () => {
       (response) => response.writeHead(200, ["Cache-Control", "public"]),
       "private, no-store",
     ],
-  ])("%s", async (_what, write, expected) => {
+  ])("keeps the stricter Cache-Control: %s", async (_what, write, expected) => {
     const { status, headers } = await withHandler(write);
     expect([status, headers["cache-control"]]).toEqual([200, expected]);
   });
@@ -236,7 +242,7 @@ describe("R-46: what the application said of caching", () => {
       (response) => response.writeHead(200, { vary: "Accept" }),
       "Accept, Cookie, Authorization",
     ],
-  ])("Vary: %s", async (_what, write, expected) => {
+  ])("extends the Vary header that the application sets: %s", async (_what, write, expected) => {
     const { headers } = await withHandler(write);
     expect(headers.vary?.replaceAll(/\s*,\s*/g, ", ")).toBe(expected.replaceAll(/\s*,\s*/g, ", "));
   });
@@ -260,7 +266,7 @@ describe("R-46: other ways to answer", () => {
         response.end("abc");
       },
     ],
-  ])("%s", async (_what, handler) => {
+  ])("get the cache headers as well: %s", async (_what, handler) => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requireAuth()], handler }],
     });
@@ -273,7 +279,7 @@ describe("R-46: other ways to answer", () => {
     ]);
   });
 
-  it("an error handler that strips every header cannot strip these", async () => {
+  it("an error handler that removes every header cannot remove the cache headers", async () => {
     const { world, send } = await start({
       routes: (auth) => [
         {
@@ -298,7 +304,7 @@ describe("R-46: other ways to answer", () => {
     expect(setCookies).toEqual([expect.stringMatching(/^__Host-orgate=Fe26/)]);
   });
 
-  it("a 304 keeps them, and helmet's headers beside them", async () => {
+  it("a 304 keeps the cache headers, and helmet's headers too", async () => {
     const world = makeWorld();
     const auth = world.mount();
     const app = express();
@@ -325,7 +331,7 @@ describe("R-46: other ways to answer", () => {
     }
   });
 
-  it("early hints are not mistaken for the head", async () => {
+  it("early hints are not taken for the final head", async () => {
     const { world, send } = await start({
       routes: (auth) => [
         {

@@ -1,12 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import type { CredentialOption } from "../../src/options/cookie.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
-import { EXPRESSES } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import { clears, cookiesSet } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
-import { bearerOf, COOKIE, cookieOf, makeWorld, PASSWORD } from "../support/world.ts";
-import type { SignIn } from "../support/world.ts";
+import { closeAfterEach, EXPRESSES, start, withBearer, withCookie } from "../support/apps.ts";
+import { clears, cookiesSet, type Received } from "../support/servers.ts";
+import { bearerOf, COOKIE, cookieOf, makeWorld, PASSWORD, type SignIn } from "../support/world.ts";
 
 closeAfterEach();
 
@@ -29,7 +26,7 @@ describe("R-11: which credential decides", () => {
     ["cookies alone", ["cookie"], [200, BOB]],
     ["bearer alone", ["bearer"], [200, ADA]],
     ["a JWT in a cookie alone", [JWT_COOKIE], [401, "unauthenticated"]],
-  ])("%s", async (_what, credentials, expected) => {
+  ])("follows the configured order: %s", async (_what, credentials, expected) => {
     const { world, send } = await start({ options: credentials === undefined ? {} : { credentials } });
     const [ada, bob] = [await world.signIn(), await world.signIn({ userId: "user_bob" })];
     const received = await send({ headers: { ...withBearer(ada.accessToken), ...withCookie(bob.seal) } });
@@ -61,7 +58,7 @@ describe("R-11: which credential decides", () => {
       ({ seal }) => ({ Cookie: `session_jwt=garbage; ${cookieOf(seal)}` }),
       "invalid_token",
     ],
-  ])("%s: the first that is present decides alone", async (_what, credentials, present, code) => {
+  ])("%s: only the first one present decides", async (_what, credentials, present, code) => {
     const { world, send, reached } = await start({ options: { credentials } });
     const received = await send({ headers: present(await world.signIn()) });
     expect([...outcomeOf(received), reached]).toEqual([401, code, []]);
@@ -73,15 +70,18 @@ describe("R-11: which credential decides", () => {
     ["a scheme that begins alike", "BearerX abc"],
     ["DPoP", "DPoP abc"],
     ["no scheme", "abc"],
-  ])("an Authorization header that is not ours is left to others: %s", async (_what, authorization) => {
-    const { world, send } = await start();
-    const { seal } = await world.signIn();
-    const received = await send({ headers: { ...withCookie(seal), Authorization: authorization } });
-    expect(outcomeOf(received)).toEqual([200, ADA]);
-  });
+  ])(
+    "leaves an Authorization header with another scheme to the application: %s",
+    async (_what, authorization) => {
+      const { world, send } = await start();
+      const { seal } = await world.signIn();
+      const received = await send({ headers: { ...withCookie(seal), Authorization: authorization } });
+      expect(outcomeOf(received)).toEqual([200, ADA]);
+    },
+  );
 
   it.each(["Bearer ", "bearer ", "BEARER ", "Bearer   "])(
-    "the scheme is read without regard to case: %p",
+    "reads the scheme without regard to case: %p",
     async (scheme) => {
       const { world, send } = await start();
       const { accessToken } = await world.signIn();
@@ -90,7 +90,7 @@ describe("R-11: which credential decides", () => {
   );
 
   it.each(["token", "access_token", "session_jwt", "jwt", "authorization"])(
-    "a token in the query is never read: %s",
+    "never reads a token from the query: %s",
     async (name) => {
       const { world, send, reached } = await start();
       const { accessToken } = await world.signIn();
@@ -99,7 +99,7 @@ describe("R-11: which credential decides", () => {
     },
   );
 
-  it("a token in the body, or in a header of another name, is never read", async () => {
+  it("never reads a token from the body or from a header of another name", async () => {
     const { world, send, reached } = await start();
     const { accessToken, seal } = await world.signIn();
     const names = [
@@ -122,7 +122,7 @@ describe("R-11: which credential decides", () => {
   });
 });
 
-describe.each(EXPRESSES)("R-11: two Authorization lines, on %s", (framework) => {
+describe.each(EXPRESSES)("R-11: two Authorization headers, on %s", (framework) => {
   it.each([
     [
       "the same token twice",
@@ -131,7 +131,7 @@ describe.each(EXPRESSES)("R-11: two Authorization lines, on %s", (framework) => 
     ["a good one first", (signIn: SignIn) => [bearerOf(signIn.accessToken), "Bearer garbage"]],
     ["a good one last", (signIn: SignIn) => ["Bearer garbage", bearerOf(signIn.accessToken)]],
     ["Basic first", (signIn: SignIn) => ["Basic YTpi", bearerOf(signIn.accessToken)]],
-  ])("are ambiguous: %s", async (_what, present) => {
+  ])("the request is ambiguous: %s", async (_what, present) => {
     const { world, sendRaw, reached } = await start({ framework });
     const lines = present(await world.signIn()).map((value) => `Authorization: ${value}\r\n`);
     const answer = await sendRaw(
@@ -145,7 +145,7 @@ describe.each(EXPRESSES)("R-11: two Authorization lines, on %s", (framework) => 
 describe("a JWT in a cookie", () => {
   const OPTIONS: Partial<OrgateOptions> = { credentials: [{ jwtCookie: "session_jwt" }], cookie: {} };
 
-  it("signs in without any password, and is renewed in its own cookie", async () => {
+  it("signs in without a cookie password, and is renewed in its own cookie", async () => {
     const { world, send } = await start({ options: OPTIONS });
     const { accessToken } = await world.signIn();
     const headers = { Cookie: `session_jwt=${accessToken}` };
@@ -159,13 +159,13 @@ describe("a JWT in a cookie", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it.each(["garbage", "a.b.c"])("that is %s is refused", async (value) => {
+  it.each(["garbage", "a.b.c"])("is rejected when it is %s", async (value) => {
     const { send, reached } = await start({ options: OPTIONS });
     const received = await send({ headers: { Cookie: `session_jwt=${value}` } });
     expect([...outcomeOf(received), reached]).toEqual([401, "invalid_token", []]);
   });
 
-  it("is held to the cross-site check as every cookie", async () => {
+  it("must pass the cross-site check like every cookie", async () => {
     const { world, send } = await start({ options: OPTIONS });
     const { accessToken } = await world.signIn();
     const headers = { Cookie: `session_jwt=${accessToken}`, "Sec-Fetch-Site": "cross-site" };
@@ -173,7 +173,7 @@ describe("a JWT in a cookie", () => {
   });
 });
 
-describe("R-14: long sessions", () => {
+describe("R-14: session cookies that are too large for one cookie", () => {
   const CLAIMS = { customClaims: { note: "x".repeat(2_500) } };
 
   /** Signs in with a session too long for one cookie, and lets it be renewed. */
@@ -192,7 +192,7 @@ describe("R-14: long sessions", () => {
     return { received, cookies: [...cookiesSet(received)].filter(([, value]) => value !== ""), send };
   }
 
-  it("travel in chunks, each within what browsers keep", async () => {
+  it("are split into chunks that browsers keep", async () => {
     const { received, cookies, send } = await renewLong();
     expect(outcomeOf(received)).toEqual([200, ADA]);
     expect(cookies.map(([name]) => name)).toEqual(cookies.map((_, index) => `${COOKIE}.${index}`));
@@ -202,7 +202,7 @@ describe("R-14: long sessions", () => {
     expect(outcomeOf(await send({ headers: { Cookie: header } }))).toEqual([200, ADA]);
   });
 
-  it("are put together in whatever order the chunks come", async () => {
+  it("are joined whatever the order of the chunks", async () => {
     const { cookies, send } = await renewLong();
     const header = cookies
       .toReversed()
@@ -217,7 +217,7 @@ describe("R-14: long sessions", () => {
       "chunks exchanged",
       (cookies) => cookies.map(([name], index) => [name, cookies.at(-1 - index)?.[1] ?? ""]),
     ],
-  ])("are refused and cleared with %s", async (_what, spoil) => {
+  ])("are rejected and cleared with %s", async (_what, spoil) => {
     const { cookies, send } = await renewLong();
     const spoilt = spoil(cookies);
     const header = spoilt.map(([name, value]) => `${name}=${value}`).join("; ");
@@ -227,7 +227,7 @@ describe("R-14: long sessions", () => {
     expect([...cookiesSet(received).keys()]).toEqual(spoilt.map(([name]) => name));
   });
 
-  it("leave no chunks behind when they get shorter", async () => {
+  it("leave no old chunks behind when the session gets shorter", async () => {
     const { world, send } = await start({ options: { maxTokenAge: 60 } });
     const { seal } = await world.signIn();
     world.clock.now += 61;
@@ -244,7 +244,7 @@ describe("R-14: long sessions", () => {
     ]).toEqual([true, "", "", ""]);
   });
 
-  it("do not swallow a neighbour's cookie", async () => {
+  it("do not include a cookie with a similar name", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     const neighbours = [
@@ -264,7 +264,7 @@ describe("R-14: long sessions", () => {
     expect([outcomeOf(alone), alone.setCookies]).toEqual([[401, "unauthenticated"], []]);
   });
 
-  it("too large to be sent are not sent in part", async () => {
+  it("are not sent in part when they are too large to send", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     world.clock.now += 306;
@@ -279,8 +279,8 @@ describe("R-14: long sessions", () => {
   });
 });
 
-describe("R-12: the session cookie more than once", () => {
-  it("is one credential where all are the same", async () => {
+describe("R-12: duplicates of the session cookie", () => {
+  it("count as one credential when all values are the same", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     expect(outcomeOf(await send({ headers: { Cookie: `${cookieOf(seal)}; ${cookieOf(seal)}` } }))).toEqual([
@@ -289,7 +289,7 @@ describe("R-12: the session cookie more than once", () => {
     ]);
   });
 
-  it("in two Cookie lines is ambiguous as well", async () => {
+  it("are ambiguous across two Cookie headers as well", async () => {
     const { world, sendRaw } = await start();
     const [ada, bob] = [await world.signIn(), await world.signIn({ userId: "user_bob" })];
     const answer = await sendRaw(
@@ -298,7 +298,7 @@ describe("R-12: the session cookie more than once", () => {
     expect(answer).toMatch(/^HTTP\/1\.1 401 [\s\S]*"code":"ambiguous_credential"/);
   });
 
-  it("whole and in chunks is ambiguous", async () => {
+  it("are ambiguous when one is whole and one is in chunks", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     const received = await send({ headers: { Cookie: `${cookieOf(seal)}; ${COOKIE}.0=${seal}` } });
@@ -306,7 +306,7 @@ describe("R-12: the session cookie more than once", () => {
     expect([...cookiesSet(received).keys()].toSorted()).toEqual([COOKIE, `${COOKIE}.0`]);
   });
 
-  it("differing is cleared host-only and for the host as a domain", async () => {
+  it("are cleared for the host and for its domain when they differ", async () => {
     const { send } = await start({ options: { cookie: { name: "session", password: PASSWORD } } });
     const { setCookies } = await send({ headers: { Cookie: "session=a; session=b" } });
     expect(setCookies.map(clears)).toEqual([true, true]);
@@ -316,7 +316,7 @@ describe("R-12: the session cookie more than once", () => {
     ]);
   });
 
-  it("differing is cleared for the configured domain too", async () => {
+  it("are cleared for the configured domain too when they differ", async () => {
     const { send } = await start({ options: { cookie: { domain: "example.com", password: PASSWORD } } });
     const { setCookies } = await send({ headers: { Cookie: "__Secure-orgate=a; __Secure-orgate=b" } });
     expect(setCookies.map((line) => /; Domain=([^;]+)/.exec(line)?.[1])).toEqual([
@@ -331,7 +331,7 @@ describe("R-12: the session cookie more than once", () => {
     ["a space before the name", " \t"],
     ["a no-break space before the name", "\u00a0"],
     ["quotes", '"'],
-  ])("with %s is the browser's cookie or none", async (_what, prefix) => {
+  ])("use the browser's cookie or none, with %s", async (_what, prefix) => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     const received = await send({ headers: { Cookie: `a=b;${prefix}${cookieOf(seal)}` } });
@@ -377,7 +377,7 @@ describe("the cookie's attributes", () => {
     ]);
   });
 
-  it("take a lifetime from the application", async () => {
+  it("use the lifetime that the application sets", async () => {
     const { world, send } = await start({ options: { cookie: { password: PASSWORD, maxAge: 600 } } });
     const { seal } = await world.signIn();
     world.clock.now += 306;
@@ -386,10 +386,10 @@ describe("the cookie's attributes", () => {
   });
 });
 
-describe("R-38: cookie passwords that are exchanged", () => {
+describe("R-38: rotated cookie passwords", () => {
   const NEWER = "the second of the cookie passwords, long enough too";
 
-  it("open what the older one sealed, seal with the newest, and refuse what was dropped", async () => {
+  it("unseal with an older password, seal with the newest, and reject a removed one", async () => {
     const world = makeWorld();
     const { seal } = await world.signIn();
     const both = await start({ world, options: { cookie: { password: [NEWER, PASSWORD] } } });
@@ -406,7 +406,7 @@ describe("R-38: cookie passwords that are exchanged", () => {
   });
 
   it.each(["__proto__", "constructor", "toString", "02", "0", "-1", "1e0", "", "9".repeat(64)])(
-    "are not found by a hostile id: %p",
+    "cannot be found by a hostile password id: %p",
     async (id) => {
       const { world, send, reached } = await start();
       const { seal } = await world.signIn();

@@ -2,8 +2,7 @@ import { once } from "node:events";
 import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import type { AuthState } from "../../src/model.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import type { SignIn } from "../support/world.ts";
 
 closeAfterEach();
@@ -76,7 +75,7 @@ function headersOf(
 }
 
 describe("R-17: requests that another site makes a browser send", () => {
-  it(`deviate from the published table in none of ${CELLS.length} cases`, async () => {
+  it(`match the published table in all ${CELLS.length} cases`, async () => {
     const { world, send, reached } = await start({ options: TRUSTED });
     const signIn = await world.signIn();
     const answers: { readonly cell: Cell; readonly status: number; readonly code: string }[] = [];
@@ -100,7 +99,7 @@ describe("R-17: requests that another site makes a browser send", () => {
   it.each([
     ["an invalid bearer beside a good cookie", 401, { Authorization: "Bearer garbage" }],
     ["a Basic header beside the cookie", 403, { Authorization: "Basic YWRhOnNlY3JldA==" }],
-  ])("cannot be smuggled past the check by %s", async (_what, status, headers) => {
+  ])("cannot avoid the check by %s", async (_what, status, headers) => {
     const { world, send, reached } = await start();
     const { seal } = await world.signIn();
     const answer = await send({
@@ -110,7 +109,7 @@ describe("R-17: requests that another site makes a browser send", () => {
     expect([answer.status, reached]).toEqual([status, []]);
   });
 
-  it("are refused before the store is asked about a stale session", async () => {
+  it("are rejected before the store is asked about a stale session", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     world.clock.now += 306;
@@ -119,7 +118,7 @@ describe("R-17: requests that another site makes a browser send", () => {
     expect([status, setCookies, world.store.questions]).toEqual([403, [], []]);
   });
 
-  it("leave unguarded routes alone, without anybody attached", async () => {
+  it("pass unguarded routes, without a member attached", async () => {
     const { world, send, reached } = await start({ routes: () => [{ path: "/documents" }] });
     const { seal } = await world.signIn();
     const headers = { ...withCookie(seal), Origin: "https://evil.example" };
@@ -133,14 +132,14 @@ describe("R-17: requests that another site makes a browser send", () => {
     ["in capitals", "SAME-ORIGIN"],
     ["empty", ""],
     ["unknown", "somewhere"],
-  ])("with Sec-Fetch-Site %s do not pass for the application's own", async (_what, site) => {
+  ])("with Sec-Fetch-Site %s do not count as the application's own", async (_what, site) => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     const headers = { ...withCookie(seal), "Sec-Fetch-Site": site, Origin: "https://app.example.com" };
     expect((await send({ method: "POST", headers })).status).toBe(403);
   });
 
-  it("pass where the application switched the check off", async () => {
+  it("pass when the application switches the check off", async () => {
     const { world, send } = await start({ options: { csrf: false } });
     const { seal } = await world.signIn();
     const headers = { ...withCookie(seal), "Sec-Fetch-Site": "cross-site", Origin: "https://evil.example" };
@@ -167,7 +166,7 @@ async function upgrade({ auth, server, port }: Harness, headers: Record<string, 
   return state;
 }
 
-describe("R-17: upgrades", () => {
+describe("R-17: upgrade requests", () => {
   const UPGRADE = { Connection: "Upgrade", Upgrade: "websocket" } as const;
 
   it.each([
@@ -178,7 +177,7 @@ describe("R-17: upgrades", () => {
     ["a sandboxed page", { Origin: "null" }, "rejected"],
     ["another site, by its metadata", { "Sec-Fetch-Site": "cross-site" }, "rejected"],
     ["a sibling site", { "Sec-Fetch-Site": "same-site", Origin: "https://blog.example.com" }, "rejected"],
-  ])("by %s", async (_what, headers, status) => {
+  ])("are decided by where they come from: %s", async (_what, headers, status) => {
     const harness = await start({ options: TRUSTED });
     const { seal } = await harness.world.signIn();
     const state = await upgrade(harness, { ...withCookie(seal), ...UPGRADE, ...headers });
@@ -188,14 +187,14 @@ describe("R-17: upgrades", () => {
     );
   });
 
-  it("by another site with a bearer token are the token's business", async () => {
+  it("with a bearer token from another site are decided by the token", async () => {
     const harness = await start();
     const { accessToken } = await harness.world.signIn();
     const headers = { ...withBearer(accessToken), ...UPGRADE, Origin: "https://evil.example" };
     expect((await upgrade(harness, headers)).status).toBe("authenticated");
   });
 
-  it("that reach the application as plain requests are checked as well", async () => {
+  it("are checked as well when they reach the application as plain requests", async () => {
     const { world, send, reached } = await start();
     const { seal } = await world.signIn();
     const headers = { ...withCookie(seal), ...UPGRADE, Origin: "https://evil.example" };

@@ -2,18 +2,12 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { AuthState } from "../../src/model.ts";
 import { ERROR_TABLE } from "../../src/errors.ts";
 import { DENIAL_DETAILS } from "../../src/guards/denial.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { FrameworkName } from "../support/apps.ts";
-import { controlTimers, settle } from "../support/budget.ts";
-import type { ControlledTimers } from "../support/budget.ts";
-import { cookiesSet, serve } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
-import { bearerOf, COOKIE, cookieOf, makeWorld } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
-import { DECISIONS } from "./decision-table.data.ts";
-import type { DecisionRow } from "./decision-table.data.ts";
-import { PRESENTATIONS, STORE_MOODS } from "./decision-table.scenarios.ts";
-import type { Presentation } from "./decision-table.scenarios.ts";
+import { FRAMEWORKS, makeApp, type FrameworkName } from "../support/apps.ts";
+import { controlTimers, settle, type ControlledTimers } from "../support/timers.ts";
+import { cookiesSet, serve, type Received } from "../support/servers.ts";
+import { bearerOf, COOKIE, cookieOf, makeWorld, type SignIn, type World } from "../support/world.ts";
+import { DECISIONS, type DecisionRow } from "./decision-table.data.ts";
+import { PRESENTATIONS, STORE_MOODS, type Presentation } from "./decision-table.scenarios.ts";
 
 interface Outcome {
   readonly world: World;

@@ -1,14 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { ERROR_TABLE } from "../../src/errors.ts";
-import type { ErrorCode } from "../../src/errors.ts";
+import { ERROR_TABLE, type ErrorCode } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { EXPRESSES, FRAMEWORKS } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
+import { closeAfterEach, EXPRESSES, FRAMEWORKS, start, withBearer, withCookie } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { COOKIE, START } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
+import { COOKIE, START, type SignIn, type World } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -238,8 +235,8 @@ describe.each(FRAMEWORKS)("denials on %s", (framework) => {
   );
 });
 
-describe("what denials do not tell", () => {
-  it("R-10: all refusals of bearer tokens are alike, byte for byte", async () => {
+describe("what denials do not reveal", () => {
+  it("R-10: all rejections of bearer tokens are the same, byte for byte", async () => {
     const { world, send } = await start();
     const signIn = await world.signIn();
     const { accessToken } = signIn;
@@ -262,7 +259,7 @@ describe("what denials do not tell", () => {
     expect(answers[0]?.body).toContain('"code":"invalid_token"');
   });
 
-  it("R-10: all refusals of session cookies are alike, byte for byte", async () => {
+  it("R-10: all rejections of session cookies are the same, byte for byte", async () => {
     const { world, send } = await start();
     const { seal, accessToken } = await world.signIn();
     const seals = [
@@ -278,7 +275,7 @@ describe("what denials do not tell", () => {
     expect(answers[0]?.body).toContain('"code":"invalid_session"');
   });
 
-  it("a missing permission does not say which roles would have helped", async () => {
+  it("a denied permission does not name the roles that would grant it", async () => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requirePermission("billing", "manage")] }],
     });
@@ -287,7 +284,7 @@ describe("what denials do not tell", () => {
     expect(body).not.toMatch(/admin|editor|viewer/);
   });
 
-  it("a foreign member's organizations are offered to nobody but them", async () => {
+  it("offers a member only their own organizations", async () => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization()] }],
     });
@@ -305,7 +302,7 @@ describe("what denials do not tell", () => {
 
 describe.each(EXPRESSES)("methods on %s", (framework) => {
   it.each(["HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"])(
-    "R-18: %s is guarded as GET is",
+    "R-18: %s is guarded like GET",
     async (method) => {
       const { send, reached } = await start({ framework });
       const { status, body } = await send({ method });
@@ -313,7 +310,7 @@ describe.each(EXPRESSES)("methods on %s", (framework) => {
     },
   );
 
-  it("R-18: an override of the method changes nothing", async () => {
+  it("R-18: a method override changes nothing", async () => {
     const { world, send, reached } = await start({ framework });
     const { seal } = await world.signIn();
     const headers = { ...withCookie(seal), "X-HTTP-Method-Override": "GET", Origin: "https://evil.example" };

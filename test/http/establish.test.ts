@@ -1,20 +1,17 @@
 import { describe, expect, it } from "@jest/globals";
-import express from "express";
-import type { Request, Response } from "express";
-import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
-import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
+import express, { type Request, type Response } from "express";
+import {
+  inProcessCoordinator,
+  type Coordinator,
+  type InvalidationMessage,
+} from "../../src/fleet/coordinator.ts";
 import { OrgateError, StoreUnavailableError } from "../../src/errors.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
-import type { EstablishOptions } from "../../src/sign-in/establish.ts";
-import type { Authentication } from "../../src/sign-in/establish.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { TestApp } from "../support/apps.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
+import type { Authentication, EstablishOptions } from "../../src/sign-in/establish.ts";
+import { FRAMEWORKS, makeApp, makeTenancy, SELECTION, type TestApp } from "../support/apps.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
-import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
+import { bearerOf, claimsOf, COOKIE, makeWorld, type World } from "../support/world.ts";
 
 interface Desk extends TestApp {
   readonly world: World;
@@ -45,11 +42,11 @@ function makeDesk(
 const ada = (world: World): Promise<Authentication> => world.signIn();
 
 describe.each(FRAMEWORKS)("establish on %s", (framework) => {
-  it("signs a browser in and sends it on", async () => {
+  it("signs a browser in and redirects it", async () => {
     const app = makeTenancy({ framework });
     const { browser } = app;
     const response = await browser.post("/sign-in?return_to=/documents%23top", {
-      headers: { ...BROWSER, "X-User": "user_bob" },
+      headers: { ...NAVIGATION, "X-User": "user_bob" },
     });
     expect([response.status, response.headers["location"], response.text]).toEqual([
       303,
@@ -67,7 +64,7 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
     expect(app.errors).toEqual([]);
   });
 
-  it("tells a program who it is now", async () => {
+  it("tells an API client who it is signed in as", async () => {
     const app = makeTenancy({ framework });
     const response = await app.browser.post("/sign-in?return_to=/x", {
       headers: { ...JSON_CLIENT, "X-User": "user_bob" },
@@ -84,7 +81,7 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
     expect(await app.whoIs(app.browser)).toMatchObject({ session: response.body.member_session.id });
   });
 
-  it("tells a program between which organizations to choose", async () => {
+  it("gives an API client the organizations to choose from", async () => {
     const app = makeTenancy({ framework });
     const response = await app.browser.post("/sign-in", {
       headers: { ...JSON_CLIENT, "X-User": "user_ada" },
@@ -123,11 +120,11 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
     });
   });
 
-  it("R-17: refuses a sign-in that another site sent, and sets no cookie", async () => {
+  it("R-17: rejects a sign-in from another site, and sets no cookie", async () => {
     const app = makeTenancy({ framework });
     const response = await app.browser.post("/sign-in", {
       headers: {
-        ...BROWSER,
+        ...NAVIGATION,
         "Sec-Fetch-Site": "cross-site",
         Origin: "https://evil.example",
         "X-User": "user_bob",
@@ -138,7 +135,7 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
   });
 });
 
-describe("where establish leads to", () => {
+describe("where establish redirects to", () => {
   const land = async (
     path: string,
     establish?: EstablishOptions,
@@ -170,12 +167,12 @@ describe("where establish leads to", () => {
       undefined,
       "/",
     ],
-  ])("R-16: %s", async (_what, path, establish, body, expected) => {
+  ])("R-16: uses a safe return target: %s", async (_what, path, establish, body, expected) => {
     expect(await land(path, establish, body)).toBe(expected);
   });
 });
 
-describe("what establish is given", () => {
+describe("what establish accepts", () => {
   it.each<[string, (world: World) => Authentication | Promise<Authentication>, number, object]>([
     [
       "a step-up",
@@ -208,7 +205,7 @@ describe("what establish is given", () => {
       503,
       { code: "store_unavailable" },
     ],
-  ])("%s is answered", async (_what, make, status, body) => {
+  ])("answers %s", async (_what, make, status, body) => {
     const { browser, errors } = makeDesk(make);
     const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect(response.status).toBe(status);
@@ -219,7 +216,7 @@ describe("what establish is given", () => {
     expect(errors).toEqual([]);
   });
 
-  it("an outcome of a store is as good as a result", async () => {
+  it("accepts an outcome of a store like a result", async () => {
     const { browser } = makeDesk(async (world) => {
       const { accessToken, refreshToken, user } = await world.signIn();
       return { status: "authenticated", credential: { accessToken, refreshToken, user: { ...user } } };
@@ -228,7 +225,7 @@ describe("what establish is given", () => {
     expect((await browser.get("/me")).body.organization).toBe("org_acme");
   });
 
-  it("the application's own errors go through unchanged, and nothing is sent", async () => {
+  it("passes the application's own errors on unchanged, and sends nothing", async () => {
     const own = new RangeError("a bug of the application");
     const { browser, errors } = makeDesk(() => Promise.reject(own));
     expect((await browser.post("/sign-in")).status).toBe(500);
@@ -242,13 +239,13 @@ describe("what establish is given", () => {
     ["an unknown status", { status: "perhaps" }],
     ["no credential", { status: "authenticated" }],
     ["a token that is no string", { accessToken: 7 }],
-  ])("%s is a mistake of the application", async (_what, given) => {
+  ])("reports %s as a mistake of the application", async (_what, given) => {
     const { browser, errors } = makeDesk(() => given as Authentication);
     expect((await browser.post("/sign-in")).status).toBe(500);
     expect(errors).toMatchObject([{ code: "configuration_invalid", problems: [{ option: "establish" }] }]);
   });
 
-  it("R-14: a session too large for cookies is refused before anything is sent", async () => {
+  it("R-14: rejects a session that is too large for cookies before it sends anything", async () => {
     const { browser, errors } = makeDesk(async (world) => {
       const result = await world.signIn();
       return { ...result, user: { ...result.user, biography: "x".repeat(12_000) } };
@@ -259,7 +256,7 @@ describe("what establish is given", () => {
     expect(errors).toMatchObject([{ code: "session_too_large" }]);
   });
 
-  it("R-14: a large session goes out in chunks, and a smaller one after it leaves none behind", async () => {
+  it("R-14: splits a large session into chunks, and clears them after a smaller one", async () => {
     let biography = "x".repeat(5_000);
     const { browser } = makeDesk(async (world) => {
       const result = await world.signIn();
@@ -275,7 +272,7 @@ describe("what establish is given", () => {
   });
 });
 
-describe("a new session is verified before it is handed out", () => {
+describe("establish verifies a new session before it hands it out", () => {
   const stranger = generateSigningKey("ES256", "a-stranger");
 
   it.each<[string, (world: World) => Promise<Authentication>]>([
@@ -319,7 +316,7 @@ describe("a new session is verified before it is handed out", () => {
     });
   });
 
-  it("keys that cannot be had right now lose nothing: the pair is handed out, and good later", async () => {
+  it("keeps the pair when keys cannot be fetched, so that it works later", async () => {
     const { browser, world } = makeDesk(ada);
     world.store.keysAreDown = true;
     const response = await browser.post("/sign-in");
@@ -330,7 +327,7 @@ describe("a new session is verified before it is handed out", () => {
     expect((await browser.get("/me")).status).toBe(200);
   });
 
-  it("a key that nobody knows is kept for later as well, but opens nothing", async () => {
+  it("keeps the pair when its key is unknown, but accepts it nowhere yet", async () => {
     const { browser } = makeDesk(async (world) => ({
       accessToken: signToken(stranger, claimsOf((await world.signIn()).accessToken)),
     }));
@@ -338,7 +335,7 @@ describe("a new session is verified before it is handed out", () => {
     expect((await browser.get("/me", { headers: JSON_CLIENT })).status).toBe(401);
   });
 
-  it("a token from the future is a matter of clocks", async () => {
+  it("treats a token from the future as a difference between clocks", async () => {
     const { browser, world } = makeDesk(async (there) => ({
       accessToken: there.sign({ ...claimsOf((await there.signIn()).accessToken), nbf: there.clock.now + 60 }),
     }));
@@ -349,21 +346,24 @@ describe("a new session is verified before it is handed out", () => {
   });
 });
 
-describe("R-13: signing in where somebody is signed in", () => {
-  it.each([true, false])("ends the session before under a new id, auth above: %s", async (mounted) => {
-    const app = makeTenancy({ mounted });
-    const visitor = await app.signIn("user_bob");
-    const thief = visitor.copy();
-    const before = await app.whoIs(visitor);
-    await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
-    const after = await app.whoIs(visitor);
-    expect(after.session).not.toBe(before.session);
-    expect(await app.countSessions("user_bob")).toBe(1);
-    const stolen = await thief.get("/me", { headers: JSON_CLIENT });
-    expect([stolen.status, stolen.body.code, setCookiesOf(stolen)]).toEqual([401, "session_revoked", []]);
-  });
+describe("R-13: signing in over an existing session", () => {
+  it.each([true, false])(
+    "ends the old session and uses a new id, auth mounted above: %s",
+    async (mounted) => {
+      const app = makeTenancy({ mounted });
+      const visitor = await app.signIn("user_bob");
+      const thief = visitor.copy();
+      const before = await app.whoIs(visitor);
+      await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
+      const after = await app.whoIs(visitor);
+      expect(after.session).not.toBe(before.session);
+      expect(await app.countSessions("user_bob")).toBe(1);
+      const stolen = await thief.get("/me", { headers: JSON_CLIENT });
+      expect([stolen.status, stolen.body.code, setCookiesOf(stolen)]).toEqual([401, "session_revoked", []]);
+    },
+  );
 
-  it("as another member leaves nothing of the one before", async () => {
+  it("keeps nothing of the old session for another member", async () => {
     const app = makeTenancy();
     const visitor = await app.signIn("user_bob");
     await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_vera" } });
@@ -371,14 +371,14 @@ describe("R-13: signing in where somebody is signed in", () => {
     expect(await app.countSessions("user_bob")).toBe(0);
   });
 
-  it("works over a cookie that is no session, and adopts nothing of it", async () => {
+  it("works over a cookie that is not a session, and takes nothing from it", async () => {
     const app = makeTenancy();
     app.browser.cookies.set(COOKIE, "session_chosen_by_the_attacker");
     await app.browser.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
     expect(await app.whoIs(app.browser)).toMatchObject({ member: "user_bob:org_acme" });
   });
 
-  it("works over an expired session that the store no longer answers for", async () => {
+  it("works over an expired session that the store no longer knows", async () => {
     const app = makeTenancy({
       mounted: false,
       overrides: () => ({ endSession: () => Promise.reject(new Error("down")) }),
@@ -390,7 +390,7 @@ describe("R-13: signing in where somebody is signed in", () => {
     expect(app.world.store.questions).toEqual([]);
   });
 
-  it("ends the one before in every process, also where the store cannot", async () => {
+  it("ends the old session in every process, even when the store cannot", async () => {
     const told: InvalidationMessage[] = [];
     const coordinator: Coordinator = {
       ...inProcessCoordinator(),
@@ -409,7 +409,7 @@ describe("R-13: signing in where somebody is signed in", () => {
     expect(told).toEqual([{ target: { sessionId: session }, at: app.world.clock.now, effect: "supersede" }]);
   });
 
-  it("leaves a bearer's session alone, which is another client's", async () => {
+  it("keeps a bearer's session, which belongs to another client", async () => {
     const { browser, world } = makeDesk((there) => there.signIn({ userId: "user_bob" }));
     const bearer = { ...JSON_CLIENT, Authorization: bearerOf((await world.signIn()).accessToken) };
     expect((await browser.post("/sign-in", { headers: bearer })).status).toBe(200);
@@ -417,8 +417,8 @@ describe("R-13: signing in where somebody is signed in", () => {
   });
 });
 
-describe("who is asking after establish, on the same request", () => {
-  it("is the new member, for the handler and for guards", async () => {
+describe("the request after establish", () => {
+  it("has the new member, for the handler and for guards", async () => {
     const world = makeWorld();
     const auth = world.mount();
     const seen: unknown[] = [];
@@ -432,10 +432,10 @@ describe("who is asking after establish, on the same request", () => {
   });
 });
 
-describe("an application's onDenied", () => {
+describe("establish with an onDenied handler", () => {
   const deny = { status: "refused", code: "sign_in_failed" } as const;
 
-  it("answers in its own time, and establish waits for it", async () => {
+  it("waits for the handler to answer", async () => {
     const { browser, errors } = makeDesk(() => deny, {
       async onDenied(denial, _request, response) {
         await Promise.resolve();
@@ -447,7 +447,7 @@ describe("an application's onDenied", () => {
     expect([response.status, response.text, errors]).toEqual([418, "sign_in_failed", []]);
   });
 
-  it("fails like any other code of the application's", async () => {
+  it("passes on the handler's error like any other error of the application", async () => {
     const own = new Error("onDenied failed");
     const { browser, errors } = makeDesk(() => deny, { onDenied: () => Promise.reject(own) });
     expect((await browser.post("/sign-in")).status).toBe(500);
@@ -455,8 +455,8 @@ describe("an application's onDenied", () => {
   });
 });
 
-describe("an application that reads no cookies", () => {
-  it("gets the access token in Session-Jwt", async () => {
+describe("establish in an application that reads no cookies", () => {
+  it("sends the access token in Session-Jwt", async () => {
     const { browser, world } = makeDesk(ada, { credentials: ["bearer"], cookie: {} });
     const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect([response.status, setCookiesOf(response)]).toEqual([200, []]);
@@ -465,7 +465,7 @@ describe("an application that reads no cookies", () => {
     expect([me.status, me.body.organization, world.store.questions.length]).toEqual([200, "org_acme", 0]);
   });
 
-  it("cannot begin a selection without a password, and is told", async () => {
+  it("cannot start an organization selection without a cookie password, and says so", async () => {
     const { browser, errors } = makeDesk(
       (world) => world.authority.authenticate({ userId: "user_ada", authenticationMethod: "Password" }),
       { credentials: ["bearer"], cookie: {} },

@@ -1,11 +1,9 @@
 import { subscribe, unsubscribe } from "node:diagnostics_channel";
 import { afterEach, describe, expect, it } from "@jest/globals";
 import type { OrgateEvent, OrgateEventType } from "../../src/events.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { makeWorld, START } from "../support/world.ts";
-import type { SignIn } from "../support/world.ts";
+import { makeWorld, START, type SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -112,7 +110,7 @@ async function startWatched(): Promise<Harness & { readonly signIn: SignIn }> {
 }
 
 describe("each type of event", () => {
-  it.each(TYPES)("%s is told to the listener and on its channel", async (type) => {
+  it.each(TYPES)("%s reaches the listener and its channel", async (type) => {
     const heard = listenToChannels();
     const harness = await startWatched();
     await CASES[type].provoke(harness, harness.signIn);
@@ -122,7 +120,7 @@ describe("each type of event", () => {
     expect(of(heard)).toEqual(of(harness.world.events));
   });
 
-  it("is free of credentials and of names without bound", async () => {
+  it("contains no credentials and no unbounded names", async () => {
     const heard = listenToChannels();
     for (const type of TYPES) {
       const harness = await startWatched();
@@ -161,7 +159,7 @@ describe("a listener", () => {
     expect(errors).toEqual([]);
   });
 
-  it("is not needed", async () => {
+  it("is optional", async () => {
     const { world, send } = await start({ options: { events: undefined } });
     const { seal } = await world.signIn();
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
@@ -169,11 +167,11 @@ describe("a listener", () => {
   });
 });
 
-describe("what the authority notices by itself", () => {
+describe("events of the authority", () => {
   const noticed = (events: readonly OrgateEvent[]): OrgateEvent[] =>
     events.filter(({ type }) => type === "reuse_detected" || type === "revoked");
 
-  it("is told to the middleware's listener where it has none of its own, and once on the channels", async () => {
+  it("reach the middleware's listener when the authority has none, and the channels once", async () => {
     const heard = listenToChannels();
     const world = makeWorld({ events: undefined });
     await start({ world });
@@ -191,7 +189,7 @@ describe("what the authority notices by itself", () => {
     expect(noticed(heard)).toEqual(noticed(world.events));
   });
 
-  it("is not told twice of what the middleware asked for", async () => {
+  it("are not repeated for calls that the middleware made", async () => {
     const world = makeWorld({ events: undefined });
     const { send } = await start({
       world,
@@ -202,7 +200,7 @@ describe("what the authority notices by itself", () => {
     expect(noticed(world.events)).toEqual([{ type: "revoked", by: "session", reason: "sign_out" }]);
   });
 
-  it("is told to a listener of its own alone, and to none that has been closed", async () => {
+  it("reach only the authority's own listener, and no closed one", async () => {
     const own: OrgateEvent[] = [];
     const world = makeWorld({ events: (event) => own.push(event) });
     await start({ world });
@@ -215,8 +213,8 @@ describe("what the authority notices by itself", () => {
   });
 });
 
-describe("loud events", () => {
-  it("tell of clocks that differ", async () => {
+describe("clock events", () => {
+  it("report clocks that differ", async () => {
     const { world, send } = await start();
     const signIn = await world.signIn();
     const token = resign(world, signIn, { iat: START + 100, exp: START + 400 });

@@ -2,8 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { AuthenticateInput } from "../../src/authority/index.ts";
 import type { GuardOptions, Middleware } from "../../src/guards/guard.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { EXPRESSES } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
+import { closeAfterEach, EXPRESSES, start, withBearer, withCookie } from "../support/apps.ts";
 import { makeWorld } from "../support/world.ts";
 
 closeAfterEach();
@@ -54,7 +53,7 @@ describe("R-40: several guards on one route", () => {
   it.each([
     ["in one order", ASKED],
     ["in the other", ASKED.toReversed()],
-  ])(`let through one of ${COMBINATIONS.length} combinations, %s`, async (_order, asked) => {
+  ])(`pass in one of ${COMBINATIONS.length} combinations, %s`, async (_order, asked) => {
     const { world, send, reached } = await start({
       routes: (auth) => [{ path: "/documents", guards: asked.map((make) => make(auth)) }],
     });
@@ -92,7 +91,7 @@ describe("requirePermission", () => {
     user_vera: ["documents read"],
   };
 
-  it.each(Object.keys(GRANTED))("lets %s through by the policy's table", async (userId) => {
+  it.each(Object.keys(GRANTED))("passes %s by the policy's table", async (userId) => {
     const { world, send } = await start({
       routes: (auth) =>
         PAIRS.map(([resource, action]) => ({
@@ -111,7 +110,7 @@ describe("requirePermission", () => {
     expect(passed).toEqual(GRANTED[userId]);
   });
 
-  it("names every granting role in the verdict, and the pair that passed", async () => {
+  it("returns the resource, the action and every granting role in the verdict", async () => {
     const { world, send } = await start({
       routes: (auth) => [
         {
@@ -132,7 +131,7 @@ describe("requirePermission", () => {
     });
   });
 
-  it("is held to the session's organization: roles elsewhere do not count", async () => {
+  it("uses the session's organization only: roles in other organizations do not count", async () => {
     const { world, send, reached } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requirePermission("documents", "delete")] }],
     });
@@ -141,7 +140,7 @@ describe("requirePermission", () => {
     expect(reached).toEqual([]);
   });
 
-  it("takes the store's policy where the application has none", async () => {
+  it("uses the store's policy when the application has none", async () => {
     const { POLICY } = await import("../support/world.ts");
     const world = makeWorld({ policy: POLICY });
     const { send } = await start({
@@ -158,7 +157,7 @@ describe("requirePermission", () => {
   });
 });
 
-describe.each(EXPRESSES)("a route about one organization, on %s", (framework) => {
+describe.each(EXPRESSES)("a route for one organization, on %s", (framework) => {
   type Place = NonNullable<GuardOptions["organization"]>;
   const byFunction: Place = (request) =>
     new URL(request.url ?? "/", "http://x").searchParams.get("org") ?? undefined;
@@ -180,18 +179,21 @@ describe.each(EXPRESSES)("a route about one organization, on %s", (framework) =>
     ["a function", byFunction, "id", "/o/x?org=org_acme", {}, 200],
     ["a function that names another", byFunction, "id", "/o/x?org=org_globex", {}, 403],
     ["a function that names none", byFunction, "id", "/o/x", {}, 403],
-  ])("that is named by %s", async (_what, organization, by, path, headers, expected) => {
-    const { world, send } = await start({
-      framework,
-      routes: (auth) => [{ path: "/o/:orgId", guards: [auth.requireAuth({ organization, by })] }],
-    });
-    const { accessToken } = await world.signIn();
-    const { status, body } = await send({ path, headers: { ...withBearer(accessToken), ...headers } });
-    expect(status).toBe(expected);
-    expect(status === 403 ? codeOf(body) : "organization_mismatch").toBe("organization_mismatch");
-  });
+  ])(
+    "is guarded when the organization is named by %s",
+    async (_what, organization, by, path, headers, expected) => {
+      const { world, send } = await start({
+        framework,
+        routes: (auth) => [{ path: "/o/:orgId", guards: [auth.requireAuth({ organization, by })] }],
+      });
+      const { accessToken } = await world.signIn();
+      const { status, body } = await send({ path, headers: { ...withBearer(accessToken), ...headers } });
+      expect(status).toBe(expected);
+      expect(status === 403 ? codeOf(body) : "organization_mismatch").toBe("organization_mismatch");
+    },
+  );
 
-  it("whose function throws fails the request, and does not open it", async () => {
+  it("fails the request when the function throws, and does not open the route", async () => {
     const { world, send, reached } = await start({
       framework,
       routes: (auth) => [
@@ -212,7 +214,7 @@ describe.each(EXPRESSES)("a route about one organization, on %s", (framework) =>
     expect([status, reached]).toEqual([500, []]);
   });
 
-  it("is not open to a member who has chosen none, and who they are comes first", async () => {
+  it("is denied to a member without an organization, after authentication", async () => {
     const { world, send } = await start({
       framework,
       routes: (auth) => [{ path: "/o/:orgId", guards: [auth.requireAuth({ organization: "param:orgId" })] }],
@@ -239,7 +241,7 @@ describe("requireRecentAuth", () => {
     expect((await send({ headers: withBearer(accessToken) })).status).toBe(expected);
   });
 
-  it("is not satisfied by a renewal, but by a step-up", async () => {
+  it("is not satisfied by a renewal, but by a new authentication", async () => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requireRecentAuth({ maxAge: 60 })] }],
     });

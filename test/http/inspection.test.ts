@@ -1,6 +1,5 @@
 import { once } from "node:events";
-import { request as httpRequest } from "node:http";
-import type { IncomingMessage } from "node:http";
+import { request as httpRequest, type IncomingMessage } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import type { DetachedState } from "../../src/model.ts";
 import { isOrgateError } from "../../src/errors.ts";
@@ -8,12 +7,9 @@ import { handler } from "../../src/express.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { EXPRESSES } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, EXPRESSES, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import { makeWorld, type World } from "../support/world.ts";
 
 closeAfterEach();
 
@@ -53,7 +49,7 @@ async function startAsking(
 const codeOf = (error: unknown): unknown => (isOrgateError(error) ? error.code : error);
 
 describe("auth.state", () => {
-  it("says who it is, and through what", async () => {
+  it("tells who is signed in, and by which credential", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.state(request));
     const { seal, accessToken } = await world.signIn();
     for (const headers of [{}, withCookie(seal), withBearer(accessToken), withBearer("garbage")])
@@ -73,7 +69,7 @@ describe("auth.state", () => {
     expect(answers.every((state) => Object.isFrozen(state))).toBe(true);
   });
 
-  it("says what cannot be known, and when to ask again", async () => {
+  it("says when the state is unknown, and when to retry", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.state(request));
     const { seal } = await world.signIn();
     world.clock.now += 306;
@@ -91,7 +87,7 @@ describe("auth.state", () => {
   });
 
   it.each(["state", "session", "check", "profile"] as const)(
-    "and its kin throw where orgate has not run: %s",
+    "throws when orgate did not run, like its siblings: %s",
     async (name) => {
       const other = makeWorld();
       const stranger = other.mount();
@@ -106,7 +102,7 @@ describe("auth.state", () => {
 });
 
 describe("auth.check", () => {
-  it("gives the verdict and its explanation without rejecting", async () => {
+  it("returns the verdict and its explanation without rejecting the request", async () => {
     const { world, send, answers } = await startAsking((auth, request) =>
       auth.check(request, "documents", "delete"),
     );
@@ -134,7 +130,7 @@ describe("auth.check", () => {
     ]);
   });
 
-  it("throws where the policy cannot be had: not knowing is not a denial", async () => {
+  it("throws when the policy cannot be loaded, because unknown is not denied", async () => {
     const options = { policy: () => Promise.reject(new Error("down")) };
     const { world, send, answers } = await startAsking(
       (auth, request) => auth.check(request, "documents", "read"),
@@ -145,7 +141,7 @@ describe("auth.check", () => {
     expect(answers.map(codeOf)).toEqual(["store_unavailable"]);
   });
 
-  it("throws while the store is down, so that Express answers 503 and when to ask again", async () => {
+  it("throws when the store is down, so that Express answers 503 with Retry-After", async () => {
     const { world, send, answers } = await startAsking((auth, request) =>
       auth.check(request, "documents", "read"),
     );
@@ -178,7 +174,7 @@ describe("auth.check", () => {
 });
 
 describe("auth.session", () => {
-  it("is there after a guard that saw to an organization", async () => {
+  it("returns the session after a guard that requires an organization", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.session(request), {
       guards: (auth) => [auth.requireOrganization()],
     });
@@ -193,7 +189,7 @@ describe("auth.session", () => {
     ]);
   });
 
-  it("throws where no guard ran, signed in or not", async () => {
+  it("throws when no guard ran, signed in or not", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.session(request));
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });
@@ -203,7 +199,7 @@ describe("auth.session", () => {
 });
 
 describe("auth.profile", () => {
-  it("asks the store once, and keeps the answer", async () => {
+  it("asks the store once and caches the answer", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.profile(request));
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });
@@ -216,7 +212,7 @@ describe("auth.profile", () => {
     expect([world.store.otherCalls, world.store.questions.length]).toEqual([1, 0]);
   });
 
-  it("has what a renewal brought along, without asking again", async () => {
+  it("uses the profile that came with a renewal, without another call", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.profile(request));
     const { seal } = await world.signIn();
     world.clock.now += 306;
@@ -229,13 +225,13 @@ describe("auth.profile", () => {
     ["nobody", {}, "unauthenticated"],
     ["a bad token", withBearer("garbage"), "invalid_token"],
     ["a bad cookie", withCookie("garbage"), "invalid_session"],
-  ])("is refused for %s", async (_whom, headers, code) => {
+  ])("is rejected for %s", async (_whom, headers, code) => {
     const { send, answers } = await startAsking((auth, request) => auth.profile(request));
     await send({ headers });
     expect(answers.map(codeOf)).toEqual([code]);
   });
 
-  it("of another member is never handed out", async () => {
+  it("never returns another member's profile", async () => {
     const world = makeWorld();
     const bob = await world.signIn({ userId: "user_bob" });
     world.store.profile = () => Promise.resolve({ member: bob.member });
@@ -265,7 +261,7 @@ describe("auth.authenticate", () => {
     }
   }
 
-  it("needs no response, and has nothing to send for a fresh session", async () => {
+  it("needs no response, and has no headers to send for a fresh session", async () => {
     const harness = await start();
     const { seal } = await harness.world.signIn();
     const state = await authenticate(harness, withCookie(seal));
@@ -273,7 +269,7 @@ describe("auth.authenticate", () => {
     expect(await authenticate(harness, {})).toEqual({ status: "anonymous", headers: {} });
   });
 
-  it("spends no refresh token without a response; the cookie that must go out seals it still", async () => {
+  it("uses no refresh token without a response, because the renewed cookie must be sent", async () => {
     const harness = await start();
     const { world } = harness;
     const { seal, refreshToken } = await world.signIn();
@@ -288,7 +284,7 @@ describe("auth.authenticate", () => {
     expect(world.store.questions.at(-1)?.stale.sealed?.refreshToken === refreshToken).toBe(true);
   });
 
-  it("has the header that clears a bad cookie", async () => {
+  it("returns the header that clears an invalid cookie", async () => {
     const harness = await start();
     expect(await authenticate(harness, withCookie("garbage"))).toEqual({
       status: "rejected",
@@ -298,7 +294,7 @@ describe("auth.authenticate", () => {
     });
   });
 
-  it("hands the new token of a bearer back", async () => {
+  it("returns the new token of a bearer", async () => {
     const harness = await start();
     const { accessToken } = await harness.world.signIn();
     harness.world.clock.now += 306;
@@ -306,7 +302,7 @@ describe("auth.authenticate", () => {
     expect([status, String(headers["Session-Jwt"]).split(".").length]).toEqual(["authenticated", 3]);
   });
 
-  it("without a response takes nothing from the middleware that has one: it renews what that could not", async () => {
+  it("without a response leaves the renewal to the middleware", async () => {
     const states: DetachedState[] = [];
     const world = makeWorld({ expiredTokenRenewal: 0 });
     const { send, reached } = await start({
@@ -333,7 +329,7 @@ describe("auth.authenticate", () => {
     expect(reached.length).toBe(1);
   });
 
-  it("with a response renews in full, and puts the headers on it by itself", async () => {
+  it("with a response renews fully, and sets its headers", async () => {
     const states: DetachedState[] = [];
     const { world, send } = await start({
       before: () => [],
@@ -362,7 +358,7 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
     response.json({ member: request.member.id, organization: request.organization.name });
   }) as unknown as Middleware;
 
-  it("has a signed-in request behind a guard", async () => {
+  it("gives a signed-in request behind a guard", async () => {
     const { world, send } = await start({
       framework,
       routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization(), handle] }],
@@ -375,7 +371,7 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
   it.each<[string, (auth: Orgate) => Middleware[], string]>([
     ["no guard", () => [], "user_ada"],
     ["a guard that does not see to an organization", (auth) => [auth.requireAuth()], "user_nora"],
-  ])("is not reached behind %s", async (_what, guards, userId) => {
+  ])("does not run when there is %s", async (_what, guards, userId) => {
     const { world, send, errors } = await start({
       framework,
       routes: (auth) => [{ path: "/documents", guards: [...guards(auth), handle] }],
@@ -391,7 +387,7 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
     ["another organization", { organization: "tenant" }],
     ["another session", { memberSession: "orgateSession" }],
     ["another verdict", { verdict: "ruling" }],
-  ])("is not reached where its types would lie: attached is %s", async (_what, attach) => {
+  ])("does not run when its types would be wrong: attached is %s", async (_what, attach) => {
     const { world, send, errors } = await start({
       framework,
       options: { attach },
@@ -403,7 +399,7 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
     expect(errors).toMatchObject([{ problems: [{ code: "not_attached", option: "handler" }] }]);
   });
 
-  it("sends what an asynchronous handler rejects with to the error handler", async () => {
+  it("sends a rejected promise to the error handler", async () => {
     const failing = handler(async () => {
       await Promise.resolve();
       throw new Error("in the handler");

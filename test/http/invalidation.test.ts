@@ -1,13 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Invalidation } from "../../src/fleet/coordinator.ts";
 import { isOrgateError } from "../../src/errors.ts";
-import { settle } from "../support/budget.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { settle } from "../support/timers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { clears } from "../support/servers.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { COOKIE } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
+import { COOKIE, type SignIn, type World } from "../support/world.ts";
 
 closeAfterEach();
 
@@ -23,7 +21,7 @@ const TARGETS: Readonly<Record<string, Target>> = {
 };
 
 describe("auth.invalidate", () => {
-  it.each(Object.keys(TARGETS))("of a %s makes the next request ask the store, once", async (name) => {
+  it.each(Object.keys(TARGETS))("makes the next request of a %s ask the store, once", async (name) => {
     const { world, auth, send } = await start();
     const signIn = await world.signIn();
     await send({ headers: withBearer(signIn.accessToken) });
@@ -45,7 +43,7 @@ describe("auth.invalidate", () => {
     ["user by a member's id", { userId: "user_ada:org_acme" }],
     ["session by a user's id", { sessionId: "user_ada" }],
     ["prototype", { userId: "__proto__" }],
-  ])("of another %s changes nothing", async (_what, target) => {
+  ])("changes nothing for another %s", async (_what, target) => {
     const { world, auth, send } = await start();
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });
@@ -54,7 +52,7 @@ describe("auth.invalidate", () => {
     expect(world.store.questions.length).toBe(0);
   });
 
-  it("does not touch tokens that were issued afterwards", async () => {
+  it("does not affect tokens that are issued later", async () => {
     const { world, auth, send } = await start();
     await auth.invalidate({ userId: "user_ada" });
     world.clock.now += 1;
@@ -63,7 +61,7 @@ describe("auth.invalidate", () => {
     expect(world.store.questions.length).toBe(0);
   });
 
-  it("is 503 while the store is down: neither signed in nor signed out", async () => {
+  it("gives 503 while the store is down: neither signed in nor signed out", async () => {
     const { world, auth, send } = await start({ options: { staleIfUnavailable: 60 } });
     const { seal } = await world.signIn();
     await auth.invalidate({ organizationId: "org_acme" });
@@ -73,7 +71,7 @@ describe("auth.invalidate", () => {
   });
 
   it.each([{}, { sessionId: "a", memberId: "b" }, { sessionId: 7 }, { session: "a" }])(
-    "refuses %p",
+    "rejects %p",
     async (target) => {
       const { auth } = await start();
       const refusal: unknown = await auth.invalidate(target as Invalidation).catch((error: unknown) => error);
@@ -96,7 +94,7 @@ const ENDINGS: Readonly<Record<string, End>> = {
 };
 
 describe("R-28: a session that ends at the authority", () => {
-  it.each(Object.keys(ENDINGS))("is refused on the very next request: %s", async (name) => {
+  it.each(Object.keys(ENDINGS))("is rejected on the very next request: %s", async (name) => {
     const { world, send, reached } = await start();
     const signIn = await world.signIn();
     for (const headers of [withCookie(signIn.seal), withBearer(signIn.accessToken)]) {
@@ -115,7 +113,7 @@ describe("R-28: a session that ends at the authority", () => {
     expect(reached).toHaveLength(2);
   });
 
-  it("stays refused, also while the store is down", async () => {
+  it("stays rejected while the store is down", async () => {
     const { world, send } = await start();
     const { accessToken } = await world.signIn();
     await world.authority.revoke({ userId: "user_ada" });
@@ -125,14 +123,14 @@ describe("R-28: a session that ends at the authority", () => {
     expect([401, 503]).toContain((await send({ headers: withBearer(accessToken) })).status);
   });
 
-  it("does not take other members along", async () => {
+  it("does not affect other members", async () => {
     const { world, send } = await start();
     const bob = await world.signIn({ userId: "user_bob" });
     await world.authority.revoke({ userId: "user_ada" });
     expect((await send({ headers: withCookie(bob.seal) })).status).toBe(200);
   });
 
-  it("R-28: a role that is taken away is gone on the next request", async () => {
+  it("R-28: a removed role is gone on the next request", async () => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requirePermission("documents", "write")] }],
     });
@@ -144,7 +142,7 @@ describe("R-28: a session that ends at the authority", () => {
   });
 });
 
-describe("R-15: a renewal that comes too late", () => {
+describe("R-15: a renewal that ends too late", () => {
   const startWithHandlers = (): Promise<Harness> =>
     start({
       before: () => [],
@@ -160,7 +158,7 @@ describe("R-15: a renewal that comes too late", () => {
   it.each([
     ["that the store has yet to answer", "question"],
     ["that the store has answered already", "answer"],
-  ] as const)("%s does not undo a sign-out", async (_what, where) => {
+  ] as const)("does not undo a sign-out: %s", async (_what, where) => {
     const { world, send } = await startWithHandlers();
     const { seal } = await world.signIn();
     world.clock.now += 306;

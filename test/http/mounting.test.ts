@@ -4,10 +4,16 @@ import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import { isOrgateError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { AttachedRequest } from "../support/apps.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import {
+  closeAfterEach,
+  FRAMEWORKS,
+  makeApp,
+  start,
+  withBearer,
+  withCookie,
+  type AttachedRequest,
+  type Harness,
+} from "../support/apps.ts";
 import { serve } from "../support/servers.ts";
 import { BASE_URL, makeWorld } from "../support/world.ts";
 
@@ -32,21 +38,24 @@ const UNCALLED = [
   "callback",
 ] as const;
 
-describe.each(FRAMEWORKS)("R-41: guards that are put up wrongly, on %s", (framework) => {
-  it.each(Object.keys(GUARDS))("%s before app.use(auth) is an error, never an open door", async (name) => {
-    const guard = GUARDS[name] as (auth: Orgate) => Middleware;
-    const { world, send, reached, errors } = await start({
-      framework,
-      before: (auth) => [guard(auth), auth],
-      routes: () => [{ path: "/documents" }],
-    });
-    const { seal } = await world.signIn();
-    const { status, body } = await send({ headers: withCookie(seal) });
-    expect([status, body, reached]).toEqual([500, "configuration_invalid", []]);
-    expect(isOrgateError(errors[0]) && errors[0].message).toContain("ran before orgate saw the request");
-  });
+describe.each(FRAMEWORKS)("R-41: guards that are mounted wrongly, on %s", (framework) => {
+  it.each(Object.keys(GUARDS))(
+    "%s before app.use(auth) is an error, and never lets a request pass",
+    async (name) => {
+      const guard = GUARDS[name] as (auth: Orgate) => Middleware;
+      const { world, send, reached, errors } = await start({
+        framework,
+        before: (auth) => [guard(auth), auth],
+        routes: () => [{ path: "/documents" }],
+      });
+      const { seal } = await world.signIn();
+      const { status, body } = await send({ headers: withCookie(seal) });
+      expect([status, body, reached]).toEqual([500, "configuration_invalid", []]);
+      expect(isOrgateError(errors[0]) && errors[0].message).toContain("ran before orgate saw the request");
+    },
+  );
 
-  it.each(UNCALLED)("%s that was passed without being called is an error", async (name) => {
+  it.each(UNCALLED)("%s passed without a call is an error", async (name) => {
     const { world, send, reached, errors } = await start({
       framework,
       routes: (auth) => [
@@ -59,12 +68,12 @@ describe.each(FRAMEWORKS)("R-41: guards that are put up wrongly, on %s", (framew
     expect(isOrgateError(errors[0]) && errors[0].message).toContain(`Write auth.${name}(`);
   });
 
-  it("the middleware that is called instead of passed is an error", async () => {
+  it("the middleware called instead of passed is an error", async () => {
     const { auth } = await start({ framework });
     expect(() => (auth as unknown as () => void)()).toThrow("write app.use(auth)");
   });
 
-  it("lets a signed-in member through every guard that is put up rightly", async () => {
+  it("a signed-in member passes every guard that is mounted correctly", async () => {
     const { world, send, reached } = await start({
       framework,
       routes: (auth) => [{ path: "/documents", guards: Object.values(GUARDS).map((make) => make(auth)) }],
@@ -77,7 +86,7 @@ describe.each(FRAMEWORKS)("R-41: guards that are put up wrongly, on %s", (framew
 });
 
 describe.each(FRAMEWORKS)("the middleware on %s", (framework) => {
-  it("that is mounted twice authenticates once", async () => {
+  it("authenticates once when it is mounted twice", async () => {
     const { world, send } = await start({
       framework,
       options: { maxTokenAge: 0 },
@@ -90,7 +99,7 @@ describe.each(FRAMEWORKS)("the middleware on %s", (framework) => {
     expect(world.events.filter(({ type }) => type === "authenticated")).toHaveLength(1);
   });
 
-  it("attaches and never rejects", async () => {
+  it("attaches the state and never rejects", async () => {
     const { send, reached } = await start({ framework, routes: () => [{ path: "/documents" }] });
     for (const headers of [{}, withCookie("garbage"), withBearer("garbage")]) {
       const { status, body } = await send({ headers });
@@ -131,7 +140,7 @@ describe.each(FRAMEWORKS)("the middleware on %s", (framework) => {
     });
   });
 
-  it("attaches nothing where it is told so, and guards all the same", async () => {
+  it("attaches nothing when it is configured so, and still guards", async () => {
     const { world, send } = await start({ framework, options: { attach: false } });
     const { seal } = await world.signIn();
     const { status, body } = await send({ headers: withCookie(seal) });
@@ -139,7 +148,7 @@ describe.each(FRAMEWORKS)("the middleware on %s", (framework) => {
     expect((await send({})).status).toBe(401);
   });
 
-  it("gives every handler frozen objects, the same for the same credential", async () => {
+  it("gives every handler frozen objects, the same ones for the same credential", async () => {
     const seen: AttachedRequest[] = [];
     const { world, send } = await start({
       framework,
@@ -188,7 +197,7 @@ describe.each(FRAMEWORKS)("the middleware on %s", (framework) => {
   });
 });
 
-describe.each(FRAMEWORKS)("R-42: what other middleware says of the member, on %s", (framework) => {
+describe.each(FRAMEWORKS)("R-42: a member property that other middleware sets, on %s", (framework) => {
   const PRETENDER = { id: "user_eve", roles: ["admin"], organizationId: "org_acme" };
   const pretend: Middleware = (request, _response, next) => {
     Object.assign(request, {
@@ -205,7 +214,7 @@ describe.each(FRAMEWORKS)("R-42: what other middleware says of the member, on %s
   it.each([
     ["before", (auth: Orgate) => [pretend, auth]],
     ["after", (auth: Orgate) => [auth, pretend]],
-  ])("does not reach a guard: set %s orgate", async (_when, before) => {
+  ])("does not affect a guard: set %s orgate", async (_when, before) => {
     const { world, send, reached } = await start({
       framework,
       before,
@@ -220,7 +229,7 @@ describe.each(FRAMEWORKS)("R-42: what other middleware says of the member, on %s
     expect(reached).toEqual([]);
   });
 
-  it("shadows the property for that request alone", async () => {
+  it("hides orgate's property for that request only", async () => {
     let shadows = true;
     const { world, send } = await start({
       framework,
@@ -243,8 +252,8 @@ describe.each(FRAMEWORKS)("R-42: what other middleware says of the member, on %s
   });
 });
 
-describe.each(FRAMEWORKS)("R-34: two instances on one application, on %s", (framework) => {
-  it("know each its own member, and each guard its own instance", async () => {
+describe.each(FRAMEWORKS)("R-34: two instances in one application, on %s", (framework) => {
+  it("each know their own member, and each guard uses its own instance", async () => {
     const [staff, customers] = [makeWorld(), makeWorld()];
     const staffAuth = staff.mount({
       cookie: { password: "the password of the staff's cookie, long enough", name: "__Host-staff" },
@@ -313,7 +322,7 @@ describe.each(FRAMEWORKS)("an Express application that is called as a function, 
     });
   }
 
-  it("is guarded by the instance outside, with the properties and headers of it", async () => {
+  it("is guarded by the outer instance, with its properties and headers", async () => {
     const { world, send } = await startNested((inner, auth) => {
       inner.get("/list", auth.requireAuth(), (request, response) => {
         response.json({ member: request.member?.id });
@@ -329,7 +338,7 @@ describe.each(FRAMEWORKS)("an Express application that is called as a function, 
     expect((await send({ path: "/list" })).status).toBe(401);
   });
 
-  it("does not lose a renewed cookie, guard or not", async () => {
+  it("keeps a renewed cookie, with or without a guard", async () => {
     const { world, send } = await startNested((inner) => {
       inner.get("/list", (_request, response) => {
         response.json({});
@@ -341,7 +350,7 @@ describe.each(FRAMEWORKS)("an Express application that is called as a function, 
     expect([setCookies.length, headers["cache-control"]]).toEqual([1, "private, no-store"]);
   });
 
-  it("attaches where the instance is mounted inside as well, authenticating once", async () => {
+  it("attaches when the instance is mounted inside as well, and authenticates once", async () => {
     const { world, send } = await startNested((inner, auth) => {
       inner.use(auth);
       inner.get("/list", (request, response) => {
@@ -365,18 +374,21 @@ describe("in a test with fake timers", () => {
     jest.useRealTimers();
   });
 
-  it.each([{}, { maxTokenAge: 0 }])("verifies, asks the store and passes on, with %j", async (options) => {
-    const { world, send, reached } = await start({
-      routes: (auth) => [
-        { path: "/documents", guards: [auth.requirePermission("documents", "read", options)] },
-      ],
-    });
-    const { seal } = await world.signIn();
-    jest.useFakeTimers();
-    const { status } = await send({ headers: withCookie(seal) });
-    expect([status, reached]).toEqual([200, ["GET /documents"]]);
-    expect(world.store.questions.length).toBe(options.maxTokenAge === 0 ? 1 : 0);
-  });
+  it.each([{}, { maxTokenAge: 0 }])(
+    "the middleware verifies, asks the store and continues, with %j",
+    async (options) => {
+      const { world, send, reached } = await start({
+        routes: (auth) => [
+          { path: "/documents", guards: [auth.requirePermission("documents", "read", options)] },
+        ],
+      });
+      const { seal } = await world.signIn();
+      jest.useFakeTimers();
+      const { status } = await send({ headers: withCookie(seal) });
+      expect([status, reached]).toEqual([200, ["GET /documents"]]);
+      expect(world.store.questions.length).toBe(options.maxTokenAge === 0 ? 1 : 0);
+    },
+  );
 });
 
 describe("what is never derived from the request", () => {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import type { Denial } from "../../src/model.ts";
-import { FRAMEWORKS } from "../support/apps.ts";
-import { settle } from "../support/budget.ts";
-import { closeAfterEach, NAVIGATION, start, withCookie } from "../support/harness.ts";
+import { closeAfterEach, FRAMEWORKS, start, withCookie } from "../support/apps.ts";
+import { settle } from "../support/timers.ts";
+import { NAVIGATION } from "../support/browser.ts";
 
 closeAfterEach();
 
@@ -23,7 +23,7 @@ describe.each(FRAMEWORKS)("onDenied on %s", (framework) => {
     expect(headers.vary).toBe("Cookie, Authorization");
   });
 
-  it("gives the default answer after all", async () => {
+  it("can still give the default answer", async () => {
     const { send, reached } = await start({
       framework,
       options: {
@@ -48,14 +48,14 @@ describe.each(FRAMEWORKS)("onDenied on %s", (framework) => {
       },
     ],
     ["rejects", () => Promise.reject(new Error("in the application"))],
-  ])("that %s fails the request, and does not open the door", async (_how, onDenied) => {
+  ])("fails the request and keeps it out when it %s", async (_how, onDenied) => {
     const { send, reached, errors } = await start({ framework, options: { onDenied } });
     const { status } = await send({});
     expect([status, reached]).toEqual([500, []]);
     expect(errors).toEqual([new Error("in the application")]);
   });
 
-  it("hands errors to next", async () => {
+  it("passes errors to next", async () => {
     const { send, reached, errors } = await start({
       framework,
       options: { onDenied: (denial, _request, _response, next) => next(new Error(denial.code)) },
@@ -76,7 +76,7 @@ describe.each(FRAMEWORKS)("onDenied on %s", (framework) => {
 });
 
 describe("a denial", () => {
-  it("says everything of the default answer, frozen", async () => {
+  it("has everything that the default answer has, frozen", async () => {
     let seen: Denial | undefined;
     const { world, send } = await start({
       options: {
@@ -102,7 +102,7 @@ describe("a denial", () => {
     expect(JSON.parse(body)).toMatchObject({ resource: "billing", action: "manage" });
   });
 
-  it("says where a browser would be sent", async () => {
+  it("says where a browser would be redirected", async () => {
     let seen: Denial | undefined;
     const { send } = await start({
       options: {
@@ -119,7 +119,7 @@ describe("a denial", () => {
     expect(seen?.redirectTo).toBeUndefined();
   });
 
-  it("that comes after the answer began leaves it alone", async () => {
+  it("changes nothing when the answer has already begun", async () => {
     const { send } = await start({
       options: {
         onDenied(denial, _request, response) {
@@ -134,7 +134,7 @@ describe("a denial", () => {
     expect([status, body]).toEqual([299, "begun, and ended"]);
   });
 
-  it("clears a bad cookie whoever answers", async () => {
+  it("clears an invalid cookie whoever answers", async () => {
     const { send } = await start({
       options: {
         onDenied(_denial, _request, response) {

@@ -1,11 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
 import { inspect } from "node:util";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import type { Tenancy } from "../support/tenancy.ts";
+import { makeTenancy, SELECTION, type Tenancy } from "../support/apps.ts";
+import { describeWith, vectorPath, vectors } from "../support/requirements.ts";
 import { serve } from "../support/servers.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf } from "../support/browser.ts";
 import { BASE_URL, COOKIE } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -18,7 +17,7 @@ const choose = (organizationId: string, headers: Record<string, string> = JSON_C
 });
 
 describe("R-19: a pending authentication", () => {
-  it("lives in sealed cookies of its own, ten minutes long, bound to the host", async () => {
+  it("is sealed in its own cookies, for ten minutes, bound to the host", async () => {
     const app = makeTenancy();
     const response = await app.browser.post("/sign-in", { headers: { ...FORM, "X-User": "user_ada" } });
     const lines = setCookiesOf(response);
@@ -31,7 +30,7 @@ describe("R-19: a pending authentication", () => {
     );
   });
 
-  it("is spent by the first choice: a replay with another one gets nothing", async () => {
+  it("is used up by the first choice: a replay with another choice gets nothing", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const thief = browser.copy();
@@ -43,7 +42,7 @@ describe("R-19: a pending authentication", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("is spent for the same choice too, once the grace window is over", async () => {
+  it("is used up for the same choice too, after the grace window", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const thief = browser.copy();
@@ -55,7 +54,7 @@ describe("R-19: a pending authentication", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("gives a double click the winner's session", async () => {
+  it("gives a double click the first click's session", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const second = browser.copy();
@@ -66,7 +65,7 @@ describe("R-19: a pending authentication", () => {
     expect(await app.whoIs(second)).toEqual(await app.whoIs(browser));
   });
 
-  it("makes one session of eight simultaneous submits of one choice", async () => {
+  it("makes one session of eight concurrent submits of one choice", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const answers = await Promise.all(
@@ -77,7 +76,7 @@ describe("R-19: a pending authentication", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("makes one session of eight simultaneous submits of two choices", async () => {
+  it("makes one session of eight concurrent submits of two choices", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const answers = await Promise.all(
@@ -99,7 +98,7 @@ describe("R-19: a pending authentication", () => {
     [599, 200, undefined],
     [600, 401, "invalid_pending_authentication"],
     [601, 401, "invalid_pending_authentication"],
-  ])("after %d seconds answers %d", async (seconds, status, code) => {
+  ])("after %d seconds gets %d", async (seconds, status, code) => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     app.world.clock.now += seconds;
@@ -126,7 +125,7 @@ describe("R-19: a pending authentication", () => {
       "that is another kind of seal",
       (mine) => mine.set(PENDING, (mine.get(COOKIE) ?? "").replace(/~2$/, "")),
     ],
-  ])("is refused %s, by GET and POST, and cleared", async (_what, spoil) => {
+  ])("is rejected %s, by GET and POST, and cleared", async (_what, spoil) => {
     const app = makeTenancy();
     const theirs = await app.signIn("user_ada");
     for (const method of ["get", "post"]) {
@@ -144,7 +143,7 @@ describe("R-19: a pending authentication", () => {
     }
   });
 
-  it("sent twice, differing, is refused", async () => {
+  it("is rejected when the cookie comes twice with different values", async () => {
     const app = makeTenancy();
     const mine = await app.signIn("user_ada");
     const theirs = await app.signIn("user_ada");
@@ -154,7 +153,7 @@ describe("R-19: a pending authentication", () => {
     expect(response.body.code).toBe("invalid_pending_authentication");
   });
 
-  it("tells a person who comes too late, with the way to sign in again", async () => {
+  it("shows a late user a page with a link to sign in again", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada", "/sign-in?return_to=/x");
     app.world.clock.now += 601;
@@ -169,7 +168,7 @@ describe("R-19: a pending authentication", () => {
     ]);
   });
 
-  it("is not spent by an organization that was left meanwhile", async () => {
+  it("is not used up by choosing an organization that the user has left", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     app.world.directory.removeMembership("user_ada", "org_globex");
@@ -179,7 +178,7 @@ describe("R-19: a pending authentication", () => {
     expect((await browser.post(SELECTION, choose("org_acme"))).status).toBe(200);
   });
 
-  it("of a user who was removed meanwhile signs in nobody", async () => {
+  it("signs nobody in when the user was removed meanwhile", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     app.world.directory.removeUser("user_ada");
@@ -188,13 +187,13 @@ describe("R-19: a pending authentication", () => {
     expect(browser.cookies.has(COOKIE)).toBe(false);
   });
 
-  it("changes nothing by GET, a prefetch or a link from elsewhere included", async () => {
+  it("is not changed by GET, not even by a prefetch or a link from another site", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     for (const headers of [
-      BROWSER,
-      { ...BROWSER, "Sec-Purpose": "prefetch" },
-      { ...BROWSER, "Sec-Fetch-Site": "cross-site" },
+      NAVIGATION,
+      { ...NAVIGATION, "Sec-Purpose": "prefetch" },
+      { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" },
     ]) {
       const response = await browser.get(`${SELECTION}?organization_id=org_acme`, { headers });
       expect([response.status, setCookiesOf(response)]).toEqual([200, []]);
@@ -202,7 +201,7 @@ describe("R-19: a pending authentication", () => {
     expect(await app.countSessions("user_ada")).toBe(0);
   });
 
-  it("does not come back by a repeat after the session was signed out of", async () => {
+  it("does not return when a choice is repeated after sign-out", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const stale = browser.copy();
@@ -213,7 +212,7 @@ describe("R-19: a pending authentication", () => {
     expect(stale.cookies.has(COOKIE)).toBe(false);
   });
 
-  it("takes the place of an older session, which ends", async () => {
+  it("replaces an older session, which ends", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_bob");
     await browser.post("/sign-in", { headers: { ...FORM, "X-User": "user_ada" } });
@@ -223,7 +222,7 @@ describe("R-19: a pending authentication", () => {
     expect(await app.countSessions("user_bob")).toBe(0);
   });
 
-  it("never shows its token: not in an answer, an address, an event or an error", async () => {
+  it("never shows its token in an answer, an address, an event or an error", async () => {
     const tokens: string[] = [];
     const app = makeTenancy({
       overrides: (real) => ({
@@ -251,31 +250,23 @@ describe("R-19: a pending authentication", () => {
   });
 });
 
-/** Strings that break things, where the folder with them is there. */
-function readNaughtyStrings(): string[] {
-  const folder = process.env["VECTORS_DIR"] ?? "../shared/vectors";
-  try {
-    return JSON.parse(readFileSync(join(folder, "blns", "blns.json"), "utf8")) as string[];
-  } catch {
-    console.warn(`The big list of naughty strings is not in ${folder}: its names are not tried.`);
-    return [];
-  }
-}
+/** Names that would break out of their place on a page that does not escape them. */
+const HOSTILE_NAMES = [
+  `<script>alert(1)</script>`,
+  `"><img src=x onerror=alert(1)>`,
+  `' onmouseover='alert(1)`,
+  "</button></form><form action=https://evil.example>",
+  "\u202Eevitavele",
+  "&lt;b&gt;",
+  "   ",
+];
 
-describe("R-19: names that tenants choose", () => {
-  const hostile = [
-    `<script>alert(1)</script>`,
-    `"><img src=x onerror=alert(1)>`,
-    `' onmouseover='alert(1)`,
-    "</button></form><form action=https://evil.example>",
-    "\u202Eevitavele",
-    "&lt;b&gt;",
-    "   ",
-    ...readNaughtyStrings(),
-  ];
-  const choices = hostile.map((name, index) => ({ id: `${name.slice(0, 8)}${index}`, name }));
+/** Defines what holds for organizations with these names. */
+function describeNames(readNames: () => readonly string[]): void {
+  const listChoices = () => readNames().map((name, index) => ({ id: `${name.slice(0, 8)}${index}`, name }));
 
-  it(`are text on the page and nothing else: ${hostile.length} of them`, async () => {
+  it("appear as text on the selection page, and add no markup", async () => {
+    const choices = listChoices();
     const app = makeTenancy({ overrides: () => ({ organizations: async () => choices }) });
     const browser = await app.signIn("user_ada");
     const { text, status } = await browser.get(SELECTION);
@@ -310,17 +301,33 @@ describe("R-19: names that tenants choose", () => {
             ),
         ),
     ).toEqual([]);
-    expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
+    expect(text.match(/<bdi>/g)).toHaveLength(choices.length);
   });
 
-  it("go out as they are to a program", async () => {
+  it("are sent unchanged as JSON", async () => {
+    const choices = listChoices();
     const app = makeTenancy({ overrides: () => ({ organizations: async () => choices }) });
     const response = await (await app.signIn("user_ada")).get(SELECTION, { headers: JSON_CLIENT });
     expect(response.body.organizations).toEqual(choices);
   });
+}
+
+describeWith(vectors("blns"), "R-19: the big list of naughty strings as organization names", () => {
+  describeNames(() => JSON.parse(readFileSync(vectorPath("blns/blns.json"), "utf8")) as string[]);
+});
+
+describe("R-19: hostile organization names", () => {
+  describeNames(() => HOSTILE_NAMES);
+
+  it("are escaped, not removed", async () => {
+    const choices = [{ id: "org_1", name: "<script>alert(1)</script>" }];
+    const app = makeTenancy({ overrides: () => ({ organizations: async () => choices }) });
+    const { text } = await (await app.signIn("user_ada")).get(SELECTION);
+    expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt;");
+  });
 
   it.each(["/%22%3E%3Cscript%3E", "/select'-organization", "//evil.example/select"])(
-    "R-16: nor does the address get onto the page: %s",
+    "R-16: the request's address does not reach the page: %s",
     async (path) => {
       const app = makeTenancy();
       const visitor = await app.signIn("user_ada");
@@ -338,7 +345,7 @@ describe("R-19: names that tenants choose", () => {
   );
 });
 
-describe("R-17: requests that another site sent", () => {
+describe("R-17: requests from another site", () => {
   const ORIGINS: [string | undefined, "own" | "trusted" | "foreign" | "none"][] = [
     [undefined, "none"],
     [BASE_URL, "own"],
@@ -365,7 +372,7 @@ describe("R-17: requests that another site sent", () => {
     return origin !== "foreign";
   }
 
-  it("never reach the selection, the switch, the sign-out or a sign-in, by any type of body", async () => {
+  it("never reach the selection, the switch, the sign-out or a sign-in, with any type of body", async () => {
     const app = makeTenancy({ options: { csrf: { trustedOrigins: ["https://spa.example.net"] } } });
     const server = await serve(app.listener);
     const deviations: unknown[] = [];
@@ -401,7 +408,7 @@ describe("R-17: requests that another site sent", () => {
     ["switch", async () => "/switch"],
     ["sign out", async () => "/sign-out"],
     ["choose", async () => SELECTION],
-  ])("cannot make a member %s, with their cookie or as a bearer", async (_what, pathOf) => {
+  ])("cannot make a member %s, by cookie or by bearer token", async (_what, pathOf) => {
     const app = makeTenancy();
     const path = String(await pathOf(app));
     const { seal, accessToken } = await app.world.signIn();
@@ -419,7 +426,7 @@ describe("R-17: requests that another site sent", () => {
     expect(app.world.store.otherCalls).toBe(0);
   });
 
-  it("cost the store nothing, expired tokens included", async () => {
+  it("cause no call to the store, even with expired tokens", async () => {
     const app = makeTenancy({ mounted: false });
     const { seal, accessToken } = await app.world.signIn();
     app.world.clock.now += 1_000;
@@ -432,7 +439,7 @@ describe("R-17: requests that another site sent", () => {
     expect([app.world.store.questions, app.world.store.otherCalls]).toEqual([[], 0]);
   });
 
-  it("pass where the application has switched the check off", async () => {
+  it("pass when the application switches the check off", async () => {
     const app = makeTenancy({ options: { csrf: false } });
     const browser = await app.signIn("user_bob");
     expect((await browser.post("/sign-out", { headers: { Origin: "https://evil.example" } })).status).toBe(
@@ -441,13 +448,13 @@ describe("R-17: requests that another site sent", () => {
   });
 
   it.each(["get", "head", "put", "delete", "patch", "options"])(
-    "%s never signs out nor switches",
+    "%s never signs out or switches",
     async (method) => {
       const app = makeTenancy();
       const browser = await app.signIn("user_bob");
       for (const path of ["/sign-out", "/switch"]) {
         const response = await browser.send(method, path, {
-          headers: { ...BROWSER, "X-HTTP-Method-Override": "POST" },
+          headers: { ...NAVIGATION, "X-HTTP-Method-Override": "POST" },
         });
         expect([response.status, response.headers["allow"]]).toEqual([405, "POST"]);
       }
@@ -456,11 +463,11 @@ describe("R-17: requests that another site sent", () => {
   );
 });
 
-describe("bodies that never come", () => {
+describe("request bodies that never arrive", () => {
   it.each<[string, string]>([
     ["a client that goes away in the middle", "Content-Length: 40\r\n\r\norganization_id="],
     ["a client that goes away in a chunk", "Transfer-Encoding: chunked\r\n\r\n28\r\norganization_id="],
-  ])("%s leaves nothing hanging", async (_what, rest) => {
+  ])("%s leaves nothing waiting", async (_what, rest) => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const settled: unknown[] = [];
@@ -484,7 +491,7 @@ describe("bodies that never come", () => {
     expect(await app.countSessions("user_ada")).toBe(0);
   });
 
-  it("R-07: a body that is announced too large is refused unread, and the connection with it", async () => {
+  it("R-07: a body announced as too large is rejected unread, and the connection closes", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     const server = await serve(app.listener);

@@ -2,14 +2,10 @@ import { describe, expect, it } from "@jest/globals";
 import { createHash } from "node:crypto";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { CallbackOptions, SignInOptions } from "../../src/sign-in/hosted-sign-in.ts";
-import type { BeginSignInOptions } from "../../src/store.ts";
-import type { Outcome, SessionStore } from "../../src/store.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
-import type { FrameworkName, TestApp } from "../support/apps.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
-import { COOKIE, makeWorld } from "../support/world.ts";
-import type { World } from "../support/world.ts";
+import type { BeginSignInOptions, Outcome, SessionStore } from "../../src/store.ts";
+import { FRAMEWORKS, makeApp, type FrameworkName, type TestApp } from "../support/apps.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
+import { COOKIE, makeWorld, type World } from "../support/world.ts";
 
 const HOSTED = "https://id.example/authorize";
 const FLOW = /^__Host-orgate-sign-in-[\w-]{16}$/;
@@ -132,7 +128,7 @@ function makeHosted(
 const flowsOf = (visitor: Visitor): string[] => [...visitor.cookies.keys()].filter((name) => FLOW.test(name));
 
 describe.each(FRAMEWORKS)("a hosted sign-in on %s", (framework) => {
-  it.each([true, false])("leads out and back, auth above: %s", async (mounted) => {
+  it.each([true, false])("redirects out and back, auth mounted above: %s", async (mounted) => {
     const app = makeHosted({ framework, mounted });
     const { browser } = app;
     const out = await browser.get("/sign-in?return_to=/documents%3Fpage=2");
@@ -143,7 +139,7 @@ describe.each(FRAMEWORKS)("a hosted sign-in on %s", (framework) => {
       /^__Host-orgate-sign-in-[\w-]{16}=1800000000\.Fe26\.2\*[\w*.-]+; Max-Age=600; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
     );
     const back = await browser.get(app.page.grant(String(out.headers["location"]), "user_bob"), {
-      headers: { ...BROWSER, "Sec-Fetch-Site": "cross-site" },
+      headers: { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" },
     });
     expect([back.status, back.headers["location"]]).toEqual([303, "/documents?page=2"]);
     expect([...browser.cookies.keys()]).toEqual([COOKIE]);
@@ -151,7 +147,7 @@ describe.each(FRAMEWORKS)("a hosted sign-in on %s", (framework) => {
     expect(app.errors).toEqual([]);
   });
 
-  it("leads through the selection", async () => {
+  it("leads through the organization selection", async () => {
     const app = makeHosted({ framework });
     const back = await app.browser.get(await app.begin(app.browser, "user_ada", "?return_to=/documents"));
     expect([back.status, back.headers["location"]]).toEqual([303, "/select-organization"]);
@@ -162,8 +158,8 @@ describe.each(FRAMEWORKS)("a hosted sign-in on %s", (framework) => {
   });
 });
 
-describe("the way out", () => {
-  it("passes on what a link asks for, and only that", async () => {
+describe("the redirect to the hosted sign-in", () => {
+  it("forwards the allowed parameters of a link, and no others", async () => {
     const { browser, page } = makeHosted();
     await browser.get(
       "/sign-in?organization_id=org_1&login_hint=ada@example.com&screen_hint=sign-up&max_age=300&invitation_token=inv&redirect_uri=https://evil.example&x=1",
@@ -183,7 +179,7 @@ describe("the way out", () => {
     ]);
   });
 
-  it("is what the handler says before what a link asks for", async () => {
+  it("uses the handler's options before the link's parameters", async () => {
     const { browser, page } = makeHosted({
       signIn: { organizationId: "org_fixed", redirectUri: "https://app/cb" },
     });
@@ -199,7 +195,7 @@ describe("the way out", () => {
     ["/sign-in", "/"],
     ["/callback", "/"],
     ["/ok", "/ok"],
-  ])("R-16: keeps %s as %s", async (returnTo, expected) => {
+  ])("R-16: stores the return target %s as %s", async (returnTo, expected) => {
     const app = makeHosted();
     const back = await app.begin(
       app.browser,
@@ -209,7 +205,7 @@ describe("the way out", () => {
     expect((await app.browser.get(back)).headers["location"]).toBe(expected);
   });
 
-  it("goes on where the handlers say if nobody asked", async () => {
+  it("continues where the handlers say when the link names nothing", async () => {
     const first = makeHosted({ signIn: { returnTo: "/start" } });
     expect((await first.browser.get(await first.begin(first.browser, "user_bob"))).headers["location"]).toBe(
       "/start",
@@ -220,16 +216,16 @@ describe("the way out", () => {
     ).toBe("/home");
   });
 
-  it("R-17: is not taken by a form of another site, but by a link", async () => {
+  it("R-17: is refused for another site's form, but not for a link", async () => {
     const { browser } = makeHosted();
-    const evil = { ...BROWSER, "Sec-Fetch-Site": "cross-site" };
+    const evil = { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" };
     expect((await browser.post("/sign-in", { headers: evil })).body.code).toBe("cross_site_request");
     expect((await browser.get("/sign-in", { headers: evil })).status).toBe(303);
-    const own = { ...BROWSER, "Sec-Fetch-Site": "same-origin" };
+    const own = { ...NAVIGATION, "Sec-Fetch-Site": "same-origin" };
     expect((await browser.post("/sign-in", { headers: own })).status).toBe(303);
   });
 
-  it("R-14: keeps five sign-ins at most, and drops the oldest", async () => {
+  it("R-14: keeps at most five sign-ins, and drops the oldest", async () => {
     const app = makeHosted();
     const backs: string[] = [];
     for (let turn = 0; turn < 8; turn++) {
@@ -246,7 +242,7 @@ describe("the way out", () => {
     expect(flowsOf(app.browser)).toHaveLength(1);
   });
 
-  it("is open in several tabs at once", async () => {
+  it("works in several tabs at once", async () => {
     const app = makeHosted();
     const one = await app.begin(app.browser, "user_bob", "?return_to=/one");
     const two = await app.begin(app.browser, "user_bob", "?return_to=/two");
@@ -255,7 +251,7 @@ describe("the way out", () => {
   });
 });
 
-describe("R-13: the way back", () => {
+describe("R-13: the callback", () => {
   const FAILED = [401, "invalid_pending_authentication"];
 
   it.each<[string, (back: string, visitor: Visitor) => [string, Visitor]]>([
@@ -287,7 +283,7 @@ describe("R-13: the way back", () => {
         return [back, visitor];
       },
     ],
-  ])("is refused %s", async (_what, spoil) => {
+  ])("is rejected %s", async (_what, spoil) => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     await app.begin(app.browser, "user_bob");
@@ -299,7 +295,7 @@ describe("R-13: the way back", () => {
     expect(visitor.cookies.has(COOKIE)).toBe(false);
   });
 
-  it("is not taken with a pending authentication in place of the flow", async () => {
+  it("does not accept a pending authentication in place of the flow", async () => {
     const app = makeHosted();
     await app.browser.get(await app.begin(app.browser, "user_ada"));
     const [seal = "", secret = ""] = ["pending", "browser"].map((name) =>
@@ -314,14 +310,14 @@ describe("R-13: the way back", () => {
   it.each([
     [599, 303],
     [600, 401],
-  ])("is open for ten minutes: after %d seconds %d", async (seconds, status) => {
+  ])("is open for ten minutes: after %d seconds it answers %d", async (seconds, status) => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     app.world.clock.now += seconds;
     expect((await app.browser.get(back)).status).toBe(status);
   });
 
-  it("is taken once: the back button gets a page, not a loop", async () => {
+  it("works once: the back button gets a page, not a redirect loop", async () => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     await app.browser.get(back);
@@ -335,7 +331,7 @@ describe("R-13: the way back", () => {
     expect((await app.browser.get("/me")).status).toBe(200);
   });
 
-  it("with an error is a failed sign-in, whatever code came along", async () => {
+  it("with an error is a failed sign-in, even with a code", async () => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob", "?return_to=/x");
     const response = await app.browser.get(`${back}&error=access_denied&error_description=<script>`);
@@ -349,7 +345,7 @@ describe("R-13: the way back", () => {
     expect([...app.browser.cookies.keys()]).toEqual([]);
   });
 
-  it("with an error that is none keeps it to itself", async () => {
+  it("with an unknown error does not repeat it", async () => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     const response = await app.browser.get(`${back}&error=${encodeURIComponent("a\nb".repeat(99))}`, {
@@ -359,7 +355,7 @@ describe("R-13: the way back", () => {
     expect(app.world.events).toContainEqual({ type: "rejected", code: "sign_in_failed", reason: "unknown" });
   });
 
-  it("with an error but without a flow touches nothing", async () => {
+  it("with an error but without a flow changes nothing", async () => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     const forged = await app.browser.get("/callback?error=access_denied&state=guessed");
@@ -367,7 +363,7 @@ describe("R-13: the way back", () => {
     expect((await app.browser.get(back)).status).toBe(303);
   });
 
-  it("while the store is down can be taken again", async () => {
+  it("can be repeated after the store was down", async () => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     app.page.isDown = true;
@@ -377,7 +373,7 @@ describe("R-13: the way back", () => {
     expect((await app.browser.get(back)).status).toBe(303);
   });
 
-  it("that comes to a step leaves what it goes on from, and the next sign-in goes on where the first was begun", async () => {
+  it("that needs a further step keeps the pending token, and the next sign-in continues where the first began", async () => {
     const app = makeHosted({ callback: { returnTo: "/home" } });
     const pending = { pendingAuthenticationToken: "the-pending-token" };
     app.page.due = { status: "step_up_required", reason: "sso_required", pending };
@@ -390,7 +386,7 @@ describe("R-13: the way back", () => {
     expect([...app.browser.cookies.keys()]).toEqual([COOKIE]);
   });
 
-  it("with a code of another flow is refused by the store", async () => {
+  it("with another flow's code is rejected by the store", async () => {
     const app = makeHosted();
     const thief = openBrowser(app.listener);
     const theirs = await app.begin(thief, "user_vera");
@@ -403,7 +399,7 @@ describe("R-13: the way back", () => {
     expect(app.browser.cookies.size).toBe(0);
   });
 
-  it.each(["head", "post", "put", "options"])("is not taken by %s", async (method) => {
+  it.each(["head", "post", "put", "options"])("does not accept %s", async (method) => {
     const app = makeHosted();
     const back = await app.begin(app.browser, "user_bob");
     const response = await app.browser.send(method, back);
@@ -411,7 +407,7 @@ describe("R-13: the way back", () => {
     expect((await app.browser.get(back)).status).toBe(303);
   });
 
-  it("ends the session before", async () => {
+  it("ends the previous session", async () => {
     const app = makeHosted();
     await app.browser.get(await app.begin(app.browser, "user_bob"));
     await app.browser.get(await app.begin(app.browser, "user_vera"));
@@ -427,13 +423,13 @@ describe("R-13: the way back", () => {
   });
 });
 
-describe("a store without a sign-in page", () => {
+describe("a store without a hosted sign-in", () => {
   it.each<["signIn" | "callback"]>([["signIn"], ["callback"]])("has no %s", (handler) => {
     expect(() => makeWorld().mount()[handler]()).toThrow(handler);
   });
 
   it.each<["signIn" | "callback"]>([["signIn"], ["callback"]])(
-    "nor has one without a password: %s",
+    "has no hosted sign-in without a cookie password either: %s",
     (handler) => {
       const world = makeWorld();
       const { store } = openHostedPage(world);
@@ -447,7 +443,7 @@ describe("a store without a sign-in page", () => {
     ["no state parameter", HOSTED, {}],
     ["an empty one", `${HOSTED}?state=`, {}],
     ["no URL", "sign-in", {}],
-  ])("a sign-in URL with %s is an error of the store's author", async (_what, url, state) => {
+  ])("a sign-in URL with %s is reported as an error of the store's author", async (_what, url, state) => {
     const world = makeWorld();
     const { store } = openHostedPage(world);
     const handler = world.mount({ store: { ...store, beginSignIn: () => ({ url, state }) } }).signIn();
@@ -459,7 +455,7 @@ describe("a store without a sign-in page", () => {
     expect(errors).toHaveLength(1);
   });
 
-  it("R-14: a state too large for a cookie is refused before anything is sent", async () => {
+  it("R-14: a state too large for a cookie is rejected before anything is sent", async () => {
     const world = makeWorld();
     const { store } = openHostedPage(world);
     const beginSignIn = () => ({ url: `${HOSTED}?state=1`, state: "x".repeat(4_000) });

@@ -1,37 +1,39 @@
 import { describe, expect, it } from "@jest/globals";
 import express from "express";
 import helmet from "helmet";
-import { type ConfigurationError, StoreUnavailableError } from "../../src/errors.ts";
+import { StoreUnavailableError, type ConfigurationError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrganizationSelectionView } from "../../src/sign-in/selection-page.ts";
-import { EXPRESSES, FRAMEWORKS } from "../support/apps.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import { BROWSER, JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { EXPRESSES, FRAMEWORKS, makeTenancy, SELECTION } from "../support/apps.ts";
+import { JSON_CLIENT, NAVIGATION, setCookiesOf } from "../support/browser.ts";
 import { makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
 const PENDING = "__Host-orgate-pending";
 
 describe.each(FRAMEWORKS)("organization selection on %s", (framework) => {
-  it.each([true, false])("leads a member of several organizations in, auth above: %s", async (mounted) => {
-    const app = makeTenancy({ framework, mounted });
-    const browser = await app.signIn("user_ada", "/sign-in?return_to=/documents%3Fpage=2");
-    expect(await app.whoIs(browser)).toEqual({ member: null, organization: null, session: null });
+  it.each([true, false])(
+    "signs a member of several organizations in, auth mounted above: %s",
+    async (mounted) => {
+      const app = makeTenancy({ framework, mounted });
+      const browser = await app.signIn("user_ada", "/sign-in?return_to=/documents%3Fpage=2");
+      expect(await app.whoIs(browser)).toEqual({ member: null, organization: null, session: null });
 
-    const page = await browser.get(SELECTION);
-    expect([page.status, page.headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
-    expect(page.headers["cache-control"]).toBe("private, no-store");
-    expect(page.text).toContain("Globex");
+      const page = await browser.get(SELECTION);
+      expect([page.status, page.headers["content-type"]]).toEqual([200, "text/html; charset=utf-8"]);
+      expect(page.headers["cache-control"]).toBe("private, no-store");
+      expect(page.text).toContain("Globex");
 
-    const chosen = await browser.post(SELECTION, { headers: FORM, body: "organization_id=org_globex" });
-    expect([chosen.status, chosen.headers["location"]]).toEqual([303, "/documents?page=2"]);
-    expect([...browser.cookies.keys()]).toEqual(["__Host-orgate"]);
-    expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
-    expect(await app.countSessions("user_ada")).toBe(1);
-    expect(app.errors).toEqual([]);
-  });
+      const chosen = await browser.post(SELECTION, { headers: FORM, body: "organization_id=org_globex" });
+      expect([chosen.status, chosen.headers["location"]]).toEqual([303, "/documents?page=2"]);
+      expect([...browser.cookies.keys()]).toEqual(["__Host-orgate"]);
+      expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
+      expect(await app.countSessions("user_ada")).toBe(1);
+      expect(app.errors).toEqual([]);
+    },
+  );
 
-  it("speaks JSON with a program", async () => {
+  it("answers an API client with JSON", async () => {
     const app = makeTenancy({ framework });
     const browser = await app.signIn("user_ada", "/sign-in?return_to=/documents");
     const list = await browser.get(SELECTION, { headers: JSON_CLIENT });
@@ -54,7 +56,7 @@ describe.each(FRAMEWORKS)("organization selection on %s", (framework) => {
     ]);
   });
 
-  it.each(["PUT", "DELETE", "PATCH", "OPTIONS"])("answers %s with what is allowed", async (method) => {
+  it.each(["PUT", "DELETE", "PATCH", "OPTIONS"])("answers %s with the allowed methods", async (method) => {
     const app = makeTenancy({ framework });
     const browser = await app.signIn("user_ada");
     const response = await browser.send(method, SELECTION);
@@ -88,7 +90,7 @@ describe.each(FRAMEWORKS)("organization selection on %s", (framework) => {
     ["another organization", "organization_id=org_other", undefined, 403, "organization_not_available"],
     ["an inherited name", "organization_id=__proto__", undefined, 403, "organization_not_available"],
     ["255 characters", `organization_id=${"a".repeat(255)}`, undefined, 403, "organization_not_available"],
-  ])("answers %s with %s, and spends nothing", async (_what, body, type, status, code) => {
+  ])("leaves the pending token unused after %s: %s", async (_what, body, type, status, code) => {
     const app = makeTenancy({ framework });
     const browser = await app.signIn("user_ada");
     const headers = { ...JSON_CLIENT, ...(type !== undefined && { "Content-Type": type }) };
@@ -114,7 +116,7 @@ describe.each(EXPRESSES)("body parsers on %s that ran before", (framework) => {
     ],
   ];
 
-  it.each(parsers)("are respected: %s", async (_what, before) => {
+  it.each(parsers)("are supported: %s", async (_what, before) => {
     const app = makeTenancy({ framework, before });
     for (const body of ["organization_id=org_globex", { organization_id: "org_globex" }]) {
       const browser = await app.signIn("user_ada");
@@ -123,7 +125,7 @@ describe.each(EXPRESSES)("body parsers on %s that ran before", (framework) => {
     }
   });
 
-  it("that leave nothing at all are answered 400 without waiting for a body that is gone", async () => {
+  it("that leave no body get 400, without waiting for it", async () => {
     const parser: Middleware = (request, _response, next) => void request.resume().once("end", () => next());
     const app = makeTenancy({ framework, before: [parser] });
     const browser = await app.signIn("user_ada");
@@ -136,7 +138,7 @@ describe.each(EXPRESSES)("body parsers on %s that ran before", (framework) => {
 });
 
 describe("the selection page", () => {
-  it("offers each organization by a button of one form that works without script", async () => {
+  it("has one form with a button for each organization, and works without script", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada", "/sign-in?return_to=/a%26b");
     const { text } = await browser.get(SELECTION);
@@ -150,7 +152,7 @@ describe("the selection page", () => {
     expect(text).not.toMatch(/\son\w+=/);
   });
 
-  it("passes helmet's default headers, and has a stricter policy without them", async () => {
+  it("works with helmet's default headers, and sets a stricter policy without them", async () => {
     const under = makeTenancy({ before: [helmet()] });
     const page = await (await under.signIn("user_ada")).get(SELECTION);
     const policy = String(page.headers["content-security-policy"]);
@@ -160,7 +162,7 @@ describe("the selection page", () => {
     expect(alone.headers["content-security-policy"]).toContain("default-src 'none'");
   });
 
-  it("is not cached although only a pending authentication stands behind it, and a stricter value stays", async () => {
+  it("is not cached although only a pending authentication exists, and keeps a stricter value", async () => {
     const strict: Middleware = (_request, response, next) => {
       response.setHeader("Cache-Control", "no-store, max-age=0");
       next();
@@ -170,7 +172,7 @@ describe("the selection page", () => {
     expect(page.headers["cache-control"]).toBe("no-store, max-age=0");
   });
 
-  it("shows a member where they are, and lets them switch", async () => {
+  it("shows a member the current organization, and lets them switch", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     await browser.post(SELECTION, { headers: FORM, body: "organization_id=org_acme" });
@@ -189,14 +191,14 @@ describe("the selection page", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("is never seen by a member of exactly one organization", async () => {
+  it("is never shown to a member of exactly one organization", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_bob");
     const response = await browser.get(`${SELECTION}?return_to=/documents`);
     expect([response.status, response.headers["location"]]).toEqual([303, "/documents"]);
   });
 
-  it("is shown to somebody whose list has shrunk to one meanwhile: GET changes nothing", async () => {
+  it("is shown to a user whose list has shrunk to one: GET changes nothing", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     app.world.directory.removeMembership("user_ada", "org_globex");
@@ -205,7 +207,7 @@ describe("the selection page", () => {
     expect(await app.countSessions("user_ada")).toBe(0);
   });
 
-  it("tells a member of no organization", async () => {
+  it("tells a user that they have no organization", async () => {
     const app = makeTenancy();
     const { status, text } = await (await app.signIn("user_nora")).get(SELECTION);
     expect([status, text.includes("not a member of any organization"), text.includes("<form")]).toEqual([
@@ -215,9 +217,9 @@ describe("the selection page", () => {
     ]);
   });
 
-  it("is not shown to nobody", async () => {
+  it("is not shown to anonymous users", async () => {
     const { browser } = makeTenancy();
-    const page = await browser.get(`${SELECTION}?return_to=/x`, { headers: BROWSER });
+    const page = await browser.get(`${SELECTION}?return_to=/x`, { headers: NAVIGATION });
     expect([page.status, page.headers["location"]]).toEqual([303, "/sign-in?return_to=%2Fx"]);
     const program = await browser.get(SELECTION, { headers: JSON_CLIENT });
     expect([program.status, program.body.code]).toEqual([401, "unauthenticated"]);
@@ -226,7 +228,7 @@ describe("the selection page", () => {
     expect([form.status, form.text.includes('href="/sign-in?')]).toEqual([401, true]);
   });
 
-  it("leads a member without an organization there, and back", async () => {
+  it("redirects a member without an organization there and back", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_nora");
     const away = await browser.get("/documents");
@@ -246,15 +248,15 @@ describe("the selection page", () => {
     expect((await browser.get("/documents", { headers: JSON_CLIENT })).status).toBe(200);
   });
 
-  it("HEAD is GET without the page", async () => {
+  it("answers HEAD like GET, without the body", async () => {
     const app = makeTenancy();
     const response = await (await app.signIn("user_ada")).send("HEAD", SELECTION);
     expect([response.status, response.text ?? ""]).toEqual([200, ""]);
   });
 });
 
-describe("a page of the application's own", () => {
-  it("gets the view, also after a choice that was not available", async () => {
+describe("a selection page of the application", () => {
+  it("receives the view, also after a choice that was not available", async () => {
     const views: OrganizationSelectionView[] = [];
     const app = makeTenancy({
       selection: {
@@ -288,7 +290,7 @@ describe("a page of the application's own", () => {
       },
     ],
     ["rejects", () => Promise.reject(new Error("render failed"))],
-  ])("that %s is an error of the application's", async (_what, render) => {
+  ])("is reported as an application error when it %s", async (_what, render) => {
     const app = makeTenancy({ selection: { render } });
     const browser = await app.signIn("user_ada");
     expect((await browser.get(SELECTION)).status).toBe(500);
@@ -300,7 +302,7 @@ describe("a page of the application's own", () => {
 });
 
 describe("a choice that is not available", () => {
-  it("gets a person the page again, with an alert, and can be made anew", async () => {
+  it("shows the page again with an alert, and lets the user choose again", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_ada");
     app.world.directory.removeMembership("user_ada", "org_globex");
@@ -315,7 +317,7 @@ describe("a choice that is not available", () => {
     );
   });
 
-  it("gets a member who switches the page again as well", async () => {
+  it("shows the page again for a member who switches as well", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_bob");
     const response = await browser.post(SELECTION, { headers: FORM, body: "organization_id=org_globex" });
@@ -326,7 +328,7 @@ describe("a choice that is not available", () => {
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_acme" });
   });
 
-  it("is the application's to answer, where it has an onDenied", async () => {
+  it("is answered by the application's onDenied", async () => {
     const app = makeTenancy({
       options: {
         onDenied(denial, _request, response) {
@@ -341,14 +343,14 @@ describe("a choice that is not available", () => {
   });
 });
 
-describe("a store in trouble", () => {
+describe("organization selection while the store is in trouble", () => {
   const down = (): Promise<never> => Promise.reject(new StoreUnavailableError({ retryAfter: 9 }));
 
   it.each<[string, () => Promise<never>]>([
     ["down", down],
     ["failing", () => Promise.reject(new TypeError("fetch failed"))],
     ["throwing nonsense", () => Promise.reject(undefined)], // oxlint-disable-line typescript/prefer-promise-reject-errors
-  ])("%s: 503, the pending authentication is kept, and works when it is back", async (_what, fail) => {
+  ])("%s: 503, and the pending authentication works afterwards", async (_what, fail) => {
     let isDown = true;
     const app = makeTenancy({
       overrides: (real) => ({
@@ -377,7 +379,7 @@ describe("a store in trouble", () => {
     ["an unknown status", { status: "perhaps" }],
     ["a refusal without a code", { status: "refused" }],
     ["a session of another organization", undefined],
-  ])("that answers %s signs in nobody", async (what, answer) => {
+  ])("signs nobody in when the store answers %s", async (what, answer) => {
     const app = makeTenancy({
       overrides: (real) => ({
         selectOrganization: async (pending, _id, context) =>
@@ -402,13 +404,13 @@ describe("a store in trouble", () => {
     ["nothing", undefined],
     ["no list", {}],
     ["names that are none", [{ id: "org_acme", name: null }]],
-  ])("that lists %s has no page to show", async (_what, list) => {
+  ])("shows no page when the store lists %s", async (_what, list) => {
     const app = makeTenancy({ overrides: () => ({ organizations: async () => list as never }) });
     const browser = await app.signIn("user_ada");
     expect((await browser.get(SELECTION)).status).toBe(503);
   });
 
-  it("that demands a step-up says where, and keeps what is pending", async () => {
+  it("redirects to the required step, and keeps the pending authentication", async () => {
     const url = "https://id.example/mfa?x=1&y=2";
     const app = makeTenancy({
       overrides: () => ({
@@ -434,7 +436,7 @@ describe("a store in trouble", () => {
   });
 });
 
-describe("at construction", () => {
+describe("organization selection at construction", () => {
   const mount = (overrides: object, options: object = {}): unknown => {
     const world = makeWorld();
     return world.mount({ store: { ...world.store, ...overrides }, ...options }).organizationSelection();
@@ -471,7 +473,7 @@ describe("at construction", () => {
           .organizationSelection(1 as never),
       "organizationSelection",
     ],
-  ])("refuses %s", (_what, make, option) => {
+  ])("rejects %s", (_what, make, option) => {
     let thrown: unknown;
     try {
       make();
@@ -481,7 +483,7 @@ describe("at construction", () => {
     expect((thrown as ConfigurationError).problems).toMatchObject([{ option }]);
   });
 
-  it("takes a store that can only select: the page lists nothing, the choice works", async () => {
+  it("accepts a store that can only select: the page lists nothing, and the choice works", async () => {
     const app = makeTenancy({ overrides: () => ({ organizations: undefined as never }) });
     const browser = await app.signIn("user_ada");
     expect((await browser.get(SELECTION)).status).toBe(200);

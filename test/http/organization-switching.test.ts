@@ -1,11 +1,8 @@
 import { describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { settle } from "../support/budget.ts";
-import { FRAMEWORKS } from "../support/apps.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import type { Tenancy, TenancyOptions } from "../support/tenancy.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
+import { settle } from "../support/timers.ts";
+import { FRAMEWORKS, makeTenancy, SELECTION, type Tenancy, type TenancyOptions } from "../support/apps.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -19,22 +16,25 @@ async function signedIn(options: TenancyOptions = {}): Promise<{ app: Tenancy; b
 }
 
 describe.each(FRAMEWORKS)("switching on %s", (framework) => {
-  it.each([true, false])("continues the session in another organization, auth above: %s", async (mounted) => {
-    const { app, browser } = await signedIn({ framework, mounted });
-    const before = await app.whoIs(browser);
-    const response = await browser.post("/switch?return_to=/documents", {
-      headers: FORM,
-      body: "organization_id=org_globex",
-    });
-    expect([response.status, response.headers["location"]]).toEqual([303, "/documents"]);
-    const after = await app.whoIs(browser);
-    expect(after).toMatchObject({ member: "user_ada:org_globex", organization: "org_globex" });
-    expect(after.session).not.toBe(before.session);
-    expect(await app.countSessions("user_ada")).toBe(1);
-    expect(app.errors).toEqual([]);
-  });
+  it.each([true, false])(
+    "continues the session in another organization, auth mounted above: %s",
+    async (mounted) => {
+      const { app, browser } = await signedIn({ framework, mounted });
+      const before = await app.whoIs(browser);
+      const response = await browser.post("/switch?return_to=/documents", {
+        headers: FORM,
+        body: "organization_id=org_globex",
+      });
+      expect([response.status, response.headers["location"]]).toEqual([303, "/documents"]);
+      const after = await app.whoIs(browser);
+      expect(after).toMatchObject({ member: "user_ada:org_globex", organization: "org_globex" });
+      expect(after.session).not.toBe(before.session);
+      expect(await app.countSessions("user_ada")).toBe(1);
+      expect(app.errors).toEqual([]);
+    },
+  );
 
-  it("tells a program", async () => {
+  it("answers an API client with JSON", async () => {
     const { browser } = await signedIn({ framework });
     const response = await browser.post("/switch", toGlobex);
     expect(response.status).toBe(200);
@@ -45,7 +45,7 @@ describe.each(FRAMEWORKS)("switching on %s", (framework) => {
     expect(response.headers["cache-control"]).toBe("private, no-store");
   });
 
-  it("gives a bearer the new token, and the old one is dead", async () => {
+  it("gives a bearer the new token, and the old one is rejected", async () => {
     const { app } = await signedIn({ framework });
     const { accessToken } = await app.world.signIn();
     const headers = { ...JSON_CLIENT, Authorization: bearerOf(accessToken) };
@@ -60,7 +60,7 @@ describe.each(FRAMEWORKS)("switching on %s", (framework) => {
     expect([old.status, old.body.code]).toEqual([401, "session_revoked"]);
   });
 
-  it("needs a session", async () => {
+  it("requires a session", async () => {
     const { browser } = makeTenancy({ framework });
     const response = await browser.post("/switch", toGlobex);
     expect([response.status, response.body.code]).toEqual([401, "unauthenticated"]);
@@ -70,7 +70,7 @@ describe.each(FRAMEWORKS)("switching on %s", (framework) => {
 });
 
 describe("switching", () => {
-  it("to the organization of the session changes nothing", async () => {
+  it("to the current organization changes nothing", async () => {
     const { app, browser } = await signedIn();
     const before = await app.whoIs(browser);
     const response = await browser.post("/switch", { headers: FORM, body: "organization_id=org_acme" });
@@ -78,7 +78,7 @@ describe("switching", () => {
     expect(await app.whoIs(browser)).toEqual(before);
   });
 
-  it("to an organization of others is refused, and the session stays", async () => {
+  it("to an organization of other users is rejected, and the session stays", async () => {
     const { app, browser } = await signedIn();
     const before = await app.whoIs(browser);
     app.world.directory.removeMembership("user_ada", "org_globex");
@@ -87,7 +87,7 @@ describe("switching", () => {
     expect(await app.whoIs(browser)).toEqual(before);
   });
 
-  it("an expired session is renewed first", async () => {
+  it("renews an expired session first", async () => {
     const { app, browser } = await signedIn();
     app.world.clock.now += 1_000;
     expect((await browser.post("/switch", toGlobex)).status).toBe(200);
@@ -95,7 +95,7 @@ describe("switching", () => {
     expect(app.world.store.questions).toHaveLength(1);
   });
 
-  it("a session that was revoked is not", async () => {
+  it("does not renew a revoked session", async () => {
     const { app, browser } = await signedIn();
     await app.world.authority.revoke({ userId: "user_ada" });
     app.world.clock.now += 1;
@@ -103,7 +103,7 @@ describe("switching", () => {
     expect([response.status, response.body.code]).toEqual([401, "session_revoked"]);
   });
 
-  it("goes where the handler says if the request does not", async () => {
+  it("redirects where the handler says when the request names no target", async () => {
     const world = makeWorld();
     const auth = world.mount();
     const { seal } = await world.signIn();
@@ -130,7 +130,7 @@ describe("switching", () => {
       { code: "session_revoked" },
     ],
     ["nonsense", { status: "perhaps" }, 503, { code: "store_unavailable" }],
-  ])("that comes to %s says so, and the cookie stays", async (_what, outcome, status, body) => {
+  ])("reports %s, and keeps the cookie", async (_what, outcome, status, body) => {
     const { app, browser } = await signedIn({
       overrides: () => ({ switchOrganization: async () => outcome as never }),
     });
@@ -141,7 +141,7 @@ describe("switching", () => {
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_acme" });
   });
 
-  it("with the store down is 503, and works when it is back", async () => {
+  it("gives 503 while the store is down, and works afterwards", async () => {
     let isDown = true;
     const { app, browser } = await signedIn({
       overrides: (real) => ({
@@ -162,7 +162,7 @@ describe("switching", () => {
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
   });
 
-  it("leaves a store alone that keeps failing", async () => {
+  it("does not call a store that keeps failing", async () => {
     let calls = 0;
     const { browser } = await signedIn({
       overrides: () => ({ switchOrganization: () => Promise.reject(new Error(`down ${++calls}`)) }),
@@ -175,7 +175,7 @@ describe("switching", () => {
   });
 
   it.each(["into another organization than the one chosen", "as somebody else"])(
-    "is never %s, whatever the store says",
+    "never leads %s, whatever the store says",
     async (what) => {
       const lie = { accessToken: "" };
       const { app, browser } = await signedIn({
@@ -212,11 +212,11 @@ describe("switching", () => {
       () => makeWorld().mount().switchOrganization({ returnTo: "//evil.example" }),
       "switchOrganization.returnTo",
     ],
-  ])("refuses %s at construction", (_what, make, option) => {
+  ])("rejects %s at construction", (_what, make, option) => {
     expect(make).toThrow(option);
   });
 
-  it("on the selection page of a store that cannot switch is a mistake of the application", async () => {
+  it("reports a selection page over a store that cannot switch as an application error", async () => {
     const world = makeWorld();
     const auth = world.mount({ store: { ...world.store, switchOrganization: undefined } as never });
     const { seal } = await world.signIn();
@@ -232,7 +232,7 @@ describe("switching", () => {
 });
 
 describe("R-13: after a switch", () => {
-  it("the session before is dead at once, with its cookie and with its token", async () => {
+  it("the old session is rejected at once, by cookie and by token", async () => {
     const { app, browser } = await signedIn();
     const thief = browser.copy();
     await browser.post("/switch", toGlobex);
@@ -243,8 +243,8 @@ describe("R-13: after a switch", () => {
   });
 });
 
-describe("R-15: a switch among other requests", () => {
-  it("a double click harms nothing: both get the same session", async () => {
+describe("R-15: a switch among concurrent requests", () => {
+  it("gives both clicks of a double click the same session", async () => {
     const { app, browser } = await signedIn();
     const clicks = await Promise.all([1, 2, 3].map(() => browser.copy().post("/switch", toGlobex)));
     expect(clicks.map(({ status }) => status)).toEqual([200, 200, 200]);
@@ -252,7 +252,7 @@ describe("R-15: a switch among other requests", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("nor does a second click that comes when all is done", async () => {
+  it("gives a second click after the end the same session", async () => {
     const { app, browser } = await signedIn();
     const stale = browser.copy();
     const first = await browser.post("/switch", toGlobex);
@@ -261,7 +261,7 @@ describe("R-15: a switch among other requests", () => {
     expect(await app.whoIs(stale)).toEqual(await app.whoIs(browser));
   });
 
-  it("but a stale tab gets nothing for another choice, nor after the grace window, nor after a sign-out", async () => {
+  it("gives a stale tab nothing for another choice, after the grace window, or after a sign-in", async () => {
     const { app, browser } = await signedIn();
     const stale = browser.copy();
     await browser.post("/switch", toGlobex);
@@ -275,7 +275,7 @@ describe("R-15: a switch among other requests", () => {
     expect((await stale.post("/switch", toGlobex)).status).toBe(401);
   });
 
-  it("a renewal under way is waited for, and the switch goes on from what it left", async () => {
+  it("waits for a renewal in progress, and continues from its result", async () => {
     const spent: unknown[] = [];
     let arrive = (): void => undefined;
     const arrived = new Promise<void>((resolve) => {
@@ -322,7 +322,7 @@ describe("R-15: a switch among other requests", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("a renewal that ends after it neither brings the old session back nor clears the new one", async () => {
+  it("is not undone by a renewal that ends later", async () => {
     const { app, browser } = await signedIn();
     const tab = browser.copy();
     // The store has answered for the old session already; its answer is on the way while the switch happens.
@@ -348,7 +348,7 @@ describe("R-15: a switch among other requests", () => {
     expect(await app.whoIs(browser)).toMatchObject({ member: "user_bob:org_acme" });
   });
 
-  it("an ended answer that comes after it does not clear the new cookie", async () => {
+  it("keeps the new cookie when an ended answer comes later", async () => {
     const { app, browser } = await signedIn();
     const tab = browser.copy();
     const held = app.world.store.hold();

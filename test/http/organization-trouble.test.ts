@@ -1,11 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import type { SessionStore } from "../../src/store.ts";
-import { controlTimers, settle } from "../support/budget.ts";
-import type { ControlledTimers } from "../support/budget.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import type { Tenancy } from "../support/tenancy.ts";
-import { JSON_CLIENT } from "../support/visitor.ts";
-import type { Visitor } from "../support/visitor.ts";
+import { controlTimers, settle, type ControlledTimers } from "../support/timers.ts";
+import { makeTenancy, SELECTION, type Tenancy } from "../support/apps.ts";
+import { JSON_CLIENT, type Visitor } from "../support/browser.ts";
 import { claimsOf } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -55,7 +52,7 @@ describe("a store that does not answer in time", () => {
     return browser;
   };
 
-  it("is 503 for the page", async () => {
+  it("gives 503 for the page", async () => {
     const { app, asked } = makeSlow("organizations");
     const browser = await app.signIn("user_ada");
     const page = browser.get(SELECTION, { headers: JSON_CLIENT });
@@ -69,7 +66,7 @@ describe("a store that does not answer in time", () => {
     });
   });
 
-  it("is 503 for a choice; and what comes late is there for the next try", async () => {
+  it("gives 503 for a choice, and its late answer serves the retry", async () => {
     const { app, asked, answer } = makeSlow("selectOrganization");
     const browser = await app.signIn("user_ada");
     const first = browser.post(SELECTION, acme);
@@ -82,7 +79,7 @@ describe("a store that does not answer in time", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("is 503 for a switch", async () => {
+  it("gives 503 for a switch", async () => {
     const { app, asked } = makeSlow("switchOrganization");
     const browser = await chosen(app);
     const switching = browser.post("/switch", globex);
@@ -91,7 +88,7 @@ describe("a store that does not answer in time", () => {
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_acme" });
   });
 
-  it("does not keep anybody from signing out", async () => {
+  it("does not prevent a sign-out", async () => {
     const { app, asked } = makeSlow("endSession");
     const browser = await chosen(app);
     const thief = browser.copy();
@@ -102,7 +99,7 @@ describe("a store that does not answer in time", () => {
   });
 });
 
-describe("a store that ends what it alone can read", () => {
+describe("a store that alone can read its tokens", () => {
   const signOut = (endPresented: NonNullable<SessionStore["endPresented"]> | undefined) => {
     const app = makeTenancy({
       mounted: false,
@@ -116,7 +113,7 @@ describe("a store that ends what it alone can read", () => {
     return { app, leaving: app.browser.post("/sign-out", { headers: JSON_CLIENT }) };
   };
 
-  it("is asked with the token, and says where the browser goes", async () => {
+  it("gets the token at sign-out, and says where the browser goes", async () => {
     const asked: unknown[] = [];
     const { app, leaving } = signOut(async (of, scope, { signal, ...client }) => {
       asked.push(of, scope, signal instanceof AbortSignal, client.ipAddress);
@@ -128,7 +125,7 @@ describe("a store that ends what it alone can read", () => {
     expect(app.browser.cookies.size).toBe(0);
   });
 
-  it("says whose it was, and that session is refused here at once, whatever the store says of it later", async () => {
+  it("says whose session it was, and the process rejects that session at once", async () => {
     let accessToken = "";
     const { app, leaving } = signOut(async () => {
       ({ accessToken } = await app.world.signIn());
@@ -140,7 +137,7 @@ describe("a store that ends what it alone can read", () => {
     expect([late.status, late.body.code, app.world.store.questions]).toEqual([401, "session_revoked", []]);
   });
 
-  it("does not keep anybody from signing out by taking its time", async () => {
+  it("does not prevent a sign-out by taking too long", async () => {
     const timers = controlTimers();
     try {
       let tell = (): void => undefined;
@@ -169,14 +166,14 @@ describe("a store that ends what it alone can read", () => {
     ["fails", () => Promise.reject(new TypeError("fetch failed"))],
     ["answers with nonsense", async () => ({ status: "perhaps" }) as never],
     ["answers with nothing", async () => undefined as never],
-  ])("signs out all the same where it %s, and tells of it", async (_what, endPresented) => {
+  ])("does not prevent a sign-out when it %s, and an event reports it", async (_what, endPresented) => {
     const { app, leaving } = signOut(endPresented);
     expect((await leaving).status).toBe(200);
     expect([app.browser.cookies.size, app.errors]).toEqual([0, []]);
     expect(app.world.events).toContainEqual(expect.objectContaining({ type: "unavailable" }));
   });
 
-  it("signs out all the same where it has no word for it", async () => {
+  it("does not prevent a sign-out when it has no method for it", async () => {
     const { app, leaving } = signOut(undefined);
     expect((await leaving).status).toBe(200);
     expect([app.browser.cookies.size, app.world.store.otherCalls]).toEqual([0, 0]);
@@ -184,7 +181,7 @@ describe("a store that ends what it alone can read", () => {
   });
 });
 
-describe("R-45: a store that throws what nobody can read", () => {
+describe("R-45: a store that throws unreadable errors", () => {
   const trap = new Proxy(new Error("trap"), {
     get() {
       throw new TypeError("sprung");
@@ -211,7 +208,7 @@ describe("R-45: a store that throws what nobody can read", () => {
 });
 
 describe("a store that knows better than the token", () => {
-  it("says on the page that the session has ended", async () => {
+  it("shows on the page that the session has ended", async () => {
     const app = makeTenancy({
       options: { coordinator: undefined },
       overrides: (real) => ({ ...real, onInvalidated: undefined as never }),
@@ -222,7 +219,7 @@ describe("a store that knows better than the token", () => {
     expect([page.status, page.body.code]).toEqual([401, "session_revoked"]);
   });
 
-  it("says so of what is pending too, and the session shows instead", async () => {
+  it("shows that a pending authentication has ended, and uses the session instead", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_bob");
     await browser.post("/sign-in", { headers: { ...FORM, "X-User": "user_ada" } });
@@ -239,7 +236,7 @@ describe("a store that knows better than the token", () => {
   });
 });
 
-describe("a store that fails to read the session it has just made", () => {
+describe("a store that cannot read the session that it has just made", () => {
   /** A store that cannot read sessions but Ada's at `org_acme`, and after a switch hands out the session that is named, if any. */
   function makeUnreadable(): { app: Tenancy; trouble: { isOn: boolean; handsOut?: string } } {
     const trouble: { isOn: boolean; handsOut?: string } = { isOn: true };
@@ -269,14 +266,14 @@ describe("a store that fails to read the session it has just made", () => {
     return browser;
   };
 
-  it("is 503, and what it made is not lost", async () => {
+  it("gives 503, and keeps the new session", async () => {
     const { app, trouble } = makeUnreadable();
     const browser = await switching(app);
     trouble.isOn = false;
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
   });
 
-  it("R-27: hands nobody a session that is another's", async () => {
+  it("R-27: hands nobody another user's session", async () => {
     const { app, trouble } = makeUnreadable();
     trouble.handsOut = (await app.world.signIn({ userId: "user_bob" })).accessToken;
     const browser = await switching(app);
@@ -287,7 +284,7 @@ describe("a store that fails to read the session it has just made", () => {
 });
 
 describe("an application without a sign-in page", () => {
-  it("has no link to one", async () => {
+  it("has no link to a sign-in page", async () => {
     const app = makeTenancy({ options: { signIn: undefined } });
     const page = await app.browser.get(SELECTION);
     expect([
@@ -297,7 +294,7 @@ describe("an application without a sign-in page", () => {
     ]).toEqual([401, true, false]);
   });
 
-  it("R-16: a return target that no router could read leads to where it says", async () => {
+  it("R-16: keeps a return target that no router can parse", async () => {
     const app = makeTenancy();
     const response = await app.browser.post("/sign-in?return_to=/%25zz", {
       headers: { ...FORM, "X-User": "user_bob" },

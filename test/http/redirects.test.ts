@@ -1,7 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { FRAMEWORKS } from "../support/apps.ts";
-import { closeAfterEach, NAVIGATION, start, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, FRAMEWORKS, start, withCookie, type Harness } from "../support/apps.ts";
+import { NAVIGATION } from "../support/browser.ts";
 import { TROUBLE } from "../support/stores.ts";
 import { makeWorld } from "../support/world.ts";
 
@@ -16,7 +15,7 @@ describe.each(FRAMEWORKS)("a browser without a session on %s", (framework) => {
   it.each<[string, Record<string, string>]>([
     ["a navigation", NAVIGATION],
     ["HTML among others, without fetch metadata", { Accept: "application/json, text/html;q=0.1" }],
-  ])("is sent to sign in: %s", async (_what, headers) => {
+  ])("is redirected to sign in: %s", async (_what, headers) => {
     const { send, reached } = await startApp();
     const { status, headers: got, body } = await send({ path: "/documents?page=2&q=a%20b", headers });
     expect({ status, location: got.location, body, reached }).toEqual({
@@ -40,7 +39,7 @@ describe.each(FRAMEWORKS)("a browser without a session on %s", (framework) => {
     ["HEAD", "HEAD", NAVIGATION],
     ["a form", "POST", NAVIGATION],
     ["PUT", "PUT", NAVIGATION],
-  ])("is answered 401, not redirected: %s", async (_what, method, headers) => {
+  ])("gets 401 and no redirect: %s", async (_what, method, headers) => {
     const { send, reached } = await startApp();
     const { status, headers: got } = await send({ method, headers });
     expect([status, got.location, got["content-type"], reached]).toEqual([
@@ -52,8 +51,8 @@ describe.each(FRAMEWORKS)("a browser without a session on %s", (framework) => {
   });
 });
 
-describe("where a browser is sent", () => {
-  it("nowhere, where the application has no sign-in page", async () => {
+describe("where a browser is redirected", () => {
+  it("there is no redirect when the application has no sign-in page", async () => {
     const { send } = await start();
     const { status, headers } = await send({ headers: NAVIGATION });
     expect([status, headers.location]).toEqual([401, undefined]);
@@ -78,13 +77,13 @@ describe("where a browser is sent", () => {
         return withCookie(seal);
       },
     ],
-  ])("to sign in: %s", async (_what, present) => {
+  ])("the browser goes to the sign-in page: %s", async (_what, present) => {
     const { world, send } = await start({ options: SIGN_IN });
     const { status, headers } = await send({ headers: { ...NAVIGATION, ...(await present(world)) } });
     expect([status, headers.location]).toEqual([303, TO_SIGN_IN]);
   });
 
-  it("to the organization's identity provider, where the store demands it", async () => {
+  it("the browser goes to the organization's identity provider when the store requires it", async () => {
     const { world, send } = await start({ options: SIGN_IN });
     const { seal } = await world.signIn();
     world.store.behaviour = async () => ({
@@ -97,7 +96,7 @@ describe("where a browser is sent", () => {
     expect([status, headers.location]).toEqual([303, "https://idp.example/sso"]);
   });
 
-  it("to sign in anew, and how recently, where authentication is too old", async () => {
+  it("the browser signs in again, with max_age, when the authentication is too old", async () => {
     const { world, send } = await start({
       options: SIGN_IN,
       routes: (auth) => [{ path: "/documents", guards: [auth.requireRecentAuth({ maxAge: 60 })] }],
@@ -111,7 +110,7 @@ describe("where a browser is sent", () => {
   it.each([
     ["the default page", {}, "/select-organization?return_to=%2Fdocuments"],
     ["its own page", { organizationSelection: { path: "/choose" } }, "/choose?return_to=%2Fdocuments"],
-  ])("to organization selection: %s", async (_what, options, location) => {
+  ])("the browser goes to the organization selection: %s", async (_what, options, location) => {
     const { world, send } = await start({
       options,
       routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization()] }],
@@ -121,7 +120,7 @@ describe("where a browser is sent", () => {
     expect([status, headers.location]).toEqual([303, location]);
   });
 
-  it("nowhere, when the store is down: nobody is signed out over that", async () => {
+  it("there is no redirect when the store is down, because nobody is signed out", async () => {
     const { world, send } = await start({ options: SIGN_IN });
     const { seal } = await world.signIn();
     world.store.behaviour = TROUBLE.down;
@@ -130,7 +129,7 @@ describe("where a browser is sent", () => {
     expect([status, headers.location, setCookies]).toEqual([503, undefined, []]);
   });
 
-  it("nowhere, when a permission is missing", async () => {
+  it("there is no redirect when a permission is missing", async () => {
     const { world, send } = await start({
       options: SIGN_IN,
       routes: (auth) => [{ path: "/documents", guards: [auth.requirePermission("billing", "manage")] }],
@@ -141,7 +140,7 @@ describe("where a browser is sent", () => {
   });
 
   it.each(["/sign-in", "/sign-in?return_to=/documents", "/sign-in?x"])(
-    "never from the sign-in page to itself: %s",
+    "the sign-in page never redirects to itself: %s",
     async (path) => {
       const { send } = await start({
         options: SIGN_IN,
@@ -152,7 +151,7 @@ describe("where a browser is sent", () => {
     },
   );
 
-  it("never from the selection page to itself", async () => {
+  it("the selection page never redirects to itself", async () => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/select-organization", guards: [auth.requireOrganization()] }],
     });
@@ -162,7 +161,7 @@ describe("where a browser is sent", () => {
     expect([status, got.location]).toEqual([403, undefined]);
   });
 
-  it("with the whole path, from inside a mounted application", async () => {
+  it("the return target has the whole path inside a mounted application", async () => {
     const { send } = await start({
       framework: "Connect",
       options: SIGN_IN,
@@ -173,7 +172,7 @@ describe("where a browser is sent", () => {
   });
 });
 
-describe("R-16: what a hostile request line becomes in return_to", () => {
+describe("R-16: the return_to of a hostile request line", () => {
   it.each([
     ["//evil.example/x", "/"],
     ["/\\evil.example", "/"],
@@ -185,7 +184,7 @@ describe("R-16: what a hostile request line becomes in return_to", () => {
     ["/a/../..//evil.example", "/"],
     ["/documents;@evil.example", "/documents;@evil.example"],
     ["/documents?next=//evil.example", "/documents?next=//evil.example"],
-  ])("%s", async (target, expected) => {
+  ])("stays on this site: %s", async (target, expected) => {
     const world = makeWorld();
     const { sendRaw } = await start({
       world,
@@ -213,8 +212,8 @@ async function bounceOnce({ send }: Harness): Promise<string> {
   return line.split(";", 1)[0] ?? "";
 }
 
-describe("a browser that comes straight back", () => {
-  it("within ten seconds is told so by a page", async () => {
+describe("a browser that returns from sign-in without a session", () => {
+  it("gets a page that says so within ten seconds", async () => {
     const harness = await start({ options: SIGN_IN });
     const bounced = await bounceOnce(harness);
     harness.world.clock.now += 9.9;
@@ -231,7 +230,7 @@ describe("a browser that comes straight back", () => {
     expect(headers["www-authenticate"]).toBe('Bearer realm="app.example.com"');
   });
 
-  it("after ten seconds is sent again", async () => {
+  it("is redirected again after ten seconds", async () => {
     const harness = await start({ options: SIGN_IN });
     const bounced = await bounceOnce(harness);
     harness.world.clock.now += 10;
@@ -239,7 +238,7 @@ describe("a browser that comes straight back", () => {
     expect(status).toBe(303);
   });
 
-  it("to another page is sent again", async () => {
+  it("is redirected again from another page", async () => {
     const harness = await start({ options: SIGN_IN });
     const bounced = await bounceOnce(harness);
     const headers = { ...NAVIGATION, Cookie: bounced };
@@ -255,13 +254,13 @@ describe("a browser that comes straight back", () => {
     "AAAAAAAAAAAAAAAA.-1",
     "AAAAAAAAAAAAAAAA.NaN",
     "%00",
-  ])("with a forged mark %s is sent to sign in all the same", async (mark) => {
+  ])("is redirected to sign in despite a forged loop cookie %s", async (mark) => {
     const { send } = await start({ options: SIGN_IN });
     const { status } = await send({ headers: { ...NAVIGATION, Cookie: `__Host-orgate-bounce=${mark}` } });
     expect(status).toBe(303);
   });
 
-  it("R-43: what it asked for is escaped in the page", async () => {
+  it("R-43: sees the requested address escaped in the page", async () => {
     const harness = await start({ options: SIGN_IN });
     const path = "/documents?q=%22%3E%3Cimg%20src=x%20onerror=alert(1)%3E'\"";
     const first = await harness.send({ path, headers: NAVIGATION });

@@ -1,12 +1,17 @@
 import { request as httpRequest } from "node:http";
 import { describe, expect, it } from "@jest/globals";
-import { FRAMEWORKS, tellWhoIsAsking } from "../support/apps.ts";
-import type { Handler } from "../support/apps.ts";
-import { settle } from "../support/budget.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
-import { cookiesSet } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
+import {
+  closeAfterEach,
+  FRAMEWORKS,
+  start,
+  tellWhoIsAsking,
+  withBearer,
+  withCookie,
+  type Handler,
+  type Harness,
+} from "../support/apps.ts";
+import { settle } from "../support/timers.ts";
+import { cookiesSet, type Received } from "../support/servers.ts";
 import { claimsOf, COOKIE } from "../support/world.ts";
 
 closeAfterEach();
@@ -52,7 +57,7 @@ const HANDLERS: Readonly<Record<string, Handler>> = {
 };
 
 describe.each(FRAMEWORKS)("a stale session on %s", (framework) => {
-  it.each(Object.keys(HANDLERS))("is renewed on the same response, where the handler %s", async (name) => {
+  it.each(Object.keys(HANDLERS))("is renewed on the same response when the handler %s", async (name) => {
     const handler = HANDLERS[name] as Handler;
     const { world, send } = await start({
       framework,
@@ -82,7 +87,7 @@ describe.each(FRAMEWORKS)("a stale session on %s", (framework) => {
     expect([received.status, received.setCookies]).toEqual([200, [expect.stringMatching(NEW_COOKIE)]]);
   });
 
-  it("is renewed where the application then fails", async () => {
+  it("is renewed when the application fails afterwards", async () => {
     const { world, send, errors } = await start({
       framework,
       routes: (auth) => [
@@ -102,7 +107,7 @@ describe.each(FRAMEWORKS)("a stale session on %s", (framework) => {
     expect(errors).toEqual([new Error("in the handler")]);
   });
 
-  it("is renewed where no route is found", async () => {
+  it("is renewed when no route matches", async () => {
     const { world, send } = await start({ framework });
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -110,7 +115,7 @@ describe.each(FRAMEWORKS)("a stale session on %s", (framework) => {
     expect([received.status, received.setCookies]).toEqual([404, [expect.stringMatching(NEW_COOKIE)]]);
   });
 
-  it("hands a new token to a bearer", async () => {
+  it("is renewed for a bearer, who gets the new token in a header", async () => {
     const { world, send } = await start({ framework });
     const { accessToken } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -126,7 +131,7 @@ describe("the header with the new token", () => {
     ["a trusted origin", "https://admin.example.org", "Session-Jwt"],
     ["another origin", "https://evil.example", undefined],
     ["the application's own", "https://app.example.com", undefined],
-  ])("may be read by scripts of %s: %s", async (_whose, origin, exposed) => {
+  ])("is readable by scripts of %s: %s", async (_whose, origin, exposed) => {
     const { world, send } = await start({
       options: { csrf: { trustedOrigins: ["https://admin.example.org"] } },
     });
@@ -140,7 +145,7 @@ describe("the header with the new token", () => {
   });
 
   it.each(["X-Total, X-Page", "*", "session-jwt"])(
-    "joins what the application exposes: %s",
+    "is added to the headers that the application exposes: %s",
     async (exposed) => {
       const { world, send } = await start({
         options: { csrf: { trustedOrigins: ["https://admin.example.org"] } },
@@ -170,8 +175,8 @@ function sendMany({ send }: Harness, headers: Record<string, string>): Promise<R
   return Promise.all(Array.from({ length: 50 }, () => send({ headers })));
 }
 
-describe("R-20: requests at once", () => {
-  it("with one expired cookie ask the store once, and all get the same new one", async () => {
+describe("R-20: concurrent requests", () => {
+  it("with one expired cookie cause one call to the store, and all get the same new cookie", async () => {
     const harness = await start();
     const { world } = harness;
     const { seal } = await world.signIn();
@@ -188,7 +193,7 @@ describe("R-20: requests at once", () => {
     expect(world.events.filter(({ type }) => type === "coalesced")).toHaveLength(49);
   });
 
-  it("with one expired bearer token likewise", async () => {
+  it("with one expired bearer token cause one call to the store as well", async () => {
     const harness = await start();
     const { world } = harness;
     const { accessToken } = await world.signIn();
@@ -220,7 +225,7 @@ describe("R-20: requests at once", () => {
     expect(world.store.questions.length).toBe(3);
   });
 
-  it("while the store is down are refused together, once asked", async () => {
+  it("are rejected together while the store is down, after one call", async () => {
     const harness = await start();
     const { world } = harness;
     const { seal } = await world.signIn();
@@ -236,8 +241,8 @@ describe("R-20: requests at once", () => {
   });
 });
 
-describe("R-25: stragglers with the old cookie", () => {
-  it("within the grace window get the winner's cookie, without asking", async () => {
+describe("R-25: late requests with the old cookie", () => {
+  it("get the new cookie within the grace window, without a call", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -248,7 +253,7 @@ describe("R-25: stragglers with the old cookie", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it("whose first answer was lost go on with the old cookie for as long as the successor is not used", async () => {
+  it("keep working after a lost answer until the new pair is used", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -259,7 +264,7 @@ describe("R-25: stragglers with the old cookie", () => {
     expect((await send({ headers: withCookie(sealOf(late)) })).status).toBe(200);
   });
 
-  it("R-24: after the grace window, when the successor was used, end the whole session", async () => {
+  it("R-24: end the whole session after the grace window, once the new pair was used", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -276,8 +281,8 @@ describe("R-25: stragglers with the old cookie", () => {
   });
 });
 
-describe("R-15: a client that goes away", () => {
-  it("while the store is asked loses nothing: the next request gets the rotated pair", async () => {
+describe("R-15: a client that disconnects", () => {
+  it("loses nothing during a renewal: the next request gets the rotated pair", async () => {
     const { world, send, port, reached } = await start();
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -297,8 +302,8 @@ describe("R-15: a client that goes away", () => {
   });
 });
 
-describe("what the store is told", () => {
-  it("is the client's address and agent, without control characters and bounded", async () => {
+describe("what the store is told about a request", () => {
+  it("includes the client's address and user agent, bounded and without control characters", async () => {
     const { world, send } = await start({ framework: "node:http" });
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -324,7 +329,7 @@ describe("what the store is told", () => {
       },
       undefined,
     ],
-  ])("of the address that the application names: %s", async (_what, ipAddress, expected) => {
+  ])("includes the address that the application provides: %s", async (_what, ipAddress, expected) => {
     const { world, send } = await start({ options: { ipAddress } });
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;
@@ -333,7 +338,7 @@ describe("what the store is told", () => {
     expect(world.store.questions[0]?.context.ipAddress).toBe(expected);
   });
 
-  it("is how long to extend the session, where the application says so", async () => {
+  it("includes how long to extend the session when the application sets it", async () => {
     const { world, send } = await start({ options: { sessionDuration: 60 * 86_400 } });
     const { seal } = await world.signIn();
     world.clock.now += PAST_EXPIRY;

@@ -2,13 +2,10 @@ import { inspect } from "node:util";
 import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import process from "node:process";
 import { isOrgateError } from "../../src/errors.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import type { Received } from "../support/servers.ts";
-import { active, TROUBLE } from "../support/stores.ts";
-import type { Behaviour } from "../support/stores.ts";
-import { COOKIE, PASSWORD } from "../support/world.ts";
-import type { SignIn } from "../support/world.ts";
+import { active, TROUBLE, type Behaviour } from "../support/stores.ts";
+import { COOKIE, PASSWORD, type SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -117,7 +114,7 @@ const SITUATIONS: Readonly<Record<string, Provoke>> = {
 };
 
 describe("R-44: secrets", () => {
-  it.each(Object.keys(SITUATIONS))("appear in no event, error, answer or log: %s", async (name) => {
+  it.each(Object.keys(SITUATIONS))("never appear in an event, error, answer or log: %s", async (name) => {
     const inspected: unknown[] = [];
     const harness = await start({
       before: () => [],
@@ -167,7 +164,7 @@ describe("R-44: secrets", () => {
     ["a password among others", { cookie: { password: [PASSWORD, CANARY] } }],
     ["a password under a bad number", { cookie: { password: { [CANARY]: PASSWORD } } }],
     ["a misspelt option", { cookie: { passwort: `${CANARY}-${PASSWORD}` } }],
-  ])("appear in no configuration error: %s", async (_what, options) => {
+  ])("never appear in a configuration error: %s", async (_what, options) => {
     const { world } = await start();
     let thrown: unknown;
     try {

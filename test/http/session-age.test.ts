@@ -1,8 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
-import { cookiesSet } from "../support/servers.ts";
-import type { Received } from "../support/servers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
+import { cookiesSet, type Received } from "../support/servers.ts";
 import { TROUBLE } from "../support/stores.ts";
 import { COOKIE } from "../support/world.ts";
 
@@ -10,13 +8,13 @@ closeAfterEach();
 
 const sealOf = (received: Received): string => cookiesSet(received).get(COOKIE) ?? "";
 
-describe("the age of a token", () => {
+describe("maxTokenAge of the application", () => {
   it.each([
     [59, 0],
     [59.9, 0],
     [60, 1],
     [61, 1],
-  ])("of %s seconds against a limit of 60 costs %s calls", async (age, calls) => {
+  ])("a token of %s seconds against a limit of 60 causes %s calls", async (age, calls) => {
     const { world, send } = await start({ options: { maxTokenAge: 60 } });
     const { seal } = await world.signIn();
     world.clock.now += age;
@@ -28,7 +26,7 @@ describe("the age of a token", () => {
     [304.9, 0],
     [305, 1],
   ])(
-    "%s seconds after its issue, with a lifetime of 300 and a tolerance of 5, costs %s calls",
+    "a token %s seconds old, with a lifetime of 300 and a tolerance of 5, causes %s calls",
     async (age, calls) => {
       const { world, send } = await start();
       const { seal } = await world.signIn();
@@ -38,7 +36,7 @@ describe("the age of a token", () => {
     },
   );
 
-  it("is judged anew where the verified session is remembered", async () => {
+  it("a cached session is checked against the age again", async () => {
     const { world, send } = await start({ options: { maxTokenAge: 60 } });
     const { accessToken } = await world.signIn();
     for (const step of [0, 30, 29]) {
@@ -51,7 +49,7 @@ describe("the age of a token", () => {
     expect(world.store.questions.map(({ stale }) => stale.reason)).toEqual(["too_old"]);
   });
 
-  it("does not matter with the cache switched off either", async () => {
+  it("the age also works with the cache switched off", async () => {
     const { world, send } = await start({ options: { cache: false, maxTokenAge: 60 } });
     const { seal } = await world.signIn();
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
@@ -62,7 +60,7 @@ describe("the age of a token", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it("of zero asks the store for every request, in the whole application", async () => {
+  it("zero asks the store for every request of the application", async () => {
     const { world, send } = await start({ options: { maxTokenAge: 0 } });
     let { seal } = await world.signIn();
     for (let index = 0; index < 3; index++) {
@@ -75,7 +73,7 @@ describe("the age of a token", () => {
     expect((await send({ headers: withCookie(seal) })).status).toBe(401);
   });
 
-  it("of zero is asked once a request, also by several guards", async () => {
+  it("zero asks once per request, also with several guards", async () => {
     const { world, send } = await start({
       options: { maxTokenAge: 0 },
       routes: (auth) => [
@@ -104,8 +102,8 @@ function startStrict(maxTokenAge: number, options = {}): Promise<Harness> {
   });
 }
 
-describe("a weekend in which nobody came", () => {
-  it("costs no session: the first who comes is renewed, and so is everybody after", async () => {
+describe("a weekend without requests", () => {
+  it("ends no session: the first request renews it, and all later ones work", async () => {
     const { world, send } = await start();
     const { seal, accessToken } = await world.signIn();
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
@@ -117,8 +115,8 @@ describe("a weekend in which nobody came", () => {
   });
 });
 
-describe("a guard's own age", () => {
-  it("of zero asks the store on its route alone, and says so in the verdict", async () => {
+describe("maxTokenAge of a guard", () => {
+  it("zero asks the store on that route only, and the verdict says so", async () => {
     const { world, send } = await startStrict(0);
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });
@@ -136,7 +134,7 @@ describe("a guard's own age", () => {
   it.each([
     [9, 0],
     [10, 1],
-  ])("of ten seconds, %s seconds after the issue, costs %s calls", async (age, calls) => {
+  ])("ten seconds, %s seconds after the issue, causes %s calls", async (age, calls) => {
     const { world, send } = await startStrict(10);
     const { accessToken } = await world.signIn();
     world.clock.now += age;
@@ -144,7 +142,7 @@ describe("a guard's own age", () => {
     expect(world.store.questions.length).toBe(calls);
   });
 
-  it("never loosens the application's", async () => {
+  it("a guard never allows older tokens than the application", async () => {
     const { world, send } = await startStrict(3600, { maxTokenAge: 10 });
     const { accessToken } = await world.signIn();
     world.clock.now += 10;
@@ -152,7 +150,7 @@ describe("a guard's own age", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it("sees at once that roles were taken away", async () => {
+  it("a guard sees at once that roles were removed", async () => {
     const { world, send, reached } = await startStrict(0);
     const { seal } = await world.signIn({ userId: "user_vera" });
     expect((await send({ path: "/strict", headers: withCookie(seal) })).status).toBe(200);
@@ -162,7 +160,7 @@ describe("a guard's own age", () => {
     expect(reached).toHaveLength(1);
   });
 
-  it("R-35: does not fall back to what is known while the store is down", async () => {
+  it("R-35: a guard does not use the cached state while the store is down", async () => {
     const { world, send, reached } = await startStrict(0, { staleIfUnavailable: 60 });
     const { seal } = await world.signIn();
     world.store.behaviour = TROUBLE.down;
@@ -173,7 +171,7 @@ describe("a guard's own age", () => {
 });
 
 describe("a denied permission", () => {
-  it("is not a stale token: the store is not asked", async () => {
+  it("does not make the guard ask the store", async () => {
     const { world, send } = await start({
       routes: (auth) => [{ path: "/documents", guards: [auth.requirePermission("billing", "manage")] }],
     });

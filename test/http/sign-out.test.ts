@@ -1,20 +1,22 @@
 import { describe, expect, it } from "@jest/globals";
-import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
-import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
+import {
+  inProcessCoordinator,
+  type Coordinator,
+  type InvalidationMessage,
+} from "../../src/fleet/coordinator.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { FRAMEWORKS } from "../support/apps.ts";
+import { FRAMEWORKS, makeTenancy } from "../support/apps.ts";
 import { clears } from "../support/servers.ts";
 import { active } from "../support/stores.ts";
-import { makeTenancy } from "../support/tenancy.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/browser.ts";
 import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
 
 describe.each(FRAMEWORKS)("signing out on %s", (framework) => {
   it.each([true, false])(
-    "ends the session at the store and clears the cookie, auth above: %s",
+    "ends the session at the store and clears the cookie, auth mounted above: %s",
     async (mounted) => {
       const app = makeTenancy({ framework, mounted });
       const browser = await app.signIn("user_bob");
@@ -34,7 +36,7 @@ describe.each(FRAMEWORKS)("signing out on %s", (framework) => {
     },
   );
 
-  it("tells a program", async () => {
+  it("answers an API client with JSON", async () => {
     const app = makeTenancy({ framework, signOut: { redirectTo: "/bye" } });
     const browser = await app.signIn("user_bob");
     const response = await browser.post("/sign-out", { headers: JSON_CLIENT });
@@ -43,14 +45,14 @@ describe.each(FRAMEWORKS)("signing out on %s", (framework) => {
 });
 
 describe("signing out", () => {
-  it("works for nobody", async () => {
+  it("works without a session", async () => {
     const app = makeTenancy();
     const response = await app.browser.post("/sign-out", { headers: FORM });
     expect([response.status, response.headers["location"]]).toEqual([303, "/"]);
     expect(app.world.store.otherCalls).toBe(0);
   });
 
-  it("works for a cookie that does not open, which is cleared", async () => {
+  it("works for a cookie that cannot be unsealed, and clears it", async () => {
     const app = makeTenancy();
     app.browser.cookies.set(COOKIE, "garbage");
     expect((await app.browser.post("/sign-out", { headers: FORM })).status).toBe(303);
@@ -67,7 +69,7 @@ describe("signing out", () => {
     expect(await app.countSessions("user_ada")).toBe(0);
   });
 
-  it("works for an expired token, without renewing it", async () => {
+  it("works for an expired token, without a renewal", async () => {
     const app = makeTenancy({ mounted: false });
     const browser = await app.signIn("user_bob");
     app.world.clock.now += 1_000;
@@ -76,7 +78,7 @@ describe("signing out", () => {
     expect(app.world.store.questions).toEqual([]);
   });
 
-  it("works for a session that the store refuses already", async () => {
+  it("works for a session that the store already rejects", async () => {
     const app = makeTenancy();
     const browser = await app.signIn("user_bob");
     await app.world.authority.revoke({ userId: "user_bob" });
@@ -85,7 +87,7 @@ describe("signing out", () => {
     expect(browser.cookies.size).toBe(0);
   });
 
-  it("clears every form of every cookie of ours, chunks and what is pending included", async () => {
+  it("clears every orgate cookie, with chunks and the pending authentication", async () => {
     const world = makeWorld();
     const auth = world.mount({
       cookie: { password: "the first of the cookie passwords, long enough", domain: "example.com" },
@@ -114,7 +116,7 @@ describe("signing out", () => {
     expect(new Set(cleared)).toEqual(new Set([...sessionForms, `${names[3]} `, `${names[4]} `, `${flow} `]));
   });
 
-  it("everywhere ends every session of the member, also in this process at once", async () => {
+  it("everywhere ends every session of the member, in this process at once", async () => {
     const app = makeTenancy({ signOut: { everywhere: true } });
     const here = await app.signIn("user_bob");
     const there = await app.signIn("user_bob");
@@ -141,7 +143,7 @@ describe("signing out", () => {
     ["the store leads away unseen", { redirectTo: "//evil.example" }, undefined, "/"],
     ["the store says nothing that is text", { redirectTo: 7 }, undefined, "/"],
     ["the store answers nothing at all", undefined, undefined, "/"],
-  ])("R-16: leads on as %s", async (_what, answer, redirectTo, expected) => {
+  ])("R-16: redirects to the target that %s", async (_what, answer, redirectTo, expected) => {
     const app = makeTenancy({
       overrides: () => ({ endSession: async () => answer as never }),
       ...(redirectTo !== undefined && { signOut: { redirectTo } }),
@@ -152,7 +154,7 @@ describe("signing out", () => {
     expect(response.headers["location"]).toBe(expected);
   });
 
-  it("with a store that cannot end sessions ends it here", async () => {
+  it("ends the session in this process when the store cannot end sessions", async () => {
     const app = makeTenancy({ overrides: () => ({ endSession: undefined as never }) });
     const browser = await app.signIn("user_bob");
     const thief = browser.copy();
@@ -166,7 +168,7 @@ describe("signing out while the store is down", () => {
     ["down", () => Promise.reject(new StoreUnavailableError({ reason: "down" }))],
     ["failing", () => Promise.reject(new TypeError("fetch failed"))],
   ])(
-    "%s: succeeds, clears the cookie, refuses the session here, and tells of it",
+    "%s: succeeds, clears the cookie, rejects the session here, and emits an event",
     async (_what, endSession) => {
       const app = makeTenancy({ overrides: () => ({ endSession }) });
       const browser = await app.signIn("user_bob");
@@ -180,7 +182,7 @@ describe("signing out while the store is down", () => {
     },
   );
 
-  it("tells the other processes, and does not mind when they cannot be reached", async () => {
+  it("tells the other processes, and succeeds when they cannot be reached", async () => {
     const told: InvalidationMessage[] = [];
     const broken = (message: InvalidationMessage): Promise<void> => {
       told.push(message);
@@ -200,7 +202,7 @@ describe("signing out while the store is down", () => {
   });
 });
 
-describe("R-15: a renewal at the time of a sign-out", () => {
+describe("R-15: a renewal during a sign-out", () => {
   it.each(["an active session", "an ended one"])("never sets the cookie again: %s", async (what) => {
     const app = makeTenancy();
     const browser = await app.signIn("user_bob");
@@ -231,7 +233,7 @@ describe("R-15: a renewal at the time of a sign-out", () => {
   });
 
   it.each([true, false])(
-    "not even where its new token cannot be verified yet, signed out: %s",
+    "never sets it when the new token cannot be verified yet, signed out: %s",
     async (signsOut) => {
       const app = makeTenancy();
       const browser = await app.signIn("user_bob");
@@ -251,7 +253,7 @@ describe("R-15: a renewal at the time of a sign-out", () => {
   );
 });
 
-describe("at construction", () => {
+describe("signOut at construction", () => {
   it.each<[string, () => unknown, string]>([
     [
       "an unknown option",
@@ -283,7 +285,7 @@ describe("at construction", () => {
       },
       "signOut.everywhere",
     ],
-  ])("refuses %s", (_what, make, option) => {
+  ])("rejects %s", (_what, make, option) => {
     expect(make).toThrow(option);
   });
 });

@@ -1,10 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { inspect } from "node:util";
 import type { Outcome } from "../../src/store.ts";
-import { FRAMEWORKS, makeApp } from "../support/apps.ts";
+import { FRAMEWORKS, makeApp, makeTenancy, SELECTION } from "../support/apps.ts";
 import { makeStepUpTenancy, tellPending, type SeenPending, type StepUpTenancy } from "../support/step-ups.ts";
-import { makeTenancy, SELECTION } from "../support/tenancy.ts";
-import { BROWSER, JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { bearerOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -28,8 +27,8 @@ function signIn(app: StepUpTenancy): Promise<Visitor> {
   return app.signIn("user_ada", "/sign-in?return_to=/documents%3Fpage=2");
 }
 
-describe.each(FRAMEWORKS)("a step that a choice leads to, on %s", (framework) => {
-  it("goes on from the new token, and ends where the sign-in was begun", async () => {
+describe.each(FRAMEWORKS)("a step-up after an organization choice, on %s", (framework) => {
+  it("continues from the new token, and returns to where the sign-in began", async () => {
     const app = makeStepUpTenancy({ framework });
     const browser = await signIn(app);
     const answer = await browser.post(SELECTION, choose("org_globex"));
@@ -73,8 +72,8 @@ describe.each(FRAMEWORKS)("a step that a choice leads to, on %s", (framework) =>
   });
 });
 
-describe("a step that a choice leads to", () => {
-  it("is a page for a person, with the way to go on", async () => {
+describe("a step-up after an organization choice", () => {
+  it("shows a page with a link to continue", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const page = await browser.post(SELECTION, choose("org_acme", FORM));
@@ -82,7 +81,7 @@ describe("a step that a choice leads to", () => {
     expect(page.text).toContain('href="/sign-in?return_to=%2Fdocuments%3Fpage%3D2"');
   });
 
-  it("never shows its token: not in an answer, an address, an event or an error", async () => {
+  it("never shows its token in an answer, an address, an event or an error", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const answers = [
@@ -101,7 +100,7 @@ describe("a step that a choice leads to", () => {
     expect(seen).not.toContain("the-token-of-step");
   });
 
-  it("outlives a wrong code, a wrong choice and an outage", async () => {
+  it("survives a wrong code, a wrong choice and an outage", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     expect((await browser.post(SELECTION, choose("org_other"))).body.code).toBe("organization_not_available");
@@ -115,7 +114,7 @@ describe("a step that a choice leads to", () => {
     expect((await browser.post("/mfa", WITH_CODE)).headers["location"]).toBe("/documents?page=2");
   });
 
-  it("spends the token before: another choice with it gets nothing", async () => {
+  it("uses up the previous token: another choice with it gets nothing", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const thief = browser.copy();
@@ -125,7 +124,7 @@ describe("a step that a choice leads to", () => {
     expect(app.handedOut).toHaveLength(1);
   });
 
-  it("gives a double click the winner's answer, with the winner's token", async () => {
+  it("gives both clicks of a double click the same answer and token", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const second = browser.copy();
@@ -141,7 +140,7 @@ describe("a step that a choice leads to", () => {
     expect((await browser.post("/mfa", WITH_CODE)).status).toBe(303);
   });
 
-  it("is one step for eight simultaneous submits of one choice", async () => {
+  it("is one step for eight concurrent submits of one choice", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const visitors = Array.from({ length: 8 }, () => browser.copy());
@@ -154,7 +153,7 @@ describe("a step that a choice leads to", () => {
     expect(app.asked).toHaveLength(1);
   });
 
-  it("is not cleared by the refusal of another choice that came too late", async () => {
+  it("is not cleared when another choice comes too late", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const loser = browser.copy();
@@ -163,7 +162,7 @@ describe("a step that a choice leads to", () => {
     expect([lost.body.code, setCookiesOf(lost)]).toEqual(["invalid_pending_authentication", []]);
   });
 
-  it("is asked for again once the grace window is over", async () => {
+  it("can be requested again after the grace window", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     await browser.post(SELECTION, choose("org_acme"));
@@ -175,7 +174,7 @@ describe("a step that a choice leads to", () => {
   it.each([
     [599, "the-token-of-step-1"],
     [600, undefined],
-  ])("after %d seconds is %s", async (seconds, token) => {
+  ])("after %d seconds has the token %s", async (seconds, token) => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     app.world.clock.now += 500;
@@ -184,7 +183,7 @@ describe("a step that a choice leads to", () => {
     expect((await pendingOf(browser))?.token).toBe(token);
   });
 
-  it("can be left for another organization, where the store allows it", async () => {
+  it("can be left for another organization when the store allows it", async () => {
     const app = makeStepUpTenancy();
     app.letsChooseAgain = true;
     const browser = await signIn(app);
@@ -199,7 +198,7 @@ describe("a step that a choice leads to", () => {
     });
   });
 
-  it("that spends nothing goes on from the token before, which gets no older than it may", async () => {
+  it("that issues no new token continues from the previous one, which expires no later", async () => {
     const app = makeStepUpTenancy();
     app.spendsNothing = true;
     const browser = await signIn(app);
@@ -219,7 +218,7 @@ describe("a step that a choice leads to", () => {
     expect(await pendingOf(openBrowser(app.listener, browser.cookies))).toBeNull();
   });
 
-  it("is cleared when the next step finds it spent", async () => {
+  it("is cleared when the next step finds its token used up", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     await browser.post(SELECTION, choose("org_acme"));
@@ -241,7 +240,7 @@ describe("a step that a choice leads to", () => {
     ["what the handler's address says", "/mfa?return_to=/elsewhere", "/elsewhere"],
     ["nothing of another origin", "/mfa?return_to=//evil.example", "/"],
     ["what it was begun with", "/mfa", "/documents?page=2"],
-  ])("R-16: goes on to %s", async (_what, path, expected) => {
+  ])("R-16: returns to %s", async (_what, path, expected) => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     await browser.post(SELECTION, choose("org_acme"));
@@ -249,8 +248,8 @@ describe("a step that a choice leads to", () => {
   });
 });
 
-describe("R-19: what is pending", () => {
-  it("is told to the browser that began alone, and to no cache", async () => {
+describe("R-19: the pending authentication", () => {
+  it("is readable only by the browser that began it, and by no cache", async () => {
     const app = makeStepUpTenancy();
     const [mine, theirs] = [await signIn(app), await signIn(app)];
     const told = await mine.get("/pending", { headers: JSON_CLIENT });
@@ -266,14 +265,14 @@ describe("R-19: what is pending", () => {
     expect([nobody.body, nobody.headers["cache-control"]]).toEqual([null, undefined]);
   });
 
-  it("is a choice's return_to no longer where somebody signs in anew", async () => {
+  it("does not keep a choice's return_to for a new sign-in", async () => {
     const app = makeStepUpTenancy();
     const browser = await signIn(app);
     const bob = { headers: { ...FORM, "X-User": "user_bob" } };
     expect((await browser.post("/sign-in", bob)).headers["location"]).toBe("/");
   });
 
-  it("is not to be had where orgate is not mounted, or has no password", async () => {
+  it("cannot be read when orgate is not mounted, or has no cookie password", async () => {
     const world = makeWorld();
     const [unmounted, bare] = [world.mount(), world.mount({ credentials: ["bearer"], cookie: {} })];
     const app = makeApp("Express 5", {
@@ -292,7 +291,7 @@ describe("R-19: what is pending", () => {
     ]);
   });
 
-  it("is, within a request, what its answer leaves", async () => {
+  it("is, within a request, what the response will set", async () => {
     const seen: unknown[] = [];
     const app = makeStepUpTenancy({
       options: {
@@ -311,7 +310,7 @@ describe("R-19: what is pending", () => {
   });
 });
 
-describe("a step that establish is given", () => {
+describe("a step-up that establish receives", () => {
   const STEP = {
     status: "step_up_required",
     reason: "email_verification_required",
@@ -334,17 +333,20 @@ describe("a step that establish is given", () => {
     return { ...app, browser: openBrowser(app.listener) };
   }
 
-  it.each([true, false])("is left with the browser as a choice's is, auth above: %s", async (mounted) => {
-    const { browser } = makeDesk([STEP], { mounted });
-    const answer = await browser.post("/step?return_to=/x", { headers: JSON_CLIENT });
-    expect([answer.status, answer.body.code, answer.body.reason]).toEqual([
-      401,
-      "reauthentication_required",
-      "email_verification_required",
-    ]);
-    expect(answer.text).not.toMatch(/the-pending-token|ada@example/);
-    expect(namesOf(setCookiesOf(answer))).toEqual([PENDING, OTHER]);
-  });
+  it.each([true, false])(
+    "is kept in the browser like that of a choice, auth mounted above: %s",
+    async (mounted) => {
+      const { browser } = makeDesk([STEP], { mounted });
+      const answer = await browser.post("/step?return_to=/x", { headers: JSON_CLIENT });
+      expect([answer.status, answer.body.code, answer.body.reason]).toEqual([
+        401,
+        "reauthentication_required",
+        "email_verification_required",
+      ]);
+      expect(answer.text).not.toMatch(/the-pending-token|ada@example/);
+      expect(namesOf(setCookiesOf(answer))).toEqual([PENDING, OTHER]);
+    },
+  );
 
   it("is read by the next handler, step after step, and keeps return_to", async () => {
     const next = { ...STEP, reason: "mfa_challenge", pending: { pendingAuthenticationToken: "the-next" } };
@@ -371,14 +373,14 @@ describe("a step that establish is given", () => {
     expect(seen).toEqual({ token: "the-last", returnTo: "/x", shows: false });
   });
 
-  it("sends a link's browser on with where it goes in the end, not with the link", async () => {
+  it("redirects the browser of an e-mail link to the final target, not to the link", async () => {
     const { browser } = makeDesk([STEP]);
-    const answer = await browser.get("/step?token=single-use&return_to=/x", { headers: BROWSER });
+    const answer = await browser.get("/step?token=single-use&return_to=/x", { headers: NAVIGATION });
     expect([answer.status, answer.headers["location"]]).toEqual([303, "/sign-in?return_to=%2Fx"]);
     expect(browser.cookies.has(PENDING)).toBe(true);
   });
 
-  it("without a token leaves nothing, and takes nothing from an earlier sign-in", async () => {
+  it("without a token stores nothing, and uses nothing from an earlier sign-in", async () => {
     const { pending: _none, ...bare } = STEP;
     const { browser } = makeDesk([STEP, bare]);
     await browser.post("/step?return_to=/x", { headers: JSON_CLIENT });
@@ -388,7 +390,7 @@ describe("a step that establish is given", () => {
     expect(await pendingOf(browser)).toEqual(before);
   });
 
-  it("is not sealed where nothing is, and answered all the same", async () => {
+  it("is answered but not stored when no password is configured", async () => {
     const auth = makeWorld().mount({ credentials: ["bearer"], cookie: {} });
     const { listener, errors } = makeApp("Express 5", {
       before: [auth],
@@ -403,13 +405,13 @@ describe("a step that establish is given", () => {
     ["a pending authentication that is none", { ...STEP, pending: { token: "x" } }],
     ["a user that is no text", { ...STEP, pending: { pendingAuthenticationToken: "x", userId: 7 } }],
     ["details that are none", { ...STEP, details: "mfa" }],
-  ])("is refused with %s", async (_what, outcome) => {
+  ])("is rejected with %s", async (_what, outcome) => {
     const { browser, errors } = makeDesk([outcome as Outcome]);
     expect((await browser.post("/step", { headers: JSON_CLIENT })).status).toBe(500);
     expect(errors).toMatchObject([{ problems: [{ code: "authentication_invalid" }] }]);
   });
 
-  it("R-14: whose token does not fit into a cookie is refused before anything is sent", async () => {
+  it("R-14: is rejected before anything is sent when its token does not fit into a cookie", async () => {
     const { browser, errors } = makeDesk([
       { ...STEP, pending: { pendingAuthenticationToken: "x".repeat(4_000) } },
     ]);
@@ -418,7 +420,7 @@ describe("a step that establish is given", () => {
   });
 });
 
-describe("a step that a switch leads to", () => {
+describe("a step-up during a switch", () => {
   const STEP = {
     status: "step_up_required",
     reason: "mfa_required",
@@ -457,7 +459,7 @@ describe("a step that a switch leads to", () => {
     return { ...app, browser, countAsked: () => asked };
   }
 
-  it("is left beside the session, which goes on, and takes its place in the end", async () => {
+  it("is kept beside the session, which continues, and replaces it at the end", async () => {
     const app = await switching();
     const { browser } = app;
     const answer = await browser.post("/switch?return_to=/documents", choose("org_globex"));
@@ -477,7 +479,7 @@ describe("a step that a switch leads to", () => {
     expect(await app.countSessions("user_ada")).toBe(1);
   });
 
-  it("does not take the selection page from the member", async () => {
+  it("does not hide the selection page from the member", async () => {
     const app = await switching();
     const { browser } = app;
     await browser.post("/switch", choose("org_globex"));
@@ -488,7 +490,7 @@ describe("a step that a switch leads to", () => {
     expect(browser.cookies.has(PENDING)).toBe(true);
   });
 
-  it("leaves a bearer's client no cookie", async () => {
+  it("sets no cookie for a bearer", async () => {
     const app = await switching();
     const { accessToken } = await app.world.signIn({ organizationId: "org_acme" });
     const headers = { ...JSON_CLIENT, Authorization: bearerOf(accessToken) };

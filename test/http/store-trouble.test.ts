@@ -1,14 +1,11 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { controlTimers, settle } from "../support/budget.ts";
-import type { ControlledTimers } from "../support/budget.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
-import type { Harness } from "../support/harness.ts";
+import { controlTimers, settle, type ControlledTimers } from "../support/timers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
 import { cookiesSet } from "../support/servers.ts";
 import { active, honest, TROUBLE } from "../support/stores.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { claimsOf, COOKIE, makeWorld, START } from "../support/world.ts";
-import type { SignIn, World } from "../support/world.ts";
+import { claimsOf, COOKIE, makeWorld, START, type SignIn, type World } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -67,7 +64,7 @@ describe("R-35, R-45: a store in trouble", () => {
     [Number.POSITIVE_INFINITY, "5"],
     ["7", "5"],
     [undefined, "5"],
-  ])("that asks to be left alone for %p seconds is passed on as %s", async (retryAfter, expected) => {
+  ])("that asks for a pause of %p seconds is answered with Retry-After %s", async (retryAfter, expected) => {
     const { world, signIn, send } = await startStale();
     world.store.behaviour = () => Promise.reject(Object.assign(new StoreUnavailableError(), { retryAfter }));
     const { headers } = await send({ headers: withCookie(signIn.seal) });
@@ -77,7 +74,7 @@ describe("R-35, R-45: a store in trouble", () => {
 
 type Hand = (world: World, signIn: SignIn) => string | Promise<string>;
 
-describe("CVE-2026-40155: a store that hands out another's session", () => {
+describe("CVE-2026-40155: a store that returns another user's session", () => {
   const HANDS: Readonly<Record<string, Hand>> = {
     "another member's": async ({ signIn }) => (await signIn({ userId: "user_bob" })).accessToken,
     "another organization's": async ({ signIn }) =>
@@ -100,7 +97,7 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
     "one too long": (world, signIn) => resign(world, signIn, { exp: START + 900, pad: "x".repeat(8192) }),
   };
 
-  it.each(Object.keys(HANDS))("%s: 503, a loud event, and nothing handed on", async (name) => {
+  it.each(Object.keys(HANDS))("%s: 503, an event, and no token is passed on", async (name) => {
     const { world, signIn, send, reached } = await startStale();
     const accessToken = await (HANDS[name] as Hand)(world, signIn);
     world.store.behaviour = () => active({ accessToken, refreshToken: "another's" }, world.clock.now);
@@ -118,7 +115,7 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
   it.each([
     ["one already expired", { exp: START + 1 }],
     ["one from the future", { iat: START + 9000, exp: START + 9900 }],
-  ])("%s: a time out of joint is trouble, and the rotated pair is kept for the client", async (_, times) => {
+  ])("%s: 503, and the client keeps the rotated pair", async (_, times) => {
     const { world, signIn, send, reached } = await startStale();
     const accessToken = resign(world, signIn, times);
     world.store.behaviour = () => active({ accessToken, refreshToken: "rotated" }, world.clock.now);
@@ -134,32 +131,29 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
   it.each<[string, string | undefined, number]>([
     ["their own", undefined, 1],
     ["somebody else's", "user_bob", 0],
-  ])(
-    "%s, that the store then fails to read: kept for the client only if it is theirs",
-    async (_, userId, kept) => {
-      const { world, signIn, send, reached } = await startStale();
-      const interpret = world.store.interpret.bind(world.store);
-      world.store.interpret = (claims, sealed) => {
-        if (claims.exp > START + 300) throw new Error("cannot read");
-        return interpret(claims, sealed);
-      };
-      if (userId !== undefined) {
-        const { accessToken } = await world.signIn({ userId });
-        world.store.behaviour = () => active({ accessToken, refreshToken: "another's" }, world.clock.now);
-      }
-      const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
-      expect([status, setCookies.length, reached.length]).toEqual([503, kept, 0]);
-      expect(world.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
-      world.store.interpret = interpret;
-      const questions = world.store.questions.length;
-      const [pair] = setCookies[0]?.split(";", 1) ?? [];
-      if (pair === undefined) return;
-      expect((await send({ headers: { Cookie: pair } })).status).toBe(200);
-      expect(world.store.questions.length).toBe(questions);
-    },
-  );
+  ])("%s, which the store then cannot read: only the owner keeps the pair", async (_, userId, kept) => {
+    const { world, signIn, send, reached } = await startStale();
+    const interpret = world.store.interpret.bind(world.store);
+    world.store.interpret = (claims, sealed) => {
+      if (claims.exp > START + 300) throw new Error("cannot read");
+      return interpret(claims, sealed);
+    };
+    if (userId !== undefined) {
+      const { accessToken } = await world.signIn({ userId });
+      world.store.behaviour = () => active({ accessToken, refreshToken: "another's" }, world.clock.now);
+    }
+    const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
+    expect([status, setCookies.length, reached.length]).toEqual([503, kept, 0]);
+    expect(world.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
+    world.store.interpret = interpret;
+    const questions = world.store.questions.length;
+    const [pair] = setCookies[0]?.split(";", 1) ?? [];
+    if (pair === undefined) return;
+    expect((await send({ headers: { Cookie: pair } })).status).toBe(200);
+    expect(world.store.questions.length).toBe(questions);
+  });
 
-  it("one by a key that is not published yet: the rotated pair is kept for the client", async () => {
+  it("a token by an unpublished key: the client keeps the rotated pair", async () => {
     const { world, signIn, send } = await startStale();
     world.store.behaviour = async (stale, context, ask) => {
       const renewal = await ask(stale, context);
@@ -174,7 +168,7 @@ describe("CVE-2026-40155: a store that hands out another's session", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it("one whose keys are down is served as soon as they are back, without asking again", async () => {
+  it("a token whose keys cannot be fetched works as soon as they can, without another call", async () => {
     const { world, signIn, send } = await startStale();
     world.store.behaviour = async (stale, context, ask) => {
       await world.authority.rotateKeys();
@@ -210,7 +204,7 @@ describe("the breaker", () => {
     return { ...harness, seals };
   }
 
-  it("stops asking after three failures, and says until when", async () => {
+  it("stops calls after three failures, and says until when", async () => {
     const { world, send, seals } = await startTripped();
     const { status, headers } = await send({ headers: withCookie(seals[3] ?? "") });
     expect([status, headers["retry-after"], world.store.questions.length]).toEqual([503, "5", 3]);
@@ -222,7 +216,7 @@ describe("the breaker", () => {
   it.each([
     [3, "3"],
     [undefined, "1"],
-  ])("leaves out those whose credential others are using, who wait for %p", async (retryAfter, expected) => {
+  ])("does not count contention, and those requests wait for %p", async (retryAfter, expected) => {
     const { world, send } = await start();
     const signIns = await Promise.all(Array.from({ length: 5 }, () => world.signIn()));
     world.clock.now += PAST_EXPIRY;
@@ -234,7 +228,7 @@ describe("the breaker", () => {
     expect(world.store.questions.length).toBe(5);
   });
 
-  it("lets fresh sessions through all the same", async () => {
+  it("does not affect fresh sessions", async () => {
     const { world, send } = await startTripped();
     const { seal } = await world.signIn();
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
@@ -262,13 +256,13 @@ describe("the breaker", () => {
   });
 });
 
-describe("the budget of five seconds", () => {
+describe("the time limit of five seconds", () => {
   async function startSlow(): Promise<Stale> {
     timers = controlTimers();
     return startStale();
   }
 
-  it("is spent: 503, the call is told to stop, and its late reply serves the next request", async () => {
+  it("gives 503, aborts the call, and its late answer serves the next request", async () => {
     const { world, signIn, send } = await startSlow();
     const held = world.store.hold();
     const waiting = send({ headers: withCookie(signIn.seal) });
@@ -288,7 +282,7 @@ describe("the budget of five seconds", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it("holds for everyone who waits for the same call", async () => {
+  it("applies to everyone who waits for the same call", async () => {
     const { world, signIn, send } = await startSlow();
     world.store.behaviour = () => new Promise(() => undefined);
     const waiting = Array.from({ length: 5 }, () => send({ headers: withCookie(signIn.seal) }));
@@ -298,7 +292,7 @@ describe("the budget of five seconds", () => {
     expect(world.store.questions.length).toBe(1);
   });
 
-  it("counts as a failure once", async () => {
+  it("counts as one failure", async () => {
     const { world, signIn, send } = await startSlow();
     world.store.behaviour = () => new Promise(() => undefined);
     for (let index = 0; index < 2; index++) {
@@ -338,7 +332,7 @@ describe("staleIfUnavailable", () => {
     [89.9, 200, 1],
     [90, 503, 1],
     [305, 503, 1],
-  ])("serves a token of %s seconds: %s after %s calls", async (age, status, calls) => {
+  ])("serves a token of %s seconds with %s after %s calls", async (age, status, calls) => {
     expect(await askAt(age)).toEqual([status, calls]);
   });
 
@@ -350,15 +344,15 @@ describe("staleIfUnavailable", () => {
     ["PATCH", 503],
     ["DELETE", 503],
     ["TRACE", 503],
-  ])("is for safe methods only: %s %s", async (method, status) => {
+  ])("applies to safe methods only: %s %s", async (method, status) => {
     expect(await askAt(61, { method })).toEqual([status, 1]);
   });
 
-  it("is not for upgrades", async () => {
+  it("does not apply to upgrade requests", async () => {
     expect(await askAt(61, { headers: { Connection: "Upgrade", Upgrade: "websocket" } })).toEqual([503, 1]);
   });
 
-  it("is off unless it is asked for", async () => {
+  it("is off by default", async () => {
     expect(await askAt(61, {}, { maxTokenAge: 60, staleIfUnavailable: 0 })).toEqual([503, 1]);
   });
 
@@ -366,7 +360,7 @@ describe("staleIfUnavailable", () => {
     expect(await askAt(PAST_EXPIRY, {}, { maxTokenAge: 60, staleIfUnavailable: 3600 })).toEqual([503, 1]);
   });
 
-  it("never serves a session that was seen to be revoked", async () => {
+  it("never serves a session that is known to be revoked", async () => {
     const { world, send } = await start({ options: { maxTokenAge: 60, staleIfUnavailable: 3600 } });
     const { seal } = await world.signIn();
     world.clock.now += 61;
@@ -375,7 +369,7 @@ describe("staleIfUnavailable", () => {
     expect((await send({ headers: withCookie(seal) })).status).toBe(503);
   });
 
-  it("never serves one whose state the application asked to have checked", async () => {
+  it("never serves a session that the application invalidated", async () => {
     const { world, auth, send } = await start({ options: { maxTokenAge: 60, staleIfUnavailable: 3600 } });
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });
@@ -386,11 +380,11 @@ describe("staleIfUnavailable", () => {
   });
 });
 
-describe("R-31: a storm of random key ids", () => {
+describe("R-31: many random key ids", () => {
   it.each([
     ["a service's keys", undefined, 2],
     ["keys in this process, which say that they have not changed", () => 1, 1],
-  ])("costs one fetch in a cooldown of %s, and no known key an answer", async (_kind, revision, later) => {
+  ])("cause one fetch per cooldown of %s, and do not affect known keys", async (_kind, revision, later) => {
     const world = makeWorld();
     const { keys } = world.store.tokens;
     const load = keys.load.bind(keys);
@@ -420,7 +414,7 @@ describe("R-31: a storm of random key ids", () => {
 });
 
 describe("R-32: keys that cannot be fetched", () => {
-  it("cost no refresh and no cookie, and are fetched again after a pause", async () => {
+  it("cause no renewal and clear no cookie, and are fetched again after a pause", async () => {
     const { world, send, reached } = await start();
     const { seal, accessToken } = await world.signIn();
     world.store.keysAreDown = true;
@@ -434,7 +428,7 @@ describe("R-32: keys that cannot be fetched", () => {
     expect((await send({ headers: withCookie(seal) })).status).toBe(200);
   });
 
-  it("do not matter to keys that are known", async () => {
+  it("do not affect known keys", async () => {
     const { world, send } = await start();
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { generateSigningKey } from "../support/tokens.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/browser.ts";
 import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 
 const AUTHENTICATE = "POST /v1/b2b/sessions/authenticate";
@@ -18,7 +18,7 @@ async function start(options: StytchAppOptions = {}): Promise<StytchApp> {
 }
 
 describe("the cookies of Stytch's front ends", () => {
-  it("are written back together when the session is renewed, as the front end writes them", async () => {
+  it("are both written when the session is renewed, as the front end writes them", async () => {
     const app = await start();
     const { session, jwt } = app.session();
     const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
@@ -39,7 +39,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("make do with the session token, asked about once while its JWT is good", async () => {
+  it("work with the session token alone, with one call while its JWT is fresh", async () => {
     const app = await start();
     const { session } = app.session();
     const browser = app.browser({ stytch_session: session.token });
@@ -57,7 +57,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect(app.harness.fake.asked()).toHaveLength(2);
   });
 
-  it("are cleared together when the session has ended, and when somebody signs out", async () => {
+  it("are both cleared when the session has ended, and at sign-out", async () => {
     const app = await start();
     const { session, jwt } = app.session();
     const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
@@ -74,7 +74,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect(leaving.session.revoked).toBe(true);
   });
 
-  it("end at Stytch, too, for whoever has the session token alone", async () => {
+  it("end the session at Stytch for a client with the session token alone", async () => {
     const app = await start();
     const { session } = app.session();
     const browser = app.browser({ stytch_session: session.token });
@@ -101,7 +101,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect((await browser.get("/me", HEADERS)).body.member).toBe("member-test-ada-globex");
   });
 
-  it("R-29: a made-up session token costs one call, and none when it comes again", async () => {
+  it("R-29: an invalid session token causes one call, and none when it is repeated", async () => {
     const app = await start();
     const browser = app.browser({ stytch_session: "made-up" });
     const thief = browser.copy();
@@ -113,7 +113,7 @@ describe("the cookies of Stytch's front ends", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("R-29: a flood of made-up session tokens closes their way for a while, and nobody else's", async () => {
+  it("R-29: many invalid session tokens stop calls for such tokens only, for a while", async () => {
     const app = await start();
     const { jwt } = app.session();
     for (let index = 0; index < 100; index += 1) {
@@ -131,7 +131,7 @@ describe("the cookies of Stytch's front ends", () => {
   });
 });
 
-describe("signing out with the session token alone, without auth above", () => {
+describe("signing out with the session token alone, without auth mounted above", () => {
   const REVOKE = "POST /v1/b2b/sessions/revoke";
 
   it("ends the session at Stytch by the token, in one call", async () => {
@@ -151,7 +151,7 @@ describe("signing out with the session token alone, without auth above", () => {
     expect(app.harness.fake.asked()).toHaveLength(1);
   });
 
-  it("everywhere ends all of the member's, once Stytch has said whose it is", async () => {
+  it("everywhere ends all sessions of the member, after Stytch says whose token it is", async () => {
     const app = await start({ mounted: false });
     const [here, there, ada] = [app.session(), app.session(), app.session("ada")];
     const elsewhere = app.browser({ stytch_session_jwt: there.jwt });
@@ -167,7 +167,7 @@ describe("signing out with the session token alone, without auth above", () => {
     expect((await app.browser({ stytch_session_jwt: here.jwt }).get("/me", HEADERS)).status).toBe(401);
   });
 
-  it("asks by the session's id where it was seen before", async () => {
+  it("uses the session's id when the token was seen before", async () => {
     const app = await start({ mounted: false });
     const { session } = app.session();
     const browser = app.browser({ stytch_session: session.token });
@@ -201,31 +201,28 @@ describe("signing out with the session token alone, without auth above", () => {
           9,
         ),
     ],
-  ])(
-    "clears the cookies all the same while Stytch %s, tells of it, and refuses the token",
-    async (_what, spoil) => {
-      const app = await start({ mounted: false });
-      const { session } = app.session();
-      const browser = app.browser({ stytch_session: session.token });
-      const thief = browser.copy();
-      spoil(app);
-      const out = await browser.post("/sign-out", HEADERS);
-      expect([out.status, out.body, browser.cookies.size]).toEqual([
-        200,
-        { signed_out: true, redirect_to: "/" },
-        0,
-      ]);
-      expect(session.revoked).toBe(false);
-      expect(app.events).toContainEqual(
-        expect.objectContaining({ type: "unavailable", code: "store_unavailable" }),
-      );
-      expect(app.events).toContainEqual({ type: "revoked", by: "session", reason: "sign_out" });
-      app.harness.fake.isDown = false;
-      expect((await thief.get("/me", HEADERS)).body.code).toBe("session_revoked");
-    },
-  );
+  ])("clears the cookies while Stytch %s, emits an event, and rejects the token", async (_what, spoil) => {
+    const app = await start({ mounted: false });
+    const { session } = app.session();
+    const browser = app.browser({ stytch_session: session.token });
+    const thief = browser.copy();
+    spoil(app);
+    const out = await browser.post("/sign-out", HEADERS);
+    expect([out.status, out.body, browser.cookies.size]).toEqual([
+      200,
+      { signed_out: true, redirect_to: "/" },
+      0,
+    ]);
+    expect(session.revoked).toBe(false);
+    expect(app.events).toContainEqual(
+      expect.objectContaining({ type: "unavailable", code: "store_unavailable" }),
+    );
+    expect(app.events).toContainEqual({ type: "revoked", by: "session", reason: "sign_out" });
+    app.harness.fake.isDown = false;
+    expect((await thief.get("/me", HEADERS)).body.code).toBe("session_revoked");
+  });
 
-  it("R-29: a made-up token costs one call, in whatever way it comes again, and no event of a session", async () => {
+  it("R-29: sends an invalid token once, however it is repeated, and emits no session event", async () => {
     const app = await start({ mounted: false });
     for (const path of ["/sign-out", "/sign-out", "/sign-out-everywhere"]) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
@@ -237,7 +234,7 @@ describe("signing out with the session token alone, without auth above", () => {
     expect(app.events.filter(({ type }) => type === "revoked")).toEqual([]);
   });
 
-  it("R-29: a flood of made-up tokens closes the way, which is told, and clears cookies all the same", async () => {
+  it("R-29: stops calls after many invalid tokens, emits an event, and still clears the cookies", async () => {
     const app = await start({ mounted: false });
     for (let index = 0; index < 100; index += 1) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other, as refusals are counted
@@ -255,7 +252,7 @@ describe("signing out with the session token alone, without auth above", () => {
     expect((await thief.get("/me", HEADERS)).body.code).toBe("session_revoked");
   });
 
-  it("R-17: is not done for another site", async () => {
+  it("R-17: does nothing for another site", async () => {
     const app = await start({ mounted: false });
     const { session } = app.session();
     const headers = { ...JSON_CLIENT, "Sec-Fetch-Site": "cross-site" };
@@ -264,8 +261,8 @@ describe("signing out with the session token alone, without auth above", () => {
   });
 });
 
-describe("a sealed session whose key is gone", () => {
-  it("is ended at Stytch by its session token when it is signed out of", async () => {
+describe("a sealed session whose key is no longer published", () => {
+  it("is ended at Stytch by its session token at sign-out", async () => {
     const app = await start({ mounted: false, orgate: {} });
     const { session } = app.session();
     const { world } = app.harness.fake;
@@ -284,10 +281,10 @@ describe("a sealed session whose key is gone", () => {
   });
 });
 
-describe("a JWT whose key is gone", () => {
+describe("a JWT whose key is no longer published", () => {
   const RETIRED = generateSigningKey("RS256", "jwk-test-retired");
 
-  it("is refused without a call", async () => {
+  it("is rejected without a call", async () => {
     const app = await start();
     const { session } = app.session();
     const jwt = app.harness.fake.world.sign(session, {}, RETIRED);
@@ -296,7 +293,7 @@ describe("a JWT whose key is gone", () => {
     expect(app.harness.fake.asked()).toEqual([]);
   });
 
-  it("is asked about once with unknownKey: ask, and replaced", async () => {
+  it("is checked once with unknownKey: ask, and replaced", async () => {
     const app = await start({ store: { unknownKey: "ask" } });
     const { session } = app.session();
     const jwt = app.harness.fake.world.sign(session, {}, RETIRED);
@@ -308,7 +305,7 @@ describe("a JWT whose key is gone", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("R-31: is remembered when Stytch refuses it", async () => {
+  it("R-31: is remembered when Stytch rejects it", async () => {
     const app = await start({ store: { unknownKey: "ask" } });
     const { session } = app.session();
     const jwt = app.harness.fake.world.sign(session, { "https://stytch.com/session": { id: "x" } }, RETIRED);
@@ -321,7 +318,7 @@ describe("a JWT whose key is gone", () => {
     expect(app.harness.fake.asked()).toEqual([AUTHENTICATE]);
   });
 
-  it("R-09: signs nobody in as another when Stytch's answer is of another session", async () => {
+  it("R-09: signs nobody in when Stytch answers with another session", async () => {
     const app = await start({ store: { unknownKey: "ask" } });
     const { session } = app.session("bob");
     const jwt = app.harness.fake.world.sign(session, { sub: "member-test-ada-acme" }, RETIRED);

@@ -5,7 +5,7 @@ import { EXPRESSES } from "../support/apps.ts";
 import { organizationId, PROJECT_ID, SECRET } from "../support/fake-stytch-world.ts";
 import { tellPending } from "../support/step-ups.ts";
 import { makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
-import { JSON_CLIENT, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, type Visitor } from "../support/browser.ts";
 import { COOKIE } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -76,8 +76,8 @@ function tokensOf({ harness }: StytchApp): string[] {
   return [...harness.fake.world.intermediates.keys()];
 }
 
-describe.each(EXPRESSES)("a step that Stytch demands, under %s", (framework) => {
-  it("is taken by Stytch's SDK with the new intermediate session, and ends where the sign-in was begun", async () => {
+describe.each(EXPRESSES)("a step-up that Stytch requires, under %s", (framework) => {
+  it("is completed by Stytch's SDK with the new intermediate session, and returns to where the sign-in began", async () => {
     const app = await start(MFA, { framework });
     const browser = await begin(app);
     const [old] = tokensOf(app);
@@ -115,8 +115,8 @@ describe.each(EXPRESSES)("a step that Stytch demands, under %s", (framework) => 
   });
 });
 
-describe("a step that Stytch demands", () => {
-  it("is one exchange for a double click, also of a browser that has the new token already", async () => {
+describe("a step-up that Stytch requires", () => {
+  it("is one exchange for a double click, also for a browser that already has the new token", async () => {
     const app = await start(MFA);
     const browser = await begin(app);
     const second = browser.copy();
@@ -133,7 +133,7 @@ describe("a step that Stytch demands", () => {
     }
   });
 
-  it("is a further sign-in where the organization wants another method, and keeps return_to", async () => {
+  it("is another sign-in when the organization requires another method, and keeps return_to", async () => {
     const app = await start(PRIMARY);
     const browser = await begin(app);
     await browser.post("/select-organization", CHOOSE);
@@ -149,7 +149,7 @@ describe("a step that Stytch demands", () => {
     expect([done.status, done.headers["location"]]).toEqual([303, "/me"]);
   });
 
-  it("can be left for an organization without it", async () => {
+  it("can be left for an organization that does not require it", async () => {
     const app = await start(MFA);
     const browser = await begin(app);
     await browser.post("/select-organization", CHOOSE);
@@ -160,7 +160,7 @@ describe("a step that Stytch demands", () => {
     expect([done.status, done.headers["location"]]).toEqual([303, "/me"]);
   });
 
-  it("that Stytch refuses outright goes on from the intermediate session before, which is not spent", async () => {
+  it("continues from the previous intermediate session when Stytch rejects it", async () => {
     const app = await start(MFA);
     const browser = await begin(app);
     const [token] = tokensOf(app);
@@ -176,7 +176,7 @@ describe("a step that Stytch demands", () => {
     });
   });
 
-  it("may be demanded by the sign-in itself, and by a switch", async () => {
+  it("can be required by the sign-in itself, and by a switch", async () => {
     const app = await start(MFA);
     const { world } = app.harness.fake;
     app.nextSignIn = world.enter("ada@example.com", { organization_id: GLOBEX });

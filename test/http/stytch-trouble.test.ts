@@ -3,7 +3,7 @@ import request from "supertest";
 import type { FakeExchange } from "../support/fake-stytch.ts";
 import { refused, type Answer, type Fields } from "../support/fake-stytch-world.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf } from "../support/browser.ts";
 import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 import { bearerOf } from "../support/world.ts";
 
@@ -19,7 +19,7 @@ afterEach(async () => {
 
 /** An application whose store waits for no more than a fraction of a second. */
 async function start(options: StytchAppOptions = {}): Promise<StytchApp> {
-  const app = await makeStytchApp({ store: { timeout: 0.3 }, ...options });
+  const app = await makeStytchApp({ store: { timeout: 1 }, ...options });
   apps.push(app);
   return app;
 }
@@ -106,7 +106,7 @@ const SPOILT: readonly (readonly [string, Fault])[] = [
 ];
 
 describe.each(SPOILT)("Stytch answers a renewal with %s", (_name, fault) => {
-  it("nobody is signed out, whichever way they came, and the session goes on afterwards", async () => {
+  it("nobody is signed out by any credential, and the session works afterwards", async () => {
     const app = await start({ orgate: FRONT_END });
     const { session, jwt } = app.session();
     app.expire();
@@ -126,13 +126,13 @@ describe.each(SPOILT)("Stytch answers a renewal with %s", (_name, fault) => {
   });
 });
 
-describe("Stytch's own keys and times", () => {
+describe("Stytch's keys and times", () => {
   it.each([
     ["expired", { exp: 1_799_999_000 }],
     ["another member's", { sub: "member-test-ada-acme" }],
     ["no session", { "https://stytch.com/session": undefined }],
     ["of another session", { "https://stytch.com/session": { id: "another", roles: [] } }],
-  ])("a new JWT that is %s signs nobody in, and nobody out", async (_name, claims) => {
+  ])("a new JWT that is %s signs nobody in and nobody out", async (_name, claims) => {
     const app = await start({ orgate: FRONT_END });
     const { session, jwt } = app.session();
     app.expire();
@@ -148,7 +148,7 @@ describe("Stytch's own keys and times", () => {
     expect(browser.cookies.has("stytch_session")).toBe(true);
   });
 
-  it("R-35: a session token is answered with one member's session and another's JWT: it is nobody's", async () => {
+  it("R-35: a session token answered with another member's JWT signs nobody in", async () => {
     const app = await start({ orgate: FRONT_END });
     const { session } = app.session();
     const { jwt: other } = app.session("ada");
@@ -163,7 +163,7 @@ describe("Stytch's own keys and times", () => {
     expect(app.reached).toEqual([]);
   });
 
-  it("keys that cannot be had are no reason to ask, nor to sign out", async () => {
+  it("keys that cannot be fetched cause no call and no sign-out", async () => {
     const app = await start({ orgate: FRONT_END });
     const { session, jwt } = app.session();
     app.harness.fake.fail("/sessions/jwks/", write(200, "text/html", "<html>"), 5);
@@ -175,7 +175,7 @@ describe("Stytch's own keys and times", () => {
   });
 });
 
-describe("a switch", () => {
+describe("a switch at Stytch", () => {
   const GLOBEX = { organization_id: "organization-test-globex" };
   const SPOILT_SWITCHES: readonly (readonly [string, object | undefined])[] = [
     ["an unknown key has signed", undefined],
@@ -187,7 +187,7 @@ describe("a switch", () => {
     ],
   ];
 
-  it.each(SPOILT_SWITCHES)("to a JWT that %s costs nobody the session they have", async (_name, claims) => {
+  it.each(SPOILT_SWITCHES)("keeps the current session when the new JWT %s", async (_name, claims) => {
     const app = await start({ orgate: FRONT_END });
     const { session, jwt } = app.session("ada");
     const { world } = app.harness.fake;
@@ -206,7 +206,7 @@ describe("a switch", () => {
     expect([answer.status, answer.body.member]).toEqual([200, session.member.id]);
   });
 
-  it("ends the session before it only where the new one could be verified", async () => {
+  it("ends the previous session only after the new one is verified", async () => {
     const app = await start({ orgate: FRONT_END });
     const { session, jwt } = app.session("ada");
     const browser = app.browser({ stytch_session_jwt: jwt, stytch_session: session.token });
@@ -218,10 +218,10 @@ describe("a switch", () => {
   });
 });
 
-describe("a secret that is wrong", () => {
-  const WRONG = { store: { timeout: 0.3, secret: "secret-test-another" } };
+describe("a wrong Stytch secret", () => {
+  const WRONG = { store: { timeout: 1, secret: "secret-test-another" } };
 
-  it("is this application's fault: 503 without Retry-After, an event, and nobody is signed out", async () => {
+  it("is the application's fault: 503 without Retry-After, an event, and nobody is signed out", async () => {
     const app = await start({ ...WRONG, orgate: FRONT_END });
     const { session, jwt } = app.session();
     app.expire();
@@ -242,7 +242,7 @@ describe("a secret that is wrong", () => {
   it.each([
     ["another type", refused(401, "user_unauthenticated")],
     ["no type at all", { status: 401, body: { message: "Unauthorized" } }],
-  ])("is what every 401 says, one with %s included", async (_what, answer) => {
+  ])("is what every 401 means, including one with %s", async (_what, answer) => {
     const app = await start();
     const { jwt } = app.session();
     app.expire();
@@ -252,7 +252,7 @@ describe("a secret that is wrong", () => {
     expect(app.events).toContainEqual(expect.objectContaining({ type: "misconfigured" }));
   });
 
-  it("denies no permission: the policy cannot be known", async () => {
+  it("denies no permission, because the policy is unknown", async () => {
     const app = await start(WRONG);
     const { jwt } = app.session("ada");
     const answer = await request(app.listener).get("/write").set("Authorization", bearerOf(jwt));
@@ -261,7 +261,7 @@ describe("a secret that is wrong", () => {
     expect(app.events).toContainEqual({ type: "misconfigured", reason: "unauthorized_credentials" });
   });
 
-  it("signs nobody out who signs out or switches, and says so", async () => {
+  it("keeps the session at sign-out and switch, and says so", async () => {
     const app = await start(WRONG);
     const { jwt } = app.session("ada");
     const switched = await request(app.listener)
@@ -273,8 +273,8 @@ describe("a secret that is wrong", () => {
   });
 });
 
-describe("trouble with the policy", () => {
-  it("is 503 while there is none, and nothing at all once there was one", async () => {
+describe("an unavailable Stytch policy", () => {
+  it("gives 503 before the first policy, and no trouble after it", async () => {
     const app = await start();
     const { jwt } = app.session("ada");
     const writing = (token: string): request.Test =>

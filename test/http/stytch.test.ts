@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import request from "supertest";
 import { EXPRESSES } from "../support/apps.ts";
 import { organizationId } from "../support/fake-stytch-world.ts";
-import { JSON_CLIENT, setCookiesOf } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf } from "../support/browser.ts";
 import { makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 import { bearerOf, COOKIE } from "../support/world.ts";
 
@@ -67,7 +67,7 @@ describe.each(EXPRESSES)("Stytch under %s", (framework) => {
     expect(app.harness.fake.sent.at(-1)).toEqual({ member_session_id: session.id });
   });
 
-  it("leads a discovery through the choice, and into another organization as another member", async () => {
+  it("leads a discovery through the choice, and to another organization as another member", async () => {
     const app = await start({ framework });
     const { world } = app.harness.fake;
     app.nextSignIn = world.startDiscovery("ada@example.com");
@@ -115,7 +115,7 @@ describe("Stytch and the middleware", () => {
     expect(app.harness.fake.asked()).toEqual(["GET /v1/b2b/rbac/policy"]);
   });
 
-  it("says the full member and organization, with every setting, by auth.profile()", async () => {
+  it("returns the full member and organization, with every setting, from auth.profile()", async () => {
     const app = await start({
       routes: (auth) => [
         {
@@ -160,7 +160,7 @@ describe("Stytch and the middleware", () => {
     expect(session.expiresAt).toBe(app.harness.clock() + 61 * 60);
   });
 
-  it("answers for a session that has ended with session_revoked", async () => {
+  it("answers session_revoked for a session that has ended", async () => {
     const app = await start();
     const { jwt, session } = app.session();
     session.revoked = true;
@@ -169,7 +169,7 @@ describe("Stytch and the middleware", () => {
     expect([asked.status, asked.body.code]).toEqual([401, "session_revoked"]);
   });
 
-  it("leads a member who must prove more to sign in again, and says what is missing", async () => {
+  it("redirects a member with missing factors to sign in, and says what is missing", async () => {
     const app = await start();
     const { world } = app.harness.fake;
     const [, globex] = world.membersOf("ada@example.com");

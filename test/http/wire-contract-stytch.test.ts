@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { sessionStoreContract } from "../../src/testing/store-contract.ts";
-import { makeStytchWireHarness } from "../support/wire-harness.ts";
+import { makeStytchWireHarness } from "../support/wire-world.ts";
 
 const skipped = new Map<string, string>();
 const tests = sessionStoreContract(() => makeStytchWireHarness(), {
@@ -14,7 +14,7 @@ describe("the store for Stytch, over the authority's router, keeps the store con
     expect(result).toBe(skipped.has(name) ? "skipped" : "passed");
   });
 
-  it("in everything but what Stytch's protocol has no word for", () => {
+  it("the contract skips only what Stytch's protocol cannot express", () => {
     expect([...new Set(skipped.values())].toSorted()).toEqual([
       "SessionStore.onInvalidated",
       "SessionStore.profile",

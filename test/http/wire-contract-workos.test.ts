@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { sessionStoreContract } from "../../src/testing/store-contract.ts";
-import { makeWorkosWireHarness } from "../support/wire-harness.ts";
+import { makeWorkosWireHarness } from "../support/wire-world.ts";
 
 const skipped = new Map<string, string>();
 const tests = sessionStoreContract(() => makeWorkosWireHarness(), {
@@ -14,7 +14,7 @@ describe("the store for WorkOS, over the authority's router, keeps the store con
     expect(result).toBe(skipped.has(name) ? "skipped" : "passed");
   });
 
-  it("in everything but what WorkOS's protocol has no word for", () => {
+  it("the contract skips only what WorkOS's protocol cannot express", () => {
     expect([...new Set(skipped.values())].toSorted()).toEqual([
       "Interpretation.sessionExpiresAt",
       "SessionStore.onInvalidated",

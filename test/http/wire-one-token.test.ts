@@ -48,7 +48,7 @@ describe("the middleware over the authority, and WorkOS's SDK over its router", 
     await world.authority.close();
   });
 
-  it("share one token and one cookie, and each renews what the other has sealed", async () => {
+  it("share one token and one cookie, and each renews what the other sealed", async () => {
     const signedIn = await workos.userManagement.authenticateWithPassword({
       clientId: CLIENT.client_id,
       email: "bob@example.com",
@@ -71,7 +71,7 @@ describe("the middleware over the authority, and WorkOS's SDK over its router", 
   });
 });
 
-describe("what is rare", () => {
+describe("rare cases of the WorkOS router", () => {
   let world: WireWorld;
   let server: TestServer;
   let router: WorkosRouter;
@@ -123,7 +123,7 @@ describe("what is rare", () => {
   const password = (email: string, more: Record<string, unknown> = {}): ReturnType<typeof grant> =>
     grant({ grant_type: "password", email, password: PASSWORD, ...more });
 
-  it("R-19: refuses a code after its time, though the repository still has it", async () => {
+  it("R-19: rejects an expired code that the repository still has", async () => {
     const query = new URLSearchParams({
       response_type: "code",
       client_id: CLIENT.client_id,
@@ -146,7 +146,7 @@ describe("what is rare", () => {
     ]);
   });
 
-  it("asks a client that came in between to come again", async () => {
+  it("asks a client to retry after a concurrent change", async () => {
     const [, { refresh_token: refreshToken }] = await password("bob@example.com");
     contended = true;
     const refused = await grant({ grant_type: "refresh_token", refresh_token: refreshToken });
@@ -158,7 +158,7 @@ describe("what is rare", () => {
     ]);
   });
 
-  it("names what roles name, where the policy does not list its resources", async () => {
+  it("lists the roles' permissions when the policy does not list its resources", async () => {
     world.directory.setRoles("user_bob", "org_acme", ["editor", "viewer"]);
     const [, { access_token: token }] = await password("bob@example.com");
     const payload = Buffer.from(String(token).split(".")[1] ?? "", "base64url").toString();
@@ -166,7 +166,7 @@ describe("what is rare", () => {
     expect(JSON.parse(payload)).toMatchObject({ permissions: ["reports:read"] });
   });
 
-  it("accepts an invitation, once, for the address that it was sent to", async () => {
+  it("accepts an invitation once, for the address that it was sent to", async () => {
     const { token } = await world.authority.invite({
       emailAddress: "nora@example.com",
       organizationId: "org_closed",
@@ -187,7 +187,7 @@ describe("what is rare", () => {
     ]);
   });
 
-  it("refuses a token that would be too large", async () => {
+  it("rejects a token that would be too large", async () => {
     const roles = Array.from({ length: 400 }, (_, index) => `a-role-with-a-long-name-${index}`);
     world.directory.setRoles("user_bob", "org_acme", roles);
     expect(await password("bob@example.com")).toMatchObject([400, { error: "token_too_big" }]);
@@ -195,7 +195,7 @@ describe("what is rare", () => {
   });
 });
 
-it("takes no invitation where the directory makes no memberships", async () => {
+it("accepts no invitation when the directory cannot create memberships", async () => {
   const world = makeWireWorld({}, { addMembership: undefined } as never);
   const server = await serveRouter(
     world.authority.workosRouter({ clientId: CLIENT.client_id, apiKey: CLIENT.client_secret }),

@@ -83,7 +83,7 @@ describe("attacks on the credentials of the project", () => {
     ["the secret and more", basic(PROJECT_ID, `${SECRET}:`)],
     ["another scheme", `Bearer ${SECRET}`],
     ["control characters", `Basic ${Buffer.from(`${PROJECT_ID}\0:${SECRET}`).toString("base64")}`],
-  ])("R-05: refuses %s", async (_, authorization) => {
+  ])("R-05: rejects %s", async (_, authorization) => {
     const headers = authorization === undefined ? {} : { authorization };
     const answer = server.send({
       path: AUTHENTICATE,
@@ -93,7 +93,7 @@ describe("attacks on the credentials of the project", () => {
     expect((await answer).headers["www-authenticate"]).toBe('Basic realm="Stytch"');
   });
 
-  it("R-11: refuses two Authorization headers, though one of them is right", async () => {
+  it("R-11: rejects two Authorization headers, even if one of them is right", async () => {
     const right = basic(PROJECT_ID, SECRET);
     const answer = await server.sendRaw(
       `GET /v1/b2b/rbac/policy HTTP/1.1\r\nHost: x\r\nConnection: close\r\n` +
@@ -110,7 +110,7 @@ describe("attacks on the credentials of the project", () => {
     ["GET", "/v1/b2b/sessions"],
     ["GET", "/v1/b2b/rbac/policy"],
     ["GET", "/v1/b2b/rbac/organizations/org_acme"],
-  ])("asks for them at %s %s", async (method, path) => {
+  ])("requires them at %s %s", async (method, path) => {
     const answer = method === "POST" ? { path, ...json({}) } : { path };
     expect(await refused(server.send(answer))).toEqual([401, "unauthorized_credentials"]);
   });
@@ -119,7 +119,7 @@ describe("attacks on the credentials of the project", () => {
 it.each([
   ["no JSON", "{"],
   ["more than is read", JSON.stringify({ session_jwt: "x".repeat(70_000) })],
-])("R-05: reads nothing of a body before the credentials are right: %s", async (_, body) => {
+])("R-05: reads no body before the credentials are checked: %s", async (_, body) => {
   const sent = (password: string): Promise<Received> =>
     server.send({ path: AUTHENTICATE, ...json(body, { authorization: basic(PROJECT_ID, password) }) });
   expect(await refused(sent("another-secret-of-16"))).toEqual([401, "unauthorized_credentials"]);
@@ -163,11 +163,11 @@ describe("attacks on session JWTs", () => {
     ],
   ];
 
-  it.each(cases)("R-09: refuses one with %s", async (_, make, status, type) => {
+  it.each(cases)("R-09: rejects one with %s", async (_, make, status, type) => {
     expect(await refused(authenticate({ session_jwt: await make() }))).toEqual([status, type]);
   });
 
-  it("R-03: refuses one that is signed by the public key as a secret, or not at all", async () => {
+  it("R-03: rejects one that is signed with the public key as a secret, or not at all", async () => {
     const [, payload = ""] = session.sessionJwt.split(".");
     const none = `${Buffer.from('{"alg":"none","typ":"JWT"}').toString("base64url")}.${payload}.`;
     expect((await authenticate({ session_jwt: none })).status).toBe(400);
@@ -178,7 +178,7 @@ describe("attacks on session JWTs", () => {
     expect((await authenticate({ session_jwt: hmac })).status).toBe(400);
   });
 
-  it("R-09: refuses another class of token that the same authority has signed", async () => {
+  it("R-09: rejects another class of token that the same authority signed", async () => {
     const nora = await world.authority.authenticate({
       userId: "user_nora",
       authenticationMethod: "Password",
@@ -189,7 +189,7 @@ describe("attacks on session JWTs", () => {
     ]);
   });
 
-  it.each(["garbage", "", "__proto__", "a".repeat(64)])("refuses the session token %j", async (token) => {
+  it.each(["garbage", "", "__proto__", "a".repeat(64)])("rejects the session token %j", async (token) => {
     const [status] = await refused(authenticate({ session_token: token }));
     expect(status).toBe(token === "" ? 400 : 404);
   });
@@ -203,7 +203,7 @@ describe("attacks on the authorization check", () => {
     });
 
   it.each(["acme", "ext-acme", "ORG_ACME", "org_acme ", "org_globex", "__proto__"])(
-    "R-41: compares the organization with the id alone: %s is another tenant",
+    "R-41: compares the organization by id only: %s is another tenant",
     async (organization) => {
       expect(await refused(check({ organization_id: organization }))).toEqual([
         403,
@@ -230,16 +230,16 @@ describe("attacks on the authorization check", () => {
     { resource_id: { documents: true } },
     { action: null },
     { resource_id: "documents", resource: "billing" },
-  ])("R-40: refuses the incomplete %j", async (more) => {
+  ])("R-40: rejects the incomplete %j", async (more) => {
     expect((await refused(check(more)))[0]).toBe(400);
   });
 
-  it.each([[[]], ["x"], [true]])("R-40: refuses %j in its place", async (value) => {
+  it.each([[[]], ["x"], [true]])("R-40: rejects %j in place of a check", async (value) => {
     const answer = authenticate({ session_token: session.sessionToken, authorization_check: value });
     expect(await refused(answer)).toEqual([400, "bad_request"]);
   });
 
-  it("neither extends nor changes a session that it denies", async () => {
+  it("neither extends nor changes a session when it denies", async () => {
     const body = { session_token: session.sessionToken };
     const before = bodyOf(await authenticate(body))["member_session"];
     await check({ action: "nothing" });
@@ -254,7 +254,7 @@ describe("attacks on the authorization check", () => {
     expect(after).toEqual({ ...(before as object), last_accessed_at: expect.any(String) });
   });
 
-  it("says 503 without a policy, which is no denial", async () => {
+  it("answers 503 without a policy, which is not a denial", async () => {
     const without = makeWireWorld({ keys: [key], policy: undefined });
     const itsRouter = without.authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
     const itsServer = await serveRouter(itsRouter);
@@ -274,7 +274,7 @@ describe("attacks on the authorization check", () => {
   });
 });
 
-describe("hostile requests", () => {
+describe("hostile requests to the Stytch router", () => {
   it.each([
     ["none of the arguments", {}, "no_session_arguments"],
     ["both", { session_token: "x", session_jwt: "y" }, "too_many_session_arguments"],
@@ -295,11 +295,11 @@ describe("hostile requests", () => {
       { session_custom_claims: { a: "x".repeat(4097) } },
       "invalid_session_custom_claims",
     ],
-  ])("R-08: refuses %s", async (_, body, type) => {
+  ])("R-08: rejects %s", async (_, body, type) => {
     expect(await refused(authenticate(body))).toEqual([400, type]);
   });
 
-  it("R-08: refuses claims that only together are too large", async () => {
+  it("R-08: rejects claims that are too large only together", async () => {
     const body = { session_token: session.sessionToken };
     expect((await authenticate({ ...body, session_custom_claims: { a: "x".repeat(3000) } })).status).toBe(
       200,
@@ -326,19 +326,19 @@ describe("hostile requests", () => {
   it.each([
     [{}, "no_session_revoke_arguments"],
     [{ member_id: "a", session_token: "b" }, "too_many_session_revoke_arguments"],
-  ])("refuses to revoke by %j", async (body, type) => {
+  ])("rejects a revocation by %j", async (body, type) => {
     expect(await refused(post("/v1/b2b/sessions/revoke", body))).toEqual([400, type]);
   });
 
   it.each([
     ["nothing", {}, "no_session_arguments"],
     ["two tokens", { intermediate_session_token: "a", session_jwt: "b" }, "too_many_session_arguments"],
-  ])("refuses discovery with %s", async (_, body, type) => {
+  ])("rejects discovery with %s", async (_, body, type) => {
     expect(await refused(post("/v1/b2b/discovery/organizations", body))).toEqual([400, type]);
   });
 
   it.each(["", "{", "[]", '"x"', '{"session_token":"a","session_token":"b"}', '{"__proto__":{}}'])(
-    "R-08: refuses the body %j",
+    "R-08: rejects the body %j",
     async (body) => {
       const [status] = await refused(authenticate(body));
       expect(status).toBe(400);
@@ -362,7 +362,7 @@ describe("hostile requests", () => {
     expect([answer.status, answer.headers.allow]).toEqual([405, allow]);
   });
 
-  it("hands other paths on", async () => {
+  it("passes other paths to the next handler", async () => {
     const answer = await server.send({ path: "/v1/sessions/authenticate" });
     expect([answer.status, answer.headers["content-type"]]).toEqual([404, "text/html; charset=utf-8"]);
   });
@@ -373,7 +373,7 @@ describe("hostile requests", () => {
     await prefixed.close();
   });
 
-  it("R-35: says 503 while the repository is away, and never that there is no session", async () => {
+  it("R-35: answers 503 while the repository is down, and never that the session does not exist", async () => {
     world.takeDown();
     const answers = await Promise.all([
       authenticate({ session_token: session.sessionToken }),
@@ -391,7 +391,7 @@ describe("hostile requests", () => {
     expect(answers.every(({ headers }) => headers["retry-after"] !== undefined)).toBe(true);
   });
 
-  it("R-44: never repeats what it was sent", async () => {
+  it("R-44: never repeats the input", async () => {
     const answers = await Promise.all([
       authenticate({ session_token: "marker-token" }),
       authenticate({ session_jwt: "marker-jwt" }),
@@ -404,7 +404,7 @@ describe("hostile requests", () => {
     expect(answers.map(({ body }) => body).join()).not.toContain("marker");
   });
 
-  it("signs in nobody who has no organization", async () => {
+  it("signs in nobody without an organization", async () => {
     await expect(
       router.authenticate({ userId: "user_nora", authenticationMethod: "password" }),
     ).rejects.toMatchObject({ code: "organization_not_available" });
@@ -412,7 +412,7 @@ describe("hostile requests", () => {
   });
 });
 
-it("makes its router only with an RSA key, where the authority's keys are the application's", async () => {
+it("requires an RSA key when the application sets the authority's keys", async () => {
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const ec = { ...privateKey.export({ format: "jwk" }), kty: "EC" };
   const { authority } = makeWireWorld({ keys: [ec] });

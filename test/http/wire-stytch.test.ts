@@ -128,7 +128,7 @@ describe.each(Object.keys(HOSTS))("Stytch's Node SDK against the router on %s", 
 });
 
 describe("the session JWT", () => {
-  it("is Stytch's, with custom claims at the top that shadow nothing", async () => {
+  it("has Stytch's form, with custom claims at the top level that override nothing", async () => {
     const { router, client } = await setUp();
     const own = { roles: ["owner"], organization_id: "org_evil", plan: "pro" };
     const stolen = { sub: "evil", iss: "evil", "https://stytch.com/session": {}, "https://stytch.com/x": 1 };
@@ -162,7 +162,7 @@ describe("the session JWT", () => {
     });
   });
 
-  it("is verified by the published keys, which need no credentials", async () => {
+  it("can be verified by the published keys, which need no credentials", async () => {
     const { client, server } = await setUp("Express 5", makeWireWorld({ keys: undefined }));
     const { keys } = await client.sessions.getJWKS({ project_id: PROJECT_ID });
     expect(keys).toEqual([
@@ -173,7 +173,7 @@ describe("the session JWT", () => {
     expect((await server.send({ path: "/v1/b2b/sessions/jwks/project-other" })).status).toBe(404);
   });
 
-  it("renews after its end while the session lives, and a native one of the authority's does too", async () => {
+  it("can be renewed after it expires while the session lives, like a native token of the authority", async () => {
     const setup = await setUp();
     const { sessionJwt } = await signInBob(setup);
     const native = await setup.world.authority.authenticate({
@@ -188,7 +188,7 @@ describe("the session JWT", () => {
     }
   });
 
-  it("renews only within expiredTokenRenewal", async () => {
+  it("can be renewed only within expiredTokenRenewal", async () => {
     const setup = await setUp("Express 5", makeWireWorld({ expiredTokenRenewal: 60 }));
     const { sessionJwt } = await signInBob(setup);
     setup.world.ahead.seconds = 361;
@@ -200,7 +200,7 @@ describe("the session JWT", () => {
 });
 
 describe("sessions.authenticate", () => {
-  it("answers with the whole member and organization, every field there", async () => {
+  it("answers with the full member and organization, with every field", async () => {
     const setup = await setUp();
     const token = await beginAda(setup);
     const { member, organization } = await setup.client.discovery.intermediateSessions.exchange({
@@ -251,7 +251,7 @@ describe("sessions.authenticate", () => {
     expect(Object.keys(organization)).toHaveLength(30);
   });
 
-  it("extends the session by what is asked for, and not otherwise", async () => {
+  it("extends the session only when asked to", async () => {
     const setup = await setUp("Express 5", makeWireWorld({ sessionLifetime: 3600 }));
     const { sessionToken, memberSession } = await signInBob(setup);
     const authenticate = async (minutes?: number): Promise<string> => {
@@ -268,7 +268,7 @@ describe("sessions.authenticate", () => {
     expect(Date.parse(extended) - Date.now()).toBeGreaterThan(365 * 86_400_000);
   });
 
-  it("sets, keeps and deletes custom claims, and passes over reserved ones", async () => {
+  it("sets, keeps and deletes custom claims, and ignores reserved ones", async () => {
     const setup = await setUp();
     const { sessionToken } = await signInBob(setup);
     const change = async (claims?: Record<string, unknown>): Promise<unknown> => {
@@ -286,7 +286,7 @@ describe("sessions.authenticate", () => {
     expect(await change({ b: null, d: null })).toBeNull();
   });
 
-  it("answers an authorization check with every role that grants it, by resource_id and by resource", async () => {
+  it("answers an authorization check with every granting role, by resource_id and by resource", async () => {
     const setup = await setUp();
     const token = await beginAda(setup);
     const { session_token: sessionToken } = await setup.client.discovery.intermediateSessions.exchange({
@@ -345,7 +345,7 @@ describe("sessions.authenticate", () => {
 });
 
 describe("sessions.exchange and discovery", () => {
-  it("lists the organizations of an intermediate session, which it does not spend, and of a session", async () => {
+  it("lists the organizations of an intermediate session, without using it up, and of a session", async () => {
     const setup = await setUp();
     const token = await beginAda(setup);
     const { discovery } = setup.client;
@@ -388,7 +388,7 @@ describe("sessions.exchange and discovery", () => {
     ).toMatchObject({ status_code: 404, error_type: "intermediate_session_not_found" });
   });
 
-  it("begins sessions of sixty minutes", async () => {
+  it("starts sessions of sixty minutes", async () => {
     const setup = await setUp();
     const { member_session: session } = await setup.client.discovery.intermediateSessions.exchange({
       intermediate_session_token: await beginAda(setup),
@@ -398,7 +398,7 @@ describe("sessions.exchange and discovery", () => {
     expect(Math.round((Date.parse(session?.expires_at ?? "") - Date.now()) / 60_000)).toBe(60);
   });
 
-  it.each(["org_globex", "globex"])("switches to %s, and ends the session before", async (name) => {
+  it.each(["org_globex", "globex"])("switches to %s, and ends the previous session", async (name) => {
     const setup = await setUp();
     const first = await setup.client.discovery.intermediateSessions.exchange({
       intermediate_session_token: await beginAda(setup),
@@ -420,7 +420,7 @@ describe("sessions.exchange and discovery", () => {
   });
 
   it.each(["org_closed", "closed", "org_none", "__proto__"])(
-    "says of %s that it is not there, and spends nothing",
+    "says that %s does not exist, and uses nothing up",
     async (name) => {
       const setup = await setUp();
       const token = await beginAda(setup);
@@ -443,7 +443,7 @@ describe("sessions.exchange and discovery", () => {
     },
   );
 
-  it("refuses a session whose member has left", async () => {
+  it("rejects a session whose member has left", async () => {
     const setup = await setUp();
     const { sessionToken } = await signInBob(setup);
     setup.world.directory.removeMembership("user_bob", "org_acme");
@@ -451,7 +451,7 @@ describe("sessions.exchange and discovery", () => {
     expect(await refusal(call)).toMatchObject({ status_code: 404, error_type: "session_not_found" });
   });
 
-  it("answers with the roles that the directory says now", async () => {
+  it("answers with the current roles of the directory", async () => {
     const setup = await setUp();
     const { sessionToken } = await signInBob(setup);
     setup.world.directory.setRoles("user_bob", "org_acme", ["viewer"]);
@@ -496,7 +496,7 @@ describe("sessions.get and sessions.revoke", () => {
     },
   );
 
-  it("minds the member on whose behalf it is asked", async () => {
+  it("respects the member on whose behalf it is called", async () => {
     const world = makeWireWorld({
       policy: definePolicy({
         resources: { "stytch.member": ["revoke.sessions"] },

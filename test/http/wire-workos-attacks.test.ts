@@ -98,7 +98,7 @@ async function codeFor(parameters: Record<string, string> = {}): Promise<string>
 }
 
 describe("attacks on authorization codes", () => {
-  it("R-24: lets exactly one of many exchanges at once win", async () => {
+  it("R-24: lets exactly one of many concurrent exchanges win", async () => {
     const code = await codeFor();
     const answers = await Promise.all(
       Array.from({ length: 20 }, () => grant({ grant_type: "authorization_code", code })),
@@ -107,7 +107,7 @@ describe("attacks on authorization codes", () => {
     expect(answers.filter(({ status }) => status === 400)).toHaveLength(19);
   });
 
-  it("R-24: ends the session of a code that comes back", async () => {
+  it("R-24: ends the session when its code is used again", async () => {
     const code = await codeFor();
     const first = bodyOf(await grant({ grant_type: "authorization_code", code }));
     expect(await refused(grant({ grant_type: "authorization_code", code }))).toEqual([400, "invalid_grant"]);
@@ -115,13 +115,13 @@ describe("attacks on authorization codes", () => {
     expect(await refused(refresh)).toEqual([400, "invalid_grant"]);
   });
 
-  it("R-16: refuses another redirect URI than the code was issued for", async () => {
+  it("R-16: rejects another redirect URI than the code was issued for", async () => {
     const code = await codeFor();
     const exchange = { grant_type: "authorization_code", code, redirect_uri: `${REDIRECT_URI}/` };
     expect(await refused(grant(exchange))).toEqual([400, "invalid_grant"]);
   });
 
-  it("R-19: refuses a code of another client's", async () => {
+  it("R-19: rejects another client's code", async () => {
     const code = await codeFor();
     const answer = grant(
       {
@@ -135,13 +135,13 @@ describe("attacks on authorization codes", () => {
     expect(await refused(answer)).toEqual([400, "invalid_grant"]);
   });
 
-  it("R-19: refuses a code after its time", async () => {
+  it("R-19: rejects an expired code", async () => {
     const code = await codeFor();
     world.ahead.seconds = 601;
     expect(await refused(grant({ grant_type: "authorization_code", code }))).toEqual([400, "invalid_grant"]);
   });
 
-  it("R-19: refuses PKCE downgrades: no verifier, a wrong one, one without a challenge, and none at all", async () => {
+  it("R-19: rejects PKCE downgrades: no verifier, a wrong one, one without a challenge, and none at all", async () => {
     const { verifier, challenge } = pkce();
     const exchange = async (code: string, more: Record<string, unknown>): Promise<[number, unknown]> =>
       refused(grant({ grant_type: "authorization_code", code, ...more }));
@@ -174,7 +174,7 @@ describe("attacks on authorization codes", () => {
     expect(good.status).toBe(200);
   });
 
-  it("R-05: keeps nothing that opens anything: codes are stored by their hash", async () => {
+  it("R-05: stores codes by their hash only", async () => {
     const code = await codeFor();
     const answer = await grant({
       grant_type: "authorization_code",
@@ -193,13 +193,13 @@ describe("attacks on the authorization request", () => {
     ["a redirect URI in other case", { redirect_uri: REDIRECT_URI.toUpperCase() }, 400],
     ["no redirect URI", { redirect_uri: "" }, 400],
     ["a request that is too long", { state: "s".repeat(7000) }, 400],
-  ])("R-16: answers %s here, and sends the browser nowhere", async (_, parameters, status) => {
+  ])("R-16: answers %s itself, without a redirect", async (_, parameters, status) => {
     const answer = await askToAuthorize(parameters);
     expect([answer.status, answer.headers.location]).toEqual([status, undefined]);
   });
 
   it.each(["client_id=client_orgate", `redirect_uri=${REDIRECT_URI}`, "state=a&state=b", "provider=authkit"])(
-    "R-16: answers a parameter that is there twice (%s) here",
+    "R-16: answers a duplicate parameter (%s) itself",
     async (more) => {
       const answer = await askToAuthorize({}, `&${more}`);
       expect([answer.status, answer.headers.location]).toEqual([400, undefined]);
@@ -216,7 +216,7 @@ describe("attacks on the authorization request", () => {
     ["invalid_request", { code_challenge_method: "S256" }],
     ["invalid_request", { code_challenge: "short", code_challenge_method: "S256" }],
     ["invalid_request", { max_age: "-1" }],
-  ])("sends %s to the client, with its state", async (error, parameters) => {
+  ])("redirects %s to the client, with its state", async (error, parameters) => {
     const answer = await askToAuthorize({ state: "abc", ...parameters });
     const location = new URL(answer.headers.location ?? "");
     expect([answer.status, location.origin + location.pathname]).toEqual([302, REDIRECT_URI]);
@@ -225,7 +225,7 @@ describe("attacks on the authorization request", () => {
     expect(location.searchParams.has("code")).toBe(false);
   });
 
-  it("R-19: answers a request once, of many at once, and not after its time", async () => {
+  it("R-19: answers a request once, also concurrently, and not after it expired", async () => {
     const token = await requestToken();
     const subject = { userId: "user_bob", authenticationMethod: "Password" };
     const settled = await Promise.allSettled(
@@ -243,11 +243,11 @@ describe("attacks on the authorization request", () => {
     });
   });
 
-  it.each(["", "x", "a".repeat(200), "__proto__"])("R-19: knows no request %j", async (token) => {
+  it.each(["", "x", "a".repeat(200), "__proto__"])("R-19: does not know the request %j", async (token) => {
     await expect(router.readAuthorization(token)).rejects.toMatchObject({ code: "invalid_request" });
   });
 
-  it("R-19: knows no request of another client, and none that was tampered with", async () => {
+  it("R-19: does not know another client's request, or a modified one", async () => {
     const token = await requestToken();
     const tampered = `${token.slice(0, -2)}${token.endsWith("AA") ? "BB" : "AA"}`;
     await expect(router.readAuthorization(tampered)).rejects.toMatchObject({ code: "invalid_request" });
@@ -270,7 +270,7 @@ describe("attacks on clients", () => {
       },
     ],
     ["no secret for a password", { client_secret: undefined }, {}],
-  ])("R-05: refuses %s", async (_, fields, headers) => {
+  ])("R-05: rejects %s", async (_, fields, headers) => {
     const body = {
       ...CLIENT,
       grant_type: "password",
@@ -282,7 +282,7 @@ describe("attacks on clients", () => {
     expect(await refused(answer)).toEqual([400, "invalid_client"]);
   });
 
-  it("R-24: refuses a refresh token that another client presents, or somebody without the secret", async () => {
+  it("R-24: rejects another client's refresh token, and one without the secret", async () => {
     const { refresh_token: token } = await signIn();
     const stolen = { grant_type: "refresh_token", refresh_token: token };
     const asOther = { client_id: "client_other", client_secret: "sk_test_fedcba9876543210" };
@@ -291,7 +291,7 @@ describe("attacks on clients", () => {
     expect((await grant(stolen)).status).toBe(200);
   });
 
-  it("R-19: refuses a pending authentication that another client presents", async () => {
+  it("R-19: rejects another client's pending authentication", async () => {
     const begun = await grant({ grant_type: "password", email: "ada@example.com", password: PASSWORD });
     const selection = {
       grant_type: "urn:workos:oauth:grant-type:organization-selection",
@@ -307,7 +307,7 @@ describe("attacks on clients", () => {
   });
 });
 
-describe("hostile requests", () => {
+describe("hostile requests to the WorkOS router", () => {
   it.each([
     ["an empty body", ""],
     ["no JSON", "{"],
@@ -316,7 +316,7 @@ describe("hostile requests", () => {
     ["duplicate keys", '{"client_id":"client_orgate","client_id":"client_orgate"}'],
     ["__proto__", '{"__proto__":{"client_id":"client_orgate"}}'],
     ["deep nesting", `{"client_id":${"[".repeat(5000)}${"]".repeat(5000)}}`],
-  ])("R-08: refuses %s", async (_, body) => {
+  ])("R-08: rejects %s", async (_, body) => {
     expect(await refused(server.send({ path: AUTHENTICATE, ...json(body) }))).toEqual([
       400,
       "invalid_request",
@@ -328,7 +328,7 @@ describe("hostile requests", () => {
     ["an object", { toString: "refresh_token" }],
     ["a number", 7],
     ["a boolean", true],
-  ])("R-08: refuses %s in place of a text, in every field", async (_, value) => {
+  ])("R-08: rejects %s in place of a text, in every field", async (_, value) => {
     const good = { ...CLIENT, grant_type: "refresh_token", refresh_token: "x", organization_id: "y" };
     for (const name of Object.keys(good)) {
       const answer = server.send({ path: AUTHENTICATE, ...json({ ...good, [name]: value }) });
@@ -344,7 +344,7 @@ describe("hostile requests", () => {
     },
   );
 
-  it("R-08: reads forms, and refuses a field that is there twice", async () => {
+  it("R-08: reads forms, and rejects a duplicate field", async () => {
     const form = new URLSearchParams({
       ...CLIENT,
       grant_type: "password",
@@ -361,7 +361,7 @@ describe("hostile requests", () => {
     ]);
   });
 
-  it("R-08: answers 413 to a megabyte, told and untold", async () => {
+  it("R-08: answers 413 to a megabyte, announced or not", async () => {
     const body = JSON.stringify({ ...CLIENT, padding: "x".repeat(1_000_000) });
     expect((await server.send({ path: AUTHENTICATE, ...json(body) })).status).toBe(413);
     const chunked = await server.sendRaw(
@@ -388,7 +388,7 @@ describe("hostile requests", () => {
     ]);
   });
 
-  it("R-18: does not take a method from a header, a field or the query", async () => {
+  it("R-18: takes no method from a header, a field or the query", async () => {
     const answer = await server.send({
       method: "POST",
       path: "/user_management/sessions/logout?_method=GET",
@@ -405,12 +405,12 @@ describe("hostile requests", () => {
     "/user_management/users/%ff/sessions",
     "/user_management/users//sessions",
     "/nowhere",
-  ])("hands %s on", async (path) => {
+  ])("passes %s to the next handler", async (path) => {
     const answer = await server.send({ path, ...json(CLIENT) });
     expect([answer.status, answer.headers["content-type"]]).toEqual([404, "text/html; charset=utf-8"]);
   });
 
-  it("answers 404 itself where nobody is next", async () => {
+  it("answers 404 itself when there is no next handler", async () => {
     const bare = await serve(HOSTS["node:http"]?.(router) ?? (() => undefined));
     expect((await bare.send({ path: "/nowhere" })).status).toBe(404);
     await bare.close();
@@ -423,14 +423,14 @@ describe("hostile requests", () => {
     await prefixed.close();
   });
 
-  it("knows no other client's keys", async () => {
+  it("serves no other client's keys", async () => {
     expect(await refused(server.send({ path: "/sso/jwks/client_nobody" }))).toEqual([
       404,
       "entity_not_found",
     ]);
   });
 
-  it("R-16: signs out to an address of the list alone", async () => {
+  it("R-16: redirects a sign-out to an allowed address only", async () => {
     const strict = await serveRouter(
       world.authority.workosRouter({
         clientId: "client_x",
@@ -447,7 +447,7 @@ describe("hostile requests", () => {
     await strict.close();
   });
 
-  it("R-35: says 503 for every operation while the repository is away, and never that there is nothing", async () => {
+  it("R-35: answers 503 for every operation while the repository is down, and never that nothing exists", async () => {
     const { refresh_token: refreshToken } = await signIn();
     const authorization = { authorization: `Bearer ${CLIENT.client_secret}` };
     world.takeDown();

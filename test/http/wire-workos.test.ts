@@ -117,7 +117,7 @@ describe.each(Object.keys(HOSTS))("WorkOS's Node SDK against the router on %s", 
 });
 
 describe("the password grant", () => {
-  it("refuses wrong passwords and unknown addresses alike", async () => {
+  it("rejects wrong passwords and unknown addresses in the same way", async () => {
     const { workos } = await setUp();
     const attempts = ["bob@example.com", "nobody@example.com"].map((email) =>
       refusal(
@@ -129,7 +129,7 @@ describe("the password grant", () => {
     expect(unknown).toMatchObject({ rawData: known?.["rawData"] });
   });
 
-  it("signs in a user without organizations, whose token names none", async () => {
+  it("signs in a user without organizations, and the token has no organization", async () => {
     const { workos } = await setUp();
     const result = await workos.userManagement.authenticateWithPassword({
       clientId: CLIENT_ID,
@@ -141,7 +141,7 @@ describe("the password grant", () => {
     expect(claimsOf(result.accessToken)).not.toHaveProperty("permissions");
   });
 
-  it("is not there where the directory knows no passwords", async () => {
+  it("does not exist when the directory has no passwords", async () => {
     const world = makeWireWorld({}, { verifyPassword: undefined } as never);
     const { workos } = await setUp("Express 5", {}, world);
     const call = workos.userManagement.authenticateWithPassword({
@@ -154,7 +154,7 @@ describe("the password grant", () => {
 });
 
 describe("the access token", () => {
-  it("is WorkOS's, signed by RS256, and a session to the authority's own middleware too", async () => {
+  it("is WorkOS's, signed by RS256, and the authority's own middleware accepts it too", async () => {
     const setup = await setUp();
     const { accessToken } = await signInBob(setup);
     expect(headerOf(accessToken)).toMatchObject({ alg: "RS256", typ: "JWT" });
@@ -175,7 +175,7 @@ describe("the access token", () => {
     expect(native.memberSession).toMatchObject({ id: claims["sid"], organizationId: "org_acme" });
   });
 
-  it("is verified by a key that is made beside the authority's own, and that is rotated with it", async () => {
+  it("is verified by a key that is made beside the authority's own key and rotated with it", async () => {
     const setup = await setUp("Express 5", {}, makeWireWorld({ keys: undefined }));
     const { authority } = setup.world;
     const { accessToken, refreshToken } = await signInBob(setup);
@@ -199,7 +199,7 @@ describe("the access token", () => {
     expect(published.headers["cache-control"]).toBe("public, max-age=60");
   });
 
-  it("has the issuer and the impersonator that it was told of, and no permissions where they are unwanted", async () => {
+  it("has the configured issuer, the impersonator, and no permissions when they are switched off", async () => {
     const issuer = `https://api.workos.com/user_management/${CLIENT_ID}`;
     const setup = await setUp("Express 5", { issuer, permissions: false });
     const { code } = await codeFor(setup, {
@@ -234,7 +234,7 @@ async function codeFor(
   return { code: new URL(answer.redirectTo).searchParams.get("code") ?? "" };
 }
 
-describe("organization selection", () => {
+describe("organization selection by the WorkOS router", () => {
   async function beginAda({ workos }: Setup): Promise<Record<string, unknown>> {
     return refusal(
       workos.userManagement.authenticateWithPassword({
@@ -245,7 +245,7 @@ describe("organization selection", () => {
     );
   }
 
-  it("is asked for with the organizations and the user, and completed once", async () => {
+  it("is requested with the organizations and the user, and completed once", async () => {
     const setup = await setUp();
     const refused = await beginAda(setup);
     expect(refused).toMatchObject({
@@ -280,7 +280,7 @@ describe("organization selection", () => {
     });
   });
 
-  it("outlives trouble of the store, which is no refusal", async () => {
+  it("survives trouble of the store, which is not a rejection", async () => {
     const setup = await setUp();
     const refused = await beginAda(setup);
     const choose = (): Promise<unknown> =>
@@ -297,7 +297,7 @@ describe("organization selection", () => {
 });
 
 describe("the refresh grant", () => {
-  it("switches to another organization of the user's, and refuses one that is not", async () => {
+  it("switches to another organization of the user, and rejects other organizations", async () => {
     const setup = await setUp();
     const { code } = await codeFor(setup, { userId: "user_ada" });
     const begun = await refusal(
@@ -343,7 +343,7 @@ describe("the refresh grant", () => {
     expect(await setup.world.authority.listSessions({ userId: "user_bob" })).toEqual([]);
   });
 
-  it("gives the same successor to a client that lost the answer, and ends what comes back too late", async () => {
+  it("gives the same pair to a client that lost the answer, and ends the session when an old token comes too late", async () => {
     const setup = await setUp();
     const { refreshToken } = await signInBob(setup);
     const refresh = (token: string): Promise<{ refreshToken: string }> =>
@@ -359,7 +359,7 @@ describe("the refresh grant", () => {
     expect(setup.world.events).toContainEqual(expect.objectContaining({ type: "reuse_detected" }));
   });
 
-  it("takes the authority's own refresh tokens from a client that shows its secret, and from no other", async () => {
+  it("accepts the authority's own refresh tokens only from a client with its secret", async () => {
     const { world, workos, publicClient } = await setUp();
     const { refreshToken } = await world.authority.authenticate({
       userId: "user_bob",
@@ -376,7 +376,7 @@ describe("the refresh grant", () => {
 });
 
 describe("the authorization code grant", () => {
-  it("leads through the application's sign-in, by PKCE without a secret", async () => {
+  it("uses the application's sign-in, by PKCE without a secret", async () => {
     const setup = await setUp();
     const { url, state, codeVerifier } = await setup.publicClient.userManagement.getAuthorizationUrlWithPKCE({
       provider: "authkit",
@@ -399,7 +399,7 @@ describe("the authorization code grant", () => {
     expect(refreshed.organizationId).toBe("org_acme");
   });
 
-  it("signs in to the organization that was asked for", async () => {
+  it("signs in to the requested organization", async () => {
     const setup = await setUp();
     const url = setup.workos.userManagement.getAuthorizationUrl({
       organizationId: "org_globex",
@@ -412,7 +412,7 @@ describe("the authorization code grant", () => {
     expect(result.organizationId).toBe("org_globex");
   });
 
-  it("tells the application what was asked for, and carries its refusal back", async () => {
+  it("passes the request to the application, and its refusal back", async () => {
     const setup = await setUp();
     const url = setup.workos.userManagement.getAuthorizationUrl({
       provider: "authkit",
@@ -445,7 +445,7 @@ describe("the authorization code grant", () => {
     });
   });
 
-  it("can be answered by a handler of the application's own", async () => {
+  it("can be answered by the application's own handler", async () => {
     const { workos, server } = await setUp("Express 4", {
       signIn: (authorization, _request, response) => {
         response.end(`Sign in to ${authorization.clientId} as ${authorization.loginHint ?? "?"}`);
@@ -462,7 +462,7 @@ describe("the authorization code grant", () => {
     expect([answer.status, answer.body]).toEqual([200, `Sign in to ${CLIENT_ID} as bob@example.com`]);
   });
 
-  it("puts the code back where the directory was in trouble", async () => {
+  it("restores the code when the directory was in trouble", async () => {
     const trouble = { isThere: true };
     const memberships: Directory["memberships"] = async (userId) => {
       if (trouble.isThere) throw new Error("the database is down");
@@ -547,7 +547,7 @@ describe("sessions and memberships", () => {
     expect((await list(["pending"])).data).toEqual([]);
   });
 
-  it("tells of the user and the organization as they are now", async () => {
+  it("returns the current user and organization", async () => {
     const { workos } = await setUp();
     expect(await workos.userManagement.getUser("user_ada")).toMatchObject({
       object: "user",
@@ -577,7 +577,7 @@ describe("sessions and memberships", () => {
   });
 
   it.each(["", "Bearer sk_test_0123456789abcdeX"])(
-    "leaves the application its own pages of organizations: %p",
+    "leaves other organization pages to the application: %p",
     async (authorization) => {
       const world = makeWireWorld();
       worlds.push(world);
@@ -591,7 +591,7 @@ describe("sessions and memberships", () => {
     },
   );
 
-  it("is for the holder of the API key", async () => {
+  it("requires the API key", async () => {
     const { server } = await setUp();
     const address = { apiHostname: "127.0.0.1", port: server.port, https: false, maxRetries: 0 };
     const impostor = new WorkOS("sk_test_0123456789abcdeX", { clientId: CLIENT_ID, ...address });

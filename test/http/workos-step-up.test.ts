@@ -5,7 +5,7 @@ import type { UnfinishedAuthentication } from "../../src/sign-in/pending.ts";
 import { EXPRESSES, type FrameworkName } from "../support/apps.ts";
 import { oauth } from "../support/fake-workos-world.ts";
 import { tellPending } from "../support/step-ups.ts";
-import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { makeWorkosApp, WORKOS_COOKIE, type WorkosApp } from "../support/workos-app.ts";
 
 const FORM = { Accept: "text/html" };
@@ -58,8 +58,8 @@ function signIn(visitor: Visitor, user: string): ReturnType<Visitor["post"]> {
   return visitor.post("/password?return_to=/read", { headers });
 }
 
-describe.each(EXPRESSES)("a step that WorkOS demands, under %s", (framework) => {
-  it("of somebody who chose goes on from the new token, and ends where the sign-in was begun", async () => {
+describe.each(EXPRESSES)("a step-up that WorkOS requires, under %s", (framework) => {
+  it("continues from the new token after a choice, and returns to where the sign-in began", async () => {
     const app = await start(framework);
     const { world } = app.harness.fake;
     world.guarded.add("org_globex");
@@ -104,7 +104,7 @@ describe.each(EXPRESSES)("a step that WorkOS demands, under %s", (framework) => 
     );
   });
 
-  it("before the choice leads on to it, and keeps return_to", async () => {
+  it("leads on to the choice when it comes before it, and keeps return_to", async () => {
     const app = await start(framework);
     const { world } = app.harness.fake;
     const token = world.defer("user_ada");
@@ -129,8 +129,8 @@ describe.each(EXPRESSES)("a step that WorkOS demands, under %s", (framework) => 
   });
 });
 
-describe("a step that WorkOS demands", () => {
-  it("by single sign-on alone brings no token: what was pending is kept, and where it was begun", async () => {
+describe("a step-up that WorkOS requires", () => {
+  it("by single sign-on brings no token: the pending authentication is kept, with its return target", async () => {
     const app = await start();
     const { world } = app.harness.fake;
     const browser = app.open();

@@ -1,9 +1,10 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { createSealer } from "../../src/lib/seal.ts";
 import type { FakeExchange } from "../support/fake-workos.ts";
 import { oauth, plain } from "../support/fake-workos-world.ts";
 import { clears } from "../support/servers.ts";
 import { generateSigningKey, publicJwks, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/browser.ts";
 import {
   makeWorkosApp,
   WORKOS_COOKIE,
@@ -21,9 +22,9 @@ afterEach(async () => {
   await Promise.all(apps.splice(0).map((app) => app.close()));
 });
 
-/** An application whose store waits for no more than a fraction of a second. */
+/** Starts an application whose store gives up after a second. */
 async function start(options: WorkosAppOptions = {}): Promise<WorkosApp> {
-  const app = await makeWorkosApp({ store: { timeout: 0.3 }, ...options });
+  const app = await makeWorkosApp({ store: { timeout: 1 }, ...options });
   apps.push(app);
   return app;
 }
@@ -131,8 +132,8 @@ async function expectUnavailable(app: WorkosApp, browser: Visitor, says = { when
   expect(app.reached).not.toContain("GET /me");
 }
 
-describe("R-35: WorkOS answers a renewal with", () => {
-  it("its own rejection of our key: 503 that promises nothing, and nobody is signed out", async () => {
+describe("R-35: WorkOS answers a renewal", () => {
+  it("with a rejection of the API key: 503 without Retry-After, and nobody is signed out", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     app.expire();
@@ -144,7 +145,7 @@ describe("R-35: WorkOS answers a renewal with", () => {
     expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
   });
 
-  it.each(SPOILT)("%s: 503, and nobody is signed out", async (_, fault) => {
+  it.each(SPOILT)("with %s: 503, and nobody is signed out", async (_, fault) => {
     const app = await start();
     // A spent token is answered again for a while, as after a reply that was lost.
     app.harness.fake.world.replayGrace = 60;
@@ -160,22 +161,25 @@ describe("R-35: WorkOS answers a renewal with", () => {
     expect(app.errors).toEqual([]);
   });
 
-  it.each(SPOILT_TOKENS)("a new token that is %s: 503, and nobody is signed out", async (_, makeFault) => {
-    const app = await start();
-    const browser = await app.signIn("bob");
-    app.expire();
-    app.harness.fake.fail("refresh_token", makeFault(app));
-    await expectUnavailable(app, browser);
-    expect(app.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^renewed_token_/),
-    });
+  it.each(SPOILT_TOKENS)(
+    "with a new token that is %s: 503, and nobody is signed out",
+    async (_, makeFault) => {
+      const app = await start();
+      const browser = await app.signIn("bob");
+      app.expire();
+      app.harness.fake.fail("refresh_token", makeFault(app));
+      await expectUnavailable(app, browser);
+      expect(app.events).toContainEqual({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^renewed_token_/),
+      });
 
-    const next = await browser.get("/me", { headers: JSON_CLIENT });
-    expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
-  });
+      const next = await browser.get("/me", { headers: JSON_CLIENT });
+      expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
+    },
+  );
 
-  it("a new token signed by a key nobody knows yet: 503, and the rotated pair is kept for when it is", async () => {
+  it("with a token signed by an unknown key: 503, and the client keeps the rotated pair", async () => {
     const app = await start();
     const { world } = app.harness.fake;
     const browser = await app.signIn("bob");
@@ -201,7 +205,7 @@ describe("R-35: WorkOS answers a renewal with", () => {
     expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
   });
 
-  it("with when to ask again, which is passed on", async () => {
+  it("with Retry-After, which is passed on", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     app.expire();
@@ -214,7 +218,7 @@ describe("R-35: WorkOS answers a renewal with", () => {
   });
 });
 
-describe("R-33: WorkOS's keys are", () => {
+describe("R-33: WorkOS's key set", () => {
   const SETS: readonly (readonly [string, Fault])[] = [
     ["a page", write(200, "text/html", "<html>")],
     ["none", write(200, "application/json", '{"keys":[]}')],
@@ -235,7 +239,7 @@ describe("R-33: WorkOS's keys are", () => {
     ],
   ];
 
-  it.each(SETS)("%s: 503, no refresh, and the cookie stays", async (_, fault) => {
+  it.each(SETS)("is %s: 503, no renewal, and the cookie stays", async (_, fault) => {
     const app = await start();
     const outcome = await app.harness.signIn({ organizations: 1 });
     if (outcome.status !== "authenticated") throw new Error(outcome.status);
@@ -252,7 +256,7 @@ describe("R-33: WorkOS's keys are", () => {
   });
 
   it.each(["RS256", "ES256"] as const)(
-    "somebody else's (%s), under the same name: refused, never signed in, and the cookie stays",
+    "has a foreign key (%s) under the same id: the token is rejected, and the cookie stays",
     async (algorithm) => {
       const app = await start();
       const outcome = await app.harness.signIn({ organizations: 1 });
@@ -270,8 +274,8 @@ describe("R-33: WorkOS's keys are", () => {
   );
 });
 
-describe("many at once", () => {
-  it("R-20: renew once, and all are answered with the same session", async () => {
+describe("concurrent requests with a WorkOS session", () => {
+  it("R-20: renew once, and all get the same session", async () => {
     const app = await start({ store: { timeout: 2 } });
     const browser = await app.signIn("bob");
     app.expire();
@@ -287,17 +291,31 @@ describe("many at once", () => {
     expect(app.harness.fake.calls.filter((call) => call.includes("refresh_token"))).toHaveLength(1);
   });
 
-  it("R-20: two instances over one store do not spend each other's token", async () => {
+  it("R-20: at two instances over one store do not use up each other's token", async () => {
     const app = await start({ store: { timeout: 2 } });
+    const { fake, store } = app.harness;
     const browser = await app.signIn("bob");
     app.expire();
+    // WorkOS answers only when both instances have asked the store.
+    let answerNow = (): void => undefined;
+    const bothHaveAsked = new Promise<void>((resolve) => (answerNow = resolve));
+    const renew = store.renew.bind(store);
+    let calls = 0;
+    Object.assign(store, {
+      renew: (...given: Parameters<typeof renew>) => {
+        const renewal = renew(...given);
+        if (++calls === 2) answerNow();
+        return renewal;
+      },
+    });
+    fake.fail("refresh_token", ({ perform, answer }) => void bothHaveAsked.then(() => answer(perform())));
     const [one, two] = await Promise.all([
       browser.copy().get("/me", { headers: JSON_CLIENT }),
       app.openElsewhere(browser.cookies).get("/me", { headers: JSON_CLIENT }),
     ]);
 
     expect([one.status, two.status]).toEqual([200, 200]);
-    expect(app.harness.fake.calls.filter((call) => call.includes("refresh_token"))).toHaveLength(1);
+    expect(fake.calls.filter((call) => call.includes("refresh_token"))).toHaveLength(1);
   });
 });
 
@@ -316,4 +334,37 @@ describe("R-35: signing in while WorkOS is in trouble", () => {
       expect((await browser.post("/password", { headers })).status).toBe(200);
     },
   );
+});
+
+describe("signing out while WorkOS's keys cannot be fetched", () => {
+  it("signs out at WorkOS too, by the contents of the seal", async () => {
+    const app = await start();
+    const outcome = await app.harness.signIn({ organizations: 1 });
+    if (outcome.status !== "authenticated") throw new Error(outcome.status);
+    const browser = app.open();
+    browser.cookies.set(WORKOS_COOKIE, await app.sealer.seal(outcome.credential));
+    app.harness.fake.fail("/sso/jwks/", ({ answer }) => answer(plain(503, "down")), 9);
+    const response = await browser.post("/sign-out", { headers: JSON_CLIENT });
+
+    expect([response.status, response.body["signed_out"]]).toEqual([200, true]);
+    expect(browser.cookies.has(WORKOS_COOKIE)).toBe(false);
+    const { sessions } = app.harness.fake.world;
+    expect([...sessions.values()].map(({ status }) => status)).toEqual(["revoked"]);
+  });
+
+  it("ends no session for a cookie with a foreign seal, or for a bearer token", async () => {
+    const app = await start();
+    const outcome = await app.harness.signIn({ organizations: 1 });
+    if (outcome.status !== "authenticated") throw new Error(outcome.status);
+    app.harness.fake.fail("/sso/jwks/", ({ answer }) => answer(plain(503, "down")), 9);
+    const forged = createSealer({ 1: "another-password-of-at-least-32-characters" });
+    const browser = app.open();
+    browser.cookies.set(WORKOS_COOKIE, await forged.seal(outcome.credential));
+    await browser.post("/sign-out", { headers: JSON_CLIENT });
+    const headers = { ...JSON_CLIENT, Authorization: bearerOf(outcome.credential.accessToken) };
+    await app.open().post("/sign-out", { headers });
+
+    const { sessions } = app.harness.fake.world;
+    expect([...sessions.values()].map(({ status }) => status)).toEqual(["active"]);
+  });
 });

@@ -4,7 +4,7 @@ import type { SealedSession } from "../../src/store.ts";
 import { EXPRESSES } from "../support/apps.ts";
 import { API_KEY, CLIENT_ID, oauth } from "../support/fake-workos-world.ts";
 import { clears } from "../support/servers.ts";
-import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/visitor.ts";
+import { JSON_CLIENT, setCookiesOf, type Visitor } from "../support/browser.ts";
 import {
   makeWorkosApp,
   WORKOS_COOKIE,
@@ -38,7 +38,7 @@ async function sealedOf(app: WorkosApp, visitor: Visitor): Promise<SealedSession
 }
 
 describe.each(EXPRESSES)("WorkOS under %s", (framework) => {
-  it("signs in, is asked nothing while the token is fresh, and renews it on the same response", async () => {
+  it("signs in, makes no call while the token is fresh, and renews it on the same response", async () => {
     const app = await start({ framework });
     const browser = await app.signIn("bob");
     app.harness.fake.calls.length = 0;
@@ -64,7 +64,7 @@ describe.each(EXPRESSES)("WorkOS under %s", (framework) => {
     expect(app.reached).toContain("POST /me");
   });
 
-  it("leads a user of several organizations through the choice, into another, and out", async () => {
+  it("leads a user of several organizations through the choice, to another organization, and out", async () => {
     const app = await start({ framework, store: { logout: { returnTo: "https://www.example.com/bye" } } });
     const browser = await app.signIn("ada");
     expect(browser.cookies.has(WORKOS_COOKIE)).toBe(false);
@@ -106,7 +106,7 @@ describe.each(EXPRESSES)("WorkOS under %s", (framework) => {
     expect([...app.harness.fake.world.sessions.values()].map(({ status }) => status)).toEqual(["revoked"]);
   });
 
-  it("signs in at AuthKit, and back", async () => {
+  it("signs in at AuthKit and returns", async () => {
     const app = await start({ framework });
     const browser = app.open();
     const out = await browser.get("/sign-in?return_to=/read&login_hint=bob@example.com", { headers: FORM });
@@ -126,7 +126,7 @@ describe.each(EXPRESSES)("WorkOS under %s", (framework) => {
     expect(app.errors).toEqual([]);
   });
 
-  it("hears of a sign-in that AuthKit refused", async () => {
+  it("reports a sign-in that AuthKit rejected", async () => {
     const app = await start({ framework });
     const browser = app.open();
     const out = await browser.get("/sign-in", { headers: FORM });
@@ -150,7 +150,7 @@ describe("a session shared with WorkOS's SDK", () => {
       maxRetries: 0,
     });
 
-  it("that the SDK sealed is signed in here, and what is written here opens there", async () => {
+  it("can be sealed by the SDK and read here, and sealed here and read by the SDK", async () => {
     const app = await start();
     const { userManagement } = sdkOf(app);
     const { sealedSession = "" } = await userManagement.authenticateWithPassword({
@@ -170,7 +170,7 @@ describe("a session shared with WorkOS's SDK", () => {
     expect(await theirs.refresh()).toMatchObject({ authenticated: true, organizationId: "org_acme" });
   });
 
-  it("keeps what others sealed beside it, across a renewal", async () => {
+  it("keeps unknown fields of the seal across a renewal", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     const sealed = await app.sealer.seal({ ...(await sealedOf(app, browser)), theme: { dark: true } });
@@ -181,7 +181,7 @@ describe("a session shared with WorkOS's SDK", () => {
     expect(await sealedOf(app, browser)).toMatchObject({ theme: { dark: true }, user: { id: "user_bob" } });
   });
 
-  it("is split where it does not fit into one cookie, and read again", async () => {
+  it("is split when it does not fit into one cookie, and joined again", async () => {
     const app = await start();
     app.harness.fake.world.template = {
       permissions: Array.from({ length: 120 }, (_, index) => `resource-${index}:manage`),
@@ -197,8 +197,8 @@ describe("a session shared with WorkOS's SDK", () => {
   });
 });
 
-describe("what becomes of a session at WorkOS", () => {
-  it("ended: 401, and the cookie goes", async () => {
+describe("what happens to a session at WorkOS", () => {
+  it("the session ended: 401, and the cookie is cleared", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     for (const session of app.harness.fake.world.sessions.values()) session.status = "revoked";
@@ -210,7 +210,7 @@ describe("what becomes of a session at WorkOS", () => {
     expect(app.reached).not.toContain("GET /fresh");
   });
 
-  it("another sign-in is demanded: 401 with why and where, and the cookie stays", async () => {
+  it("another sign-in is required: 401 with the reason and the address, and the cookie stays", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     const url = "https://auth.example.com/sso";
@@ -223,7 +223,7 @@ describe("what becomes of a session at WorkOS", () => {
     expect(browser.cookies.has(WORKOS_COOKIE)).toBe(true);
   });
 
-  it("another sign-in is demanded, and not where: 401 with the sign-in here, for the organization that wants it", async () => {
+  it("another sign-in is required without an address: 401 with the application's sign-in, for that organization", async () => {
     const app = await start({ options: { signIn: { path: "/sign-in" } } });
     const browser = await app.signIn("bob");
     app.harness.fake.world.stepUps.set("user_bob", oauth(400, "sso_required"));
@@ -240,7 +240,7 @@ describe("what becomes of a session at WorkOS", () => {
     expect(new URL(String(hosted.headers["location"])).searchParams.get("organization_id")).toBe("org_acme");
   });
 
-  it("another organization demands its own sign-in: switching says where, by link for a person", async () => {
+  it("another organization requires its own sign-in: the switch links to it", async () => {
     const app = await start({ options: { signIn: { path: "/sign-in" } } });
     const browser = await app.signIn("ada");
     await browser.post("/select-organization", { headers: FORM, body: "organization_id=org_acme" });
@@ -262,7 +262,7 @@ describe("what becomes of a session at WorkOS", () => {
     expect((await browser.get("/me", { headers: JSON_CLIENT })).body.organization).toBe("org_acme");
   });
 
-  it("the role changed: seen with the next renewal", async () => {
+  it("the role changed: the next renewal shows it", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     app.harness.fake.world.memberships.get("user_bob")?.set("org_acme", "admin");
@@ -271,7 +271,7 @@ describe("what becomes of a session at WorkOS", () => {
     expect((await browser.get("/write", { headers: JSON_CLIENT })).status).toBe(200);
   });
 
-  it("somebody impersonates: denied where that is denied", async () => {
+  it("the user is impersonated: guards that deny impersonation deny it", async () => {
     const app = await start();
     const impersonator = { email: "admin@foocorp.com" };
     app.harness.fake.world.users.set("user_bob", {
@@ -287,7 +287,7 @@ describe("what becomes of a session at WorkOS", () => {
     );
   });
 
-  it("authenticated long ago: a renewal does not make it recent", async () => {
+  it("the authentication is old: a renewal does not make it recent", async () => {
     const app = await start();
     const browser = await app.signIn("bob");
     expect((await browser.get("/recent", { headers: JSON_CLIENT })).status).toBe(200);
@@ -297,7 +297,7 @@ describe("what becomes of a session at WorkOS", () => {
     );
   });
 
-  it("signed out everywhere: every session of the user's, and nobody else's", async () => {
+  it("the session is signed out everywhere: all of the user's sessions end, and no others", async () => {
     const app = await start();
     const [one, two] = [await app.signIn("bob"), await app.signIn("bob")];
     await one.post("/sign-out-everywhere", { headers: FORM });
@@ -314,7 +314,7 @@ async function handedOut({ harness }: WorkosApp): Promise<SealedSession> {
   return outcome.credential;
 }
 
-describe("a bearer", () => {
+describe("a bearer with a WorkOS token", () => {
   it("is read like a cookie's token, and never renewed", async () => {
     const app = await start();
     const { accessToken } = await sealedOf(app, await app.signIn("bob"));
@@ -328,7 +328,7 @@ describe("a bearer", () => {
     expect(callsOf(app)).toEqual([]);
   });
 
-  it("R-09: that is no session is refused, though WorkOS signed it", async () => {
+  it("R-09: is rejected without a session claim, though WorkOS signed it", async () => {
     const app = await start();
     app.harness.fake.world.template = { sid: undefined };
     const { accessToken } = await handedOut(app);
@@ -338,7 +338,7 @@ describe("a bearer", () => {
     expect([response.status, response.body.code]).toEqual([401, "invalid_token"]);
   });
 
-  it("R-09: of an issuer that is not accepted is refused without a call, and of any known one is not", async () => {
+  it("R-09: is rejected without a call for an unknown issuer, and accepted for any known one", async () => {
     const app = await start();
     const { world } = app.harness.fake;
     const statuses: number[] = [];

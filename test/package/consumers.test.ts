@@ -18,7 +18,7 @@ afterEach(() => {
   for (const consumer of consumers.splice(0)) consumer.remove();
 });
 
-describe("the packed package, run", () => {
+describe("the packed package at run time", () => {
   it.each([
     ["Express 5", { express: "express" }],
     ["Express 4", { express: "express4" }],
@@ -52,7 +52,7 @@ describe("the packed package, run", () => {
   );
 
   it(
-    "loads in a jest project as jest comes, in CommonJS mode",
+    "loads in a jest project with jest's defaults, in CommonJS mode",
     () => {
       const consumer = install("jest-commonjs", { ...EXPRESS_5, supertest: "supertest" });
       const run = consumer.node(join(MODULES, "jest/bin/jest.js"), "--ci");
@@ -62,7 +62,7 @@ describe("the packed package, run", () => {
   );
 });
 
-describe("the packed package, type-checked", () => {
+describe("the packed package under the type checker", () => {
   it.each([
     ["an ES module under nodenext", "quick-start.mts", [], "Express 5", EXPRESS_5_TYPES],
     ["an ES module under nodenext", "quick-start.mts", [], "Express 4", EXPRESS_4_TYPES],
@@ -70,7 +70,7 @@ describe("the packed package, type-checked", () => {
     ["CommonJS under nodenext", "quick-start.cts", [], "Express 4", EXPRESS_4_TYPES],
     ["a module under bundler", "quick-start.ts", BUNDLER, "Express 5", EXPRESS_5_TYPES],
   ] as const)(
-    "holds in %s (%s %j), with the types of %s",
+    "compiles in %s (%s %j), with the types of %s",
     (_kind, file, flags, _version, modules) => {
       const consumer = install("typescript", modules);
       renameSync(join(consumer.folder, "quick-start.ts"), join(consumer.folder, file));
@@ -80,7 +80,7 @@ describe("the packed package, type-checked", () => {
   );
 
   it(
-    "turns nothing into any where @types/express is absent",
+    "has no implicit any when @types/express is absent",
     () => {
       const consumer = install("no-express", { "@types/node": "@types/node" });
       expect(consumer.typeCheck()).toEqual(SILENT);

@@ -9,7 +9,7 @@ const declared = Object.keys(ENTRIES).map(
 );
 
 describe("the public names", () => {
-  it("are those of the table, for every entry", () => {
+  it("match the table, for every entry", () => {
     const names = declared.map(([subpath, list]) => {
       const of = (kind: string): string[] =>
         list.filter((entry) => entry.kind === kind).map(({ name }) => name);
@@ -18,7 +18,7 @@ describe("the public names", () => {
     expect(Object.fromEntries(names)).toEqual(PUBLIC_NAMES);
   });
 
-  it("are there at run time", () => {
+  it("exist at run time", () => {
     const consumer = createConsumer("esm", { express: "express" });
     const { output } = consumer.node("public-names.js");
     consumer.remove();
@@ -26,7 +26,7 @@ describe("the public names", () => {
     expect(JSON.parse(output)).toEqual(Object.fromEntries(values));
   });
 
-  it("are documented, each where it is declared", () => {
+  it("are documented where they are declared", () => {
     const bare = declared.flatMap(([subpath, list]) =>
       list.filter((entry) => !isDocumented(entry)).map(({ name }) => `${subpath}: ${name}`),
     );

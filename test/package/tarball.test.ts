@@ -60,21 +60,21 @@ describe("the tarball", () => {
 describe("the declarations", () => {
   const declarations = packed.filter((path) => /\.d\.c?ts$/.test(path));
 
-  it("import nothing that CommonJS cannot, and Express's types in orgate/express alone", () => {
+  it("import nothing that CommonJS cannot, and Express's types only in orgate/express", () => {
     const foreign = declarations.flatMap((path) =>
       specifiersOf(path).map((specifier) => `${path}: ${specifier}`),
     );
     expect(foreign).toEqual(["d.cts", "d.ts"].map((suffix) => `dist/express.${suffix}: express`));
   });
 
-  it("name built files, never TypeScript ones", () => {
+  it("refer to built files, never to TypeScript sources", () => {
     const unbuilt = packed
       .filter((path) => path.startsWith("dist/") && /\.(?:js|cjs|d\.c?ts)$/.test(path))
       .filter((path) => /["']\.{1,2}\/[^"'\n]*(?<!\.d)\.ts["']/.test(read(path)));
     expect(unbuilt).toEqual([]);
   });
 
-  it("say any nowhere", () => {
+  it("contain no any", () => {
     const vague = declarations.filter((path) => /[:<|&,=]\s*any\b/.test(withoutComments(read(path))));
     expect(vague).toEqual([]);
   });
@@ -103,6 +103,6 @@ function linksOf(path: string): string[] {
     .filter((target) => !/\.png$/.test(target));
 }
 
-it("is packed from this very project", () => {
+it("the package is packed from this project", () => {
   expect(read("package.json")).toBe(readFileSync(join(PROJECT_ROOT, "package.json"), "utf8"));
 });

@@ -49,6 +49,7 @@ export function makeBench(
     policy: POLICY,
     clock: () => clock.now,
     events: (event: OrgateEvent) => events.push(event),
+    cache: { maxEntries: 500 },
     ...options,
   });
   return { clock, events, store, engine: createInstance(resolved) };

@@ -2,16 +2,16 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { systemClock, type Clock } from "../../src/lib/clock.ts";
 import {
   done,
-  textOf,
   FakeStytchWorld,
   PROJECT_ID,
   refused,
   SECRET,
+  textOf,
   type Answer,
   type Fields,
 } from "./fake-stytch-world.ts";
 import { publicJwks } from "./tokens.ts";
-import { serveUpstream } from "./upstream.ts";
+import { serve } from "./servers.ts";
 
 /** A request as the fake has read it, for a fault to spoil. */
 export interface FakeExchange {
@@ -51,19 +51,19 @@ export async function startFakeStytch(clock: Clock = systemClock): Promise<FakeS
   const faults: { text: string; fault: Fault; left: number }[] = [];
   const calls: string[] = [];
   const sent: Fields[] = [];
-  const upstream = await serveUpstream((request, response) => {
+  const server = await serve((request, response) => {
     if (fake.isDown) request.socket.destroy();
     else void handle(request, response);
   });
   const fake: FakeStytch = {
-    url: upstream.url,
+    url: server.url,
     world,
     calls,
     sent,
     asked: () => calls.filter((call) => call !== JWKS),
     fail: (text, fault, times = 1) => void faults.push({ text, fault, left: times }),
     isDown: false,
-    close: () => upstream.close(),
+    close: () => void server.close(),
   };
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -11,7 +11,7 @@ import {
   type Fields,
 } from "./fake-workos-world.ts";
 import { publicJwks } from "./tokens.ts";
-import { serveUpstream } from "./upstream.ts";
+import { serve } from "./servers.ts";
 
 /** A request as the fake has read it, for a fault to spoil. */
 export interface FakeExchange {
@@ -54,26 +54,26 @@ export async function startFakeWorkos(clock: Clock = systemClock): Promise<FakeW
   const faults: { text: string; fault: Fault; left: number }[] = [];
   const calls: string[] = [];
   const sent: Fields[] = [];
-  const upstream = await serveUpstream((request, response) => {
+  const server = await serve((request, response) => {
     if (fake.isDown) request.socket.destroy();
     else void handle(request, response);
   });
   const fake: FakeWorkos = {
-    url: upstream.url,
-    port: Number(new URL(upstream.url).port),
+    url: server.url,
+    port: server.port,
     world,
     calls,
     sent,
     fail: (text, fault, times = 1) => void faults.push({ text, fault, left: times }),
     clearFaults: () => void faults.splice(0),
-    dropConnections: () => upstream.dropConnections(),
+    dropConnections: () => server.dropConnections(),
     isDown: false,
-    close: () => upstream.close(),
+    close: () => void server.close(),
   };
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method = "", url: path = "" } = request;
-    const url = new URL(path, upstream.url);
+    const url = new URL(path, server.url);
     const fields = await readFields(request);
     const call = `${method} ${url.pathname} ${textOf(fields["grant_type"])}`.trimEnd();
     calls.push(call);

@@ -4,7 +4,7 @@ import type { IncomingHttpHeaders, RequestListener, Server } from "node:http";
 import { connect } from "node:net";
 import type { AddressInfo } from "node:net";
 
-/** What a client sends. A header with several values goes out as several lines. */
+/** What a client sends. A header with several values is sent as several lines. */
 export interface Sent {
   readonly method?: string;
   readonly path?: string;
@@ -12,7 +12,7 @@ export interface Sent {
   readonly body?: string;
 }
 
-/** What comes back. */
+/** The response. */
 export interface Received {
   readonly status: number;
   readonly headers: IncomingHttpHeaders;
@@ -20,17 +20,21 @@ export interface Received {
   readonly body: string;
 }
 
-/** A real server on a port of its own, and a client that keeps its connections. */
+/** A real server on a free port, with a client that keeps its connections alive. */
 export interface TestServer {
   readonly server: Server;
   readonly port: number;
+  /** The origin, with the port. */
+  readonly url: string;
   send(sent: Sent): Promise<Received>;
-  /** Sends bytes as they are, and reads until the server closes. */
+  /** Sends raw bytes, and reads until the server closes the connection. */
   sendRaw(bytes: string | Buffer): Promise<string>;
+  /** Cuts every connection, so that pending answers are lost. */
+  dropConnections(): void;
   close(): Promise<void>;
 }
 
-/** Starts a server for the listener. */
+/** Starts a server on a free port. */
 export async function serve(listener: RequestListener): Promise<TestServer> {
   const server = createServer(listener);
   server.listen(0, "127.0.0.1");
@@ -40,8 +44,10 @@ export async function serve(listener: RequestListener): Promise<TestServer> {
   return {
     server,
     port,
+    url: `http://127.0.0.1:${port}`,
     send: (sent) => send(port, agent, sent),
     sendRaw: (bytes) => sendRaw(port, bytes),
+    dropConnections: () => server.closeAllConnections(),
     async close() {
       agent.destroy();
       server.closeAllConnections();
@@ -80,14 +86,14 @@ async function sendRaw(port: number, bytes: string | Buffer): Promise<string> {
   const socket = connect(port, "127.0.0.1");
   const chunks: Buffer[] = [];
   socket.on("data", (chunk: Buffer) => chunks.push(chunk));
-  // A server that resets the connection has answered as well.
+  // A reset connection counts as an answer.
   socket.on("error", () => undefined);
   socket.write(bytes);
   await once(socket, "close");
   return Buffer.concat(chunks).toString("latin1");
 }
 
-/** The cookies that a response sets, by name; `""` for one that it clears. */
+/** Reads the cookies that a response sets, by name; `""` for one that it clears. */
 export function cookiesSet({ setCookies }: Pick<Received, "setCookies">): Map<string, string> {
   return new Map(
     setCookies.map((line) => {
@@ -98,7 +104,7 @@ export function cookiesSet({ setCookies }: Pick<Received, "setCookies">): Map<st
   );
 }
 
-/** Whether a `Set-Cookie` line removes its cookie. */
+/** Tells whether a `Set-Cookie` line removes its cookie. */
 export function clears(line: string): boolean {
   return /^[^=;]+=;/.test(line) && /; Max-Age=0(?:;|$)/i.test(line);
 }

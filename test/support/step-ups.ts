@@ -3,11 +3,10 @@ import { inspect } from "node:util";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { Orgate } from "../../src/orgate.ts";
 import type { Outcome, PendingAuthentication } from "../../src/store.ts";
-import type { Handler, Route } from "./apps.ts";
-import { makeTenancy, type Tenancy, type TenancyOptions } from "./tenancy.ts";
+import { makeTenancy, type Handler, type Route, type Tenancy, type TenancyOptions } from "./apps.ts";
 import type { World } from "./world.ts";
 
-/** What a handler of the application's sees of a pending authentication. */
+/** What a handler of the application sees of a pending authentication. */
 export interface SeenPending {
   readonly token: string;
   readonly returnTo: string;
@@ -16,22 +15,22 @@ export interface SeenPending {
   readonly shows: boolean;
 }
 
-/** An application whose organizations are entered with a second factor alone, and whose `/mfa` takes it. */
+/** An application whose organizations require a second factor, which `/mfa` accepts. */
 export interface StepUpTenancy extends Tenancy {
-  /** The tokens that were handed out with a step, in order. */
+  /** The tokens that were issued with a step, in order. */
   readonly handedOut: string[];
-  /** What was chosen at the store, by which token. */
+  /** The choices that reached the store, with their tokens. */
   readonly asked: string[];
-  /** Whether the store lets a step's token choose another organization, as Stytch does. */
+  /** Whether a step's token may choose another organization, as at Stytch. */
   letsChooseAgain: boolean;
   isDown: boolean;
-  /** Whether the step comes without a token of its own, and spends nothing. */
+  /** Whether the step has no token of its own, so that the previous one stays usable. */
   spendsNothing: boolean;
 }
 
 const CHOICES = ["org_acme", "org_globex"];
 
-/** Puts such an application together. */
+/** Makes an application that requires step-ups. */
 export function makeStepUpTenancy(options: Omit<TenancyOptions, "overrides"> = {}): StepUpTenancy {
   const spent = new Set<string>();
   const steps: string[] = [];
@@ -104,7 +103,7 @@ function codeOf({ headers }: IncomingMessage): "sign_in_failed" | "invalid_pendi
   return headers["x-code"] === "too-late" ? "invalid_pending_authentication" : "sign_in_failed";
 }
 
-/** Answers with what is pending in the browser, as a handler of the application's finds it. */
+/** Answers with the pending authentication that the application reads. */
 export function tellPending(auth: Orgate): Handler {
   return async (request, response) => {
     const pending = await auth.pendingAuthentication(request);

@@ -3,28 +3,28 @@ import type { Authority } from "../../src/authority/index.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { Renewal, RenewContext, SessionStore, StaleCredential } from "../../src/store.ts";
 
-/** What a store does when it is asked; `ask` puts the question to the real authority. */
+/** What a store does for a renewal; `ask` passes it on to the real authority. */
 export type Behaviour = (
   stale: StaleCredential,
   context: RenewContext,
   ask: SessionStore["renew"],
 ) => Promise<Renewal>;
 
-/** One question that was put to the store. */
+/** The arguments of one renewal. */
 export interface Question {
   readonly stale: StaleCredential;
   readonly context: RenewContext;
 }
 
-/** A real authority as a session store, which can be told to misbehave and counts what it is asked. */
+/** A real authority as a session store, which records its calls and can be told to misbehave. */
 export interface ControlledStore extends SessionStore {
-  /** Every renewal asked for, in order. */
+  /** Every renewal, in order. */
   readonly questions: Question[];
-  /** Calls of all other methods that reach the store. */
+  /** How many calls of other methods reached the store. */
   otherCalls: number;
-  /** What the next renewals come to. @defaultValue the authority's own answer */
+  /** What the next renewals do. @defaultValue the authority's own answer */
   behaviour: Behaviour;
-  /** Whether the keys can be fetched. */
+  /** Whether fetching the keys fails. */
   keysAreDown: boolean;
   /**
    * Makes the next calls wait until they are released, on the way to the authority or on the way back. They are carried
@@ -40,7 +40,7 @@ export interface HeldCall {
   release(): void;
 }
 
-/** The store answers as the authority does. */
+/** Answers as the authority does. */
 export const honest: Behaviour = (stale, context, ask) => ask(stale, context);
 
 /** Wraps an authority. `overrides` take the place of its own members. */
@@ -96,7 +96,7 @@ export function controlStore(authority: Authority, overrides: Partial<SessionSto
   return store;
 }
 
-/** Ways in which a store is in trouble. None of them says that anybody is signed out. */
+/** Ways in which a store fails. None of them signs a user out. */
 export const TROUBLE = {
   down: () => Promise.reject(new Error("connect ECONNREFUSED 127.0.0.1:9")),
   "throws at once": () => {
@@ -118,7 +118,7 @@ export const TROUBLE = {
   "answers a token of another type": () => active({ accessToken: 7 } as unknown as { accessToken: string }),
 } as const satisfies Record<string, Behaviour>;
 
-/** The store says that the session lives, and hands out this. */
+/** Makes a renewal that keeps the session active, with this credential. */
 export async function active(
   credential: { readonly accessToken: string; readonly refreshToken?: string },
   verifiedAt = 0,
@@ -126,7 +126,7 @@ export async function active(
   return { status: "active", credential, verifiedAt };
 }
 
-/** A thrown value whose every property throws (R-45). */
+/** Makes an error whose every property throws (R-45). */
 function trap(): Error {
   return new Proxy(new Error("trap"), {
     get() {

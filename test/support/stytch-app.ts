@@ -1,13 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../../src/events.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
-import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate.ts";
+import { orgate, type Orgate } from "../../src/orgate.ts";
 import { fromStytch, type StytchOptions } from "../../src/stores/stytch/index.ts";
-import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
+import { makeApp, sessionRoutes, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import type { Answer, FakeSession } from "./fake-stytch-world.ts";
 import { makeStytchHarness, type StytchHarness } from "./stytch-harness.ts";
-import { openBrowser, type Visitor } from "./visitor.ts";
+import { openBrowser, type Visitor } from "./browser.ts";
 import { BASE_URL, PASSWORD } from "./world.ts";
 
 /** Reads the cookies of Stytch's front ends. */
@@ -49,18 +48,15 @@ export async function makeStytchApp(options: StytchAppOptions = {}): Promise<Sty
     cookie: { password: PASSWORD },
     clock: harness.clock,
     events: (event) => events.push(event),
+    cache: { maxEntries: 500 },
     ...options.orgate,
   });
   const signIn = (request: IncomingMessage, response: ServerResponse): Promise<void> =>
     auth.establish(request, response, fromStytch(app.nextSignIn.body));
   const routes: Route[] = [
-    { path: "/me", guards: [auth, auth.requireAuth()] },
+    ...sessionRoutes(auth),
     { path: "/write", guards: [auth.requirePermission("documents", "write")] },
-    { path: "/fresh", guards: [auth.requireAuth({ maxTokenAge: 0 })] },
     { path: "/sign-in", handler: signIn },
-    { path: "/select-organization", guards: [auth.organizationSelection()] },
-    { path: "/switch", guards: [auth.switchOrganization()] },
-    { path: "/sign-out", guards: [auth.signOut()] },
     { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: true })] },
     ...(options.routes?.(auth, harness) ?? []),
   ];

@@ -1,4 +1,11 @@
-import { constants, generateKeyPairSync, randomBytes, sign } from "node:crypto";
+import {
+  constants,
+  createPrivateKey,
+  createPublicKey,
+  generateKeyPairSync,
+  randomBytes,
+  sign,
+} from "node:crypto";
 import type { KeyObject } from "node:crypto";
 import type { Algorithm, JsonWebKey, JsonWebKeySet, KeySource } from "../../src/store.ts";
 
@@ -10,7 +17,10 @@ export interface SigningKey {
   readonly publicKey: KeyObject;
 }
 
-/** Makes a fresh key pair. Synchronous; an RSA pair takes about 100 ms, so make it once a file. */
+/** RSA keys that the run has made in advance, in PEM; each test file takes every one of them once. */
+const readyRsaKeys = JSON.parse(process.env["TEST_RSA_KEYS"] ?? "[]") as string[];
+
+/** Makes a key pair that no other call in the test file returns. Synchronous. */
 export function generateSigningKey(
   algorithm: Algorithm,
   kid = `key-${randomBytes(6).toString("hex")}`,
@@ -22,12 +32,19 @@ function generatePair(algorithm: Algorithm): { publicKey: KeyObject; privateKey:
   switch (algorithm) {
     case "RS256":
     case "PS256":
-      return generateKeyPairSync("rsa", { modulusLength: 2048 });
+      return takeRsaPair();
     case "ES256":
       return generateKeyPairSync("ec", { namedCurve: "P-256" });
     default:
       return generateKeyPairSync("ed25519");
   }
+}
+
+function takeRsaPair(): { publicKey: KeyObject; privateKey: KeyObject } {
+  const pem = readyRsaKeys.shift();
+  if (pem === undefined) return generateKeyPairSync("rsa", { modulusLength: 2048 });
+  const privateKey = createPrivateKey(pem);
+  return { privateKey, publicKey: createPublicKey(privateKey) };
 }
 
 /** Signs bytes the way the algorithm says (RFC 7518 section 3, RFC 8037 section 3.1). */

@@ -1,12 +1,11 @@
 import type { OrgateEvent } from "../../src/events.ts";
-import { orgate } from "../../src/orgate.ts";
-import type { Orgate } from "../../src/orgate.ts";
+import { orgate, type Orgate } from "../../src/orgate.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { SealedSession } from "../../src/store.ts";
 import type { WorkosOptions, WorkosStore } from "../../src/stores/workos/index.ts";
 import { createSealer, type Sealer } from "../../src/lib/seal.ts";
-import { makeApp, type FrameworkName, type Route, type TestApp } from "./apps.ts";
-import { openBrowser, type Visitor } from "./visitor.ts";
+import { makeApp, sessionRoutes, type FrameworkName, type Route, type TestApp } from "./apps.ts";
+import { openBrowser, type Visitor } from "./browser.ts";
 import { makeWorkosHarness, type WorkosHarness } from "./workos-harness.ts";
 import { BASE_URL, PASSWORD } from "./world.ts";
 
@@ -55,20 +54,17 @@ export async function makeWorkosApp({
       cookie: { password: PASSWORD },
       clock: harness.clock,
       events: (event) => events.push(event),
+      cache: { maxEntries: 500 },
       ...options,
     });
   const auth = mount();
   const app = makeApp(framework, {
     before: [auth],
     routes: [
-      { path: "/select-organization", guards: [auth.organizationSelection()] },
-      { path: "/switch", guards: [auth.switchOrganization()] },
-      { path: "/sign-out", guards: [auth.signOut()] },
+      ...sessionRoutes(auth),
       { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: true })] },
       { path: "/sign-in", guards: [auth.signIn()] },
       { path: "/callback", guards: [auth.callback()] },
-      { path: "/me", guards: [auth.requireAuth()] },
-      { path: "/fresh", guards: [auth.requireAuth({ maxTokenAge: 0 })] },
       { path: "/read", guards: [auth.requirePermission("documents", "read")] },
       { path: "/write", guards: [auth.requirePermission("documents", "write")] },
       { path: "/no-impersonation", guards: [auth.denyImpersonation()] },

@@ -18,7 +18,7 @@ import type { ControlledStore } from "./stores.ts";
 import { generateSigningKey, signToken } from "./tokens.ts";
 import type { SigningKey } from "./tokens.ts";
 
-/** A second after which nothing has a fraction, so that expectations can be written down. */
+/** The time at which every world starts: a round number, so that tests can name times. */
 export const START = 1_800_000_000;
 export const BASE_URL = "https://app.example.com";
 export const COOKIE = "__Host-orgate";
@@ -33,19 +33,19 @@ export const POLICY = definePolicy({
   },
 });
 
-/** A sign-in, with everything that a test presents. */
+/** A sign-in, with every credential that a test sends. */
 export interface SignIn extends AuthenticationResult {
   /** The session cookie's value. */
   readonly seal: string;
 }
 
-/** A real authority behind a store that can misbehave, under a clock that stands still until it is moved. */
+/** A real authority behind a store that can misbehave, with a clock that only tests move. */
 export interface World {
   readonly clock: { now: number };
   readonly directory: MemoryDirectory;
   readonly authority: Authority;
   readonly store: ControlledStore;
-  /** What the authority signs with: whatever is signed with it is the issuer's word. */
+  /** The authority's signing key; a token signed with it is valid. */
   readonly key: SigningKey;
   readonly events: OrgateEvent[];
   readonly signIn: (input?: Partial<AuthenticateInput>) => Promise<SignIn>;
@@ -61,7 +61,7 @@ export interface World {
 
 const SHARED_KEY = generateSigningKey("ES256", "the-issuers-key");
 
-/** Sets up a world. Ada is in two organizations, Bob and Vera in one, Nora in none. */
+/** Makes a world. Ada is in two organizations, Bob and Vera in one, Nora in none. */
 export function makeWorld(
   options: Partial<AuthorityOptions> & { readonly overrides?: Partial<SessionStore> } = {},
 ): World {
@@ -104,6 +104,8 @@ export function makeWorld(
         policy: POLICY,
         clock: () => clock.now,
         events: (event) => events.push(event),
+        // The default cache allocates 20,000 entries at once, which is slow for each of thousands of tests.
+        cache: { maxEntries: 500 },
         ...more,
       }),
     sign: (claims, header) => signToken(key, claims, header),
@@ -132,7 +134,7 @@ function makeDirectory(): MemoryDirectory {
   });
 }
 
-/** The claims of a token, unverified. */
+/** Reads the claims of a token without verification. */
 export function claimsOf(token: string): Record<string, unknown> {
   return JSON.parse(Buffer.from(token.split(".")[1] ?? "", "base64url").toString()) as Record<
     string,
@@ -140,12 +142,12 @@ export function claimsOf(token: string): Record<string, unknown> {
   >;
 }
 
-/** The `Cookie` header for a seal. */
+/** Makes the `Cookie` header for a seal. */
 export function cookieOf(seal: string, name = COOKIE): string {
   return `${name}=${seal}`;
 }
 
-/** The `Authorization` header for a token. */
+/** Makes the `Authorization` header for a token. */
 export function bearerOf(token: string): string {
   return `Bearer ${token}`;
 }

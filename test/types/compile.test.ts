@@ -14,7 +14,7 @@ afterEach(() => {
 
 describe("the type tests", () => {
   it(
-    "compile, so that every expected error is one",
+    "compile, so that every expected error occurs",
     () => {
       const files = readdirSync(HERE).filter((file) => file.endsWith(".ts") && file !== "compile.test.ts");
       expect(files.length).toBeGreaterThan(0);
@@ -24,7 +24,7 @@ describe("the type tests", () => {
   );
 
   it(
-    "would not compile with an error that is expected and does not come",
+    "do not compile when an expected error does not occur",
     () => {
       const planted = "// @ts-expect-error -- there is none\nexport const fine: number = 1;\n";
       expect(compilePlanted(planted)).toEqual([expect.stringContaining("TS2578")]);

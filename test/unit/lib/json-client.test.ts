@@ -10,18 +10,18 @@ import {
   type JsonReply,
 } from "../../../src/lib/json-client.ts";
 import { serviceUnavailable } from "../../../src/stores/hosted-store.ts";
-import { serveUpstream, type Upstream } from "../../support/upstream.ts";
+import { serve as startServer, type TestServer } from "../../support/servers.ts";
 
 const CANARY = "canary-77ab";
 const NOW = 1_800_000_000;
-const upstreams: Upstream[] = [];
+const upstreams: TestServer[] = [];
 
 afterEach(() => {
-  for (const upstream of upstreams.splice(0)) upstream.close();
+  for (const upstream of upstreams.splice(0)) void upstream.close();
 });
 
 async function serve(listener: RequestListener): Promise<string> {
-  const upstream = await serveUpstream(listener);
+  const upstream = await startServer(listener);
   upstreams.push(upstream);
   return upstream.url;
 }

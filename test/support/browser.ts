@@ -1,28 +1,32 @@
 import type { RequestListener } from "node:http";
-import request from "supertest";
-import type { Response } from "supertest";
-import { NAVIGATION } from "./harness.ts";
+import request, { type Response } from "supertest";
 
-/** What a visitor sends. An object as body goes out as JSON, a string as a form. */
+/** What a visitor sends. A body that is an object is sent as JSON, a string as a form. */
 export interface Visit {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string | object;
 }
 
-/** A browser, as far as cookies go: it keeps what is set, and drops what is cleared. */
+/** A browser with a cookie jar: it keeps the cookies that are set, and drops those that are cleared. */
 export interface Visitor {
   readonly cookies: Map<string, string>;
   get(path: string, visit?: Visit): Promise<Response>;
   post(path: string, visit?: Visit): Promise<Response>;
   send(method: string, path: string, visit?: Visit): Promise<Response>;
-  /** Another tab, or a thief: the same cookies, which go their own way from here. */
+  /** Copies the browser with its cookies; the two jars then change independently. */
   copy(): Visitor;
 }
 
-export const JSON_CLIENT = { Accept: "application/json" } as const;
-export const BROWSER = NAVIGATION;
+/** Headers of a browser that asks for a page. */
+export const NAVIGATION = {
+  Accept: "text/html,application/xhtml+xml,*/*;q=0.8",
+  "Sec-Fetch-Mode": "navigate",
+} as const;
 
-/** Opens a browser on an application. */
+/** Headers of an API client. */
+export const JSON_CLIENT = { Accept: "application/json" } as const;
+
+/** Opens a browser for an application. */
 export function openBrowser(
   listener: RequestListener,
   cookies: ReadonlyMap<string, string> = new Map(),
@@ -33,7 +37,7 @@ export function openBrowser(
     get: (path, visit) => visitor.send("get", path, visit),
     post: (path, visit) => visitor.send("post", path, visit),
     copy: () => openBrowser(listener, jar),
-    async send(method, path, { headers = BROWSER, body } = {}) {
+    async send(method, path, { headers = NAVIGATION, body } = {}) {
       const outgoing = request(listener)[method.toLowerCase() as "get"](path).set(headers);
       const line = [...jar].map(([name, value]) => `${name}=${value}`).join("; ");
       if (line !== "") outgoing.set("Cookie", line);
@@ -48,7 +52,7 @@ export function openBrowser(
   return visitor;
 }
 
-/** The `Set-Cookie` lines of an answer. */
+/** Reads the `Set-Cookie` headers of a response. */
 export function setCookiesOf(response: Response): string[] {
   return [response.headers["set-cookie"] ?? []].flat().map(String);
 }

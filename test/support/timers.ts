@@ -1,13 +1,13 @@
 import { jest } from "@jest/globals";
 
-/** Time that passes only when a test says so, for timers; the sockets of the machine go on as ever. */
+/** Timers that run only when a test says so. Sockets keep working. */
 export interface ControlledTimers {
-  /** Lets timers run as if so many seconds had passed. */
+  /** Advances the timers by so many seconds. */
   pass(seconds: number): Promise<void>;
   restore(): void;
 }
 
-/** Takes `setTimeout` and `AbortSignal.timeout` into the test's hand. */
+/** Replaces `setTimeout` and `AbortSignal.timeout` by timers that the test advances. */
 export function controlTimers(): ControlledTimers {
   jest.useFakeTimers({
     doNotFake: [
@@ -36,7 +36,7 @@ export function controlTimers(): ControlledTimers {
   };
 }
 
-/** Lets everything run that is already due. */
+/** Waits until everything that is due has run. */
 export function settle(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve);
