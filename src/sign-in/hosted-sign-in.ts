@@ -155,7 +155,9 @@ function readSignInQuery(query: URLSearchParams): BeginSignInOptions {
 
 function textOf(query: URLSearchParams, name: string): string | undefined {
   const value = query.get(name);
-  return value !== null && value.length <= MAX_PARAMETER_LENGTH && WITHOUT_CONTROLS.test(value) ? value : undefined;
+  return value !== null && value.length <= MAX_PARAMETER_LENGTH && WITHOUT_CONTROLS.test(value)
+    ? value
+    : undefined;
 }
 
 /** A sign-in that this browser began at the store's own page. */
