@@ -1,5 +1,6 @@
 import type { NextFunction, Request, RequestHandler, Response } from "express";
-import { ConfigurationError } from "./errors.ts";
+import type { ConfigurationError } from "./errors.ts";
+import { configurationError } from "./lib/problems.ts";
 import type { Member, MemberSession, Organization, Verdict } from "./model.ts";
 import { type AttachNames, latestRequestAuthOf } from "./request/request-auth.ts";
 
@@ -36,13 +37,13 @@ export function handler<
   ) => unknown,
 ): RequestHandler<Params, ResponseBody, RequestBody, RequestQuery> {
   return function signedInHandler(request, response, next) {
-    const record = latestRequestAuthOf(request);
-    if (record?.session?.organization === undefined || !record.passedGuard) {
-      next(unguarded());
+    const auth = latestRequestAuthOf(request);
+    if (auth?.session?.organization === undefined || !auth.passedGuard) {
+      next(notGuarded());
       return;
     }
-    if (!isAttachedAsTyped(record.names)) {
-      next(renamed());
+    if (!isAttachedAsTyped(auth.names)) {
+      next(notAttached());
       return;
     }
     // The checks above narrow it: the getters read the same RequestAuth.
@@ -57,14 +58,14 @@ function isAttachedAsTyped(names: AttachNames | undefined): boolean {
   return names !== undefined && TYPED_NAMES.every((name) => names[name] === name);
 }
 
-function renamed(): ConfigurationError {
+function notAttached(): ConfigurationError {
   const suggestion = "Leave attach out, or read auth.session(req) in a handler of Express's own.";
   const message = "was reached with a request that attach gives other names, or none.";
-  return new ConfigurationError([{ code: "not_attached", option: "handler", message, suggestion }]);
+  return configurationError("not_attached", "handler", message, suggestion);
 }
 
-function unguarded(): ConfigurationError {
+function notGuarded(): ConfigurationError {
   const suggestion = "Put auth.requireOrganization() or auth.requirePermission(...) in front of it.";
   const message = "was reached where no guard saw to it that there is a session with an organization.";
-  return new ConfigurationError([{ code: "not_guarded", option: "handler", message, suggestion }]);
+  return configurationError("not_guarded", "handler", message, suggestion);
 }

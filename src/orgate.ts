@@ -1,13 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ConfigurationError } from "./errors.ts";
 import type { Invalidation } from "./fleet/coordinator.ts";
+import type { PermissionPair } from "./guards/authorize.ts";
 import { type GuardOptions, type Middleware, refuseUncalled } from "./guards/guard.ts";
-import {
-  type CheckedVerdict,
-  type PermissionPair,
-  checkPermission,
-  requirePermission,
-} from "./guards/permissions.ts";
+import { type CheckedVerdict, checkPermission, requirePermission } from "./guards/permissions.ts";
 import {
   type RecentAuthOptions,
   denyImpersonation,

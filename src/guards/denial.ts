@@ -1,23 +1,29 @@
-import type { Challenge } from "../lib/challenge.ts";
-import { createHash } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
-import { findCookie, setCookieLine } from "../lib/cookies.ts";
-import { html, renderPage, sendPage } from "../lib/html.ts";
-import { isNavigation, pathOf, requestedUrl, sanitizeReturnTo } from "../lib/navigation.ts";
-import { redirect, sendProblem } from "../lib/send.ts";
-import type { AuthState, Denial, OrganizationChoice } from "../model.ts";
-import type { VerifiedSession } from "../request/cache.ts";
-import { callStore } from "../request/call-store.ts";
+import type { Challenge } from "../lib/challenge.ts";
+import { acceptsHtml, isNavigation, pathOf, requestedUrl, sanitizeReturnTo } from "../lib/navigation.ts";
+import { isString } from "../lib/predicates.ts";
+import { sendProblem } from "../lib/send.ts";
+import type { AuthState, Denial } from "../model.ts";
 import type { Instance } from "../request/instance.ts";
-import { currentCredential } from "../request/renew.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
+import { redirectUnlessLooping, sendDenialPage } from "./denial-page.ts";
 
-/** One exchange that may end in a denial. */
-export interface Exchange {
+/** A request, and the instance of orgate that handles it. */
+export interface ReceivedRequest {
+  readonly instance: Instance;
   readonly request: IncomingMessage;
+}
+
+/** A request whose credential was read. */
+export interface RequestContext extends ReceivedRequest {
+  readonly auth: RequestAuth;
+}
+
+/** A request at a guard or at one of orgate's handlers, and how it is answered. */
+export interface HandlerContext extends RequestContext {
   readonly response: ServerResponse;
-  readonly record: RequestAuth;
+  readonly next: (error?: unknown) => void;
 }
 
 /** What a denial says beyond its code. */
@@ -26,20 +32,21 @@ export interface DenialInit {
   readonly extensions?: Readonly<Record<string, unknown>>;
   /** RFC 9470: the oldest acceptable authentication, in seconds. */
   readonly maxAge?: number;
+  /** Seconds. */
   readonly retryAfter?: number | undefined;
-  /** Where the store wants the browser to go. */
+  /** Where the store wants the browser to sign in. */
   readonly signInUrl?: string;
-  /** The organization that wants somebody to sign in again. */
+  /** The organization that demands a new sign-in. */
   readonly organizationId?: string | undefined;
   /** Where the browser comes back to. @defaultValue the requested URL */
   readonly returnTo?: string;
-  /** Whether a browser may be sent elsewhere. @defaultValue `true` */
+  /** Whether a browser may be redirected. @defaultValue `true` */
   readonly redirects?: boolean;
-  /** Takes the place of a problem as the default answer: a page, where a person waits for one. */
-  readonly answer?: (denial: Denial) => void;
+  /** What takes the place of a problem for clients that accept HTML: orgate's page, or one that this function sends. */
+  readonly page?: true | ((denial: Denial) => void);
 }
 
-/** The denial that a state which is not signed in comes to. There is none that would let anybody through. */
+/** Returns the denial of a state that is not signed in. Even a signed-in state is denied: this never lets anybody through. */
 export function denialOf(state: AuthState): DenialInit {
   switch (state.status) {
     case "anonymous":
@@ -56,20 +63,43 @@ export function denialOf(state: AuthState): DenialInit {
   }
 }
 
-/** Makes a denial with its default answer: a redirect for a browser that asks for a page, a problem (RFC 9457) for everything else. */
-export function createDenial(instance: Instance, exchange: Exchange, init: DenialInit): Denial {
+/** Emits the event of a denial and answers it, through `onDenied` if the application has one. */
+export function deny(context: HandlerContext, init: DenialInit): void {
+  const { instance, request, response, next, auth } = context;
+  auth.markUsed();
+  emitDenied(instance, init);
+  const denial = createDenial(context, init);
+  const { onDenied } = instance.options;
+  if (onDenied === undefined) {
+    denial.respond();
+    return;
+  }
+  // What the application's own code throws goes to its error handler, on Express 4 as well.
+  void (async () => onDenied(denial, request, response, next))().catch(next);
+}
+
+function emitDenied({ events }: Instance, { code, extensions }: DenialInit): void {
+  if (!events.wants("denied")) return;
+  const { resource, action } = extensions ?? {};
+  events.emit({
+    type: "denied",
+    code,
+    ...(isString(resource) && { resource }),
+    ...(isString(action) && { action }),
+  });
+}
+
+function createDenial(context: HandlerContext, init: DenialInit): Denial {
   const { code } = init;
-  const { status, title } = ERROR_TABLE[code];
-  const target = redirectTarget(instance, exchange, init);
+  const redirectTo = redirectTarget(context, init);
   const denial: Denial = {
     code,
-    status,
-    title,
+    ...ERROR_TABLE[code],
     detail: DENIAL_DETAILS[code],
-    headers: denialHeaders(instance, exchange.record, init),
-    extensions: extensionsOf(instance, init),
-    ...(target !== undefined && { redirectTo: target }),
-    respond: () => respond(instance, exchange, denial, init.answer),
+    headers: denialHeaders(context, init),
+    extensions: extensionsOf(context, init),
+    ...(redirectTo !== undefined && { redirectTo }),
+    respond: () => respond(context, denial, init),
   };
   return Object.freeze(denial);
 }
@@ -77,7 +107,7 @@ export function createDenial(instance: Instance, exchange: Exchange, init: Denia
 const NO_EXTENSIONS: Denial["extensions"] = Object.freeze({});
 
 function extensionsOf(
-  { options }: Instance,
+  { instance: { options } }: HandlerContext,
   { code, extensions, signInUrl, organizationId }: DenialInit,
 ): Denial["extensions"] {
   const own = signInAddress(options.signInPath, organizationId);
@@ -86,76 +116,43 @@ function extensionsOf(
   return extensions === undefined ? NO_EXTENSIONS : Object.freeze({ ...extensions });
 }
 
-/** The application's sign-in, for the organization that wants it: its own single sign-on may be what is due. */
+/** The application's sign-in, for the organization that demands it: it may have a single sign-on of its own. */
 function signInAddress(path: string | undefined, organizationId: string | undefined): string | undefined {
   if (path === undefined || organizationId === undefined) return path;
   return `${path}?${new URLSearchParams({ organization_id: organizationId }).toString()}`;
 }
 
-/** Tells of a denial and answers it, by `onDenied` if the application has one. */
-export function deny(
-  instance: Instance,
-  exchange: Exchange,
-  init: DenialInit,
-  next: (error?: unknown) => void,
-): void {
-  exchange.record.markUsed();
-  tellDenied(instance, init);
-  const denial = createDenial(instance, exchange, init);
-  const { onDenied } = instance.options;
-  if (onDenied === undefined) {
-    denial.respond();
-    return;
-  }
-  // The application's own code: what it throws goes the way of its other errors, on Express 4 as well.
-  void (async () => onDenied(denial, exchange.request, exchange.response, next))().catch(next);
+function denialHeaders({ instance, auth }: HandlerContext, init: DenialInit): Record<string, string> {
+  const needed = challengeFor(auth, init);
+  const { retryAfter } = init;
+  return {
+    ...(needed !== undefined && { "WWW-Authenticate": instance.challenge(needed) }),
+    ...(retryAfter !== undefined && { "Retry-After": String(retryAfter) }),
+  };
 }
 
-function tellDenied({ events }: Instance, { code, extensions }: DenialInit): void {
-  if (!events.wants("denied")) return;
-  const { resource, action } = extensions ?? {};
-  events.emit({
-    type: "denied",
-    code,
-    ...(typeof resource === "string" && { resource }),
-    ...(typeof action === "string" && { action }),
-  });
-}
-
-function denialHeaders(
-  { challenge }: Instance,
-  record: RequestAuth,
-  init: DenialInit,
-): Record<string, string> {
-  const headers: Record<string, string> = {};
-  const needed = challengeFor(record, init);
-  if (needed !== undefined) {
-    headers["WWW-Authenticate"] = challenge(needed);
-  }
-  if (init.retryAfter !== undefined) headers["Retry-After"] = String(init.retryAfter);
-  return headers;
-}
-
-function challengeFor(record: RequestAuth, { code, maxAge }: DenialInit): Challenge | undefined {
+function challengeFor(auth: RequestAuth, { code, maxAge }: DenialInit): Challenge | undefined {
   if (code === "permission_denied") return { error: "insufficient_scope" };
   if (ERROR_TABLE[code].status !== 401) return undefined;
   if (code === "reauthentication_required") {
     return { error: "insufficient_user_authentication", ...(maxAge !== undefined && { maxAge }) };
   }
-  const isBearer = record.state.status === "rejected" && record.state.via === "bearer";
-  return isBearer ? { error: "invalid_token" } : {};
+  const { state } = auth;
+  return state.status === "rejected" && state.via === "bearer" ? { error: "invalid_token" } : {};
 }
 
-function redirectTarget({ options }: Instance, { request }: Exchange, init: DenialInit): string | undefined {
-  const url = init.code === "reauthentication_required" ? init.signInUrl : undefined;
-  const path = pathFor(options, init.code);
-  if (url === undefined && path === undefined) return undefined;
-  if (init.redirects === false || !isNavigation(request)) return undefined;
+function redirectTarget(
+  { instance: { options }, request }: HandlerContext,
+  { code, redirects, signInUrl, returnTo, maxAge, organizationId }: DenialInit,
+): string | undefined {
+  const url = code === "reauthentication_required" ? signInUrl : undefined;
+  const path = pathFor(options, code);
+  if ((url ?? path) === undefined || redirects === false || !isNavigation(request)) return undefined;
   if (url !== undefined) return url;
   if (path === undefined || pathOf(request) === path) return undefined;
-  const query = new URLSearchParams({ return_to: init.returnTo ?? sanitizeReturnTo(requestedUrl(request)) });
-  if (init.maxAge !== undefined) query.set("max_age", String(init.maxAge));
-  if (init.organizationId !== undefined) query.set("organization_id", init.organizationId);
+  const query = new URLSearchParams({ return_to: returnTo ?? sanitizeReturnTo(requestedUrl(request)) });
+  if (maxAge !== undefined) query.set("max_age", String(maxAge));
+  if (organizationId !== undefined) query.set("organization_id", organizationId);
   return `${path}?${query.toString()}`;
 }
 
@@ -164,22 +161,41 @@ function pathFor({ signInPath, selectionPath }: Instance["options"], code: Error
   return ERROR_TABLE[code].status === 401 ? signInPath : undefined;
 }
 
-function respond(instance: Instance, exchange: Exchange, denial: Denial, answer: DenialInit["answer"]): void {
-  const { response } = exchange;
+function respond(context: HandlerContext, denial: Denial, { page, returnTo }: DenialInit): void {
+  const { instance, request, response } = context;
   if (response.headersSent) return;
   for (const [name, value] of Object.entries(denial.headers)) response.setHeader(name, value);
   if (denial.redirectTo !== undefined) {
-    bounce(instance, exchange, denial, denial.redirectTo);
-    return;
+    redirectUnlessLooping(context, denial, denial.redirectTo);
+  } else if (page === undefined || !acceptsHtml(request)) {
+    sendProblem(response, denial.status, problemOf(denial));
+  } else if (page === true) {
+    sendDenialPage(response, denial, wayOn(instance.options, denial, returnTo));
+  } else {
+    page(denial);
   }
-  if (answer !== undefined) {
-    answer(denial);
-    return;
-  }
-  sendProblem(response, denial.status, problemOf(denial));
 }
 
-/** Problems that say nothing beyond their code, written out once: whoever floods a server with bad credentials pays for no more. */
+/** The link on orgate's page of a denial. */
+function wayOn(
+  { signInPath, selectionPath }: Instance["options"],
+  { status, extensions }: Denial,
+  returnTo = "/",
+): { readonly href: string; readonly text: string } | undefined {
+  const { sign_in_url: signInUrl } = extensions;
+  const query = new URLSearchParams({ return_to: returnTo }).toString();
+  if (isString(signInUrl)) {
+    const [path, own] = signInUrl.split("?", 2);
+    const href = `${signInUrl}${own === undefined ? "?" : "&"}${query}`;
+    return { href: path === signInPath ? href : signInUrl, text: "Sign in again" };
+  }
+  if (status === 401 || status === 400) {
+    return signInPath === undefined ? undefined : { href: `${signInPath}?${query}`, text: "Sign in" };
+  }
+  return status === 403 || status === 503 ? { href: selectionPath, text: "Try again" } : undefined;
+}
+
+/** Serialized problems that say nothing beyond their code: a flood of bad credentials costs no serialization. */
 const plainProblems = new Map<ErrorCode, string>();
 
 function problemOf({ code, status, title, detail, extensions }: Denial): string {
@@ -191,7 +207,7 @@ function problemOf({ code, status, title, detail, extensions }: Denial): string 
   return json;
 }
 
-/** What each denial means for whoever reads it. Never says what would have helped to get in. */
+/** Explains each code to the person who reads the answer. Never says what would have helped to get in. */
 export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   unauthenticated: "No credential was sent with the request.",
   invalid_token: "The access token was refused.",
@@ -221,85 +237,3 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   configuration_invalid: "The server is not configured correctly.",
   session_too_large: "The session is too large to be sent in cookies.",
 };
-
-const BOUNCE_SECONDS = 10;
-
-/** Who is sent away, and on what. */
-interface Bounced {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly record: RequestAuth;
-}
-
-/** The cookie that notices a browser going round in circles. */
-export function bounceCookieName(secure: boolean): string {
-  return secure ? "__Host-orgate-bounce" : "orgate-bounce";
-}
-
-/** Redirects; but a browser that was sent away from this very page a moment ago is in a loop, and is told so. */
-export function bounce(
-  instance: Instance,
-  { request, response, record }: Bounced,
-  denial: Pick<Denial, "title" | "detail" | "status">,
-  target: string,
-): void {
-  const { cookie, secure, clock } = instance.options;
-  const name = bounceCookieName(secure);
-  const page = createHash("sha256").update(requestedUrl(request)).digest("base64url").slice(0, 16);
-  const seen = findCookie(request.headers.cookie, name);
-  const [lastPage, lastAt] = seen.status === "found" ? seen.value.split(".") : [];
-  const age = clock() - Number(lastAt);
-  if (lastPage === page && age >= 0 && age < BOUNCE_SECONDS) {
-    const body = html`<h1>${denial.title}</h1>
-      <p>
-        You were sent away from this page and came straight back. ${denial.detail} If you have just signed in,
-        check that your browser accepts cookies from this site.
-      </p>
-      <a class="button" href="${target}">Continue</a>`;
-    sendPage(response, denial.status, renderPage(denial.title, body));
-    return;
-  }
-  const { domain: _none, ...attributes } = cookie.attributes;
-  const line = setCookieLine(
-    name,
-    `${page}.${Math.floor(clock())}`,
-    { ...attributes, path: "/" },
-    BOUNCE_SECONDS,
-  );
-  record.queueCookie(name, line);
-  redirect(response, target);
-}
-
-/**
- * The denial `organization_selection_required`, with the organizations on offer for a program. A browser is sent to
- * the page that lists them anyway.
- */
-export async function offerOrganizations(
-  instance: Instance,
-  { request, record }: Exchange,
-  { memberSession }: VerifiedSession,
-): Promise<DenialInit> {
-  const { store, selectionPath } = instance.options;
-  const ask = store.organizations?.bind(store, memberSession);
-  const reply =
-    isNavigation(request) || ask === undefined
-      ? undefined
-      : await callStore(instance, request, async (context) => {
-          const credential = record.credential && (await currentCredential(instance, record.credential));
-          return readChoices(await ask({ ...context, ...(credential !== undefined && { credential }) }));
-        });
-  // That an organization is required is certain, whether or not the list can be had.
-  const organizations = reply?.status === "answered" ? reply.value : undefined;
-  return {
-    code: "organization_selection_required",
-    extensions: { ...(organizations !== undefined && { organizations }), selection_url: selectionPath },
-  };
-}
-
-function readChoices(answered: unknown): readonly OrganizationChoice[] | undefined {
-  if (!Array.isArray(answered)) return undefined;
-  return answered.flatMap((choice: Partial<OrganizationChoice> | null | undefined) => {
-    const { id, name } = choice ?? {};
-    return typeof id === "string" && typeof name === "string" ? [{ id, name }] : [];
-  });
-}

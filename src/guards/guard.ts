@@ -1,33 +1,17 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { onNextTurn } from "../lib/event-loop.ts";
-import { isObject, isSeconds } from "../lib/predicates.ts";
+import { isObject, isSeconds, isString, isText } from "../lib/predicates.ts";
 import { type Problems, configurationError, createProblems } from "../lib/problems.ts";
 import type { RequestCallback } from "../options/options.ts";
-import { refreshRequest } from "../request/authenticate.ts";
-import type { VerifiedSession } from "../request/cache.ts";
 import type { Instance } from "../request/instance.ts";
-import { type RequestAuth, notMounted, requestAuthOf } from "../request/request-auth.ts";
-import { hookExchange } from "../request/respond.ts";
-import { needsStore } from "../request/verify-credential.ts";
-import { type DenialInit, type Exchange, denialOf, deny, offerOrganizations } from "./denial.ts";
+import { notMounted, requestAuthOf } from "../request/request-auth.ts";
+import type { Capabilities } from "../store.ts";
+import { type AccessRequirements, type RouteOrganization, enforce } from "./authorize.ts";
 
 /** What Express and Connect call to go on. */
 export type Next = (error?: unknown) => void;
 
 /** Express/Connect middleware, typed with `node:http` alone. */
 export type Middleware = (request: IncomingMessage, response: ServerResponse, next: Next) => void;
-
-/** What a guard says: pass, or why not. */
-export type GuardVerdict = { readonly status: "passed" } | ({ readonly status: "denied" } & DenialInit);
-
-/** What a guard asks of a signed-in session. A promise only where something must be loaded. */
-export type Requirement = (
-  session: VerifiedSession,
-  exchange: Exchange,
-) => GuardVerdict | Promise<GuardVerdict>;
-
-/** The one way to pass. */
-export const PASSED: GuardVerdict = Object.freeze({ status: "passed" });
 
 /** Options of every guard. */
 export interface GuardOptions {
@@ -47,21 +31,25 @@ export interface GuardOptions {
 }
 
 /**
- * Refuses a guard that was passed to a route without being called: it then receives the request as its first argument.
+ * Rejects a guard that was passed to a route without being called: it then receives the request as its first argument.
  *
  * @returns whether it was; the error has gone to `next`.
  */
 export function refuseUncalled(name: string, parameters: readonly unknown[]): boolean {
   const [request, , next] = parameters;
-  if (typeof request !== "object" || request === null || !("headers" in request && "method" in request))
-    return false;
-  const suggestion = `Write auth.${name}(...).`;
+  if (!isObject(request) || !("headers" in request && "method" in request)) return false;
   const message = "was passed to a route without being called.";
-  const error = configurationError("guard_not_called", name, message, suggestion);
+  const error = configurationError("guard_not_called", name, message, `Write auth.${name}(...).`);
   if (typeof next !== "function") throw error;
-  (next as Next)(error);
+  next(error);
   return true;
 }
+
+const MISSING_CAPABILITIES = {
+  factors: "list no factors",
+  authenticationTime: "do not say when the member authenticated",
+  impersonation: "do not say who impersonates",
+} as const satisfies { readonly [Name in keyof Capabilities]?: string };
 
 /** What a guard is made of. */
 export interface GuardDefinition {
@@ -70,164 +58,70 @@ export interface GuardDefinition {
   readonly options: GuardOptions | undefined;
   /** Further options that this guard knows. */
   readonly knownOptions?: readonly string[];
-  /** Whether the session must have an organization. */
-  readonly needsOrganization: boolean;
-  readonly requirement: Requirement;
-  /** Notes mistakes of the guard's own. */
+  readonly requires?: AccessRequirements;
+  /** What the store's sessions must be able to answer. */
+  readonly needsCapability?: keyof typeof MISSING_CAPABILITIES;
+  /** Adds the problems of the guard's own parameters. */
   readonly validate?: (problems: Problems) => void;
 }
 
-interface CompiledGuard {
-  readonly definition: GuardDefinition;
-  readonly routeOrganization: RouteOrganization | undefined;
-  readonly bySlug: boolean;
-  readonly maxAge: number | undefined;
-}
-
-const KNOWN = ["organization", "by", "maxTokenAge"] as const;
-
 /**
- * Makes the middleware of one guard. It reads the record of its own instance, never the request's properties; and answers
- * without a promise unless something must be asked.
+ * Creates the middleware of one guard. It reads what its own instance knows of the request, never the request's properties.
  *
  * @throws ConfigurationError when the guard can never work as written.
  */
-export function createGuard(instance: Instance, definition: GuardDefinition): Middleware {
-  const compiled = compile(instance, definition);
-  const { name } = definition;
-  return function guard(request, response, next) {
-    const record = requestAuthOf(request, instance);
-    if (record === undefined) {
-      next(notMounted(name));
-      return;
-    }
-    record.markUsed();
-    hookExchange(request, response, record);
-    const exchange: Exchange = { request, response, record };
-    if (mustAskAnew(instance, compiled, record)) {
-      void askAnew(instance, compiled, exchange).then(() =>
-        onNextTurn(enforce, instance, compiled, exchange, next),
-      );
-      return;
-    }
-    enforce(instance, compiled, exchange, next);
-  };
-}
-
-function compile(instance: Instance, definition: GuardDefinition): CompiledGuard {
+export function createGuard(
+  instance: Instance,
+  { name, options, knownOptions = [], requires, needsCapability, validate }: GuardDefinition,
+): Middleware {
   const problems = createProblems();
-  const { options, knownOptions = [], validate } = definition;
-  const given: unknown = options;
-  const known = [...KNOWN, ...knownOptions];
-  if (isObject(given)) problems.unknown(given, known);
-  else if (given !== undefined) {
+  const known = ["organization", "by", "maxTokenAge", ...knownOptions];
+  if (isObject(options)) problems.unknown(options, known);
+  else if (options !== undefined) {
     const suggestion = `Pass an object. Known options: ${known.join(", ")}.`;
-    problems.invalid(definition.name, "has options that are not an object.", suggestion);
+    problems.invalid(name, "has options that are not an object.", suggestion);
   }
   validate?.(problems);
-  const routeOrganization = compileRouteOrganization(options?.organization, problems);
-  if (options?.by !== undefined && options.by !== "id" && options.by !== "slug") {
-    problems.invalid("by", "is neither.", 'Use "id" or "slug".');
-  } else if (options?.by !== undefined && options.organization === undefined) {
-    problems.invalid("by", "has nothing to compare.", 'Say which: organization: "param:orgId".');
+  if (needsCapability !== undefined && !instance.options.store.capabilities[needsCapability]) {
+    const message = `cannot be answered: the store's sessions ${MISSING_CAPABILITIES[needsCapability]}.`;
+    problems.invalid(name, message, "Remove it.");
   }
-  if (options?.maxTokenAge !== undefined && !isSeconds(options.maxTokenAge)) {
-    problems.invalid("maxTokenAge", "is not a finite number of seconds, 0 or more.", "0 asks the store now.");
-  }
+  const requirements = { ...requires, ...compileOptions(instance, options ?? {}, problems) };
   problems.throwIfAny();
-  const ages = [options?.maxTokenAge, instance.options.maxTokenAge].filter((age) => age !== undefined);
-  const isStricter = options?.maxTokenAge !== undefined;
-  return {
-    definition,
-    routeOrganization,
-    bySlug: options?.by === "slug",
-    maxAge: isStricter ? Math.min(...ages) : undefined,
+  return (request, response, next) => {
+    const auth = requestAuthOf(request, instance);
+    if (auth === undefined) next(notMounted(name));
+    else enforce({ instance, request, response, next, auth }, requirements);
   };
 }
 
-function mustAskAnew(
-  instance: Instance,
-  { maxAge }: CompiledGuard,
-  { session, isConfirmed }: RequestAuth,
-): boolean {
-  if (maxAge === undefined || session === undefined || isConfirmed) return false;
-  return needsStore(instance, session, { maxAge }) !== undefined;
-}
-
-async function askAnew(
-  instance: Instance,
-  { maxAge }: CompiledGuard,
-  { record, request }: Exchange,
-): Promise<void> {
-  await refreshRequest(instance, record, request, { maxAge, spendsRefreshToken: true });
-}
-
-function enforce(instance: Instance, guard: CompiledGuard, exchange: Exchange, next: Next): void {
-  let verdict: GuardVerdict | Promise<GuardVerdict>;
-  try {
-    verdict = evaluate(instance, guard, exchange);
-  } catch (error) {
-    // The application's own function that names the organization.
-    next(error);
-    return;
+function compileOptions(
+  { options }: Instance,
+  { organization, by, maxTokenAge }: GuardOptions,
+  problems: Problems,
+): Pick<AccessRequirements, "routeOrganization" | "maxTokenAge"> {
+  const read = compileRouteOrganization(organization, problems);
+  if (by !== undefined && by !== "id" && by !== "slug") {
+    problems.invalid("by", "is neither.", 'Use "id" or "slug".');
+  } else if (by !== undefined && organization === undefined) {
+    problems.invalid("by", "has nothing to compare.", 'Say which: organization: "param:orgId".');
   }
-  if (verdict instanceof Promise) {
-    // A handler that throws must end up where other handlers' errors do, not as this promise's rejection.
-    void verdict.then((settled) => onNextTurn(conclude, instance, exchange, next, settled), next);
-  } else {
-    conclude(instance, exchange, next, verdict);
+  if (maxTokenAge !== undefined && !isSeconds(maxTokenAge)) {
+    problems.invalid("maxTokenAge", "is not a finite number of seconds, 0 or more.", "0 asks the store now.");
   }
+  return {
+    routeOrganization: read && { read, by: by ?? "id" },
+    maxTokenAge: maxTokenAge && Math.min(maxTokenAge, options.maxTokenAge ?? Infinity),
+  };
 }
 
-function evaluate(
-  instance: Instance,
-  { definition, routeOrganization, bySlug }: CompiledGuard,
-  exchange: Exchange,
-): GuardVerdict | Promise<GuardVerdict> {
-  const { session } = exchange.record;
-  if (session === undefined) return { status: "denied", ...denialOf(exchange.record.state) };
-  if (definition.needsOrganization || routeOrganization !== undefined) {
-    if (session.organizationId === undefined) {
-      return offerOrganizations(instance, exchange, session).then((init) => ({ status: "denied", ...init }));
-    }
-    if (routeOrganization !== undefined && !isOwn(session, routeOrganization(exchange.request), bySlug)) {
-      return { status: "denied", code: "organization_mismatch" };
-    }
-  }
-  return definition.requirement(session, exchange);
-}
-
-/** A route that names no organization is not the session's: nothing is open by omission. */
-function isOwn(
-  { memberSession, organization, organizationId }: VerifiedSession,
-  named: string | undefined,
-  bySlug: boolean,
-): boolean {
-  const own = bySlug ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
-  return own !== undefined && named === own;
-}
-
-function conclude(instance: Instance, exchange: Exchange, next: Next, verdict: GuardVerdict): void {
-  if (verdict.status === "passed") {
-    exchange.record.passGuard();
-    next();
-  } else {
-    deny(instance, exchange, verdict, next);
-  }
-}
-
-/** What a route says of its organization. */
-export type RouteOrganization = (request: IncomingMessage) => string | undefined;
-
-/** Compiles `organization`, or notes what is wrong with it. */
-export function compileRouteOrganization(
+function compileRouteOrganization(
   organization: GuardOptions["organization"],
   problems: Problems,
-): RouteOrganization | undefined {
+): RouteOrganization["read"] | undefined {
   if (organization === undefined) return undefined;
-  if (typeof organization === "function") return (request) => asName(organization(request));
-  const [, place, name] =
-    (typeof organization === "string" && /^(param|header):([\w-]+)$/.exec(organization)) || [];
+  if (typeof organization === "function") return (request) => toText(organization(request));
+  const [, place, name] = (isString(organization) && /^(param|header):([\w-]+)$/.exec(organization)) || [];
   if (name === undefined) {
     problems.invalid(
       "organization",
@@ -236,16 +130,15 @@ export function compileRouteOrganization(
     );
     return undefined;
   }
-  if (place === "param") return (request) => asName(ownValue((request as { params?: unknown }).params, name));
-  return (request) => asName(ownValue(request.headers, name.toLowerCase()));
+  if (place === "header") return ({ headers }) => toText(ownMember(headers, name.toLowerCase()));
+  return (request: IncomingMessage & { readonly params?: unknown }) =>
+    toText(ownMember(request.params, name));
 }
 
-function ownValue(holder: unknown, name: string): unknown {
-  return typeof holder === "object" && holder !== null && Object.hasOwn(holder, name)
-    ? (holder as Record<string, unknown>)[name]
-    : undefined;
+function ownMember(holder: unknown, name: string): unknown {
+  return isObject(holder) && Object.hasOwn(holder, name) ? holder[name] : undefined;
 }
 
-function asName(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
+function toText(value: unknown): string | undefined {
+  return isText(value) ? value : undefined;
 }

@@ -1,75 +1,48 @@
-import { isSeconds } from "../lib/predicates.ts";
-import type { MemberSession } from "../model.ts";
-import type { VerifiedSession } from "../request/cache.ts";
+import { isSeconds, isText } from "../lib/predicates.ts";
 import type { Instance } from "../request/instance.ts";
-import { type GuardOptions, type Middleware, PASSED, createGuard } from "./guard.ts";
+import { type GuardOptions, type Middleware, createGuard } from "./guard.ts";
 
-/** Lets a signed-in member through. */
+/** Lets signed-in members through. */
 export function requireAuth(instance: Instance, options?: GuardOptions): Middleware {
-  return createGuard(instance, {
-    name: "requireAuth",
-    options,
-    needsOrganization: false,
-    requirement: () => PASSED,
-  });
+  return createGuard(instance, { name: "requireAuth", options });
 }
 
-/** Lets a member through who has chosen an organization, and the right one if the options say which. */
+/** Lets members through who have chosen an organization, and the right one if the options say which. */
 export function requireOrganization(instance: Instance, options?: GuardOptions): Middleware {
-  return createGuard(instance, {
-    name: "requireOrganization",
-    options,
-    needsOrganization: true,
-    requirement: () => PASSED,
-  });
+  const requires = { needsOrganization: true };
+  return createGuard(instance, { name: "requireOrganization", options, requires });
 }
 
-/** Lets a member through whose session holds one of the roles. */
+/** Lets members through whose session holds one of the roles. */
 export function requireRole(
   instance: Instance,
   role: string | readonly string[],
   options?: GuardOptions,
 ): Middleware {
-  const roles: readonly unknown[] = typeof role === "string" ? [role] : Array.isArray(role) ? role : [];
-  const accepted = new Set(roles);
+  const given: readonly unknown[] = Array.isArray(role) ? role : [role];
   return createGuard(instance, {
     name: "requireRole",
     options,
-    needsOrganization: true,
-    requirement: ({ roles: held }) =>
-      held.some((name) => accepted.has(name)) ? PASSED : { status: "denied", code: "role_required" },
+    requires: { needsOrganization: true, roles: new Set(given) },
     validate(problems) {
-      if (roles.length === 0 || roles.some((name) => typeof name !== "string" || name === "")) {
-        problems.invalid(
-          "requireRole",
-          "names no role.",
-          'Pass "admin", or ["admin", "owner"] for any of them.',
-        );
+      if (given.length === 0 || !given.every(isText)) {
+        const suggestion = 'Pass "admin", or ["admin", "owner"] for any of them.';
+        problems.invalid("requireRole", "names no role.", suggestion);
       }
     },
   });
 }
 
-/** Lets a member through whose session holds this authentication factor (`totp`, `sso`, ...). */
+/** Lets members through whose session lists an authentication factor of this type (`totp`, `sso`, ...). */
 export function requireFactor(instance: Instance, type: string, options?: GuardOptions): Middleware {
   return createGuard(instance, {
     name: "requireFactor",
     options,
-    needsOrganization: false,
-    requirement: ({ memberSession }) =>
-      memberSession.authenticationFactors.some((factor) => factor.type === type)
-        ? PASSED
-        : { status: "denied", code: "factor_required" },
+    requires: { factor: type },
+    needsCapability: "factors",
     validate(problems) {
-      if (typeof type !== "string" || type === "") {
+      if (!isText(type)) {
         problems.invalid("requireFactor", "names no factor.", 'Pass its type: "totp", "sso", ...');
-      }
-      if (!instance.options.store.capabilities.factors) {
-        problems.invalid(
-          "requireFactor",
-          "cannot be answered: the store's sessions list no factors.",
-          "Remove it.",
-        );
       }
     },
   });
@@ -81,72 +54,30 @@ export interface RecentAuthOptions extends GuardOptions {
   readonly maxAge: number;
 }
 
-/** Lets a member through who authenticated within `maxAge` (RFC 9470). Unknown is not recent. */
+/** Lets members through who authenticated within `maxAge` seconds (RFC 9470). An unknown time is not recent. */
 export function requireRecentAuth(instance: Instance, options: RecentAuthOptions): Middleware {
-  const { clock, clockTolerance } = instance.options;
   const maxAge = options?.maxAge;
   return createGuard(instance, {
     name: "requireRecentAuth",
     options,
     knownOptions: ["maxAge"],
-    needsOrganization: false,
-    requirement(session) {
-      const age = clock() - (authenticatedAt(session) ?? Number.NaN);
-      // A time in the future is no better than none, and a comparison with NaN is false.
-      if (age < maxAge && age >= -clockTolerance) return PASSED;
-      return {
-        status: "denied",
-        code: "reauthentication_required",
-        maxAge,
-        extensions: { reason: "authentication_too_old", max_age: maxAge },
-      };
-    },
+    requires: { recentAuth: maxAge },
+    needsCapability: "authenticationTime",
     validate(problems) {
       if (!isSeconds(maxAge) || maxAge === 0) {
-        problems.invalid(
-          "requireRecentAuth",
-          "needs { maxAge }, a number of seconds above 0.",
-          "{ maxAge: 300 }",
-        );
-      }
-      if (!instance.options.store.capabilities.authenticationTime) {
-        const message = "cannot be answered: the store's sessions do not say when the member authenticated.";
-        problems.invalid("requireRecentAuth", message, "Remove it.");
+        const message = "needs { maxAge }, a number of seconds above 0.";
+        problems.invalid("requireRecentAuth", message, "{ maxAge: 300 }");
       }
     },
   });
 }
 
-/** `auth_time`, else the newest factor, else the session's start; in seconds since the epoch. */
-function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSession): number | undefined {
-  return stated ?? newestFactor(memberSession) ?? toSeconds(memberSession.startedAt);
-}
-
-function newestFactor({ authenticationFactors }: MemberSession): number | undefined {
-  const times = authenticationFactors
-    .map(({ lastAuthenticatedAt }) => toSeconds(lastAuthenticatedAt))
-    .filter((time) => time !== undefined);
-  return times.length === 0 ? undefined : Math.max(...times);
-}
-
-function toSeconds(time: string | undefined): number | undefined {
-  const milliseconds = time === undefined ? Number.NaN : Date.parse(time);
-  return Number.isNaN(milliseconds) ? undefined : milliseconds / 1000;
-}
-
-/** Lets a member through who is not being impersonated. */
+/** Lets members through who are not being impersonated. */
 export function denyImpersonation(instance: Instance, options?: GuardOptions): Middleware {
   return createGuard(instance, {
     name: "denyImpersonation",
     options,
-    needsOrganization: false,
-    requirement: ({ memberSession }) =>
-      memberSession.impersonator === undefined ? PASSED : { status: "denied", code: "impersonation_denied" },
-    validate(problems) {
-      if (!instance.options.store.capabilities.impersonation) {
-        const message = "cannot be answered: the store's sessions do not say who impersonates.";
-        problems.invalid("denyImpersonation", message, "Remove it.");
-      }
-    },
+    requires: { deniesImpersonation: true },
+    needsCapability: "impersonation",
   });
 }

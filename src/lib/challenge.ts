@@ -1,16 +1,16 @@
-/** Parameters of a Bearer challenge; values come from fixed tables and numbers, never from a request. */
+/** Parameters of a Bearer challenge. Values are constants and numbers, never parts of a request. */
 export interface Challenge {
   readonly error?: "invalid_token" | "insufficient_scope" | "insufficient_user_authentication";
   /** RFC 9470: the oldest acceptable authentication, in seconds. */
   readonly maxAge?: number;
 }
 
-/** Writes the `WWW-Authenticate` value of one realm. */
+/** Formats the `WWW-Authenticate` value of one realm. */
 export type Challenger = (challenge: Challenge) => string;
 
 /**
- * Makes what writes `WWW-Authenticate` (RFC 6750 section 3, RFC 9470 section 3). Without an error where no credential was sent
- * (RFC 6750 section 3.1).
+ * Creates the {@link Challenger} of a realm (RFC 6750 section 3, RFC 9470 section 3). A request without a credential gets no
+ * `error` (RFC 6750 section 3.1).
  */
 export function createChallenger(realm: string): Challenger {
   const start = `Bearer realm=${quote(realm)}`;

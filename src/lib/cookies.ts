@@ -1,6 +1,6 @@
 import { type SetCookie, parseSetCookie, stringifySetCookie } from "cookie";
 
-/** Attributes of a cookie of ours. */
+/** Attributes of a cookie. */
 export interface CookieAttributes {
   readonly domain?: string;
   readonly path: string;
@@ -9,27 +9,30 @@ export interface CookieAttributes {
   readonly httpOnly: boolean;
 }
 
-// Browsers drop what is larger (RFC 6265 section 6.1); the whole line is counted, which is the strictest reading.
-const MAX_LINE_LENGTH = 4_096;
+/** Browsers drop larger cookies (RFC 6265 section 6.1). The whole line is counted, which is the strictest reading. */
+export const MAX_COOKIE_LINE_LENGTH = 4_096;
 
-/** One `Set-Cookie` line. Values are sent as they are: seals and tokens need no encoding. */
+/** Names one of orgate's own short-lived cookies; bound to the host wherever the site uses https. */
+export function ownCookieName(secure: boolean, purpose: string): string {
+  return secure ? `__Host-orgate-${purpose}` : `orgate-${purpose}`;
+}
+
+/**
+ * The attributes of orgate's own short-lived cookies. Unlike the session cookie they are never shared with subdomains, and
+ * they come back with a redirect from another site.
+ */
+export function ownCookieAttributes(secure: boolean): CookieAttributes {
+  return { path: "/", sameSite: "lax", secure, httpOnly: true };
+}
+
+/** Formats a `Set-Cookie` line. Values are sent as they are: seals and tokens need no encoding. */
 export function setCookieLine(
   name: string,
   value: string,
   attributes: CookieAttributes,
   maxAge: number | undefined,
 ): string {
-  const { domain, ...rest } = attributes;
-  return stringifySetCookie(
-    {
-      name,
-      value,
-      ...rest,
-      ...(domain !== undefined && { domain }),
-      ...(maxAge !== undefined && { maxAge }),
-    },
-    { encode: (text) => text },
-  );
+  return formatLine({ name, value, ...attributes, ...(maxAge !== undefined && { maxAge }) });
 }
 
 /** A `Set-Cookie` line that was read. */
@@ -40,16 +43,16 @@ export function readSetCookieLine(line: string): ReceivedCookie {
   return parseSetCookie(line, { decode: (value) => value });
 }
 
-/** A `Set-Cookie` line that removes a cookie; its attributes must match those it was set with. */
+/** Formats a `Set-Cookie` line that removes a cookie; its attributes must match those it was set with. */
 export function clearCookieLine(name: string, attributes: CookieAttributes): string {
-  const { domain, ...rest } = attributes;
-  return stringifySetCookie(
-    { name, value: "", ...rest, ...(domain !== undefined && { domain }), maxAge: 0, expires: new Date(0) },
-    { encode: (text) => text },
-  );
+  return formatLine({ name, value: "", ...attributes, maxAge: 0, expires: new Date(0) });
 }
 
-/** Lines that remove a cookie in every form it may have: host-only, and with each of the domains. */
+function formatLine(cookie: SetCookie): string {
+  return stringifySetCookie(cookie, { encode: (text) => text });
+}
+
+/** Formats the lines that remove a cookie in every form it may have: host-only, and with each of the domains. */
 export function clearEveryForm(
   name: string,
   attributes: CookieAttributes,
@@ -63,7 +66,7 @@ export function clearEveryForm(
   );
 }
 
-/** The cookies, by name, that a long value is split into: `name.0`, `name.1`, ...; or `name` itself where it fits. */
+/** Splits a long value into cookies `name.0`, `name.1`, ...; keeps `name` itself where it fits. Returns lines by name. */
 export function splitIntoCookies(
   name: string,
   value: string,
@@ -71,9 +74,9 @@ export function splitIntoCookies(
   maxAge: number | undefined,
 ): Map<string, string> {
   const whole = setCookieLine(name, value, attributes, maxAge);
-  if (whole.length <= MAX_LINE_LENGTH) return new Map([[name, whole]]);
+  if (whole.length <= MAX_COOKIE_LINE_LENGTH) return new Map([[name, whole]]);
   const overhead = setCookieLine(`${name}.00`, "", attributes, maxAge).length;
-  const room = MAX_LINE_LENGTH - overhead;
+  const room = MAX_COOKIE_LINE_LENGTH - overhead;
   const lines = new Map<string, string>();
   for (let index = 0; index * room < value.length; index++) {
     const chunk = `${name}.${index}`;
@@ -94,7 +97,7 @@ const SEAL_SUFFIX = /~\d/;
 /**
  * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, ...).
  *
- * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is whoever set the
+ * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is the one with the
  * longest path (RFC 6265 section 5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
  * present, leftover chunks included, so that they can be cleared.
  */
@@ -110,7 +113,7 @@ export function findCookie(header: string | undefined, name: string): FoundCooki
   return value === "" ? ABSENT : { status: "found", value, names: [name] };
 }
 
-/** What the usual case, one cookie in one piece, does without: every pair under the name and its chunks. */
+/** Looks at every pair under the name and its chunks; the usual case, one cookie in one piece, needs none of this. */
 function findAny(header: string, name: string): FoundCookie {
   const values = collectValues(header, name);
   if (values === undefined) return { status: "ambiguous", names: presentNames(header, name) };
@@ -169,15 +172,15 @@ function trimSpace(value: string): string {
   return value.slice(start, end);
 }
 
-// Only what HTTP calls white space (RFC 9110 section 5.6.3): trimming more would let another name pass for ours.
+// Only what HTTP calls white space (RFC 9110 section 5.6.3): trimming more would let another name pass for this one.
 function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Chunks from 0 on, up to the one that ends in the seal's `~` suffix: what follows is left over from a longer session. */
+/** Joins chunks from 0 on, up to the one that ends in the seal's `~` suffix; later ones are left over from a longer session. */
 function joinChunks(values: ReadonlyMap<string, string>, name: string): string | undefined {
   let joined = values.get(`${name}.0`);
-  // The suffix is looked for in the whole, because the split may run through it.
+  // Search the joined value, because the split may run through the suffix.
   for (let index = 1; joined !== undefined && !SEAL_SUFFIX.test(joined); index++) {
     const chunk = values.get(`${name}.${index}`);
     if (chunk === undefined) break;

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
+import { sendBody } from "./send.ts";
 
-/** A fragment of HTML in which everything from outside has been escaped. */
+/** A fragment of HTML in which every value from outside is escaped. */
 export interface Html {
   readonly html: string;
 }
@@ -13,17 +14,15 @@ const ESCAPES: ReadonlyMap<string, string> = new Map([
   ["'", "&#39;"],
 ]);
 
-/** Builds HTML from a template: every value is escaped, unless it is HTML built by this function. */
+/** Builds HTML from a template. Escapes every value that this function did not build. */
 export function html(
   strings: TemplateStringsArray,
   ...values: readonly (string | Html | readonly Html[])[]
 ): Html {
-  const parts = strings.flatMap((text, index) => [text, index < values.length ? toHtml(values[index]) : ""]);
-  return { html: parts.join("") };
+  return { html: strings.map((text, index) => text + toHtml(values[index] ?? "")).join("") };
 }
 
-function toHtml(value: string | Html | readonly Html[] | undefined): string {
-  if (value === undefined) return "";
+function toHtml(value: string | Html | readonly Html[]): string {
   if (typeof value === "string")
     return value.replaceAll(/[&<>"']/g, (character) => ESCAPES.get(character) ?? "");
   return "html" in value ? value.html : value.map((part) => part.html).join("");
@@ -45,7 +44,7 @@ small { margin-inline-start: auto; color: var(--quiet) }
 [role=alert] { color: var(--alarm) }
 `;
 
-/** A whole page of orgate's own: no script, readable without style, under a policy that lets nothing else in. */
+/** Renders a whole page: no script, readable without style, no resource from elsewhere. */
 export function renderPage(title: string, body: Html): string {
   return html`<!doctype html>
     <html lang="en">
@@ -67,11 +66,8 @@ export function renderPage(title: string, body: Html): string {
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-/** Sends a page. A policy that the application set (helmet's, say) stays. */
+/** Sends a page. A `Content-Security-Policy` that the application set (helmet's, say) stays. */
 export function sendPage(response: ServerResponse, status: number, page: string): void {
-  response.statusCode = status;
-  response.setHeader("Content-Type", "text/html; charset=utf-8");
-  response.setHeader("X-Content-Type-Options", "nosniff");
   if (!response.hasHeader("Content-Security-Policy")) response.setHeader("Content-Security-Policy", POLICY);
-  response.end(page);
+  sendBody(response, status, "text/html; charset=utf-8", page);
 }

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from "node:http";
+import { isString } from "./predicates.ts";
 
-/** Whether a browser asks for a page, so that a redirect leads somewhere: `GET`, HTML named in `Accept`, and no fetch. */
+/** Whether a browser navigates to a page, so that it follows a redirect: `GET`, HTML named in `Accept`, and no fetch. */
 export function isNavigation(request: IncomingMessage): boolean {
   const mode = request.headers["sec-fetch-mode"];
   return request.method === "GET" && acceptsHtml(request) && (mode === undefined || mode === "navigate");
@@ -12,7 +13,7 @@ export function acceptsHtml(request: IncomingMessage): boolean {
   return /\btext\/html\b/i.test(request.headers.accept ?? "");
 }
 
-/** Whether the client is a program that speaks JSON: it says so in `Accept`, or sends JSON without asking for HTML. */
+/** Whether the client is a program: it accepts or sends JSON, and does not ask for HTML. */
 export function isJsonClient(request: IncomingMessage): boolean {
   if (acceptsHtml(request)) return false;
   return isJsonType(request.headers.accept) || isJsonType(request.headers["content-type"]);
@@ -23,9 +24,9 @@ function isJsonType(header: string | undefined): boolean {
 }
 
 /** The path and query the client asked for, also inside a mounted Express or Connect application. */
-export function requestedUrl(request: IncomingMessage): string {
-  const { originalUrl } = request as { originalUrl?: unknown };
-  return typeof originalUrl === "string" ? originalUrl : (request.url ?? "/");
+export function requestedUrl(request: IncomingMessage & { readonly originalUrl?: unknown }): string {
+  const { originalUrl, url = "/" } = request;
+  return isString(originalUrl) ? originalUrl : url;
 }
 
 /** The query of the requested URL. */
@@ -40,35 +41,35 @@ export function pathOf(request: IncomingMessage): string {
   return requestedUrl(request).split("?", 1)[0] ?? "/";
 }
 
-const MAX_LENGTH = 2_048;
+const MAX_PATH_LENGTH = 2_048;
 const PATH_ABSOLUTE = /^\/(?![/\\])/;
 const FORBIDDEN = /[\\\p{Cc}]/u;
-const NOWHERE = "http://return-to.invalid";
+const PLACEHOLDER_ORIGIN = "http://return-to.invalid";
 
 /**
- * A path on this very origin, or `/`.
+ * Turns a value from outside into a path on this origin; `/` if it is none.
  *
- * The value is parsed as a browser would (WHATWG URL) and the *parsed* value is given back, because `//evil.example`,
+ * Parses the value as a browser does (WHATWG URL) and returns the *parsed* value, because `//evil.example`,
  * `/\evil.example` and `/.//evil.example` all leave the origin when a browser reads them.
  */
 export function sanitizeReturnTo(value: unknown): string {
-  if (typeof value !== "string" || value.length > MAX_LENGTH) return "/";
+  if (!isString(value) || value.length > MAX_PATH_LENGTH) return "/";
   if (!PATH_ABSOLUTE.test(value) || FORBIDDEN.test(value)) return "/";
-  if (!URL.canParse(value, NOWHERE)) return "/";
-  const parsed = new URL(value, NOWHERE);
-  if (parsed.origin !== NOWHERE) return "/";
+  if (!URL.canParse(value, PLACEHOLDER_ORIGIN)) return "/";
+  const parsed = new URL(value, PLACEHOLDER_ORIGIN);
+  if (parsed.origin !== PLACEHOLDER_ORIGIN) return "/";
   const path = `${parsed.pathname}${parsed.search}${parsed.hash}`;
-  return PATH_ABSOLUTE.test(path) && path.length <= MAX_LENGTH ? path : "/";
+  return PATH_ABSOLUTE.test(path) && path.length <= MAX_PATH_LENGTH ? path : "/";
 }
 
 /**
- * Where a store or the application wants a browser to go, as it may stand in `Location`: a path on this origin, or an absolute
- * http(s) URL in its one spelling.
+ * Turns what a store or the application names as a redirect target into a `Location`: a path on this origin, or an absolute
+ * http(s) URL as the URL parser spells it.
  *
- * @returns `undefined` for everything else; `javascript:` is an address too.
+ * @returns `undefined` for everything else, such as `javascript:` URLs.
  */
 export function toRedirectTarget(value: unknown): string | undefined {
-  if (typeof value !== "string") return undefined;
+  if (!isString(value)) return undefined;
   const path = sanitizeReturnTo(value);
   if (value === "/" || path !== "/") return path;
   return /^https?:\/\//i.test(value) && URL.canParse(value) ? new URL(value).href : undefined;

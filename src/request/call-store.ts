@@ -1,5 +1,5 @@
 import type { IncomingMessage } from "node:http";
-import { ERROR_TABLE, type ErrorCode, isOrgateError } from "../errors.ts";
+import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } from "../errors.ts";
 import { isFiniteNumber, isObject, isString } from "../lib/predicates.ts";
 import { TIMED_OUT, limitTime } from "../lib/time-limit.ts";
 import type { ResolvedOptions } from "../options/options.ts";
@@ -156,6 +156,16 @@ function fieldOf(
 /** Returns a store's word if it may stand in an event or a response: short and plain. Else returns the fallback. */
 export function toLabel(word: unknown, fallback: string): string {
   return typeof word === "string" && /^[a-z][a-z0-9_]{0,63}$/.test(word) ? word : fallback;
+}
+
+/**
+ * Checks the form of what a store answered.
+ *
+ * @throws StoreUnavailableError for a malformed answer: that is a defect of the store and says nothing about the member.
+ */
+export function checkAnswer<Value>(given: unknown, isValue: (given: unknown) => given is Value): Value {
+  if (isValue(given)) return given;
+  throw new StoreUnavailableError({ reason: "nonsense" });
 }
 
 const MAX_ADDRESS_LENGTH = 45;

@@ -2,6 +2,7 @@ import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:
 import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../lib/cookies.ts";
 import { isObject } from "../lib/predicates.ts";
 import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
+import { NO_STORE } from "../lib/send.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Ending } from "./invalidations.ts";
@@ -282,7 +283,7 @@ function putHeaders(response: ServerResponse, { cookies, headers, isUsed, isPriv
   if (response.hasHeader("Vary")) mergeList(response, "Vary", VARY_ON);
   else response.setHeader("Vary", VARY);
   const showsCredential = isPrivate && (isUsed || headers !== undefined);
-  if (showsCredential || cookies !== undefined) makePrivate(response);
+  if (showsCredential || cookies !== undefined) forbidCaching(response);
 }
 
 function putOthers(response: ServerResponse, headers: ReadonlyMap<string, string>): void {
@@ -312,9 +313,10 @@ function mergeList(response: ServerResponse, header: string, names: readonly str
   if (missing.length > 0) response.setHeader(header, [value, ...missing].join(", "));
 }
 
-function makePrivate(response: ServerResponse): void {
+/** Forbids caches to store a response (`private, no-store`). A `Cache-Control` that says `no-store` already stays. */
+export function forbidCaching(response: ServerResponse): void {
   const existing = response.getHeader("cache-control");
   if (existing === undefined || !/(?:^|,)\s*no-store\s*(?:,|$)/i.test(String(existing))) {
-    response.setHeader("Cache-Control", "private, no-store");
+    response.setHeader("Cache-Control", `private, ${NO_STORE}`);
   }
 }

@@ -1,23 +1,44 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ConfigurationError, type OrgateError, StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { Next } from "../guards/guard.ts";
-import { memberOfBody } from "../lib/read-body.ts";
-import type { Impersonator, OrganizationChoice } from "../model.ts";
-import { isCrossSiteWrite } from "../request/authenticate.ts";
-import { type StoreReply, classifyError } from "../request/call-store.ts";
-import type { Instance } from "../request/instance.ts";
-import type { Outcome, SealedSession } from "../store.ts";
-import { conclude } from "./conclude.ts";
 import {
-  type Arrival,
+  type ErrorCode,
+  OrgateError,
+  type OrganizationSelectionRequiredError,
+  isOrgateError,
+} from "../errors.ts";
+import { type HandlerContext, deny } from "../guards/denial.ts";
+import type { Next } from "../guards/guard.ts";
+import { isOrganizationChoice } from "../guards/organizations.ts";
+import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
+import { isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
+import { configurationError } from "../lib/problems.ts";
+import { memberOfBody } from "../lib/read-body.ts";
+import { redirect, sendJson } from "../lib/send.ts";
+import type { Impersonator } from "../model.ts";
+import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
+import { isCrossSiteWrite } from "../request/authenticate.ts";
+import { type VerifiedSession, keyOf } from "../request/cache.ts";
+import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
+import type { Instance } from "../request/instance.ts";
+import { type Delivery, forbidCaching, sendCredential } from "../request/respond.ts";
+import { type Successor, keyOfSuccessor } from "../request/resolution.ts";
+import { sessionOfCredential } from "../request/verify-credential.ts";
+import type { Outcome, SealedSession } from "../store.ts";
+import {
+  type DenialOptions,
+  type HandlerRequest,
+  attachOnly,
   chooseReturnTo,
-  keepPrivate,
-  observe,
-  refuse,
   returnToOfQuery,
-  returnToOfStep,
 } from "./handler-context.ts";
-import { presentPending } from "./pending.ts";
+import {
+  type Pending,
+  clearPending,
+  clearSpent,
+  findPending,
+  keepPending,
+  returnToOfStep,
+} from "./pending.ts";
+import { type FailedChoice, renderSelectionError } from "./selection-page.ts";
 
 /** Options of `auth.establish()`. */
 export interface EstablishOptions {
@@ -26,64 +47,6 @@ export interface EstablishOptions {
    * step-up was begun with, then `/`
    */
   readonly returnTo?: string | undefined;
-}
-
-/**
- * Ends a sign-in handler: sets the session cookie and goes on, or begins organization selection. Refusals and trouble of
- * the store are answered; a session that was there before in the same browser ends.
- *
- * A step-up is answered with `reauthentication_required`. What it goes on from is left with the browser: the handler of the
- * next step reads it by `auth.pendingAuthentication(req)`, and ends here again.
- *
- * Resolves when the answer has been given. Rejects, with nothing sent, for mistakes of the application's own: with what the
- * authentication threw, with `session_too_large`, or with a `ConfigurationError` where nothing can be sealed.
- */
-// oxlint-disable-next-line max-params -- the method's own four, and the instance it is bound to
-export function establish(
-  instance: Instance,
-  request: IncomingMessage,
-  response: ServerResponse,
-  authentication: Authentication | Promise<Authentication>,
-  options: EstablishOptions = {},
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own, unchanged
-    const next: Next = (error) => (error === undefined ? resolve() : reject(error));
-    const answered = (): void => {
-      // An `onDenied` of the application's may take its time.
-      if (response.writableEnded) resolve();
-      else response.once("close", resolve);
-    };
-    signIn(instance, { request, response, next }, authentication, options).then(answered, reject);
-  });
-}
-
-async function signIn(
-  instance: Instance,
-  arrival: Arrival,
-  authentication: Authentication | Promise<Authentication>,
-  { returnTo }: EstablishOptions,
-): Promise<void> {
-  const { request, response } = arrival;
-  const reading = readAuthentication(authentication);
-  keepPrivate(response);
-  if (isCrossSiteWrite(instance, request)) {
-    // Nobody waits for it any more, whatever it comes to.
-    reading.catch(() => undefined);
-    refuse(instance, observe(instance, arrival), { code: "cross_site_request" });
-    return;
-  }
-  const reply = await reading;
-  const visit = observe(instance, arrival);
-  const before = await presentPending(instance, request);
-  const candidates = [
-    returnTo,
-    returnToOfQuery(request),
-    memberOfBody(request, "return_to"),
-    returnToOfStep(before),
-  ];
-  const target = chooseReturnTo(instance, request, candidates);
-  await conclude(instance, visit, { reply, returnTo: target, before, by: "sign_in" });
 }
 
 /** What an authority answers a sign-in with: the members that a session cookie carries. */
@@ -100,35 +63,86 @@ export interface AuthenticationResultLike {
 export type Authentication = Outcome | AuthenticationResultLike;
 
 /**
- * Waits for an authentication. What orgate's own errors say becomes a value.
+ * Ends a sign-in handler: sets the session cookie and goes on, or begins organization selection. Answers refusals and an
+ * unavailable store; ends the session that the same browser had before.
  *
- * @throws whatever else the application threw, unchanged.
+ * A step-up is answered with `reauthentication_required`. The browser keeps the pending authentication: the handler of the
+ * next step reads it by `auth.pendingAuthentication(req)`, and ends here again.
+ *
+ * Resolves when the answer has been given. Rejects, with nothing sent, for mistakes of the application: with what the
+ * authentication threw, with `session_too_large`, or with a `ConfigurationError` where nothing can be sealed.
  */
-export async function readAuthentication(
+// oxlint-disable-next-line max-params -- the method's own four, and the instance it is bound to
+export function establish(
+  instance: Instance,
+  request: IncomingMessage,
+  response: ServerResponse,
+  authentication: Authentication | Promise<Authentication>,
+  options: EstablishOptions = {},
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own error, unchanged
+    const next: Next = (error) => (error === undefined ? resolve() : reject(error));
+    const whenAnswered = (): void => {
+      // The application's `onDenied` may answer later.
+      if (response.writableEnded) resolve();
+      else response.once("close", resolve);
+    };
+    finishSignIn({ instance, request, response, next }, authentication, options).then(whenAnswered, reject);
+  });
+}
+
+async function finishSignIn(
+  received: HandlerRequest,
+  authentication: Authentication | Promise<Authentication>,
+  options: EstablishOptions,
+): Promise<void> {
+  const { instance, request, response } = received;
+  forbidCaching(response);
+  if (isCrossSiteWrite(instance, request)) {
+    // The application's promise may still reject; its result is not used.
+    void Promise.allSettled([authentication]);
+    deny(attachOnly(received), { code: "cross_site_request" });
+    return;
+  }
+  const reply = await readAuthentication(authentication);
+  const context = attachOnly(received);
+  const pending = await findPending(received);
+  const candidates = [
+    options.returnTo,
+    returnToOfQuery(request),
+    memberOfBody(request, "return_to"),
+    returnToOfStep(pending),
+  ];
+  const returnTo = chooseReturnTo(context, candidates);
+  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending });
+}
+
+/** Waits for an authentication. Throws what is neither a refusal nor trouble of a store, unchanged. */
+async function readAuthentication(
   authentication: Authentication | Promise<Authentication>,
 ): Promise<StoreReply<Outcome>> {
   try {
     return { status: "answered", value: toOutcome(await authentication) };
   } catch (error) {
-    return toReply(error);
+    const selection = selectionOf(error);
+    if (selection !== undefined) return { status: "answered", value: selection };
+    const reply = classifyError(error);
+    if (reply.status === "refused" || (isOrgateError(error) && error.code === "store_unavailable"))
+      return reply;
+    throw error;
   }
 }
 
-function toOutcome(given: Authentication): Outcome {
+function toOutcome(given: unknown): Outcome {
   if (isOutcome(given)) return given;
-  if (isResult(given)) return { status: "authenticated", credential: toCredential(given) };
-  throw new ConfigurationError([
-    {
-      code: "authentication_invalid",
-      option: "establish",
-      message: "was not given an authentication.",
-      suggestion: "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
-    },
-  ]);
-}
-
-function isResult(value: unknown): value is AuthenticationResultLike {
-  return typeof value === "object" && value !== null && typeof Reflect.get(value, "accessToken") === "string";
+  if (isCredential(given)) return { status: "authenticated", credential: toCredential(given) };
+  throw configurationError(
+    "authentication_invalid",
+    "establish",
+    "was not given an authentication.",
+    "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
+  );
 }
 
 function toCredential(result: AuthenticationResultLike): SealedSession {
@@ -143,24 +157,12 @@ function toCredential(result: AuthenticationResultLike): SealedSession {
   };
 }
 
-function toReply(error: unknown): StoreReply<Outcome> {
-  const selection = selectionOf(error);
-  if (selection !== undefined) return { status: "answered", value: selection };
-  const reply = classifyError(error);
-  if (reply.status === "refused") return reply;
-  if (isOrgateError(error) && error.code === "store_unavailable") return reply;
-  throw error;
-}
-
-/** The organizations to choose between, as the error carries them. */
+/** The organizations to choose from, as an `OrganizationSelectionRequiredError` carries them. */
 function selectionOf(error: unknown): Outcome | undefined {
   if (!isOrgateError(error) || error.code !== "organization_selection_required") return undefined;
-  const { pendingAuthenticationToken, organizations } = error as OrgateError & {
-    readonly pendingAuthenticationToken?: unknown;
-    readonly organizations?: readonly OrganizationChoice[];
-  };
-  if (typeof pendingAuthenticationToken !== "string" || !Array.isArray(organizations)) return undefined;
-  return { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
+  const { pendingAuthenticationToken, organizations }: Partial<OrganizationSelectionRequiredError> = error;
+  const selection = { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
+  return isOutcome(selection) ? selection : undefined;
 }
 
 const REFUSALS: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([
@@ -170,56 +172,223 @@ const REFUSALS: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refus
   "session_revoked",
 ]);
 
-/**
- * A store's outcome as it is declared.
- *
- * @throws StoreUnavailableError for anything else: nonsense is trouble of the store's, not an answer.
- */
-export function checkOutcome(given: Outcome): Outcome {
-  if (isOutcome(given)) return given;
-  throw new StoreUnavailableError({ reason: "nonsense" });
-}
-
-/** A store's list of organizations as it is declared. Throws like {@link checkOutcome}. */
-export function checkChoices(given: readonly OrganizationChoice[]): readonly OrganizationChoice[] {
-  const value: unknown = given;
-  if (!Array.isArray(value) || !value.every(isChoice))
-    throw new StoreUnavailableError({ reason: "nonsense" });
-  return given.map(({ id, name }) => ({ id, name }));
-}
-
-/** Whether a value is an outcome, complete enough to be acted upon. */
+/** Whether a value is an outcome; `null` counts as an absent member. */
 export function isOutcome(value: unknown): value is Outcome {
-  if (!isRecord(value)) return false;
-  const { credential, pending, organizations, reason, details, code } = value;
-  switch (value["status"]) {
+  if (!isObject(value)) return false;
+  const { status, credential, pending, organizations, reason, details, code } = value;
+  switch (status) {
     case "authenticated":
-      return isRecord(credential) && typeof credential["accessToken"] === "string";
+      return isCredential(credential);
     case "selection_required":
-      return isPendingAuthentication(pending) && Array.isArray(organizations);
+      return isPendingAuthentication(pending) && isListOf(organizations, isOrganizationChoice);
     case "step_up_required":
       return (
-        typeof reason === "string" &&
+        isString(reason) &&
         (pending === undefined || isPendingAuthentication(pending)) &&
-        (details === undefined || isRecord(details))
+        (details === undefined || isObject(details))
       );
     case "refused":
-      return REFUSALS.has(code);
+      return REFUSALS.has(code) && isOptional(reason, isString);
     default:
       return false;
   }
 }
 
+/** Whether a value has the tokens of a session; what else it has is checked when it is verified. */
+function isCredential(value: unknown): value is AuthenticationResultLike {
+  return isObject(value) && isString(value["accessToken"]) && isOptional(value["refreshToken"], isString);
+}
+
 function isPendingAuthentication(value: unknown): boolean {
-  if (!isRecord(value)) return false;
-  const { pendingAuthenticationToken: token, userId } = value;
-  return typeof token === "string" && (userId === undefined || typeof userId === "string");
+  return (
+    isObject(value) &&
+    isString(value["pendingAuthenticationToken"]) &&
+    (value["userId"] === undefined || isString(value["userId"]))
+  );
 }
 
-function isChoice(value: unknown): boolean {
-  return isRecord(value) && typeof value["id"] === "string" && typeof value["name"] === "string";
+/** What a sign-in, a selection or a switch came to, and how to answer it. */
+export interface Completion {
+  readonly reply: StoreReply<Outcome>;
+  /** A switch ends the session before it at the store, and is answered the way its credential came. */
+  readonly by: "sign_in" | "switch";
+  /** A path on this origin. */
+  readonly returnTo: string;
+  /** What was pending in this browser before. */
+  readonly pending?: Pending | undefined;
+  /** Whom a new session must belong to. */
+  readonly expected?: ExpectedIdentity;
+  /** How a denial is answered. */
+  readonly denial?: DenialOptions;
+  /** Where a person chooses again if the organization is not available. */
+  readonly selection?: FailedChoice | undefined;
 }
 
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
+/** Answers with what the store's reply came to: a session, the selection, a step-up, or a denial. */
+export async function answerOutcome(context: HandlerContext, completion: Completion): Promise<void> {
+  const { reply, denial } = completion;
+  if (reply.status === "unavailable") {
+    deny(context, { ...denial, code: "store_unavailable", retryAfter: reply.retryAfter });
+    return;
+  }
+  const outcome = reply.status === "answered" ? reply.value : reply;
+  switch (outcome.status) {
+    case "authenticated":
+      return startSession(context, completion, outcome.credential);
+    case "selection_required":
+      return beginSelection(context, completion, outcome);
+    case "step_up_required":
+      return demandStep(context, completion, outcome);
+    default:
+      return answerRefused(context, completion, outcome);
+  }
+}
+
+async function answerRefused(
+  context: HandlerContext,
+  { pending, denial, selection }: Completion,
+  { code, reason }: { readonly code: ErrorCode; readonly reason?: string | undefined },
+): Promise<void> {
+  // The reason is for the log: a client that tries to get in learns no more than the code.
+  context.instance.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
+  if (code === "invalid_pending_authentication" && pending !== undefined) {
+    clearSpent(context, pending);
+  }
+  if (code === "organization_not_available" && selection !== undefined) {
+    await renderSelectionError(context, selection);
+  } else {
+    deny(context, { ...denial, code });
+  }
+}
+
+/**
+ * Verifies a new session and sends it to the client, in place of the one presented. A session that cannot be verified right now
+ * is sent as well: the store has created it, and its refresh token must not be lost.
+ *
+ * @throws OrgateError `session_too_large` before anything was sent.
+ */
+async function startSession(
+  context: HandlerContext,
+  { by, returnTo, expected = {}, denial }: Completion,
+  credential: SealedSession,
+): Promise<void> {
+  const { instance, auth, request } = context;
+  const target = deliveryTarget(context, by);
+  const send = (successor: Successor, session: VerifiedSession | undefined): void => {
+    const isSent = sendCredential(instance, { auth, request, session, target }, successor);
+    if (!isSent) throw new OrgateError("session_too_large");
+  };
+  const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected });
+  if (accepted.status !== "adopted") {
+    const { code, retryAfter } = accepted;
+    if (accepted.status === "keep_refresh_token") send(accepted.successor, undefined);
+    deny(context, { ...denial, code, retryAfter });
+    return;
+  }
+  const { session, successor } = accepted;
+  if (instance.invalidations.endingOf(session.memberSession.id) !== undefined) {
+    deny(context, { ...denial, code: "session_revoked" });
+    return;
+  }
+  send(successor, session);
+  await endPreviousSession(context, session, by);
+  auth.authenticated(session, "store");
+  auth.confirm();
+  auth.close();
+  instance.cache.set(keyOfSuccessor(successor), session);
+  instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
+  clearPending(context);
+  answerSignedIn(context, session, returnTo);
+}
+
+/** How the client presents a new session from now on: a switched one as before, else by the first cookie that is read. */
+function deliveryTarget(
+  { instance: { options }, auth: { credential } }: HandlerContext,
+  by: Completion["by"],
+): NonNullable<Delivery["target"]> {
+  if (by === "switch" && credential !== undefined) return credential;
+  const cookie = options.sources.find(({ kind }) => kind === "sealed" || kind === "jwt_cookie");
+  return cookie ?? { kind: "bearer" };
+}
+
+/** Ends the session that a new one replaces in the same browser, and keeps late renewals from bringing it back. */
+async function endPreviousSession(
+  { instance, request, auth }: HandlerContext,
+  { memberSession, via }: VerifiedSession,
+  by: Completion["by"],
+): Promise<void> {
+  const { credential } = auth;
+  if (credential === undefined || (credential.kind === "bearer") !== (via === "bearer")) return;
+  const previous = auth.session ?? (await sessionOfCredential(instance, credential));
+  const key = keyOf(credential);
+  instance.superseded.set(key, "supersede");
+  instance.cache.delete(key);
+  const sessionId = previous?.memberSession.id;
+  if (sessionId === undefined || sessionId === memberSession.id) return;
+  await instance.invalidations.end(sessionId, "supersede");
+  const { store } = instance.options;
+  if (by === "switch" || store.endSession === undefined) return;
+  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
+}
+
+/** Redirects a browser to where it goes on; tells a program who is signed in. */
+export function answerSignedIn(
+  { request, response }: HandlerContext,
+  { via, member, organization, memberSession }: VerifiedSession,
+  returnTo: string,
+): void {
+  if (via === "cookie" && !isJsonClient(request)) {
+    redirect(response, returnTo);
+    return;
+  }
+  sendJson(response, 200, {
+    status: "authenticated",
+    return_to: returnTo,
+    member,
+    organization,
+    member_session: memberSession,
+  });
+}
+
+/** Keeps the pending token in the browser and sends it to the selection page; programs get the list of organizations. */
+async function beginSelection(
+  context: HandlerContext,
+  { pending: previous, returnTo }: Completion,
+  { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
+): Promise<void> {
+  const { instance, request, response } = context;
+  const { selectionPath } = instance.options;
+  await keepPending(context, { pending, returnTo, previous });
+  if (!isJsonClient(request)) {
+    redirect(response, selectionPath);
+    return;
+  }
+  const choices = organizations.map(({ id, name }) => ({ id, name }));
+  const extensions = { organizations: choices, selection_url: selectionPath };
+  deny(context, { code: "organization_selection_required", extensions });
+}
+
+/** Answers that a step is due, and keeps the pending authentication in the browser for the application's own handler. */
+async function demandStep(
+  context: HandlerContext,
+  { pending: previous, by, expected, denial, returnTo }: Completion,
+  { pending, reason, details, url }: Extract<Outcome, { status: "step_up_required" }>,
+): Promise<void> {
+  // A bearer's client keeps no cookies, and without a password none can be sealed.
+  const isBrowser = by === "sign_in" || context.auth.credential?.kind !== "bearer";
+  if (pending !== undefined && isBrowser && context.instance.sealer !== undefined) {
+    const step = { reason, ...(details !== undefined && { details }), by };
+    await keepPending(context, { pending, returnTo, step, previous });
+  }
+  const signInUrl = toRedirectTarget(url);
+  deny(context, {
+    page: true,
+    returnTo,
+    ...denial,
+    code: "reauthentication_required",
+    extensions: { reason },
+    // A sign-in asks for the organization itself.
+    ...(by === "switch" && { organizationId: expected?.organizationId ?? undefined }),
+    ...(signInUrl !== undefined && { signInUrl }),
+  });
 }

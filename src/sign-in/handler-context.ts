@@ -1,91 +1,100 @@
-import type { IncomingMessage, ServerResponse } from "node:http";
-import { type DenialInit, type Exchange, deny } from "../guards/denial.ts";
-import type { Middleware, Next } from "../guards/guard.ts";
+import type { IncomingMessage } from "node:http";
+import { type DenialInit, type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
+import type { Middleware } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
 import { isObject } from "../lib/predicates.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
-import { authenticateRequest, isCrossSiteWrite, attachRequest } from "../request/authenticate.ts";
+import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
+import { forbidCaching } from "../request/respond.ts";
 import type { SessionStore } from "../store.ts";
-import type { Pending } from "./pending.ts";
 
-/** Somebody at one of our handlers, before it is known who. */
-export interface Arrival {
-  readonly request: IncomingMessage;
-  readonly response: ServerResponse;
-  readonly next: Next;
+/** A request at one of orgate's handlers, before its credential is read. */
+export type HandlerRequest = Omit<HandlerContext, "auth">;
+
+/** The options of a denial that a handler adds to its code. */
+export type DenialOptions = Omit<DenialInit, "code">;
+
+/** What one of orgate's handlers is made of. */
+export interface HandlerDefinition {
+  /** The method's name, for configuration errors. */
+  readonly name: string;
+  readonly options: unknown;
+  readonly knownOptions: readonly string[];
+  /** The store must have one of these. */
+  readonly storeMethods?: readonly OptionalMethod[];
+  /** Why the handler needs a cookie password, if it does. */
+  readonly seals?: string;
+  /** Adds problems of the handler's own options. */
+  readonly validate?: (problems: Problems) => void;
+  /** HTTP methods that are served. */
+  readonly httpMethods: readonly string[];
+  readonly serve: (received: HandlerRequest) => Promise<void>;
 }
 
-/** Somebody at one of our handlers, with what is known of them. */
-export interface Visit extends Arrival, Exchange {}
-
-/** Makes a handler that answers the given methods, refuses the others, and refuses requests that another site sent. */
-export function createHandler(
-  instance: Instance,
-  methods: readonly string[],
-  serve: (arrival: Arrival) => Promise<void>,
-): Middleware {
-  const receive = async (arrival: Arrival): Promise<void> => {
-    const { request, response } = arrival;
-    keepPrivate(response);
-    if (!methods.includes(request.method ?? "")) {
-      response.setHeader("Allow", methods.join(", "));
-      refuse(instance, observe(instance, arrival), { code: "method_not_allowed" });
+/**
+ * Creates a handler. It refuses other HTTP methods, and requests that another site sent.
+ *
+ * @throws ConfigurationError when it can never work as written.
+ */
+export function createHandler(instance: Instance, definition: HandlerDefinition): Middleware {
+  checkDefinition(instance, definition);
+  const { httpMethods, serve } = definition;
+  const receive = async (received: HandlerRequest): Promise<void> => {
+    const { request, response } = received;
+    forbidCaching(response);
+    if (!httpMethods.includes(request.method ?? "")) {
+      response.setHeader("Allow", httpMethods.join(", "));
+      deny(attachOnly(received), { code: "method_not_allowed" });
     } else if (isCrossSiteWrite(instance, request)) {
-      refuse(instance, observe(instance, arrival), { code: "cross_site_request" });
+      deny(attachOnly(received), { code: "cross_site_request" });
     } else {
-      await serve(arrival);
+      await serve(received);
     }
   };
   return (request, response, next) => {
-    receive({ request, response, next }).catch(next);
+    receive({ instance, request, response, next }).catch(next);
   };
 }
 
-/** Goes on without finding out who it is. */
-export function observe(instance: Instance, arrival: Arrival): Visit {
-  return visitOf(arrival, attachRequest(instance, arrival.request, arrival.response));
-}
-
-/** Finds out who it is. */
-export async function recognize(instance: Instance, arrival: Arrival): Promise<Visit> {
-  return visitOf(arrival, await authenticateRequest(instance, arrival.request, arrival.response));
-}
-
-/** Ends a visit with a denial. */
-export function refuse(instance: Instance, visit: Visit, init: DenialInit): void {
-  deny(instance, visit, init, visit.next);
-}
-
-/** Whoever asks, the answer is for them alone, credential or not; a stricter value stays. */
-export function keepPrivate(response: ServerResponse): void {
-  const existing = String(response.getHeader("cache-control") ?? "");
-  if (!existing.toLowerCase().includes("no-store")) response.setHeader("Cache-Control", "private, no-store");
-}
-
-function visitOf(arrival: Arrival, record: RequestAuth): Visit {
-  record.markUsed();
-  return { ...arrival, record };
-}
-
-/** Notes options that a handler does not know, and a `returnTo` that leads nowhere on this origin. */
-export function checkHandlerOptions(
-  problems: Problems,
-  handler: string,
-  given: unknown,
-  known: readonly string[],
+function checkDefinition(
+  instance: Instance,
+  { name, options, knownOptions, storeMethods = [], seals, validate }: HandlerDefinition,
 ): void {
-  if (!isObject(given)) {
-    problems.invalid(handler, "has options that are not an object.", "Leave them out.");
+  const problems = createProblems();
+  if (isObject(options)) {
+    problems.unknown(options, knownOptions, `${name}.`);
+    const { returnTo } = options;
+    const isKnown = returnTo === undefined || !knownOptions.includes("returnTo");
+    if (!isKnown && sanitizeReturnTo(returnTo) !== returnTo) {
+      problems.invalid(`${name}.returnTo`, "is not a path on this origin.", 'Pass "/start".');
+    }
+  } else {
+    problems.invalid(name, "has options that are not an object.", "Leave them out.");
     problems.throwIfAny();
-    return;
   }
-  problems.unknown(given, known, `${handler}.`);
-  const { returnTo } = given;
-  if (known.includes("returnTo") && returnTo !== undefined && sanitizeReturnTo(returnTo) !== returnTo) {
-    problems.invalid(`${handler}.returnTo`, "is not a path on this origin.", 'Pass "/start".');
-  }
+  validate?.(problems);
+  requireStore(instance, problems, name, storeMethods);
+  if (seals !== undefined && instance.sealer === undefined) problems.missing("cookie.password", seals);
+  problems.throwIfAny();
+}
+
+/** Goes on without authenticating the request. */
+export function attachOnly(received: HandlerRequest): HandlerContext {
+  const { instance, request, response } = received;
+  return contextOf(received, attachRequest(instance, request, response));
+}
+
+/** Goes on with the request authenticated. */
+export async function attachAuthenticated(received: HandlerRequest): Promise<HandlerContext> {
+  const { instance, request, response } = received;
+  return contextOf(received, await authenticateRequest(instance, request, response));
+}
+
+function contextOf(received: HandlerRequest, auth: RequestAuth): HandlerContext {
+  auth.markUsed();
+  return { ...received, auth };
 }
 
 /** Methods that a store may have or not. */
@@ -97,20 +106,20 @@ export type OptionalMethod =
   | "completeSignIn"
   | "endSession";
 
-/** Notes a handler whose store has none of the methods that it works by. */
+/** Reports a handler whose store has none of the methods that it works by. */
 export function requireStore(
   { options }: Instance,
   problems: Problems,
   handler: string,
   methods: readonly OptionalMethod[],
 ): void {
-  if (methods.some((method) => options.store[method] !== undefined)) return;
+  if (methods.length === 0 || methods.some((method) => options.store[method] !== undefined)) return;
   const message = `needs a store with ${methods.map((method) => `${method}()`).join(" or ")}.`;
   problems.invalid(handler, message, "This store does not offer it: leave the handler out.");
 }
 
 /**
- * A method of the store, bound to it.
+ * Returns a method of the store, bound to it.
  *
  * @throws ConfigurationError where the store has none.
  */
@@ -119,49 +128,38 @@ export function requireMethod<Method extends OptionalMethod>(
   method: Method,
 ): NonNullable<SessionStore[Method]> {
   const { store } = instance.options;
+  const found = store[method];
+  if (found !== undefined) return found.bind(store) as NonNullable<SessionStore[Method]>;
   const problems = createProblems();
   requireStore(instance, problems, "store", [method]);
   problems.throwIfAny();
-  return store[method]?.bind(store) as NonNullable<SessionStore[Method]>;
+  throw new TypeError(`the store has no ${method}()`);
 }
 
 /**
- * Where the browser goes on: the first candidate that was given, made safe. A path that would lead straight back to
+ * Chooses where the browser goes on: the first candidate that was given, sanitized. A path that would lead straight back to
  * signing in, to the selection or to the handler itself becomes `/`.
  */
 export function chooseReturnTo(
-  { options }: Instance,
-  request: IncomingMessage,
+  { instance: { options }, request }: ReceivedRequest,
   candidates: readonly unknown[],
 ): string {
-  const path = sanitizeReturnTo(
-    candidates.find((candidate) => candidate !== undefined && candidate !== null),
-  );
+  const path = sanitizeReturnTo(candidates.find((given) => given !== undefined && given !== null));
   const own = [options.selectionPath, options.signInPath, pathOf(request)];
   return own.some((one) => one !== undefined && normalize(one) === normalize(path)) ? "/" : path;
 }
 
-/** `return_to` of the query. Given twice, it is nothing that could be followed. */
+/** `return_to` of the query. Two of them are a list, which is sanitized to `/`. */
 export function returnToOfQuery(request: IncomingMessage): unknown {
   const given = queryOf(request).getAll("return_to");
   return given.length > 1 ? given : given[0];
 }
 
-/** Where a sign-in goes on that a step was due in. What was left by one that is a choice short is no part of the next. */
-export function returnToOfStep(pending: Pending | undefined): unknown {
-  return pending?.step === undefined ? undefined : pending.returnTo;
-}
-
-/** A path as routers compare it: without query, case and trailing slashes, percent-encoding undone. */
+/** A path as routers compare it: without query, case and trailing slashes, escapes of ASCII characters undone. */
 function normalize(path: string): string {
   const [bare = ""] = path.split(/[#?]/, 1);
-  return decode(bare).toLowerCase().replace(/\/+$/, "");
-}
-
-function decode(path: string): string {
-  try {
-    return decodeURIComponent(path);
-  } catch {
-    return path;
-  }
+  return bare
+    .replaceAll(/%([0-7][\da-f])/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
+    .toLowerCase()
+    .replace(/\/+$/, "");
 }

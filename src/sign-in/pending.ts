@@ -1,235 +1,171 @@
-import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../errors.ts";
-import { type CookieAttributes, clearCookieLine, findCookie, setCookieLine } from "../lib/cookies.ts";
+import type { HandlerContext, ReceivedRequest, RequestContext } from "../guards/denial.ts";
+import {
+  clearCookieLine,
+  findCookie,
+  ownCookieAttributes,
+  ownCookieName,
+  setCookieLine,
+} from "../lib/cookies.ts";
+import { sha256 } from "../lib/digest.ts";
 import { sanitizeReturnTo } from "../lib/navigation.ts";
+import { isObject, isString } from "../lib/predicates.ts";
+import { type SealedCookieKind, type SealedMembers, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
 import { type Instance, requireSealer } from "../request/instance.ts";
 import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
 import type { PendingAuthentication } from "../store.ts";
-import type { Visit } from "./handler-context.ts";
 
-const MAX_LINE_LENGTH = 4_096;
-
-/** What a request says of a pending authentication. */
-export type PendingReading =
-  | { readonly status: "absent" }
-  | { readonly status: "found"; readonly pending: Pending }
-  /** Expired, not ours, or begun in another browser. */
-  | { readonly status: "invalid" };
-
-const INVALID: PendingReading = { status: "invalid" };
-const ABSENT: PendingReading = { status: "absent" };
-
-/** What a response leaves with the browser: what its request brought is then no longer pending. */
-const left = new WeakMap<RequestAuth, PendingReading>();
-
-/**
- * Seals a pending token into a cookie that opens only beside another one, made for it at the same moment.
- *
- * @throws OrgateError `session_too_large` for a token that does not fit into a cookie.
- */
-export async function writePending(
-  instance: Instance,
-  record: RequestAuth,
-  given: NewPending,
-): Promise<void> {
-  const { options } = instance;
-  const sealer = requireSealer(instance, "a pending authentication");
-  const { seal, secret } = makePendingSeal(given, options.clock());
-  const name = ownCookieName(options, "pending");
-  const attributes = ownCookieAttributes(options);
-  const lifetime = Math.ceil(seal.expiresAt - seal.issuedAt);
-  const toLine = async (value: PendingSeal): Promise<string> =>
-    setCookieLine(name, await sealer.sealValue(value), attributes, lifetime);
-  let sealed = seal;
-  let line = await toLine(sealed);
-  if (line.length > MAX_LINE_LENGTH) {
-    // Where to go on can be forgotten; who is signing in cannot.
-    sealed = { ...seal, returnTo: "/" };
-    line = await toLine(sealed);
-  }
-  if (line.length > MAX_LINE_LENGTH) throw new OrgateError("session_too_large");
-  const browser = ownCookieName(options, "browser");
-  record.queueCookie(name, line);
-  record.queueCookie(browser, setCookieLine(browser, secret, attributes, lifetime));
-  left.set(record, { status: "found", pending: toPending(sealed) });
-}
-
-/** Reads the pending authentication that this browser began. */
-export async function readPending(
-  { options, sealer }: Instance,
-  request: IncomingMessage,
-): Promise<PendingReading> {
-  const { cookie } = request.headers;
-  const found = findCookie(cookie, ownCookieName(options, "pending"));
-  if (found.status === "absent") return ABSENT;
-  const browser = findCookie(cookie, ownCookieName(options, "browser"));
-  if (found.status !== "found" || browser.status !== "found") return INVALID;
-  const { clock, clockTolerance } = options;
-  const seal = await sealer?.unsealValue(found.value);
-  const pending = readPendingSeal(seal, browser.value, { now: clock(), clockTolerance });
-  return pending === undefined ? INVALID : { status: "found", pending };
-}
-
-/** What is pending in this browser, if anything. */
-export async function presentPending(
-  instance: Instance,
-  request: IncomingMessage,
-): Promise<Pending | undefined> {
-  const reading = await readPending(instance, request);
-  return reading.status === "found" ? reading.pending : undefined;
-}
-
-/** The same for whoever chooses: not what a switch left, for its member chooses by the session that goes on meanwhile. */
-export async function readSelectable(instance: Instance, request: IncomingMessage): Promise<PendingReading> {
-  const reading = await readPending(instance, request);
-  return reading.status === "found" && reading.pending.step?.by === "switch" ? ABSENT : reading;
-}
-
-/** The same as {@link readPending}, as it is after what the response sets and clears. */
-export async function currentPending(
-  instance: Instance,
-  request: IncomingMessage,
-  record: RequestAuth,
-): Promise<PendingReading> {
-  return left.get(record) ?? readPending(instance, request);
-}
-
-/** Clears what the request brought of a pending authentication, and takes back what the response was about to set. */
-export function clearPending({ options }: Instance, request: IncomingMessage, record: RequestAuth): void {
-  for (const purpose of ["pending", "browser"] as const) {
-    const name = ownCookieName(options, purpose);
-    const isPresent = findCookie(request.headers.cookie, name).status !== "absent";
-    if (isPresent) record.queueCookie(name, clearCookieLine(name, ownCookieAttributes(options)));
-    else record.dropCookie(name);
-  }
-  left.set(record, ABSENT);
-}
-
-/** Seconds that somebody has to go on. */
-export const PENDING_LIFETIME = 600;
-const BROWSER_SECRET = /^[\w-]{43}$/;
-
-/** What is due before there is a session, where it is more than a choice. */
-export interface DueStep {
-  readonly reason: string;
-  readonly details?: object;
-  /** Whether somebody was signing in, or a member was switching and is signed in meanwhile. */
-  readonly by: "sign_in" | "switch";
-}
-
-/** Somebody who began to authenticate in this browser, and has not finished. */
+/** An authentication that was begun in this browser and is not finished. */
 export interface Pending {
   readonly authentication: PendingAuthentication;
-  /** As it was sealed: make it safe again. */
-  readonly returnTo: unknown;
+  /** A path on this origin. */
+  readonly returnTo: string;
   /** In seconds since the epoch. */
   readonly expiresAt: number;
   /** Absent while it is an organization that must be chosen. */
   readonly step?: DueStep;
 }
 
-/** What is left with a browser. */
-export interface NewPending {
+/** What is due before there is a session, where it is more than a choice. */
+export interface DueStep {
+  readonly reason: string;
+  readonly details?: object;
+  /** Whether a user was signing in, or a member was switching who stays signed in meanwhile. */
+  readonly by: "sign_in" | "switch";
+}
+
+/** The pending authentication of a request. */
+export type PendingReading =
+  | { readonly status: "absent" }
+  | { readonly status: "found"; readonly pending: Pending }
+  /** Expired, not sealed here, or begun in another browser. */
+  | { readonly status: "invalid" };
+
+/** A pending authentication to be kept in the browser. */
+export interface NewPending extends Pick<Pending, "returnTo" | "step"> {
   readonly pending: PendingAuthentication;
-  readonly returnTo: string;
-  readonly step?: DueStep;
-  /** What it goes on from: the same token, sealed once more, gets no older than it may. */
-  readonly before?: Pending | undefined;
+  /** The one it continues; if the token is the same, so is its end. */
+  readonly previous?: Pending | undefined;
 }
 
-/** What lies in the sealed cookie. */
-export interface PendingSeal {
-  readonly kind: "pending";
-  readonly token: string;
-  readonly userId?: string;
-  readonly returnTo: string;
-  readonly step?: DueStep;
-  /** The hash of what the browser's other cookie holds. */
-  readonly binding: string;
-  readonly issuedAt: number;
-  readonly expiresAt: number;
-}
+const SEALED = "a pending authentication";
+const PENDING_INVALID: PendingReading = { status: "invalid" };
+const PENDING_ABSENT: PendingReading = { status: "absent" };
 
-/** Makes what is sealed, and the secret of the browser that it is bound to. */
-export function makePendingSeal(
-  { pending, returnTo, step, before }: NewPending,
-  issuedAt: number,
-): { readonly seal: PendingSeal; readonly secret: string } {
-  const { pendingAuthenticationToken: token, userId } = pending;
-  const isSame = token === before?.authentication.pendingAuthenticationToken;
-  const expiresAt = issuedAt + PENDING_LIFETIME;
-  const secret = randomBytes(32).toString("base64url");
-  const seal: PendingSeal = {
-    kind: "pending",
-    token,
-    ...(userId !== undefined && { userId }),
-    returnTo,
-    ...(step !== undefined && { step }),
-    binding: bind(secret),
-    issuedAt,
-    expiresAt: isSame ? Math.min(expiresAt, before.expiresAt) : expiresAt,
-  };
-  return { seal, secret };
-}
+/** The pending token, sealed; opens only together with the secret in a second cookie. */
+const PENDING: SealedCookieKind<Pending> = { name: "pending", lifetime: 600, parse: parsePending };
 
-/** What is pending by an opened seal; `undefined` where it is none of ours, too old, or another browser's. */
-export function readPendingSeal(
-  value: unknown,
-  secret: string,
-  { now, clockTolerance }: { readonly now: number; readonly clockTolerance: number },
-): Pending | undefined {
-  if (!isPendingSeal(value) || !isBound(value, secret)) return undefined;
-  const { issuedAt, expiresAt } = value;
-  const isAlive = issuedAt <= now + clockTolerance && now < Math.min(expiresAt, issuedAt + PENDING_LIFETIME);
-  return isAlive ? toPending(value) : undefined;
-}
-
-/** What is pending by a seal. */
-export function toPending({ token, userId, returnTo, expiresAt, step }: PendingSeal): Pending {
+function parsePending({ token, userId, returnTo, step, expiresAt }: SealedMembers): Pending | undefined {
+  const isKnown = userId === undefined || isString(userId);
+  if (!isString(token) || !isKnown || (step !== undefined && !isDueStep(step))) return undefined;
   return {
     authentication: { pendingAuthenticationToken: token, ...(userId !== undefined && { userId }) },
-    returnTo,
+    returnTo: sanitizeReturnTo(returnTo),
     expiresAt,
     ...(step !== undefined && { step }),
   };
 }
 
-function isBound({ binding }: PendingSeal, secret: string): boolean {
-  if (!BROWSER_SECRET.test(secret)) return false;
-  const expected = Buffer.from(binding);
-  const actual = Buffer.from(bind(secret));
-  return expected.length === actual.length && timingSafeEqual(expected, actual);
-}
-
-function bind(secret: string): string {
-  return createHash("sha256").update(secret).digest("base64url");
-}
-
-function isPendingSeal(value: unknown): value is PendingSeal {
-  if (typeof value !== "object" || value === null) return false;
-  const { kind, token, userId, step, binding, issuedAt, expiresAt } = value as Partial<
-    Record<keyof PendingSeal, unknown>
-  >;
-  return (
-    kind === "pending" &&
-    typeof token === "string" &&
-    (userId === undefined || typeof userId === "string") &&
-    (step === undefined || isDueStep(step)) &&
-    typeof binding === "string" &&
-    typeof issuedAt === "number" &&
-    typeof expiresAt === "number"
-  );
-}
-
 function isDueStep(value: unknown): value is DueStep {
-  if (typeof value !== "object" || value === null) return false;
-  const { reason, details, by } = value as Partial<Record<keyof DueStep, unknown>>;
-  return (
-    typeof reason === "string" &&
-    (details === undefined || (typeof details === "object" && details !== null)) &&
-    (by === "sign_in" || by === "switch")
+  if (!isObject(value)) return false;
+  const { reason, details, by } = value;
+  const isKnown = by === "sign_in" || by === "switch";
+  return isString(reason) && (details === undefined || isObject(details)) && isKnown;
+}
+
+/** What responses set or cleared; the request's own cookies are then out of date. */
+const afterResponse = new WeakMap<RequestAuth, PendingReading>();
+
+/**
+ * Keeps a pending authentication in the browser, in place of the one that it continues.
+ *
+ * @throws OrgateError `session_too_large` for a token that does not fit into a cookie.
+ */
+export async function keepPending(
+  { instance, auth }: Pick<HandlerContext, "instance" | "auth">,
+  { pending, returnTo, step, previous }: NewPending,
+): Promise<void> {
+  const sealer = requireSealer(instance, SEALED);
+  const { clock, secure } = instance.options;
+  const { pendingAuthenticationToken: token, userId } = pending;
+  const isSame = token === previous?.authentication.pendingAuthenticationToken;
+  const now = clock();
+  const expiresAt = Math.min(now + PENDING.lifetime, isSame ? previous.expiresAt : Infinity);
+  const secret = randomBytes(32).toString("base64url");
+  const cookieName = ownCookieName(secure, "pending");
+  const seal = (target: string): Promise<string | undefined> => {
+    const members = { token, userId, returnTo: target, step };
+    return sealCookie(instance.options, PENDING, { sealer, cookieName, members, secret, expiresAt });
+  };
+  const whole = await seal(returnTo);
+  // Where to go on can be forgotten; who is signing in cannot.
+  const line = whole ?? (await seal("/"));
+  if (line === undefined) throw new OrgateError("session_too_large");
+  const browser = ownCookieName(secure, "browser");
+  auth.queueCookie(cookieName, line);
+  auth.queueCookie(
+    browser,
+    setCookieLine(browser, secret, ownCookieAttributes(secure), Math.ceil(expiresAt - now)),
   );
+  const kept = { authentication: pending, returnTo: whole === undefined ? "/" : returnTo, expiresAt };
+  afterResponse.set(auth, { status: "found", pending: { ...kept, ...(step !== undefined && { step }) } });
+  if (previous !== undefined && !isSame) instance.superseded.set(keyOf(previous.authentication), "supersede");
+}
+
+/** Reads the pending authentication that was begun in this browser. */
+export async function readPendingCookie({ instance, request }: ReceivedRequest): Promise<PendingReading> {
+  const { secure } = instance.options;
+  const sealed = findCookie(request.headers.cookie, ownCookieName(secure, "pending"));
+  if (sealed.status === "absent") return PENDING_ABSENT;
+  const browser = findCookie(request.headers.cookie, ownCookieName(secure, "browser"));
+  if (sealed.status !== "found" || browser.status !== "found") return PENDING_INVALID;
+  const pending = await openCookie(instance, PENDING, { sealed: sealed.value, secret: browser.value });
+  return pending === undefined ? PENDING_INVALID : { status: "found", pending };
+}
+
+/** Returns what {@link readPendingCookie} finds. */
+export async function findPending(received: ReceivedRequest): Promise<Pending | undefined> {
+  const reading = await readPendingCookie(received);
+  return reading.status === "found" ? reading.pending : undefined;
+}
+
+/** Reads the pending authentication for an organization selection; a member whose switch is pending chooses by session. */
+export async function readSelectable(received: ReceivedRequest): Promise<PendingReading> {
+  const reading = await readPendingCookie(received);
+  return reading.status === "found" && reading.pending.step?.by === "switch" ? PENDING_ABSENT : reading;
+}
+
+/** Reads the pending authentication as it is after what the response sets and clears. */
+export async function currentPending(context: RequestContext): Promise<PendingReading> {
+  return afterResponse.get(context.auth) ?? readPendingCookie(context);
+}
+
+/** Where a sign-in goes on in which a step is due. A pending choice says nothing about the next sign-in. */
+export function returnToOfStep(pending: Pending | undefined): string | undefined {
+  return pending?.step && pending.returnTo;
+}
+
+/** Clears the pending authentication in the browser, and takes back what the response was about to set. */
+export function clearPending({ instance, request, auth }: RequestContext): void {
+  const { secure } = instance.options;
+  for (const purpose of ["pending", "browser"]) {
+    const name = ownCookieName(secure, purpose);
+    const isPresent = findCookie(request.headers.cookie, name).status !== "absent";
+    if (isPresent) auth.queueCookie(name, clearCookieLine(name, ownCookieAttributes(secure)));
+    else auth.dropCookie(name);
+  }
+  afterResponse.set(auth, PENDING_ABSENT);
+}
+
+/** Clears a pending authentication that is spent, unless another took its place: a late refusal must not clear that one. */
+export function clearSpent(context: RequestContext, { authentication }: Pending): void {
+  if (context.instance.superseded.get(keyOf(authentication)) === undefined) clearPending(context);
+}
+
+function keyOf({ pendingAuthenticationToken: token }: PendingAuthentication): string {
+  return `pending ${sha256(token)}`;
 }
 
 /** The step that is due before there is a session. */
@@ -249,8 +185,8 @@ export interface UnfinishedAuthentication extends PendingAuthentication {
 }
 
 /**
- * What is pending in the browser that sent a request; `undefined` for nothing, and for what has expired or is another
- * browser's.
+ * Returns what is pending in the browser that sent a request; `undefined` for nothing, and for what has expired or was begun
+ * in another browser.
  *
  * @throws ConfigurationError where orgate is not mounted, or has no password to open it with.
  */
@@ -258,61 +194,17 @@ export async function pendingAuthenticationOf(
   instance: Instance,
   request: IncomingMessage,
 ): Promise<UnfinishedAuthentication | undefined> {
-  const record = requireRequestAuth(instance, request, "pendingAuthentication");
-  requireSealer(instance, "a pending authentication");
-  const reading = await currentPending(instance, request, record);
-  // Whatever is told of it is for this browser alone.
-  if (reading.status !== "absent") record.markPrivate();
+  const auth = requireRequestAuth(instance, request, "pendingAuthentication");
+  requireSealer(instance, SEALED);
+  const reading = await currentPending({ instance, request, auth });
+  // The answer is then for this browser alone.
+  if (reading.status !== "absent") auth.markPrivate();
   return reading.status === "found" ? toUnfinished(reading.pending) : undefined;
 }
 
 function toUnfinished({ authentication, returnTo, step }: Pending): UnfinishedAuthentication {
-  const { pendingAuthenticationToken: value, userId } = authentication;
-  const unfinished = {
-    ...(userId !== undefined && { userId }),
-    returnTo: sanitizeReturnTo(returnTo),
-    ...(step !== undefined && {
-      stepUp: Object.freeze({ reason: step.reason, details: { ...step.details } }),
-    }),
-  };
-  Object.defineProperty(unfinished, "pendingAuthenticationToken", { value });
-  return Object.freeze(unfinished) as UnfinishedAuthentication;
-}
-
-/** Leaves a pending authentication with the browser, in place of the one that it went on from. */
-export async function leavePending(instance: Instance, { record }: Visit, given: NewPending): Promise<void> {
-  await writePending(instance, record, given);
-  const { before, pending } = given;
-  if (before === undefined) return;
-  const isSame = before.authentication.pendingAuthenticationToken === pending.pendingAuthenticationToken;
-  if (!isSame) instance.superseded.set(keyOf(before.authentication), "supersede");
-}
-
-/** Clears a pending authentication that is spent, unless another took its place: a late refusal must not clear that one. */
-export function clearSpent(
-  instance: Instance,
-  { record, request }: Visit,
-  { authentication }: Pending,
-): void {
-  if (instance.superseded.get(keyOf(authentication)) === undefined) clearPending(instance, request, record);
-}
-
-function keyOf({ pendingAuthenticationToken: token }: PendingAuthentication): string {
-  return `pending ${createHash("sha256").update(token).digest("base64url")}`;
-}
-
-/** What our short-lived cookies are for. */
-export type CookiePurpose = "pending" | "browser" | `sign-in-${string}`;
-
-/** The name of a short-lived cookie of ours: bound to the host wherever browsers can hold us to it. */
-export function ownCookieName(
-  { secure }: Pick<Instance["options"], "secure">,
-  purpose: CookiePurpose,
-): string {
-  return secure ? `__Host-orgate-${purpose}` : `orgate-${purpose}`;
-}
-
-/** Its attributes. Never the session cookie's: it is not shared with subdomains, and it must come back from another site's redirect. */
-export function ownCookieAttributes({ secure }: Pick<Instance["options"], "secure">): CookieAttributes {
-  return { path: "/", sameSite: "lax", secure, httpOnly: true };
+  const stepUp = step && Object.freeze({ reason: step.reason, details: { ...step.details } });
+  const unfinished = { ...authentication, returnTo, ...(stepUp !== undefined && { stepUp }) };
+  Object.defineProperty(unfinished, "pendingAuthenticationToken", { enumerable: false });
+  return Object.freeze(unfinished);
 }

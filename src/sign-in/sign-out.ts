@@ -1,27 +1,21 @@
-import { StoreUnavailableError } from "../errors.ts";
-import { bounceCookieName } from "../guards/denial.ts";
+import type { HandlerContext } from "../guards/denial.ts";
+import { loopCookieName } from "../guards/denial-page.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { clearCookieLine, findCookie } from "../lib/cookies.ts";
+import { clearCookieLine, findCookie, ownCookieAttributes } from "../lib/cookies.ts";
 import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
-import { type Problems, createProblems } from "../lib/problems.ts";
+import { isObject, isOptional, isString } from "../lib/predicates.ts";
 import { redirect, sendJson } from "../lib/send.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
-import { type StoreReply, callStore } from "../request/call-store.ts";
+import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { clearCookieEverywhere } from "../request/respond.ts";
-import {
-  type RefusedCredential,
-  type VerifiedCredential,
-  sessionOfCredential,
-  toStaleCredential,
-  verifyCredential,
-} from "../request/verify-credential.ts";
-import type { EndSessionTarget, PresentedEnd, StoreContext } from "../store.ts";
-import { type Visit, checkHandlerOptions, createHandler, observe, requireStore } from "./handler-context.ts";
-import { presentFlows } from "./hosted-sign-in.ts";
-import { clearPending, ownCookieAttributes } from "./pending.ts";
+import { toStaleCredential, verifyCredential } from "../request/verify-credential.ts";
+import type { PresentedEnd, StaleCredential } from "../store.ts";
+import { attachOnly, createHandler, requireStore } from "./handler-context.ts";
+import { existingFlows } from "./hosted-sign-in.ts";
+import { clearPending } from "./pending.ts";
 
 /** Options of `auth.signOut()`. */
 export interface SignOutOptions {
@@ -32,208 +26,168 @@ export interface SignOutOptions {
 }
 
 /**
- * Makes the handler of a `POST` that signs out: ends the session at the store, clears every cookie, and goes on.
+ * Creates the handler of a `POST` that signs out: ends the session at the store, clears every cookie, and goes on.
  *
- * Works for whatever was presented, with the middleware above it or not: expired and revoked tokens, and those that the
- * store alone can read. With the store down the cookies are cleared all the same, this process refuses the session until its
- * token's `exp`, and an event `unavailable` tells of it.
+ * Works for every credential, also without the middleware above it: for expired and revoked tokens, and for those that the store
+ * alone can read. While the store is down the cookies are cleared as well, this process refuses the session until its token's
+ * `exp`, and an event `unavailable` reports it.
  *
  * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
  */
 export function createSignOut(instance: Instance, options: SignOutOptions = {}): Middleware {
-  validate(instance, options);
-  return createHandler(instance, ["POST"], async (arrival) => {
-    // Nothing is renewed for somebody who leaves, and nobody waits for a renewal.
-    const visit = observe(instance, arrival);
-    const leaving = await leave(instance, visit);
-    clearEveryCookie(instance, visit);
-    const told = await endLeaving(instance, visit, leaving, options);
-    const target = options.redirectTo ?? toRedirectTarget(told) ?? "/";
-    const { request, response } = visit;
-    if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
-    else redirect(response, target);
+  const { everywhere = false, redirectTo } = options;
+  return createHandler(instance, {
+    name: "signOut",
+    options,
+    knownOptions: ["everywhere", "redirectTo"],
+    validate(problems) {
+      if (typeof everywhere !== "boolean") {
+        problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
+      }
+      if (everywhere) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
+      if (redirectTo !== undefined && toRedirectTarget(redirectTo) === undefined) {
+        const suggestion = 'Pass "/" or "https://www.example.com/".';
+        problems.invalid("signOut.redirectTo", "is neither a path nor a URL.", suggestion);
+      }
+    },
+    httpMethods: ["POST"],
+    async serve(received) {
+      // Nothing is renewed for a session that ends, and no renewal is waited for.
+      const context = attachOnly(received);
+      const session = await identifySession(context);
+      clearEveryCookie(context);
+      const storeTarget = await endSession(context, session, everywhere ? "member" : "session");
+      const target = redirectTo ?? toRedirectTarget(storeTarget) ?? "/";
+      const { request, response } = context;
+      if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
+      else redirect(response, target);
+    },
   });
 }
 
-/** Whoever leaves: by the session that is known, or by a credential that the store alone can read. */
-type Leaving =
+type SessionToEnd =
   | { readonly status: "known"; readonly session: VerifiedSession }
-  | { readonly status: "unread"; readonly credential: Credential; readonly vouched: VerifiedCredential }
-  | { readonly status: "nobody" };
+  | UnreadableSession
+  | { readonly status: "none" };
 
-/** Forgets who it is, before anything is waited for: from here on no renewal of theirs sets a cookie. */
-async function leave(instance: Instance, { record }: Visit): Promise<Leaving> {
-  const { credential } = record;
-  const known = record.session;
-  record.close();
-  record.refused(ANONYMOUS);
-  if (credential === undefined) return known === undefined ? NOBODY : { status: "known", session: known };
+/** The session of a credential that the store alone can read. */
+interface UnreadableSession {
+  readonly status: "unreadable";
+  readonly credential: Credential;
+  readonly stale: StaleCredential;
+}
+
+const NONE: SessionToEnd = { status: "none" };
+
+/** Finds out which session ends. Signs the request out first: no renewal under way may set a cookie from here on. */
+async function identifySession({ instance, auth }: HandlerContext): Promise<SessionToEnd> {
+  const { credential, session: attached } = auth;
+  auth.close();
+  auth.refused(ANONYMOUS);
+  if (credential === undefined) return attached === undefined ? NONE : { status: "known", session: attached };
   const key = keyOf(credential);
-  const session = known ?? instance.cache.get(key);
+  const session = attached ?? instance.cache.get(key);
   instance.superseded.set(key, "refuse");
   instance.cache.delete(key);
   if (session !== undefined) return { status: "known", session };
-  const judgement = await verifyCredential(instance, credential);
-  const vouched = judgement.status === "refused" ? vouchForSealAlone(judgement) : judgement;
-  if (vouched === undefined) return NOBODY;
-  return vouched.session === undefined
-    ? { status: "unread", credential, vouched }
-    : { status: "known", session: vouched.session };
+  const verification = await verifyCredential(instance, credential);
+  if (verification.status === "verified") {
+    return verification.session === undefined
+      ? { status: "unreadable", credential, stale: toStaleCredential(verification) }
+      : { status: "known", session: verification.session };
+  }
+  // A good seal tells which session ends, even if its token cannot be verified now.
+  const { sealed } = verification;
+  if (sealed === undefined) return NONE;
+  const stale = toStaleCredential({ accessToken: sealed.accessToken, sealed });
+  return { status: "unreadable", credential, stale };
 }
 
-/** A good seal says whose session ends also where the token in it cannot be verified now. */
-function vouchForSealAlone({ sealed }: RefusedCredential): VerifiedCredential | undefined {
-  if (sealed === undefined) return undefined;
-  return { status: "verified", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
+/** Ends the session at the store and in every process. Returns where the store wants the browser to go. */
+async function endSession(
+  context: HandlerContext,
+  toEnd: SessionToEnd,
+  scope: "session" | "member",
+): Promise<unknown> {
+  if (toEnd.status === "none") return undefined;
+  if (toEnd.status === "unreadable") return endUnreadable(context, toEnd, scope);
+  const { instance } = context;
+  const { id: sessionId, memberId } = toEnd.session.memberSession;
+  const { store } = instance.options;
+  await instance.invalidations.end(sessionId, "refuse");
+  const reply = await callStore(instance, context.request, async (storeContext) =>
+    store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
+  );
+  if (scope === "member") await instance.invalidations.invalidate({ memberId });
+  instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
+  return reply.status === "answered" ? reply.value?.redirectTo : undefined;
 }
 
-const NOBODY: Leaving = { status: "nobody" };
-
-/** @returns where the store wants the browser to go. */
-async function endLeaving(
-  instance: Instance,
-  visit: Visit,
-  leaving: Leaving,
-  { everywhere = false }: SignOutOptions,
-): Promise<string | undefined> {
-  const scope = everywhere ? "member" : "session";
-  if (leaving.status === "nobody") return undefined;
-  if (leaving.status === "known") return endSession(instance, visit, leaving.session, scope);
-  const reply = await endPresented(instance, visit, { ...leaving, scope });
+async function endUnreadable(
+  context: HandlerContext,
+  session: UnreadableSession,
+  scope: "session" | "member",
+): Promise<unknown> {
+  const { instance } = context;
+  const reply = await endPresented(context, session, scope);
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return undefined;
   if (end?.sessionId !== undefined) await instance.invalidations.end(end.sessionId, "refuse");
-  if (end?.memberId !== undefined && everywhere)
+  if (end?.memberId !== undefined && scope === "member") {
     await instance.invalidations.invalidate({ memberId: end.memberId });
+  }
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return end?.redirectTo;
 }
 
-/** @returns where the store wants the browser to go. */
-async function endSession(
-  instance: Instance,
-  { request }: Visit,
-  { memberSession: { id: sessionId, memberId } }: VerifiedSession,
+const UNKNOWN: PresentedEnd = { status: "unknown" };
+
+/** Asks the store to end what it alone can read. A store without `endPresented` is not asked. */
+async function endPresented(
+  { instance, request }: HandlerContext,
+  { credential, stale }: UnreadableSession,
   scope: "session" | "member",
-): Promise<string | undefined> {
-  const { events, options } = instance;
-  await instance.invalidations.end(sessionId, "refuse");
-  const target: EndSessionTarget = scope === "member" ? { memberId } : { sessionId };
-  const reply = await callStore(
-    instance,
-    request,
-    async (context) => await options.store.endSession?.(target, context),
-  );
-  if (scope === "member") await instance.invalidations.invalidate({ memberId });
-  events.emit({ type: "revoked", by: scope, reason: "sign_out" });
-  return reply.status === "answered" ? reply.value?.redirectTo : undefined;
-}
-
-function validate(instance: Instance, options: SignOutOptions): void {
-  const problems = createProblems();
-  checkHandlerOptions(problems, "signOut", options, ["everywhere", "redirectTo"]);
-  const { everywhere, redirectTo } = options;
-  if (everywhere !== undefined && typeof everywhere !== "boolean") {
-    problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
-  }
-  if (everywhere === true) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
-  checkRedirect(problems, redirectTo);
-  problems.throwIfAny();
-}
-
-function checkRedirect(problems: Problems, redirectTo: unknown): void {
-  if (redirectTo === undefined || toRedirectTarget(redirectTo) !== undefined) return;
-  problems.invalid(
-    "signOut.redirectTo",
-    "is neither a path nor a URL.",
-    'Pass "/" or "https://www.example.com/".',
-  );
-}
-
-/** What took the place of the credential presented. */
-export interface Replacement {
-  readonly session: VerifiedSession;
-  readonly by: "sign_in" | "switch";
-  readonly via: "bearer" | "cookie";
-}
-
-/** Sees to it that a session ends when another takes its place in the same browser, and that nothing late brings it back. */
-export async function supersedePresented(
-  instance: Instance,
-  { request, record }: Visit,
-  { session, by, via }: Replacement,
-): Promise<void> {
-  const { credential } = record;
-  const presentedAs = credential?.kind === "bearer" ? "bearer" : "cookie";
-  if (credential === undefined || presentedAs !== via) return;
-  const before = record.session ?? (await sessionOfCredential(instance, credential));
-  const key = keyOf(credential);
-  instance.superseded.set(key, "supersede");
-  instance.cache.delete(key);
-  const sessionId = before?.memberSession.id;
-  if (sessionId === undefined || sessionId === session.memberSession.id) return;
-  await instance.invalidations.end(sessionId, "supersede");
-  const { store } = instance.options;
-  if (by === "switch" || store.endSession === undefined) return;
-  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
-}
-
-/** A credential whose session nobody here knows, and how much of what it stands for ends. */
-export interface Unread {
-  readonly credential: Credential;
-  readonly vouched: VerifiedCredential;
-  readonly scope: "session" | "member";
-}
-
-/** Ends at the store what the store alone can read. A store without a word for it is not asked, and nothing is made up: `unknown`. */
-export async function endPresented(
-  instance: Instance,
-  { request }: Visit,
-  { credential, vouched, scope }: Unread,
 ): Promise<StoreReply<PresentedEnd>> {
   const { store } = instance.options;
-  if (store.endPresented === undefined) return UNKNOWN;
-  const end = store.endPresented.bind(store);
-  const { claims: _unused, ...presented } = vouched;
-  const of = toStaleCredential(presented);
-  const ask = async (context: StoreContext): Promise<PresentedEnd> => checkEnd(await end(of, scope, context));
-  // A good seal is nobody's invention; anything else may be.
-  if (vouched.sealed !== undefined) return callStore(instance, request, ask);
+  if (store.endPresented === undefined) return { status: "answered", value: UNKNOWN };
+  const end = store.endPresented.bind(store, stale, scope);
+  const call = async (context: Parameters<typeof end>[0]): Promise<PresentedEnd> =>
+    checkAnswer(await end(context), isPresentedEnd);
+  // A good seal was made here; any other credential may be made up.
+  if (stale.sealed !== undefined) return callStore(instance, request, call);
   const key = keyOf(credential);
-  const reply = await callStore<PresentedEnd>(instance, request, ask, {
+  const reply = await callStore(instance, request, call, {
     key,
-    refusalIn: ({ status }) => (status === "unknown" ? NOBODYS : undefined),
-    repeat: () => ({ status: "unknown" }),
+    refusalIn: ({ status }) =>
+      status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
+    repeat: () => UNKNOWN,
   });
-  instance.unverified.refuse(key, SIGNED_OUT);
+  instance.unverified.refuse(key, { status: "ended", reason: "signed_out" });
   return reply;
 }
 
-const NOBODYS = { status: "ended", reason: "session_not_found" } as const;
-const SIGNED_OUT = { status: "ended", reason: "signed_out" } as const;
-const UNKNOWN: StoreReply<PresentedEnd> = { status: "answered", value: { status: "unknown" } };
-
-function checkEnd(given: PresentedEnd): PresentedEnd {
-  const { status } = given as { readonly status?: unknown };
-  if (status === "ended" || status === "unknown") return given;
-  throw new StoreUnavailableError({ reason: "nonsense" });
+function isPresentedEnd(value: unknown): value is PresentedEnd {
+  if (!isObject(value)) return false;
+  const { status, sessionId, memberId } = value;
+  const isKnown = status === "ended" || status === "unknown";
+  return isKnown && isOptional(sessionId, isString) && isOptional(memberId, isString);
 }
 
-/** Clears the session cookies, whole, in chunks and in every form, and all that is under way in this browser. */
-export function clearEveryCookie(instance: Instance, { request, record }: Visit): void {
-  const { cookie, sources } = instance.options;
-  // What this response was about to set has become pointless.
-  record.dropQueued();
+/** Clears the session cookies, whole, in chunks and in every form, and the cookies of sign-ins under way in this browser. */
+function clearEveryCookie(context: HandlerContext): void {
+  const { instance, auth, request } = context;
+  const { cookie, sources, secure } = instance.options;
+  auth.dropQueued();
   const names = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
   if (instance.sealer !== undefined) names.add(cookie.name);
   for (const name of names) {
-    const present = findCookie(request.headers.cookie, name).names;
-    for (const form of new Set([name, ...present])) clearCookieEverywhere(instance, record, form);
+    const existing = findCookie(request.headers.cookie, name).names;
+    for (const form of new Set([name, ...existing])) clearCookieEverywhere(instance, auth, form);
   }
-  clearPending(instance, request, record);
-  const flows = presentFlows(instance, request).map(({ name }) => name);
-  const bounce = findCookie(request.headers.cookie, bounceCookieName(instance.options.secure)).names;
-  for (const name of [...flows, ...bounce]) {
-    record.queueCookie(name, clearCookieLine(name, ownCookieAttributes(instance.options)));
+  clearPending(context);
+  const flows = existingFlows(context).map(({ name }) => name);
+  const loops = findCookie(request.headers.cookie, loopCookieName(secure)).names;
+  for (const name of [...flows, ...loops]) {
+    auth.queueCookie(name, clearCookieLine(name, ownCookieAttributes(secure)));
   }
 }

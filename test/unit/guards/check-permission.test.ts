@@ -23,7 +23,7 @@ function thrownBy(action: () => unknown): unknown {
 }
 
 describe("checkPermission", () => {
-  it("gives a verdict at once, with what is held and what would grant it", async () => {
+  it("returns a verdict at once, with the roles held and the roles that would grant it", async () => {
     const bench = makeBench();
     const request = await requestOf(bench, { roles: ["viewer", "unknown"] });
     expect(checkPermission(bench.engine, request, ["documents", "write"])).toEqual({
@@ -41,14 +41,14 @@ describe("checkPermission", () => {
     expect(Object.isFrozen(granted)).toBe(true);
   });
 
-  it("knows nothing of whoever is not signed in, and lets them do nothing", async () => {
+  it("denies everything to a client that is not signed in", async () => {
     const bench = makeBench();
     const verdict = checkPermission(bench.engine, await requestOf(bench), ["documents", "read"]);
     expect(verdict).toMatchObject({ authorized: false, explanation: { held: [] } });
     expect(verdict).not.toHaveProperty("organizationId");
   });
 
-  it("says of a pair that the policy does not know that nobody may", async () => {
+  it("denies a pair that is not in the policy", async () => {
     const bench = makeBench();
     const request = await requestOf(bench, { roles: ["admin"] });
     expect(checkPermission(bench.engine, request, ["__proto__", "constructor"])).toMatchObject({
@@ -57,7 +57,7 @@ describe("checkPermission", () => {
     });
   });
 
-  it("counts permission slugs, where there is no policy as well", async () => {
+  it("counts permission slugs, with a policy and without one", async () => {
     const bench = makeBench({ policy: undefined as never });
     const request = await requestOf(bench, { permissions: ["documents:read"] });
     expect(checkPermission(bench.engine, request, ["documents", "read"])).toMatchObject({
@@ -75,7 +75,7 @@ describe("checkPermission", () => {
     expect(checkPermission(bench.engine, request, ["documents", "read"])).toMatchObject({ authorized: true });
   });
 
-  it("throws where the policy cannot be had: that is no denial", async () => {
+  it("throws instead of denying when the policy cannot be loaded", async () => {
     const bench = makeBench({ policy: () => Promise.reject(new Error("down")) });
     const request = await requestOf(bench, { roles: ["admin"] });
     const failure: unknown = await Promise.resolve(
@@ -97,12 +97,12 @@ describe("checkPermission", () => {
     expect(failure).toMatchObject({ code, status: 503, headers: { "Retry-After": expect.any(String) } });
   });
 
-  it("throws where orgate is not mounted", () => {
+  it("throws when orgate is not mounted", () => {
     const { engine } = makeBench();
     expect(() => checkPermission(engine, makeRequest(), ["documents", "read"])).toThrow(ConfigurationError);
   });
 
-  it("makes the answer vary, because somebody looked", async () => {
+  it("makes the response vary by credential", async () => {
     const bench = makeBench();
     const request = makeRequest({ headers: { Authorization: `Bearer ${issueToken()}` } });
     const record = await authenticateRequest(bench.engine, request, undefined);

@@ -43,7 +43,7 @@ function problemsOf(make: () => unknown): readonly ConfigurationProblem[] {
   throw new Error("expected a ConfigurationError");
 }
 
-describe("a guard that orgate's middleware did not run before", () => {
+describe("a guard without orgate's middleware before it", () => {
   it("is a configuration error, never an open door", async () => {
     const { engine } = makeBench();
     const { request, response } = makeExchange({ headers: ADA });
@@ -55,14 +55,14 @@ describe("a guard that orgate's middleware did not run before", () => {
     ]);
   });
 
-  it("does not read what another instance found out", async () => {
+  it("does not use what another instance knows", async () => {
     const [one, other] = [makeBench(), makeBench()];
     const outcome = await send(one, { headers: ADA }, [requireAuth(other.engine)]);
     expect([outcome.reached, outcome.error]).toEqual([false, expect.any(ConfigurationError)]);
   });
 });
 
-describe("R-42: what others put on the request", () => {
+describe("R-42: properties that other middleware sets on the request", () => {
   const forgers: readonly (readonly [string, Middleware])[] = [
     [
       "req.member and its kin",
@@ -158,7 +158,7 @@ describe("the organization of a route", () => {
     expect([outcome.reached, outcome.status, codeOf(outcome)]).toEqual([false, 403, "organization_mismatch"]);
   });
 
-  it("is compared by every guard that is told to, not by requireOrganization alone", async () => {
+  it("is compared by every guard with the option, not only by requireOrganization", async () => {
     const guards = [
       requireAuth(bench.engine, { organization: "param:orgId" }),
       requireFactor(bench.engine, "password", { organization: "param:orgId" }),
@@ -173,7 +173,7 @@ describe("the organization of a route", () => {
     }
   });
 
-  it("is not matched by a session without a slug, when the slug is meant", async () => {
+  it("does not match a session without a slug when slugs are compared", async () => {
     const headers = { Authorization: `Bearer ${issueToken()}` };
     for (const slug of ["undefined", "org_1"]) {
       const outcome = await send(bench, { headers }, [
@@ -184,7 +184,7 @@ describe("the organization of a route", () => {
     }
   });
 
-  it("takes the session's slug where the organization has none of its own", async () => {
+  it("uses the session's slug when the organization has none", async () => {
     const plain = makeBench(
       {},
       {
@@ -207,7 +207,7 @@ describe("the organization of a route", () => {
     expect((await send(plain, { headers: ADA }, [by])).reached).toBe(true);
   });
 
-  it("R-45: hands on what the application's function throws, whether or not something was asked before", async () => {
+  it("R-45: passes what the application's function throws to next, also after the store was asked", async () => {
     const failure = new Error("the application's own");
     const organization = (): string => {
       throw failure;
@@ -239,12 +239,12 @@ describe("a session without an organization", () => {
     });
   });
 
-  it("passes where none is needed", async () => {
+  it("passes guards that need no organization", async () => {
     const bench = makeBench();
     expect((await send(bench, { headers: NOBODYS }, [requireAuth(bench.engine)])).reached).toBe(true);
   });
 
-  it("is told what is on offer, and no more of it than that", async () => {
+  it("gets the id and name of each organization and nothing else", async () => {
     const offered = [
       { id: "org_1", name: "One", secret: "canary" },
       { id: "org_2", name: "<Two>" },
@@ -274,19 +274,29 @@ describe("a session without an organization", () => {
     ["answers an object", () => Promise.resolve({ data: [] })],
     ["answers a trap", () => Promise.resolve(trap)],
     ["answers no promise", () => "soon"],
-  ])("R-45: must choose all the same when the store %s instead of listing", async (_, organizations) => {
-    const bench = makeBench({}, { organizations: organizations as never });
-    const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
-    expect([outcome.reached, outcome.status, outcome.error]).toEqual([false, 403, undefined]);
-    expect(JSON.parse(outcome.body)).not.toHaveProperty("organizations");
-  });
+  ])(
+    "R-45: must choose an organization even when the store %s instead of listing them",
+    async (_, organizations) => {
+      const bench = makeBench({}, { organizations: organizations as never });
+      const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
+      expect([outcome.reached, outcome.status, outcome.error]).toEqual([false, 403, undefined]);
+      expect(JSON.parse(outcome.body)).not.toHaveProperty("organizations");
+    },
+  );
 
-  it("skips what is no choice", async () => {
-    const listed = [null, 7, "org", {}, { id: 1, name: "x" }, { id: "org_1" }, { id: "org_2", name: "Two" }];
-    const bench = makeBench({}, { organizations: () => Promise.resolve(listed as never) });
-    const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
-    expect(JSON.parse(outcome.body)).toMatchObject({ organizations: [{ id: "org_2", name: "Two" }] });
-  });
+  it.each([null, 7, "org", {}, { id: 1, name: "x" }, { id: "org_1" }])(
+    "leaves out a list in which %j stands for an organization, and reports the store",
+    async (malformed) => {
+      const listed = [{ id: "org_2", name: "Two" }, malformed];
+      const bench = makeBench({}, { organizations: () => Promise.resolve(listed as never) });
+      const outcome = await send(bench, { headers: NOBODYS }, [requireOrganization(bench.engine)]);
+      expect(outcome.status).toBe(403);
+      expect(JSON.parse(outcome.body)).not.toHaveProperty("organizations");
+      expect(bench.events).toContainEqual(
+        expect.objectContaining({ type: "unavailable", reason: "nonsense" }),
+      );
+    },
+  );
 });
 
 describe("a stricter age", () => {
@@ -294,7 +304,7 @@ describe("a stricter age", () => {
     requireAuth(bench.engine, { maxTokenAge });
   const alive = (bench: EngineBench) => () => ({ status: "active" as const, verifiedAt: bench.clock.now });
 
-  it("asks the store now at 0, once for a request however many guards want it", async () => {
+  it("asks the store at 0, once a request for all guards", async () => {
     const bench = makeBench();
     bench.store.answer = alive(bench);
     const outcome = await send(bench, { headers: ADA }, [
@@ -320,7 +330,7 @@ describe("a stricter age", () => {
     expect(bench.store.asked).toHaveLength(times);
   });
 
-  it("never loosens the application's own", async () => {
+  it("is never looser than the application's own", async () => {
     const bench = makeBench({ maxTokenAge: 10 });
     bench.store.answer = () => ({ status: "ended", reason: "revoked" });
     const outcome = await send(bench, { headers: ADA }, [guardOf(bench, 3_600)]);
@@ -343,7 +353,7 @@ describe("a stricter age", () => {
     expect([outcome.reached, outcome.status, codeOf(outcome)]).toEqual([false, status, code]);
   });
 
-  it("is 503 while the store is down, though the application allows stale tokens elsewhere", async () => {
+  it("is 503 while the store is down, even if the application allows stale tokens", async () => {
     const bench = makeBench({ staleIfUnavailable: 60, maxTokenAge: 30 });
     bench.store.answer = () => Promise.reject(new Error("down"));
     const outcome = await send(bench, { headers: ADA }, [guardOf(bench, 0)]);
@@ -351,13 +361,13 @@ describe("a stricter age", () => {
     expect(Number(outcome.headers["retry-after"])).toBeGreaterThan(0);
   });
 
-  it("asks nothing about whoever is not signed in", async () => {
+  it("does not ask about a client that is not signed in", async () => {
     const bench = makeBench();
     expect((await send(bench, {}, [guardOf(bench, 0)])).status).toBe(401);
     expect(bench.store.asked).toEqual([]);
   });
 
-  it("takes the roles that the store said for this request into the verdict", async () => {
+  it("decides by the roles that the store answered for this request", async () => {
     const bench = makeBench();
     const accessToken = issueToken({ roles: ["editor"], iat: NOW });
     bench.store.answer = () => ({ status: "active", verifiedAt: NOW, credential: { accessToken } });
@@ -409,13 +419,13 @@ describe("a guard that can never work as written", () => {
     expect(problems[0]?.suggestion).not.toBe("");
   });
 
-  it("does not take a text's characters for options", () => {
+  it("does not read the characters of a string as options", () => {
     const problems = problemsOf(() => requireAuth(engine, options("param:orgId")));
     expect(problems).toHaveLength(1);
     expect(problems[0]?.suggestion).toContain("organization");
   });
 
-  it("suggests the option that was meant, and tells all mistakes at once", () => {
+  it("suggests the option that was meant, and reports all mistakes at once", () => {
     const problems = problemsOf(() =>
       requireAuth(engine, options({ maxTokenage: 0, by: "name", organization: "x" })),
     );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import { ConfigurationError, type ConfigurationProblem } from "../../../src/errors.ts";
-import { requirePermission, type PermissionPair } from "../../../src/guards/permissions.ts";
+import type { PermissionPair } from "../../../src/guards/authorize.ts";
+import { requirePermission } from "../../../src/guards/permissions.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 import { makeBench, POLICY, send, type EngineBench, type Outcome } from "../../support/engine-bench.ts";
@@ -71,7 +72,7 @@ describe("requirePermission", () => {
     expect(outcome.record?.verdict).toMatchObject({ authorized: false, grantingRoles: [] });
   });
 
-  it("passes with any of several, by the first that is granted; a denial names the first", async () => {
+  it("passes with any of several pairs; the verdict is on the first granted one, a denial on the first one", async () => {
     const pairs: PermissionPair[] = [
       ["billing", "manage"],
       ["documents", "write"],
@@ -93,14 +94,14 @@ describe("requirePermission", () => {
     expect((await ask(makeBench(), claims, ["billing", "manage"])).reached).toBe(false);
   });
 
-  it("needs an organization, whatever the roles", async () => {
+  it("needs an organization, whichever roles the session holds", async () => {
     const outcome = await ask(makeBench(), { org: undefined, roles: ["admin"] }, ["billing", "manage"]);
     expect(JSON.parse(outcome.body)).toMatchObject({ code: "organization_selection_required" });
   });
 });
 
 describe("a policy that must be loaded", () => {
-  it("is waited for once, and then at hand", async () => {
+  it("is loaded once, and then known", async () => {
     let loads = 0;
     const bench = makeBench({
       policy: () => {
@@ -134,7 +135,7 @@ describe("a policy that must be loaded", () => {
     expect(Number(outcome.headers["retry-after"])).toBeGreaterThan(0);
   });
 
-  it("comes from the store, for the session's organization, where the application has none", async () => {
+  it("comes from the store, for the session's organization, if the application has none", async () => {
     const own = definePolicy({
       resources: { documents: ["read"] },
       roles: { guest: { documents: ["read"] } },
@@ -147,7 +148,7 @@ describe("a policy that must be loaded", () => {
     expect((await ask(bench, { org: "org_2", roles: ["guest"] }, ["documents", "read"])).reached).toBe(false);
   });
 
-  it("is not needed where tokens carry permissions", async () => {
+  it("is not needed if tokens carry permissions", async () => {
     const bench = makeBench({ policy: undefined as never });
     expect((await ask(bench, { permissions: ["any:thing"] }, ["any", "thing"])).reached).toBe(true);
     expect((await ask(bench, { roles: ["admin"] }, ["any", "thing"])).status).toBe(403);
@@ -175,14 +176,14 @@ describe("a permission guard that can never work as written", () => {
     expect(problems[0]).toMatchObject({ code: "option_invalid", message: expect.stringMatching(message) });
   });
 
-  it("names the call it is about", () => {
+  it("names the call in its error", () => {
     const [problem] = problemsOf(() =>
       requirePermission(engine, "requirePermission", [["documents", "raed"]]),
     );
     expect(problem?.option).toBe('requirePermission("documents", "raed")');
   });
 
-  it("throws where there is no policy at all, and tokens carry no permissions", () => {
+  it("throws without any policy if tokens carry no permissions", () => {
     const bench = makeBench(
       { policy: undefined as never },
       { capabilities: { ...engine.options.store.capabilities, permissions: false } },
@@ -198,7 +199,7 @@ describe("a permission guard that can never work as written", () => {
     ]);
   });
 
-  it("leaves the names to a policy that is loaded later, or that does not list its resources", () => {
+  it("accepts every name if the policy is loaded later or does not list its resources", () => {
     const later = makeBench({ policy: () => Promise.resolve(POLICY as Policy) });
     expect(() => requirePermission(later.engine, "requirePermission", [["documents", "raed"]])).not.toThrow();
     const open = definePolicy({
@@ -210,7 +211,7 @@ describe("a permission guard that can never work as written", () => {
 });
 
 describe("the denial of a permission", () => {
-  it("is told of, once", async () => {
+  it("is reported once", async () => {
     const bench = makeBench();
     await ask(bench, { roles: [], iat: NOW - 1 }, ["documents", "read"]);
     expect(bench.events.filter(({ type }) => type === "denied")).toEqual([

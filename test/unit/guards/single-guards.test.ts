@@ -64,7 +64,7 @@ describe("guards over a store that copies claims as they are", () => {
     expect([outcome.reached, outcome.status]).toEqual([false, 403]);
   });
 
-  it("R-09: take a text for no list of factors, and no time of one", async () => {
+  it("R-09: do not read a string as a list of factors or as a time", async () => {
     const bench = makeBench();
     const claims = { factors: "totp" };
     const answers = [
@@ -77,7 +77,7 @@ describe("guards over a store that copies claims as they are", () => {
     ]);
   });
 
-  it("cannot know whose session it is that names nobody", async () => {
+  it("answer 503 for a session that names no member", async () => {
     const bench = makeBench();
     const outcome = await ask(bench, requireAuth(bench.engine), { member: "" });
     expect([outcome.reached, outcome.status]).toEqual([false, 503]);
@@ -107,7 +107,7 @@ describe("requireRole", () => {
     );
   });
 
-  it("does not say which role it wants", async () => {
+  it("does not say which role is required", async () => {
     const outcome = await ask(bench, requireRole(bench.engine, "secret-role"));
     expect(outcome.body).not.toContain("secret-role");
   });
@@ -119,7 +119,7 @@ describe("requireRole", () => {
     },
   );
 
-  it("is not changed by what becomes of the list later", async () => {
+  it("is not changed by later changes to the list", async () => {
     const roles = ["admin"];
     const guard = requireRole(bench.engine, roles);
     roles.push("viewer");
@@ -147,14 +147,14 @@ describe("requireFactor", () => {
     });
   });
 
-  it("throws at construction where the store's sessions list no factors", () => {
+  it("throws at construction if the store's sessions list no factors", () => {
     const { engine } = makeBench({}, { capabilities: WITHOUT });
     expect(problemOf(() => requireFactor(engine, "totp"))?.message).toMatch(/list no factors/);
   });
 });
 
 describe("denyImpersonation", () => {
-  it("lets members through, and nobody who acts for them", async () => {
+  it("lets members through, but no impersonator", async () => {
     const bench = makeBench();
     const guard = denyImpersonation(bench.engine);
     expect((await ask(bench, guard)).reached).toBe(true);
@@ -166,7 +166,7 @@ describe("denyImpersonation", () => {
     expect(outcome.body).not.toContain("support@example.com");
   });
 
-  it("throws at construction where the store's sessions do not say who impersonates", () => {
+  it("throws at construction if the store's sessions do not say who impersonates", () => {
     const { engine } = makeBench({}, { capabilities: WITHOUT });
     expect(problemOf(() => denyImpersonation(engine))?.option).toBe("denyImpersonation");
   });
@@ -207,7 +207,7 @@ describe("requireRecentAuth", () => {
     expect([outcome.reached, outcome.status]).toEqual([reached, reached ? 204 : 401]);
   });
 
-  it("says how recent it must be (RFC 9470), and where to authenticate", async () => {
+  it("says how recent the authentication must be (RFC 9470), and where to authenticate", async () => {
     const withSignIn = makeBench({ signIn: { path: "/sign-in" } });
     const outcome = await ask(withSignIn, requireRecentAuth(withSignIn.engine, { maxAge: 300 }));
     expect(outcome.headers["www-authenticate"]).toBe(
@@ -237,7 +237,7 @@ describe("requireRecentAuth", () => {
     );
   });
 
-  it("throws at construction where the store's sessions do not say when", () => {
+  it("throws at construction if the store's sessions do not say when", () => {
     const { engine } = makeBench({}, { capabilities: WITHOUT });
     expect(problemOf(() => requireRecentAuth(engine, { maxAge: 300 }))?.message).toMatch(/do not say when/);
   });

@@ -132,7 +132,7 @@ const SUBSETS = Array.from({ length: 2 ** NAMES.length - 1 }, (_, index) =>
 describe("R-40: the guards together", () => {
   const standings = allStandings();
 
-  it("cover every way in which a session can stand", () => {
+  it("cover every combination of session properties", () => {
     expect(standings.length).toBe(3 * 2 * 2 * 2 * 3 * 2 + 3);
     expect(SUBSETS.length).toBe(127);
   });

@@ -3,7 +3,7 @@ import { redirect, sendJson, sendProblem } from "../../../src/lib/send.ts";
 import { makeExchange } from "../../support/exchange.ts";
 
 describe("sendProblem", () => {
-  it("sends a body that browsers do not guess about", async () => {
+  it("sends a body whose type browsers do not guess", async () => {
     const { response, answered } = makeExchange();
     sendProblem(response, 403, '{"code":"permission_denied"}');
     const answer = await answered();
@@ -34,7 +34,7 @@ describe("sendJson", () => {
 });
 
 describe("redirect", () => {
-  it("goes on with a GET (RFC 9110 section 15.4.4), and has no body", async () => {
+  it("answers 303 without a body (RFC 9110 section 15.4.4)", async () => {
     const { response, answered } = makeExchange({ method: "POST" });
     redirect(response, "/sign-in?return_to=%2F");
     const answer = await answered();

@@ -24,7 +24,7 @@ function parseChallenge(header: string): [string, string][] | undefined {
 }
 
 describe("createChallenger", () => {
-  it("names no error where no credential was sent (RFC 6750 section 3.1)", () => {
+  it("names no error if no credential was sent (RFC 6750 section 3.1)", () => {
     expect(bearerChallenge("app.example.com")).toBe('Bearer realm="app.example.com"');
   });
 
@@ -35,7 +35,7 @@ describe("createChallenger", () => {
     },
   );
 
-  it("tells the oldest acceptable authentication (RFC 9470 section 3)", () => {
+  it("names the oldest acceptable authentication (RFC 9470 section 3)", () => {
     expect(bearerChallenge("r", { error: "insufficient_user_authentication", maxAge: 300 })).toBe(
       'Bearer realm="r", error="insufficient_user_authentication", max_age="300"',
     );

@@ -11,11 +11,11 @@ describe("html", () => {
     );
   });
 
-  it("escapes what is escaped already once more, for it came from outside", () => {
+  it("escapes values that look escaped once more", () => {
     expect(html`${"&amp;"}`.html).toBe("&amp;amp;");
   });
 
-  it("takes HTML of its own, and lists of it, as they are", () => {
+  it("keeps HTML that it built, and lists of it", () => {
     const items = ["a", "<b>"].map((item) => html`<li>${item}</li>`);
     expect(
       html`<ul>
@@ -27,7 +27,7 @@ describe("html", () => {
 });
 
 describe("a page", () => {
-  it("has a language, a title, a viewport, and nothing that runs or is loaded", () => {
+  it("has a language, a title and a viewport; runs and loads nothing", () => {
     const page = renderPage("A <title>", html`<h1>Hello</h1>`);
     expect(page).toMatch(/^<!doctype html>\s*<html lang="en">/);
     expect(page).toContain("<title>A &lt;title&gt;</title>");
@@ -36,7 +36,7 @@ describe("a page", () => {
     expect(page).not.toMatch(/<script|<link|<img|src=|url\(|@import|http/i);
   });
 
-  it("knows the dark", () => {
+  it("has a dark color scheme", () => {
     expect(renderPage("", html``)).toContain("prefers-color-scheme: dark");
   });
 
@@ -48,7 +48,7 @@ describe("a page", () => {
     return await request(server).get("/");
   };
 
-  it("goes out under a policy that lets nothing else in", async () => {
+  it("is sent with a Content-Security-Policy that allows nothing else", async () => {
     const { status, headers, text } = await serve();
     expect([status, text]).toEqual([403, "<p>page</p>"]);
     expect(headers["content-type"]).toBe("text/html; charset=utf-8");
@@ -58,7 +58,7 @@ describe("a page", () => {
     );
   });
 
-  it("leaves the application's own policy", async () => {
+  it("keeps the application's own Content-Security-Policy", async () => {
     expect((await serve("default-src 'self'")).headers["content-security-policy"]).toBe("default-src 'self'");
   });
 });

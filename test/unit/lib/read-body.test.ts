@@ -40,6 +40,8 @@ describe("readBody", () => {
     ["null", "null", JSON_TYPE, "invalid"],
     ["text", '"a"', JSON_TYPE, "invalid"],
     ["broken JSON", '{"a":', JSON_TYPE, "invalid"],
+    ["a key twice", '{"a":"1","a":"2"}', JSON_TYPE, "invalid"],
+    ["a prototype", '{"__proto__":"x"}', JSON_TYPE, "invalid"],
     ["bytes that are no UTF-8", Buffer.from([0x7b, 0xff, 0x7d]), JSON_TYPE, "invalid"],
     ["compressed", "{}", { ...JSON_TYPE, "content-encoding": "gzip" }, "invalid"],
     ["another type", "a=1", { "content-type": "text/plain" }, "invalid"],
@@ -58,21 +60,20 @@ describe("readBody", () => {
   });
 
   it("R-39: keeps hostile names as names", async () => {
-    const reading = await read('{"__proto__":"x","constructor":"y"}', JSON_TYPE);
+    const reading = await read('{"constructor":"y","a":"1"}', JSON_TYPE);
     expect(reading.status === "read" && [...reading.fields]).toEqual([
-      ["__proto__", "x"],
       ["constructor", "y"],
+      ["a", "1"],
     ]);
-    expect(Object.hasOwn(Object.prototype, "x")).toBe(false);
   });
 
-  it("respects what a parser left, and reads nothing", async () => {
+  it("uses what a parser left, and reads nothing", async () => {
     const request = toRequest(["a=stream"], FORM_TYPE, { a: "parsed" });
     expect(fields(await readBody(request))).toEqual({ a: "parsed" });
     expect(request.readableFlowing).toBe(null);
   });
 
-  it("respects an empty object only where the stream has been read", async () => {
+  it("uses an empty object only if the stream has been read", async () => {
     expect(fields(await readBody(toRequest(["a=stream"], FORM_TYPE, {})))).toEqual({ a: "stream" });
     const done = toRequest([], FORM_TYPE, {});
     done.resume();

@@ -42,7 +42,7 @@ describe("findCookie", () => {
     expect(valueOf(header)).toBe("v");
   });
 
-  it("gives values as they are: neither decoded nor unquoted", () => {
+  it("returns values as they are, neither decoded nor unquoted", () => {
     expect(valueOf('orgate="a%20b"')).toBe('"a%20b"');
     expect(valueOf("orgate=a=b=c")).toBe("a=b=c");
   });
@@ -105,7 +105,7 @@ describe("findCookie", () => {
     expect(findCookie("__Host-orgate=x; orgate=y", "orgate")).toMatchObject({ value: "y" });
   });
 
-  it("R-14: joins chunks in their order, whatever order they come in", () => {
+  it("R-14: joins chunks by their numbers, in whichever order they arrive", () => {
     expect(valueOf("orgate.1=b; orgate.10=k; orgate.0=a; orgate.2=c~2")).toBe("abc~2");
     const many = Array.from({ length: 12 }, (_, index) => `orgate.${index}=${index},`).join("; ");
     expect(valueOf(many)).toBe("0,1,2,3,4,5,6,7,8,9,10,11,");

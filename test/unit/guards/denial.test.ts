@@ -20,8 +20,8 @@ function bearerOf(claims: Readonly<Record<string, unknown>>): Record<string, str
 /** Denies a request, and gives the answer. */
 async function answerTo(init: DenialInit, bench = makeBench(), request: RequestInit = {}): Promise<Answer> {
   const exchange = makeExchange(request);
-  const record = await authenticateRequest(bench.engine, exchange.request, exchange.response);
-  deny(bench.engine, { ...exchange, record }, init, () => undefined);
+  const auth = await authenticateRequest(bench.engine, exchange.request, exchange.response);
+  deny({ ...exchange, instance: bench.engine, auth, next: () => undefined }, init);
   return exchange.answered();
 }
 
@@ -65,7 +65,7 @@ describe("a denial, to a program", () => {
     },
   );
 
-  it("calls a refused bearer by its error, and a refused cookie by none", async () => {
+  it("names the error of a refused bearer, and none for a refused cookie", async () => {
     const bench = makeBench();
     const guards = [requireAuth(bench.engine)];
     const bearer = await send(bench, { headers: { Authorization: "Bearer junk" } }, guards);
@@ -74,7 +74,7 @@ describe("a denial, to a program", () => {
     expect(cookie.headers["www-authenticate"]).toBe('Bearer realm="app.example.com"');
   });
 
-  it("R-10: is alike for all of one code, byte for byte", async () => {
+  it("R-10: is the same for every cause of one code, byte for byte", async () => {
     const bench = makeBench();
     const good = issueToken();
     const forged = [
@@ -94,11 +94,11 @@ describe("a denial, to a program", () => {
     expect(new Set(bodies).size).toBe(1);
   });
 
-  it("says when to try again", async () => {
+  it("says in Retry-After when to try again", async () => {
     expect((await answerTo({ code: "store_unavailable", retryAfter: 7 })).headers["retry-after"]).toBe("7");
   });
 
-  it("carries members of its own", async () => {
+  it("carries extension members", async () => {
     const answer = await answerTo({
       code: "organization_selection_required",
       extensions: { selection_url: "/s" },
@@ -106,7 +106,7 @@ describe("a denial, to a program", () => {
     expect(JSON.parse(answer.body)).toMatchObject({ selection_url: "/s" });
   });
 
-  it("answers once, and leaves an answer alone that is under way", async () => {
+  it("answers once, and not at all when a response has begun", async () => {
     const bench = makeBench({
       onDenied: (denial) => {
         denial.respond();
@@ -132,7 +132,7 @@ describe("a denial, to a browser", () => {
   const visit = (bench: EngineBench, url: string, more: Record<string, string> = {}): Promise<Outcome> =>
     send(bench, { url, headers: { ...BROWSER, ...more } }, [requireOrganization(bench.engine)]);
 
-  it("leads to sign-in, and back to where it wanted to go", async () => {
+  it("redirects to sign-in, with the way back", async () => {
     const { status, headers, reached } = await visit(makeBench(options), "/documents?page=2&q=a%26b");
     expect([reached, status]).toEqual([false, 303]);
     const location = new URL(String(headers["location"]), "https://app.example.com");
@@ -143,7 +143,7 @@ describe("a denial, to a browser", () => {
     expect(headers["cache-control"]).toBe("private, no-store");
   });
 
-  it("leads to organization selection", async () => {
+  it("redirects to organization selection", async () => {
     const outcome = await visit(makeBench(options), "/documents", bearerOf({ org: undefined }));
     expect([outcome.status, outcome.headers["location"]]).toEqual([303, "/choose?return_to=%2Fdocuments"]);
   });
@@ -156,14 +156,14 @@ describe("a denial, to a browser", () => {
     },
   );
 
-  it("asks for a recent authentication where one is wanted", async () => {
+  it("asks the sign-in page for a recent authentication", async () => {
     const bench = makeBench(options);
     const init = { url: "/billing", headers: { ...BROWSER, ...bearerOf({}) } };
     const { headers } = await send(bench, init, [requireRecentAuth(bench.engine, { maxAge: 300 })]);
     expect(headers["location"]).toBe("/sign-in?return_to=%2Fbilling&max_age=300");
   });
 
-  it("goes where the store wants it to authenticate anew", async () => {
+  it("redirects to where the store wants the browser to authenticate again", async () => {
     const bench = makeBench({ ...options, maxTokenAge: 0 });
     bench.store.answer = () => ({
       status: "reauthenticate",
@@ -191,7 +191,7 @@ describe("a denial, to a browser", () => {
     expect([outcome.status, outcome.headers["location"]]).toEqual([401, undefined]);
   });
 
-  it("is not led from a page to that very page, nor anywhere without one", async () => {
+  it("does not redirect a page to itself, nor without a configured page", async () => {
     expect((await visit(makeBench(options), "/sign-in?x=1")).status).toBe(401);
     expect((await visit(makeBench(), "/documents")).status).toBe(401);
   });
@@ -237,7 +237,7 @@ describe("a denial, to a browser", () => {
     },
   );
 
-  it("R-43: shows what it was asked for escaped on that page", async () => {
+  it("R-43: escapes the requested URL on the loop page", async () => {
     const bench = makeBench(options);
     const url = "/a?<script>alert(1)</script>";
     const [line = ""] = (await visit(bench, url)).cookies;
@@ -248,7 +248,7 @@ describe("a denial, to a browser", () => {
 });
 
 describe("onDenied", () => {
-  it("decides in place of the default answer, which it can give after all", async () => {
+  it("replaces the default answer, and can still give it", async () => {
     const denials: Denial[] = [];
     const bench = makeBench({
       signIn: { path: "/sign-in" },
@@ -272,7 +272,7 @@ describe("onDenied", () => {
     );
   });
 
-  it("R-45: hands on what it throws or rejects with", async () => {
+  it("R-45: passes what it throws or rejects with to next", async () => {
     const failure = new Error("the application's own");
     const throwing = [
       () => {
@@ -291,7 +291,7 @@ describe("onDenied", () => {
 });
 
 describe("denialOf", () => {
-  it("has one for every state, and none that would let anybody through", () => {
+  it("returns a denial for every state and lets nobody through", () => {
     expect(denialOf({ status: "anonymous" })).toEqual({ code: "unauthenticated" });
     expect(denialOf({ status: "rejected", code: "invalid_token", via: "bearer" })).toEqual({
       code: "invalid_token",

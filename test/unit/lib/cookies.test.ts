@@ -25,7 +25,7 @@ describe("setCookieLine", () => {
     expect(attributesOf(line)).toEqual(["httponly", "max-age=60", "path=/", "samesite=lax", "secure"]);
   });
 
-  it("names the domain where there is one, and no age where there is none", () => {
+  it("names the domain and the age only if they are given", () => {
     expect(attributesOf(setCookieLine("n", "v", SHARED, undefined))).toEqual([
       "domain=example.com",
       "httponly",
@@ -51,7 +51,7 @@ describe("setCookieLine", () => {
 });
 
 describe("clearCookieLine", () => {
-  it("empties the cookie under the attributes it was set with", () => {
+  it("clears the cookie with the attributes it was set with", () => {
     const line = clearCookieLine("n", SHARED);
     expect(line.startsWith("n=; ")).toBe(true);
     expect(attributesOf(line)).toEqual(
@@ -80,7 +80,7 @@ describe("R-12: clearEveryForm", () => {
 describe("R-14: splitIntoCookies", () => {
   const whole = setCookieLine("orgate", "", SECURE, 60).length;
 
-  it("keeps what fits in one cookie", () => {
+  it("keeps a value that fits in one cookie", () => {
     const fits = "x".repeat(4_096 - whole);
     expect([...splitIntoCookies("orgate", fits, SECURE, 60).keys()]).toEqual(["orgate"]);
     expect([...splitIntoCookies("orgate", `${fits}x`, SECURE, 60).keys()]).toEqual(["orgate.0", "orgate.1"]);

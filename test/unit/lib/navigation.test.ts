@@ -50,7 +50,7 @@ describe("acceptsHtml and isJsonClient", () => {
 });
 
 describe("requestedUrl, pathOf and queryOf", () => {
-  it("give what the client asked for, inside a mounted application as well", () => {
+  it("return what the client asked for, also inside a mounted application", () => {
     const request = makeRequest({ url: "/inner?a=1&b=x%26y" });
     expect([requestedUrl(request), pathOf(request)]).toEqual(["/inner?a=1&b=x%26y", "/inner"]);
     Object.assign(request, { originalUrl: "/outer/inner?a=1&b=x%26y" });
@@ -58,14 +58,14 @@ describe("requestedUrl, pathOf and queryOf", () => {
     expect(queryOf(request).get("b")).toBe("x&y");
   });
 
-  it("take nothing but a string for the original URL", () => {
+  it("ignore an original URL that is not a string", () => {
     const request = Object.assign(makeRequest({ url: "/real" }), {
       originalUrl: { toString: () => "/forged" },
     });
     expect(requestedUrl(request)).toBe("/real");
   });
 
-  it("have an answer where there is no URL or no query", () => {
+  it("have a default without a URL or a query", () => {
     const request = makeRequest({ url: "/plain" });
     expect([...queryOf(request)]).toEqual([]);
     Reflect.deleteProperty(request, "url");

@@ -4,20 +4,26 @@ import type { Instance } from "../../../src/request/instance.ts";
 import {
   clearPending,
   currentPending,
-  presentPending,
-  readPending,
+  findPending,
+  keepPending,
+  readPendingCookie,
   readSelectable,
-  writePending,
 } from "../../../src/sign-in/pending.ts";
-import type { NewPending } from "../../../src/sign-in/pending.ts";
+import type { NewPending, Pending, PendingReading } from "../../../src/sign-in/pending.ts";
 import { attach, type RequestAuth } from "../../../src/request/request-auth.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 
 type Jar = Map<string, string>;
 
-function makeRecord(): RequestAuth {
-  const owner = { options: { names: undefined }, nextInSequence: () => 0 };
-  return attach({}, owner, { status: "none" }, true);
+const read = (instance: Instance, request: IncomingMessage): Promise<PendingReading> =>
+  readPendingCookie({ instance, request });
+const readForSelection = (instance: Instance, request: IncomingMessage): Promise<PendingReading> =>
+  readSelectable({ instance, request });
+const find = (instance: Instance, request: IncomingMessage): Promise<Pending | undefined> =>
+  findPending({ instance, request });
+
+function makeAuth(engine: Instance): RequestAuth {
+  return attach({}, engine, { status: "none" }, true);
 }
 
 function toRequest(jar: Jar): IncomingMessage {
@@ -31,20 +37,23 @@ async function begin(
   token = "the-pending-token",
   more: Partial<NewPending> = {},
 ): Promise<Jar> {
-  const record = makeRecord();
-  await writePending(engine, record, { pending: { pendingAuthenticationToken: token }, returnTo, ...more });
+  const auth = makeAuth(engine);
+  await keepPending(
+    { instance: engine, auth },
+    { pending: { pendingAuthenticationToken: token }, returnTo, ...more },
+  );
   return new Map(
-    [...(record.cookies?.values() ?? [])].map((line): [string, string] => {
+    [...(auth.cookies?.values() ?? [])].map((line): [string, string] => {
       const [pair = ""] = line.split(";", 1);
       return [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)];
     }),
   );
 }
 
-describe("a pending authentication's cookie", () => {
+describe("the cookie of a pending authentication", () => {
   it("is read back in the browser that began", async () => {
     const { engine } = makeBench();
-    expect(await readPending(engine, toRequest(await begin(engine)))).toEqual({
+    expect(await read(engine, toRequest(await begin(engine)))).toEqual({
       status: "found",
       pending: {
         authentication: { pendingAuthenticationToken: "the-pending-token" },
@@ -52,10 +61,10 @@ describe("a pending authentication's cookie", () => {
         expiresAt: 1_800_000_600,
       },
     });
-    expect(await readPending(engine, toRequest(new Map()))).toEqual({ status: "absent" });
+    expect(await read(engine, toRequest(new Map()))).toEqual({ status: "absent" });
   });
 
-  it("has a name without the prefix where there is no https", async () => {
+  it("has a name without the __Host- prefix over http", async () => {
     const { engine } = makeBench({ baseUrl: "http://localhost:3000" });
     expect([...(await begin(engine)).keys()]).toEqual(["orgate-pending", "orgate-browser"]);
   });
@@ -68,9 +77,9 @@ describe("a pending authentication's cookie", () => {
     const before = makeBench({ cookie: { password: { 1: old } } });
     const jar = await begin(before.engine);
     const rotated = makeBench({ cookie: { password: { 1: old, 2: recent } } });
-    expect((await readPending(rotated.engine, toRequest(jar))).status).toBe("found");
+    expect((await read(rotated.engine, toRequest(jar))).status).toBe("found");
     const replaced = makeBench({ cookie: { password: { 2: recent } } });
-    expect((await readPending(replaced.engine, toRequest(jar))).status).toBe("invalid");
+    expect((await read(replaced.engine, toRequest(jar))).status).toBe("invalid");
   });
 
   it.each([
@@ -81,11 +90,11 @@ describe("a pending authentication's cookie", () => {
     [599.999, "found"],
     [600, "invalid"],
     [601, "invalid"],
-  ])("R-19: after %d seconds is %s, by our own clock", async (seconds, status) => {
+  ])("R-19: after %d seconds of the injected clock is %s", async (seconds, status) => {
     const { engine, clock } = makeBench();
     const jar = await begin(engine);
     clock.now += seconds;
-    expect((await readPending(engine, toRequest(jar))).status).toBe(status);
+    expect((await read(engine, toRequest(jar))).status).toBe(status);
   });
 
   it.each<[string, object]>([
@@ -96,11 +105,11 @@ describe("a pending authentication's cookie", () => {
     ["without an end", { expiresAt: undefined }],
     ["that claims to last longer", { issuedAt: -1_000 }],
     ["bound to nothing", { binding: "" }],
-    ["before a step that is none", { step: "mfa" }],
+    ["before a step that is no object", { step: "mfa" }],
     ["before a step without a reason", { step: { by: "sign_in" } }],
-    ["before a step of nobody's", { step: { reason: "mfa", by: "renewal" } }],
-    ["before a step with details that are none", { step: { reason: "mfa", by: "sign_in", details: null } }],
-  ])("R-19: that was sealed %s is invalid", async (_what, change) => {
+    ["before a step begun by nothing known", { step: { reason: "mfa", by: "renewal" } }],
+    ["before a step whose details are null", { step: { reason: "mfa", by: "sign_in", details: null } }],
+  ])("R-19: is invalid if it was sealed %s", async (_what, change) => {
     const { engine, clock } = makeBench();
     const jar = await begin(engine);
     const [name = ""] = jar.keys();
@@ -109,74 +118,76 @@ describe("a pending authentication's cookie", () => {
     const times =
       issuedAt === undefined ? {} : { issuedAt: clock.now + issuedAt, expiresAt: clock.now + 1_000 };
     jar.set(name, (await engine.sealer?.sealValue({ ...seal, ...change, ...times })) ?? "");
-    expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+    expect((await read(engine, toRequest(jar))).status).toBe("invalid");
   });
 
-  it.each([null, 7, "text", [1]])("R-19: that was sealed around %j is invalid", async (value) => {
+  it.each([null, 7, "text", [1]])("R-19: is invalid if %j was sealed", async (value) => {
     const { engine } = makeBench();
     const jar = await begin(engine);
     const [name = ""] = jar.keys();
     jar.set(name, (await engine.sealer?.sealValue(value)) ?? "");
-    expect((await readPending(engine, toRequest(jar))).status).toBe("invalid");
+    expect((await read(engine, toRequest(jar))).status).toBe("invalid");
   });
 
-  it("says which step is due, whom it concerns and what it needs", async () => {
+  it("carries the step that is due, the user and the details of the step", async () => {
     const { engine } = makeBench();
     const step = { reason: "mfa", details: { factors: ["totp"] }, by: "sign_in" } as const;
     const pending = { pendingAuthenticationToken: "t", userId: "user_ada" };
     const jar = await begin(engine, "/x", "t", { pending, step });
-    expect(await readPending(engine, toRequest(jar))).toMatchObject({
+    expect(await read(engine, toRequest(jar))).toMatchObject({
       pending: { authentication: pending, step },
     });
-    expect((await readSelectable(engine, toRequest(jar))).status).toBe("found");
+    expect((await readForSelection(engine, toRequest(jar))).status).toBe("found");
   });
 
-  it("that a switch left is not there for whoever chooses", async () => {
+  it("is absent for a selection if a switch left it", async () => {
     const { engine } = makeBench();
     const jar = await begin(engine, "/x", "t", { step: { reason: "mfa", by: "switch" } });
-    expect((await readPending(engine, toRequest(jar))).status).toBe("found");
-    expect(await readSelectable(engine, toRequest(jar))).toEqual({ status: "absent" });
-    expect(await readSelectable(engine, toRequest(await begin(engine)))).toMatchObject({ status: "found" });
+    expect((await read(engine, toRequest(jar))).status).toBe("found");
+    expect(await readForSelection(engine, toRequest(jar))).toEqual({ status: "absent" });
+    expect(await readForSelection(engine, toRequest(await begin(engine)))).toMatchObject({ status: "found" });
     jar.delete("__Host-orgate-browser");
-    expect(await readSelectable(engine, toRequest(jar))).toEqual({ status: "invalid" });
+    expect(await readForSelection(engine, toRequest(jar))).toEqual({ status: "invalid" });
   });
 
   it.each([
     ["the same", "t", 1_800_000_600],
     ["another", "another", 1_800_001_000],
-  ])("R-19: sealed once more with %s token ends in time", async (_what, token, expiresAt) => {
+  ])("R-19: never lives longer when %s token is sealed again", async (_what, token, expiresAt) => {
     const { engine, clock } = makeBench();
-    const before = await presentPending(engine, toRequest(await begin(engine, "/x", "t")));
+    const previous = await find(engine, toRequest(await begin(engine, "/x", "t")));
     clock.now += 400;
-    const later = await presentPending(engine, toRequest(await begin(engine, "/x", token, { before })));
+    const later = await find(engine, toRequest(await begin(engine, "/x", token, { previous })));
     expect(later?.expiresAt).toBe(expiresAt);
   });
 
-  it("is, within an exchange, what the response says last", async () => {
+  it("is read as the response leaves it", async () => {
     const { engine } = makeBench();
-    const record = makeRecord();
+    const auth = makeAuth(engine);
     const request = toRequest(await begin(engine, "/before"));
-    expect(await currentPending(engine, request, record)).toMatchObject({ pending: { returnTo: "/before" } });
+    expect(await currentPending({ instance: engine, request, auth })).toMatchObject({
+      pending: { returnTo: "/before" },
+    });
     const pending = { pendingAuthenticationToken: "t".repeat(1_500) };
-    await writePending(engine, record, { pending, returnTo: `/${"a".repeat(2_000)}` });
-    expect(await currentPending(engine, request, record)).toMatchObject({
+    await keepPending({ instance: engine, auth }, { pending, returnTo: `/${"a".repeat(2_000)}` });
+    expect(await currentPending({ instance: engine, request, auth })).toMatchObject({
       pending: { authentication: pending, returnTo: "/" },
     });
-    clearPending(engine, request, record);
-    expect(await currentPending(engine, request, record)).toEqual({ status: "absent" });
+    clearPending({ instance: engine, request, auth });
+    expect(await currentPending({ instance: engine, request, auth })).toEqual({ status: "absent" });
   });
 
-  it("R-14: forgets where to go on before it grows too large, and refuses a token that is", async () => {
+  it("R-14: drops where to go on before it grows too large, and rejects a token that is too large", async () => {
     const { engine } = makeBench();
     const jar = await begin(engine, `/${"a".repeat(2_047)}`, "t".repeat(1_500));
-    const reading = await readPending(engine, toRequest(jar));
+    const reading = await read(engine, toRequest(jar));
     expect(reading).toMatchObject({ status: "found", pending: { returnTo: "/" } });
-    const small = await readPending(engine, toRequest(await begin(engine, `/${"a".repeat(2_047)}`)));
+    const small = await read(engine, toRequest(await begin(engine, `/${"a".repeat(2_047)}`)));
     expect(small).toMatchObject({ pending: { returnTo: `/${"a".repeat(2_047)}` } });
     await expect(begin(engine, "/", "t".repeat(3_500))).rejects.toMatchObject({ code: "session_too_large" });
   });
 
-  it("is bound anew each time: what is left of an earlier one opens nothing", async () => {
+  it("is bound to a new secret each time: the secret of an earlier one does not open it", async () => {
     const { engine } = makeBench();
     const [first, second] = [await begin(engine), await begin(engine)];
     const [pending = "", browser = ""] = first.keys();
@@ -184,21 +195,24 @@ describe("a pending authentication's cookie", () => {
       [pending, second.get(pending) ?? ""],
       [browser, first.get(browser) ?? ""],
     ]);
-    expect((await readPending(engine, toRequest(mixed))).status).toBe("invalid");
+    expect((await read(engine, toRequest(mixed))).status).toBe("invalid");
   });
 
-  it("is cleared where it is present, and not set after all where it was about to be", async () => {
+  it("is cleared if it exists, and not set if it was about to be", async () => {
     const { engine } = makeBench();
-    const record = makeRecord();
-    clearPending(engine, toRequest(await begin(engine)), record);
-    expect([...(record.cookies?.values() ?? [])].every((line) => line.includes("; Max-Age=0; "))).toBe(true);
-    expect(record.cookies?.size).toBe(2);
-    const fresh = makeRecord();
-    await writePending(engine, fresh, { pending: { pendingAuthenticationToken: "t" }, returnTo: "/" });
-    clearPending(engine, toRequest(new Map()), fresh);
+    const auth = makeAuth(engine);
+    clearPending({ instance: engine, request: toRequest(await begin(engine)), auth });
+    expect([...(auth.cookies?.values() ?? [])].every((line) => line.includes("; Max-Age=0; "))).toBe(true);
+    expect(auth.cookies?.size).toBe(2);
+    const fresh = makeAuth(engine);
+    await keepPending(
+      { instance: engine, auth: fresh },
+      { pending: { pendingAuthenticationToken: "t" }, returnTo: "/" },
+    );
+    clearPending({ instance: engine, request: toRequest(new Map()), auth: fresh });
     expect(fresh.cookies?.size).toBe(0);
-    const untouched = makeRecord();
-    clearPending(engine, toRequest(new Map()), untouched);
+    const untouched = makeAuth(engine);
+    clearPending({ instance: engine, request: toRequest(new Map()), auth: untouched });
     expect(untouched.cookies).toBeUndefined();
   });
 });

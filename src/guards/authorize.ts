@@ -1,0 +1,246 @@
+import type { IncomingMessage } from "node:http";
+import { onNextTurn } from "../lib/event-loop.ts";
+import { isNavigation } from "../lib/navigation.ts";
+import { isFiniteNumber } from "../lib/predicates.ts";
+import type { Verdict } from "../model.ts";
+import type { PolicyLookup } from "../policy/policy-source.ts";
+import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/verdict.ts";
+import { refreshRequest } from "../request/authenticate.ts";
+import { type VerifiedSession, rolesOf } from "../request/cache.ts";
+import type { Instance } from "../request/instance.ts";
+import type { RequestAuth } from "../request/request-auth.ts";
+import { hookExchange } from "../request/respond.ts";
+import { needsStore } from "../request/verify-credential.ts";
+import { type DenialInit, type HandlerContext, type RequestContext, denialOf, deny } from "./denial.ts";
+import { listChoices } from "./organizations.ts";
+
+/** A resource and an action. */
+export type PermissionPair = readonly [resource: string, action: string];
+
+/** What a route requires of a request beyond a signed-in session. What is absent is not required. */
+export interface AccessRequirements {
+  readonly needsOrganization?: boolean;
+  /** Implies `needsOrganization`. */
+  readonly routeOrganization?: RouteOrganization | undefined;
+  /** Seconds; `0` asks the store now. Never above the application's own `maxTokenAge`. */
+  readonly maxTokenAge?: number | undefined;
+  /** The session must hold one of these roles. */
+  readonly roles?: ReadonlySet<unknown>;
+  /** The session must list an authentication factor of this type. */
+  readonly factor?: string;
+  /** The member must have authenticated less than so many seconds ago (RFC 9470). */
+  readonly recentAuth?: number;
+  readonly deniesImpersonation?: boolean;
+  /** The session's roles or permission slugs must grant one of these. */
+  readonly permissions?: readonly PermissionPair[];
+}
+
+/** The organization that a route is about. */
+export interface RouteOrganization {
+  /** Reads it from the request. May throw what the application's own function throws. */
+  readonly read: (request: IncomingMessage) => string | undefined;
+  readonly by: "id" | "slug";
+}
+
+/** Whether a request meets the requirements: the session that does, or the denial. */
+export type AccessDecision = (
+  | { readonly status: "passed"; readonly session: VerifiedSession }
+  | ({ readonly status: "denied" } & DenialInit)
+) & {
+  /** Of the permissions that were required; computed when somebody reads it. */
+  readonly verdict?: (() => Verdict) | undefined;
+};
+
+/**
+ * Decides whether a request meets requirements. Returns a promise only if the store must be asked or a policy must be loaded.
+ *
+ * Throws, or rejects with, only what the application's own function for the route's organization throws.
+ */
+export function authorize(
+  context: RequestContext,
+  requirements: AccessRequirements,
+): AccessDecision | Promise<AccessDecision> {
+  const refreshed = refreshTooOld(context, requirements.maxTokenAge);
+  return refreshed instanceof Promise
+    ? refreshed.then(() => decide(context, requirements))
+    : decide(context, requirements);
+}
+
+/** Passes the request on, or answers it with a denial. */
+export function enforce(context: HandlerContext, requirements: AccessRequirements): void {
+  const { request, response, next, auth } = context;
+  auth.markUsed();
+  hookExchange(request, response, auth);
+  let decision: AccessDecision | Promise<AccessDecision>;
+  try {
+    decision = authorize(context, requirements);
+  } catch (error) {
+    next(error);
+    return;
+  }
+  if (decision instanceof Promise) {
+    // What a handler throws must reach its error handler instead of rejecting this promise.
+    void decision.then(
+      (settled) => onNextTurn(applyDecision, context, settled),
+      (error: unknown) => onNextTurn(next, error),
+    );
+  } else {
+    applyDecision(context, decision);
+  }
+}
+
+function applyDecision(context: HandlerContext, decision: AccessDecision): void {
+  const { auth, next } = context;
+  if (decision.verdict !== undefined) auth.noteVerdict(decision.verdict);
+  if (decision.status === "denied") {
+    deny(context, decision);
+    return;
+  }
+  auth.passGuard();
+  next();
+}
+
+/** Asks the store about a session that is too old for the route, unless it was asked for this request already. */
+function refreshTooOld(
+  { instance, request, auth }: RequestContext,
+  maxAge: number | undefined,
+): ReturnType<typeof refreshRequest> {
+  const { session, isConfirmed } = auth;
+  if (maxAge === undefined || session === undefined || isConfirmed) return auth;
+  if (needsStore(instance, session, { maxAge }) === undefined) return auth;
+  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
+}
+
+function decide(
+  context: RequestContext,
+  requirements: AccessRequirements,
+): AccessDecision | Promise<AccessDecision> {
+  const { instance, request, auth } = context;
+  const { session } = auth;
+  if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
+  const { needsOrganization, routeOrganization, permissions } = requirements;
+  if (needsOrganization === true || routeOrganization !== undefined) {
+    if (session.organizationId === undefined) return denySelection(context, session);
+    if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
+      return { status: "denied", code: "organization_mismatch" };
+    }
+  }
+  const unmet = findUnmet(instance, session, requirements);
+  if (unmet !== undefined) return { status: "denied", ...unmet };
+  if (permissions === undefined) return { status: "passed", session };
+  const lookup = instance.policies.get(session.organizationId);
+  return lookup instanceof Promise
+    ? lookup.then((found) => decidePermissions(auth, session, permissions, found))
+    : decidePermissions(auth, session, permissions, lookup);
+}
+
+/** A route that names no organization does not match: nothing is open by omission. */
+function isOfRoute(
+  { memberSession, organization, organizationId }: VerifiedSession,
+  request: IncomingMessage,
+  { read, by }: RouteOrganization,
+): boolean {
+  const own = by === "slug" ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
+  return own !== undefined && read(request) === own;
+}
+
+/** Requirements that the session alone can meet. */
+function findUnmet(
+  instance: Instance,
+  session: VerifiedSession,
+  { roles, factor, recentAuth, deniesImpersonation }: AccessRequirements,
+): DenialInit | undefined {
+  const { authenticationFactors, impersonator } = session.memberSession;
+  if (roles !== undefined && !rolesOf(session).some((role) => roles.has(role))) {
+    return { code: "role_required" };
+  }
+  if (factor !== undefined && !authenticationFactors.some(({ type }) => type === factor)) {
+    return { code: "factor_required" };
+  }
+  if (recentAuth !== undefined && !isRecent(instance, session, recentAuth)) {
+    return {
+      code: "reauthentication_required",
+      maxAge: recentAuth,
+      extensions: { reason: "authentication_too_old", max_age: recentAuth },
+    };
+  }
+  if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
+  return undefined;
+}
+
+function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {
+  const age = options.clock() - authenticatedAt(session);
+  // A time in the future is no better than none, and a comparison with NaN is false.
+  return age < maxAge && age >= -options.clockTolerance;
+}
+
+/** `auth_time`, else the newest factor, else the session's start, in seconds since the epoch; `NaN` if unknown. */
+function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSession): number {
+  if (stated !== undefined) return stated;
+  const { authenticationFactors, startedAt = "" } = memberSession;
+  const times = authenticationFactors.map(({ lastAuthenticatedAt = "" }) => Date.parse(lastAuthenticatedAt));
+  const newest = Math.max(...times.filter(isFiniteNumber));
+  return (Number.isFinite(newest) ? newest : Date.parse(startedAt)) / 1000;
+}
+
+function decidePermissions(
+  auth: RequestAuth,
+  session: VerifiedSession,
+  pairs: readonly PermissionPair[],
+  lookup: PolicyLookup,
+): AccessDecision {
+  // Without a policy nobody can say that a permission is missing.
+  if (lookup.status === "unavailable") {
+    return { status: "denied", code: "store_unavailable", retryAfter: lookup.retryAfter };
+  }
+  // The verdict on several pairs that are all denied is that on the first.
+  let denied: (() => Verdict) | undefined;
+  for (const pair of pairs) {
+    const question = permissionQuestion(auth, session, pair, lookup);
+    const verdict = deferVerdict(question);
+    if (isAuthorized(question)) return { status: "passed", session, verdict };
+    denied ??= verdict;
+  }
+  const [resource, action] = pairs[0] ?? [];
+  return { status: "denied", code: "permission_denied", extensions: { resource, action }, verdict: denied };
+}
+
+/** What the policy is asked about a session; without one, no role grants anything. */
+export function permissionQuestion(
+  { source }: RequestAuth,
+  session: VerifiedSession | undefined,
+  [resource, action]: PermissionPair,
+  lookup: Exclude<PolicyLookup, { status: "unavailable" }>,
+): PermissionQuestion {
+  return {
+    policy: lookup.status === "found" ? lookup.policy : undefined,
+    roles: session === undefined ? [] : rolesOf(session),
+    permissions: session?.permissions,
+    organizationId: session?.organizationId,
+    resource,
+    action,
+    source,
+  };
+}
+
+/**
+ * The denial `organization_selection_required`; programs get the list of organizations with it. A browser is redirected to the
+ * page that lists them.
+ */
+async function denySelection(
+  context: RequestContext,
+  { memberSession }: VerifiedSession,
+): Promise<AccessDecision> {
+  const { store, selectionPath } = context.instance.options;
+  const lists = store.organizations !== undefined && !isNavigation(context.request);
+  const reply = lists ? await listChoices(context, memberSession) : undefined;
+  return {
+    status: "denied",
+    code: "organization_selection_required",
+    extensions: {
+      // An organization is required, whether or not the list can be loaded.
+      ...(reply?.status === "answered" && { organizations: reply.value }),
+      selection_url: selectionPath,
+    },
+  };
+}

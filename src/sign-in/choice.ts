@@ -1,0 +1,124 @@
+import type { IncomingMessage } from "node:http";
+import { type HandlerContext, deny } from "../guards/denial.ts";
+import { sha256 } from "../lib/digest.ts";
+import { isText } from "../lib/predicates.ts";
+import { readBody } from "../lib/read-body.ts";
+import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
+import {
+  STORE_TIMEOUT,
+  type StoreReply,
+  callStoreWithin,
+  checkAnswer,
+  describeClient,
+} from "../request/call-store.ts";
+import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
+import { reportUnavailable } from "../request/resolution.ts";
+import type { Outcome, StoreContext } from "../store.ts";
+import { isOutcome } from "./establish.ts";
+import type { DenialOptions } from "./handler-context.ts";
+
+/** The organization that was posted, and perhaps where to go on. */
+export interface PostedChoice {
+  readonly organizationId: string;
+  /** As it was sent: sanitize it. */
+  readonly returnTo: unknown;
+}
+
+const MAX_ORGANIZATION_ID_LENGTH = 255;
+// No id has control characters, and a lone surrogate is not a character.
+const NOT_IN_AN_ID = /[\p{Cc}\p{Cs}]/u;
+
+/** Reads the posted choice; `undefined` if there is none, and the request has been answered or is gone. */
+export async function readChoice(
+  context: HandlerContext,
+  denial: DenialOptions = {},
+): Promise<PostedChoice | undefined> {
+  const body = await readBody(context.request);
+  if (body.status === "aborted") return undefined;
+  if (body.status === "too_large") {
+    // The rest of the body stays unread, so the connection cannot be used again.
+    context.response.setHeader("Connection", "close");
+    deny(context, { ...denial, code: "payload_too_large" });
+    return undefined;
+  }
+  const fields = body.status === "read" ? body.fields : new Map<string, unknown>();
+  const organizationId = fields.get("organization_id");
+  if (!isOrganizationId(organizationId)) {
+    deny(context, { ...denial, code: "invalid_request" });
+    return undefined;
+  }
+  return { organizationId, returnTo: fields.get("return_to") };
+}
+
+function isOrganizationId(value: unknown): value is string {
+  return isText(value) && value.length <= MAX_ORGANIZATION_ID_LENGTH && !NOT_IN_AN_ID.test(value);
+}
+
+/** A choice, and the secret that allows it: a pending token, or a credential. */
+export interface AuthorizedChoice {
+  readonly secret: string;
+  readonly organizationId: string;
+}
+
+/**
+ * Sends each choice to the store once, however often it is posted.
+ *
+ * A repeated choice (a double click) gets the first one's reply for the grace window, if that was a session or spent the
+ * secret; everything else is asked again.
+ */
+export class SelectionDeduplicator {
+  readonly #instance: Instance;
+  readonly #flights: SingleFlight<StoreReply<Outcome>>;
+
+  constructor(instance: Instance) {
+    this.#instance = instance;
+    this.#flights = createSingleFlight({
+      clock: instance.options.clock,
+      budget: STORE_BUDGET,
+      grace: GRACE,
+      keeps: (reply) => reply.status === "answered" && spendsSecret(reply.value),
+      onShared: (shared) => instance.events.emit({ type: "coalesced", with: shared }),
+    });
+  }
+
+  /** The kept reply to such a choice. */
+  settledFor(choice: AuthorizedChoice): StoreReply<Outcome> | undefined {
+    return this.#flights.settledFor(keyOf(choice))?.result;
+  }
+
+  /** Asks the store, or joins the requests with the same secret and organization. */
+  async choose(
+    request: IncomingMessage,
+    choice: AuthorizedChoice,
+    ask: (context: StoreContext) => Promise<Outcome>,
+  ): Promise<StoreReply<Outcome>> {
+    const { options, events } = this.#instance;
+    const client = describeClient(options, request);
+    const start = (signal: AbortSignal): Promise<StoreReply<Outcome>> =>
+      callStoreWithin(this.#instance, { ...client, signal }, async (context) =>
+        checkAnswer(await ask(context), isOutcome),
+      );
+    const flight = await this.#flights.run({ key: keyOf(choice), start });
+    const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
+    if (reply.status === "unavailable") reportUnavailable(events, reply);
+    await this.#keepForNewSecret(reply, choice);
+    return reply;
+  }
+
+  /** The second click may arrive when the browser already has the new secret. */
+  async #keepForNewSecret(reply: StoreReply<Outcome>, { organizationId }: AuthorizedChoice): Promise<void> {
+    if (reply.status !== "answered" || reply.value.status !== "step_up_required") return;
+    const secret = reply.value.pending?.pendingAuthenticationToken;
+    if (secret === undefined || this.settledFor({ secret, organizationId }) !== undefined) return;
+    await this.#flights.run({ key: keyOf({ secret, organizationId }), start: async () => reply });
+  }
+}
+
+function spendsSecret(outcome: Outcome): boolean {
+  return outcome.status === "authenticated" || ("pending" in outcome && outcome.pending !== undefined);
+}
+
+/** Names a choice by a hash of its secret, so that no token is kept. */
+function keyOf({ secret, organizationId }: AuthorizedChoice): string {
+  return `${sha256(secret)} ${organizationId}`;
+}
