@@ -3,19 +3,19 @@ import { Socket } from "node:net";
 import express from "express";
 import { COOKIE, type Session } from "./world.ts";
 
-/** How a session is presented. */
+/** How the request carries the session. */
 export type Way = "bearer" | "cookie";
 
 export const WAYS = ["bearer", "cookie"] as const;
 
-/** The header line that presents a session, as bytes: as it comes from the network. */
+/** The header that carries the session, as bytes from the network. */
 export function headerOf(way: Way, { accessToken, sealedSession }: Session): Buffer {
   const value =
     way === "bearer" ? `Bearer ${accessToken}` : `theme=dark; ${COOKIE}=${sealedSession}; lang=en`;
   return Buffer.from(value, "latin1");
 }
 
-/** The same credential in a string of its own: of a string seen before, V8 knows the hash, which no server ever enjoys. */
+/** The same credential in a new string: V8 caches the hash of a string, which never helps a real server. */
 export function freshString(bytes: Buffer): string {
   return bytes.toString("latin1");
 }
@@ -29,7 +29,7 @@ export interface Exchange {
 const app = express();
 const socket = new Socket();
 
-/** A request and a response of `node:http` as an Express application hands them on, without a network. */
+/** A request and a response of `node:http` as Express passes them to middleware, without a network. */
 export function makeExchange(way: Way, value: string): Exchange {
   const request = new IncomingMessage(socket);
   request.method = "GET";

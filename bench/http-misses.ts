@@ -5,14 +5,14 @@ import { differenceOf, inRounds, ratioOf } from "./statistics.ts";
 import type { Row } from "./table.ts";
 import type { World } from "./world.ts";
 
-/** What a credential never seen before adds to a bare route, beside what verifying it adds. */
+/** Measures what a credential that was never seen before adds to a bare route, beside the cost of verifying it. */
 export async function measureNeverSeenOverHttp(
   stage: Stage,
   world: World,
   rounds: number,
 ): Promise<readonly Row[]> {
   const [jose, iron] = [joseAct(world), ironAct(world)];
-  // It has long forgotten a credential when it comes again.
+  // The cache is small: a credential is evicted before it comes again.
   const orgate = orgateAct(world, { cache: { maxEntries: 250 } });
   const taken = await inRounds(rounds, {
     bare: () => stage.play(BARE, "bearer"),
@@ -33,7 +33,7 @@ export async function measureNeverSeenOverHttp(
   ];
 }
 
-/** What a refusal takes, beside a bare 200. */
+/** Measures a refusal beside a bare 200. */
 export async function measureRefusedOverHttp(
   stage: Stage,
   world: World,

@@ -8,23 +8,23 @@ import { cpuOfAsync } from "./statistics.ts";
 
 type Step = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** What stands before the handler: the middleware, and the guard on the route. */
+/** The middleware, and the guard on the route. */
 export interface Act {
   readonly middleware: Step;
   readonly guard: Step;
 }
 
-/** An Express application whose middleware can be exchanged while the load goes on. */
+/** An Express application whose middleware can be replaced under load. */
 export interface Stage {
-  /** Lets the load know requests by a name. */
+  /** Registers requests under a name with the load process. */
   learn(name: string, requests: readonly string[]): Promise<void>;
-  /** CPU microseconds of this process per request while an act is on; checks that every answer has the status. */
+  /** Measures CPU microseconds of this process per request; asserts the status of every response. */
   play(act: Act, load: string, expected?: number): Promise<number>;
   close(): void;
 }
 
 const CONNECTIONS = 16;
-/** Enough that no play is without the garbage collector, so that it is nobody's bad luck. */
+/** Enough requests that every run includes garbage collection. */
 export const REQUESTS = 1_000;
 
 const pass: Step = (_request, _response, next) => next();
@@ -32,7 +32,7 @@ const pass: Step = (_request, _response, next) => next();
 /** Nothing: the bare route. */
 export const BARE: Act = { middleware: pass, guard: pass };
 
-/** Opens the server, and the process that makes the load. */
+/** Starts the server, and the process that sends the load. */
 export async function openStage(loadScript: string): Promise<Stage> {
   let act = BARE;
   const statuses = new Map<number, number>();

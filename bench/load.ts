@@ -1,12 +1,12 @@
 import { connect, type Socket } from "node:net";
 
-/** What the parent asks of this process, which makes the load. */
+/** A message from the parent to this process, which sends the load. */
 export type LoadOrder =
   | { readonly do: "connect"; readonly port: number; readonly connections: number }
   | { readonly do: "learn"; readonly name: string; readonly requests: readonly string[] }
   | { readonly do: "send"; readonly name: string; readonly count: number };
 
-/** One request under way per connection, over raw sockets: an HTTP client would take the CPU that is to be measured. */
+/** One request in flight per connection, over raw sockets: an HTTP client would use the CPU that is measured. */
 const sockets: Socket[] = [];
 const lists = new Map<string, { readonly requests: readonly Buffer[]; at: number }>();
 let left = 0;

@@ -6,10 +6,10 @@ import type { VerifiedClaims } from "../src/store.ts";
 import type { Row } from "./table.ts";
 import { PASSWORD, type World } from "./world.ts";
 
-/** Most bytes per session beside the attached objects. */
+/** Target: bytes per session without the attached objects. */
 const MOST_BYTES = 512;
 
-/** Bytes of heap that a cached session takes: alone, and with the member, organization and session that are attached. */
+/** Measures the heap of a cached session: alone, and with the attached member, organization and session. */
 export function measureMemory(world: World, sessions: number): readonly Row[] {
   const claims = claimsOf(world.sessions[0]?.accessToken ?? "");
   const { authority: store, issuer: baseUrl } = world;
@@ -66,7 +66,7 @@ function claimsOf(token: string): string {
   return Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
 }
 
-/** The claims of another member: parsed anew, so that nothing of them is shared by accident. */
+/** The claims of one member: parsed each time, so that no two members share an object. */
 function renumber(claims: string, index: number): VerifiedClaims {
   const parsed = JSON.parse(claims) as VerifiedClaims & { readonly sid: string };
   const custom = { custom_claims: { plan: "team" } };

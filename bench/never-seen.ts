@@ -6,12 +6,12 @@ import { cpuOfAsync, inRounds, ratioOf, spreadOf } from "./statistics.ts";
 import type { Row } from "./table.ts";
 import { COOKIE, PASSWORD, type Session, type World } from "./world.ts";
 
-/** Credentials of one batch, and how many of them are under way at once. */
+/** The number of credentials in a batch, and how many are in flight at once. */
 const BATCH = 250;
 const IN_FLIGHT = 32;
 const MOST_TIMES = 1.25;
 
-/** Credentials never seen before, beside what verifying them costs at the least; CPU of all threads. */
+/** Measures credentials that were never seen before, beside the least that verifying costs; CPU of all threads. */
 export async function measureNeverSeen(world: World, rounds: number): Promise<readonly Row[]> {
   const key = createPublicKey({ key: { ...world.publicKey }, format: "jwk" });
   const keySet = createLocalJWKSet({
@@ -26,7 +26,7 @@ export async function measureNeverSeen(world: World, rounds: number): Promise<re
     const from = (turn * BATCH) % Math.max(1, world.sessions.length - BATCH);
     return world.sessions.slice(from, from + BATCH);
   };
-  // Everything that a request is made of is made in every job, and taken off again.
+  // Every job creates the request and the response; their cost is subtracted.
   const spend = async (
     way: Way,
     each: (session: Session, exchange: Exchange) => unknown,
@@ -85,7 +85,7 @@ function times(what: string, values: readonly number[], floor: readonly number[]
   return { what, measured: ratioOf(values, floor), unit: "x", target: MOST_TIMES };
 }
 
-/** An instance that has long forgotten a credential when it comes again. */
+/** An instance that has evicted a credential before it comes again. */
 function openInstance(world: World): { pass(exchange: Exchange): Promise<void>; close(): Promise<void> } {
   const auth = world.makeAuth({ cache: { maxEntries: BATCH } });
   const guard = auth.requirePermission("documents", "read");
@@ -100,7 +100,7 @@ function openInstance(world: World): { pass(exchange: Exchange): Promise<void>; 
   };
 }
 
-/** As a server does it: several at once, because one after another overstates whatever waits. */
+/** Runs several at once, like a server: one after another overstates asynchronous work. */
 async function runAll<Item>(items: readonly Item[], each: (item: Item) => Promise<unknown>): Promise<void> {
   const waiting = items.values();
   const work = async (): Promise<void> => {

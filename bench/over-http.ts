@@ -7,10 +7,10 @@ import { differenceOf, inRounds, spreadOf } from "./statistics.ts";
 import type { Row } from "./table.ts";
 import type { World } from "./world.ts";
 
-/** The share of a bare route that a credential seen before may add: on Node 24 Express itself is four times cheaper. */
+/** Target: the share of a bare route that a cached credential adds. On Node 24 the bare route is much cheaper. */
 const MOST_SHARE = Number(process.versions.node.split(".")[0]) < 24 ? 0.1 : 0.3;
 
-/** CPU that a guarded route takes over a bare one: every round plays all of them under the same load. */
+/** Measures the CPU that a guarded route adds to a bare one. Every round runs all variants under the same load. */
 export async function measureOverHttp(
   world: World,
   loadScript: string,
@@ -38,7 +38,7 @@ export async function measureOverHttp(
 async function measureSeen(stage: Stage, world: World, rounds: number): Promise<readonly Row[]> {
   const orgate = orgateAct(world);
   for (const way of ["bearer", "cookie"] as const) {
-    // Twice through the list, so that every credential has been seen.
+    // Twice through the list, so that every credential is cached.
     for (let count = 0; count < 2 * world.sessions.length; count += REQUESTS) await stage.play(orgate, way);
   }
   const nothing: Act = {

@@ -12,7 +12,7 @@ export function orgateAct(world: World, options?: Parameters<World["makeAuth"]>[
   return { middleware: auth, guard: auth.requirePermission("documents", "read") };
 }
 
-/** Verification alone: it attaches nothing and checks no permission. */
+/** Verification only: it attaches nothing and checks no permission. */
 export function fastJwtAct({ publicKey, issuer }: World): Act {
   const key = createPublicKey({ key: { ...publicKey }, format: "jwk" }).export({
     type: "spki",
@@ -33,13 +33,13 @@ export function fastJwtAct({ publicKey, issuer }: World): Act {
   };
 }
 
-/** jose's verification alone, of a bearer token. */
+/** Only jose's verification of a bearer token. */
 export function joseAct(world: World): Act {
   const verify = joseVerifier(world);
   return waiting(({ headers }) => verify((headers.authorization ?? "").slice(7)));
 }
 
-/** The same for the token in a sealed cookie, which is looked up as shortly as can be. */
+/** The same for the token in a sealed cookie, with the cheapest possible search for the cookie. */
 export function ironAct(world: World): Act {
   const verify = joseVerifier(world);
   return waiting(async ({ headers: { cookie = "" } }) => {

@@ -3,14 +3,14 @@ import { definePolicy } from "../src/policy/policy.ts";
 import type { Policy } from "../src/policy/policy.ts";
 import { decideVerdict } from "../src/policy/verdict.ts";
 
-/** One size of policy: what compiling it and checking against it cost. */
+/** One size of policy: the cost of compiling it and of checks against it. */
 export interface PolicyRow {
   readonly resources: number;
   readonly compileMilliseconds: number;
   readonly heapMegabytes: number;
-  /** A check of another resource each time, in random order: the caches of the machine do not help. */
+  /** A check of a different resource each time, in random order, so that the processor's caches do not help. */
   readonly scattered: Spread;
-  /** A check of one resource over and over, as a guard on a route does. */
+  /** Repeated checks of one resource, like a guard on a route. */
   readonly repeated: Spread;
 }
 
@@ -26,7 +26,7 @@ const ROUNDS = 15;
 const CHECKS = 200_000;
 const ACTIONS = ["read", "write", "delete"] as const;
 
-/** Measures every size, interleaved, so that a neighbour's load falls on all of them. */
+/** Measures the sizes interleaved, so that load of other processes affects all of them. */
 export function measurePolicies(): readonly PolicyRow[] {
   const cases = SIZES.map((size) => prepare(size));
   for (let round = 0; round <= ROUNDS; round += 1) {
@@ -69,12 +69,12 @@ function prepare(size: number) {
   globalThis.gc?.();
   const heapMegabytes = (process.memoryUsage().heapUsed - heapBefore) / 1e6;
   const empty = { scattered: [] as number[], repeated: [] as number[] };
-  // Keys of an object are strings like those in source code: flat, and one instance each.
+  // Take the strings from the keys of an object: flat and interned, like strings in source code.
   const asked = shuffle(Object.keys(definition.resources));
   return { policy, names: asked, compileMilliseconds, heapMegabytes, ...empty };
 }
 
-/** The whole check: the policy asked, and the frozen verdict made. Checks its own answers. */
+/** The whole check: it asks the policy and makes the frozen verdict. Asserts its own results. */
 function timeChecks(policy: Policy, names: readonly string[]): number {
   const roles = Object.freeze(["viewer"]);
   let granted = 0;

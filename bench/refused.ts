@@ -1,4 +1,4 @@
-/** Ways to spoil a good token so that it is refused before its signature is looked at. */
+/** Ways to break a token so that it is refused before its signature is checked. */
 export const REFUSED: Readonly<Record<string, (token: string) => string>> = {
   garbage: (token) => token.replaceAll(/[^.]/g, "~"),
   "alg none": (token) => changed(token, 0, { alg: "none" }),

@@ -4,10 +4,10 @@ import { cpuOf, differenceOf, inRounds, ratioOf } from "./statistics.ts";
 import type { Row } from "./table.ts";
 import type { World } from "./world.ts";
 
-/** Most microseconds that may come on top of SHA-256 of the same bytes. */
+/** Target: microseconds on top of SHA-256 of the same bytes. */
 const MOST_ADDED = 1;
 
-/** Middleware and one permission guard on credentials seen before and fresh, beside SHA-256 of the same bytes. */
+/** Measures middleware and a permission guard with cached, fresh credentials, beside SHA-256 of the same bytes. */
 export async function measureSeenBefore(world: World, rounds: number): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const way of WAYS) rows.push(...(await measureWay(world, way, rounds)));
@@ -23,7 +23,7 @@ async function measureWay(world: World, way: Way, rounds: number): Promise<reado
   const next = (): void => {
     passed += 1;
   };
-  // Everything that a request is made of is made in every job, so that the differences hold none of it.
+  // Every job creates the request and the response, so the differences do not contain their cost.
   const taken = await inRounds(rounds, {
     made: () => cpuOf(() => headers.forEach((bytes) => makeExchange(way, freshString(bytes)))),
     hashed: () =>
@@ -43,7 +43,7 @@ async function measureWay(world: World, way: Way, rounds: number): Promise<reado
           guard(request, response, next);
         }),
       );
-      // Counted before anything was waited for: there is no promise on this way.
+      // Read before any await: this path has no promise.
       if (passed !== 2 * headers.length) throw new Error(`${passed} calls of next()`);
       return spent;
     },
@@ -66,7 +66,7 @@ async function measureWay(world: World, way: Way, rounds: number): Promise<reado
   ];
 }
 
-/** Shows a credential to an instance once. */
+/** Sends a credential through an instance once. */
 function see(auth: ReturnType<World["makeAuth"]>, way: Way, header: Buffer): Promise<void> {
   const { request, response } = makeExchange(way, freshString(header));
   return new Promise((resolve, reject) => {

@@ -1,4 +1,4 @@
-/** Where the middle half of a series of measurements lies. */
+/** The median and the quartiles of a series of measurements. */
 export interface Spread {
   readonly median: number;
   readonly low: number;
@@ -12,7 +12,7 @@ export function spreadOf(values: readonly number[]): Spread {
   return { median: at(0.5), low: at(0.25), high: at(0.75) };
 }
 
-/** The spread of the differences, round by round: what disturbed a round disturbed both. */
+/** The spread of the differences within each round, because a disturbance affects both sides of a round. */
 export function differenceOf(values: readonly number[], from: readonly number[]): Spread {
   return spreadOf(values.map((value, round) => value - (from[round] ?? NaN)));
 }
@@ -30,7 +30,7 @@ export function cpuOf(job: () => void): number {
   return user + system;
 }
 
-/** The same for a job that waits. */
+/** The same for an asynchronous job. */
 export async function cpuOfAsync(job: () => Promise<unknown>): Promise<number> {
   const start = process.cpuUsage();
   await job();
@@ -38,7 +38,7 @@ export async function cpuOfAsync(job: () => Promise<unknown>): Promise<number> {
   return user + system;
 }
 
-/** Deals the names in another order each time: none always runs in the wake of the same other. */
+/** Shuffles the names, so that no job always runs after the same other one. */
 export function shuffled<Item>(items: readonly Item[]): Item[] {
   return items
     .map((item) => ({ item, place: Math.random() }))
@@ -46,10 +46,10 @@ export function shuffled<Item>(items: readonly Item[]): Item[] {
     .map(({ item }) => item);
 }
 
-/** What every job took in every round, by name; the jobs of a round run one after another. */
+/** The cost of each job in each round, by name. */
 export type Rounds<Name extends string> = Readonly<Record<Name, readonly number[]>>;
 
-/** Runs every job once a round, in an order dealt anew; the first rounds warm up and do not count. */
+/** Runs every job once in each round, in a new order. The first rounds warm up and do not count. */
 export async function inRounds<Name extends string>(
   rounds: number,
   jobs: Readonly<Record<Name, () => number | Promise<number>>>,

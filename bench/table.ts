@@ -1,12 +1,12 @@
 import type { Spread } from "./statistics.ts";
 
-/** One line of the table: a measurement and, where there is one, what is asked of it. */
+/** One line of the table: a measurement, and its target if there is one. */
 export interface Row {
   readonly what: string;
   readonly measured: Spread;
   readonly unit: string;
   readonly digits?: number;
-  /** The most that the median may be. */
+  /** The upper limit of the median. */
   readonly target?: number;
   readonly note?: string;
 }

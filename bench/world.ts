@@ -15,7 +15,7 @@ const policy = definePolicy({
   },
 });
 
-/** What is measured against: an authority, and members of it who signed in. */
+/** An authority with signed-in members. */
 export type World = Awaited<ReturnType<typeof makeWorld>>;
 
 /** One member's session in both forms. */
@@ -61,7 +61,7 @@ export async function makeWorld(members: number) {
   const publicKey: NodeJsonWebKey = { kty: "RSA", n: String(jwk["n"]), e: String(jwk["e"]) };
   return { authority, sessions, publicKey, issuer: ISSUER, makeAuth };
 
-  /** An instance of its own, which has seen nothing yet. */
+  /** Makes an instance with an empty cache. */
   function makeAuth(options?: Pick<OrgateOptions, "cache">) {
     return orgate({ baseUrl: ISSUER, store: authority, policy, cookie: { password: PASSWORD }, ...options });
   }

@@ -1,4 +1,4 @@
-// npx tsx examples/bearer-api.ts, with API_KEY in the environment: an API for programs, without a single cookie.
+// npx tsx examples/bearer-api.ts, with API_KEY in the environment: an API for programs, without cookies.
 import { timingSafeEqual, createHash } from "node:crypto";
 import express from "express";
 import { definePolicy, orgate, type Clock } from "orgate";
@@ -34,7 +34,7 @@ export function createApp(authority = createAuthority({ issuer: BASE_URL, direct
   app.use(auth);
   app.use(express.json());
 
-  // Your own way to know the client; here, one key. Renewed tokens come back in `Session-Jwt`, on any answer.
+  // Authenticate the client in your own way; here, by one key. Any response can carry a renewed token in `Session-Jwt`.
   app.post("/token", async (req, res) => {
     if (!isSame(req.get("x-api-key") ?? "", apiKey)) {
       res.status(401).json({ code: "unknown_key" });
@@ -59,7 +59,7 @@ export function createApp(authority = createAuthority({ issuer: BASE_URL, direct
 
 const digest = (text: string) => createHash("sha256").update(text).digest();
 
-/** Compares digests, so that the time it takes tells nothing of the key. */
+/** Compares digests, so that the duration reveals nothing about the key. */
 function isSame(given: string, expected: string): boolean {
   return timingSafeEqual(digest(given), digest(expected));
 }

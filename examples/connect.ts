@@ -34,7 +34,7 @@ export function createApp() {
   });
   app.use("/sign-out", auth.signOut());
 
-  // Connect mounts paths, not methods: the guard is the first of what stands there.
+  // Connect mounts paths, not methods: mount the guard before the handler.
   app.use("/documents", auth.requirePermission("documents", "read"));
   app.use("/documents", (req, res) => {
     const { member, organization } = auth.session(req);

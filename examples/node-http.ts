@@ -1,4 +1,4 @@
-// npx tsx examples/node-http.ts, with COOKIE_PASSWORD in the environment: orgate on bare node:http.
+// npx tsx examples/node-http.ts, with COOKIE_PASSWORD in the environment: orgate with plain node:http.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { definePolicy, orgate } from "orgate";
 import { createAuthority, memoryDirectory } from "orgate/authority";
@@ -40,7 +40,7 @@ export function createApp(): Server {
         signOut(req, res, fail);
         return;
       case "GET /documents":
-        // A guard is middleware: what follows it is its `next`, which it calls with nothing when it lets through.
+        // A guard is middleware: it calls `next()` without an argument when it lets the request through.
         mayRead(req, res, (error) => {
           if (error !== undefined) fail();
           else sendJson(res, 200, { documents: ["Plan"], member: auth.session(req).member.name });

@@ -1,4 +1,4 @@
-// npx tsx examples/own-login.ts, with COOKIE_PASSWORD in the environment: your users, your passwords, orgate's sessions.
+// npx tsx examples/own-login.ts, with COOKIE_PASSWORD in the environment: your users and passwords, orgate's sessions.
 import { randomBytes, scrypt, timingSafeEqual } from "node:crypto";
 import { promisify } from "node:util";
 import express from "express";
@@ -8,7 +8,7 @@ import { createAuthority, memoryDirectory, type Directory } from "orgate/authori
 const BASE_URL = process.env.BASE_URL ?? "http://localhost:3000";
 const hash = promisify(scrypt) as (password: string, salt: Buffer, length: number) => Promise<Buffer>;
 
-/** Stands for your own table of users: an address, a salt and a hash each. */
+/** In place of your own table of users: each has an address, a salt and a hash. */
 async function createUsers() {
   const directory: Directory = memoryDirectory({
     users: [{ id: "user_ada", emailAddress: "ada@example.com", name: "Ada Lovelace" }],
@@ -51,7 +51,7 @@ export async function createApp() {
       res.status(400).send(signInPage("This address and password do not go together."));
       return;
     }
-    // Where the browser wanted to go is in the URL's `return_to`, and `establish` sees that it stays on this site.
+    // `establish` redirects to the `return_to` of the URL, and only within this site.
     const { ip: ipAddress } = req;
     const authentication = authority.authenticate({ userId, authenticationMethod: "Password", ipAddress });
     await auth.establish(req, res, authentication);

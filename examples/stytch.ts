@@ -1,4 +1,4 @@
-// npm run demo:stytch: an application on Stytch B2B, signed in to by links in mails.
+// npm run demo:stytch: an application on Stytch B2B, with sign-in by e-mail links.
 //
 // Without STYTCH_SECRET, orgate's own authority stands in for Stytch on another port, and the link is printed here. With
 // STYTCH_PROJECT_ID, STYTCH_SECRET and COOKIE_PASSWORD it runs on the live service: allow
@@ -14,7 +14,7 @@ import { createApplication, type Backend, type Site } from "./hosted/application
 import { createLocalAuthority, directory, page } from "./hosted/company.ts";
 import { makePassword, portsOf, reserve, type Environment, type Running } from "./hosted/serve.ts";
 
-/** A project at Stytch, or at what stands in for it. */
+/** A project at Stytch, or at the local server in its place. */
 export interface Project {
   readonly projectId: string | undefined;
   readonly secret: string | undefined;
@@ -22,7 +22,7 @@ export interface Project {
   readonly baseUrl?: string;
 }
 
-/** Stytch keeps the sessions; the sign-in page is the application's, by Stytch's SDK. */
+/** Stytch keeps the sessions. The application has the sign-in page, and uses Stytch's SDK. */
 export function stytchBackend(project: Project, siteUrl: string): Backend {
   const store = stytch(project);
   const { projectId: project_id = "", secret = "", baseUrl: env } = project;
@@ -51,7 +51,7 @@ export function stytchBackend(project: Project, siteUrl: string): Backend {
   };
 }
 
-/** A link that is spent or made up is the visitor's problem, and everything else ours. */
+/** Tells an error of the user (a used or invented link) from a failure. */
 function refuseSpentLink(error: unknown): Outcome {
   const { status_code: status, error_type: reason } = error as { status_code?: number; error_type?: string };
   if (reason === undefined || (status !== 404 && status !== 400)) throw error;
@@ -62,7 +62,7 @@ export function createApp(site: Site, project: Project): Express {
   return createApplication(site, stytchBackend(project, site.baseUrl));
 }
 
-/** What stands in for Stytch: the authority's router, and the two calls of the links, whose mails go to `deliver`. */
+/** Serves in place of Stytch: the authority's router, and two calls for e-mail links. `deliver` receives the mails. */
 export function createLocalStytch(
   url: string,
   project: { projectId: string; secret: string },
@@ -97,7 +97,7 @@ export function createLocalStytch(
   return app;
 }
 
-/** A member of one organization is signed in; anybody else is told between which to choose. */
+/** Signs in a member of one organization; lists the organizations of any other user. */
 async function authenticate(router: StytchRouter, userId: string): Promise<object> {
   try {
     const signedIn = await router.authenticate({ userId, authenticationMethod: "MagicAuth" });
@@ -128,7 +128,7 @@ function refusal(status_code: number, error_type: string): object {
   };
 }
 
-/** Starts the application, and what stands in for Stytch unless the environment has a secret. */
+/** Starts the application, and the server in place of Stytch unless the environment has a secret. */
 export async function start(
   environment: Environment,
   deliver: (link: string) => void = (link) => console.log(`A mail: ${link}`),

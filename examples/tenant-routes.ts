@@ -1,4 +1,4 @@
-// npx tsx examples/tenant-routes.ts, with COOKIE_PASSWORD in the environment: a tenant in the path, or in the host name.
+// npx tsx examples/tenant-routes.ts, with COOKIE_PASSWORD in the environment: tenants in the path and in the host name.
 import express from "express";
 import { definePolicy, orgate } from "orgate";
 import { createAuthority, memoryDirectory } from "orgate/authority";
@@ -28,7 +28,7 @@ export function createApp() {
   const auth = orgate({
     baseUrl: BASE_URL,
     store: authority,
-    // Every tenant's host name shares the cookie, and may post to us.
+    // All tenants' host names share the cookie, and their pages may send requests to each other.
     cookie: { password: process.env.COOKIE_PASSWORD, domain: hostname },
     csrf: { trustedOrigins: [`${protocol}//*.${hostname}${port === "" ? "" : `:${port}`}`] },
     policy,
@@ -38,7 +38,7 @@ export function createApp() {
   const app = express();
   app.use(auth);
 
-  // In the path, by id: /o/org_acme/documents. A session of another organization gets 403 organization_mismatch.
+  // In the path, by id: /o/org_acme/documents. A session of another organization receives 403 organization_mismatch.
   const tenant = express.Router();
   tenant.use("/o/:orgId", auth.requireOrganization({ organization: "param:orgId" }));
   tenant.get("/o/:orgId/documents", auth.requirePermission("documents", "read"), (req, res) => {
@@ -46,8 +46,8 @@ export function createApp() {
   });
   app.use(tenant);
 
-  // In the host name, by slug: acme.localhost:3000/documents. A host name that lies names an organization which the
-  // session is not signed in to: the session decides, the host is only compared with it.
+  // In the host name, by slug: acme.localhost:3000/documents. The guard compares the host name with the session's
+  // organization, so a forged host name gains nothing.
   const ofHost = auth.requirePermission("documents", "read", {
     organization: (req) => req.headers.host?.split(".", 1)[0],
     by: "slug",

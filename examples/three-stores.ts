@@ -1,5 +1,5 @@
-// STORE=authority npx tsx examples/three-stores.ts: one application on all three stores; STORE=workos and STORE=stytch run on
-// what stands in for them, or on the live services, as workos.ts and stytch.ts say.
+// STORE=authority npx tsx examples/three-stores.ts: one application on all three stores. STORE=workos and STORE=stytch
+// run on a local server in place of the service, or on the live service: see workos.ts and stytch.ts.
 import express, { type Express } from "express";
 import type { Authority } from "orgate/authority";
 import { createApplication, type Backend, type Site } from "./hosted/application.ts";
@@ -8,7 +8,7 @@ import { makePassword, portsOf, reserve, type Environment, type Running } from "
 import { start as startOnStytch } from "./stytch.ts";
 import { start as startOnWorkos } from "./workos.ts";
 
-/** The authority keeps the sessions, in this process, and the sign-in page is the application's. */
+/** The authority keeps the sessions in this process. The application has the sign-in page. */
 export function authorityBackend(authority: Authority): Backend {
   return {
     store: authority,

@@ -1,4 +1,4 @@
-// npx tsx examples/websocket.ts, with COOKIE_PASSWORD in the environment: members on a WebSocket.
+// npx tsx examples/websocket.ts, with COOKIE_PASSWORD in the environment: authenticated WebSockets.
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { Duplex } from "node:stream";
 import express from "express";
@@ -39,7 +39,7 @@ export function createApp(
   const server = createServer(app);
 
   async function upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    // Another site's page can open a socket with our cookies: such an upgrade comes back as `cross_site_request`.
+    // A page of another site can open a socket with our cookies: the state is then `cross_site_request`.
     const state = await auth.authenticate(request);
     if (state.status !== "authenticated" || state.organization === undefined) {
       refuse(socket, state.status === "unavailable" ? 503 : 401, state.headers);
@@ -48,7 +48,7 @@ export function createApp(
     const { member, organization, headers } = state;
     outgoing.set(request, headers);
     sockets.handleUpgrade(request, socket, head, (client) => {
-      // A socket outlives its token, and a revocation: after a while the client must come again.
+      // A socket outlives its token and a revocation: close it after a while, so that the client authenticates again.
       setTimeout(() => client.close(4001, "authenticate again"), LONGEST_STAY).unref();
       client.send(`Welcome to ${organization.name}, ${member.name}.`);
       client.on("message", (message: Buffer) => client.send(`${member.name}: ${message.toString()}`));

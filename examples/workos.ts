@@ -9,7 +9,7 @@ import { createApplication, type Backend, type Site } from "./hosted/application
 import { createLocalAuthority, SIGN_IN_PAGE } from "./hosted/company.ts";
 import { makePassword, portsOf, reserve, type Environment, type Running } from "./hosted/serve.ts";
 
-/** WorkOS keeps the sessions, and AuthKit is the sign-in page. */
+/** WorkOS keeps the sessions, and AuthKit has the sign-in page. */
 export function workosBackend(options: WorkosOptions): Backend {
   return {
     store: workos({ logout: {}, ...options }),
@@ -24,7 +24,7 @@ export function createApp(site: Site, options: WorkosOptions): Express {
   return createApplication(site, workosBackend({ redirectUri: `${site.baseUrl}/callback`, ...options }));
 }
 
-/** What stands in for WorkOS and its hosted page. */
+/** Serves in place of WorkOS and its hosted page. */
 export function createLocalWorkos(url: string, appUrl: string, client: { clientId: string; apiKey: string }) {
   const router = createLocalAuthority(url).workosRouter({
     ...client,
@@ -47,7 +47,7 @@ export function createLocalWorkos(url: string, appUrl: string, client: { clientI
   return app;
 }
 
-/** Starts the application, and what stands in for WorkOS unless the environment has a key. */
+/** Starts the application, and the server in place of WorkOS unless the environment has a key. */
 export async function start(environment: Environment): Promise<Running> {
   const { WORKOS_API_KEY, WORKOS_CLIENT_ID, WORKOS_COOKIE_PASSWORD } = environment;
   const [port, authorityPort] = portsOf(environment);

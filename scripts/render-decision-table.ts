@@ -1,36 +1,13 @@
-/**
- * Renders the decision table into README.md, between its markers, from the rows that the HTTP tests run.
- *
- * `node --import tsx scripts/render-decision-table.ts [--check]`; with `--check` nothing is written, and a README that
- * differs fails.
- */
-import { readFileSync, writeFileSync } from "node:fs";
-import process from "node:process";
-import { fileURLToPath } from "node:url";
 import { CONDITIONS, DECISIONS, MOODS } from "../test/http/decision-table.data.ts";
 import type { DecisionRow } from "../test/http/decision-table.data.ts";
+import { table } from "./markdown.ts";
 
-const START = "<!-- decision-table:start -->";
-const END = "<!-- decision-table:end -->";
-
-/** The table in Markdown. Rows with one answer are one. */
+/** Renders the rows that the HTTP tests run. Rows that differ in one column alone are merged. */
 export function renderDecisionTable(): string {
-  return [
-    "| credential | its condition | the store | state | `requireAuth()` answers |",
-    "| --- | --- | --- | --- | --- |",
-    ...mergeLines().map(
-      ({ who, condition, store, state, answer }) =>
-        `| ${who} | ${condition} | ${store} | ${state} | ${answer} |`,
-    ),
-  ].join("\n");
-}
-
-/** The README with the table of today between its markers. */
-export function putDecisionTable(readme: string): string {
-  const start = readme.indexOf(START);
-  const end = readme.indexOf(END);
-  if (start === -1 || end < start) throw new Error(`README.md needs ${START} and, after it, ${END}.`);
-  return `${readme.slice(0, start + START.length)}\n\n${renderDecisionTable()}\n\n${readme.slice(end)}`;
+  return table(
+    ["credential", "its condition", "the store", "state", "`requireAuth()` answers"],
+    mergeLines().map(({ who, condition, store, state, answer }) => [who, condition, store, state, answer]),
+  );
 }
 
 interface Line {
@@ -94,20 +71,3 @@ function group<Item>(items: readonly Item[], keyOf: (item: Item) => string): [It
 function unique(values: readonly string[]): string[] {
   return [...new Set(values)];
 }
-
-function main(): void {
-  const path = new URL("../README.md", import.meta.url);
-  const before = readFileSync(path, "utf8");
-  const after = putDecisionTable(before);
-  if (before === after) return;
-  if (process.argv.includes("--check")) {
-    console.error(
-      "The decision table in README.md is not the one that is tested: run this script without --check.",
-    );
-    process.exitCode = 1;
-  } else {
-    writeFileSync(path, after);
-  }
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url)) main();

@@ -2,7 +2,7 @@ import type { OrgateEvent } from "orgate";
 
 const REMEMBERED = 6;
 
-/** What orgate did since the server started, told from its events. */
+/** What orgate did since the server started, from its events. */
 export function createActivity() {
   let local = 0;
   let store = 0;

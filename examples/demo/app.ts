@@ -11,10 +11,10 @@ import { addCompanyRoutes } from "./company-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import { createShow } from "./show.ts";
 
-/** How long an access token lives: short, so that a renewal can be watched. Yours live for minutes. */
+/** Seconds that an access token lives: short, so that you can watch a renewal. In production it is minutes. */
 const TOKEN_LIFETIME = 15;
 
-/** What the demo is started with. */
+/** Options of the demo. */
 export interface DemoOptions {
   /** The origin that the browser sees. */
   readonly baseUrl: string;
@@ -22,12 +22,12 @@ export interface DemoOptions {
   readonly clock?: Clock;
 }
 
-/** Makes the demo: a small application of two companies, with all it needs in this process. */
+/** Makes the demo: a small application for two companies that needs no other process. */
 export function createApp(options: DemoOptions): Express {
   return createDemo(options).app;
 }
 
-/** The demo, and the authority behind it, for tests that look there. */
+/** The demo and its authority, for tests that inspect it. */
 export function createDemo({ baseUrl, clock = () => Date.now() / 1000 }: DemoOptions): {
   readonly app: Express;
   readonly authority: Authority;
@@ -44,7 +44,7 @@ export function createDemo({ baseUrl, clock = () => Date.now() / 1000 }: DemoOpt
   const auth = orgate({
     baseUrl,
     store: authority,
-    // A new one at each start: whoever was signed in before signs in again. Yours comes from the environment.
+    // New at each start, so every user signs in again. In production, take it from the environment.
     cookie: { password: randomBytes(32).toString("base64") },
     policy,
     clock,
@@ -66,7 +66,7 @@ export function createDemo({ baseUrl, clock = () => Date.now() / 1000 }: DemoOpt
   return { app, authority };
 }
 
-/** helmet's defaults; but Safari takes `upgrade-insecure-requests` at its word even on localhost, where there is no https. */
+/** helmet's defaults without `upgrade-insecure-requests`: Safari obeys it on localhost too, where there is no https. */
 function overPlainHttp(baseUrl: string): Parameters<typeof helmet>[0] {
   if (baseUrl.startsWith("https:")) return {};
   return { contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } } };

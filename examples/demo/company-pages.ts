@@ -3,7 +3,7 @@ import type { Document } from "./documents.ts";
 import { html, type Html } from "./html.ts";
 import { rolesOf } from "./inspector.ts";
 
-/** The documents of an organization. Every form is there for everybody: what is not allowed is denied, and said why. */
+/** Renders the documents. Every member sees every form: a denied action leads to the denial page. */
 export function renderDocuments(
   { slug = "", name = "" }: Organization,
   documents: readonly Document[],
@@ -40,7 +40,7 @@ function dayOf(date: Date): string {
   return date.toLocaleDateString("en-GB", { day: "numeric", month: "long", timeZone: "UTC" });
 }
 
-/** A page for administrators themselves, not for whoever acts for them. */
+/** Renders a page for administrators that impersonators cannot open. */
 export function renderBilling({ name = "" }: Organization): Html {
   return html`<h1>Billing of ${name}</h1>
     <p class="lead">
@@ -72,7 +72,7 @@ export function renderBilling({ name = "" }: Organization): Html {
     </table>`;
 }
 
-/** A page that wants a fresh sign-in. */
+/** Renders a page that requires a recent sign-in. */
 export function renderKeys({ name = "" }: Organization, maxAge: number): Html {
   return html`<h1>API keys of ${name}</h1>
     <p class="lead">
@@ -82,7 +82,7 @@ export function renderKeys({ name = "" }: Organization, maxAge: number): Html {
     <p><code class="key">paperclip_demo_not_a_real_key</code></p>`;
 }
 
-/** A page whose guard asks the store each time. */
+/** Renders a page whose guard asks the store each time. */
 export function renderLive({ name = "" }: Organization, member: Member): Html {
   return html`<h1>Live roles</h1>
     <p class="lead">

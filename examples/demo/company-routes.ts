@@ -6,10 +6,10 @@ import { renderBilling, renderDocuments, renderKeys, renderLive } from "./compan
 import type { Library } from "./documents.ts";
 import type { Auth, Show } from "./show.ts";
 
-/** How fresh a sign-in must be for the API keys. */
+/** Seconds within which a member must have authenticated to see the API keys. */
 const RECENT = 60;
 
-/** What the routes of a company are made of. */
+/** What the routes need. */
 export interface CompanyParts {
   readonly auth: Auth;
   readonly directory: DemoDirectory;
@@ -18,8 +18,8 @@ export interface CompanyParts {
 }
 
 /**
- * Everything below `/o/:org`. Each guard compares the slug in the path with the session's organization, so that a form left
- * open in another tab can do nothing in the organization switched to since.
+ * Everything below `/o/:org`. Each guard compares the slug in the path with the session's organization, so a form that is
+ * still open in another tab cannot change the organization that the user switched to.
  */
 export function addCompanyRoutes(app: Express, { auth, directory, library, show }: CompanyParts): void {
   const here: GuardOptions = { organization: "param:org", by: "slug" };
@@ -88,7 +88,7 @@ export function addCompanyRoutes(app: Express, { auth, directory, library, show 
     }),
   );
 
-  // The demo's own: a real application asks for a permission here.
+  // For the demo only: a real application requires a permission here.
   app.post(
     "/o/:org/role",
     auth.requireOrganization(here),

@@ -1,7 +1,7 @@
 import { definePolicy } from "orgate";
 import { memoryDirectory } from "orgate/authority";
 
-/** What can be done, and which role may do it. */
+/** The actions, and the roles that grant them. */
 export const policy = definePolicy({
   resources: { documents: ["read", "write", "delete"], billing: ["manage"] },
   roles: {
@@ -11,10 +11,10 @@ export const policy = definePolicy({
   },
 });
 
-/** The roles on offer in the demo; the last one means none at all. */
+/** The roles that the demo offers; the last one means no role. */
 export const ROLES = ["viewer", "editor", "admin", "none"] as const;
 
-/** Everything that the policy knows, for the panel that shows all verdicts at once. */
+/** Every permission of the policy, for the panel that shows all verdicts. */
 export const PERMISSIONS = [
   ["documents", "read"],
   ["documents", "write"],
@@ -22,7 +22,7 @@ export const PERMISSIONS = [
   ["billing", "manage"],
 ] as const;
 
-/** Somebody to sign in as. */
+/** A sample user. */
 export interface Persona {
   readonly userId: string;
   readonly name: string;
@@ -82,7 +82,7 @@ export const PERSONAS: ReadonlyMap<string, Persona> = new Map([
   ],
 ]);
 
-/** Who there is, in memory. */
+/** Users, organizations and memberships, in memory. */
 export function createDirectory() {
   const directory = memoryDirectory({
     users: [
@@ -102,8 +102,8 @@ export function createDirectory() {
       { userId: "user_alan", organizationId: "org_globex", roles: ["viewer"] },
     ],
   });
-  // With `onChanged` a change would be known at once. Without it the directory is as most tables are: sessions hear of a
-  // change at their next renewal, which is what the demo shows.
+  // With `onChanged`, a change would count on the next request. Most tables report no changes: a change then counts at
+  // the session's next renewal, which is what the demo shows.
   // oxlint-disable-next-line typescript/unbound-method -- left out, never called
   const { onChanged: _untold, ...tables } = directory;
   return tables;

@@ -2,18 +2,18 @@ import type { CheckedVerdict, Denial } from "orgate";
 import { html, type Html } from "./html.ts";
 import { listOf } from "./inspector.ts";
 
-/** What a denial page can say beyond the denial. */
+/** What a denial page shows beside the denial. */
 export interface DenialContext {
-  /** For `permission_denied`: why. A real application keeps this for the organization's administrators. */
+  /** For `permission_denied`: the explanation. A real application shows it to the organization's administrators only. */
   readonly check?: CheckedVerdict | undefined;
-  /** For `organization_mismatch`: the organization of the page, where the user is a member of it. */
+  /** For `organization_mismatch`: the organization of the page, if the user is a member of it. */
   readonly elsewhere?: { readonly id: string; readonly name: string } | undefined;
-  /** The page that was asked for, for coming back to it; `undefined` for what is not a page. */
+  /** The requested page, to return to; `undefined` if the request was not for a page. */
   readonly path?: string | undefined;
   readonly isSignedIn: boolean;
 }
 
-/** Says what was refused, why, and how to go on. */
+/** Renders what was denied, why, and how to continue. */
 export function renderDenial(denial: Denial, context: DenialContext): Html {
   const { code, status, title, detail } = denial;
   return html`<p class="eyebrow">${status} ${code}</p>

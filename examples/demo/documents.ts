@@ -11,7 +11,7 @@ export interface Document {
 const MOST = 12;
 const LONGEST_TITLE = 80;
 
-/** The documents of all companies, in memory. Every method names the organization: there is no way to see across. */
+/** The documents of all companies, in memory. Every method takes the organization, so none can read across tenants. */
 export function createLibrary(now: () => number) {
   const hoursAgo = (hours: number): Date => new Date((now() - hours * 3600) * 1000);
   const seed = (title: string, author: string, hours: number): Document => ({

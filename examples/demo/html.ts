@@ -1,4 +1,4 @@
-/** A fragment of HTML in which everything from outside has been escaped. */
+/** A fragment of HTML whose values are escaped. */
 export interface Html {
   readonly html: string;
 }
@@ -13,7 +13,7 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** Builds HTML: every value is escaped, unless it was built by this function; `false` and `undefined` are nothing. */
+/** Builds HTML and escapes every value that it did not build itself; `false` and `undefined` render nothing. */
 export function html(strings: TemplateStringsArray, ...values: readonly Part[]): Html {
   return { html: strings.map((text, index) => text + toHtml(values[index])).join("") };
 }

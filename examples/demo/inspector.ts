@@ -3,20 +3,20 @@ import type { Activity } from "./activity.ts";
 import { ROLES } from "./company.ts";
 import { html, type Html } from "./html.ts";
 
-/** What the panel beside each page tells of a session. */
+/** What the panel beside each page shows about a session. */
 export interface Inspection {
   readonly memberSession: MemberSession;
   readonly organizationSlug: string;
   readonly now: number;
   readonly tokenLifetime: number;
-  /** Of the guard that let this request through, or denied it. */
+  /** The verdict of the guard on this route. */
   readonly verdict?: Verdict | undefined;
   readonly checks: readonly CheckedVerdict[];
   readonly activity: ReturnType<Activity["read"]>;
   readonly mayChangeRole: boolean;
 }
 
-/** The panel that makes orgate's work visible. The script keeps what ticks up to date; without it a reload does. */
+/** Renders the panel that shows what orgate does. A script updates the counters; without it, a reload does. */
 export function renderInspector(inspection: Inspection): Html {
   return html`<aside aria-label="What orgate did">
     ${renderToken(inspection)} ${renderChecks(inspection)}

@@ -10,7 +10,7 @@ const PAGES = [
 
 const STYLES = ["base", "frame", "content", "panel"];
 
-/** Somebody signed in, as the head of each page shows them. */
+/** A signed-in user, as the head of each page shows them. */
 export interface Visitor {
   readonly name: string;
   readonly impersonatedBy?: string;
@@ -19,18 +19,18 @@ export interface Visitor {
   readonly others: readonly { readonly id: string; readonly name: string }[];
 }
 
-/** What a page is made of. */
+/** The parts of a page. */
 export interface Page {
   readonly title: string;
   readonly main: Html;
-  /** Beside it, or below where there is no room. */
+  /** Shown beside the content, or below it on a narrow screen. */
   readonly aside?: Html | undefined;
   readonly visitor?: Visitor | undefined;
-  /** Which page of the navigation it is. */
+  /** The current page of the navigation. */
   readonly current?: string;
 }
 
-/** A whole page. No script is needed for anything but the counters' ticking. */
+/** Renders a whole page. Only the counters need a script. */
 export function renderPage({ title, main, aside, visitor, current }: Page): string {
   return html`<!doctype html>
     <html lang="en">

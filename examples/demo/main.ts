@@ -12,7 +12,7 @@ const WELCOME = `
     2. Watch the bar: every 15 seconds her token is renewed. Everything in between is answered without the store.
     3. Delete a document: it is denied, and the page says why. Make yourself an admin, wait for the renewal, try again.
     4. Switch to the other company in the head of the page.
-    5. Sign in as Sam, who acts for Grace, and open Billing.
+    5. Sign in as Sam, who impersonates Grace, and open Billing.
     6. Open API keys a minute after you signed in: you are asked to sign in again.
     7. Sign in in a second browser too, and sign out everywhere.
 

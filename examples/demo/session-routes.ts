@@ -4,7 +4,7 @@ import { PERSONAS, type DemoDirectory } from "./company.ts";
 import { renderNowhere, renderSignIn } from "./sign-in-page.ts";
 import type { Auth, Show } from "./show.ts";
 
-/** What the routes of a session are made of. */
+/** What the routes need. */
 export interface SessionParts {
   readonly auth: Auth;
   readonly authority: Authority;
@@ -12,7 +12,7 @@ export interface SessionParts {
   readonly show: Show;
 }
 
-/** Signing in and out, choosing, switching, and where somebody without an organization arrives. */
+/** Routes for signing in and out, selection and switching, and the page for a user without an organization. */
 export function addSessionRoutes(app: Express, { auth, authority, directory, show }: SessionParts): void {
   const form = urlencoded({ extended: false, limit: "8kb" });
 
@@ -46,7 +46,7 @@ export function addSessionRoutes(app: Express, { auth, authority, directory, sho
     else res.send(renderNowhere(member?.name ?? ""));
   });
 
-  // What an invitation's link would do: it makes the membership, and the session goes on in it.
+  // Like an invitation link: creates the membership, and switches the session to the organization.
   app.post("/join", auth.requireAuth(), async (req, res) => {
     const { userId = "", emailAddress = "" } = req.member ?? {};
     const { token } = await authority.invite({

@@ -12,7 +12,7 @@ export type Auth = Orgate<typeof policy extends Policy<infer Shape> ? Shape : ne
 
 type SignedInState = Extract<AuthState, { status: "authenticated" }>;
 
-/** What pages are made of. */
+/** What every page needs. */
 export interface ShowOptions {
   readonly auth: Auth;
   readonly directory: DemoDirectory;
@@ -21,14 +21,14 @@ export interface ShowOptions {
   readonly tokenLifetime: number;
 }
 
-/** A page's own part. */
+/** The content of one page. */
 export interface Content {
   readonly title: string;
   readonly main: Html;
   readonly current?: string;
 }
 
-/** Shows pages to whoever asks: the frame, the panel beside them, and what was denied. */
+/** Answers with pages: the frame, the panel beside them, and the denial page. */
 export function createShow(options: ShowOptions) {
   const { auth, directory } = options;
 
@@ -42,7 +42,7 @@ export function createShow(options: ShowOptions) {
 
   return {
     page,
-    /** Browsers get a page that says why; for everything else, and for redirects, orgate's own answer is right. */
+    /** Gives browsers a page that explains the denial, and everything else orgate's own answer. */
     async denial(denial: Denial, request: IncomingMessage, response: ServerResponse): Promise<void> {
       const isPage = request.headers.accept?.includes("text/html") ?? false;
       if (!isPage || denial.redirectTo !== undefined) {
@@ -54,7 +54,7 @@ export function createShow(options: ShowOptions) {
       const main = renderDenial(denial, await describeDenial(options, denial, request));
       await page(request, response, { title: denial.title, main });
     },
-    /** What ticks on the page, for the script. */
+    /** The counters of the page, for the script. */
     live(request: IncomingMessage) {
       const { memberSession } = auth.session(request);
       const { now, tokenLifetime, activity } = options;
@@ -64,7 +64,7 @@ export function createShow(options: ShowOptions) {
   };
 }
 
-/** Shows the pages of the demo. */
+/** Makes the renderer of the demo's pages. */
 export type Show = ReturnType<typeof createShow>;
 
 async function describeVisitor(directory: DemoDirectory, state: SignedInState): Promise<Visitor> {

@@ -2,7 +2,7 @@ import { PERSONAS, type Persona } from "./company.ts";
 import { html, type Html } from "./html.ts";
 import { initialsOf, renderPage } from "./layout.ts";
 
-/** The page with the people to sign in as. */
+/** Renders the sign-in page with the sample users. */
 export function renderSignIn(action: string, problem?: string): string {
   const main = html`<div class="narrow">
     <h1>Who are you today?</h1>
@@ -33,7 +33,7 @@ function renderCard([key, { name, about, places }]: [string, Persona]): Html {
   </li>`;
 }
 
-/** Where somebody arrives who is signed in, and a member of nothing. */
+/** Renders the page for a signed-in user without an organization. */
 export function renderNowhere(name: string): string {
   const main = html`<div class="narrow">
     <h1>Welcome, ${name}</h1>

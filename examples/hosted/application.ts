@@ -1,20 +1,20 @@
 import express, { type Express } from "express";
 import { orgate, type Orgate, type SessionStore } from "orgate";
 
-/** Where sessions live, and how people sign in there. All that differs between the stores. */
+/** The session store and its sign-in: all that differs between the stores. */
 export interface Backend {
   readonly store: SessionStore;
-  /** Serves `/sign-in`, and whatever it leads to. */
+  /** Serves `/sign-in` and the further routes of the sign-in. */
   readonly mountSignIn: (app: Express, auth: Orgate) => void;
 }
 
-/** What an application is told. */
+/** The settings of the application. */
 export interface Site {
   readonly baseUrl: string;
   readonly cookiePassword: string | undefined;
 }
 
-/** The application. It knows no store. */
+/** Makes the application. It does not depend on the store. */
 export function createApplication(
   { baseUrl, cookiePassword }: Site,
   { store, mountSignIn }: Backend,

@@ -6,7 +6,7 @@ const policy = definePolicy({
   roles: { viewer: { documents: ["read"] }, admin: { documents: "*" } },
 });
 
-/** The people of two sample companies. Ada works for both. */
+/** The sample users of two companies. Ada works for both. */
 export const directory = memoryDirectory({
   users: [
     { id: "user_ada", emailAddress: "ada@example.com", name: "Ada Lovelace" },

@@ -9,7 +9,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 no_session_arguments", keys: 0, calls: 1 },
     operation: { decision: "refused: invalid_request", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 unauthenticated", keys: 0, calls: 0 },
-    why: "The SDK posts an empty question to Stytch.",
+    why: "The SDK sends an empty request to Stytch.",
   },
   {
     scenario: "empty",
@@ -25,7 +25,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 unable_to_parse_session_jwt", keys: 0, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "The SDK asks Stytch about everything that it could not verify itself; orgate asks for what is stale, and for nothing else.",
+    why: "The SDK asks Stytch about everything that it cannot verify. orgate asks only about a JWT that is expired or too old.",
   },
   {
     scenario: "fresh",
@@ -40,7 +40,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 404 session_not_found", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 1, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 1, calls: 0 },
-    why: "Every forged JWT costs the SDK a call, so that whoever sends many uses up the rate limit of all. orgate rejects it by the keys it has.",
+    why: "Each forged JWT costs the SDK a call, so an attacker can use up the project's rate limit. orgate rejects it with the keys that it has.",
   },
   {
     scenario: "unknown_key",
@@ -70,7 +70,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 1, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 1, calls: 0 },
-    why: "Neither fetches the keys again within 30 seconds. Until then the SDK asks Stytch about the JWT, as about every forged one; orgate rejects it. With `unknownKey` set to `ask` it asks too.",
+    why: 'Neither fetches the keys again within 30 seconds. Until then the SDK asks Stytch about the JWT, as about every forged one, and orgate rejects it. With `unknownKey: "ask"` orgate asks too.',
   },
   {
     scenario: "no_kid",
@@ -85,7 +85,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 unable_to_parse_session_jwt", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "The SDK asks Stytch about everything that it could not verify itself; orgate asks for what is stale, and for nothing else.",
+    why: "The SDK asks Stytch about everything that it cannot verify. orgate asks only about a JWT that is expired or too old.",
   },
   {
     scenario: "alg_hs256",
@@ -132,7 +132,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 jwt_invalid_issuer", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "The SDK asks Stytch about everything that it could not verify itself; orgate asks for what is stale, and for nothing else.",
+    why: "The SDK asks Stytch about everything that it cannot verify. orgate asks only about a JWT that is expired or too old.",
   },
   {
     scenario: "iss_other",
@@ -162,7 +162,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 jwt_invalid_audience", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "The SDK asks Stytch about everything that it could not verify itself; orgate asks for what is stale, and for nothing else.",
+    why: "The SDK asks Stytch about everything that it cannot verify. orgate asks only about a JWT that is expired or too old.",
   },
   {
     scenario: "aud_absent",
@@ -178,7 +178,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 jwt_invalid_claims", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "The SDK throws a `TypeError` inside, and asks Stytch.",
+    why: "The SDK throws a `TypeError` internally, and then asks Stytch.",
   },
   {
     scenario: "connected_app",
@@ -215,7 +215,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     },
     operation: { decision: "refused: invalid_token", keys: 1, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 1, calls: 0 },
-    why: "As above. Stytch then answers by the session it knows. To orgate a JWT without roles is not one of Stytch's.",
+    why: "As above. Stytch then answers from its own session. Stytch issues no JWT without roles, so orgate rejects it.",
   },
   {
     scenario: "roles_text",
@@ -223,7 +223,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, policies: 2, calls: 0 },
     operation: { decision: "refused: invalid_token", keys: 1, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 1, calls: 0 },
-    why: "The SDK searches the string for the role's name, and lets it pass.",
+    why: "The SDK finds the role's name inside the string, and accepts it.",
   },
   {
     scenario: "roles_items",
@@ -231,7 +231,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, calls: 0 },
     operation: { decision: "refused: invalid_token", keys: 1, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 1, calls: 0 },
-    why: "A JWT whose claims have other types is not one of Stytch's.",
+    why: "Stytch issues no JWT with claims of these types, so orgate rejects it.",
   },
   {
     scenario: "no_sub",
@@ -247,7 +247,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, calls: 0 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "Without it, no age can be judged.",
+    why: "Without `iat`, orgate cannot tell the age of the JWT.",
   },
   {
     scenario: "no_exp",
@@ -255,7 +255,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, calls: 0 },
     operation: { decision: "refused: invalid_token", keys: 0, calls: 0 },
     orgate: { decision: "refused: 401 invalid_token", keys: 0, calls: 0 },
-    why: "The SDK takes it as good forever.",
+    why: "The SDK accepts it forever.",
   },
   {
     scenario: "no_expires_at",
@@ -270,7 +270,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 403 session_authorization_error", keys: 1, policies: 2, calls: 1 },
     operation: { decision: "refused: permission_denied", keys: 1, policies: 1, calls: 0 },
     orgate: { decision: "refused: 403 permission_denied", keys: 1, policies: 1, calls: 0 },
-    why: "Neither believes it. The SDK asks Stytch to deny it once more.",
+    why: "Neither trusts the claim. The SDK asks Stytch, which denies it again.",
   },
   {
     scenario: "custom_organization",
@@ -307,7 +307,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, calls: 0 },
     operation: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 1 },
     orgate: { decision: "signed in as member_bob_acme, renewed", keys: 1, calls: 1 },
-    why: "The SDK never reads `expires_at`.",
+    why: "The SDK does not read `expires_at`.",
   },
   {
     scenario: "not_yet_valid",
@@ -315,7 +315,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 1 },
     operation: { decision: "unavailable: clock_skew", keys: 1, calls: 0 },
     orgate: { decision: "unavailable: 503 clock_skew", keys: 1, calls: 0 },
-    why: "A clock is wrong. The SDK pays a call for each request; orgate says 503 `clock_skew`, loudly.",
+    why: "A clock is wrong. The SDK makes a call for each request. orgate answers 503 `clock_skew` and emits an event.",
   },
   {
     scenario: "issued_later",
@@ -323,7 +323,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, calls: 0 },
     operation: { decision: "unavailable: clock_skew", keys: 1, calls: 0 },
     orgate: { decision: "unavailable: 503 clock_skew", keys: 1, calls: 0 },
-    why: "As above; the SDK does not look at `iat`.",
+    why: "As above. The SDK does not read `iat`.",
   },
   {
     scenario: "revoked",
@@ -366,7 +366,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 1 },
     operation: { decision: "refused: invalid_request", keys: 0, calls: 0 },
     orgate: { decision: "does not start: ConfigurationError configuration_invalid", keys: 0, calls: 0 },
-    why: "A mistake of the caller's: orgate names it, the middleware at construction.",
+    why: "The caller made a mistake. orgate reports it; the middleware does so at construction.",
   },
   {
     scenario: "max_age_nan",
@@ -374,7 +374,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, calls: 0 },
     operation: { decision: "refused: invalid_request", keys: 0, calls: 0 },
     orgate: { decision: "does not start: ConfigurationError configuration_invalid", keys: 0, calls: 0 },
-    why: "`parseInt` of a variable that is not set. The SDK's check of the age is off, without a word.",
+    why: "This is `parseInt` of a missing variable. The SDK silently skips the check of the age.",
   },
   {
     scenario: "max_age_text",
@@ -405,7 +405,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme", keys: 1, policies: 2, calls: 0 },
     operation: { decision: "signed in as member_bob_acme, with a verdict", keys: 1, policies: 1, calls: 0 },
     orgate: { decision: "signed in as member_bob_acme, with a verdict", keys: 1, policies: 1, calls: 0 },
-    why: "The SDK fetches the project's policy and the organization's, always, and tells no verdict. orgate fetches the organization's only with `organizationPolicies`.",
+    why: "The SDK always fetches the project's policy and the organization's, and returns no verdict. orgate fetches the organization's only with `organizationPolicies`.",
   },
   {
     scenario: "allowed_expired",
@@ -418,7 +418,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
       policies: 1,
       calls: 1,
     },
-    why: "The middleware renews first, and decides by the policy it keeps; the operation sends the check along, like the SDK.",
+    why: "The middleware renews first, and decides by its cached policy. The operation sends the check to Stytch, like the SDK.",
   },
   {
     scenario: "denied",
@@ -426,7 +426,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 403 session_authorization_error", keys: 1, policies: 2, calls: 1 },
     operation: { decision: "refused: permission_denied", keys: 1, policies: 1, calls: 0 },
     orgate: { decision: "refused: 403 permission_denied", keys: 1, policies: 1, calls: 0 },
-    why: "The SDK asks Stytch again, for each denial. A role that was given since then counts for orgate when the JWT is renewed; `maxTokenAge` says how soon.",
+    why: "The SDK asks Stytch again for each denial. With orgate, a role that was added since then counts when the JWT is renewed; `maxTokenAge` limits the delay.",
   },
   {
     scenario: "denied_expired",
@@ -434,7 +434,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 403 session_authorization_error", keys: 1, calls: 1 },
     operation: { decision: "refused: permission_denied", keys: 1, calls: 1 },
     orgate: { decision: "refused: 403 permission_denied", keys: 1, policies: 1, calls: 1 },
-    why: "The middleware renews first, and decides by the policy it keeps.",
+    why: "The middleware renews first, and decides by its cached policy.",
   },
   {
     scenario: "action_case",
@@ -474,7 +474,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 403 session_authorization_tenancy_error", keys: 1, policies: 2, calls: 1 },
     operation: { decision: "refused: organization_mismatch", keys: 1, calls: 0 },
     orgate: { decision: "refused: 403 organization_mismatch", keys: 1, calls: 0 },
-    why: "A JWT never changes its organization: orgate needs neither policy nor call.",
+    why: "A JWT belongs to one organization, so orgate needs neither the policy nor a call.",
   },
   {
     scenario: "slug",
@@ -490,7 +490,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 400 invalid_authorization_check", keys: 1, policies: 2, calls: 1 },
     operation: { decision: "refused: invalid_request", keys: 0, calls: 0 },
     orgate: { decision: "refused: 403 organization_mismatch", keys: 1, calls: 0 },
-    why: "The SDK asks Stytch. The operation names the caller's mistake; to the middleware it is an organization that is not the member's.",
+    why: "The SDK asks Stytch. The operation reports the caller's mistake. The middleware treats the value as an organization that is not the member's.",
   },
   {
     scenario: "organization_undefined",
@@ -511,7 +511,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     },
     operation: { decision: "unavailable: store_unavailable", keys: 1, policies: 1, calls: 0 },
     orgate: { decision: "unavailable: 503 store_unavailable", keys: 1, policies: 1, calls: 0 },
-    why: "The SDK asks Stytch for each request. orgate says 503 until it has had a policy once; then it keeps that one while there is trouble.",
+    why: "The SDK asks Stytch for each request. orgate answers 503 until it has loaded a policy once, and then keeps that policy during an outage.",
   },
   {
     scenario: "policy_stale_500",
@@ -524,7 +524,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     },
     operation: { decision: "signed in as member_bob_acme, with a verdict", keys: 1, policies: 2, calls: 0 },
     orgate: { decision: "signed in as member_bob_acme, with a verdict", keys: 1, policies: 2, calls: 0 },
-    why: "The SDK throws the policy away after five minutes, and asks Stytch for each request until it has another. orgate goes on with the one it had.",
+    why: "The SDK drops the policy after five minutes, and asks Stytch for each request until it has a new one. orgate keeps using the old policy.",
   },
   {
     scenario: "organization_policy_403",
@@ -537,7 +537,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     },
     operation: { decision: "signed in as member_bob_acme, with a verdict", keys: 1, policies: 1, calls: 0 },
     orgate: { decision: "signed in as member_bob_acme, with a verdict", keys: 1, policies: 1, calls: 0 },
-    why: "The SDK's check fails, and every request is a call. To orgate there are no organization roles then.",
+    why: "The SDK's check fails, and every request is a call. orgate continues without the organization's roles.",
   },
   {
     scenario: "checks_at_once",
@@ -545,7 +545,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in 50 of 50", keys: 1, policies: "many", calls: 0 },
     operation: { decision: "signed in 50 of 50", keys: 1, policies: 1, calls: 0 },
     orgate: { decision: "signed in 50 of 50", keys: 1, policies: 1, calls: 0 },
-    why: "The SDK fetches both policies for each. orgate fetches once for all.",
+    why: "The SDK fetches both policies for each request. orgate fetches once for all requests.",
   },
   {
     scenario: "expired_at_once",
@@ -553,7 +553,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in 50 of 50", keys: 1, calls: 50 },
     operation: { decision: "signed in 50 of 50", keys: 1, calls: 1 },
     orgate: { decision: "signed in 50 of 50", keys: 1, calls: 1 },
-    why: "The SDK makes a call for each. orgate makes one, and gives all of them its answer.",
+    why: "The SDK makes a call for each request. orgate makes one call for all of them.",
   },
   {
     scenario: "expired_again",
@@ -561,7 +561,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 2 },
     operation: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 2 },
     orgate: { decision: "signed in as member_bob_acme, renewed", keys: 1, calls: 1 },
-    why: "The middleware remembers the answer. The operation does not: its caller is given the new JWT.",
+    why: "The middleware caches the answer. The operation does not, because it returns the new JWT to its caller.",
   },
   {
     scenario: "keys_500",
@@ -569,7 +569,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_bob_acme, Stytch asked", keys: 1, calls: 1 },
     operation: { decision: "unavailable: store_unavailable", keys: 1, calls: 0 },
     orgate: { decision: "unavailable: 503 store_unavailable", keys: 1, calls: 0 },
-    why: "The SDK asks Stytch for each request. Nothing vouches for the JWT, so orgate does not ask: 503, nobody signed out. Keys it has had once are kept.",
+    why: "The SDK asks Stytch for each request. orgate cannot verify the JWT, so it does not ask: it answers 503 and signs nobody out. Keys that it has fetched once stay in use.",
   },
   {
     scenario: "keys_500_expired",
@@ -585,7 +585,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 401 unauthorized_credentials", keys: 1, calls: 1 },
     operation: { decision: "unavailable: store_unavailable", keys: 1, calls: 1 },
     orgate: { decision: "unavailable: 503 store_unavailable", keys: 1, calls: 1 },
-    why: "It is the application's secret that is wrong, and not the member: orgate says 503, and emits `misconfigured`.",
+    why: "The application's secret is wrong, not the member. orgate answers 503 and emits `misconfigured`.",
   },
   {
     scenario: "renewal_404",
@@ -600,7 +600,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "refused: 403 session_authorization_error", keys: 1, calls: 1 },
     operation: { decision: "refused: permission_denied", keys: 1, calls: 1 },
     orgate: { decision: "unavailable: 503 store_unavailable", keys: 1, calls: 1 },
-    why: "The middleware sends no check along, so to it this answer makes no sense.",
+    why: "The middleware sent no authorization check, so this answer is malformed.",
   },
   {
     scenario: "renewal_429",
@@ -648,7 +648,7 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as undefined", keys: 1, calls: 1 },
     operation: { decision: "unavailable: store_unavailable", keys: 1, calls: 1 },
     orgate: { decision: "unavailable: 503 store_unavailable", keys: 1, calls: 1 },
-    why: "The SDK passes on whatever comes: success, without a session.",
+    why: "The SDK accepts any body: it reports success without a session.",
   },
   {
     scenario: "renewal_reset",
@@ -664,6 +664,6 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
     sdk: { decision: "signed in as member_eve_acme, Stytch asked", keys: 1, calls: 1 },
     operation: { decision: "unavailable: store_unavailable", keys: 1, calls: 1 },
     orgate: { decision: "unavailable: 503 store_unavailable", keys: 1, calls: 1 },
-    why: "The SDK takes over whatever comes. orgate compares it with the JWT that was presented.",
+    why: "The SDK accepts any session. orgate compares it with the presented JWT.",
   },
 ];

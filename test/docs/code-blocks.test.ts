@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
@@ -9,25 +9,22 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import request from "supertest";
+import { listDocuments } from "../../scripts/render-reference.ts";
 
 const run = promisify(execFile);
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const BLOCK = /^```ts\n(.*?)^```$/gms;
 
-/** Every TypeScript block of the documents at the top and in docs, by document and position. */
+/** Every TypeScript block of the documents, by document and position. A block without imports goes on from the one before. */
 async function readBlocks(): Promise<Map<string, string>> {
-  const guides = await readdir(join(ROOT, "docs")).catch(() => []);
-  const documents = [
-    "README.md",
-    "ARCHITECTURE.md",
-    "SECURITY.md",
-    ...guides.filter((name) => name.endsWith(".md")).map((name) => join("docs", name)),
-  ];
   const blocks = new Map<string, string>();
-  for (const document of documents) {
+  for (const document of listDocuments()) {
     const text = await readFile(join(ROOT, document), "utf8");
+    let before = "";
     for (const [index, match] of [...text.matchAll(BLOCK)].entries()) {
-      blocks.set(`${document.replaceAll(/[^\w]/g, "-")}-${index + 1}.ts`, match[1] ?? "");
+      const code = match[1] ?? "";
+      before = /^import /m.test(code) ? code : `${before}\n${code}`;
+      blocks.set(`${document.replaceAll(/[^\w]/g, "-")}-${index + 1}.ts`, before);
     }
   }
   return blocks;

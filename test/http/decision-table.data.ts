@@ -1,13 +1,13 @@
 import type { ErrorCode } from "../../src/errors.ts";
 import type { AuthState } from "../../src/model.ts";
 
-/** What is presented. */
+/** What the request carries. */
 export type Presented = "none" | "bearer" | "cookie";
 
-/** What becomes of the session cookie; for a bearer `new` is the `Session-Jwt` header. */
+/** What happens to the session cookie; for a bearer `new` is the `Session-Jwt` header. */
 export type CookieFate = "untouched" | "new" | "cleared" | "cleared in every form";
 
-/** One row: a credential in a condition, a store in a mood, and everything that comes of it. */
+/** One row: the credential, what the store does, and everything that can be seen of the answer. */
 export interface DecisionRow {
   readonly presented: Presented;
   readonly condition: Condition;
@@ -21,48 +21,48 @@ export interface DecisionRow {
   /** Members of the problem beside the standard ones. */
   readonly members?: Readonly<Record<string, string>>;
   readonly retryAfter?: number;
-  /** Whether an event `misconfigured` tells of it. */
+  /** Whether there is an event `misconfigured`. */
   readonly alarm?: true;
 }
 
-/** Conditions of a credential, in the words of the table. */
+/** The conditions of a credential, as the reference names them. */
 export const CONDITIONS = {
   absent: "",
   malformed: "malformed",
-  forged: "forged: signed by another key",
+  forged: "forged (signed by another key)",
   foreign_issuer: "of another issuer",
   foreign_audience: "for another audience",
-  foreign_class: "of another class: no session",
-  fresh: "good and fresh",
-  expired: "good, but expired",
-  too_old: "good, but too old",
-  not_yet_valid: "signature good, not valid yet",
-  not_a_seal: "not a seal of ours",
+  foreign_class: "of another class (no session claim)",
+  fresh: "verified and fresh",
+  expired: "verified, but expired",
+  too_old: "verified, but too old",
+  not_yet_valid: "verified, but not valid yet",
+  not_a_seal: "does not open with our passwords",
   tampered: "tampered with",
   too_long: "too long",
-  sealed_unknown_key_expired: "good seal; key unknown, token expired",
-  sealed_foreign_issuer: "good seal; another issuer",
-  sealed_foreign_audience: "good seal; another audience",
-  sealed_foreign_class: "good seal; another class",
-  sealed_for_another: "good seal; its user is not the token's `sub`",
-  twice: "twice, differing",
-  keys_down: "no key known, and none to be fetched",
-  keys_down_expired: "the same, and expired",
-  cross_site: "good, but cross-site and unsafe method",
+  sealed_unknown_key_expired: "opens, but its token is expired and of an unknown key",
+  sealed_foreign_issuer: "opens, but its token is of another issuer",
+  sealed_foreign_audience: "opens, but its token is for another audience",
+  sealed_foreign_class: "opens, but its token is of another class",
+  sealed_for_another: "opens, but its user is not the token's `sub`",
+  twice: "two that differ",
+  keys_down: "no key is known, and none can be fetched",
+  keys_down_expired: "the same with an expired token",
+  cross_site: "sent by another site, with an unsafe method",
 } as const;
 
-/** What the store does, in the words of the table. */
+/** What the store does, as the reference names it. */
 export const MOODS = {
   silent: "not asked",
   active: "active",
-  ended: "ended: revoked, gone",
-  reauthenticate: "must authenticate anew",
+  ended: "ended (revoked or deleted)",
+  reauthenticate: "requires authentication",
   unrenewable: "cannot renew this kind",
   down: "down",
   slow: "slow",
   overloaded: "429, `Retry-After: 7`",
   failing: "5xx",
-  nonsense: "nonsense",
+  nonsense: "a malformed answer",
   rotated_unverifiable: "active, but the new token's key cannot be fetched",
 } as const;
 
@@ -155,7 +155,7 @@ function unavailable(
   };
 }
 
-/** What a vouched-for but stale credential comes to, by what the store says. */
+/** The rows of a verified credential that is expired or too old, one for each answer of the store. */
 function renewals(presented: "bearer" | "cookie", condition: Condition): readonly DecisionRow[] {
   const row = { presented, condition, asked: 1 } as const;
   const refused = { ...row, state: "rejected", status: 401 } as const;

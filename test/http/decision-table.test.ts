@@ -1,6 +1,4 @@
-import { readFileSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import { putDecisionTable, renderDecisionTable } from "../../scripts/render-decision-table.ts";
 import type { AuthState } from "../../src/model.ts";
 import { ERROR_TABLE } from "../../src/errors.ts";
 import { DENIAL_DETAILS } from "../../src/guards/denial.ts";
@@ -49,27 +47,6 @@ describe.each(FRAMEWORKS)("decisions on %s", (framework) => {
 function titleOf({ presented, condition, store, status, code }: DecisionRow): string {
   return `${presented}, ${condition}; store ${store}: ${status} ${code ?? "passes"}`;
 }
-
-describe("the table in the README", () => {
-  it("is the one that is tested", () => {
-    const text = readFileSync(new URL("../../README.md", import.meta.url), "utf8");
-    expect(putDecisionTable(text)).toBe(text);
-  });
-
-  it("stands between its markers, and replaces what stood there", () => {
-    const [start, end] = ["<!-- decision-table:start -->", "<!-- decision-table:end -->"];
-    const rendered = putDecisionTable(`before\n${start}\nold\n${end}\nafter\n`);
-    expect(rendered).toBe(`before\n${start}\n\n${renderDecisionTable()}\n\n${end}\nafter\n`);
-    expect(putDecisionTable(rendered)).toBe(rendered);
-    expect(() => putDecisionTable("no markers")).toThrow("decision-table:start");
-  });
-
-  it("says something of every row", () => {
-    const table = renderDecisionTable();
-    const codes = DECISIONS.map(({ code }) => code).filter((code) => code !== undefined);
-    expect(codes.filter((code) => !table.includes(`\`${code}\``))).toEqual([]);
-  });
-});
 
 async function run(framework: FrameworkName, row: DecisionRow): Promise<Outcome> {
   const world = makeWorld();

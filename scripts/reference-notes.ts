@@ -1,0 +1,166 @@
+import type { ErrorCode, OrgateEventType } from "orgate";
+
+/** What the reference tells of a code beside its status, title and detail. */
+export interface CodeNote {
+  /** When orgate answers with it. */
+  readonly when: string;
+  /** Members of the problem beside the standard ones, and headers of the answer. */
+  readonly also?: string;
+  /** Who resolves it, and how. */
+  readonly fix: string;
+}
+
+const SIGN_IN_AGAIN = "The user signs in again.";
+
+/** One note for every code. */
+export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
+  unauthenticated: {
+    when: "A guard needs a signed-in member, and the request carries no credential.",
+    fix: "The user signs in.",
+  },
+  invalid_token: {
+    when: "A bearer token is malformed, forged, of another issuer or audience, or not a session's token.",
+    fix: "The client sends the access token of a session.",
+  },
+  token_expired: {
+    when: "A token is expired or too old, and the store cannot renew a credential of this kind.",
+    fix: SIGN_IN_AGAIN,
+  },
+  session_revoked: {
+    when: "The session was revoked or signed out, or the store no longer knows it.",
+    fix: SIGN_IN_AGAIN,
+  },
+  invalid_session: {
+    when:
+      "The session cookie does not open with any of the passwords, or what it holds is not a session. orgate clears " +
+      "the cookie, unless a change of the configuration can explain it (event `misconfigured`).",
+    fix: `${SIGN_IN_AGAIN} If there is an event \`misconfigured\`, the developer corrects the configuration.`,
+  },
+  ambiguous_credential: {
+    when: "Two session cookies of one name differ, or the request has two `Authorization` headers.",
+    fix: "The developer sets `cookie.domain` and `cookie.path` to what the other writer of the cookie uses.",
+  },
+  invalid_pending_authentication: {
+    when: "A sign-in or an organization selection expired, was completed, or began in another browser.",
+    fix: SIGN_IN_AGAIN,
+  },
+  reauthentication_required: {
+    when: "The store demands another authentication (MFA, SSO), or the last one is older than `requireRecentAuth` allows.",
+    also:
+      "`reason`; `sign_in_url`, where it is known; `max_age`, after `requireRecentAuth`; " +
+      '`WWW-Authenticate` with `error="insufficient_user_authentication"` (RFC 9470)',
+    fix: "The user authenticates at `sign_in_url`.",
+  },
+  permission_denied: {
+    when: "None of the session's roles, and no permission in its token, grants the action on the resource.",
+    also: '`resource`, `action`; `WWW-Authenticate` with `error="insufficient_scope"` (RFC 6750)',
+    fix: "An administrator of the organization assigns a role that grants the action.",
+  },
+  organization_mismatch: {
+    when: "The route names another organization than the one that the session is signed in to.",
+    fix: "The user switches to that organization.",
+  },
+  organization_selection_required: {
+    when: "The session has no organization yet, and the route needs one.",
+    also: "`selection_url`; `organizations`, where they can be listed",
+    fix: "The user chooses an organization.",
+  },
+  organization_not_available: {
+    when: "The chosen organization is not among those that the user can choose.",
+    fix: "The user chooses another organization.",
+  },
+  role_required: {
+    when: "The session holds none of the roles of `requireRole`.",
+    fix: "An administrator of the organization assigns the role.",
+  },
+  factor_required: {
+    when: "The session lacks the authentication factor of `requireFactor`.",
+    fix: "The user authenticates with this factor.",
+  },
+  impersonation_denied: {
+    when: "`denyImpersonation` guards the route, and the session is impersonated.",
+    fix: "Nothing: the route is closed to impersonators on purpose.",
+  },
+  cross_site_request: {
+    when: "Another site sent a request with an unsafe method and a session cookie, or sent it to one of orgate's handlers.",
+    fix: "The developer corrects `baseUrl`, or lists the origin in `csrf.trustedOrigins`.",
+  },
+  invalid_request: {
+    when: "The body of a request to one of orgate's handlers is not what the handler reads.",
+    fix: "The client sends the fields that the handler documents.",
+  },
+  sign_in_failed: {
+    when: "The hosted sign-in page sent the browser back with an error.",
+    fix: "The user tries again. The event `rejected` has the reason.",
+  },
+  method_not_allowed: {
+    when: "One of orgate's handlers received a method that it does not serve.",
+    also: "`Allow`",
+    fix: "The client uses a method that `Allow` lists.",
+  },
+  payload_too_large: {
+    when: "The body of a request to one of orgate's handlers is too large.",
+    fix: "The client sends only the fields that the handler documents.",
+  },
+  store_unavailable: {
+    when: "The store, its keys or the policy cannot be reached, so orgate cannot know. Nobody was signed out.",
+    also: "`Retry-After`, unless waiting does not help",
+    fix: "The client retries. The developer reads the events `unavailable` and `misconfigured`.",
+  },
+  clock_skew: {
+    when: "The token is not valid yet: the clocks of this server and of the issuer differ. Nobody was signed out.",
+    also: "`Retry-After`",
+    fix: "The operator synchronizes the clocks.",
+  },
+  configuration_invalid: {
+    when:
+      "Thrown at construction, with all mistakes in one `ConfigurationError`; passed to `next` for a guard that was not " +
+      "called, or that runs before the middleware.",
+    fix: "The developer follows the suggestion of each problem.",
+  },
+  session_too_large: {
+    when: "A sign-in produced a session that does not fit into cookies. `auth.establish` rejects with it.",
+    fix: "The developer keeps the token's custom claims small.",
+  },
+};
+
+/** When each event is emitted. */
+export const EVENT_NOTES: Readonly<Record<OrgateEventType, string>> = {
+  authenticated:
+    "A request, or a sign-in, is authenticated. `source` tells whether orgate asked the store for it.",
+  renewed:
+    "The store confirmed or renewed a credential. `reason` tells why orgate asked; `milliseconds` is the duration of the call.",
+  coalesced:
+    "A request used the renewal of another request: one still in flight (`in_flight`), or one that had finished within " +
+    "the grace window (`settled`).",
+  rejected: "A credential or a sign-in was refused.",
+  denied: "A guard or a handler denied a request. For a permission, `resource` and `action` name it.",
+  unavailable:
+    "orgate could not find out what it had to know, such as whether a session is still valid. `reason` tells what failed.",
+  revoked: "Sessions ended, by sign-out, revocation or invalidation. `by` tells what the target was.",
+  reuse_detected:
+    "Somebody presented a refresh token or an authorization code that was already used. The authority ended the session.",
+  misconfigured: "Something is wrong that only a developer can correct.",
+};
+
+/** The reasons of `misconfigured` that orgate itself gives, and what to do about each. */
+export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
+  client_rejected:
+    "The hosted store refused the application's own credentials. Check the API key or the secret.",
+  clock_skew: "A token is not valid yet. Synchronize the clocks of this server and of the issuer.",
+  coordinator_failed:
+    "The coordinator threw. An invalidation may not have reached the other processes. Check its connection.",
+  internal_error: "orgate failed in a way that it does not expect, and answered 503. Please report it.",
+  interpret_failed: "The store's `interpret` threw. The answer was 503.",
+  key_set_unusable: "The key set has no key that orgate accepts. Check the store's key source.",
+  session_too_large: "The session does not fit into cookies. Keep the token's custom claims small.",
+  session_unreadable: "The authority's repository holds a session that this version cannot read.",
+};
+
+/** Reasons that end in the check that failed: `renewed_token_issuer`, `sealed_token_class`. */
+export const MISCONFIGURED_PREFIXES: Readonly<Record<string, string>> = {
+  issued_token_: "The token of a new session does not verify.",
+  renewed_token_: "The token that the store handed out at a renewal does not verify.",
+  sealed_token_:
+    "The cookie opens, but the token in it does not verify. Has the issuer, the audience or the environment changed?",
+};
