@@ -107,7 +107,8 @@ function persistentOf(value: unknown): unknown {
 
 function toSealedSession(value: unknown): SealedSession | undefined {
   if (!isObject(value)) return undefined;
-  const { accessToken, refreshToken, user, organizationId, authenticationMethod, impersonator, ...others } = value;
+  const { accessToken, refreshToken, user, organizationId, authenticationMethod, impersonator, ...others } =
+    value;
   if (!isString(accessToken)) return undefined;
   if (refreshToken !== undefined && !isString(refreshToken)) return undefined;
   if (!isOptional(user, isUser)) return undefined;
@@ -122,6 +123,14 @@ function toSealedSession(value: unknown): SealedSession | undefined {
   };
 }
 
+function isImpersonator(value: unknown): value is NonNullable<SealedSession["impersonator"]> {
+  return (
+    isObject(value) &&
+    isString(value["email"]) &&
+    (value["reason"] === undefined || isString(value["reason"]))
+  );
+}
+
 function isUser(value: unknown): value is NonNullable<SealedSession["user"]> {
-  return isObject(value) && typeof value["id"] === "string";
+  return isObject(value) && isString(value["id"]);
 }

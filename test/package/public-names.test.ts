@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
-import { ENTRIES } from "../../scripts/entries.mjs";
+import { ENTRIES, nameOf } from "../../scripts/entries.mjs";
 import { createConsumer } from "./consumer.ts";
 import { isDocumented, listDeclaredNames } from "./declared-names.ts";
 import { PUBLIC_NAMES } from "./public-names.ts";
 
-const declared = Object.entries(ENTRIES).map(
-  ([subpath, source]) =>
-    [subpath, listDeclaredNames(`dist/esm/${source.replace(/\.ts$/, ".d.ts")}`)] as const,
+const declared = Object.keys(ENTRIES).map(
+  (subpath) => [subpath, listDeclaredNames(`dist/${nameOf(subpath)}.d.ts`)] as const,
 );
 
 describe("the public names", () => {
