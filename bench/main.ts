@@ -4,56 +4,78 @@ import { measureForged, measureNeverSeen, measureSeenBefore } from "./in-process
 import { measureMemory } from "./memory.ts";
 import { measureOverHttp } from "./over-http.ts";
 import { measurePolicies } from "./policy.ts";
+import type { Plan } from "./statistics.ts";
 import { isMet, printRows, type Row } from "./table.ts";
-import { makeWorld } from "./world.ts";
+import { makeWorld, type World } from "./world.ts";
 
 /** How the benchmark is run. */
 export interface BenchOptions {
   /** Runs everything, but so briefly that the figures mean little. */
   readonly quick: boolean;
+  /** Part of a group's name: only the groups with it are measured. */
+  readonly only?: string | undefined;
   /** The bundled script of the process that sends the load. */
   readonly loadScript: string;
   /** A folder in which `orgate` resolves to the built package. */
   readonly packageFolder: string;
 }
 
+/** Tables by title. */
+type Tables = Readonly<Record<string, readonly Row[]>>;
+
 /** Measures everything; prints it group by group, and all that has a target in a last table. */
-export async function runBenchmark({ quick, loadScript, packageFolder }: BenchOptions): Promise<void> {
+export async function runBenchmark(options: BenchOptions): Promise<void> {
   const start = Date.now();
   printMachine();
+  const world = await makeWorld(options.quick ? 2_000 : 5_000);
   const targets: Row[] = [];
-  const print = (title: string, rows: readonly Row[]): void => {
-    printRows(title, rows);
-    targets.push(...rows.filter(({ target }) => target !== undefined));
-  };
-  const rounds = quick ? 2 : 15;
-  const world = await makeWorld(quick ? 600 : 5_000);
-  try {
-    const neverSeen = await measureNeverSeen(world, { rounds, slices: quick ? 1 : 2 });
-    print("Never seen, in process, one at a time", neverSeen.one);
-    print("Never seen, in process, 32 in flight", neverSeen.many);
-    print("Seen before, in process", await measureSeenBefore(world, { rounds, slices: quick ? 1 : 3 }));
-    print("Forged signature, in process", await measureForged(world, { rounds, slices: quick ? 1 : 2 }));
-    const overHttp = await measureOverHttp(world, loadScript, {
-      rounds: quick ? 2 : 11,
-      slices: quick ? 1 : 10,
-      requests: quick ? 200 : 500,
-    });
-    print("Seen before, over HTTP on Express 5", overHttp.seen);
-    print("Never seen, over HTTP", overHttp.neverSeen);
-    print("Refused before the signature, over HTTP", overHttp.refused);
-    print("Forged signature, over HTTP", overHttp.forged);
-    print("Flood of forged signatures, over HTTP", overHttp.flood);
-    print("Memory", await measureMemory(world, quick ? 2 : 9));
-  } finally {
-    await world.close();
+  const groups = Object.entries(listGroups(world, options));
+  for (const [, measure] of groups.filter(([name]) => name.includes(options.only ?? ""))) {
+    for (const [title, rows] of Object.entries(await measure())) {
+      printRows(title, rows);
+      targets.push(...rows.filter(({ target }) => target !== undefined));
+    }
   }
-  print("Permission check", await measurePolicies(rounds));
-  print("Import", measureImports(packageFolder, quick ? 3 : 21));
+  await world.close();
   printRows("Targets", targets);
   const missed = targets.filter((row) => !isMet(row)).length;
   const seconds = Math.round((Date.now() - start) / 1000);
   console.log(`\n${targets.length - missed} of ${targets.length} targets met, ${seconds} s`);
+}
+
+function listGroups(
+  world: World,
+  { quick, loadScript, packageFolder }: BenchOptions,
+): Readonly<Record<string, () => Tables | Promise<Tables>>> {
+  const rounds = quick ? 3 : 15;
+  const planOf = (slices: number): Plan => ({ rounds, slices: quick ? 1 : slices, warmUps: 3 });
+  return {
+    "never seen": async () => {
+      const { one, many } = await measureNeverSeen(world, planOf(2));
+      return {
+        "Never seen, in process, one at a time": one,
+        "Never seen, in process, 32 in flight": many,
+      };
+    },
+    "seen before": async () => ({
+      "Seen before, in process": await measureSeenBefore(world, planOf(3)),
+    }),
+    forged: async () => ({ "Forged signature, in process": await measureForged(world, planOf(2)) }),
+    http: async () => {
+      const plan = { ...planOf(10), rounds: quick ? 3 : 11, requests: quick ? 200 : 500 };
+      const { seen, neverSeen, refused, forged, flood } = await measureOverHttp(world, loadScript, plan);
+      return {
+        "Seen before, over HTTP on Express 5": seen,
+        "Never seen, over HTTP": neverSeen,
+        "Refused before the signature, over HTTP": refused,
+        "Forged signature, over HTTP": forged,
+        "Flood of forged signatures, over HTTP": flood,
+      };
+    },
+    memory: async () => ({ Memory: await measureMemory(world, quick ? 3 : 9) }),
+    policy: async () => ({ "Permission check": await measurePolicies(rounds) }),
+    import: () => ({ Import: measureImports(packageFolder, quick ? 3 : 21) }),
+  };
 }
 
 /** Prints what the figures depend on. */

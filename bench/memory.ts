@@ -6,20 +6,33 @@ import type { Auth, Way, World } from "./world.ts";
 /** A figure below this means that the cache was not freed when it should have been. */
 const MIN_BYTES = 32;
 
+/** How many times larger the larger of two caches is. */
+const GROWTH = 10;
+
 /**
- * Measures the heap of a cached session, beside the objects that are attached to requests: those are kept while the cache is
- * dropped, and the difference is what the cache needs for itself.
+ * Measures the heap that each further cached session takes, beside the objects that are attached to requests: those are kept
+ * while the cache is dropped, and the difference is what the cache needs for itself. What an instance takes without any
+ * session is left out by comparing a small cache with a large one.
  */
 export async function measureMemory(world: World, rounds: number): Promise<readonly Row[]> {
   const rows: Row[] = [];
   for (const way of ["bearer", "cookie"] as const) {
-    const sizes: { beside: number; whole: number }[] = [];
+    const credentials = world.credentials[way];
+    const some = credentials.slice(0, Math.ceil(credentials.length / GROWTH));
+    const sizes: CacheSize[] = [];
     for (let round = -1; round < rounds; round += 1) {
-      const size = await measureCache(world, way);
+      const small = await measureCache(world, way, some);
+      const large = await measureCache(world, way, credentials);
+      const sessions = credentials.length - some.length;
+      const size = {
+        beside: (large.beside - small.beside) / sessions,
+        whole: (large.whole - small.whole) / sessions,
+      };
       if (round >= 0) sizes.push(size);
     }
-    const row = (what: string, measured: Spread): Row => ({ what, measured, unit: "B", digits: 0 });
     const beside = spreadOf(sizes.map((size) => size.beside));
+    if (beside.median < MIN_BYTES) throw new Error("closed instances were not freed");
+    const row = (what: string, measured: Spread): Row => ({ what, measured, unit: "B", digits: 0 });
     rows.push(
       {
         ...row(`memory per cached session, ${way}, beside what is attached`, beside),
@@ -31,8 +44,13 @@ export async function measureMemory(world: World, rounds: number): Promise<reado
   return rows;
 }
 
-async function measureCache(world: World, way: Way): Promise<{ beside: number; whole: number }> {
-  const credentials = world.credentials[way];
+/** Bytes of the heap. */
+interface CacheSize {
+  readonly beside: number;
+  readonly whole: number;
+}
+
+async function measureCache(world: World, way: Way, credentials: readonly string[]): Promise<CacheSize> {
   const attached: (object | undefined)[] = Array.from({ length: 3 * credentials.length }, () => undefined);
   const before = usedMemory();
   let auth: Auth | undefined = world.makeAuth(way, { cache: { maxEntries: credentials.length } });
@@ -45,12 +63,10 @@ async function measureCache(world: World, way: Way): Promise<{ beside: number; w
   const full = usedMemory();
   await auth.close();
   auth = undefined;
-  const beside = (full - usedMemory()) / credentials.length;
-  if (beside < MIN_BYTES)
-    throw new Error(`the cache of a closed instance was not freed: ${beside} B a session`);
+  const rest = usedMemory();
   // Read after the measurement, so that the engine cannot drop them before.
   if (attached.includes(undefined)) throw new Error("a session has no organization");
-  return { beside, whole: (full - before) / credentials.length };
+  return { beside: full - rest, whole: full - before };
 }
 
 function authenticate(auth: Auth, way: Way, credential: string) {

@@ -205,7 +205,7 @@ async function measureFlood(stage: Stage, world: World, rounds: number): Promise
     return cost;
   };
   const { cpu } = await inRounds(
-    { rounds, slices: 1 },
+    { rounds, slices: 1, warmUps: 1 },
     {
       bare: play("bare", BARE),
       jose: play("jose", josePeer(world)),

@@ -3,7 +3,9 @@
  *
  * npm run bench                 measures everything, in about six minutes
  * npm run bench -- --ablation   measures each optimisation against a build without it
- * npm run bench -- --quick      runs either so briefly that the figures mean little
+ *
+ *   --quick         runs either so briefly that the figures mean little
+ *   --only <text>   measures only the groups or optimisations whose name has the text
  *
  * The bundles lie inside node_modules, so that dependencies resolve as they do for a user.
  */
@@ -42,12 +44,12 @@ try {
     logLevel: "warning",
   });
   const load = (name) => import(pathToFileURL(join(folder, `${name}.mjs`)).href);
-  const options = { quick: values.quick, loadScript: join(folder, "load.mjs") };
+  const options = { ...values, loadScript: join(folder, "load.mjs") };
   if (values.ablation) {
     const { runAblation } = await load("ablation");
-    await runAblation({ ...options, only: values.only, root: ROOT, folder });
+    await runAblation({ ...options, root: ROOT, folder });
   } else {
-    buildPackage();
+    if ("import".includes(values.only ?? "")) buildPackage();
     const { runBenchmark } = await load("main");
     await runBenchmark({ ...options, packageFolder: ROOT });
   }

@@ -22,9 +22,11 @@ export function differenceOf(values: readonly number[], from: readonly number[])
   return spreadOfRounds(values.length, (round) => at(values, round) - at(from, round));
 }
 
-/** The spread of the ratios, round by round. */
+/** The spread of the ratios, round by round. Beside something that costs nothing, a ratio says nothing: it is infinite. */
 export function ratioOf(values: readonly number[], to: readonly number[]): Spread {
-  return spreadOfRounds(values.length, (round) => at(values, round) / at(to, round));
+  return spreadOfRounds(values.length, (round) =>
+    at(to, round) > 0 ? at(values, round) / at(to, round) : Infinity,
+  );
 }
 
 /** The values less what every job of the same round costs besides. */
@@ -60,10 +62,11 @@ function shuffled<Item>(items: readonly Item[]): Item[] {
     .map(({ item }) => item);
 }
 
-/** How often each job runs: `slices` times in each of `rounds`. */
+/** How often each job runs: `slices` times in each of `rounds`, after slices that warm up and do not count. */
 export interface Plan {
   readonly rounds: number;
   readonly slices: number;
+  readonly warmUps: number;
 }
 
 /** The cost of each job in each round, by name. */
@@ -72,12 +75,9 @@ export interface Rounds<Name extends string> {
   readonly wall: Readonly<Record<Name, readonly number[]>>;
 }
 
-/**
- * Runs every job in each round, in slices and in a new order each time; a round's cost is the mean of its slices. The first
- * slices warm up and do not count.
- */
+/** Runs every job in each round, in slices and in a new order each time; a round's cost is the mean of its slices. */
 export async function inRounds<Name extends string>(
-  { rounds, slices }: Plan,
+  { rounds, slices, warmUps }: Plan,
   jobs: Readonly<Record<Name, () => Promise<Cost>>>,
 ): Promise<Rounds<Name>> {
   const names = Object.keys(jobs) as Name[];
@@ -92,7 +92,7 @@ export async function inRounds<Name extends string>(
       wall[name][round] = (wall[name][round] ?? 0) + cost.wall / slices;
     }
   };
-  for (let slice = 0; slice < 3; slice += 1) await runSlice(-1);
+  for (let slice = 0; slice < warmUps; slice += 1) await runSlice(-1);
   for (let round = 0; round < rounds; round += 1) {
     for (let slice = 0; slice < slices; slice += 1) await runSlice(round);
   }
