@@ -8,7 +8,11 @@ export interface Spread {
 /** The median and the quartiles. */
 export function spreadOf(values: readonly number[]): Spread {
   const sorted = values.toSorted((one, other) => one - other);
-  const quantile = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? NaN;
+  const quantile = (share: number): number => {
+    const place = (sorted.length - 1) * share;
+    const [below = NaN, above = NaN] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]];
+    return below === above ? below : below + (above - below) * (place - Math.floor(place));
+  };
   return { median: quantile(0.5), low: quantile(0.25), high: quantile(0.75) };
 }
 
