@@ -9,7 +9,7 @@ import type { PackageBuild } from "./package-build.ts";
 import { PATCHES, type Load, type Patch } from "./patches.ts";
 import { orgatePeer } from "./peers.ts";
 import { differenceOf, inRounds, type Cost, type Plan, type Spread } from "./statistics.ts";
-import { printTable } from "./table.ts";
+import { printed, printTable } from "./table.ts";
 import { makeWorld, type Way, type World } from "./world.ts";
 
 /** How the ablation is run. */
@@ -37,10 +37,11 @@ const CACHE: Readonly<Record<Load, { readonly way: Way; readonly maxEntries: num
 
 /**
  * Measures every optimisation over HTTP: two builds in one process, one of them without it, each behind a server of its own.
+ * Returns what it printed.
  */
-export async function runAblation(options: AblationOptions): Promise<void> {
+export async function runAblation(options: AblationOptions): Promise<string> {
   const { quick, only = "" } = options;
-  printMachine();
+  printMachine(quick);
   const plan: Plan = quick ? { rounds: 3, slices: 1, warmUps: 1 } : { rounds: 11, slices: 16, warmUps: 8 };
   const world = await makeWorld(quick ? 600 : 5_000);
   const chosen = PATCHES.filter(({ name }) => name.includes(only));
@@ -69,6 +70,7 @@ export async function runAblation(options: AblationOptions): Promise<void> {
   await world.close();
   const header = ["optimisation", "load", "median", "quartiles", "moves the figure"];
   printTable("CPU that a request takes more without the optimisation", header, lines);
+  return printed.join("\n");
 }
 
 /** One build behind a server, with a job for each load. */

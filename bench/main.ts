@@ -5,7 +5,7 @@ import { measureMemory } from "./memory.ts";
 import { measureOverHttp } from "./over-http.ts";
 import { measurePolicies } from "./policy.ts";
 import type { Plan } from "./statistics.ts";
-import { isMet, printRows, type Row } from "./table.ts";
+import { isMet, print, printed, printRows, type Row } from "./table.ts";
 import { makeWorld, type World } from "./world.ts";
 
 /** How the benchmark is run. */
@@ -23,10 +23,10 @@ export interface BenchOptions {
 /** Tables by title. */
 type Tables = Readonly<Record<string, readonly Row[]>>;
 
-/** Measures everything; prints it group by group, and all that has a target in a last table. */
-export async function runBenchmark(options: BenchOptions): Promise<void> {
+/** Measures everything; prints it group by group, and all that has a target in a last table. Returns what it printed. */
+export async function runBenchmark(options: BenchOptions): Promise<string> {
   const start = Date.now();
-  printMachine();
+  printMachine(options.quick);
   const world = await makeWorld(options.quick ? 2_000 : 5_000);
   const targets: Row[] = [];
   const groups = Object.entries(listGroups(world, options));
@@ -40,7 +40,8 @@ export async function runBenchmark(options: BenchOptions): Promise<void> {
   printRows("Targets", targets);
   const missed = targets.filter((row) => !isMet(row)).length;
   const seconds = Math.round((Date.now() - start) / 1000);
-  console.log(`\n${targets.length - missed} of ${targets.length} targets met, ${seconds} s`);
+  print(`\n${targets.length - missed} of ${targets.length} targets met, ${seconds} s.`);
+  return printed.join("\n");
 }
 
 function listGroups(
@@ -79,9 +80,10 @@ function listGroups(
 }
 
 /** Prints what the figures depend on. */
-export function printMachine(): void {
+export function printMachine(quick: boolean): void {
   const [cpu] = cpus();
   const date = new Date().toISOString().slice(0, 10);
-  console.log(`Node ${process.version}, ${date}, ${cpus().length} x ${cpu?.model}`);
-  console.log("CPU time of all threads, per call or request, unless a row says otherwise.");
+  print(
+    `Run of ${date}: Node ${process.version}, ${cpus().length} x ${cpu?.model}${quick ? ", quick: the figures mean little" : ""}.`,
+  );
 }

@@ -6,11 +6,12 @@
  *
  *   --quick         runs either so briefly that the figures mean little
  *   --only <text>   measures only the groups or optimisations whose name has the text
+ *   --write         puts the tables into docs/performance.md
  *
  * The bundles lie inside node_modules, so that dependencies resolve as they do for a user.
  */
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, mkdirSync, rmSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
@@ -19,11 +20,15 @@ import { build } from "esbuild";
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), "..");
 const CACHE = join(ROOT, "node_modules/.cache");
 
+const DOCUMENT = join(ROOT, "docs/performance.md");
+const [MAJOR] = process.versions.node.split(".");
+
 const { values } = parseArgs({
   options: {
     ablation: { type: "boolean", default: false },
     only: { type: "string" },
     quick: { type: "boolean", default: false },
+    write: { type: "boolean", default: false },
   },
 });
 
@@ -47,11 +52,13 @@ try {
   const options = { ...values, loadScript: join(folder, "load.mjs") };
   if (values.ablation) {
     const { runAblation } = await load("ablation");
-    await runAblation({ ...options, root: ROOT, folder });
+    const tables = await runAblation({ ...options, root: ROOT, folder });
+    if (values.write) writeDocument(`ablation, Node ${MAJOR}`, tables);
   } else {
     if ("import".includes(values.only ?? "")) buildPackage();
     const { runBenchmark } = await load("main");
-    await runBenchmark({ ...options, packageFolder: ROOT });
+    const tables = await runBenchmark({ ...options, packageFolder: ROOT });
+    if (values.write) writeDocument(`bench, Node ${MAJOR}`, tables);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -61,4 +68,12 @@ try {
 function buildPackage() {
   const { status } = spawnSync(process.execPath, ["scripts/build.mjs"], { cwd: ROOT, stdio: "inherit" });
   if (status !== 0) throw new Error("the package could not be built");
+}
+
+function writeDocument(section, tables) {
+  const text = readFileSync(DOCUMENT, "utf8");
+  const [begin, end] = [`<!-- begin: ${section} -->`, `<!-- end: ${section} -->`];
+  const [start, stop] = [text.indexOf(begin), text.indexOf(end)];
+  if (start < 0 || stop < start) throw new Error(`docs/performance.md has no section "${section}"`);
+  writeFileSync(DOCUMENT, `${text.slice(0, start + begin.length)}\n\n${tables}\n\n${text.slice(stop)}`);
 }

@@ -11,12 +11,21 @@ export interface Row {
   readonly note?: string;
 }
 
-/** Writes a group of rows under a title. */
+/** Prints a group of rows under a title. */
 export function printRows(title: string, rows: readonly Row[]): void {
   printTable(title, ["", "median", "quartiles", "target", "", ""], rows.map(toCells));
 }
 
-/** Writes a table in Markdown. */
+/** What was printed, for the document. */
+export const printed: string[] = [];
+
+/** Prints a line, and keeps it for the document. */
+export function print(line: string): void {
+  console.log(line);
+  printed.push(line);
+}
+
+/** Prints a table in Markdown. */
 export function printTable(
   title: string,
   header: readonly string[],
@@ -25,12 +34,12 @@ export function printTable(
   const widths = header.map((name, column) =>
     Math.max(3, name.length, ...lines.map((line) => line[column]?.length ?? 0)),
   );
-  const write = (cells: readonly string[]): void =>
-    console.log(`| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
-  console.log(`\n## ${title}\n`);
-  write(header);
-  write(widths.map((width) => "-".repeat(width)));
-  for (const line of lines) write(line);
+  const printCells = (cells: readonly string[]): void =>
+    print(`| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
+  print(`\n### ${title}\n`);
+  printCells(header);
+  printCells(widths.map((width) => "-".repeat(width)));
+  for (const line of lines) printCells(line);
 }
 
 /** Whether the row's target is met; rows without a target meet it. */

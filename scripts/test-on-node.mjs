@@ -52,7 +52,11 @@ function runTests(node, version, selection) {
       "--experimental-vm-modules",
       "--disable-warning=ExperimentalWarning",
       "node_modules/jest/bin/jest.js",
-      ...["--ci", "--maxWorkers=100%", "--json", `--outputFile=${report}`, ...selection],
+      "--ci",
+      "--maxWorkers=100%",
+      "--json",
+      `--outputFile=${report}`,
+      ...selection,
     ],
     ["ignore", "ignore", "inherit"],
   );
