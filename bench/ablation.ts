@@ -43,14 +43,16 @@ export async function runAblation(options: AblationOptions): Promise<string> {
   const { quick, only = "" } = options;
   printMachine(quick);
   const plan: Plan = quick ? { rounds: 3, slices: 1, warmUps: 1 } : { rounds: 11, slices: 16, warmUps: 8 };
-  const world = await makeWorld(quick ? 600 : 5_000);
   const chosen = PATCHES.filter(({ name }) => name.includes(only));
   const control: Patch = { ...CONTROL, loads: [...new Set(chosen.flatMap(({ loads }) => loads))] };
+  const files = await buildAll([control, ...chosen], options);
+  const world = await makeWorld(quick ? 600 : 5_000);
   const noise = new Map<Load, Spread>();
   const lines: string[][] = [];
   for (const patch of [control, ...chosen]) {
     // Both sides are new for each patch: code that has run for longer is faster.
-    const [on, off] = [await openSide(world, options, []), await openSide(world, options, patch.edits)];
+    const on = await openSide(world, options, files.get(control));
+    const off = await openSide(world, options, files.get(patch));
     for (const load of patch.loads) {
       const { cpu } = await inRounds(plan, { on: on.job(load), off: off.job(load) });
       const measured = differenceOf(cpu.off, cpu.on);
@@ -73,6 +75,24 @@ export async function runAblation(options: AblationOptions): Promise<string> {
   return printed.join("\n");
 }
 
+/** Bundles the sources with each patch, before anything is measured. Names every patch that no longer applies. */
+async function buildAll(
+  patches: readonly Patch[],
+  { root, folder }: AblationOptions,
+): Promise<ReadonlyMap<Patch, string>> {
+  const files = new Map<Patch, string>();
+  const problems: string[] = [];
+  for (const [index, patch] of patches.entries()) {
+    try {
+      files.set(patch, await buildVariant({ root, folder, name: `variant-${index}`, edits: patch.edits }));
+    } catch (error) {
+      problems.push(`${patch.name}: ${String(error)}`);
+    }
+  }
+  if (problems.length > 0) throw new Error(`patches that do not apply:\n${problems.join("\n")}`);
+  return files;
+}
+
 /** One build behind a server, with a job for each load. */
 interface Side {
   job(load: Load): () => Promise<Cost>;
@@ -83,12 +103,12 @@ let sides = 0;
 
 async function openSide(
   world: World,
-  { root, folder, loadScript, quick }: AblationOptions,
-  edits: Patch["edits"],
+  { folder, loadScript, quick }: AblationOptions,
+  file = "",
 ): Promise<Side> {
   sides += 1;
-  const file = await buildVariant({ root, folder, name: `side-${sides}`, edits });
-  const build = (await import(pathToFileURL(join(folder, file)).href)) as PackageBuild;
+  // Another query is another instance of the module.
+  const build = (await import(`${pathToFileURL(join(folder, file)).href}?${sides}`)) as PackageBuild;
   const stage = await openStage(loadScript);
   const { bearer, cookie } = world.credentials;
   await stage.learn(
