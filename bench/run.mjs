@@ -32,6 +32,10 @@ const { values } = parseArgs({
   },
 });
 
+if (values.write && (values.quick || values.only !== undefined)) {
+  throw new Error("--write needs a whole run: leave --quick and --only out");
+}
+
 mkdirSync(CACHE, { recursive: true });
 const folder = mkdtempSync(join(CACHE, "bench-"));
 try {
