@@ -43,6 +43,8 @@ export interface OrgateErrorInit {
   readonly requestId?: string;
   /** Response headers that belong to the answer. @defaultValue none */
   readonly headers?: Readonly<Record<string, string>>;
+  /** The error behind this one; not enumerable on the error. */
+  readonly cause?: unknown;
 }
 
 /**
@@ -60,7 +62,7 @@ export class OrgateError extends Error {
   declare readonly requestId?: string;
 
   constructor(code: ErrorCode, init: OrgateErrorInit = {}) {
-    super(init.message ?? ERROR_TABLE[code].title);
+    super(init.message ?? ERROR_TABLE[code].title, "cause" in init ? { cause: init.cause } : undefined);
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.statusCode = this.status;

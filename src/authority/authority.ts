@@ -34,16 +34,10 @@ import { exchangeSession, stepUp } from "./replace-session.ts";
 import { memoryRepository } from "./repository.ts";
 import { createAuthorityEvents, createRecentInvalidations, listSessions, revoke } from "./revoke.ts";
 import { authenticate, authenticateWithOrganizationSelection } from "./sign-in.ts";
-import {
-  type StytchRouter,
-  type StytchRouterOptions,
-  createStytchRouter,
-} from "./wire/stytch/stytch-router.ts";
-import {
-  type WorkosRouter,
-  type WorkosRouterOptions,
-  createWorkosRouter,
-} from "./wire/workos/workos-router.ts";
+import type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
+import { type StytchRouter, createStytchRouter } from "./wire/stytch/stytch-router.ts";
+import type { WorkosRouterOptions } from "./wire/workos/workos-options.ts";
+import { type WorkosRouter, createWorkosRouter } from "./wire/workos/workos-router.ts";
 
 /**
  * A session authority in this process: it issues the tokens, keeps the sessions, rotates refresh tokens and serves the JWKS.

@@ -39,9 +39,9 @@ export type {
 } from "./operations.ts";
 export type { AuthorityOptions } from "./options.ts";
 export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
-export type { StytchRouterOptions } from "./wire/stytch/stytch-router.ts";
+export type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
 export type { WorkosRouter } from "./wire/workos/workos-router.ts";
-export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-router.ts";
+export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-options.ts";
 export type { AuthorizationRequest } from "./wire/workos/authorize.ts";
 export type {
   AuthorizationAnswer,

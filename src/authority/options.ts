@@ -1,8 +1,21 @@
-import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import type { OrgateEvent } from "../events.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { suggestName } from "../lib/did-you-mean.ts";
-import type { Policy } from "../policy/policy.ts";
+import {
+  type Check,
+  PRINTABLE,
+  functionLike,
+  must,
+  optional,
+  readOptions,
+  required,
+  schema,
+  seconds,
+  matching,
+  withMethods,
+} from "../lib/options.ts";
+import { isObject } from "../lib/predicates.ts";
+import { type Problems, describeValue } from "../lib/problems.ts";
+import { type Policy, isPolicy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
 import type { DependableDirectory, Directory } from "./directory.ts";
 import { type Issuer, findKeyProblem } from "./issuer.ts";
@@ -54,161 +67,104 @@ export interface AuthoritySettings {
   readonly expiredTokenRenewal: number;
 }
 
-/** Checks every option, applies the defaults, and lists all mistakes in one `ConfigurationError`. */
-export function resolveSettings(options: AuthorityOptions): AuthoritySettings & { readonly clock: Clock } {
-  const problems = findOptionProblems(options);
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  const { issuer, accessTokenLifetime = 300, sessionLifetime = 30 * 86_400 } = options;
-  return {
-    issuer,
-    accessTokenLifetime,
-    sessionLifetime,
-    idleTimeout: options.idleTimeout,
-    refreshGrace: options.refreshGrace ?? 30,
-    pendingLifetime: options.pendingLifetime ?? 600,
-    expiredTokenRenewal: options.expiredTokenRenewal ?? sessionLifetime,
-    clock: options.clock ?? systemClock,
-  };
-}
-
-const OPTION_NAMES: ReadonlySet<string> = new Set<keyof AuthorityOptions>([
-  "issuer",
-  "directory",
-  "repository",
-  "keys",
-  "policy",
-  "accessTokenLifetime",
-  "sessionLifetime",
-  "idleTimeout",
-  "refreshGrace",
-  "pendingLifetime",
-  "expiredTokenRenewal",
-  "clock",
-  "events",
-]);
-
-const DIRECTORY_METHODS = ["user", "userByEmailAddress", "organization", "membership", "memberships"];
-const REPOSITORY_METHODS = ["read", "insert", "compareAndSet", "consume", "touchIfExists", "find", "close"];
-
 const YEAR = 366 * 86_400;
-const DURATIONS = [
-  { name: "accessTokenLifetime", least: 1, most: 86_400 },
-  { name: "sessionLifetime", least: 1, most: YEAR },
-  { name: "idleTimeout", least: 1, most: YEAR },
-  { name: "refreshGrace", least: 0, most: 3600 },
-  { name: "pendingLifetime", least: 1, most: 600 },
-  { name: "expiredTokenRenewal", least: 0, most: YEAR },
-] as const;
 
-/** Every mistake in the options of an authority. Nothing of their values is quoted. */
-export function findOptionProblems(options: AuthorityOptions): ConfigurationProblem[] {
-  if (!isObject(options)) return [missing("createAuthority", "an options object")];
-  const problems = Object.keys(options)
-    .filter((name) => !OPTION_NAMES.has(name))
-    .map(describeUnknown);
-  if (options.issuer === undefined) problems.push(missing("issuer", "the application's origin"));
-  else if (!isIssuer(options.issuer)) {
-    problems.push(
-      invalid("issuer", "must be a non-empty string without spaces.", 'Use "https://app.example.com".'),
-    );
+const directory: Check<Directory> = (given, report) => {
+  for (const name of ["addMembership", "onChanged"] as const) {
+    const method: unknown = isObject(given) ? given[name] : undefined;
+    if (method !== undefined) functionLike()(method, report.member(name));
   }
-  if (options.directory === undefined)
-    problems.push(missing("directory", "memoryDirectory({...}) or your own"));
-  else problems.push(...findMissingMethods("directory", options.directory, DIRECTORY_METHODS));
-  problems.push(...findNonFunctions("directory.", options.directory, ["addMembership", "onChanged"]));
-  if (options.repository !== undefined) {
-    problems.push(...findMissingMethods("repository", options.repository, REPOSITORY_METHODS));
-  }
-  if (options.policy !== undefined) {
-    problems.push(...findMissingMethods("policy", options.policy, ["declares", "grantingRoles"]));
-  }
-  problems.push(...findNonFunctions("", options, ["clock", "events"]));
-  return [...problems, ...findKeyProblems(options.keys), ...findDurationProblems(options)];
-}
+  return withMethods<Directory>("a Directory", [
+    "user",
+    "userByEmailAddress",
+    "organization",
+    "membership",
+    "memberships",
+  ])(given, report);
+};
 
-function findDurationProblems(options: AuthorityOptions): ConfigurationProblem[] {
-  const problems: ConfigurationProblem[] = [];
-  for (const { name, least, most } of DURATIONS) {
-    const value = options[name];
-    if (value === undefined) continue;
-    if (typeof value !== "number" || !(value >= least && value <= most)) {
-      problems.push(
-        invalid(name, `must be a number of seconds from ${least} to ${most}.`, "Durations are seconds."),
-      );
+const privateKeys: Check<readonly JsonWebKey[]> = (given, report) => {
+  if (!Array.isArray(given) || given.length === 0) {
+    const message = `must be a non-empty list of private JWKs, but is ${describeValue(given)}.`;
+    return report.invalid(message, "Leave it out to have a key made.");
+  }
+  for (const [index, key] of given.entries()) {
+    const problem = findKeyProblem(key);
+    if (problem !== undefined) {
+      report.problems.invalid(`${report.option}[${index}]`, problem, "Use an ES256 private JWK.");
     }
   }
-  const { idleTimeout, accessTokenLifetime = 300 } = options;
-  if (idleTimeout !== undefined && idleTimeout <= accessTokenLifetime) {
-    problems.push(
-      invalid(
-        "idleTimeout",
-        "must be longer than accessTokenLifetime.",
-        "Otherwise members are signed out while they work, because a fresh token is answered without the store.",
-      ),
+  return given;
+};
+
+function duration(min: number, max: number): Check<number> {
+  return seconds({ min, max }, "Durations are seconds.");
+}
+
+/** How the options of `createAuthority()` are read. */
+export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
+  issuer: required(
+    matching("a non-empty string without spaces", PRINTABLE, 'Use "https://app.example.com".'),
+    "Pass the application's origin.",
+  ),
+  directory: required(directory, "Pass memoryDirectory({...}) or your own."),
+  repository: optional(
+    withMethods<Repository>("a Repository", [
+      "read",
+      "insert",
+      "compareAndSet",
+      "consume",
+      "touchIfExists",
+      "find",
+      "close",
+    ]),
+  ),
+  policy: optional(must("a policy", isPolicy, "Pass definePolicy({...}).")),
+  clock: optional(functionLike<Clock>(), systemClock),
+  events: optional(functionLike<NonNullable<AuthorityOptions["events"]>>()),
+  keys: optional(privateKeys),
+  accessTokenLifetime: optional(duration(1, 86_400), 300),
+  sessionLifetime: optional(duration(1, YEAR), 30 * 86_400),
+  idleTimeout: optional(duration(1, YEAR)),
+  refreshGrace: optional(duration(0, 3600), 30),
+  pendingLifetime: optional(duration(1, 600), 600),
+  expiredTokenRenewal: optional(duration(0, YEAR)),
+});
+
+/**
+ * Reads the options of `createAuthority()` and fills in the defaults.
+ *
+ * @throws ConfigurationError with every problem
+ */
+export function resolveSettings(options: AuthorityOptions): AuthoritySettings & { readonly clock: Clock } {
+  const example = "Pass { issuer, directory }.";
+  const reading = readOptions(AUTHORITY_OPTIONS, options, "createAuthority", example);
+  const { idleTimeout, accessTokenLifetime } = reading.read;
+  if (idleTimeout !== undefined && idleTimeout <= (accessTokenLifetime ?? 0)) {
+    reading.problems.invalid(
+      "idleTimeout",
+      "must be longer than accessTokenLifetime.",
+      "Otherwise members are signed out while they work: a fresh token is accepted without asking the store.",
     );
   }
-  return problems;
-}
-
-function findKeyProblems(keys: unknown): ConfigurationProblem[] {
-  if (keys === undefined) return [];
-  if (!Array.isArray(keys) || keys.length === 0) {
-    return [
-      invalid("keys", "must be a non-empty array of private JWKs.", "Leave it out to have a key made."),
-    ];
-  }
-  return keys.flatMap((key: unknown, index) => {
-    const problem = findKeyProblem(key);
-    return problem === undefined ? [] : [invalid(`keys[${index}]`, problem, "Use an ES256 private JWK.")];
-  });
-}
-
-function findMissingMethods(
-  option: string,
-  value: unknown,
-  methods: readonly string[],
-): ConfigurationProblem[] {
-  const absent = isObject(value)
-    ? methods.filter((method) => typeof Reflect.get(value, method) !== "function")
-    : methods;
-  if (absent.length === 0) return [];
-  return [
-    invalid(option, `lacks the methods ${absent.join(", ")}.`, `Implement every method of its interface.`),
-  ];
-}
-
-/** What may be left out, but is no function where it is given. */
-function findNonFunctions(prefix: string, value: unknown, names: readonly string[]): ConfigurationProblem[] {
-  if (!isObject(value)) return [];
-  return names
-    .filter((name) => !["undefined", "function"].includes(typeof Reflect.get(value, name)))
-    .map((name) => invalid(prefix + name, "must be a function.", "Pass a function, or leave it out."));
-}
-
-function describeUnknown(name: string): ConfigurationProblem {
-  const suggested = suggestName(name, OPTION_NAMES);
+  const read = reading.complete();
   return {
-    code: "option_unknown",
-    option: name,
-    message: "is not an option.",
-    suggestion: suggested === undefined ? "Remove it." : `Did you mean "${suggested}"?`,
+    issuer: read.issuer,
+    accessTokenLifetime: read.accessTokenLifetime,
+    sessionLifetime: read.sessionLifetime,
+    idleTimeout: read.idleTimeout,
+    refreshGrace: read.refreshGrace,
+    pendingLifetime: read.pendingLifetime,
+    expiredTokenRenewal: read.expiredTokenRenewal ?? read.sessionLifetime,
+    clock: read.clock,
   };
 }
 
-function missing(option: string, what: string): ConfigurationProblem {
-  return { code: "option_missing", option, message: "is required.", suggestion: `Pass ${what}.` };
-}
-
-function invalid(option: string, message: string, suggestion: string): ConfigurationProblem {
-  return { code: "option_invalid", option, message, suggestion };
-}
-
-function isIssuer(value: unknown): boolean {
-  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === "object" && value !== null;
+/** Reports that no key of the authority can sign the tokens of a wire protocol. */
+export function requireRsaKey(canSign: boolean, problems: Problems): void {
+  if (canSign) return;
+  const suggestion = "Add an RS256 private JWK: the SDKs expect one.";
+  problems.invalid("keys", "of the authority hold no RSA key.", suggestion);
 }
 
 /** What every operation of one authority works with. */

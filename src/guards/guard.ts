@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ConfigurationError } from "../errors.ts";
 import { onNextTurn } from "../lib/event-loop.ts";
-import { type Problems, createProblems, isOptionObject, isSeconds } from "../lib/problems.ts";
+import { isObject, isSeconds } from "../lib/predicates.ts";
+import { type Problems, configurationError, createProblems } from "../lib/problems.ts";
 import type { RequestCallback } from "../options/options.ts";
 import { judge, refreshRequest } from "../request/authenticate.ts";
 import type { VerifiedSession } from "../request/cache.ts";
@@ -55,14 +55,8 @@ export function refuseUncalled(name: string, parameters: readonly unknown[]): bo
   if (typeof request !== "object" || request === null || !("headers" in request && "method" in request))
     return false;
   const suggestion = `Write auth.${name}(...).`;
-  const error = new ConfigurationError([
-    {
-      code: "guard_not_called",
-      option: name,
-      message: "was passed to a route without being called.",
-      suggestion,
-    },
-  ]);
+  const message = "was passed to a route without being called.";
+  const error = configurationError("guard_not_called", name, message, suggestion);
   if (typeof next !== "function") throw error;
   (next as Next)(error);
   return true;
@@ -124,7 +118,7 @@ function compile(engine: Engine, definition: GuardDefinition): CompiledGuard {
   const { options, knownOptions = [], validate } = definition;
   const given: unknown = options;
   const known = [...KNOWN, ...knownOptions];
-  if (isOptionObject(given)) problems.unknown(given, known);
+  if (isObject(given)) problems.unknown(given, known);
   else if (given !== undefined) {
     const suggestion = `Pass an object. Known options: ${known.join(", ")}.`;
     problems.invalid(definition.name, "has options that are not an object.", suggestion);

@@ -1,4 +1,4 @@
-import { isSeconds } from "../lib/problems.ts";
+import { isSeconds } from "../lib/predicates.ts";
 import type { MemberSession } from "../model.ts";
 import type { VerifiedSession } from "../request/cache.ts";
 import type { Engine } from "../request/engine.ts";

@@ -1,5 +1,5 @@
 /** Longest name that is compared; anything longer is no slip of the pen. */
-const LONGEST = 64;
+const MAX_COMPARED_LENGTH = 64;
 
 /**
  * The known name that a misspelt one was probably meant to be.
@@ -10,7 +10,7 @@ const LONGEST = 64;
  * @returns `undefined` when nothing is near enough for a suggestion to help.
  */
 export function suggestName(given: string, known: Iterable<string>): string | undefined {
-  if (given.length > LONGEST) return undefined;
+  if (given.length > MAX_COMPARED_LENGTH) return undefined;
   const wanted = given.toLowerCase();
   let nearest: string | undefined;
   let least = Infinity;

@@ -13,6 +13,23 @@ export function isText(value: unknown): value is string {
   return typeof value === "string" && value !== "";
 }
 
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Whether a value is a text without lone surrogates. In UTF-8, they would all become the same character. */
+export function isWellFormedText(value: unknown): value is string {
+  return isText(value) && !LONE_SURROGATE.test(value);
+}
+
+/** Whether a value is a function. What it takes and returns cannot be checked. */
+export function isFunction(value: unknown): value is (...parameters: never) => unknown {
+  return typeof value === "function";
+}
+
+/** Whether a value is `true` or `false`. */
+export function isBoolean(value: unknown): value is boolean {
+  return typeof value === "boolean";
+}
+
 /** Whether a value is a finite number, such as a time in seconds. */
 export function isFiniteNumber(value: unknown): value is number {
   return typeof value === "number" && Number.isFinite(value);
@@ -28,7 +45,10 @@ export function isListOf<Item>(
   value: unknown,
   isItem: (given: unknown) => given is Item,
 ): value is readonly Item[] {
-  return Array.isArray(value) && value.every(isItem);
+  if (!Array.isArray(value)) return false;
+  // Not `every`, which skips the holes of a sparse array.
+  for (const item of value as readonly unknown[]) if (!isItem(item)) return false;
+  return true;
 }
 
 /** Whether a value is a list of strings that are not empty. */

@@ -1,53 +1,87 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { suggestName } from "./did-you-mean.ts";
+import { isString } from "./predicates.ts";
 
-/** Gathers mistakes, so that all are told at once. */
+/** Collects configuration problems, so that one error lists all of them. */
 export interface Problems {
+  add(code: string, option: string, message: string, suggestion: string): void;
   missing(option: string, suggestion: string): void;
   invalid(option: string, message: string, suggestion: string): void;
-  /** Tells of members that no option has. */
+  /** Reports every member of a value that is not a known one. */
   unknown(value: object, known: readonly string[], prefix?: string): void;
-  /** Throws one `ConfigurationError` if there were any. */
+  /** Reports an option whose getter, or one below it, threw. */
+  unreadable(option: string, cause: unknown): void;
+  /** Whether a problem with this option was reported. */
+  has(option: string): boolean;
+  /** Throws one `ConfigurationError` if there are any. */
   throwIfAny(): void;
 }
 
-/** Starts an empty list of mistakes. */
+/** Starts an empty list of problems. */
 export function createProblems(): Problems {
   const problems: ConfigurationProblem[] = [];
+  let unreadableCause: unknown;
+  const add: Problems["add"] = (code, option, message, suggestion) => {
+    problems.push({ code, option, message, suggestion });
+  };
   return {
-    missing(option, suggestion) {
-      problems.push({ code: "option_missing", option, message: "is required.", suggestion });
-    },
-    invalid(option, message, suggestion) {
-      problems.push({ code: "option_invalid", option, message, suggestion });
-    },
+    add,
+    missing: (option, suggestion) => add("option_missing", option, "is required.", suggestion),
+    invalid: (option, message, suggestion) => add("option_invalid", option, message, suggestion),
     unknown(value, known, prefix = "") {
       for (const name of Object.keys(value).filter((key) => !known.includes(key))) {
-        const similar = suggestName(name, known);
-        const suggestion =
-          similar === undefined
-            ? `Known options: ${known.join(", ")}.`
-            : `"${name}": did you mean "${similar}"?`;
-        problems.push({
-          code: "option_unknown",
-          option: `${prefix}${name}`,
-          message: "is not an option.",
-          suggestion,
-        });
+        const suggestion = didYouMean(name, known, `Known options: ${known.join(", ")}.`);
+        add("option_unknown", `${prefix}${name}`, "is not an option.", suggestion);
       }
     },
+    unreadable(option, cause) {
+      unreadableCause ??= cause;
+      add("option_invalid", option, "threw an error when it was read.", "Pass a plain value.");
+    },
+    has: (option) => problems.some((problem) => problem.option === option),
     throwIfAny() {
-      if (problems.length > 0) throw new ConfigurationError(problems);
+      if (problems.length === 0) return;
+      const error = new ConfigurationError(problems);
+      if (unreadableCause !== undefined) Object.defineProperty(error, "cause", { value: unreadableCause });
+      throw error;
     },
   };
 }
 
-/** Whether a value is an object that options could be. */
-export function isOptionObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+/** Makes the error for a single problem. */
+export function configurationError(
+  code: string,
+  option: string,
+  message: string,
+  suggestion: string,
+): ConfigurationError {
+  return new ConfigurationError([{ code, option, message, suggestion }]);
 }
 
-/** Whether a value is a number of seconds. */
-export function isSeconds(value: unknown): value is number {
-  return typeof value === "number" && Number.isFinite(value) && value >= 0;
+/** Suggests the known name that a misspelt one was probably meant to be; `otherwise` if none is near. */
+export function didYouMean(given: string, known: Iterable<string>, otherwise: string): string {
+  const meant = suggestName(given, known);
+  return meant === undefined ? otherwise : `Did you mean ${quoteName(meant)}?`;
+}
+
+/** Quotes a name for a message. Names may hold anything, line breaks included. */
+export function quoteName(name: string): string {
+  return JSON.stringify(name);
+}
+
+/**
+ * Describes a value for a message. Never throws, whatever the value is.
+ *
+ * Texts are described and not repeated: a secret may have been passed in the place of something else.
+ */
+export function describeValue(value: unknown): string {
+  if (value === "") return "an empty string";
+  if (isString(value)) return `a string of length ${value.length}`;
+  if (value === null || ["undefined", "number", "boolean"].includes(typeof value)) return String(value);
+  try {
+    if (Array.isArray(value)) return `a list of ${value.length}`;
+  } catch (error) {
+    return `a value that cannot be read (${typeof error} thrown)`;
+  }
+  return typeof value === "object" ? "an object" : `a ${typeof value}`;
 }

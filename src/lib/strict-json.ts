@@ -1,4 +1,6 @@
-/** What strictly read JSON came to. */
+import { isObject } from "./predicates.ts";
+
+/** The result of parsing JSON strictly. */
 export type StrictJson =
   | {
       readonly status: "parsed";
@@ -10,9 +12,9 @@ export type StrictJson =
 /** Why a text was refused. */
 export type StrictJsonFailure = "syntax" | "duplicate_key" | "forbidden_key" | "too_deep" | "too_many_keys";
 
-/** How much structure a text may have. */
+/** Limits for the structure of a text. */
 export interface StrictJsonLimits {
-  /** Objects and arrays within one another, the outermost counted. @defaultValue 8 */
+  /** Levels of objects and arrays, the outermost included. @defaultValue 8 */
   readonly depth?: number;
   /** Members of all objects together. @defaultValue 256 */
   readonly keys?: number;
@@ -24,48 +26,40 @@ const BACKSLASH = 0x5c;
 /**
  * Parses JSON (RFC 8259) and refuses what two parsers may read differently: duplicate keys at any depth, and `__proto__`.
  *
- * A byte order mark is a syntax error. What comes back is frozen at every depth. Never throws.
+ * A byte order mark is a syntax error. The result is frozen at every depth.
  */
 export function parseStrictJson(text: string, limits: StrictJsonLimits = {}): StrictJson {
   let value: unknown;
   try {
     value = JSON.parse(text);
-  } catch {
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
     return { status: "refused", reason: "syntax" };
   }
   const members = freezeAndCount(value, limits.depth ?? 8);
   if (typeof members === "string") return { status: "refused", reason: members };
   const written = countWrittenKeys(text);
   if (written > (limits.keys ?? 256)) return { status: "refused", reason: "too_many_keys" };
-  // A later duplicate replaces the earlier one, with all that was in it: then fewer came out than were written.
+  // A later duplicate replaces the earlier one with everything in it, so that fewer members are left than were written.
   if (written !== members) return { status: "refused", reason: "duplicate_key" };
   return { status: "parsed", value };
 }
 
+/** Freezes a value at every depth, and counts the members of its objects. */
 function freezeAndCount(node: unknown, depthLeft: number): number | "forbidden_key" | "too_deep" {
-  if (!isContainer(node)) return 0;
+  const isList = Array.isArray(node);
+  if (!isList && !isObject(node)) return 0;
   if (depthLeft === 0) return "too_deep";
-  let members = 0;
-  if (Array.isArray(node)) {
-    for (const item of node) {
-      const inner = freezeAndCount(item, depthLeft - 1);
-      if (typeof inner === "string") return inner;
-      members += inner;
-    }
-  } else {
-    for (const name of Object.keys(node)) {
-      if (name === "__proto__") return "forbidden_key";
-      const inner = freezeAndCount(node[name], depthLeft - 1);
-      if (typeof inner === "string") return inner;
-      members += inner + 1;
-    }
+  if (Object.hasOwn(node, "__proto__")) return "forbidden_key";
+  const children: readonly unknown[] = Object.values(node);
+  let members = isList ? 0 : children.length;
+  for (const child of children) {
+    const inner = freezeAndCount(child, depthLeft - 1);
+    if (typeof inner === "string") return inner;
+    members += inner;
   }
   Object.freeze(node);
   return members;
-}
-
-function isContainer(value: unknown): value is unknown[] | Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }
 
 /** Counts the strings that a colon follows. Needs valid JSON; strings are skipped natively, for speed. */

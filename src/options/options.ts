@@ -1,53 +1,45 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../events.ts";
-import type { Coordinator } from "../fleet/coordinator.ts";
+import { type Coordinator, inProcessCoordinator } from "../fleet/coordinator.ts";
 import type { Denial } from "../guards/denial.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
-import { type Problems, createProblems, isOptionObject } from "../lib/problems.ts";
-import type { Policy, PolicyShape } from "../policy/policy.ts";
-import type { CredentialSource } from "../request/read-credential.ts";
+import {
+  functionLike,
+  must,
+  nested,
+  onlyMember,
+  optional,
+  orFalse,
+  readOptions,
+  required,
+  requiredVariable,
+  schema,
+  seconds,
+  wholeNumber,
+  withMethods,
+} from "../lib/options.ts";
+import { isObject } from "../lib/predicates.ts";
+import { configurationError } from "../lib/problems.ts";
+import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
-import { type ResolvedCookie, resolveCookieAndSources, resolveCredentials } from "./resolve-cookie.ts";
 import {
-  optionalExtension,
-  optionalFunction,
-  optionalSeconds,
-  resolveCacheEntries,
-  resolveCoordinator,
-  resolveCsrf,
-  resolveNames,
-  resolveOrigin,
-  resolvePath,
-  resolvePolicy,
-  resolveStore,
-  secondsUpTo,
-} from "./resolve-parts.ts";
-
-/** Cookie passwords: one, several with the newest first, or several by number, of which the highest seals. Each of at least 32 characters, at most five. */
-export type CookiePassword =
-  | string
-  | readonly (string | undefined)[]
-  | Readonly<Record<number, string | undefined>>;
-
-/** How the session cookie is made. */
-export interface CookieOptions {
-  /** Seals with the newest and opens with any. Required where cookies are read; `undefined` so that `process.env.X` compiles. */
-  readonly password?: CookiePassword | undefined;
-  /** @defaultValue the store's own; else `__Host-orgate` on https, `orgate` on http, `__Secure-orgate` with `domain` or a `path` */
-  readonly name?: string | undefined;
-  /** Shares the cookie with subdomains. @defaultValue host-only */
-  readonly domain?: string | undefined;
-  /** @defaultValue `/` */
-  readonly path?: string | undefined;
-  /** @defaultValue `lax` */
-  readonly sameSite?: "lax" | "strict" | "none" | undefined;
-  /** Seconds the browser keeps it. @defaultValue the session's lifetime, else 400 days */
-  readonly maxAge?: number | undefined;
-}
-
-/** A place to read a credential from. `jwtCookie` names a cookie that holds an unsealed JWT. */
-export type CredentialOption = "bearer" | "cookie" | { readonly jwtCookie: string };
+  BASE_URL_EXAMPLE,
+  DEFAULT_NAMES,
+  attachNames,
+  localPath,
+  publicOrigin,
+  sessionStore,
+  trustedOrigins,
+} from "./checks.ts";
+import {
+  COOKIE_OPTIONS,
+  type CookieOptions,
+  type CredentialOption,
+  credentials,
+  listSources,
+  resolveCookie,
+} from "./cookie.ts";
 
 /** Options of `orgate()`. Durations are seconds. All are validated at construction. */
 export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
@@ -109,121 +101,108 @@ export type RequestCallback<Parameters extends readonly unknown[], Result> = {
   call(...parameters: Parameters): Result;
 }["call"];
 
-const NODE = `
-  aborted addListener closed complete connection destroy destroyed emit errored eventNames getMaxListeners headers
-  headersDistinct httpVersion httpVersionMajor httpVersionMinor isPaused joinDuplicateHeaders listenerCount listeners method
-  off on once pause pipe prependListener prependOnceListener push rawHeaders rawListeners rawTrailers read readable
-  readableAborted readableDidRead readableEnded readableEncoding readableFlowing readableHighWaterMark readableLength
-  readableObjectMode removeAllListeners removeListener resume setEncoding setMaxListeners setTimeout socket statusCode
-  statusMessage trailers trailersDistinct unpipe unshift upgrade url wrap
-`;
-const EXPRESS = `
-  accepts acceptsCharsets acceptsEncodings acceptsLanguages app baseUrl body fresh get header host hostname ip ips is next
-  originalUrl param params path protocol query range res route secure stale subdomains xhr
-`;
+/** Room for every entry is allocated at once. */
+const MAX_CACHE_ENTRIES = 10_000_000;
 
-const RESERVED: ReadonlySet<string> = new Set(`${NODE}${EXPRESS}`.trim().split(/\s+/));
+const isOrgatePolicy = (given: unknown): given is NonNullable<OrgateOptions["policy"]> =>
+  typeof given === "function" || isPolicy(given);
 
-/** Whether a request cannot do without what it has under this name already. */
-export function isReservedName(name: string): boolean {
-  return RESERVED.has(name) || name in Object.prototype;
-}
+/** How the options of `orgate()` are read. */
+export const ORGATE_OPTIONS = schema<OrgateOptions>()({
+  baseUrl: requiredVariable(publicOrigin, BASE_URL_EXAMPLE),
+  store: required(
+    sessionStore,
+    "Pass createAuthority({...}) of orgate/authority, or a SessionStore of your own.",
+  ),
+  cookie: optional(nested(COOKIE_OPTIONS, "Pass { password: process.env.COOKIE_PASSWORD }."), {}),
+  credentials: optional(credentials, ["bearer", "cookie"]),
+  maxTokenAge: optional(seconds({}, "Leave it out, and age does not matter.")),
+  clockTolerance: optional(seconds({ max: 60 }, "Leave it at 5."), 5),
+  sessionDuration: optional(seconds({ above: 0 }, "Leave it out, and no session is extended.")),
+  policy: optional(
+    must("a policy", isOrgatePolicy, "Pass definePolicy({...}) or a function that resolves to one."),
+  ),
+  signIn: optional(onlyMember("path", localPath("/sign-in"))),
+  organizationSelection: optional(
+    onlyMember("path", localPath("/select-organization")),
+    "/select-organization",
+  ),
+  staleIfUnavailable: optional(seconds({}, "Leave it out for 0."), 0),
+  coordinator: optional(
+    withMethods<Coordinator>("a Coordinator", [
+      "acquire",
+      "remember",
+      "recall",
+      "publish",
+      "subscribe",
+      "close",
+    ]),
+  ),
+  cache: optional(
+    orFalse(
+      onlyMember(
+        "maxEntries",
+        wholeNumber({ min: 1, max: MAX_CACHE_ENTRIES }, "To switch the cache off, pass cache: false."),
+      ),
+    ),
+    20_000,
+  ),
+  csrf: optional(orFalse(onlyMember("trustedOrigins", trustedOrigins, [])), []),
+  attach: optional(orFalse(attachNames), DEFAULT_NAMES),
+  ipAddress: optional(functionLike<NonNullable<OrgateOptions["ipAddress"]>>()),
+  onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
+  events: optional(functionLike<NonNullable<OrgateOptions["events"]>>()),
+  clock: optional(functionLike<Clock>(), systemClock),
+});
 
-const KNOWN = [
-  "baseUrl",
-  "store",
-  "cookie",
-  "credentials",
-  "maxTokenAge",
-  "clockTolerance",
-  "sessionDuration",
-  "policy",
-  "signIn",
-  "organizationSelection",
-  "staleIfUnavailable",
-  "coordinator",
-  "cache",
-  "csrf",
-  "attach",
-  "ipAddress",
-  "onDenied",
-  "events",
-  "clock",
-] as const;
-
-const SELECTION_PATH = "/select-organization";
-
-/** Options with every default filled in, frozen. */
-export interface ResolvedOptions {
-  readonly origin: string;
-  readonly secure: boolean;
-  readonly store: SessionStore;
-  readonly cookie: ResolvedCookie;
-  readonly sources: readonly CredentialSource[];
-  readonly maxTokenAge: number | undefined;
-  readonly clockTolerance: number;
-  readonly sessionDuration: number | undefined;
-  readonly policy: OrgateOptions["policy"];
-  readonly signInPath: string | undefined;
-  readonly selectionPath: string;
-  readonly staleIfUnavailable: number;
-  readonly coordinator: Coordinator;
-  readonly cacheEntries: number;
-  readonly trustedOrigins: readonly string[];
-  readonly checksCrossSite: boolean;
-  readonly names: AttachNames | undefined;
-  readonly ipAddress: ((request: IncomingMessage) => string | undefined) | undefined;
-  readonly onDenied: OrgateOptions["onDenied"];
-  readonly events: OrgateOptions["events"];
-  readonly clock: Clock;
-}
+/** The options of `orgate()` as its parts use them, with every default. */
+export type ResolvedOptions = ReturnType<typeof resolveOptions>;
 
 /**
- * Validates the options, fills in the defaults and freezes the result.
+ * Reads the options of `orgate()`, fills in the defaults and freezes the result.
  *
- * @throws ConfigurationError with every mistake at once.
+ * @throws ConfigurationError with every problem
  */
-export function resolveOptions(given: unknown): ResolvedOptions {
-  const problems = createProblems();
-  const options = readOptions(given, problems);
-  problems.unknown(options, KNOWN);
-  const { origin, secure } = resolveOrigin(options["baseUrl"], problems);
-  const store = resolveStore(options["store"], problems);
-  const credentials = resolveCredentials(options["credentials"], problems);
-  const csrf = resolveCsrf(options["csrf"], problems);
-  const resolved: ResolvedOptions = {
+export function resolveOptions(given: unknown) {
+  assertNotRequest(given);
+  const example = "Call orgate({ baseUrl, store, cookie: { password } }).";
+  const reading = readOptions(ORGATE_OPTIONS, given, "options", example);
+  const { read, problems } = reading;
+  const { origin, secure } = read.baseUrl ?? UNKNOWN_ORIGIN;
+  const choices = read.credentials ?? [];
+  const profile = read.store?.credential;
+  const context = { origin, secure, storeName: profile?.cookieName, isRead: choices.includes("cookie") };
+  const cookie = resolveCookie(read.cookie ?? {}, context, problems);
+  const sources = listSources(choices, cookie.name, profile?.opaqueCookieName, problems);
+  const { signIn, organizationSelection, cache, csrf, attach, coordinator, ...rest } = reading.complete();
+  return Object.freeze({
+    ...rest,
     origin,
     secure,
-    store,
-    ...resolveCookieAndSources(options["cookie"], credentials, { origin, secure, store }, problems),
-    maxTokenAge: optionalSeconds(options, "maxTokenAge", problems),
-    clockTolerance: secondsUpTo(options["clockTolerance"], 5, problems),
-    sessionDuration: optionalExtension(options["sessionDuration"], problems),
-    policy: resolvePolicy(options["policy"], problems),
-    signInPath: resolvePath(options, "signIn", "/sign-in", problems),
-    selectionPath: resolvePath(options, "organizationSelection", SELECTION_PATH, problems) ?? SELECTION_PATH,
-    staleIfUnavailable: optionalSeconds(options, "staleIfUnavailable", problems) ?? 0,
-    coordinator: resolveCoordinator(options["coordinator"], problems),
-    cacheEntries: resolveCacheEntries(options["cache"], problems),
-    ...csrf,
-    names: resolveNames(options["attach"], problems),
-    ipAddress: optionalFunction(options, "ipAddress", problems),
-    onDenied: optionalFunction(options, "onDenied", problems),
-    events: optionalFunction(options, "events", problems),
-    clock: optionalFunction(options, "clock", problems) ?? systemClock,
-  };
-  problems.throwIfAny();
-  return Object.freeze(resolved);
+    cookie,
+    /** Where credentials are looked for, in the order of their precedence. */
+    sources,
+    signInPath: signIn,
+    selectionPath: organizationSelection,
+    /** 0: nothing is cached. */
+    cacheEntries: cache === false ? 0 : cache,
+    trustedOrigins: csrf === false ? [] : csrf,
+    checksCrossSite: csrf !== false,
+    /** `undefined`: nothing is attached. */
+    names: attach === false ? undefined : attach,
+    coordinator: coordinator ?? inProcessCoordinator(),
+  });
 }
 
-/** The options as an object; whatever is none, or is a request, has no single mistakes to tell of. */
-function readOptions(given: unknown, problems: Problems): Record<string, unknown> {
-  const isObject = isOptionObject(given);
-  if (!isObject) problems.missing("options", "Call orgate({ baseUrl, store, cookie: { password } }).");
-  else if ("headers" in given && "method" in given) {
-    const suggestion = "Write const auth = orgate({ ... }), and app.use(auth).";
-    problems.invalid("orgate", "was passed to a route without being called.", suggestion);
-  }
-  problems.throwIfAny();
-  return isObject ? given : {};
+/** Stands for a `baseUrl` with a problem, so that nothing else is found fault with because of it. */
+const UNKNOWN_ORIGIN = { origin: "", secure: true };
+
+function assertNotRequest(given: unknown): void {
+  if (!isObject(given) || !("headers" in given && "method" in given)) return;
+  throw configurationError(
+    "option_invalid",
+    "orgate",
+    "was passed to a route without being called.",
+    "Write const auth = orgate({ ... }), and app.use(auth).",
+  );
 }

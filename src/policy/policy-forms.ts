@@ -1,6 +1,23 @@
-import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { suggestName } from "../lib/did-you-mean.ts";
-import { EVERY_ACTION, type Permission, type PolicyStatements } from "./policy.ts";
+import { isObject, isText, isTextList } from "../lib/predicates.ts";
+import { type Problems, didYouMean, quoteName } from "../lib/problems.ts";
+
+/** Stands for every action; never for a resource or for a part of a name. */
+export const EVERY_ACTION = "*";
+
+/** What a role may do with one resource. */
+export interface Permission {
+  readonly resource: string;
+  /** May hold {@link EVERY_ACTION}. */
+  readonly actions: Iterable<string>;
+}
+
+/** What every form of a policy is read into. */
+export interface PolicyStatements {
+  /** By role, in the policy's order. */
+  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
+  /** Resources and their actions; `undefined`: the policy does not list them. */
+  readonly declared: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+}
 
 /** Resources and the list of each one's actions. */
 export type ResourceActions = Readonly<Record<string, readonly string[]>>;
@@ -20,18 +37,18 @@ export interface PolicyDefinition<Resources extends ResourceActions> {
 
 type Members = ReadonlyMap<string, unknown>;
 
-/** By resource; a list that was itself wrong is `undefined` and is not held against the roles. */
+/** By resource; `undefined` for a list with a problem of its own, against which roles are not checked. */
 type DeclaredActions = ReadonlyMap<string, ReadonlySet<string> | undefined>;
 
 const RESOURCES_EXAMPLE = 'Write { documents: ["read", "write"] }.';
 const ROLES_EXAMPLE = 'Write { viewer: { documents: ["read"] }, admin: { documents: "*" } }.';
 
-/** Reads a {@link PolicyDefinition}, reporting everything that is wrong with it. */
-export function readObjectForm(definition: Members, problems: PolicyProblems): PolicyStatements {
+/** Reads a {@link PolicyDefinition} and reports every problem. */
+export function readObjectForm(definition: Members, problems: Problems): PolicyStatements {
   for (const name of definition.keys()) {
     if (name === "resources" || name === "roles") continue;
-    const suggestion = suggest(name, ["resources", "roles"], "Remove it.");
-    problems.add("option_unknown", [name], "is not a member of a policy.", suggestion);
+    const suggestion = didYouMean(name, ["resources", "roles"], "Remove it.");
+    problems.add("option_unknown", at(name), "is not a member of a policy.", suggestion);
   }
   const resources = readMembers(definition, "resources", RESOURCES_EXAMPLE, problems);
   const roles = readMembers(definition, "roles", ROLES_EXAMPLE, problems);
@@ -46,26 +63,31 @@ function readMembers(
   definition: Members,
   name: string,
   example: string,
-  problems: PolicyProblems,
+  problems: Problems,
 ): Members | undefined {
   const members = membersOf(definition.get(name));
   if (members === undefined) {
     const code = definition.has(name) ? "option_invalid" : "option_missing";
-    problems.add(code, [name], "must be a plain object.", example);
+    problems.add(code, at(name), "must be a plain object.", example);
   }
   return members;
 }
 
-function readResources(resources: Members, problems: PolicyProblems): DeclaredActions {
+function readResources(resources: Members, problems: Problems): DeclaredActions {
   const declared = new Map<string, ReadonlySet<string> | undefined>();
   for (const [resource, list] of resources) {
-    const actions = namesOf(list);
-    const path = ["resources", resource];
-    if (!isName(resource) || actions === undefined) {
-      problems.add("option_invalid", path, "must be a name with a list of action names.", RESOURCES_EXAMPLE);
+    const actions = isTextList(list) ? list : undefined;
+    const option = at("resources", resource);
+    if (!isText(resource) || actions === undefined) {
+      problems.add(
+        "option_invalid",
+        option,
+        "must be a name with a list of action names.",
+        RESOURCES_EXAMPLE,
+      );
     } else if (resource === EVERY_ACTION || actions.includes(EVERY_ACTION)) {
       const message = '"*" cannot be declared: in a role it stands for every action of one resource.';
-      problems.add("option_invalid", path, message, "Name the resource and its actions.");
+      problems.add("option_invalid", option, message, "Name the resource and its actions.");
     }
     declared.set(resource, actions && new Set(actions));
   }
@@ -75,14 +97,14 @@ function readResources(resources: Members, problems: PolicyProblems): DeclaredAc
 function readRoles(
   roles: Members,
   declared: DeclaredActions | undefined,
-  problems: PolicyProblems,
+  problems: Problems,
 ): PolicyStatements["permissions"] {
   const permissions = new Map<string, readonly Permission[]>();
   for (const [role, granted] of roles) {
     const resources = membersOf(granted);
-    if (!isName(role) || resources === undefined) {
+    if (!isText(role) || resources === undefined) {
       const message = "must be a name with an object of permissions.";
-      problems.add("option_invalid", ["roles", role], message, ROLES_EXAMPLE);
+      problems.add("option_invalid", at("roles", role), message, ROLES_EXAMPLE);
     } else {
       permissions.set(role, readPermissions(role, resources, declared, problems));
     }
@@ -94,20 +116,20 @@ function readPermissions(
   role: string,
   resources: Members,
   declared: DeclaredActions | undefined,
-  problems: PolicyProblems,
+  problems: Problems,
 ): readonly Permission[] {
   const permissions: Permission[] = [];
   for (const [resource, value] of resources) {
     if (value === undefined) continue;
-    const all = value === EVERY_ACTION;
-    const actions = all ? [] : namesOf(value);
-    if (actions === undefined) {
+    const isEveryAction = value === EVERY_ACTION;
+    const actions = isEveryAction ? [] : value;
+    if (!isTextList(actions)) {
       const message = 'must be a list of action names, or "*".';
-      problems.add("option_invalid", ["roles", role, resource], message, ROLES_EXAMPLE);
+      problems.add("option_invalid", at("roles", role, resource), message, ROLES_EXAMPLE);
       continue;
     }
     if (declared !== undefined) checkDeclared({ resource, actions }, role, declared, problems);
-    permissions.push({ resource, actions: all ? [EVERY_ACTION] : actions });
+    permissions.push({ resource, actions: isEveryAction ? [EVERY_ACTION] : actions });
   }
   return permissions;
 }
@@ -116,12 +138,17 @@ function checkDeclared(
   { resource, actions }: Permission,
   role: string,
   declared: DeclaredActions,
-  problems: PolicyProblems,
+  problems: Problems,
 ): void {
-  const path = ["roles", role, resource];
+  const option = at("roles", role, resource);
   if (!declared.has(resource)) {
-    const suggestion = suggest(resource, declared.keys(), "Declare it in resources.");
-    problems.add("resource_unknown", path, `${quoteName(resource)} is not a declared resource.`, suggestion);
+    const suggestion = didYouMean(resource, declared.keys(), "Declare it in resources.");
+    problems.add(
+      "resource_unknown",
+      option,
+      `${quoteName(resource)} is not a declared resource.`,
+      suggestion,
+    );
     return;
   }
   const known = declared.get(resource);
@@ -131,13 +158,8 @@ function checkDeclared(
     const otherwise =
       action === EVERY_ACTION ? 'Write "*" in place of the list.' : "Declare it in resources.";
     const message = `${quoteName(action)} is not a declared action of ${quoteName(resource)}.`;
-    problems.add("action_unknown", path, message, suggest(action, known, otherwise));
+    problems.add("action_unknown", option, message, didYouMean(action, known, otherwise));
   }
-}
-
-function suggest(given: string, known: Iterable<string>, otherwise: string): string {
-  const meant = suggestName(given, known);
-  return meant === undefined ? otherwise : `Did you mean ${quoteName(meant)}?`;
 }
 
 /** A role in Stytch's JSON form. */
@@ -154,11 +176,11 @@ export interface StytchPolicyRole {
 /**
  * A policy in Stytch's JSON form (`GET /v1/b2b/rbac/policy`).
  *
- * Members that are not listed here, such as `scopes`, are passed over.
+ * Members that are not listed here, such as `scopes`, are ignored.
  */
 export interface StytchPolicyDocument {
   readonly roles: readonly StytchPolicyRole[];
-  /** Never decides anything: it only lets guards tell a typing mistake at construction. */
+  /** Decides nothing: it only lets guards report a typing mistake at construction. */
   readonly resources?: readonly {
     readonly resource_id: string;
     readonly description?: string;
@@ -170,19 +192,16 @@ const ROLE_EXAMPLE =
   'Write { "role_id": "viewer", "permissions": [{ "resource_id": "documents", "actions": ["read"] }] }.';
 const RESOURCE_EXAMPLE = 'Write { "resource_id": "documents", "actions": ["read"] }.';
 
-/** Reads a {@link StytchPolicyDocument}, reporting everything that is wrong with it. */
-export function readStytchForm(
-  document: ReadonlyMap<string, unknown>,
-  problems: PolicyProblems,
-): PolicyStatements {
+/** Reads a {@link StytchPolicyDocument} and reports every problem. */
+export function readStytchForm(document: Members, problems: Problems): PolicyStatements {
   const permissions = new Map<string, Permission[]>();
   const roles = readList(document.get("roles"), ["roles"], ROLE_EXAMPLE, problems);
   for (const [index, value] of roles.entries()) {
     const role = membersOf(value);
     const name = role?.get("role_id");
     const path = ["roles", String(index)];
-    if (role === undefined || !isName(name)) {
-      problems.add("option_invalid", path, "must be an object with a role_id.", ROLE_EXAMPLE);
+    if (role === undefined || !isText(name)) {
+      problems.add("option_invalid", at(...path), "must be an object with a role_id.", ROLE_EXAMPLE);
       continue;
     }
     const granted = readStytchPermissions(role.get("permissions"), [...path, "permissions"], problems);
@@ -193,7 +212,7 @@ export function readStytchForm(
   return { permissions, declared };
 }
 
-function readDeclared(value: unknown, problems: PolicyProblems): ReadonlyMap<string, ReadonlySet<string>> {
+function readDeclared(value: unknown, problems: Problems): ReadonlyMap<string, ReadonlySet<string>> {
   const declared = new Map<string, ReadonlySet<string>>();
   for (const { resource, actions } of readStytchPermissions(value, ["resources"], problems)) {
     // "Every action" can be asked for on any resource.
@@ -205,18 +224,18 @@ function readDeclared(value: unknown, problems: PolicyProblems): ReadonlyMap<str
 function readStytchPermissions(
   value: unknown,
   path: readonly string[],
-  problems: PolicyProblems,
+  problems: Problems,
 ): readonly Permission[] {
   const permissions: Permission[] = [];
   for (const [index, entry] of readList(value, path, RESOURCE_EXAMPLE, problems).entries()) {
     const members = membersOf(entry);
     const resource = members?.get("resource_id");
-    const actions = namesOf(members?.get("actions"));
-    if (isName(resource) && actions !== undefined) {
+    const actions = members?.get("actions");
+    if (isText(resource) && isTextList(actions)) {
       permissions.push({ resource, actions });
     } else {
       const message = "must be an object with a resource_id and a list of actions.";
-      problems.add("option_invalid", [...path, String(index)], message, RESOURCE_EXAMPLE);
+      problems.add("option_invalid", at(...path, String(index)), message, RESOURCE_EXAMPLE);
     }
   }
   return permissions;
@@ -226,65 +245,28 @@ function readList(
   value: unknown,
   path: readonly string[],
   example: string,
-  problems: PolicyProblems,
+  problems: Problems,
 ): readonly unknown[] {
-  if (Array.isArray(value)) return value as readonly unknown[];
-  problems.add(value === undefined ? "option_missing" : "option_invalid", path, "must be a list.", example);
+  if (Array.isArray(value)) return value;
+  const code = value === undefined ? "option_missing" : "option_invalid";
+  problems.add(code, at(...path), "must be a list.", example);
   return [];
 }
 
-/** Gathers what is wrong with a policy, so that one error tells all of it. */
-export interface PolicyProblems {
-  /** @param path - names of the members that lead to the mistake, from the policy down. */
-  add(code: string, path: readonly string[], message: string, suggestion: string): void;
-  /** Throws a `ConfigurationError` if anything was added. */
-  throwIfAny(): void;
-}
-
-/** Starts with nothing wrong. */
-export function createPolicyProblems(): PolicyProblems {
-  const problems: ConfigurationProblem[] = [];
-  return {
-    add(code, path, message, suggestion) {
-      problems.push({ code, option: ["policy", ...path].map(writeSegment).join("."), message, suggestion });
-    },
-    throwIfAny() {
-      if (problems.length > 0) throw new ConfigurationError(problems);
-    },
-  };
-}
-
-/** Quotes a name for a message: names may hold anything, line breaks included. */
-export function quoteName(name: string): string {
-  return JSON.stringify(name);
-}
-
 /**
- * The own members of a plain object; `undefined` for anything else.
+ * Reads the own members of a plain object; `undefined` for anything else.
  *
- * Read policies through this alone: `__proto__` and `constructor` are then names like any other.
+ * Read policies only through this: `__proto__` and `constructor` are then names like any other.
  */
 export function membersOf(value: unknown): ReadonlyMap<string, unknown> | undefined {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) return undefined;
+  if (!isObject(value)) return undefined;
   const prototype: unknown = Object.getPrototypeOf(value);
   // Objects of another realm are plain too; `{ __proto__: { ... } }` is not, and would hide its members.
-  const plain = prototype === null || Object.getPrototypeOf(prototype) === null;
-  return plain ? new Map(Object.entries(value)) : undefined;
+  const isPlain = prototype === null || Object.getPrototypeOf(prototype) === null;
+  return isPlain ? new Map(Object.entries(value)) : undefined;
 }
 
-/** A list of names, each a string that is not empty; `undefined` for anything else. */
-export function namesOf(value: unknown): readonly string[] | undefined {
-  if (!Array.isArray(value)) return undefined;
-  // Not `every`, which passes over the holes of a sparse array.
-  for (const name of value as readonly unknown[]) if (!isName(name)) return undefined;
-  return value as readonly string[];
-}
-
-/** Whether a value can name a role, a resource or an action. */
-export function isName(value: unknown): value is string {
-  return typeof value === "string" && value !== "";
-}
-
-function writeSegment(name: string): string {
-  return /^[\w-]+$/.test(name) ? name : quoteName(name);
+/** The name of an option: the members that lead to it, from the policy down. */
+function at(...path: readonly string[]): string {
+  return ["policy", ...path].map((name) => (/^[\w-]+$/.test(name) ? name : quoteName(name))).join(".");
 }

@@ -1,9 +1,11 @@
-import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
+import { isObject, isString } from "../lib/predicates.ts";
+import { configurationError, createProblems } from "../lib/problems.ts";
 import {
+  EVERY_ACTION,
   type PolicyDefinition,
+  type PolicyStatements,
   type ResourceActions,
   type StytchPolicyDocument,
-  createPolicyProblems,
   membersOf,
   readObjectForm,
   readStytchForm,
@@ -50,13 +52,6 @@ export type ResourceOf<Shape extends PolicyShape> = keyof Shape & string;
 /** Actions that a policy's type lists for a resource. */
 export type ActionOf<Shape extends PolicyShape, Resource extends ResourceOf<Shape>> = Shape[Resource];
 
-const NOT_AN_OBJECT: ConfigurationProblem = {
-  code: "option_invalid",
-  option: "policy",
-  message: "must be a plain object.",
-  suggestion: "Write { resources: { ... }, roles: { ... } }.",
-};
-
 /**
  * Compiles a policy in Stytch's JSON form.
  *
@@ -86,34 +81,54 @@ export function definePolicy<const Resources extends ResourceActions>(
   definition: PolicyDefinition<Resources>,
 ): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }>;
 export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<ResourceActions>): Policy {
+  return parsePolicy(source);
+}
+
+/**
+ * Compiles a policy that comes from outside, in either form.
+ *
+ * @throws ConfigurationError with every problem
+ */
+export function parsePolicy(source: unknown): Policy {
   const members = membersOf(source);
-  if (members === undefined) throw new ConfigurationError([NOT_AN_OBJECT]);
-  const problems = createPolicyProblems();
+  if (members === undefined) {
+    const suggestion = "Write { resources: { ... }, roles: { ... } }.";
+    throw configurationError("option_invalid", "policy", "must be a plain object.", suggestion);
+  }
+  const problems = createProblems();
   const read = Array.isArray(members.get("roles")) ? readStytchForm : readObjectForm;
   const statements = read(members, problems);
   problems.throwIfAny();
   return compilePolicy(statements);
 }
 
-/** Stands for every action; only ever as a whole action, never as a resource or as a part of a name. */
-export const EVERY_ACTION = "*";
-
-/** What a role may do with one resource. */
-export interface Permission {
-  readonly resource: string;
-  /** May hold {@link EVERY_ACTION}. */
-  readonly actions: Iterable<string>;
+/** Whether a value can be asked what a {@link Policy} is asked. */
+export function isPolicy(value: unknown): value is Policy {
+  if (!isObject(value)) return false;
+  const { declares, grantingRoles, describe } = value;
+  return (
+    typeof declares === "function" &&
+    typeof grantingRoles === "function" &&
+    (describe === undefined || typeof describe === "function") &&
+    isNameSet(value["roles"])
+  );
 }
 
-/** What every form of a policy is read into. */
-export interface PolicyStatements {
-  /** By role, in the policy's order. */
-  readonly permissions: ReadonlyMap<string, readonly Permission[]>;
-  /** Resources and their actions; `undefined`: the policy does not list them. */
-  readonly declared: ReadonlyMap<string, ReadonlySet<string>> | undefined;
+/** Sets of another realm are sets too. */
+function isNameSet(value: unknown): value is ReadonlySet<string> {
+  return (
+    isObject(value) && typeof value["has"] === "function" && isIterable(value) && [...value].every(isString)
+  );
+}
+
+function isIterable(value: object): value is Iterable<unknown> {
+  return typeof Reflect.get(value, Symbol.iterator) === "function";
 }
 
 type RoleSet = ReadonlySet<string>;
+
+/** The empty set of roles. */
+export const NO_ROLES: RoleSet = new Set();
 
 interface ResourceGrants {
   readonly everyAction: RoleSet;
@@ -126,8 +141,6 @@ interface Role {
   readonly place: number;
 }
 
-const NOBODY: RoleSet = new Set();
-
 /** Compiles a policy into two `Map` lookups, so that a check costs the same at any size. */
 export function compilePolicy({ permissions, declared }: PolicyStatements): Policy {
   const grants = compileGrants(permissions);
@@ -138,7 +151,7 @@ export function compilePolicy({ permissions, declared }: PolicyStatements): Poli
       declared === undefined ? undefined : (declared.get(resource)?.has(action) ?? false),
     grantingRoles(resource: string, action: string) {
       const granted = grants.get(resource);
-      return granted === undefined ? NOBODY : (granted.byAction.get(action) ?? granted.everyAction);
+      return granted === undefined ? NO_ROLES : (granted.byAction.get(action) ?? granted.everyAction);
     },
     describe: () => ({
       roles: [...roles].map((role) => ({ role, permissions: describeRole(role, grants) })),
@@ -247,12 +260,10 @@ export function mergePolicies<const Shapes extends readonly PolicyShape[]>(
   ...policies: { readonly [Index in keyof Shapes]: Policy<Shapes[Index]> }
 ): Policy<MergedShape<Shapes>>;
 export function mergePolicies(...policies: readonly Policy[]): Policy {
-  return policies.reduce((merged, policy) => mergeTwo(merged, policy), NOTHING);
+  return policies.reduce((merged, policy) => mergeTwo(merged, policy), GRANTS_NOTHING);
 }
 
-const NO_ROLES: ReadonlySet<string> = new Set();
-
-const NOTHING: Policy = Object.freeze({
+const GRANTS_NOTHING: Policy = Object.freeze({
   roles: NO_ROLES,
   declares: () => false,
   grantingRoles: () => NO_ROLES,

@@ -1,5 +1,5 @@
 import type { Verdict } from "../model.ts";
-import type { Policy } from "./policy.ts";
+import { NO_ROLES, type Policy } from "./policy.ts";
 
 /** What a verdict is about. */
 export interface PermissionQuestion {
@@ -23,9 +23,7 @@ export interface VerdictExplanation {
   readonly wouldGrant: readonly string[];
 }
 
-const NONE: readonly string[] = Object.freeze([]);
-
-const NOBODY: ReadonlySet<string> = new Set();
+const EMPTY_LIST: readonly string[] = Object.freeze([]);
 
 /**
  * Answers whether the roles, or else the permission slugs, of a session grant an action on a resource.
@@ -34,7 +32,7 @@ const NOBODY: ReadonlySet<string> = new Set();
  */
 export function decideVerdict(question: PermissionQuestion): Verdict {
   const { policy, roles, permissions, organizationId, resource, action, source } = question;
-  const granting = policy === undefined ? NOBODY : policy.grantingRoles(resource, action);
+  const granting = policy === undefined ? NO_ROLES : policy.grantingRoles(resource, action);
   const grantingRoles = selectGranting(granting, roles);
   const byRole = grantingRoles.length > 0;
   const bySlug = !byRole && listOf(permissions).includes(`${resource}:${action}`);
@@ -79,10 +77,10 @@ export function explainVerdict(
 
 function selectGranting(granting: ReadonlySet<string>, held: readonly string[]): readonly string[] {
   const selected = new Set(listOf(held).filter((role) => granting.has(role)));
-  return selected.size === 0 ? NONE : Object.freeze([...selected]);
+  return selected.size === 0 ? EMPTY_LIST : Object.freeze([...selected]);
 }
 
 /** A string in place of the list would be walked letter by letter, and `includes` would match any part of it. */
 function listOf(names: readonly string[] | undefined): readonly string[] {
-  return Array.isArray(names) ? names : NONE;
+  return Array.isArray(names) ? names : EMPTY_LIST;
 }

@@ -1,8 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import { findCookie } from "../lib/cookies.ts";
+import { MAX_TOKEN_LENGTH } from "../tokens/verify-token.ts";
 
-/** Credentials longer than this are refused before anything is decoded. */
-export const MAX_TOKEN_LENGTH = 8_192;
 const MAX_COOKIE_LENGTH = 12_288;
 
 /** One place where a credential may be. */

@@ -2,7 +2,8 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type DenialInit, type Exchange, deny } from "../guards/denial.ts";
 import type { Middleware, Next } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import { type Problems, createProblems, isOptionObject } from "../lib/problems.ts";
+import { isObject } from "../lib/predicates.ts";
+import { type Problems, createProblems } from "../lib/problems.ts";
 import { authenticateRequest, isForged, observeRequest } from "../request/authenticate.ts";
 import type { Engine } from "../request/engine.ts";
 import type { RequestRecord } from "../request/request-auth.ts";
@@ -75,7 +76,7 @@ export function checkHandlerOptions(
   given: unknown,
   known: readonly string[],
 ): void {
-  if (!isOptionObject(given)) {
+  if (!isObject(given)) {
     problems.invalid(handler, "has options that are not an object.", "Leave them out.");
     problems.throwIfAny();
     return;

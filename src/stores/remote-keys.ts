@@ -1,5 +1,16 @@
-import { ConfigurationError, type ConfigurationProblem, StoreUnavailableError } from "../errors.ts";
-import { suggestName } from "../lib/did-you-mean.ts";
+import { StoreUnavailableError } from "../errors.ts";
+import { isConfidential } from "../lib/json-client.ts";
+import {
+  type Check,
+  functionLike,
+  optional,
+  readOptions,
+  required,
+  schema,
+  seconds,
+} from "../lib/options.ts";
+import { isObject, isString } from "../lib/predicates.ts";
+import { describeValue } from "../lib/problems.ts";
 import type { JsonWebKeySet, KeySource } from "../store.ts";
 
 /** How a remote key set is fetched. */
@@ -15,9 +26,30 @@ export interface RemoteKeysOptions {
 /** Bodies larger than this are refused while they are read. */
 const MAX_BODY_BYTES = 512 * 1024;
 
-const LOOPBACK = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/;
+const URL_EXAMPLE = 'Pass one like "https://example.com/jwks".';
 
-const OPTIONS = ["fetch", "maxAge", "cooldown"];
+const keySetUrl: Check<URL> = (given, report) => {
+  if (!(given instanceof URL) && !(isString(given) && URL.canParse(given))) {
+    return report.invalid(`must be an absolute URL, but is ${describeValue(given)}.`, URL_EXAMPLE);
+  }
+  const url = new URL(given);
+  if (!isConfidential(url)) {
+    const suggestion = "Keys that travel in the clear can be replaced on the way: use https.";
+    return report.invalid("is neither https nor on this machine.", suggestion);
+  }
+  if (url.username !== "" || url.password !== "") {
+    return report.invalid("contains a user name or password.", "fetch refuses such a URL: leave them out.");
+  }
+  return url;
+};
+
+/** How the parameters of `remoteKeys()` are read. */
+export const REMOTE_KEYS_OPTIONS = schema<RemoteKeysOptions & { readonly url: string | URL }>()({
+  url: required(keySetUrl, URL_EXAMPLE),
+  fetch: optional(functionLike<typeof fetch>()),
+  maxAge: optional(seconds({ above: 0 }, "Leave it out for 600.")),
+  cooldown: optional(seconds({}, "Leave it out for 30.")),
+});
 
 /**
  * A JWKS at a URL (RFC 7517 section 5).
@@ -29,15 +61,23 @@ const OPTIONS = ["fetch", "maxAge", "cooldown"];
  * @throws ConfigurationError for a URL or an option that cannot be meant.
  */
 export function remoteKeys(url: string | URL, options: RemoteKeysOptions = {}): KeySource {
-  const problems = findProblems(url, options);
-  if (problems.length > 0) throw new ConfigurationError(problems);
-  const address = new URL(url);
-  const { fetch: request, maxAge, cooldown } = options;
+  const given = isObject(options) ? withUrl(options, url) : options;
+  const suggestion = "Pass { fetch, maxAge, cooldown }, or nothing.";
+  const reading = readOptions(REMOTE_KEYS_OPTIONS, given, "remoteKeys", suggestion, "remoteKeys.");
+  const { url: address, fetch: request, maxAge, cooldown } = reading.complete();
   return {
     load: (signal) => fetchKeys(address, request ?? fetch, signal),
-    ...(maxAge === undefined ? {} : { maxAge }),
-    ...(cooldown === undefined ? {} : { cooldown }),
+    ...(maxAge !== undefined && { maxAge }),
+    ...(cooldown !== undefined && { cooldown }),
   };
+}
+
+/** Copies the options without reading them: what a getter throws is reported as the option's problem. */
+function withUrl(options: object, url: unknown): object {
+  return Object.create(null, {
+    ...Object.getOwnPropertyDescriptors(options),
+    url: { value: url, enumerable: true },
+  });
 }
 
 async function fetchKeys(url: URL, request: typeof fetch, signal: AbortSignal): Promise<JsonWebKeySet> {
@@ -88,52 +128,4 @@ function isKeySet(value: unknown): value is JsonWebKeySet {
 
 function failure(reason: string, message: string): StoreUnavailableError {
   return new StoreUnavailableError({ reason, message });
-}
-
-function findProblems(url: string | URL, options: RemoteKeysOptions): ConfigurationProblem[] {
-  const { fetch: request, maxAge, cooldown } = options;
-  return [
-    findUrlProblem(url),
-    request !== undefined &&
-      typeof request !== "function" &&
-      invalid("fetch", "is not a function.", "Pass one like the global fetch, or leave it out."),
-    maxAge !== undefined &&
-      !(Number.isFinite(maxAge) && maxAge > 0) &&
-      invalid("maxAge", "is not a finite number above 0.", "Give it in seconds, or leave it out for 600."),
-    cooldown !== undefined &&
-      !(Number.isFinite(cooldown) && cooldown >= 0) &&
-      invalid("cooldown", "is not a finite number from 0.", "Give it in seconds, or leave it out for 30."),
-    ...findUnknownOptions(options),
-  ].filter((problem) => typeof problem === "object");
-}
-
-function findUrlProblem(url: string | URL): ConfigurationProblem | undefined {
-  if (!URL.canParse(String(url))) {
-    return invalid("url", "is not an absolute URL.", 'Pass one like "https://example.com/jwks".');
-  }
-  const { protocol, hostname, username, password } = new URL(url);
-  if (protocol !== "https:" && !(protocol === "http:" && LOOPBACK.test(hostname))) {
-    return invalid(
-      "url",
-      "is neither https nor on this machine.",
-      "Keys that travel in the clear can be replaced on the way: use https.",
-    );
-  }
-  return username === "" && password === ""
-    ? undefined
-    : invalid("url", "contains a user name or password.", "fetch refuses such a URL: leave them out.");
-}
-
-function findUnknownOptions(options: RemoteKeysOptions): ConfigurationProblem[] {
-  const unknown = Object.keys(options).filter((name) => !OPTIONS.includes(name));
-  return unknown.map((name) => {
-    const meant = suggestName(name, OPTIONS);
-    const suggestion =
-      meant === undefined ? `Known options: ${OPTIONS.join(", ")}.` : `"${name}": did you mean "${meant}"?`;
-    return { ...invalid(name, "is not an option.", suggestion), code: "option_unknown" };
-  });
-}
-
-function invalid(option: string, message: string, suggestion: string): ConfigurationProblem {
-  return { code: "option_invalid", option: `remoteKeys.${option}`, message, suggestion };
 }

@@ -1,8 +1,17 @@
 import { type JsonWebKey as CryptoJwk, type KeyObject, createPublicKey } from "node:crypto";
-import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
+import { isObject, isString } from "../lib/predicates.ts";
+import type { Algorithm, JsonWebKeySet } from "../store.ts";
 
-/** Keys beyond this many are not looked at. */
-const MAX_KEYS = 256;
+/** Every algorithm that can be verified. A profile may choose among these, and can add nothing to them. */
+export const ALGORITHMS: readonly Algorithm[] = ["RS256", "PS256", "ES256", "EdDSA", "Ed25519"];
+
+/** Whether a value names an algorithm that can be verified. */
+export function isAlgorithm(value: unknown): value is Algorithm {
+  return ALGORITHMS.some((algorithm) => algorithm === value);
+}
+
+/** Further keys of a set are ignored. */
+const MAX_JWKS = 256;
 
 // Weaker ones can be broken; larger ones make every verification slow.
 const MIN_MODULUS = 2n ** 2047n;
@@ -14,9 +23,11 @@ const MAX_EXPONENT = 0xffff_ffffn;
 export interface ImportedKeys {
   /** How many keys are usable. */
   readonly size: number;
-  /** The one key that fits; `undefined` where none does, or where two different ones would. Without a `kid`, all are candidates. */
+  /** Why keys that looked usable could not be imported. */
+  readonly failures: readonly unknown[];
+  /** Finds the one key that fits; `undefined` if none does, or if two different ones do. Without a `kid`, all are candidates. */
   find(kid: string | undefined, algorithm: Algorithm): KeyObject | undefined;
-  /** What was imported from the same material, here or in the set before. */
+  /** Finds a key that was imported from the same material. */
   recall(material: string): KeyObject | undefined;
 }
 
@@ -28,30 +39,41 @@ interface UsableKey {
 }
 
 /**
- * Imports what may verify signatures out of a JWKS (RFC 7517) and leaves the rest.
+ * Imports the keys of a JWKS (RFC 7517) that may verify signatures.
  *
- * In: RSA of 2048 to 8192 bits with an odd exponent from 65537 and without the ROCA fingerprint, P-256 on the curve,
- * Ed25519; of a private key, the public half. Out: symmetric keys, `use` other than `sig`, `key_ops` without `verify`, an
- * `alg` that is none of ours.
+ * Used: RSA of 2048 to 8192 bits with an odd exponent from 65537 and without the ROCA fingerprint, P-256 on the curve,
+ * Ed25519; of a private key, the public half. Ignored: symmetric keys, `use` other than `sig`, `key_ops` without `verify`,
+ * an unknown `alg`.
  *
- * @param previous - the set before: keys that are in both are not imported again.
+ * @param previous - the set before; keys that are in both are not imported again
  */
 export function importKeys(set: JsonWebKeySet, previous?: ImportedKeys): ImportedKeys {
-  const usable = importUsable(set, previous);
+  const { usable, failures } = importUsable(set, previous);
   const byMaterial = new Map(usable.map(({ material, key }) => [material, key]));
   return {
     size: usable.length,
+    failures,
     find: (kid, algorithm) => findOnly(usable, kid, algorithm),
     recall: (material) => byMaterial.get(material),
   };
 }
 
-// Apart from what importKeys returns, whose closures would hold on to the set before, and it to the one before that.
-function importUsable(set: JsonWebKeySet, previous: ImportedKeys | undefined): UsableKey[] {
-  return set.keys
-    .slice(0, MAX_KEYS)
-    .map((jwk) => importKey(jwk, previous))
-    .filter((key) => key !== undefined);
+// Apart from importKeys, whose closures would otherwise keep the previous set in memory, and so every set before it.
+function importUsable(
+  set: JsonWebKeySet,
+  previous: ImportedKeys | undefined,
+): { readonly usable: readonly UsableKey[]; readonly failures: readonly unknown[] } {
+  const usable: UsableKey[] = [];
+  const failures: unknown[] = [];
+  for (const jwk of set.keys.slice(0, MAX_JWKS)) {
+    try {
+      const key = importKey(jwk, previous);
+      if (key !== undefined) usable.push(key);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  return { usable, failures };
 }
 
 function findOnly(
@@ -69,10 +91,11 @@ function findOnly(
   return found;
 }
 
-function importKey(jwk: JsonWebKey, previous: ImportedKeys | undefined): UsableKey | undefined {
-  if (typeof jwk !== "object" || jwk === null) return undefined;
+/** @throws what `createPublicKey` throws for a key that is malformed */
+function importKey(jwk: unknown, previous: ImportedKeys | undefined): UsableKey | undefined {
+  if (!isObject(jwk)) return undefined;
   const { kid, use, key_ops: operations, alg } = jwk;
-  if (kid !== undefined && typeof kid !== "string") return undefined;
+  if (kid !== undefined && !isString(kid)) return undefined;
   if (use !== undefined && use !== "sig") return undefined;
   if (operations !== undefined && !(Array.isArray(operations) && operations.includes("verify"))) {
     return undefined;
@@ -81,8 +104,8 @@ function importKey(jwk: JsonWebKey, previous: ImportedKeys | undefined): UsableK
   const algorithms = type?.algorithms.filter((own) => alg === undefined || isSameAlgorithm(own, alg));
   if (type === undefined || algorithms === undefined || algorithms.length === 0) return undefined;
   const material = JSON.stringify(type.members);
-  const key = previous?.recall(material) ?? toPublicKey(type.members);
-  return key && { kid, algorithms, material, key };
+  const key = previous?.recall(material) ?? createPublicKey({ key: type.members, format: "jwk" });
+  return { kid, algorithms, material, key };
 }
 
 /** `EdDSA` with an Ed25519 key is `Ed25519` (RFC 9864 section 2.2). */
@@ -90,27 +113,21 @@ function isSameAlgorithm(own: Algorithm, alg: unknown): boolean {
   return own === alg || (own === "EdDSA" && alg === "Ed25519") || (own === "Ed25519" && alg === "EdDSA");
 }
 
-/** The members that make the public half, and nothing else of the key. */
-function readKeyType(jwk: JsonWebKey): { members: CryptoJwk; algorithms: readonly Algorithm[] } | undefined {
+/** Reads the members that make the public half, and nothing else of the key. */
+function readKeyType(
+  jwk: Readonly<Record<string, unknown>>,
+): { members: CryptoJwk; algorithms: readonly Algorithm[] } | undefined {
   const { kty, crv, n, e, x, y } = jwk;
-  if (kty === "RSA" && typeof n === "string" && typeof e === "string" && isSoundRsa(n, e)) {
+  if (kty === "RSA" && isString(n) && isString(e) && isSoundRsa(n, e)) {
     return { members: { kty, n, e }, algorithms: ["RS256", "PS256"] };
   }
-  if (kty === "EC" && crv === "P-256" && typeof x === "string" && typeof y === "string") {
+  if (kty === "EC" && crv === "P-256" && isString(x) && isString(y)) {
     return { members: { kty, crv, x, y }, algorithms: ["ES256"] };
   }
-  if (kty === "OKP" && crv === "Ed25519" && typeof x === "string") {
+  if (kty === "OKP" && crv === "Ed25519" && isString(x)) {
     return { members: { kty, crv, x }, algorithms: ["EdDSA", "Ed25519"] };
   }
   return undefined;
-}
-
-function toPublicKey(members: CryptoJwk): KeyObject | undefined {
-  try {
-    return createPublicKey({ key: members, format: "jwk" });
-  } catch {
-    return undefined;
-  }
 }
 
 function isSoundRsa(n: string, e: string): boolean {

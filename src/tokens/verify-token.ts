@@ -1,12 +1,13 @@
 import { isUtf8 } from "node:buffer";
-import type { KeyObject } from "node:crypto";
+import { constants, type KeyObject, verify } from "node:crypto";
 import { compactVerify, errors } from "jose";
-import { endOfTurn } from "../lib/event-loop.ts";
+import { isFiniteNumber, isObject, isString, isWellFormedText } from "../lib/predicates.ts";
 import { parseStrictJson } from "../lib/strict-json.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../store.ts";
+import { isAlgorithm } from "./import-keys.ts";
 import type { KeyLookup, KeySet } from "./key-set.ts";
 
-/** What became of a token. Times are not judged here. */
+/** The result of verifying a token. Its times are checked elsewhere: see `decideFreshness`. */
 export type Verification =
   | {
       readonly status: "verified";
@@ -16,12 +17,18 @@ export type Verification =
   | {
       readonly status: "rejected";
       readonly reason: RejectionReason;
-      /** With `unknown_key`, what the unverified payload says: a seal may still vouch for it. */
+      /** With `unknown_key`: `exp` of the unverified payload. The token may still be good if it comes from a seal. */
       readonly expiresAt?: number;
     }
-  | { readonly status: "unavailable"; readonly reason: string; readonly retryAfter: number };
+  | {
+      readonly status: "unavailable";
+      readonly reason: string;
+      readonly retryAfter: number;
+      /** The original error. */
+      readonly cause?: unknown;
+    };
 
-/** Which check a token failed. `class`: signed perhaps, but no session. */
+/** Which check a token failed. `class`: it may be signed, but it is not a session. */
 export type RejectionReason =
   | "malformed"
   | "issuer"
@@ -33,97 +40,115 @@ export type RejectionReason =
 
 /** Verifies the tokens of one profile. */
 export interface TokenVerifier {
-  /** Never throws and never rejects. A promise only where a key must be waited for, or a signature checked. */
+  /** Verifies a token. Returns a promise only if a key must be loaded or a signature checked. Never throws and never rejects. */
   verify(token: string): Verification | Promise<Verification>;
-  /** The same for a token that nothing but its signature vouches for: if it has none of ours, its header alone can tell. */
+  /** Verifies a token that only its signature can prove: one that names no key of ours is rejected by its header alone. */
   verifyAlone(token: string): Verification | Promise<Verification>;
 }
 
 /**
  * Makes the verifier for one store's tokens.
  *
- * What needs no key is checked first, so that garbage and tokens of others cost no cryptography, no fetch and no waiting.
+ * What needs no key is checked first: garbage and the tokens of others cost no cryptography, no fetch and no waiting.
  */
 export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenVerifier {
-  const isHopeless = ({ kid, alg }: TokenHeader): boolean => keys.lacks(kid, alg);
-  const verify = (token: string, isRefused: HeaderCheck): Verification | Promise<Verification> => {
+  function check(token: string, needsKnownKey: boolean): Verification | Promise<Verification> {
     try {
-      const checked = checkUnsigned(token, profile, isRefused);
-      if (checked.status !== "unsigned") return checked;
-      const lookup = keys.find(checked.header.kid, checked.header.alg);
+      const parsed = parseHeader(token, profile);
+      if (parsed.status === "malformed") return rejected("malformed");
+      const { kid, alg } = parsed.header;
+      if (needsKnownKey && keys.lacks(kid, alg)) return rejected("unknown_key");
+      const claims = readClaims(token, parsed, profile);
+      if (isString(claims)) return rejected(claims);
+      const lookup = keys.find(kid, alg);
       return lookup instanceof Promise
-        ? lookup.then((found) => checkSigned(token, checked, found), cannotKnow)
-        : checkSigned(token, checked, lookup);
-    } catch {
-      return cannotKnow();
+        ? lookup.then((found) => checkSignature(token, alg, claims, found)).catch(unforeseen)
+        : checkSignature(token, alg, claims, lookup);
+    } catch (error) {
+      return unforeseen(error);
     }
-  };
-  return {
-    verify: (token) => verify(token, NEVER),
-    // Of a key that is to be asked about, the store wants to hear from good tokens only.
-    verifyAlone: (token) => verify(token, profile.unknownKey === "ask" ? NEVER : isHopeless),
-  };
-}
-
-/** Whether a header shows that no key of ours can have signed. */
-type HeaderCheck = (header: TokenHeader) => boolean;
-
-const NEVER: HeaderCheck = () => false;
-
-/** A token whose signature is all that is left to check. */
-interface Unsigned {
-  readonly status: "unsigned";
-  readonly header: TokenHeader;
-  readonly claims: VerifiedClaims;
-}
-
-/** Every check that needs no key. */
-function checkUnsigned(
-  token: string,
-  profile: TokenProfile,
-  isRefused: HeaderCheck,
-): Unsigned | Verification {
-  const parsed = parseHeader(token, profile);
-  if (parsed.status === "malformed") return rejected("malformed");
-  const { header } = parsed;
-  if (isRefused(header)) return rejected("unknown_key");
-  const text = decodeClaims(token, parsed);
-  if (text !== undefined && !mayName(text, profile.issuers)) return rejected("issuer");
-  const payload = parseClaims(text);
-  if (payload === undefined) return rejected("malformed");
-  if (!hasVerifiableClaims(payload, profile.sessionClaim)) {
-    return rejected(payload[profile.sessionClaim] === undefined ? "class" : "claims");
   }
-  if (!comesFromIssuer(payload, profile.issuers)) return rejected("issuer");
-  if (!isMeantFor(payload["aud"], profile.audience)) return rejected("audience");
-  return { status: "unsigned", header, claims: payload };
+  return {
+    verify: (token) => check(token, false),
+    // The store can be asked about unknown keys, but only with tokens that are otherwise good.
+    verifyAlone: (token) => check(token, profile.unknownKey !== "ask"),
+  };
 }
 
-function checkSigned(
+/** Reads the claims of a token and makes every check that needs no key. */
+function readClaims(
   token: string,
-  { header, claims }: Unsigned,
+  parsed: ParsedHeader,
+  profile: TokenProfile,
+): VerifiedClaims | RejectionReason {
+  const { issuers, audience, sessionClaim } = profile;
+  const text = decodeClaims(token, parsed);
+  if (text !== undefined && !mayName(text, issuers)) return "issuer";
+  const payload = parseClaims(text);
+  if (payload === undefined) return "malformed";
+  if (!hasVerifiableClaims(payload, sessionClaim)) {
+    return payload[sessionClaim] === undefined ? "class" : "claims";
+  }
+  if (issuers.length > 0 && !issuers.some((issuer) => issuer === payload["iss"])) return "issuer";
+  return isMeantFor(payload["aud"], audience) ? payload : "audience";
+}
+
+function checkSignature(
+  token: string,
+  algorithm: Algorithm,
+  claims: VerifiedClaims,
   lookup: KeyLookup,
 ): Verification | Promise<Verification> {
   switch (lookup.status) {
     case "unknown":
       return { status: "rejected", reason: "unknown_key", expiresAt: claims.exp };
-    case "unavailable":
-      return { status: "unavailable", reason: "keys_unavailable", retryAfter: lookup.retryAfter };
-    default:
-      return isSignedBy(token, lookup.key, header.alg).then(
-        (isGood) => (isGood ? { status: "verified", claims } : rejected("signature")),
-        cannotKnow,
-      );
+    case "unavailable": {
+      const { retryAfter, cause } = lookup;
+      return { status: "unavailable", reason: "keys_unavailable", retryAfter, cause };
+    }
+    default: {
+      const judge = (isSigned: boolean): Verification =>
+        isSigned ? { status: "verified", claims } : rejected("signature");
+      const isSigned = isSignedBy(token, lookup.key, algorithm);
+      return typeof isSigned === "boolean" ? judge(isSigned) : isSigned.then(judge, unforeseen);
+    }
   }
 }
+
+/** Larger RSA keys take longer than the main thread may be held up; jose refuses smaller ones. */
+const MAX_SYNC_MODULUS_BITS = 4096;
+const MIN_MODULUS_BITS = 2048;
+const USUAL_EXPONENT = 65_537n;
 
 /**
  * Whether the key made the token's signature, by this algorithm and no other.
  *
- * Throws what is no answer to that question (an unusable key, cryptography that fails).
+ * RSA signatures are checked by `node:crypto` at once, which takes a third of the CPU of WebCrypto's way through another
+ * thread; everything else by jose. Throws, or rejects, if it cannot be decided: an unusable key, cryptography that fails.
  */
-export async function isSignedBy(token: string, key: KeyObject, algorithm: Algorithm): Promise<boolean> {
-  await endOfTurn();
+export function isSignedBy(token: string, key: KeyObject, algorithm: Algorithm): boolean | Promise<boolean> {
+  if ((algorithm !== "RS256" && algorithm !== "PS256") || key.asymmetricKeyType !== "rsa") {
+    return isSignedByJose(token, key, algorithm);
+  }
+  const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
+  const isUsual = modulusLength >= MIN_MODULUS_BITS && publicExponent === USUAL_EXPONENT;
+  return isUsual && modulusLength <= MAX_SYNC_MODULUS_BITS
+    ? isSignedByRsa(token, key, algorithm)
+    : isSignedByJose(token, key, algorithm);
+}
+
+/** RFC 7518 section 3.3 and 3.5. */
+function isSignedByRsa(token: string, key: KeyObject, algorithm: "RS256" | "PS256"): boolean {
+  const end = token.lastIndexOf(".");
+  const options =
+    algorithm === "RS256"
+      ? { key, padding: constants.RSA_PKCS1_PADDING }
+      : { key, padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+  const signature = Buffer.from(token.slice(end + 1), "base64url");
+  return verify("sha256", Buffer.from(token.slice(0, end), "latin1"), options, signature);
+}
+
+async function isSignedByJose(token: string, key: KeyObject, algorithm: Algorithm): Promise<boolean> {
   try {
     await compactVerify(token, key, { algorithms: [algorithm] });
     return true;
@@ -140,7 +165,7 @@ const REFUSALS: ReadonlySet<string> = new Set([
 ]);
 
 function isRefusal(error: unknown): boolean {
-  // A cause is WebCrypto's own throw: the question was not answered.
+  // With a cause, WebCrypto itself threw, and nothing was decided.
   return error instanceof errors.JOSEError && REFUSALS.has(error.code) && error.cause === undefined;
 }
 
@@ -148,11 +173,12 @@ function rejected(reason: RejectionReason): Verification {
   return { status: "rejected", reason };
 }
 
-/** What nobody foresaw is "cannot know", never "signed out". */
-function cannotKnow(): Verification {
-  return { status: "unavailable", reason: "verification_failed", retryAfter: 1 };
+/** An unforeseen error means "cannot know", never "signed out". */
+function unforeseen(cause: unknown): Verification {
+  return { status: "unavailable", reason: "verification_failed", retryAfter: 1, cause };
 }
 
+/** Whether a payload has the claims that every session needs, with the types that they must have. */
 function hasVerifiableClaims(
   payload: UnverifiedPayload,
   sessionClaim: string,
@@ -160,37 +186,26 @@ function hasVerifiableClaims(
   const { sub, iat, exp, nbf } = payload;
   const session = payload[sessionClaim];
   return (
-    isName(sub) &&
-    Number.isFinite(iat) &&
-    Number.isFinite(exp) &&
-    (nbf === undefined || Number.isFinite(nbf)) &&
-    (isName(session) || (typeof session === "object" && session !== null && !Array.isArray(session)))
+    isWellFormedText(sub) &&
+    isFiniteNumber(iat) &&
+    isFiniteNumber(exp) &&
+    (nbf === undefined || isFiniteNumber(nbf)) &&
+    (isWellFormedText(session) || isObject(session))
   );
 }
 
-// Written out in UTF-8, all lone surrogates become one character: two names, one identity.
-const LONE_SURROGATE = /\p{Surrogate}/u;
-
-function isName(value: unknown): value is string {
-  return typeof value === "string" && value !== "" && !LONE_SURROGATE.test(value);
-}
-
-/** Whether one of the issuers can be in it: without an escape, a JSON string is written as it reads. Saves parsing the tokens of others. */
+/** Whether a text can name one of the issuers. It saves parsing the tokens of others: without an escape, JSON strings read as written. */
 function mayName(text: string, issuers: readonly string[]): boolean {
   return issuers.length === 0 || issuers.some((issuer) => text.includes(issuer)) || text.includes("\\");
-}
-
-function comesFromIssuer(payload: UnverifiedPayload, issuers: readonly string[]): boolean {
-  return issuers.length === 0 || issuers.some((issuer) => issuer === payload["iss"]);
 }
 
 function isMeantFor(aud: unknown, audience: readonly string[] | undefined): boolean {
   if (audience === undefined) return true;
   const named: readonly unknown[] = Array.isArray(aud) ? aud : [aud];
-  return named.every((one) => typeof one === "string") && named.some((one) => audience.includes(one));
+  return named.every(isString) && named.some((name) => audience.includes(name));
 }
 
-/** Tokens longer than this are refused undecoded. */
+/** Longer tokens are refused undecoded. */
 export const MAX_TOKEN_LENGTH = 8192;
 
 /** The header of a token that passed {@link parseHeader}. */
@@ -199,35 +214,17 @@ export interface TokenHeader {
   readonly kid?: string;
 }
 
-/** Claims as they were written, by whomever; frozen at every depth, and not to be trusted before the signature is. */
+/** Claims of a token whose signature was not checked; frozen at every depth. */
 export type UnverifiedPayload = Readonly<Record<string, unknown>>;
-
-/** A token that is not one of the profile's, whoever signed it. */
-export interface MalformedToken {
-  readonly status: "malformed";
-  readonly reason: MalformedReason;
-}
 
 /** Which rule a malformed token broke. */
 export type MalformedReason = "size" | "structure" | "encoding" | "header";
 
-// Whatever a profile says: these change what is signed, bring a key along, or belong to encryption (RFC 7515, 7516, 7797).
-const FORBIDDEN_PARAMETERS: ReadonlySet<string> = new Set("crit b64 jwk jku x5u x5c zip enc epk".split(" "));
-
-// The narrowest promise: a profile may choose among these, and can add nothing to them.
-const SUPPORTED_ALGORITHMS: ReadonlySet<string> = new Set<Algorithm>([
-  "RS256",
-  "PS256",
-  "ES256",
-  "EdDSA",
-  "Ed25519",
-]);
-
-const MAX_KID_LENGTH = 128;
-const COMPACT_SERIALIZATION = /^[\w-]+\.[\w-]+\.[\w-]+$/;
-// Beyond ASCII, lower case makes equal what is not: the Kelvin sign becomes a "k".
-const PRINTABLE_ASCII = /^[!-~]+$/;
-const SURROGATE = /\p{Surrogate}/u;
+/** A token that cannot be one of the profile's, whoever signed it. */
+export interface MalformedToken {
+  readonly status: "malformed";
+  readonly reason: MalformedReason;
+}
 
 /** A token whose structure and header are in order; its payload may be anything. */
 export interface ParsedHeader {
@@ -236,6 +233,13 @@ export interface ParsedHeader {
   readonly payloadStart: number;
   readonly payloadEnd: number;
 }
+
+// Whatever a profile says: these change what is signed, bring a key along, or belong to encryption (RFC 7515, 7516, 7797).
+const FORBIDDEN_PARAMETERS: ReadonlySet<string> = new Set("crit b64 jwk jku x5u x5c zip enc epk".split(" "));
+const MAX_KID_LENGTH = 128;
+const COMPACT_SERIALIZATION = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+// Beyond ASCII, lower case makes equal what is not: the Kelvin sign becomes a "k".
+const PRINTABLE_ASCII = /^[!-~]+$/;
 
 /**
  * Reads a token strictly, before any cryptography: size, three canonical base64url parts (RFC 7515 section 7.1), header
@@ -248,45 +252,41 @@ export function parseHeader(token: string, profile: TokenProfile): ParsedHeader 
   if (!COMPACT_SERIALIZATION.test(token)) return malformed("structure");
   const headerEnd = token.indexOf(".");
   const payloadEnd = token.lastIndexOf(".");
-  if (
-    !endsCanonically(token, 0, headerEnd) ||
-    !endsCanonically(token, headerEnd + 1, payloadEnd) ||
-    !endsCanonically(token, payloadEnd + 1, token.length)
-  ) {
-    return malformed("encoding");
-  }
+  const isCanonical =
+    endsCanonically(token, 0, headerEnd) &&
+    endsCanonically(token, headerEnd + 1, payloadEnd) &&
+    endsCanonically(token, payloadEnd + 1, token.length);
+  if (!isCanonical) return malformed("encoding");
   const header = readHeader(token.slice(0, headerEnd), profile);
   if (header === undefined) return malformed("header");
   return { status: "parsed", header, payloadStart: headerEnd + 1, payloadEnd };
 }
 
-/** The payload of a token as text; `undefined` where it is none. */
+/** Decodes the payload of a token; `undefined` if it is not UTF-8. */
 export function decodeClaims(token: string, { payloadStart, payloadEnd }: ParsedHeader): string | undefined {
   return decodeText(token.slice(payloadStart, payloadEnd));
 }
 
-/** What a text says, if it is a JSON object that has one reading. */
+/** Parses a JSON object that every parser reads in the same way; `undefined` for anything else. */
 export function parseClaims(text: string | undefined): UnverifiedPayload | undefined {
   if (text === undefined) return undefined;
   const json = parseStrictJson(text);
   return json.status === "parsed" && isObject(json.value) ? json.value : undefined;
 }
 
-/** The last header that was good, and the last that was not. */
+/** The last good header and the last bad one, as they were spelled. */
 interface LastHeaders {
-  readonly good: { readonly part: string; readonly header: TokenHeader } | undefined;
-  readonly bad: string | undefined;
+  readonly good?: { readonly part: string; readonly header: TokenHeader };
+  readonly bad?: string;
 }
 
-const NO_HEADERS: LastHeaders = { good: undefined, bad: undefined };
-
-// Tokens of one signer share their header, and so do those of one flood: the last ones of each profile are not read again.
+// Tokens of one signer share their header, and so do those of a flood: the last ones of each profile are not parsed again.
 const lastHeaders = new WeakMap<TokenProfile, LastHeaders>();
 
 function readHeader(part: string, profile: TokenProfile): TokenHeader | undefined {
-  const last = lastHeaders.get(profile) ?? NO_HEADERS;
-  if (last.good?.part === part) return last.good.header;
-  if (last.bad === part) return undefined;
+  const last = lastHeaders.get(profile);
+  if (last?.good?.part === part) return last.good.header;
+  if (last?.bad === part) return undefined;
   const header = parseClaims(decodeText(part));
   const isGood = header !== undefined && isAllowedHeader(header, profile);
   // A copy, because a slice would keep the whole token in memory.
@@ -299,7 +299,7 @@ function malformed(reason: MalformedReason): MalformedToken {
   return { status: "malformed", reason };
 }
 
-/** Whether the part's length exists in base64, and the bits that its last character has to spare are zero (RFC 4648 section 3.5). */
+/** Whether a part has a length that base64 can have, and zeros in the spare bits of its last character (RFC 4648 section 3.5). */
 function endsCanonically(token: string, start: number, end: number): boolean {
   const last = token.charAt(end - 1);
   switch ((end - start) % 4) {
@@ -319,10 +319,6 @@ function decodeText(part: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }
 
-function isObject(value: unknown): value is UnverifiedPayload {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isAllowedHeader(
   header: UnverifiedPayload,
   profile: TokenProfile,
@@ -330,10 +326,9 @@ function isAllowedHeader(
   const { alg, kid, typ } = header;
   return (
     Object.keys(header).every((name) => isAllowedParameter(name, profile)) &&
-    typeof alg === "string" &&
-    SUPPORTED_ALGORITHMS.has(alg) &&
-    profile.algorithms.some((allowed) => allowed === alg) &&
-    (kid === undefined || isKeyId(kid)) &&
+    isAlgorithm(alg) &&
+    profile.algorithms.includes(alg) &&
+    (kid === undefined || (isWellFormedText(kid) && kid.length <= MAX_KID_LENGTH)) &&
     isAllowedType(typ, profile.types)
   );
 }
@@ -343,18 +338,14 @@ function isAllowedParameter(name: string, profile: TokenProfile): boolean {
   return !FORBIDDEN_PARAMETERS.has(name) && (profile.headerParameters?.includes(name) ?? false);
 }
 
-function isKeyId(kid: unknown): kid is string {
-  return typeof kid === "string" && kid.length > 0 && kid.length <= MAX_KID_LENGTH && !SURROGATE.test(kid);
-}
-
 function isAllowedType(typ: unknown, types: readonly string[]): boolean {
   if (typ === undefined) return types.includes("");
-  if (typeof typ !== "string" || !PRINTABLE_ASCII.test(typ)) return false;
+  if (!isString(typ) || !PRINTABLE_ASCII.test(typ)) return false;
   const folded = foldMediaType(typ);
   return folded !== "" && types.some((allowed) => foldMediaType(allowed) === folded);
 }
 
-/** `application/` goes without saying where no other slash follows (RFC 7515 section 4.1.9). */
+/** Drops `application/` where no other slash follows (RFC 7515 section 4.1.9). */
 function foldMediaType(type: string): string {
   const lower = type.toLowerCase();
   const rest = lower.startsWith("application/") ? lower.slice("application/".length) : lower;

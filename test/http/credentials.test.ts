@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import type { CredentialOption, OrgateOptions } from "../../src/options/options.ts";
+import type { CredentialOption } from "../../src/options/cookie.ts";
+import type { OrgateOptions } from "../../src/options/options.ts";
 import { EXPRESSES } from "../support/apps.ts";
 import { closeAfterEach, start, withBearer, withCookie } from "../support/harness.ts";
 import { clears, cookiesSet } from "../support/servers.ts";

@@ -1,66 +1,43 @@
-import { createBoundedMap } from "../../lib/bounded-map.ts";
 import { isObject } from "../../lib/predicates.ts";
-import type { StytchPolicyDocument } from "../../policy/policy-forms.ts";
-import { type Policy, definePolicy, mergePolicies } from "../../policy/policy.ts";
+import { createSingleFlight } from "../../lib/single-flight.ts";
+import { type Policy, mergePolicies, parsePolicy } from "../../policy/policy.ts";
 import { type StytchClient, trouble } from "./client.ts";
 
-/** Loads the policy in force for an organization; whoever keeps it decides for how long. */
+/** Loads the policy in force for an organization. The caller caches it. */
 export type PolicyLoader = (organizationId: string | undefined, signal: AbortSignal) => Promise<Policy>;
 
-/** Seconds for which organizations that load theirs at about the same time share the project's. */
+/** Seconds for which organizations that load their policies at about the same time share the project's. */
 const SHARED_FOR = 30;
-const MOST_ORGANIZATIONS = 10_000;
 
 /**
- * Loads the project's policy (`GET /v1/b2b/rbac/policy`), with the organization's own roles added where that was asked for.
- * An organization has none where Stytch says so (403, 404); trouble with them leaves those that were known before.
+ * Loads the project's policy (`GET /v1/b2b/rbac/policy`), with the organization's own roles if `organizationPolicies` is set.
+ * An organization has none if Stytch says so (403, 404). If its roles cannot be loaded, the policy is unknown: without them,
+ * members would be denied what their roles grant.
  */
 export function createPolicyLoader(client: StytchClient): PolicyLoader {
   const { organizationPolicies, clock, timeout } = client.settings;
-  const known = createBoundedMap<string, Policy>(MOST_ORGANIZATIONS);
-  let shared: { readonly policy: Promise<Policy>; readonly since: number } | undefined;
+  const projectPolicy = createSingleFlight<Policy>({ clock, budget: timeout, grace: SHARED_FOR });
 
-  function loadShared(): Promise<Policy> {
-    const now = clock();
-    const age = now - (shared?.since ?? -Infinity);
-    if (shared !== undefined && age >= 0 && age < SHARED_FOR) return shared.policy;
-    const policy = loadProject(client);
-    const current = { policy, since: now };
-    shared = current;
-    policy.catch(() => {
-      if (shared === current) shared = undefined;
-    });
-    return policy;
-  }
-
-  async function loadOrganization(id: string, outer: AbortSignal): Promise<Policy | undefined> {
-    // Whoever waits has as long as one call: the project's policy must still be given to them.
-    const signal = AbortSignal.any([outer, AbortSignal.timeout((timeout * 1000) / 2)]);
-    try {
-      const policy = await loadOwn(client, id, signal);
-      if (policy === undefined) known.delete(id);
-      else known.set(id, policy);
-      return policy;
-    } catch {
-      // Whatever becomes of an organization's own roles, those of the project go on.
-      return known.get(id);
-    }
+  async function loadShared(): Promise<Policy> {
+    const flight = await projectPolicy.run({ key: "project", start: () => loadProject(client) });
+    if (flight.status !== "settled") throw trouble("timeout");
+    return flight.settled.result;
   }
 
   return async (organizationId, signal) => {
     if (!organizationPolicies || organizationId === undefined) return loadShared();
-    const [project, own] = await Promise.all([loadShared(), loadOrganization(organizationId, signal)]);
+    const [project, own] = await Promise.all([loadShared(), loadOwn(client, organizationId, signal)]);
     return own === undefined ? project : mergePolicies(project, own);
   };
 }
 
 async function loadProject(client: StytchClient): Promise<Policy> {
-  // Others may wait for it longer than whoever came first: the client's own budget bounds it.
+  // No signal: other callers may still wait when the first one has given up. The client's own timeout ends the call.
   const reply = await client.get("/v1/b2b/rbac/policy", {});
   if (reply.status === "refused") throw trouble("request_rejected", reply.requestId);
   const { policy } = reply.body;
   if (!isDocument(policy)) throw trouble("nonsense", reply.requestId);
-  return definePolicy(policy);
+  return parsePolicy(policy);
 }
 
 async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): Promise<Policy | undefined> {
@@ -71,10 +48,10 @@ async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): P
   }
   const { org_policy: policy } = reply.body;
   if (!isDocument(policy)) throw trouble("nonsense", reply.requestId);
-  return definePolicy(policy);
+  return parsePolicy(policy);
 }
 
-/** Whether it can be given to `definePolicy`, which looks into it. */
-function isDocument(value: unknown): value is StytchPolicyDocument {
+/** Whether Stytch sent a policy at all; `parsePolicy` checks the rest. */
+function isDocument(value: unknown): boolean {
   return isObject(value) && Array.isArray(value["roles"]);
 }

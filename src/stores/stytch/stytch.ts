@@ -12,7 +12,7 @@ import {
 } from "./authenticate-jwt.ts";
 import { SESSION_CLAIM, interpretClaims } from "./claims.ts";
 import { type StytchClient, createStytchClient } from "./client.ts";
-import { type StytchOptions, type StytchSettings, resolveOptions } from "./options.ts";
+import { type StytchOptions, type StytchSettings, resolveStytchOptions } from "./options.ts";
 import { listOrganizations, selectOrganization, switchOrganization } from "./organizations.ts";
 import { type StytchOutcome, type StytchResponse, continueDiscovery } from "./outcome.ts";
 import { type PolicyLoader, createPolicyLoader } from "./project-policy.ts";
@@ -70,7 +70,7 @@ const NO_EVENTS: EventSink = { wants: () => false, emit: () => undefined };
  * @throws ConfigurationError with every mistake in the options.
  */
 export function stytch(options: StytchOptions): StytchStore {
-  const settings = resolveOptions(options);
+  const settings = resolveStytchOptions(options);
   const client = createStytchClient(settings);
   const tokens = describeTokens(settings);
   const loadPolicy = createPolicyLoader(client);

@@ -3,7 +3,7 @@ import { remoteKeys } from "../remote-keys.ts";
 import { interpretClaims } from "./claims.ts";
 import { type WorkosClient, createWorkosClient } from "./client.ts";
 import { type WorkosGrants, createGrants, selectOrganization } from "./grants.ts";
-import { type WorkosOptions, type WorkosSettings, resolveOptions } from "./options.ts";
+import { type WorkosOptions, type WorkosSettings, resolveWorkosOptions } from "./options.ts";
 import { type PendingLists, createPendingLists, listOrganizations, readProfile } from "./organizations.ts";
 import { type WorkosOutcome, refuse, toOutcome } from "./outcome.ts";
 import { type RefreshDesk, nameStale, openRefreshDesk, renewCredential } from "./renew.ts";
@@ -46,7 +46,7 @@ const SELECTION_LINGER = 20;
  * @throws ConfigurationError with every mistake in the options.
  */
 export function workos(options: WorkosOptions): WorkosStore {
-  const settings = resolveOptions(options);
+  const settings = resolveWorkosOptions(options);
   const client = createWorkosClient(settings);
   const lists = createPendingLists(settings.clock);
   const context: WorkosContext = { client, lists, desk: openRefreshDesk(client) };

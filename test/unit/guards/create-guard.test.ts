@@ -420,6 +420,6 @@ describe("a guard that can never work as written", () => {
       requireAuth(engine, options({ maxTokenage: 0, by: "name", organization: "x" })),
     );
     expect(problems.map(({ option }) => option)).toEqual(["maxTokenage", "organization", "by"]);
-    expect(problems[0]?.suggestion).toBe('"maxTokenage": did you mean "maxTokenAge"?');
+    expect(problems[0]?.suggestion).toBe('Did you mean "maxTokenAge"?');
   });
 });

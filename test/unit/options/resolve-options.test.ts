@@ -50,19 +50,13 @@ const MISSING: readonly Mistake[] = [
 ];
 
 const MISSPELT: readonly Mistake[] = [
-  [
-    "maxTokenage",
-    { maxTokenage: 60 },
-    "option_unknown",
-    "maxTokenage",
-    /^"maxTokenage": did you mean "maxTokenAge"\?$/,
-  ],
+  ["maxTokenage", { maxTokenage: 60 }, "option_unknown", "maxTokenage", /^Did you mean "maxTokenAge"\?$/],
   ["maxTokenAgeSeconds", { maxTokenAgeSeconds: 60 }, "option_unknown", "maxTokenAgeSeconds", /maxTokenAge/],
-  ["baseURL", { baseURL: "x" }, "option_unknown", "baseURL", /did you mean "baseUrl"/],
-  ["credential", { credential: ["bearer"] }, "option_unknown", "credential", /did you mean "credentials"/],
+  ["baseURL", { baseURL: "x" }, "option_unknown", "baseURL", /Did you mean "baseUrl"/],
+  ["credential", { credential: ["bearer"] }, "option_unknown", "credential", /Did you mean "credentials"/],
   ["clockTolerence", { clockTolerence: 5 }, "option_unknown", "clockTolerence", /"clockTolerance"/],
-  ["csfr", { csfr: false }, "option_unknown", "csfr", /did you mean "csrf"/],
-  ["onDenid", { onDenid: () => undefined }, "option_unknown", "onDenid", /did you mean "onDenied"/],
+  ["csfr", { csfr: false }, "option_unknown", "csfr", /Did you mean "csrf"/],
+  ["onDenid", { onDenid: () => undefined }, "option_unknown", "onDenid", /Did you mean "onDenied"/],
   ["secret", { secret: "x" }, "option_unknown", "secret", /Known options: baseUrl, store, cookie/],
   [
     "a name of Object.prototype",
@@ -111,14 +105,14 @@ const MISSPELT: readonly Mistake[] = [
     { credentials: ["cookie", { jwtCookie: "jwt", jwtCooky: "x" }] },
     "option_unknown",
     "credentials.jwtCooky",
-    /did you mean "jwtCookie"/,
+    /Did you mean "jwtCookie"/,
   ],
   [
     "attach.members",
     { attach: { members: "m" } },
     "option_unknown",
     "attach.members",
-    /did you mean "member"/,
+    /Did you mean "member"/,
   ],
   [
     "signIn.url",

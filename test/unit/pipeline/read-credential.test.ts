@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import {
-  MAX_TOKEN_LENGTH,
   readCredential,
   type CredentialSource,
   type RequestHead,
 } from "../../../src/request/read-credential.ts";
+import { MAX_TOKEN_LENGTH } from "../../../src/tokens/verify-token.ts";
 
 const BEARER: CredentialSource = { kind: "bearer" };
 const COOKIE: CredentialSource = { kind: "sealed", cookieName: "__Host-orgate" };

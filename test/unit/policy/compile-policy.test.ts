@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { compilePolicy, type Permission } from "../../../src/policy/policy.ts";
+import { compilePolicy } from "../../../src/policy/policy.ts";
+import type { Permission } from "../../../src/policy/policy-forms.ts";
 
 type Roles = readonly (readonly [string, readonly Permission[]])[];
 

@@ -1,9 +1,26 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import { ConfigurationError, OrgateError, StoreUnavailableError } from "../../../src/errors.ts";
-import { definePolicy } from "../../../src/policy/policy.ts";
-import { loadPolicy } from "../../../src/policy/policy-source.ts";
+import { type Policy, definePolicy } from "../../../src/policy/policy.ts";
+import type { OrgateEvent } from "../../../src/events.ts";
+import { createPolicySource } from "../../../src/policy/policy-source.ts";
 
 const policy = definePolicy({ resources: { documents: ["read"] }, roles: {} });
+
+/** Loads a store's policy once: what was found, or the events that tell of the failure. */
+async function loadPolicy(load: (signal: AbortSignal) => Promise<unknown>) {
+  const heard: OrgateEvent[] = [];
+  const source = createPolicySource({
+    storePolicy: (_, { signal }) => load(signal) as Promise<Policy>,
+    clock: () => 1_000,
+    events: { wants: () => true, emit: (event) => heard.push(event) },
+  });
+  const lookup = await source.get(undefined);
+  return lookup.status === "unavailable" ? heard : lookup;
+}
+
+function failed(reason: string, retryAfter = 1) {
+  return { type: "unavailable", code: "store_unavailable", reason, retryAfter };
+}
 
 /** What another copy of the package might throw, if it were hostile. */
 function makeBranded(): Error {
@@ -25,9 +42,9 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-describe("loadPolicy", () => {
+describe("loading a policy", () => {
   it("answers with the policy and leaves no timer behind", async () => {
-    await expect(loadPolicy(() => Promise.resolve(policy))).resolves.toEqual({ status: "loaded", policy });
+    await expect(loadPolicy(() => Promise.resolve(policy))).resolves.toEqual({ status: "found", policy });
     expect(jest.getTimerCount()).toBe(0);
   });
 
@@ -42,39 +59,36 @@ describe("loadPolicy", () => {
     ["a policy that does not declare", { grantingRoles: () => new Set(), roles: new Set() }],
     ["a policy that does not grant", { declares: () => true, roles: new Set() }],
   ])("calls %s invalid", async (_, answer) => {
-    await expect(loadPolicy(() => Promise.resolve(answer))).resolves.toEqual({
-      status: "failed",
-      reason: "policy_invalid",
-    });
+    await expect(loadPolicy(() => Promise.resolve(answer))).resolves.toEqual([failed("policy_invalid")]);
   });
 
-  it.each<[string, Error, object]>([
-    ["an error", new Error("down"), { reason: "policy_failed" }],
-    ["nothing", undefined as unknown as Error, { reason: "policy_failed" }],
-    ["a string", "down" as unknown as Error, { reason: "policy_failed" }],
-    ["another of our errors", new OrgateError("invalid_token"), { reason: "policy_failed" }],
-    ["an unavailable store", new StoreUnavailableError(), { reason: "policy_failed" }],
+  it.each<[string, Error, object[]]>([
+    ["an error", new Error("down"), [failed("policy_failed")]],
+    ["nothing", undefined as unknown as Error, [failed("policy_failed")]],
+    ["a string", "down" as unknown as Error, [failed("policy_failed")]],
+    ["another of our errors", new OrgateError("invalid_token"), [failed("policy_failed")]],
+    ["an unavailable store", new StoreUnavailableError(), [failed("policy_failed")]],
     [
       "an unavailable store that says when",
       new StoreUnavailableError({ retryAfter: 7 }),
-      { reason: "policy_failed", retryAfter: 7 },
+      [failed("policy_failed", 7)],
     ],
-    ["a malformed policy", new ConfigurationError([]), { reason: "policy_invalid" }],
+    ["a malformed policy", new ConfigurationError([]), [failed("policy_invalid")]],
     [
       "a store that refuses the application",
       new StoreUnavailableError({ misconfigured: true, reason: "unauthorized_credentials" }),
-      { reason: "policy_failed", misconfigured: "unauthorized_credentials" },
+      [{ type: "misconfigured", reason: "unauthorized_credentials" }, failed("policy_failed")],
     ],
     [
       "a store that refuses the application without a word",
       new StoreUnavailableError({ misconfigured: true }),
-      { reason: "policy_failed", misconfigured: "policy_failed" },
+      [{ type: "misconfigured", reason: "policy_failed" }, failed("policy_failed")],
     ],
-    ["an error of ours that throws when it is looked at", makeBranded(), { reason: "policy_failed" }],
+    ["an error of ours that throws when it is looked at", makeBranded(), [failed("policy_failed")]],
   ])("survives a loader that rejects with %s", async (_, thrown, expected) => {
     const reject = () => Promise.reject(thrown);
 
-    await expect(loadPolicy(reject)).resolves.toEqual({ status: "failed", ...expected });
+    await expect(loadPolicy(reject)).resolves.toEqual(expected);
   });
 
   it("survives a loader that throws before it returns a promise", async () => {
@@ -82,7 +96,7 @@ describe("loadPolicy", () => {
       throw new Error("down");
     });
 
-    await expect(loading).resolves.toEqual({ status: "failed", reason: "policy_failed" });
+    await expect(loading).resolves.toEqual([failed("policy_failed")]);
   });
 
   it("R-45: survives answers and errors that throw when they are looked at", async () => {
@@ -96,9 +110,9 @@ describe("loadPolicy", () => {
       },
     );
 
-    const failed = { status: "failed", reason: "policy_failed" };
-    await expect(loadPolicy(() => Promise.resolve(hostile))).resolves.toEqual(failed);
-    await expect(loadPolicy(() => Promise.reject(hostile as Error))).resolves.toEqual(failed);
+    const events = [failed("policy_failed")];
+    await expect(loadPolicy(() => Promise.resolve(hostile))).resolves.toEqual(events);
+    await expect(loadPolicy(() => Promise.reject(hostile as Error))).resolves.toEqual(events);
   });
 
   it("gives up after five seconds and aborts the call", async () => {
@@ -111,7 +125,7 @@ describe("loadPolicy", () => {
     await jest.advanceTimersByTimeAsync(4_999);
     expect(given?.aborted).toBe(false);
     await jest.advanceTimersByTimeAsync(1);
-    await expect(loading).resolves.toEqual({ status: "failed", reason: "policy_timeout" });
+    await expect(loading).resolves.toEqual([failed("policy_timeout")]);
     expect(given?.aborted).toBe(true);
   });
 
@@ -126,6 +140,6 @@ describe("loadPolicy", () => {
     );
 
     await jest.advanceTimersByTimeAsync(5_000);
-    await expect(loading).resolves.toEqual({ status: "failed", reason: "policy_timeout" });
+    await expect(loading).resolves.toEqual([failed("policy_timeout")]);
   });
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { isOrgateError, type ConfigurationError } from "../../../src/errors.ts";
-import { resolveOptions, toSessionMinutes } from "../../../src/stores/stytch/options.ts";
+import { resolveStytchOptions, toSessionMinutes } from "../../../src/stores/stytch/options.ts";
 import { stytch, type StytchOptions } from "../../../src/stores/stytch/index.ts";
 
 const GOOD: StytchOptions = { projectId: "project-test-1", secret: "secret-test-canary" };
@@ -19,12 +19,14 @@ function problemsOf(options: unknown): string[] {
 
 describe("the options of stytch()", () => {
   it("choose where the API is, and who issues, by the project", () => {
-    expect(resolveOptions(GOOD)).toMatchObject({
+    expect(resolveStytchOptions(GOOD)).toMatchObject({
       baseUrl: "https://test.stytch.com",
       issuers: ["stytch.com/project-test-1", "https://test.stytch.com"],
     });
-    expect(resolveOptions({ ...GOOD, projectId: "project-live-1" }).baseUrl).toBe("https://api.stytch.com");
-    const custom = resolveOptions({ ...GOOD, baseUrl: "https://login.example.com/" });
+    expect(resolveStytchOptions({ ...GOOD, projectId: "project-live-1" }).baseUrl).toBe(
+      "https://api.stytch.com",
+    );
+    const custom = resolveStytchOptions({ ...GOOD, baseUrl: "https://login.example.com/" });
     expect([custom.baseUrl, custom.issuers[1]]).toEqual([
       "https://login.example.com",
       "https://login.example.com",

@@ -50,7 +50,6 @@ describe("the options of workos()", () => {
       ["option_missing", "apiKey"],
       ["option_invalid", "provider"],
       ["option_invalid", "baseUrl"],
-      ["option_invalid", "baseUrl"],
       ["option_invalid", "authDomain"],
       ["option_invalid", "issuers"],
       ["option_invalid", "audience"],
@@ -60,6 +59,7 @@ describe("the options of workos()", () => {
       ["option_invalid", "timeout"],
       ["option_invalid", "fetch"],
       ["option_invalid", "clock"],
+      ["option_invalid", "baseUrl"],
     ]);
   });
 

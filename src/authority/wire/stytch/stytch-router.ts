@@ -1,5 +1,4 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
-import { createProblems, isOptionObject } from "../../../lib/problems.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import { makeSessionToken } from "../../access-token.ts";
 import type { TokenCheck } from "../../authenticate-jwt.ts";
@@ -28,6 +27,7 @@ import { toMemberSessionBody, toPolicyBody } from "./bodies.ts";
 import { type SessionJwtCheck, createSessionJwtCheck, createStytchDialect } from "./claims.ts";
 import { answerDiscovery, answerExchange, answerIntermediateExchange, isNamed } from "./discovery.ts";
 import { answerAuthenticate, answerRevoke } from "./sessions.ts";
+import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
 
 /** Middleware that speaks Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {
@@ -57,9 +57,9 @@ export interface StytchSurroundings {
  */
 export function createStytchRouter(
   { context: native, tokens, policy, onClose }: StytchSurroundings,
-  options: StytchRouterOptions,
+  given: StytchRouterOptions,
 ): StytchRouter {
-  checkStytchOptions(options, native.issuer.require("RS256"));
+  const options = checkStytchOptions(given, native.issuer.require("RS256"));
   const context = { ...native, wire: createStytchDialect(options.projectId) };
   const jwts = createSessionJwtCheck(context, tokens, options.projectId);
   onClose(() => jwts.close());
@@ -170,45 +170,6 @@ async function signIn(
   const sessionToken = await makeSessionToken(context.issuer, memberSession.id);
   if (sessionToken === undefined) throw new StoreUnavailableError({ reason: "session_unreadable" });
   return { memberSession, sessionJwt: accessToken, sessionToken, member, organization };
-}
-
-/** What `authority.stytchRouter()` is made of. */
-export interface StytchRouterOptions {
-  /** Names the project: the audience of its session JWTs, and part of the path of its JWKS. */
-  readonly projectId: string;
-  /** The project's secret. */
-  readonly secret: string;
-}
-
-const KNOWN = ["projectId", "secret"] as const satisfies readonly (keyof StytchRouterOptions)[];
-
-/** Throws one `ConfigurationError` with every mistake in the options. Nothing of their values is quoted. */
-export function checkStytchOptions(options: StytchRouterOptions, canSign: boolean): void {
-  const problems = createProblems();
-  if (!isOptionObject(options)) {
-    problems.missing("stytchRouter", "Pass { projectId, secret }.");
-    problems.throwIfAny();
-  }
-  problems.unknown(options, KNOWN);
-  // A colon would end the user name of Basic authentication (RFC 7617 section 2).
-  if (!isToken(options.projectId) || options.projectId.includes(":")) {
-    problems.invalid("projectId", "must be a name without spaces and colons.", "Set it.");
-  }
-  if (!isToken(options.secret) || options.secret.length < 16) {
-    problems.invalid("secret", "must be at least 16 characters without spaces.", "Use a random one.");
-  }
-  if (!canSign) {
-    problems.invalid(
-      "keys",
-      "of the authority hold no RSA key.",
-      "Add an RS256 private JWK: the SDKs expect one.",
-    );
-  }
-  problems.throwIfAny();
-}
-
-function isToken(value: unknown): value is string {
-  return typeof value === "string" && /^[!-~]{1,512}$/.test(value);
 }
 
 /** What every operation of one project works with. */

@@ -8,7 +8,7 @@ import { type SignIn, checkEvidence, makeSingleUseToken, nameOfToken, signIn } f
 import { type Fields, type WireRefusal, fieldsOfQuery, readOptionalText, readText } from "../read-fields.ts";
 import { type WireAnswer, type WireCall, isSameSecret } from "../router.ts";
 import { oauthError, workosError } from "./errors.ts";
-import type { WorkosRouterOptions } from "./workos-router.ts";
+import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /** Where the answer to an authorization request goes, whatever it is. */
 export interface ReturnAddress {

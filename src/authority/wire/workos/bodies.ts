@@ -4,7 +4,7 @@ import type { DirectoryMembership, DirectoryOrganization, DirectoryUser } from "
 import type { AuthenticationResult, SessionSummary } from "../../operations.ts";
 import { idOfMembership } from "../../subject.ts";
 import type { WireClient, WireDialect } from "../../wire-client.ts";
-import type { WorkosRouterOptions } from "./workos-router.ts";
+import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /** For a time that nobody knows where the protocol must have one: clients in typed languages parse it. */
 const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";

@@ -10,7 +10,8 @@ import type { WireAnswer, WireCall } from "../router.ts";
 import { exchangeCode } from "./authorize.ts";
 import { type DialectFor, toAuthenticationBody, toUserBody } from "./bodies.ts";
 import { oauthError, workosError } from "./errors.ts";
-import { type WorkosRouterOptions, authenticateClient } from "./workos-router.ts";
+import type { WorkosRouterOptions } from "./workos-options.ts";
+import { authenticateClient } from "./workos-router.ts";
 
 type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
 

@@ -7,7 +7,7 @@ import { type Fields, WireRefusal, fieldsOfQuery, readOptionalText } from "../re
 import type { WireAnswer, WireCall } from "../router.ts";
 import { toMembershipBody, toOrganizationBody, toSessionBody, toUserBody } from "./bodies.ts";
 import { notFound } from "./errors.ts";
-import type { WorkosRouterOptions } from "./workos-router.ts";
+import type { WorkosRouterOptions } from "./workos-options.ts";
 
 /** `GET /user_management/users/:id` */
 export async function answerUser(

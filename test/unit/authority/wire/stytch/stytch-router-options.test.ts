@@ -1,5 +1,5 @@
 import { expect, it } from "@jest/globals";
-import { checkStytchOptions } from "../../../../../src/authority/wire/stytch/stytch-router.ts";
+import { checkStytchOptions } from "../../../../../src/authority/wire/stytch/stytch-options.ts";
 
 const GOOD = { projectId: "project-test-1", secret: "secret-test-0123456789" };
 
@@ -12,7 +12,7 @@ it.each([
   [{}, /projectId/],
   [{ ...GOOD, projectId: "a:b" }, /projectId/],
   [{ ...GOOD, secret: "short" }, /secret/],
-  [{ ...GOOD, projectID: "a" }, /did you mean "projectId"/],
+  [{ ...GOOD, projectID: "a" }, /Did you mean "projectId"/],
 ])("refuses %j", (options, message) => {
   expect(() => checkStytchOptions(options as typeof GOOD, true)).toThrow(message);
 });

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { checkWorkosOptions } from "../../../../../src/authority/wire/workos/workos-router.ts";
-import type { WorkosRouterOptions } from "../../../../../src/authority/wire/workos/workos-router.ts";
+import { checkWorkosOptions } from "../../../../../src/authority/wire/workos/workos-options.ts";
+import type { WorkosRouterOptions } from "../../../../../src/authority/wire/workos/workos-options.ts";
 import { isOrgateError } from "../../../../../src/errors.ts";
 import type { ConfigurationError } from "../../../../../src/errors.ts";
 
@@ -55,8 +55,8 @@ describe("checkWorkosOptions", () => {
       "option_invalid issuer",
       "option_invalid permissions",
       "option_invalid signIn",
-      "option_missing redirectUris",
       "option_invalid codeLifetime",
+      "option_missing redirectUris",
       "option_invalid keys",
     ]);
   });

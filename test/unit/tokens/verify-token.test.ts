@@ -1,5 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it, jest } from "@jest/globals";
+import { compactVerify } from "jose";
 import type { KeySet } from "../../../src/tokens/key-set.ts";
 import { createTokenVerifier, isSignedBy } from "../../../src/tokens/verify-token.ts";
 import type { Algorithm, TokenProfile } from "../../../src/store.ts";
@@ -114,12 +115,13 @@ describe("createTokenVerifier", () => {
       "a key of another kind",
       () => ({ status: "found" as const, key: generateSigningKey("EdDSA").publicKey }),
     ],
-  ])("cannot know with %s", async (_, find) => {
+  ])("cannot know with %s, and passes on why", async (_, find) => {
     const verifier = createTokenVerifier(PROFILE, keySetOf(find));
     expect(await verifier.verify(signToken(KEY, GOOD_CLAIMS))).toEqual({
       status: "unavailable",
       reason: "verification_failed",
       retryAfter: 1,
+      cause: expect.any(Error),
     });
   });
 
@@ -226,6 +228,36 @@ describe("isSignedBy", () => {
     const { token } = createVictim("RS256");
     await expect(isSignedBy(token, publicKey, "RS256")).rejects.toThrow(TypeError);
   });
+
+  it("answers at once for RSA keys of usual size, and with a promise for others", () => {
+    for (const algorithm of ["RS256", "PS256"] as const) {
+      const { key, token } = createVictim(algorithm);
+      expect(isSignedBy(token, key.publicKey, algorithm)).toBe(true);
+    }
+    const { key, token } = createVictim("ES256");
+    expect(isSignedBy(token, key.publicKey, "ES256")).toBeInstanceOf(Promise);
+  });
+
+  it.each<Algorithm>(["RS256", "PS256"])(
+    "agrees with jose about %s signatures, good and tampered",
+    async (algorithm) => {
+      const { key, token } = createVictim(algorithm);
+      const end = token.lastIndexOf(".");
+      const signature = Buffer.from(token.slice(end + 1), "base64url");
+      const signatures = Array.from({ length: 300 }, (_, index) => {
+        const changed = Buffer.from(signature);
+        if (index > 0) changed[index % changed.length]! ^= 1 << (index % 8);
+        return index % 7 === 6 ? changed.subarray(0, index) : changed;
+      });
+      for (const each of signatures) {
+        const variant = `${token.slice(0, end)}.${each.toString("base64url")}`;
+        const [theirs] = await Promise.allSettled([
+          compactVerify(variant, key.publicKey, { algorithms: [algorithm] }),
+        ]);
+        expect(isSignedBy(variant, key.publicKey, algorithm)).toBe(theirs?.status === "fulfilled");
+      }
+    },
+  );
 
   it("holds to the one algorithm", async () => {
     const { key, token } = createVictim("RS256");

@@ -85,7 +85,7 @@ describe("createKeySet", () => {
     await settle();
     advance(700);
     expect(keys.find("old", "ES256")).toEqual(FOUND);
-    expect(keys.find("new", "ES256")).toEqual({ status: "unavailable", retryAfter: 60 });
+    expect(keys.find("new", "ES256")).toMatchObject({ status: "unavailable", retryAfter: 60 });
     expect(source.loads).toBe(2);
     expect(events).toEqual([]);
   });

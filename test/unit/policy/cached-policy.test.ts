@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from "@jest/globals";
 import { StoreUnavailableError } from "../../../src/errors.ts";
 import type { OrgateEvent } from "../../../src/events.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
-import { createPolicySlot } from "../../../src/policy/policy-source.ts";
+import { createPolicySource } from "../../../src/policy/policy-source.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
 
 const first = definePolicy({ resources: { documents: ["read"] }, roles: {} });
@@ -26,15 +26,16 @@ function holdBack() {
 const down = () => Promise.reject(new Error("down"));
 const up = (policy: Policy) => () => Promise.resolve(policy);
 
-function createSlot() {
-  return createPolicySlot({
-    load: () => {
+function createGet() {
+  const source = createPolicySource({
+    policy: () => {
       calls += 1;
       return answer();
     },
     clock: () => now,
     events: { wants: () => true, emit: (event) => heard.push(event) },
   });
+  return () => source.get(undefined);
 }
 
 beforeEach(() => {
@@ -44,9 +45,9 @@ beforeEach(() => {
   answer = up(first);
 });
 
-describe("createPolicySlot", () => {
+describe("a policy that is loaded", () => {
   it("loads nothing until it is asked, then answers at once for five minutes", async () => {
-    const get = createSlot();
+    const get = createGet();
     expect(calls).toBe(0);
 
     await expect(get()).resolves.toEqual({ status: "found", policy: first });
@@ -57,7 +58,7 @@ describe("createPolicySlot", () => {
   });
 
   it("loads it again after five minutes, and waits for it", async () => {
-    const get = createSlot();
+    const get = createGet();
     await get();
     answer = up(second);
     now += 300;
@@ -69,7 +70,7 @@ describe("createPolicySlot", () => {
 
   it("counts the five minutes from when it asked", async () => {
     const arrive = holdBack();
-    const get = createSlot();
+    const get = createGet();
     const loading = get();
     now += 4;
     arrive(first);
@@ -82,7 +83,7 @@ describe("createPolicySlot", () => {
   });
 
   it("makes one call for everybody who asks at once", async () => {
-    const get = createSlot();
+    const get = createGet();
     const answers = await Promise.all(Array.from({ length: 200 }, async () => get()));
 
     expect(calls).toBe(1);
@@ -91,7 +92,7 @@ describe("createPolicySlot", () => {
 
   it("says unavailable when there is none at all, and asks again after 1, 2, 4 ... 60 seconds", async () => {
     answer = down;
-    const get = createSlot();
+    const get = createGet();
     const waits: number[] = [];
     for (let attempt = 1; attempt <= 9; attempt += 1) {
       const lookup = await get();
@@ -100,7 +101,7 @@ describe("createPolicySlot", () => {
       const { retryAfter = 0 } = lookup;
       waits.push(retryAfter);
       now += retryAfter - 0.5;
-      expect(get()).toEqual({ status: "unavailable", retryAfter: 1 });
+      expect(get()).toMatchObject({ status: "unavailable", retryAfter: 1 });
       expect(calls).toBe(attempt);
       now += 0.5;
     }
@@ -117,7 +118,7 @@ describe("createPolicySlot", () => {
 
   it("answers again once it can be loaded, and starts the waits anew", async () => {
     answer = down;
-    const get = createSlot();
+    const get = createGet();
     await get();
     now += 1;
     await get();
@@ -132,7 +133,7 @@ describe("createPolicySlot", () => {
   });
 
   it("serves the old one while it cannot be loaded, and does not ask at every request", async () => {
-    const get = createSlot();
+    const get = createGet();
     await get();
     answer = down;
     now += 300;
@@ -144,7 +145,7 @@ describe("createPolicySlot", () => {
   });
 
   it("retries behind the requests while it is known to be failing, then serves the new one", async () => {
-    const get = createSlot();
+    const get = createGet();
     await get();
     answer = down;
     now += 300;
@@ -161,7 +162,7 @@ describe("createPolicySlot", () => {
   });
 
   it("waits for an answer again when the last failure is long ago", async () => {
-    const get = createSlot();
+    const get = createGet();
     await get();
     answer = down;
     now += 300;
@@ -182,16 +183,17 @@ describe("createPolicySlot", () => {
   ])("obeys a wait that the store asks for: %s", async (_, retryAfter, expected) => {
     answer = () => Promise.reject(new StoreUnavailableError({ retryAfter }));
 
-    await expect(createSlot()()).resolves.toEqual({ status: "unavailable", retryAfter: expected });
+    await expect(createGet()()).resolves.toMatchObject({ status: "unavailable", retryAfter: expected });
   });
 
   it("tells nobody to wait for a store that refuses the application, and tells the operator", async () => {
     const refusal = new StoreUnavailableError({ misconfigured: true, reason: "unauthorized_credentials" });
     answer = () => Promise.reject(refusal);
-    const get = createSlot();
+    const get = createGet();
 
-    await expect(get()).resolves.toEqual({ status: "unavailable", retryAfter: undefined });
-    expect(get()).toEqual({ status: "unavailable", retryAfter: undefined });
+    const refused = { status: "unavailable", retryAfter: undefined, cause: refusal };
+    await expect(get()).resolves.toEqual(refused);
+    expect(get()).toEqual(refused);
     expect(calls).toBe(1);
     expect(heard).toEqual([
       { type: "misconfigured", reason: "unauthorized_credentials" },
@@ -203,14 +205,14 @@ describe("createPolicySlot", () => {
   });
 
   it("makes a clock that was set back neither trust the old one for longer nor wait for longer", async () => {
-    const get = createSlot();
+    const get = createGet();
     await get();
     answer = up(second);
     now -= 3600;
     await expect(get()).resolves.toEqual({ status: "found", policy: second });
 
     answer = down;
-    const failing = createSlot();
+    const failing = createGet();
     await failing();
     answer = up(first);
     now -= 3600;

@@ -1,0 +1,215 @@
+import type { CookieAttributes } from "../lib/cookies.ts";
+import {
+  COOKIE_NAME,
+  type Check,
+  type Resolved,
+  oneOf,
+  optional,
+  schema,
+  matching,
+  wholeNumber,
+} from "../lib/options.ts";
+import { isListOf, isObject, isString } from "../lib/predicates.ts";
+import { type Problems, describeValue } from "../lib/problems.ts";
+import type { SealPasswords } from "../lib/seal.ts";
+import type { CredentialSource } from "../request/read-credential.ts";
+
+/** Cookie passwords: one, several with the newest first, or several by number, of which the highest seals. Each of at least 32 characters, at most five. */
+export type CookiePassword =
+  | string
+  | readonly (string | undefined)[]
+  | Readonly<Record<number, string | undefined>>;
+
+/** How the session cookie is made. */
+export interface CookieOptions {
+  /** Seals with the newest and opens with any. Required where cookies are read; `undefined` so that `process.env.X` compiles. */
+  readonly password?: CookiePassword | undefined;
+  /** @defaultValue the store's own; else `__Host-orgate` on https, `orgate` on http, `__Secure-orgate` with `domain` or a `path` */
+  readonly name?: string | undefined;
+  /** Shares the cookie with subdomains. @defaultValue host-only */
+  readonly domain?: string | undefined;
+  /** @defaultValue `/` */
+  readonly path?: string | undefined;
+  /** @defaultValue `lax` */
+  readonly sameSite?: "lax" | "strict" | "none" | undefined;
+  /** Seconds the browser keeps it. @defaultValue the session's lifetime, else 400 days */
+  readonly maxAge?: number | undefined;
+}
+
+/** A place to read a credential from. `jwtCookie` names a cookie that holds an unsealed JWT. */
+export type CredentialOption = "bearer" | "cookie" | { readonly jwtCookie: string };
+
+const MIN_PASSWORD_LENGTH = 32;
+const MAX_PASSWORDS = 5;
+const GENERATE_PASSWORD = "Make one with: openssl rand -base64 32.";
+const PASSWORD_FORMS = "Pass a string, an array with the newest first, or { 2: newest, 1: older }.";
+const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
+/** Browsers ignore attributes of more than 1,024 characters (RFC 6265bis section 5.6). */
+const PATH = /^\/[\u0020-\u003a\u003c-\u007e]{0,1023}$/;
+
+/** Accepts every form of `cookie.password`; an empty string counts as absent. */
+const passwords: Check<SealPasswords> = (given, report) => {
+  if (given === "") return undefined;
+  const numbered = numberPasswords(given);
+  if (numbered === undefined || numbered.length === 0) {
+    return report.invalid(`must be one or more passwords, but is ${describeValue(given)}.`, PASSWORD_FORMS);
+  }
+  if (numbered.length > MAX_PASSWORDS) {
+    return report.invalid(`lists more than ${MAX_PASSWORDS} passwords.`, "Drop the oldest.");
+  }
+  const sealing: Record<number, string> = {};
+  for (const [number, password] of numbered) {
+    if (!isString(password) || password.length < MIN_PASSWORD_LENGTH) {
+      return report.invalid(`must be at least ${MIN_PASSWORD_LENGTH} characters.`, GENERATE_PASSWORD);
+    }
+    sealing[number] = password;
+  }
+  return Object.freeze(sealing);
+};
+
+function numberPasswords(given: unknown): (readonly [number, unknown])[] | undefined {
+  if (isString(given)) return [[1, given]];
+  if (Array.isArray(given)) return given.map((password, index) => [given.length - index, password]);
+  if (!isObject(given) || !Object.keys(given).every((id) => /^[1-9]\d{0,8}$/.test(id))) return undefined;
+  return Object.entries(given).map(([id, password]) => [Number(id), password]);
+}
+
+/** How `cookie` is read. Defaults that depend on other options are filled in by {@link resolveCookie}. */
+export const COOKIE_OPTIONS = schema<CookieOptions>()({
+  password: optional(passwords),
+  name: optional(matching("a cookie name", COOKIE_NAME, "Letters, digits, - and _ are safe.")),
+  domain: optional(matching("a domain name", DOMAIN, 'Pass "example.com".')),
+  path: optional(matching("a path", PATH, 'It starts with "/".')),
+  sameSite: optional(oneOf("lax", "strict", "none")),
+  maxAge: optional(wholeNumber({ min: 1 }, "34_560_000 is 400 days.")),
+});
+
+/** The session cookie, resolved. */
+export interface ResolvedCookie {
+  readonly name: string;
+  readonly attributes: CookieAttributes;
+  readonly maxAge: number | undefined;
+  readonly passwords: SealPasswords | undefined;
+}
+
+/** What the cookie depends on. */
+export interface CookieContext {
+  /** Empty if `baseUrl` has a problem. */
+  readonly origin: string;
+  readonly secure: boolean;
+  /** The store's own cookie name. */
+  readonly storeName: string | undefined;
+  /** Whether sealed cookies are read at all. */
+  readonly isRead: boolean;
+}
+
+/** Fills in the cookie's defaults and checks it against the other options. */
+export function resolveCookie(
+  cookie: Partial<Resolved<typeof COOKIE_OPTIONS>>,
+  context: CookieContext,
+  problems: Problems,
+): ResolvedCookie {
+  const { password, domain, path = "/", sameSite = "lax", maxAge } = cookie;
+  const { origin, secure } = context;
+  if (password === undefined && context.isRead && !problems.has("cookie.password")) {
+    problems.missing("cookie.password", GENERATE_PASSWORD);
+  }
+  if (domain !== undefined && origin !== "") checkDomain(domain, new URL(origin).hostname, problems);
+  if (sameSite === "none" && !secure) {
+    problems.invalid(
+      "cookie.sameSite",
+      'is "none", which needs https.',
+      "Browsers refuse it otherwise: use an https baseUrl.",
+    );
+  }
+  const attributes = Object.freeze({
+    path,
+    sameSite,
+    secure,
+    httpOnly: true,
+    ...(domain !== undefined && { domain }),
+  });
+  if (cookie.name !== undefined) checkName(cookie.name, attributes, problems);
+  return {
+    name: cookie.name ?? context.storeName ?? defaultName(attributes),
+    attributes,
+    maxAge,
+    passwords: password,
+  };
+}
+
+function checkDomain(domain: string, host: string, problems: Problems): void {
+  if (`.${host}`.endsWith(`.${domain.toLowerCase()}`)) return;
+  const suggestion = `Browsers refuse it otherwise: use ${host} or a domain above it.`;
+  problems.invalid("cookie.domain", "does not contain the host of baseUrl.", suggestion);
+}
+
+function checkName(name: string, attributes: CookieAttributes, problems: Problems): void {
+  const prefix = /^__(?:host|secure)-/i.exec(name)?.[0].toLowerCase();
+  if (prefix !== undefined && !attributes.secure) {
+    const suggestion = "Browsers refuse it otherwise: leave the name out.";
+    problems.invalid("cookie.name", `starts with ${prefix}, which needs https.`, suggestion);
+  }
+  if (prefix === "__host-" && isShared(attributes)) {
+    const message = "starts with __Host-, which allows neither domain nor path.";
+    problems.invalid("cookie.name", message, 'Start it with "__Secure-".');
+  }
+}
+
+function defaultName(attributes: CookieAttributes): string {
+  if (!attributes.secure) return "orgate";
+  return isShared(attributes) ? "__Secure-orgate" : "__Host-orgate";
+}
+
+function isShared({ domain, path }: CookieAttributes): boolean {
+  return domain !== undefined || path !== "/";
+}
+
+/** Accepts `credentials`. */
+export const credentials: Check<readonly CredentialOption[]> = (given, report) => {
+  if (!isListOf(given, isCredentialOption) || given.length === 0) {
+    return report.invalid(
+      `must list which credentials are read, but is ${describeValue(given)}.`,
+      'List "bearer", "cookie" or { jwtCookie: "name" }, in the order of their precedence.',
+    );
+  }
+  for (const choice of given) {
+    if (typeof choice === "object") report.problems.unknown(choice, ["jwtCookie"], "credentials.");
+  }
+  const names = given.map((choice) =>
+    typeof choice === "object" ? `jwtCookie ${choice.jwtCookie}` : choice,
+  );
+  return new Set(names).size === names.length
+    ? given
+    : report.invalid("lists one credential twice.", "List each once.");
+};
+
+function isCredentialOption(value: unknown): value is CredentialOption {
+  if (value === "bearer" || value === "cookie") return true;
+  if (!isObject(value)) return false;
+  const { jwtCookie } = value;
+  return isString(jwtCookie) && COOKIE_NAME.test(jwtCookie);
+}
+
+/** Lists where credentials are looked for, in the order of their precedence. */
+export function listSources(
+  choices: readonly CredentialOption[],
+  cookieName: string,
+  opaqueCookieName: string | undefined,
+  problems: Problems,
+): readonly CredentialSource[] {
+  const sources = choices.map((choice): CredentialSource => {
+    if (choice === "bearer") return { kind: "bearer" };
+    return choice === "cookie"
+      ? { kind: "sealed", cookieName }
+      : { kind: "jwt_cookie", cookieName: choice.jwtCookie };
+  });
+  if (opaqueCookieName !== undefined && sources.some(({ kind }) => kind === "jwt_cookie")) {
+    sources.push({ kind: "opaque", cookieName: opaqueCookieName });
+  }
+  const names = sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : []));
+  if (new Set(names).size !== names.length) {
+    problems.invalid("credentials", "reads one cookie in two ways.", "Give each a cookie of its own.");
+  }
+  return sources;
+}
