@@ -84,8 +84,8 @@ export const PATCHES: readonly Patch[] = [
     name: "token headers: the last one is not parsed again",
     loads: ["bearer never seen", "refused"],
     edits: [
-      { find: "if (last.good?.part === part) return last.good.header;", replace: "" },
-      { find: "if (last.bad === part) return undefined;", replace: "" },
+      { find: "if (last?.good?.part === part) return last.good.header;", replace: "" },
+      { find: "if (last?.bad === part) return undefined;", replace: "" },
     ],
   },
   {
