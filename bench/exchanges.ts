@@ -1,18 +1,13 @@
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import express from "express";
-import { COOKIE, type Session } from "./world.ts";
+import { COOKIE, type Way } from "./world.ts";
 
-/** How the request carries the session. */
-export type Way = "bearer" | "cookie";
-
-export const WAYS = ["bearer", "cookie"] as const;
-
-/** The header that carries the session, as bytes from the network. */
-export function headerOf(way: Way, { accessToken, sealedSession }: Session): Buffer {
-  const value =
-    way === "bearer" ? `Bearer ${accessToken}` : `theme=dark; ${COOKIE}=${sealedSession}; lang=en`;
-  return Buffer.from(value, "latin1");
+/** The header that carries a credential: its name and its value. */
+export function headerOf(way: Way, credential: string): readonly [name: string, value: string] {
+  return way === "bearer"
+    ? ["Authorization", `Bearer ${credential}`]
+    : ["Cookie", `theme=dark; ${COOKIE}=${credential}; lang=en`];
 }
 
 /** The same credential in a new string: V8 caches the hash of a string, which never helps a real server. */
@@ -42,4 +37,10 @@ export function makeExchange(way: Way, value: string): Exchange {
   Object.setPrototypeOf(request, app.request as object);
   Object.setPrototypeOf(response, app.response as object);
   return { request, response };
+}
+
+/** The text of a request for the benchmark's route. */
+export function requestText(way: Way, credential: string): string {
+  const [name, value] = headerOf(way, credential);
+  return `GET /documents HTTP/1.1\r\nHost: app.example.com\r\nAccept: application/json\r\nUser-Agent: bench\r\n${name}: ${value}\r\n\r\n`;
 }

@@ -1,44 +1,40 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
-import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
+import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
-import type { LoadOrder } from "./load.ts";
-import { cpuOfAsync } from "./statistics.ts";
-
-type Step = (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
-
-/** The middleware, and the guard on the route. */
-export interface Act {
-  readonly middleware: Step;
-  readonly guard: Step;
-}
+import type { LoadOrder, LoadReport, Stream } from "./load.ts";
+import { BARE, type Peer } from "./peers.ts";
+import { costOf, type Cost } from "./statistics.ts";
 
 /** An Express application whose middleware can be replaced under load. */
 export interface Stage {
   /** Registers requests under a name with the load process. */
   learn(name: string, requests: readonly string[]): Promise<void>;
-  /** Measures CPU microseconds of this process per request; asserts the status of every response. */
-  play(act: Act, load: string, expected?: number): Promise<number>;
+  /** Measures this process per request; asserts the status of every response. */
+  play(peer: Peer, load: string, count: number, expected?: number): Promise<Cost>;
+  /** Measures this process per second under streams of a fixed rate, and the latencies that the client saw. */
+  playPaced(
+    peer: Peer,
+    streams: readonly Stream[],
+    seconds: number,
+  ): Promise<{
+    readonly cost: Cost;
+    readonly report: LoadReport;
+    readonly statuses: ReadonlyMap<number, number>;
+  }>;
   close(): void;
 }
 
 const CONNECTIONS = 16;
-/** Enough requests that every run includes garbage collection. */
-export const REQUESTS = 1_000;
 
-const pass: Step = (_request, _response, next) => next();
-
-/** Nothing: the bare route. */
-export const BARE: Act = { middleware: pass, guard: pass };
-
-/** Starts the server, and the process that sends the load. */
+/** Starts a server, and a process that sends it load. */
 export async function openStage(loadScript: string): Promise<Stage> {
-  let act = BARE;
+  let peer = BARE;
   const statuses = new Map<number, number>();
   const app = express();
-  app.use((request, response, next) => act.middleware(request, response, next));
-  const guard: Step = (request, response, next) => act.guard(request, response, next);
+  app.use((request, response, next) => peer.middleware(request, response, next));
+  const guard: Peer["guard"] = (request, response, next) => peer.guard(request, response, next);
   app.get("/documents", guard, (_request: IncomingMessage, response: express.Response) => {
     response.json({ documents: ["one", "two"] });
   });
@@ -50,22 +46,36 @@ export async function openStage(loadScript: string): Promise<Stage> {
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
   const load = fork(loadScript);
-  const order = async (what: LoadOrder): Promise<void> => {
+  const order = async (what: LoadOrder): Promise<LoadReport> => {
     load.send(what);
-    await once(load, "message");
+    const [report] = (await once(load, "message")) as [LoadReport];
+    return report;
   };
   const { port } = server.address() as AddressInfo;
   await order({ do: "connect", port, connections: CONNECTIONS });
 
   return {
-    learn: (name, requests) => order({ do: "learn", name, requests }),
-    async play(next, name, expected = 200) {
-      act = next;
+    async learn(name, requests) {
+      await order({ do: "learn", name, requests });
+    },
+    async play(next, name, count, expected = 200) {
+      peer = next;
       await order({ do: "send", name, count: CONNECTIONS });
       statuses.clear();
-      const spent = await cpuOfAsync(() => order({ do: "send", name, count: REQUESTS }));
-      if (statuses.get(expected) !== REQUESTS) throw new Error(`${name}: ${[...statuses].join("; ")}`);
-      return spent / REQUESTS;
+      collectYoung();
+      const { cpu, wall } = await costOf(() => order({ do: "send", name, count }));
+      if (statuses.get(expected) !== count) throw new Error(`${name}: ${[...statuses].join("; ")}`);
+      return { cpu: cpu / count, wall: wall / count };
+    },
+    async playPaced(next, streams, seconds) {
+      peer = next;
+      statuses.clear();
+      collectYoung();
+      let report: LoadReport = { latencies: {} };
+      const { cpu, wall } = await costOf(async () => {
+        report = await order({ do: "pace", streams, seconds });
+      });
+      return { cost: { cpu: cpu / seconds, wall: wall / seconds }, report, statuses: new Map(statuses) };
     },
     close() {
       load.kill();
@@ -73,4 +83,10 @@ export async function openStage(loadScript: string): Promise<Stage> {
       server.closeAllConnections();
     },
   };
+}
+
+/** What earlier slices have left must not be collected at the expense of this one. */
+function collectYoung(): void {
+  if (globalThis.gc === undefined) throw new Error("run with --expose-gc");
+  globalThis.gc({ type: "minor" });
 }

@@ -1,74 +1,89 @@
-import { createInstance } from "../src/request/instance.ts";
-import { readClaims } from "../src/request/verify-credential.ts";
-import { resolveOptions } from "../src/options/options.ts";
-import { createVerifiedCache, credentialKey, type VerifiedSession } from "../src/request/cache.ts";
-import type { VerifiedClaims } from "../src/store.ts";
+import { headerOf, makeExchange } from "./exchanges.ts";
+import { spreadOf, type Spread } from "./statistics.ts";
 import type { Row } from "./table.ts";
-import { PASSWORD, type World } from "./world.ts";
+import type { Auth, Way, World } from "./world.ts";
 
-/** Target: bytes per session without the attached objects. */
-const MOST_BYTES = 512;
+/** A figure below this means that the cache was not freed when it should have been. */
+const MIN_BYTES = 32;
 
-/** Measures the heap of a cached session: alone, and with the attached member, organization and session. */
-export function measureMemory(world: World, sessions: number): readonly Row[] {
-  const claims = claimsOf(world.sessions[0]?.accessToken ?? "");
-  const { authority: store, issuer: baseUrl } = world;
-  const engine = createInstance(resolveOptions({ baseUrl, store, cookie: { password: PASSWORD } }));
-  const read = (index: number): VerifiedSession => {
-    const meaning = readClaims(engine, { via: "bearer", claims: renumber(claims, index) });
-    if (meaning.status !== "session") throw new Error("the claims are no session");
-    return meaning.session;
-  };
-  const { member, organization, memberSession } = read(0);
-  const alone = bytesPerSession(sessions, (index) =>
-    Object.assign(read(index), { member, organization, memberSession }),
-  );
-  const whole = bytesPerSession(sessions, read);
-  const of = `${sessions.toLocaleString("en")} sessions`;
-  return [
-    { what: `cached session, ${of}`, ...asMeasured(alone), target: MOST_BYTES },
-    { what: "... with the attached objects", ...asMeasured(whole) },
-  ];
-}
+/** How many times larger the larger of two caches is. */
+const GROWTH = 10;
 
-function asMeasured({ heap, external }: Bytes): Pick<Row, "measured" | "unit" | "digits" | "note"> {
-  const measured = { median: heap, low: heap, high: heap };
-  return { measured, unit: "B", digits: 0, note: `${external.toFixed(0)} B more outside of the heap` };
-}
-
-interface Bytes {
-  readonly heap: number;
-  readonly external: number;
-}
-
-function bytesPerSession(sessions: number, make: (index: number) => VerifiedSession): Bytes {
-  const before = usedMemory();
-  const cache = createVerifiedCache(sessions);
-  for (let index = 0; index < sessions; index += 1) {
-    cache.set(credentialKey("bearer", `credential ${index}`), make(index));
+/**
+ * Measures the heap that each further cached session takes, beside the objects that are attached to requests: those are kept
+ * while the cache is dropped, and the difference is what the cache needs for itself. What an instance takes without any
+ * session is left out by comparing a small cache with a large one.
+ */
+export async function measureMemory(world: World, rounds: number): Promise<readonly Row[]> {
+  const rows: Row[] = [];
+  for (const way of ["bearer", "cookie"] as const) {
+    const credentials = world.credentials[way];
+    const some = credentials.slice(0, Math.ceil(credentials.length / GROWTH));
+    const sizes: CacheSize[] = [];
+    for (let round = -1; round < rounds; round += 1) {
+      const small = await measureCache(world, way, some);
+      const large = await measureCache(world, way, credentials);
+      const sessions = credentials.length - some.length;
+      const size = {
+        beside: (large.beside - small.beside) / sessions,
+        whole: (large.whole - small.whole) / sessions,
+      };
+      if (round >= 0) sizes.push(size);
+    }
+    const beside = spreadOf(sizes.map((size) => size.beside));
+    if (beside.median < MIN_BYTES) throw new Error("closed instances were not freed");
+    const row = (what: string, measured: Spread): Row => ({ what, measured, unit: "B", digits: 0 });
+    rows.push(
+      {
+        ...row(`memory per cached session, ${way}, beside what is attached`, beside),
+        target: { atMost: 512 },
+      },
+      row("... with what is attached", spreadOf(sizes.map((size) => size.whole))),
+    );
   }
-  const after = usedMemory();
-  if (cache.size !== sessions) throw new Error(`${cache.size} sessions in the cache`);
-  return {
-    heap: (after.heapUsed - before.heapUsed) / sessions,
-    external: (after.external - before.external) / sessions,
-  };
+  return rows;
 }
 
-function usedMemory(): NodeJS.MemoryUsage {
+/** Bytes of the heap. */
+interface CacheSize {
+  readonly beside: number;
+  readonly whole: number;
+}
+
+async function measureCache(world: World, way: Way, credentials: readonly string[]): Promise<CacheSize> {
+  const attached: (object | undefined)[] = Array.from({ length: 3 * credentials.length }, () => undefined);
+  const before = usedMemory();
+  let auth: Auth | undefined = world.makeAuth(way, { cache: { maxEntries: credentials.length } });
+  for (const [index, credential] of credentials.entries()) {
+    const { member, organization, memberSession } = await authenticate(auth, way, credential);
+    attached[3 * index] = member;
+    attached[3 * index + 1] = organization;
+    attached[3 * index + 2] = memberSession;
+  }
+  const full = usedMemory();
+  await auth.close();
+  auth = undefined;
+  const rest = usedMemory();
+  // Read after the measurement, so that the engine cannot drop them before.
+  if (attached.includes(undefined)) throw new Error("a session has no organization");
+  return { beside: full - rest, whole: full - before };
+}
+
+function authenticate(auth: Auth, way: Way, credential: string) {
+  type SignedIn = Extract<ReturnType<Auth["state"]>, { readonly status: "authenticated" }>;
+  const { request, response } = makeExchange(way, headerOf(way, credential)[1]);
+  return new Promise<SignedIn>((resolve, reject) => {
+    auth(request, response, () => {
+      const state = auth.state(request);
+      if (state.status === "authenticated") resolve(state);
+      else reject(new Error(JSON.stringify(state)));
+    });
+  });
+}
+
+function usedMemory(): number {
   if (globalThis.gc === undefined) throw new Error("run with --expose-gc");
   globalThis.gc();
   globalThis.gc();
-  return process.memoryUsage();
-}
-
-function claimsOf(token: string): string {
-  return Buffer.from(token.split(".")[1] ?? "", "base64url").toString();
-}
-
-/** The claims of one member: parsed each time, so that no two members share an object. */
-function renumber(claims: string, index: number): VerifiedClaims {
-  const parsed = JSON.parse(claims) as VerifiedClaims & { readonly sid: string };
-  const custom = { custom_claims: { plan: "team" } };
-  return { ...parsed, ...custom, sub: `user_${index}`, sid: `session_${index}_of_the_benchmark` };
+  return process.memoryUsage().heapUsed;
 }

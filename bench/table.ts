@@ -6,28 +6,54 @@ export interface Row {
   readonly measured: Spread;
   readonly unit: string;
   readonly digits?: number;
-  /** The upper limit of the median. */
-  readonly target?: number;
+  /** The bound of the median. */
+  readonly target?: { readonly atMost: number } | { readonly atLeast: number };
   readonly note?: string;
 }
 
-/** Writes a group of rows under a title. */
+/** Prints a group of rows under a title. */
 export function printRows(title: string, rows: readonly Row[]): void {
-  console.log(`\n## ${title}\n`);
-  const lines = [["", "median", "quartiles", "target", "", ""], ...rows.map(toCells)];
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)));
-  const [head = [], ...body] = lines.map((line) =>
-    line.map((cell, column) => cell.padEnd(widths?.[column] ?? 0)),
-  );
-  console.log(`| ${head.join(" | ")} |`);
-  console.log(`| ${head.map((cell) => "-".repeat(Math.max(3, cell.length))).join(" | ")} |`);
-  for (const line of body) console.log(`| ${line.join(" | ")} |`);
+  printTable(title, ["", "median", "quartiles", "target", "", ""], rows.map(toCells));
 }
 
-function toCells({ what, measured, unit, digits = 2, target, note = "" }: Row): string[] {
+/** What was printed, for the document. */
+export const printed: string[] = [];
+
+/** Prints a line, and keeps it for the document. */
+export function print(line: string): void {
+  console.log(line);
+  printed.push(line);
+}
+
+/** Prints a table in Markdown. */
+export function printTable(
+  title: string,
+  header: readonly string[],
+  lines: readonly (readonly string[])[],
+): void {
+  const widths = header.map((name, column) =>
+    Math.max(3, name.length, ...lines.map((line) => line[column]?.length ?? 0)),
+  );
+  const printCells = (cells: readonly string[]): void =>
+    print(`| ${cells.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join(" | ")} |`);
+  print(`\n### ${title}\n`);
+  printCells(header);
+  printCells(widths.map((width) => "-".repeat(width)));
+  for (const line of lines) printCells(line);
+}
+
+/** Whether the row's target is met; rows without a target meet it. */
+export function isMet({ target, measured: { median } }: Row): boolean {
+  if (target === undefined) return true;
+  return "atMost" in target ? median <= target.atMost : median >= target.atLeast;
+}
+
+function toCells(row: Row): string[] {
+  const { what, measured, unit, digits = 2, target, note = "" } = row;
   const write = (value: number): string => value.toFixed(digits);
-  const limit = target === undefined ? "" : `<= ${write(target)} ${unit}`;
-  const judgement = target === undefined ? "" : measured.median <= target ? "ok" : "OVER";
   const spread = `${write(measured.low)} .. ${write(measured.high)}`;
-  return [what, `${write(measured.median)} ${unit}`, spread, limit, judgement, note];
+  const figures = [what, `${write(measured.median)} ${unit}`, spread];
+  if (target === undefined) return [...figures, "", "", note];
+  const bound = "atMost" in target ? `<= ${write(target.atMost)}` : `>= ${write(target.atLeast)}`;
+  return [...figures, `${bound} ${unit}`, isMet(row) ? "ok" : "OVER", note];
 }
