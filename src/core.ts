@@ -5,7 +5,7 @@ export type { OrgateOptions } from "./options/options.ts";
 export { definePolicy } from "./policy/policy.ts";
 export { mergePolicies } from "./policy/policy.ts";
 export type { ActionOf, Policy, PolicyShape, ResourceOf } from "./policy/policy.ts";
-export type { VerdictExplanation } from "./policy/verdict.ts";
+export type { VerdictExplanation } from "./policy/policy.ts";
 export type {
   AnonymousState,
   AuthenticatedState,

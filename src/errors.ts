@@ -1,4 +1,4 @@
-import { isObject } from "./lib/predicates.ts";
+import { isObject } from "./lib/values.ts";
 
 /** Lists every code that orgate answers with, its HTTP status and its title. Problem details (RFC 9457) come from here. */
 export const ERROR_TABLE = {

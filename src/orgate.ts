@@ -13,15 +13,14 @@ import {
   requireRecentAuth,
   requireRole,
 } from "./guards/requirements.ts";
-import { onNextTurn } from "./lib/event-loop.ts";
+import { onNextTurn } from "./lib/clock.ts";
 import type { AuthState, DetachedState, SignedIn } from "./model.ts";
 import { type OrgateOptions, resolveOptions } from "./options/options.ts";
 import type { ActionOf, PolicyShape, ResourceOf } from "./policy/policy.ts";
 import { authenticateRequest } from "./request/authenticate.ts";
+import { authenticateDetached, profileOf, sessionOf, stateOfRequest } from "./request/inspect.ts";
 import { type Instance, createInstance } from "./request/instance.ts";
-import { authenticateDetached, sessionOf, stateOfRequest } from "./request/inspect.ts";
 import { invalidateNamed } from "./request/invalidations.ts";
-import { profileOf } from "./request/profile.ts";
 import { type Authentication, type EstablishOptions, establish } from "./sign-in/establish.ts";
 import {
   type CallbackOptions,

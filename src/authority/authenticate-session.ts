@@ -1,15 +1,14 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
-import { decideVerdict } from "../policy/verdict.ts";
-import { type Freshness, decideFreshness } from "../tokens/freshness.ts";
-import { issueAccessToken } from "./access-token.ts";
-import { MAX_LIFETIME, checkId, checkFields, checkToken, numberFrom, optional } from "./check-input.ts";
+import { decideVerdict } from "../policy/policy.ts";
+import { type Freshness, decideFreshness } from "../tokens/verify-token.ts";
+import { type CheckedToken, issueAccessToken } from "./access-token.ts";
+import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
+import { rolesOf, toMemberSession, toProfile } from "./directory.ts";
 import { mayStillRenew } from "./renew.ts";
-import { makeSessionToken, openSessionToken } from "./session-id.ts";
+import { makeSessionToken, openSessionToken } from "./secrets.ts";
 import { type SessionUse, useSession } from "./sessions.ts";
-import { rolesOf, toMemberSession, toProfile } from "./subject.ts";
-import type { CheckedToken } from "./verify-access-token.ts";
 
 /** What the member wants to do. */
 export interface AuthorizationCheck {

@@ -1,12 +1,11 @@
+import { createSealer } from "../lib/crypto.ts";
 import { configurationError } from "../lib/problems.ts";
-import { createSealer } from "../lib/seal.ts";
 import type { Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import { issueAccessToken } from "./access-token.ts";
 import type { AuthenticationMethod } from "./authentication-factors.ts";
 import type { AuthorityContext } from "./context.ts";
-import type { DirectoryUser } from "./directory.ts";
+import { type DirectoryUser, toMemberSession, toProfile } from "./directory.ts";
 import type { OpenedSession, UsedSession } from "./sessions.ts";
-import { toMemberSession, toProfile } from "./subject.ts";
 
 /** WorkOS's SDKs give their one password this number; their cookies and ours are then interchangeable. */
 const SEAL_ID = 1;

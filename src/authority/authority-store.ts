@@ -9,16 +9,16 @@ import type {
   StoreContext,
   TokenProfile,
 } from "../store.ts";
+import { interpretSessionClaims } from "./access-token.ts";
 import type { AuthenticationResult } from "./authentication-result.ts";
 import type { AuthorityContext } from "./context.ts";
+import { loadSubject, toProfile } from "./directory.ts";
 import type { SessionRecord } from "./records.ts";
 import { assertNotAborted, isRenewable, readStaleSession, renewSession } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
 import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
 import { authenticateWithOrganizationSelection, listOrganizationChoices, requirePending } from "./sign-in.ts";
-import { loadSubject, toProfile } from "./subject.ts";
-import { interpretSessionClaims } from "./verify-access-token.ts";
 
 type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
 

@@ -1,4 +1,5 @@
 import type { JsonWebKeySet, TokenProfile } from "../store.ts";
+import { createTokenCheck, interpretSessionClaims } from "./access-token.ts";
 import {
   type AuthenticateJwtInput,
   type AuthenticateJwtResult,
@@ -8,18 +9,17 @@ import {
   authenticateSession,
 } from "./authenticate-session.ts";
 import type { AuthenticationResult } from "./authentication-result.ts";
-import { createAuthorityEvents } from "./authority-events.ts";
 import { type AuthorityStore, createAuthorityStore } from "./authority-store.ts";
 import type { AuthorityContext } from "./context.ts";
 import { checkedDirectory } from "./directory.ts";
-import { RecentInvalidations } from "./invalidations.ts";
+import { RecentInvalidations, createAuthorityEvents } from "./invalidations.ts";
 import { type Invitation, type InviteInput, invite } from "./invitations.ts";
 import { Issuer } from "./issuer.ts";
-import { memoryRepository } from "./memory-repository.ts";
 import { type AuthorityOptions, resolveSettings } from "./options.ts";
-import { createRecords } from "./record-collections.ts";
+import { createRecords } from "./records.ts";
 import { type AuthenticateWithRefreshTokenInput, authenticateWithRefreshToken } from "./renew.ts";
 import { type ExchangeInput, type StepUpInput, exchangeSession, stepUp } from "./replace-session.ts";
+import { memoryRepository } from "./repository.ts";
 import {
   type RevokeTarget,
   type SessionSummary,
@@ -33,10 +33,9 @@ import {
   authenticate,
   authenticateWithOrganizationSelection,
 } from "./sign-in.ts";
-import { createTokenCheck, interpretSessionClaims } from "./verify-access-token.ts";
+import type { WireAuthority } from "./wire/router.ts";
 import type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
 import { type StytchRouter, createStytchRouter } from "./wire/stytch/stytch-router.ts";
-import type { WireAuthority } from "./wire/wire-authority.ts";
 import type { WorkosRouterOptions } from "./wire/workos/workos-options.ts";
 import { type WorkosRouter, createWorkosRouter } from "./wire/workos/workos-router.ts";
 

@@ -1,5 +1,5 @@
 import { OrgateError } from "../errors.ts";
-import { isListOf, isObject, isText, isWellFormedText } from "../lib/predicates.ts";
+import { isListOf, isObject, isText, isWellFormedText } from "../lib/values.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import { isFactor } from "./records.ts";
 

@@ -1,15 +1,12 @@
 import type { Clock } from "../lib/clock.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { Algorithm } from "../store.ts";
-import type { AuthorityEvents } from "./authority-events.ts";
-import type { CheckedDirectory } from "./directory.ts";
-import type { RecentInvalidations } from "./invalidations.ts";
+import type { TokenCheck } from "./access-token.ts";
+import type { CheckedDirectory, Subject } from "./directory.ts";
+import type { AuthorityEvents, RecentInvalidations } from "./invalidations.ts";
 import type { Issuer } from "./issuer.ts";
 import type { AuthoritySettings } from "./options.ts";
-import type { AuthorityRecords } from "./record-collections.ts";
-import type { SessionRecord } from "./records.ts";
-import type { Subject } from "./subject.ts";
-import type { TokenCheck } from "./verify-access-token.ts";
+import type { AuthorityRecords, SessionRecord } from "./records.ts";
 import type { WireClient } from "./wire-client.ts";
 
 /** What every operation of one authority works with. */

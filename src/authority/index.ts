@@ -1,6 +1,6 @@
 export { createAuthority } from "./authority.ts";
 export { memoryDirectory } from "./memory-directory.ts";
-export { memoryRepository } from "./memory-repository.ts";
+export { memoryRepository } from "./repository.ts";
 export type { Authority } from "./authority.ts";
 export type { AuthorityStore } from "./authority-store.ts";
 export type {
@@ -11,7 +11,7 @@ export type {
   DirectoryUser,
 } from "./directory.ts";
 export type { MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
-export type { MemoryRepositoryOptions } from "./memory-repository.ts";
+export type { MemoryRepositoryOptions } from "./repository.ts";
 export type {
   AuthenticateJwtInput,
   AuthenticateJwtResult,
@@ -33,7 +33,7 @@ export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
 export type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
 export type { WorkosRouter } from "./wire/workos/workos-router.ts";
 export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-options.ts";
-export type { AuthorizationRequest } from "./wire/workos/authorization-request.ts";
+export type { AuthorizationRequest } from "./wire/workos/authorize.ts";
 export type {
   AuthorizationAnswer,
   AuthorizationRefusal,

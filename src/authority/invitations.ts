@@ -4,8 +4,8 @@ import { configurationError } from "../lib/problems.ts";
 import {
   MAX_LIFETIME,
   checkEmailAddress,
-  checkId,
   checkFields,
+  checkId,
   checkRoles,
   invalidRequest,
   numberFrom,

@@ -1,7 +1,7 @@
 import { type KeyObject, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
 import type { Clock } from "../lib/clock.ts";
-import { isObject, isString } from "../lib/predicates.ts";
+import { isObject, isString } from "../lib/values.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
 import { deriveKey } from "./secrets.ts";
 

@@ -1,6 +1,6 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { isObject, isText, isTextList } from "../lib/predicates.ts";
 import { configurationError, didYouMean } from "../lib/problems.ts";
+import { isObject, isText, isTextList } from "../lib/values.ts";
 import {
   type Directory,
   type DirectoryChange,

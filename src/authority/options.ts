@@ -4,17 +4,17 @@ import {
   type Check,
   PRINTABLE,
   functionLike,
+  matching,
   must,
   optional,
   readOptions,
   required,
   schema,
   seconds,
-  matching,
   withMethods,
 } from "../lib/options.ts";
-import { isObject } from "../lib/predicates.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
+import { isObject } from "../lib/values.ts";
 import { type Policy, isPolicy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
 import type { Directory } from "./directory.ts";

@@ -1,17 +1,33 @@
+import { StoreUnavailableError } from "../errors.ts";
+import type { EventSink } from "../events.ts";
+import type { Clock } from "../lib/clock.ts";
+import { sha256 } from "../lib/crypto.ts";
 import {
   type MemberChecks,
+  type Predicate,
   absentOr,
   arrayOf,
+  isBoolean,
   isFiniteNumber,
   isObject,
+  isOneOf,
+  isOptional,
   isString,
   isText,
   nullOr,
   objectWith,
-  isOneOf,
-} from "../lib/predicates.ts";
+} from "../lib/values.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-token.ts";
+import {
+  type CollectionName,
+  type Repository,
+  type Versioned,
+  type WriteOptions,
+  callDependency,
+  malformedAnswer,
+} from "./repository.ts";
+import { makeSecret } from "./secrets.ts";
 import { type WireClient, isWireClient } from "./wire-client.ts";
 
 /** How and from where a user authenticated. Times are seconds since the epoch. */
@@ -170,3 +186,256 @@ export const isCodeRecord = objectWith<CodeRecord>({
   }),
   expiresAt: isFiniteNumber,
 });
+
+interface RecordsContext {
+  readonly repository: CheckedRepository;
+  readonly clock: Clock;
+  readonly events: EventSink;
+}
+
+/** Everything that the authority stores. */
+export interface AuthorityRecords {
+  readonly sessions: SessionRecords;
+  readonly pending: TokenRecords<PendingRecord>;
+  readonly invitations: TokenRecords<InvitationRecord>;
+  readonly codes: CodeRecords;
+  /** Closes the repository. */
+  close(): Promise<void>;
+}
+
+/**
+ * Makes the typed records over a repository; nothing else calls the repository.
+ *
+ * A record that cannot be read (it is corrupt, or of a newer version) means "cannot know": `store_unavailable`, never "no such
+ * session". It is left as it is, and reported as `misconfigured`.
+ */
+export function createRecords(
+  repository: Repository,
+  { clock, events }: { readonly clock: Clock; readonly events: EventSink },
+): AuthorityRecords {
+  const context = { repository: checkedRepository(repository), clock, events };
+  return {
+    sessions: new SessionRecords(context),
+    pending: new TokenRecords(context, { collection: "pending", isRecord: isPendingRecord }),
+    invitations: new TokenRecords(context, {
+      collection: "invitations",
+      isRecord: isInvitationRecord,
+      indexesOf: ({ id, organizationId }) => [`invitation:${id}`, `organization:${organizationId}`],
+    }),
+    codes: new CodeRecords(context),
+    close: () => callDependency("repository.close", () => repository.close()),
+  };
+}
+
+/** Seconds that a session is kept after its end, so that a late credential can be told why it is refused. */
+const SESSION_AFTERLIFE = 86_400;
+
+/** The sessions. */
+export class SessionRecords {
+  readonly #context: RecordsContext;
+  readonly #repository: CheckedRepository;
+
+  constructor(context: RecordsContext) {
+    this.#context = context;
+    this.#repository = context.repository;
+  }
+
+  /** Stores a new session. Throws if its id is taken. */
+  async insert(record: SessionRecord): Promise<void> {
+    const isNew = await this.#repository.insert("sessions", record.id, record, writeOptionsOf(record));
+    if (!isNew) throw new StoreUnavailableError({ reason: "session_id_taken" });
+  }
+
+  async read(id: string): Promise<Versioned<SessionRecord> | undefined> {
+    const found = await this.#repository.read("sessions", id);
+    return found && { value: this.#require(id, found.value), version: found.version };
+  }
+
+  /** Stores a changed session; `false` if another caller changed or ended it meanwhile. */
+  replace(record: SessionRecord, version: number): Promise<boolean> {
+    return this.#repository.compareAndSet("sessions", record.id, version, record, writeOptionsOf(record));
+  }
+
+  /** Deletes a session, readable or not; of several callers at once exactly one gets `true`. */
+  async remove(id: string): Promise<boolean> {
+    return (await this.#repository.consume("sessions", id)) !== undefined;
+  }
+
+  /** Lists the sessions of a user or a member; a member's include those that act as another member by now. */
+  async listBy(index: "user" | "member", id: string): Promise<readonly SessionRecord[]> {
+    const found = await this.#repository.find("sessions", `${index}:${id}`);
+    return found.map((document) => this.#require(document.id, document.value));
+  }
+
+  /** Lists the ids of the same sessions, also of those that cannot be read. */
+  async listIdsBy(index: "user" | "member", id: string): Promise<readonly string[]> {
+    return (await this.#repository.find("sessions", `${index}:${id}`)).map((document) => document.id);
+  }
+
+  #require(id: string, value: unknown): SessionRecord {
+    const isThisSession = (given: unknown): given is SessionRecord =>
+      isSessionRecord(given) && given.id === id;
+    return requireRecord(this.#context, value, isThisSession, "session_unreadable");
+  }
+}
+
+function writeOptionsOf({ userId, memberIds, organizationId, expiresAt }: SessionRecord): WriteOptions {
+  const indexes = [`user:${userId}`, ...memberIds.map((id) => `member:${id}`)];
+  if (organizationId !== undefined) indexes.push(`organization:${organizationId}`);
+  return { expiresAt: expiresAt + SESSION_AFTERLIFE, indexes };
+}
+
+const SINGLE_USE_TOKEN_SHAPE = /^[\w-]{43}$/;
+
+/** How records of one kind are stored. */
+interface TokenRecordKind<Value> {
+  readonly collection: CollectionName;
+  readonly isRecord: Predicate<Value>;
+  /** Comes before the hash in a collection that holds several kinds. */
+  readonly prefix?: string;
+  readonly indexesOf?: (record: Value) => readonly string[];
+}
+
+/** Records that are read and spent by a random token. Only the token's hash is stored. */
+export class TokenRecords<Value extends { readonly expiresAt: number }> {
+  readonly #context: RecordsContext;
+  readonly #kind: TokenRecordKind<Value>;
+
+  constructor(context: RecordsContext, kind: TokenRecordKind<Value>) {
+    this.#context = context;
+    this.#kind = kind;
+  }
+
+  /** Stores a record under a new token, and returns the token. */
+  async issue(record: Value): Promise<string> {
+    const token = makeSecret();
+    await this.restore(token, record);
+    return token;
+  }
+
+  /** Reads without spending; `undefined` if the token is unknown, spent or expired. */
+  async read(token: string): Promise<Value | undefined> {
+    if (!SINGLE_USE_TOKEN_SHAPE.test(token)) return undefined;
+    return this.#check(
+      (await this.#context.repository.read(this.#kind.collection, this.#nameOf(token)))?.value,
+    );
+  }
+
+  /** Reads and deletes; of several callers at once exactly one gets the record. */
+  async spend(token: string): Promise<Value | undefined> {
+    if (!SINGLE_USE_TOKEN_SHAPE.test(token)) return undefined;
+    return this.#check(await this.#context.repository.consume(this.#kind.collection, this.#nameOf(token)));
+  }
+
+  /** Stores a spent record again, because what it was spent for failed. */
+  async restore(token: string, record: Value): Promise<void> {
+    const { collection, indexesOf = () => [] } = this.#kind;
+    const options = { expiresAt: record.expiresAt, indexes: indexesOf(record) };
+    await this.#context.repository.insert(collection, this.#nameOf(token), record, options);
+  }
+
+  #nameOf(token: string): string {
+    return (this.#kind.prefix ?? "") + sha256(token);
+  }
+
+  #check(value: unknown): Value | undefined {
+    if (value === undefined) return undefined;
+    const record = requireRecord(this.#context, value, this.#kind.isRecord);
+    // Not every repository expires records as exactly as this.
+    return this.#context.clock() < record.expiresAt ? record : undefined;
+  }
+}
+
+/** The authorization codes, and what was answered by them. */
+export class CodeRecords extends TokenRecords<CodeRecord> {
+  readonly #context: RecordsContext;
+
+  constructor(context: RecordsContext) {
+    super(context, { collection: "authorizations", prefix: "code:", isRecord: isCodeRecord });
+    this.#context = context;
+  }
+
+  /** Records which session a code was exchanged for. */
+  async recordExchange(code: string, sessionId: string, expiresAt: number): Promise<void> {
+    const name = `spent:${sha256(code)}`;
+    await this.#context.repository.insert("authorizations", name, { sessionId }, { expiresAt });
+  }
+
+  /** Returns, once, the session that a code was exchanged for. */
+  async takeExchange(code: string): Promise<string | undefined> {
+    if (!SINGLE_USE_TOKEN_SHAPE.test(code)) return undefined;
+    const found = await this.#context.repository.consume("authorizations", `spent:${sha256(code)}`);
+    if (found === undefined) return undefined;
+    return requireRecord(this.#context, found, isExchange).sessionId;
+  }
+
+  /** Marks an authorization request as answered; `false` if it was answered before. */
+  answerRequest(requestId: string, expiresAt: number): Promise<boolean> {
+    const name = `request:${requestId}`;
+    return this.#context.repository.insert("authorizations", name, { version: 1 }, { expiresAt });
+  }
+}
+
+function requireRecord<Value>(
+  { events }: RecordsContext,
+  value: unknown,
+  isRecord: Predicate<Value>,
+  reason = "record_unreadable",
+): Value {
+  if (isRecord(value)) return value;
+  events.emit({ type: "misconfigured", reason });
+  // Another process may be able to read it, and other sessions are not concerned: the circuit breaker must not open.
+  throw new StoreUnavailableError({
+    reason,
+    retryAfter: 5,
+    contended: true,
+    cause: describeUnreadable(value),
+  });
+}
+
+function describeUnreadable(value: unknown): TypeError {
+  const version = isObject(value) ? value["version"] : undefined;
+  const isNewer = isFiniteNumber(version) && version > 1;
+  return new TypeError(
+    isNewer
+      ? `The record is of version ${version}; this release reads version 1.`
+      : "The record is malformed.",
+  );
+}
+
+const isExchange = objectWith<{ readonly sessionId: string }>({ sessionId: isText });
+
+/** What the authority calls of a repository. */
+export type CheckedRepository = Omit<Repository, "touchIfExists" | "close">;
+
+/** Checks every answer of a repository. What it throws, or must not return, is a `StoreUnavailableError`. */
+export function checkedRepository(repository: Repository): CheckedRepository {
+  return {
+    // Databases say null for "no such row": taken for a record, it would be spent again and again.
+    read: async (...args) => (await ask("read", isRead, () => repository.read(...args))) ?? undefined,
+    consume: async (...args) =>
+      (await ask("consume", isAnything, () => repository.consume(...args))) ?? undefined,
+    insert: (...args) => ask("insert", isBoolean, () => repository.insert(...args)),
+    compareAndSet: (...args) => ask("compareAndSet", isBoolean, () => repository.compareAndSet(...args)),
+    find: (...args) => ask("find", isFound, () => repository.find(...args)),
+  };
+}
+
+async function ask<Answer>(
+  method: string,
+  isAnswer: Predicate<Answer>,
+  call: () => Promise<unknown>,
+): Promise<Answer> {
+  const answer = await callDependency(`repository.${method}`, call);
+  if (isAnswer(answer)) return answer;
+  throw malformedAnswer(`repository.${method}`);
+}
+
+const isAnything = (_value: unknown): _value is unknown => true;
+
+const isVersioned = objectWith<Versioned<unknown>>({ value: isAnything, version: isFiniteNumber });
+const isRead = (value: unknown): value is Versioned<unknown> | undefined | null =>
+  isOptional(value, isVersioned);
+const isFound = arrayOf(
+  objectWith<{ readonly id: string; readonly value: unknown }>({ id: isString, value: isAnything }),
+);

@@ -1,7 +1,16 @@
 import { StoreUnavailableError } from "../errors.ts";
-import { sha256 } from "../lib/digest.ts";
-import { computeTag, decrypt, deriveKey, encrypt, hasTag, makeSecret } from "./secrets.ts";
-import { SESSION_ID_BYTES, toSessionId, toSessionIdBytes } from "./session-id.ts";
+import { sha256 } from "../lib/crypto.ts";
+import {
+  SESSION_ID_BYTES,
+  computeTag,
+  decrypt,
+  deriveKey,
+  encrypt,
+  hasTag,
+  makeSecret,
+  toSessionId,
+  toSessionIdBytes,
+} from "./secrets.ts";
 
 const GENERATION_BYTES = 4;
 const SECRET_BYTES = 32;

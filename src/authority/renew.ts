@@ -7,11 +7,11 @@ import {
   toAuthenticationResult,
   toSessionCredential,
 } from "./authentication-result.ts";
-import { MAX_LIFETIME, checkId, checkFields, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optional } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
+import { toProfile } from "./directory.ts";
 import { type RefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { type SessionUse, type UsedSession, useSession } from "./sessions.ts";
-import { toProfile } from "./subject.ts";
 
 /** A refresh token, to be exchanged for a new pair. */
 export interface AuthenticateWithRefreshTokenInput extends SealRequest {

@@ -10,18 +10,19 @@ import {
 import {
   type RequestOrigin,
   checkFactors,
-  checkId,
   checkFields,
+  checkId,
   checkOneOf,
   checkToken,
   cleanOrigin,
   invalidRequest,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
+import { loadSubject } from "./directory.ts";
 import type { SessionRecord } from "./records.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import { type StaleSession, mayStillRenew } from "./renew.ts";
-import { openSessionToken } from "./session-id.ts";
+import { openSessionToken } from "./secrets.ts";
 import {
   type NewSession,
   acceptRefreshToken,
@@ -30,7 +31,6 @@ import {
   removeSession,
   sessionEnded,
 } from "./sessions.ts";
-import { loadSubject } from "./subject.ts";
 
 /** Names one session, in exactly one way. */
 export interface SessionReference {

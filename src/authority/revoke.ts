@@ -3,9 +3,9 @@ import type { EventSink } from "../events.ts";
 import type { MemberSession } from "../model.ts";
 import { checkId, checkOneOf } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
+import { loadSubject, toMemberSession } from "./directory.ts";
 import type { SessionRecord } from "./records.ts";
 import { findEnd, removeSession } from "./sessions.ts";
-import { loadSubject, toMemberSession } from "./subject.ts";
 
 /** Sessions that appear while others are being ended are looked for again, this often. */
 const MAX_PASSES = 16;

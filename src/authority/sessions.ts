@@ -1,6 +1,7 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import { assertTokenFits } from "./access-token.ts";
 import type { AuthorityContext } from "./context.ts";
+import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./directory.ts";
 import { type AuthenticationRecord, type SessionRecord, deadlineOf } from "./records.ts";
 import {
   type RefreshExchange,
@@ -10,9 +11,7 @@ import {
   mintRefreshToken,
 } from "./refresh-token.ts";
 import type { Versioned } from "./repository.ts";
-import { makeSecret } from "./secrets.ts";
-import { isSessionId, makeSessionId } from "./session-id.ts";
-import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./subject.ts";
+import { isSessionId, makeSecret, makeSessionId } from "./secrets.ts";
 import { mayUse } from "./wire-client.ts";
 
 /** How often a change is decided anew because another write came first. */

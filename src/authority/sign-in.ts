@@ -11,19 +11,18 @@ import {
   type RequestOrigin,
   checkCustomClaims,
   checkFactors,
+  checkFields,
   checkId,
   checkImpersonator,
-  checkFields,
   checkToken,
   cleanOrigin,
   optional,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
-import type { DirectoryUser } from "./directory.ts";
+import { type DirectoryUser, type Subject, listMemberships, loadSubject } from "./directory.ts";
 import { acceptInvitation } from "./invitations.ts";
 import type { AuthenticationRecord, PendingRecord, SignInRecord } from "./records.ts";
 import { openSession } from "./sessions.ts";
-import { type Subject, listMemberships, loadSubject } from "./subject.ts";
 import { mayUse } from "./wire-client.ts";
 
 /** Says whom the application has authenticated by password, magic link, SSO or another method. */

@@ -1,4 +1,4 @@
-import { isBoolean, isString, objectWith } from "../lib/predicates.ts";
+import { isBoolean, isString, objectWith } from "../lib/values.ts";
 
 /** A client of a wire protocol, as it is recorded with the credentials that it was given. */
 export interface WireClient {

@@ -1,18 +1,27 @@
 import type { IncomingMessage } from "node:http";
-import { onNextTurn } from "../lib/event-loop.ts";
-import { isNavigation } from "../lib/navigation.ts";
-import { isFiniteNumber } from "../lib/predicates.ts";
-import type { Verdict } from "../model.ts";
+import { onNextTurn } from "../lib/clock.ts";
+import { isNavigation } from "../lib/http.ts";
+import { isFiniteNumber, isListOf, isObject, isString } from "../lib/values.ts";
+import type { MemberSession, OrganizationChoice, Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
-import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/verdict.ts";
+import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/policy.ts";
 import { refreshRequest } from "../request/authenticate.ts";
 import { type VerifiedSession, rolesOf } from "../request/cache.ts";
+import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import type { RequestAuth } from "../request/request-auth.ts";
+import { currentCredential } from "../request/renew.ts";
+import { type RequestAuth, requestAuthOf } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
-import { type DenialInit, type HandlerContext, type RequestContext, denialOf, deny } from "./denial.ts";
-import { listChoices } from "./organizations.ts";
+import type { PendingAuthentication } from "../store.ts";
+import {
+  type DenialInit,
+  type HandlerContext,
+  type ReceivedRequest,
+  type RequestContext,
+  denialOf,
+  deny,
+} from "./denial.ts";
 
 /** A resource and an action. */
 export type PermissionPair = readonly [resource: string, action: string];
@@ -243,4 +252,35 @@ async function denySelection(
       selection_url: selectionPath,
     },
   };
+}
+
+/** Who chooses an organization: by a pending authentication, or a member by a session. */
+export type Chooser = PendingAuthentication | MemberSession;
+
+/** Loads the organizations that can be chosen now; none from a store that cannot list them. */
+export function listChoices(
+  { instance, request }: ReceivedRequest,
+  chooser: Chooser,
+): Promise<StoreReply<readonly OrganizationChoice[]>> {
+  const { store } = instance.options;
+  const presented =
+    "pendingAuthenticationToken" in chooser ? undefined : requestAuthOf(request, instance)?.credential;
+  return callStore(instance, request, async (context) => {
+    if (store.organizations === undefined) return [];
+    const credential = presented && (await currentCredential(instance, presented));
+    const listed = await store.organizations(chooser, {
+      ...context,
+      ...(credential !== undefined && { credential }),
+    });
+    return checkAnswer(listed, isChoiceList).map(({ id, name }) => ({ id, name }));
+  });
+}
+
+function isChoiceList(value: unknown): value is readonly OrganizationChoice[] {
+  return isListOf(value, isOrganizationChoice);
+}
+
+/** Whether a value is an organization on offer. */
+export function isOrganizationChoice(value: unknown): value is OrganizationChoice {
+  return isObject(value) && isString(value["id"]) && isString(value["name"]);
 }

@@ -1,13 +1,22 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
-import type { Challenge } from "../lib/challenge.ts";
-import { acceptsHtml, isNavigation, pathOf, requestedUrl, sanitizeReturnTo } from "../lib/navigation.ts";
-import { isString } from "../lib/predicates.ts";
-import { sendProblem } from "../lib/send.ts";
+import { findCookie, ownCookieAttributes, ownCookieName, setCookieLine } from "../lib/cookies.ts";
+import { sha256 } from "../lib/crypto.ts";
+import { html, renderPage, sendPage } from "../lib/html.ts";
+import {
+  type Challenge,
+  acceptsHtml,
+  isNavigation,
+  pathOf,
+  redirect,
+  requestedUrl,
+  sanitizeReturnTo,
+  sendProblem,
+} from "../lib/http.ts";
+import { isString } from "../lib/values.ts";
 import type { AuthState, Denial } from "../model.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
-import { redirectUnlessLooping, sendDenialPage } from "./denial-page.ts";
 
 /** A request, and the instance of orgate that handles it. */
 export interface ReceivedRequest {
@@ -237,3 +246,65 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   configuration_invalid: "The server is not configured correctly.",
   session_too_large: "The session is too large to be sent in cookies.",
 };
+
+/** What a page says of a denial. */
+interface DenialText {
+  readonly status: number;
+  readonly title: string;
+  readonly detail: string;
+}
+
+/** Sends a page that says why something did not happen, and offers a way on. */
+export function sendDenialPage(
+  response: ServerResponse,
+  { status, title, detail }: DenialText,
+  link?: { readonly href: string; readonly text: string },
+): void {
+  const linkTo = link === undefined ? "" : html`<a class="button" href="${link.href}">${link.text}</a>`;
+  const body = html`<h1>${title}</h1>
+    <p role="alert">${detail}</p>
+    ${linkTo}`;
+  sendPage(response, status, renderPage(title, body));
+}
+
+/** Seconds within which a second redirect from the same page is a loop. */
+const LOOP_WINDOW = 10;
+
+/** The cookie that remembers where the browser was last redirected from. */
+export function loopCookieName(secure: boolean): string {
+  return ownCookieName(secure, "bounce");
+}
+
+interface RedirectedRequest {
+  readonly instance: Instance;
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  readonly auth: RequestAuth;
+}
+
+/** Redirects the browser; one that was redirected from the same page a moment ago gets a page that explains the loop. */
+export function redirectUnlessLooping(
+  { instance, request, response, auth }: RedirectedRequest,
+  { status, title, detail }: DenialText,
+  target: string,
+): void {
+  const { cookie, secure, clock } = instance.options;
+  const name = loopCookieName(secure);
+  const page = sha256(requestedUrl(request)).slice(0, 16);
+  const seen = findCookie(request.headers.cookie, name);
+  const [lastPage, lastAt] = seen.status === "found" ? seen.value.split(".") : [];
+  const age = clock() - Number(lastAt);
+  if (lastPage === page && age >= 0 && age < LOOP_WINDOW) {
+    const body = html`<h1>${title}</h1>
+      <p>
+        You were sent away from this page and came straight back. ${detail} If you have just signed in, check
+        that your browser accepts cookies from this site.
+      </p>
+      <a class="button" href="${target}">Continue</a>`;
+    sendPage(response, status, renderPage(title, body));
+    return;
+  }
+  const attributes = { ...ownCookieAttributes(secure), sameSite: cookie.attributes.sameSite };
+  auth.queueCookie(name, setCookieLine(name, `${page}.${Math.floor(clock())}`, attributes, LOOP_WINDOW));
+  redirect(response, target);
+}

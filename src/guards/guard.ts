@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isObject, isSeconds, isString, isText } from "../lib/predicates.ts";
 import { type Problems, configurationError, createProblems } from "../lib/problems.ts";
+import { isObject, isSeconds, isString, isText } from "../lib/values.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { Instance } from "../request/instance.ts";
 import { notMounted, requestAuthOf } from "../request/request-auth.ts";

@@ -1,10 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { StoreUnavailableError } from "../errors.ts";
-import { isText } from "../lib/predicates.ts";
 import type { Problems } from "../lib/problems.ts";
+import { isText } from "../lib/values.ts";
 import type { Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
-import { type VerdictExplanation, decideVerdict, explainVerdict } from "../policy/verdict.ts";
+import { type VerdictExplanation, decideVerdict, explainVerdict } from "../policy/policy.ts";
 import { errorOf } from "../request/inspect.ts";
 import type { Instance } from "../request/instance.ts";
 import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";

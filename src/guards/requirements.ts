@@ -1,4 +1,4 @@
-import { isSeconds, isText } from "../lib/predicates.ts";
+import { isSeconds, isText } from "../lib/values.ts";
 import type { Instance } from "../request/instance.ts";
 import { type GuardOptions, type Middleware, createGuard } from "./guard.ts";
 

@@ -1,4 +1,4 @@
-import type { JsonObject } from "./json-body.ts";
+import type { JsonObject } from "./json-client.ts";
 
 /** Turns a name in snake_case into camelCase: `email_address` into `emailAddress`. */
 export function toCamelCase(name: string): string {

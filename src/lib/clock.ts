@@ -1,3 +1,5 @@
+import { setImmediate } from "node:timers";
+
 /**
  * Tells the time in seconds since the epoch, with fractions (RFC 7519 section 2, NumericDate).
  *
@@ -66,3 +68,6 @@ export function isWritableTime(value: unknown): value is number {
 export function toTimestamp(seconds: number): string | undefined {
   return isWritableTime(seconds) ? formatTime(seconds) : undefined;
 }
+
+/** Calls back on the event loop's next turn. Imported at load time, so that an application's fake timers do not stop requests. */
+export const onNextTurn = setImmediate;

@@ -1,5 +1,5 @@
 import type { ServerResponse } from "node:http";
-import { sendBody } from "./send.ts";
+import { sendBody } from "./http.ts";
 
 /** A fragment of HTML in which every value from outside is escaped. */
 export interface Html {

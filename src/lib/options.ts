@@ -1,6 +1,6 @@
-import { type Problems, createProblems, describeValue } from "./problems.ts";
 import { isConfidential } from "./json-client.ts";
-import { isBoolean, isFiniteNumber, isFunction, isListOf, isObject, isString } from "./predicates.ts";
+import { type Problems, createProblems, describeValue } from "./problems.ts";
+import { isBoolean, isFiniteNumber, isFunction, isListOf, isObject, isString } from "./values.ts";
 
 /** Reports what is wrong with one option. */
 export interface Report {

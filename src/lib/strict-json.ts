@@ -1,4 +1,4 @@
-import { isObject } from "./predicates.ts";
+import { isObject } from "./values.ts";
 
 /** The result of parsing JSON strictly. */
 export type StrictJson =

@@ -1,10 +1,10 @@
-import { sanitizeReturnTo } from "../lib/navigation.ts";
-import { type Check, listWith, must, matching } from "../lib/options.ts";
-import { isListOf, isObject, isString } from "../lib/predicates.ts";
+import { sanitizeReturnTo } from "../lib/http.ts";
+import { type Check, listWith, matching, must } from "../lib/options.ts";
 import { describeValue } from "../lib/problems.ts";
+import { isListOf, isObject, isString } from "../lib/values.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { KeySource, SessionStore } from "../store.ts";
-import { ALGORITHMS, isAlgorithm } from "../tokens/import-keys.ts";
+import { ALGORITHMS, isAlgorithm } from "../tokens/key-set.ts";
 
 /** What to pass as `baseUrl`. */
 export const BASE_URL_EXAMPLE = 'Pass the public origin: "https://app.example.com".';

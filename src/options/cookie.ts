@@ -1,17 +1,17 @@
 import type { CookieAttributes } from "../lib/cookies.ts";
+import type { SealPasswords } from "../lib/crypto.ts";
 import {
   COOKIE_NAME,
   type Check,
   type Resolved,
+  matching,
   oneOf,
   optional,
   schema,
-  matching,
   wholeNumber,
 } from "../lib/options.ts";
-import { isListOf, isObject, isString } from "../lib/predicates.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
-import type { SealPasswords } from "../lib/seal.ts";
+import { isListOf, isObject, isString } from "../lib/values.ts";
 import type { CredentialSource } from "../request/read-credential.ts";
 
 /** Cookie passwords: one, several with the newest first, or several by number, of which the highest seals. Each of at least 32 characters, at most five. */

@@ -17,8 +17,8 @@ import {
   wholeNumber,
   withMethods,
 } from "../lib/options.ts";
-import { isFunction, isObject } from "../lib/predicates.ts";
 import { configurationError } from "../lib/problems.ts";
+import { isFunction, isObject } from "../lib/values.ts";
 import type { Denial } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";

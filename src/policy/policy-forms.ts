@@ -1,5 +1,5 @@
-import { isObject, isText, isTextList } from "../lib/predicates.ts";
 import { type Problems, didYouMean, quoteName } from "../lib/problems.ts";
+import { isObject, isText, isTextList } from "../lib/values.ts";
 
 /** Stands for every action; never for a resource or for a part of a name. */
 export const EVERY_ACTION = "*";

@@ -2,8 +2,8 @@ import { type ConfigurationError, type StoreUnavailableError, isOrgateError } fr
 import type { EventSink } from "../events.ts";
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
+import { RefreshingValue } from "../lib/concurrency.ts";
 import { configurationError } from "../lib/problems.ts";
-import { RefreshingValue } from "../lib/refreshing-value.ts";
 import { type Policy, isPolicy } from "./policy.ts";
 
 /** Where policies come from; `policy` wins over the store's own. */

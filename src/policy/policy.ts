@@ -1,5 +1,6 @@
-import { isObject, isString } from "../lib/predicates.ts";
 import { configurationError, createProblems } from "../lib/problems.ts";
+import { isObject, isString } from "../lib/values.ts";
+import type { Verdict } from "../model.ts";
 import {
   EVERY_ACTION,
   type PolicyDefinition,
@@ -307,4 +308,88 @@ function createUniter(): (one: ReadonlySet<string>, other: ReadonlySet<string>) 
     partners.set(other, union);
     return union;
   };
+}
+
+/** What a verdict is asked for. */
+export interface PermissionQuestion {
+  /** `undefined`: there is no policy, and only permission slugs decide. */
+  readonly policy: Policy | undefined;
+  /** The roles that the session holds. */
+  readonly roles: readonly string[];
+  /** Permission slugs carried by the token: `documents:read`. */
+  readonly permissions?: readonly string[] | undefined;
+  readonly organizationId?: string | undefined;
+  readonly resource: string;
+  readonly action: string;
+  readonly source: Verdict["source"];
+}
+
+/** Explains a verdict to the administrators of the organization. Never show it to the member who was denied. */
+export interface VerdictExplanation {
+  /** The roles that the session holds. */
+  readonly held: readonly string[];
+  /** Every role of the policy that grants the permission, in the order of the policy. */
+  readonly wouldGrant: readonly string[];
+}
+
+const EMPTY_LIST: readonly string[] = Object.freeze([]);
+
+/**
+ * Decides whether the roles of a session, or else its permission slugs, grant an action on a resource.
+ *
+ * Roles that the policy does not know are ignored. Names are compared as whole strings.
+ */
+export function decideVerdict(question: PermissionQuestion): Verdict {
+  const { policy, roles, permissions, organizationId, resource, action, source } = question;
+  const granting = policy === undefined ? NO_ROLES : policy.grantingRoles(resource, action);
+  const grantingRoles = selectGranting(granting, roles);
+  const byRole = grantingRoles.length > 0;
+  const bySlug = !byRole && listOf(permissions).includes(`${resource}:${action}`);
+  const authorized = byRole || bySlug;
+  const via = bySlug ? "permission" : "role";
+  return Object.freeze<Verdict>({
+    authorized,
+    grantingRoles,
+    resource,
+    action,
+    ...(organizationId !== undefined && { organizationId }),
+    via,
+    source,
+  });
+}
+
+/** Whether {@link decideVerdict} would authorize the permission. Guards ask this for every request. */
+export function isAuthorized({ policy, roles, permissions, resource, action }: PermissionQuestion): boolean {
+  if (policy !== undefined) {
+    const granting = policy.grantingRoles(resource, action);
+    for (const role of listOf(roles)) if (granting.has(role)) return true;
+  }
+  return listOf(permissions).includes(`${resource}:${action}`);
+}
+
+/** Returns a function that decides the verdict when it is first called. */
+export function deferVerdict(question: PermissionQuestion): () => Verdict {
+  let verdict: Verdict | undefined;
+  return () => (verdict ??= decideVerdict(question));
+}
+
+/** Lists the roles that are held, and those that would grant the permission. */
+export function explainVerdict(
+  question: Pick<PermissionQuestion, "policy" | "roles" | "resource" | "action">,
+): VerdictExplanation {
+  const { policy, roles, resource, action } = question;
+  return Object.freeze({
+    held: Object.freeze([...listOf(roles)]),
+    wouldGrant: Object.freeze([...(policy?.grantingRoles(resource, action) ?? [])]),
+  });
+}
+
+function selectGranting(granting: ReadonlySet<string>, held: readonly string[]): readonly string[] {
+  const selected = new Set(listOf(held).filter((role) => granting.has(role)));
+  return selected.size === 0 ? EMPTY_LIST : Object.freeze([...selected]);
+}
+
+/** Guards against a string in place of the list: `includes` would match any part of it. */
+function listOf(names: readonly string[] | undefined): readonly string[] {
+  return Array.isArray(names) ? names : EMPTY_LIST;
 }

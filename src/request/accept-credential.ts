@@ -1,8 +1,7 @@
-import { frozenCopy } from "../lib/frozen-copy.ts";
-import { isString } from "../lib/predicates.ts";
+import { frozenCopy, isString } from "../lib/values.ts";
 import type { UnavailableState } from "../model.ts";
 import type { Renewal, SealedSession } from "../store.ts";
-import { decideFreshness } from "../tokens/freshness.ts";
+import { decideFreshness } from "../tokens/verify-token.ts";
 import type { VerifiedSession } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
@@ -14,7 +13,7 @@ import {
   kindAfterRenewal,
   reportMisconfigured,
   reportUnavailable,
-} from "./resolution.ts";
+} from "./request-auth.ts";
 import { type VerifiedCredential, readClaims } from "./verify-credential.ts";
 
 /** What accepting a new credential came to. */

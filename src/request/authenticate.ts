@@ -1,19 +1,20 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ANONYMOUS, type RejectedState } from "../model.ts";
-import { decideFreshness } from "../tokens/freshness.ts";
+import { decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import { describeClient } from "./call-store.ts";
-import { isSafeMethod } from "./cross-site.ts";
 import type { Instance } from "./instance.ts";
-import { type Credential, readCredential } from "./read-credential.ts";
+import { type Credential, isSafeMethod, readCredential } from "./read-credential.ts";
 import { renewStaleCredential } from "./renew.ts";
-import { type RequestAuth, attach, requestAuthOf } from "./request-auth.ts";
 import {
   DEFAULT_RETRY_AFTER,
   type FreshnessRequirement,
+  type RequestAuth,
   type Resolution,
+  attach,
   reportMisconfigured,
-} from "./resolution.ts";
+  requestAuthOf,
+} from "./request-auth.ts";
 import {
   applyHeadersOnWrite,
   applyResolution,

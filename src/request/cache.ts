@@ -1,10 +1,10 @@
 import { LRUCache } from "lru-cache";
 import { createBoundedMap } from "../lib/bounded-map.ts";
-import { sha256 } from "../lib/digest.ts";
-import { isString } from "../lib/predicates.ts";
+import { sha256 } from "../lib/crypto.ts";
+import { isString } from "../lib/values.ts";
 import type { Organization } from "../model.ts";
 import type { Interpretation } from "../store.ts";
-import type { TokenTimes } from "../tokens/freshness.ts";
+import type { TokenTimes } from "../tokens/verify-token.ts";
 import type { Credential } from "./read-credential.ts";
 
 /**

@@ -1,20 +1,24 @@
 import { ConfigurationError } from "../errors.ts";
 import { type EventSink, createEventSink } from "../events.ts";
 import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
-import { type Challenger, createChallenger } from "../lib/challenge.ts";
-import { type Sealer, createSealer } from "../lib/seal.ts";
-import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
+import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
+import { type Sealer, createSealer } from "../lib/crypto.ts";
+import { type Challenger, createChallenger } from "../lib/http.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { type PolicySource, createPolicySource } from "../policy/policy-source.ts";
 import type { Profile } from "../store.ts";
 import { type KeySet, createKeySet } from "../tokens/key-set.ts";
 import { type TokenVerifier, createTokenVerifier } from "../tokens/verify-token.ts";
-import { type Breaker, createBreaker } from "./breaker.ts";
 import { NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
-import { type OriginCheck, createOriginCheck } from "./cross-site.ts";
 import { type Ending, type Invalidations, createInvalidations } from "./invalidations.ts";
-import type { SharedRenewal } from "./resolution.ts";
-import { type UnverifiedCredentialLimiter, createUnverifiedCredentialLimiter } from "./unverified-limit.ts";
+import { type OriginCheck, createOriginCheck } from "./read-credential.ts";
+import type { SharedRenewal } from "./request-auth.ts";
+import {
+  type Breaker,
+  type UnverifiedCredentialLimiter,
+  createBreaker,
+  createUnverifiedCredentialLimiter,
+} from "./store-limits.ts";
 
 /** Seconds that one call to the store may take. */
 export const STORE_BUDGET = 5;

@@ -3,10 +3,10 @@ import type { EventSink } from "../events.ts";
 import type { Coordinator, Invalidation, InvalidationMessage } from "../fleet/coordinator.ts";
 import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
-import { isObject, isText } from "../lib/predicates.ts";
+import { isObject, isText } from "../lib/values.ts";
 import type { Profile, SessionStore } from "../store.ts";
 import type { VerifiedSession } from "./cache.ts";
-import { reportMisconfigured } from "./resolution.ts";
+import { reportMisconfigured } from "./request-auth.ts";
 
 const MAX_TARGETS = 50_000;
 

@@ -1,6 +1,6 @@
-import { toRedirectTarget } from "../lib/navigation.ts";
-import type { FlightResult } from "../lib/single-flight.ts";
-import { isString } from "../lib/predicates.ts";
+import type { FlightResult } from "../lib/concurrency.ts";
+import { toRedirectTarget } from "../lib/http.ts";
+import { isString } from "../lib/values.ts";
 import type { RejectedState } from "../model.ts";
 import type { Renewal, StaleCredential } from "../store.ts";
 import { acceptAgain, acceptRenewal } from "./accept-credential.ts";
@@ -17,7 +17,8 @@ import {
   keyOfSuccessor,
   refuse,
   reportUnavailable,
-} from "./resolution.ts";
+} from "./request-auth.ts";
+import type { StoreRefusal } from "./store-limits.ts";
 import {
   type VerifiedCredential,
   needsStore,
@@ -25,7 +26,6 @@ import {
   toStaleCredential,
   verifyCredential,
 } from "./verify-credential.ts";
-import type { StoreRefusal } from "./unverified-limit.ts";
 
 /*
  * Renews a stale credential: once for all requests that carry it.

@@ -1,14 +1,19 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
 import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../lib/cookies.ts";
-import { isObject } from "../lib/predicates.ts";
-import { MAX_SEAL_LENGTH } from "../lib/seal.ts";
-import { NO_STORE } from "../lib/send.ts";
+import { MAX_SEAL_LENGTH } from "../lib/crypto.ts";
+import { NO_STORE } from "../lib/http.ts";
+import { isObject } from "../lib/values.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Ending } from "./invalidations.ts";
-import { type Credential, type CookieOfCredential, existingCookies } from "./read-credential.ts";
-import { type RequestAuth, installRequestGetters, latestRequestAuthOf } from "./request-auth.ts";
-import type { Resolution, Successor } from "./resolution.ts";
+import { type CookieOfCredential, type Credential, existingCookies } from "./read-credential.ts";
+import {
+  type RequestAuth,
+  type Resolution,
+  type Successor,
+  installRequestGetters,
+  latestRequestAuthOf,
+} from "./request-auth.ts";
 
 /** Seconds that browsers keep a cookie at most (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;

@@ -1,9 +1,7 @@
-import { frozenCopy } from "../lib/frozen-copy.ts";
-import { isText } from "../lib/predicates.ts";
+import { frozenCopy, isText } from "../lib/values.ts";
 import type { MemberSession, Organization, UnavailableState } from "../model.ts";
 import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
-import { decideFreshness } from "../tokens/freshness.ts";
-import type { Verification } from "../tokens/verify-token.ts";
+import { type Verification, decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
@@ -14,7 +12,7 @@ import {
   refuse,
   reportMisconfigured,
   reportUnavailable,
-} from "./resolution.ts";
+} from "./request-auth.ts";
 
 /** The compact form of a token (RFC 7515 section 7.1). */
 const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;

@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { type HandlerContext, deny } from "../guards/denial.ts";
-import { sha256 } from "../lib/digest.ts";
-import { isText } from "../lib/predicates.ts";
-import { readBody } from "../lib/read-body.ts";
-import { type SingleFlight, createSingleFlight } from "../lib/single-flight.ts";
+import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
+import { sha256 } from "../lib/crypto.ts";
+import { readBody } from "../lib/http.ts";
+import { isText } from "../lib/values.ts";
 import {
   STORE_TIMEOUT,
   type StoreReply,
@@ -12,7 +12,7 @@ import {
   describeClient,
 } from "../request/call-store.ts";
 import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
-import { reportUnavailable } from "../request/resolution.ts";
+import { reportUnavailable } from "../request/request-auth.ts";
 import type { Outcome, StoreContext } from "../store.ts";
 import { isOutcome } from "./establish.ts";
 import type { DenialOptions } from "./handler-context.ts";

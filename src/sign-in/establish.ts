@@ -1,26 +1,24 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import {
   type ErrorCode,
-  OrgateError,
   type OrganizationSelectionRequiredError,
+  OrgateError,
   isOrgateError,
 } from "../errors.ts";
+import { isOrganizationChoice } from "../guards/authorize.ts";
 import { type HandlerContext, deny } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
-import { isOrganizationChoice } from "../guards/organizations.ts";
-import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
-import { isListOf, isObject, isOptional, isString } from "../lib/predicates.ts";
+import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { configurationError } from "../lib/problems.ts";
-import { memberOfBody } from "../lib/read-body.ts";
-import { redirect, sendJson } from "../lib/send.ts";
+import { isListOf, isObject, isOptional, isString } from "../lib/values.ts";
 import type { Impersonator } from "../model.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
 import { isCrossSiteWrite } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
+import { type Successor, keyOfSuccessor } from "../request/request-auth.ts";
 import { type Delivery, forbidCaching, sendCredential } from "../request/respond.ts";
-import { type Successor, keyOfSuccessor } from "../request/resolution.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
 import type { Outcome, SealedSession } from "../store.ts";
 import {

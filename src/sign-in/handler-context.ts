@@ -1,9 +1,9 @@
 import type { IncomingMessage } from "node:http";
 import { type DenialInit, type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { pathOf, queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import { isObject } from "../lib/predicates.ts";
+import { pathOf, queryOf, sanitizeReturnTo } from "../lib/http.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
+import { isObject } from "../lib/values.ts";
 import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";

@@ -1,12 +1,18 @@
 import { OrgateError } from "../errors.ts";
 import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { clearCookieLine, findCookie, ownCookieAttributes, ownCookieName } from "../lib/cookies.ts";
-import { sha256 } from "../lib/digest.ts";
-import { queryOf, sanitizeReturnTo } from "../lib/navigation.ts";
-import { isText } from "../lib/predicates.ts";
-import { type SealedCookieKind, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
-import { redirect } from "../lib/send.ts";
+import {
+  type SealedCookieKind,
+  clearCookieLine,
+  findCookie,
+  openCookie,
+  ownCookieAttributes,
+  ownCookieName,
+  sealCookie,
+} from "../lib/cookies.ts";
+import { sha256 } from "../lib/crypto.ts";
+import { queryOf, redirect, sanitizeReturnTo } from "../lib/http.ts";
+import { isText } from "../lib/values.ts";
 import { callStore, checkAnswer } from "../request/call-store.ts";
 import { type Instance, requireSealer } from "../request/instance.ts";
 import type { BeginSignInOptions } from "../store.ts";

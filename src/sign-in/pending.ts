@@ -3,16 +3,19 @@ import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../errors.ts";
 import type { HandlerContext, ReceivedRequest, RequestContext } from "../guards/denial.ts";
 import {
+  type SealedCookieKind,
+  type SealedMembers,
   clearCookieLine,
   findCookie,
+  openCookie,
   ownCookieAttributes,
   ownCookieName,
+  sealCookie,
   setCookieLine,
 } from "../lib/cookies.ts";
-import { sha256 } from "../lib/digest.ts";
-import { sanitizeReturnTo } from "../lib/navigation.ts";
-import { isObject, isString } from "../lib/predicates.ts";
-import { type SealedCookieKind, type SealedMembers, openCookie, sealCookie } from "../lib/sealed-cookie.ts";
+import { sha256 } from "../lib/crypto.ts";
+import { sanitizeReturnTo } from "../lib/http.ts";
+import { isObject, isString } from "../lib/values.ts";
 import { type Instance, requireSealer } from "../request/instance.ts";
 import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
 import type { PendingAuthentication } from "../store.ts";

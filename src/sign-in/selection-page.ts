@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { type Chooser, listChoices } from "../guards/authorize.ts";
 import { type HandlerContext, deny } from "../guards/denial.ts";
-import { type Chooser, listChoices } from "../guards/organizations.ts";
 import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
-import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/navigation.ts";
+import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/http.ts";
 import type { OrganizationChoice } from "../model.ts";
 
 /** What a page for choosing an organization shows. Names come from outside: escape them. */

@@ -1,9 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { listChoices } from "../guards/authorize.ts";
 import { type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { listChoices } from "../guards/organizations.ts";
-import { isJsonClient } from "../lib/navigation.ts";
-import { redirect, sendJson } from "../lib/send.ts";
+import { isJsonClient, redirect, sendJson } from "../lib/http.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { StoreReply } from "../request/call-store.ts";
@@ -13,8 +12,8 @@ import { SelectionDeduplicator, readChoice } from "./choice.ts";
 import { answerOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
-  attachOnly,
   attachAuthenticated,
+  attachOnly,
   chooseReturnTo,
   createHandler,
   requireMethod,

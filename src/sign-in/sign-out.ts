@@ -1,10 +1,8 @@
-import type { HandlerContext } from "../guards/denial.ts";
-import { loopCookieName } from "../guards/denial-page.ts";
+import { type HandlerContext, loopCookieName } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import { clearCookieLine, findCookie, ownCookieAttributes } from "../lib/cookies.ts";
-import { isJsonClient, toRedirectTarget } from "../lib/navigation.ts";
-import { isObject, isOptional, isString } from "../lib/predicates.ts";
-import { redirect, sendJson } from "../lib/send.ts";
+import { isJsonClient, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
+import { isObject, isOptional, isString } from "../lib/values.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";

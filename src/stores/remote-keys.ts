@@ -1,6 +1,5 @@
 import { StoreUnavailableError } from "../errors.ts";
-import { type UnusableBody, discardBody, readJsonBody } from "../lib/json-body.ts";
-import { isConfidential } from "../lib/json-client.ts";
+import { type UnusableBody, discardBody, isConfidential, readJsonBody } from "../lib/json-client.ts";
 import {
   type Check,
   functionLike,
@@ -10,8 +9,8 @@ import {
   schema,
   seconds,
 } from "../lib/options.ts";
-import { isObject, isString } from "../lib/predicates.ts";
 import { describeValue } from "../lib/problems.ts";
+import { isObject, isString } from "../lib/values.ts";
 import type { JsonWebKey, JsonWebKeySet, KeySource } from "../store.ts";
 
 /** How a remote key set is fetched. */

@@ -1,11 +1,9 @@
 import process from "node:process";
 import { ENDING_CASES } from "./contract/ending-cases.ts";
-import { PROFILE_CASES } from "./contract/profile-cases.ts";
 import { RENEWAL_CASES } from "./contract/renewal-cases.ts";
-import { SELECTION_CASES } from "./contract/selection-cases.ts";
+import { SELECTION_CASES, SWITCHING_CASES } from "./contract/sign-in-cases.ts";
 import { CaseSkipped, ContractSubject, type StoreHarness } from "./contract/subject.ts";
-import { SWITCHING_CASES } from "./contract/switching-cases.ts";
-import { TOKEN_CASES } from "./contract/token-cases.ts";
+import { PROFILE_CASES, TOKEN_CASES } from "./contract/token-cases.ts";
 
 /** One case of the contract, for any test runner. */
 export interface StoreContractTest {

@@ -1,5 +1,5 @@
 import type { IncomingMessage, Server, ServerResponse } from "node:http";
-import { isListOf, isString } from "../lib/predicates.ts";
+import { isListOf, isString } from "../lib/values.ts";
 import type { CookieJar } from "./cookie-jar.ts";
 
 /** Receives the requests: an Express or Connect application, a `node:http` listener, a server, or its address. */

@@ -5,8 +5,7 @@ import {
   memoryDirectory,
 } from "../authority/memory-directory.ts";
 import type { AuthorityOptions } from "../authority/options.ts";
-import { memoryRepository } from "../authority/memory-repository.ts";
-import type { Repository } from "../authority/repository.ts";
+import { type Repository, memoryRepository } from "../authority/repository.ts";
 import type { Clock } from "../lib/clock.ts";
 
 /** Options of `createTestAuthority()`: the contents of the directory, and the options of `createAuthority()`. */

@@ -66,7 +66,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
 /** Modules from outside `src`, and the only files or folders that may import them. `types`: by type imports alone. */
 const PACKAGES: Readonly<Record<string, { readonly files: readonly string[]; readonly types?: true }>> = {
   jose: { files: ["tokens/verify-token.ts", "authority/issuer.ts"] },
-  "iron-webcrypto": { files: ["lib/seal.ts"] },
+  "iron-webcrypto": { files: ["lib/crypto.ts"] },
   "lru-cache": { files: ["request/cache.ts", "lib/bounded-map.ts"] },
   cookie: { files: ["lib/cookies.ts"] },
   express: { files: ["express.ts"], types: true },
@@ -76,7 +76,7 @@ const PACKAGES: Readonly<Record<string, { readonly files: readonly string[]; rea
   "node:diagnostics_channel": { files: ["events.ts"] },
   "node:http": { files: [""], types: true },
   "node:process": { files: ["testing/"] },
-  "node:timers": { files: ["lib/event-loop.ts"] },
+  "node:timers": { files: ["lib/clock.ts"] },
 };
 
 /** The files behind the package's subpaths, the only ones that re-export. */

@@ -154,7 +154,7 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "races a timeout",
-    allowedIn: ["lib/time-limit.ts", TESTING],
+    allowedIn: ["lib/concurrency.ts", TESTING],
     find: eachNode(["MemberExpression"], (node, { text }) => {
       return /^(?:Promise\.race|AbortSignal\.timeout)$/.test(textOf(text, node));
     }),
@@ -162,13 +162,13 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "keeps a map of promises",
-    allowedIn: ["lib/single-flight.ts"],
+    allowedIn: ["lib/concurrency.ts"],
     find: (sources) => sources.flatMap(findMapsOfPromises),
     planted: "interface Flight { settled: Promise<void> }\nconst flights = new Map<string, Flight>();",
   },
   {
     title: "keeps a value that is loaded, or backs off",
-    allowedIn: ["lib/refreshing-value.ts", "lib/single-flight.ts", "lib/event-loop.ts", "event-loop.ts"],
+    allowedIn: ["lib/concurrency.ts", "lib/clock.ts"],
     find: eachNode(["BinaryExpression", ...BINDINGS], (node, { text }) => {
       if (node["operator"] === "**") return node["left"].type === "NumericLiteral";
       const type = bindingTypeOf(node);
@@ -178,7 +178,7 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "computes a digest",
-    allowedIn: ["lib/digest.ts"],
+    allowedIn: ["lib/crypto.ts"],
     find: eachImport((module, name) => module === "node:crypto" && /^(?:createHash|hash)$/.test(name)),
     planted: 'import { createHash } from "node:crypto";',
   },
@@ -214,13 +214,13 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "declares a predicate for a plain shape",
-    allowedIn: ["lib/predicates.ts"],
+    allowedIn: ["lib/values.ts"],
     find: eachNode(FUNCTIONS, (node, { text }) => isShapePredicate(node, text)),
     planted: 'export const isText = (value) => typeof value === "string" && value !== "";',
   },
   {
     title: "checks for an object inline",
-    allowedIn: ["lib/predicates.ts"],
+    allowedIn: ["lib/values.ts"],
     find: (sources) => sources.flatMap(findInlineObjectChecks),
     planted: 'if (typeof given !== "object" || given === null) throw new Error();',
   },
@@ -232,7 +232,13 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "parses JSON that comes from elsewhere",
-    allowedIn: ["lib/strict-json.ts", "lib/json-body.ts", "authority/memory-repository.ts", TESTING],
+    allowedIn: [
+      "lib/strict-json.ts",
+      "lib/json-client.ts",
+      "lib/crypto.ts",
+      "authority/repository.ts",
+      TESTING,
+    ],
     find: eachNode(["CallExpression"], (node, { text }) => {
       if (isCall(node, "json")) return node["arguments"].length === 0;
       return isCall(node, "parse") && /^JSON\.parse\((?!JSON\.stringify\()/.test(textOf(text, node));

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from "node:util";
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import { defaults, seal as ironSeal, unseal as ironUnseal } from "iron-webcrypto";
-import { createSealer } from "../../src/lib/seal.ts";
+import { createSealer } from "../../src/lib/crypto.ts";
 
 /** Seals are opened by node:crypto here and were made, and are opened for comparison, by iron-webcrypto. */
 const SEED = Number(process.env["FC_SEED"] ?? 20_261_127);

@@ -1,6 +1,6 @@
 import { WorkOS } from "@workos-inc/node";
 import { orgate, type Orgate } from "../../src/orgate.ts";
-import { createSealer } from "../../src/lib/seal.ts";
+import { createSealer } from "../../src/lib/crypto.ts";
 import type { SealedSession } from "../../src/store.ts";
 import { workos } from "../../src/stores/workos/index.ts";
 import { makeApp } from "../support/apps.ts";

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { createSealer } from "../../src/lib/seal.ts";
+import { createSealer } from "../../src/lib/crypto.ts";
 import type { FakeExchange } from "../support/fake-workos.ts";
 import { oauth, plain } from "../support/fake-workos-world.ts";
 import { clears } from "../support/servers.ts";

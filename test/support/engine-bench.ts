@@ -6,7 +6,7 @@ import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import { resolveOptions } from "../../src/options/options.ts";
 import type { RequestAuth } from "../../src/request/request-auth.ts";
-import { createSealer } from "../../src/lib/seal.ts";
+import { createSealer } from "../../src/lib/crypto.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
 import type { SealedSession, SessionStore } from "../../src/store.ts";
 import { makeExchange, type Answer, type RequestInit } from "./exchange.ts";

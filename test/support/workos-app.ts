@@ -3,7 +3,7 @@ import { orgate, type Orgate } from "../../src/orgate.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { SealedSession } from "../../src/store.ts";
 import type { WorkosOptions, WorkosStore } from "../../src/stores/workos/index.ts";
-import { createSealer, type Sealer } from "../../src/lib/seal.ts";
+import { createSealer, type Sealer } from "../../src/lib/crypto.ts";
 import { makeApp, sessionRoutes, type FrameworkName, type Route, type TestApp } from "./apps.ts";
 import { openBrowser, type Visitor } from "./browser.ts";
 import { makeWorkosHarness, type WorkosHarness } from "./workos-harness.ts";

@@ -10,7 +10,7 @@ import type { OrgateEvent } from "../../src/events.ts";
 import { orgate } from "../../src/orgate.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { createSealer } from "../../src/lib/seal.ts";
+import { createSealer } from "../../src/lib/crypto.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
 import type { SealedSession, SessionStore } from "../../src/store.ts";
 import { controlStore } from "./stores.ts";

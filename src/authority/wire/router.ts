@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { OrgateError } from "../../errors.ts";
-import { Fields, readWireBody, readQuery } from "./read-fields.ts";
-import type { WireAnswer } from "./refusal.ts";
+import { type ErrorCode, OrgateError, type StoreUnavailableError, isOrgateError } from "../../errors.ts";
+import { isObject } from "../../lib/values.ts";
+import type { AuthorityContext } from "../context.ts";
+import { Fields, readQuery, readWireBody } from "./read-fields.ts";
 
 /** One request of a wire protocol. */
 export interface WireCall {
@@ -167,4 +168,94 @@ function decodeSegment(segment: string): string {
   } catch {
     return "";
   }
+}
+
+/** Reads the credentials of `Authorization: Basic` (RFC 7617); `undefined` if there are none, or several headers. */
+export function readBasic(request: IncomingMessage): { user: string; password: string } | undefined {
+  const encoded = readScheme(request, "basic");
+  if (encoded === undefined || !/^[\w+/-]+={0,2}$/.test(encoded)) return undefined;
+  const text = Buffer.from(encoded, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  return colon < 0 ? undefined : { user: text.slice(0, colon), password: text.slice(colon + 1) };
+}
+
+/** Reads the token of `Authorization: Bearer` (RFC 6750 section 2.1). */
+export function readBearer(request: IncomingMessage): string | undefined {
+  return readScheme(request, "bearer");
+}
+
+function readScheme({ rawHeaders }: IncomingMessage, scheme: string): string | undefined {
+  // `headers` keeps only the first of several: a proxy may have read another one.
+  const [header = "", ...others] = rawHeaders.filter(
+    (_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === "authorization",
+  );
+  const space = header.indexOf(" ");
+  if (others.length > 0 || space < 0 || header.slice(0, space).toLowerCase() !== scheme) return undefined;
+  return header.slice(space + 1).trim();
+}
+
+/** What a wire router needs from the authority that it serves. */
+export interface WireAuthority {
+  readonly context: AuthorityContext;
+  /** Calls `close` when the authority is closed. */
+  onClose(close: () => void): void;
+}
+
+/** An answer to a wire request. */
+export interface WireAnswer {
+  readonly status: number;
+  /** Sent as JSON; nothing is sent if it is `undefined`. */
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** The error that an answer of status 500 or above stands for. It is not sent. */
+  readonly cause?: unknown;
+}
+
+/** A refusal in the words of a protocol, thrown to end an operation. */
+export class WireRefusal extends Error {
+  override readonly name: string = "WireRefusal";
+  readonly #answer: WireAnswer;
+
+  constructor(answer: WireAnswer) {
+    super(`Refused with status ${answer.status}`);
+    this.#answer = answer;
+  }
+
+  get answer(): WireAnswer {
+    return this.#answer;
+  }
+
+  /** Returns the answer of a refusal; `undefined` for any other thrown value. */
+  static answerOf(thrown: unknown): WireAnswer | undefined {
+    return isObject(thrown) && #answer in thrown ? thrown.#answer : undefined;
+  }
+}
+
+/** How a protocol words the errors of the authority. */
+export interface ErrorWording {
+  /** Refusals by the code of the error. */
+  readonly refusals: Readonly<Partial<Record<ErrorCode, (error: OrgateError) => WireRefusal>>>;
+  /** Any other client error. */
+  readonly refuse: (error: OrgateError) => WireRefusal;
+  /** Contention of many renewals. @defaultValue worded like any other failure of the store */
+  readonly contention?: WireAnswer;
+  /** A defect (500), or a store that cannot answer now (503). */
+  readonly fail: (status: 500 | 503) => WireAnswer;
+}
+
+/** Words any thrown value as an answer. An unavailable store is never a refusal: nobody is signed out by it. */
+export function wordError(error: unknown, { refusals, refuse, contention, fail }: ErrorWording): WireAnswer {
+  const answer = WireRefusal.answerOf(error);
+  if (answer !== undefined) return answer;
+  if (!isOrgateError(error)) return { ...fail(500), cause: error };
+  if (error.code === "store_unavailable" || error.code === "clock_skew") {
+    const { retryAfter = 1 }: Partial<StoreUnavailableError> = error;
+    const headers = { "Retry-After": String(Math.max(1, Math.ceil(retryAfter))) };
+    const isContention = error.reason === "contention" || error.reason === "rotating_too_fast";
+    return { ...((isContention ? contention : undefined) ?? fail(503)), headers, cause: error };
+  }
+  const refusal = refusals[error.code]?.(error).answer;
+  if (refusal !== undefined) return refusal;
+  if (error.status >= 500) return { ...fail(500), cause: error };
+  return { ...refuse(error).answer, headers: error.headers };
 }

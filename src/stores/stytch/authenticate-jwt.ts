@@ -1,15 +1,19 @@
 import { OrgateError, StoreUnavailableError } from "../../errors.ts";
 import type { EventSink } from "../../events.ts";
-import { sha256 } from "../../lib/digest.ts";
-import { isObject, isSeconds, isText } from "../../lib/predicates.ts";
-import { type SingleFlight, createSingleFlight } from "../../lib/single-flight.ts";
+import { type SingleFlight, createSingleFlight } from "../../lib/concurrency.ts";
+import { sha256 } from "../../lib/crypto.ts";
+import { isObject, isSeconds, isText } from "../../lib/values.ts";
 import type { MemberSession, Verdict } from "../../model.ts";
 import { type PolicySource, createPolicySource } from "../../policy/policy-source.ts";
-import { decideVerdict } from "../../policy/verdict.ts";
+import { decideVerdict } from "../../policy/policy.ts";
 import type { Interpretation, TokenProfile, VerifiedClaims } from "../../store.ts";
-import { type Freshness, decideFreshness } from "../../tokens/freshness.ts";
 import { createKeySet } from "../../tokens/key-set.ts";
-import { type Verification, createTokenVerifier } from "../../tokens/verify-token.ts";
+import {
+  type Freshness,
+  type Verification,
+  createTokenVerifier,
+  decideFreshness,
+} from "../../tokens/verify-token.ts";
 import { identityOfCredential, interpretStytchClaims } from "./claims.ts";
 import { STYTCH_TYPES, type StytchClient, stytchUnavailable } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";

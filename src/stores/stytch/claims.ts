@@ -1,11 +1,9 @@
 import { isTimestamp, secondsOf, toTimestamp } from "../../lib/clock.ts";
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isObject, isOptional, isString, isText, isTextList } from "../../lib/predicates.ts";
-import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject, isOptional, isString, isText, isTextList } from "../../lib/values.ts";
 import type { Impersonator, MemberSession, Organization } from "../../model.ts";
 import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";
-import { nameSet, readCustomClaims } from "../hosted-store.ts";
-import { asText, readKnownFields } from "../read-fields.ts";
+import { asText, nameSet, readCustomClaims, readKnownFields, readUnverifiedClaims } from "../hosted-store.ts";
 import { type StytchAuthenticationFactor, asTimestamp, isFactorList, readFactor } from "./factors.ts";
 
 /** The claim that makes a token a member session. */

@@ -1,12 +1,12 @@
 import { StoreUnavailableError } from "../../errors.ts";
-import type { JsonObject } from "../../lib/json-body.ts";
 import {
   type CallOptions,
+  type JsonObject,
   type JsonReply,
   type JsonRequest,
   createJsonClient,
 } from "../../lib/json-client.ts";
-import { isString } from "../../lib/predicates.ts";
+import { isString } from "../../lib/values.ts";
 import { nameSet, serviceUnavailable } from "../hosted-store.ts";
 import type { StytchSettings } from "./options.ts";
 

@@ -1,9 +1,9 @@
 import { camelCaseKeys, toCamelCase } from "../../lib/case.ts";
 import { isTimestamp } from "../../lib/clock.ts";
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isListOf, isObject, isString, isText } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isListOf, isObject, isString, isText } from "../../lib/values.ts";
 import type { AuthenticationFactor } from "../../model.ts";
-import { type KnownFields, type Reader, asText, readKnownFields } from "../read-fields.ts";
+import { type KnownFields, type Reader, asText, readKnownFields } from "../hosted-store.ts";
 
 /** An OAuth registration at a provider. */
 export interface OauthFactor {

@@ -1,22 +1,22 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
 import {
   COOKIE_NAME,
-  PRINTABLE,
   type Check,
+  PRINTABLE,
   endpoint,
-  trueOrFalse,
   functionLike,
   listWith,
+  matching,
   oneOf,
   optional,
   readOptions,
   requiredVariable,
   schema,
   seconds,
-  matching,
+  trueOrFalse,
 } from "../../lib/options.ts";
-import { isObject, isString } from "../../lib/predicates.ts";
 import { describeValue } from "../../lib/problems.ts";
+import { isObject, isString } from "../../lib/values.ts";
 
 /** Options of `stytch()`. Nothing is read from the environment: pass `process.env.STYTCH_SECRET` and the like. */
 export interface StytchOptions {

@@ -1,4 +1,3 @@
-import { asObject } from "../read-fields.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type {
   OrganizationsContext,
@@ -6,7 +5,7 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { SELECTION_ABORT_GRACE, refuse } from "../hosted-store.ts";
+import { SELECTION_ABORT_GRACE, asObject, refuse } from "../hosted-store.ts";
 import type { VerifyJwt } from "./authenticate-jwt.ts";
 import { identityOf, interpretStytchClaims } from "./claims.ts";
 import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";

@@ -1,10 +1,19 @@
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isObject, isText } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
 import { configurationError } from "../../lib/problems.ts";
+import { isObject, isText } from "../../lib/values.ts";
 import type { OrganizationChoice } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
-import { type OutcomeWithDetails, hidePendingToken, toChoice } from "../hosted-store.ts";
-import { type KnownFields, asObject, asString, asText, asTextList, readKnownFields } from "../read-fields.ts";
+import {
+  type KnownFields,
+  type OutcomeWithDetails,
+  asObject,
+  asString,
+  asText,
+  asTextList,
+  hidePendingToken,
+  readKnownFields,
+  toChoice,
+} from "../hosted-store.ts";
 
 const STEP_UP_FIELDS = {
   memberId: asText,

@@ -1,5 +1,5 @@
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isText } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isText } from "../../lib/values.ts";
 import type { Member, Organization } from "../../model.ts";
 import {
   type KnownFields,
@@ -11,7 +11,7 @@ import {
   asString,
   asText,
   readKnownFields,
-} from "../read-fields.ts";
+} from "../hosted-store.ts";
 
 const ROLE_SOURCE = {
   /** `direct_assignment`, `email_assignment`, `sso_connection`, `sso_connection_group`, `scim_connection_group`. */

@@ -1,5 +1,5 @@
-import { isObject } from "../../lib/predicates.ts";
-import { createSingleFlight } from "../../lib/single-flight.ts";
+import { createSingleFlight } from "../../lib/concurrency.ts";
+import { isObject } from "../../lib/values.ts";
 import { type Policy, mergePolicies, parsePolicy } from "../../policy/policy.ts";
 import { type StytchClient, stytchUnavailable } from "./client.ts";
 

@@ -1,5 +1,5 @@
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isObject, isText, isTextList } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject, isText, isTextList } from "../../lib/values.ts";
 import type { MemberSession } from "../../model.ts";
 import type {
   EndSessionTarget,
@@ -10,7 +10,7 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { asText, readKnownFields } from "../read-fields.ts";
+import { asText, readKnownFields } from "../hosted-store.ts";
 import {
   type SessionIdentity,
   identityOfCredential,

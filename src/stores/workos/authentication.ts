@@ -1,8 +1,8 @@
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isObject, isText } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject, isText } from "../../lib/values.ts";
 import type { Impersonator } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
-import { type Reader, asText, readKnownFields } from "../read-fields.ts";
+import { type Reader, asText, readKnownFields } from "../hosted-store.ts";
 
 /** A session as WorkOS has just issued it. */
 export interface WorkosAuthentication extends SealedSession {

@@ -1,6 +1,6 @@
 import { toTimestamp } from "../../lib/clock.ts";
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isObject, isOptional, isText, isTextList } from "../../lib/predicates.ts";
+import type { JsonObject } from "../../lib/json-client.ts";
+import { isObject, isOptional, isText, isTextList } from "../../lib/values.ts";
 import type { Impersonator, Member, MemberSession } from "../../model.ts";
 import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";
 import { nameSet, readCustomClaims } from "../hosted-store.ts";

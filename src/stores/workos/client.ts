@@ -1,12 +1,12 @@
 import { StoreUnavailableError, type StoreUnavailableErrorInit } from "../../errors.ts";
-import type { JsonObject } from "../../lib/json-body.ts";
 import {
   type AnsweredReply,
+  type JsonObject,
   type JsonReply,
   type JsonRequest,
   createJsonClient,
 } from "../../lib/json-client.ts";
-import { isObject, isString, isText } from "../../lib/predicates.ts";
+import { isObject, isString, isText } from "../../lib/values.ts";
 import { nameSet, serviceUnavailable } from "../hosted-store.ts";
 import { type WorkosAuthentication, readWorkosAuthentication } from "./authentication.ts";
 import type { WorkosSettings } from "./options.ts";

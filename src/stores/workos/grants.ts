@@ -1,5 +1,5 @@
 import { toSnakeCase } from "../../lib/case.ts";
-import { isText } from "../../lib/predicates.ts";
+import { isText } from "../../lib/values.ts";
 import { refuse } from "../hosted-store.ts";
 import type { Origin, WorkosClient } from "./client.ts";
 import type { PendingLists } from "./organizations.ts";

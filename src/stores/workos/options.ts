@@ -4,9 +4,9 @@ import {
   type OptionReading,
   PRINTABLE,
   endpoint,
-  trueOrFalse,
   functionLike,
   listWith,
+  matching,
   must,
   nested,
   optional,
@@ -15,10 +15,10 @@ import {
   requiredVariable,
   schema,
   seconds,
-  matching,
+  trueOrFalse,
   wholeNumber,
 } from "../../lib/options.ts";
-import { isString } from "../../lib/predicates.ts";
+import { isString } from "../../lib/values.ts";
 
 /** Options of `workos()`. Nothing is read from the environment: pass `process.env.WORKOS_API_KEY` and the like. */
 export interface WorkosOptions {

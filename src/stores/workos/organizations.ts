@@ -1,8 +1,8 @@
 import { createBoundedMap } from "../../lib/bounded-map.ts";
 import { camelCaseKeys } from "../../lib/case.ts";
 import type { Clock } from "../../lib/clock.ts";
-import { sha256 } from "../../lib/digest.ts";
-import { isText } from "../../lib/predicates.ts";
+import { sha256 } from "../../lib/crypto.ts";
+import { isText } from "../../lib/values.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type { Outcome, PendingAuthentication, Profile, StaleCredential, StoreContext } from "../../store.ts";
 import { refuse, toChoice } from "../hosted-store.ts";

@@ -1,16 +1,18 @@
-import type { JsonObject } from "../../lib/json-body.ts";
-import { isConfidential } from "../../lib/json-client.ts";
-import { isListOf, isObject, isString, isText } from "../../lib/predicates.ts";
+import { type JsonObject, isConfidential } from "../../lib/json-client.ts";
+import { isListOf, isObject, isString, isText } from "../../lib/values.ts";
 import type { PendingAuthentication } from "../../store.ts";
-import { type OutcomeWithDetails, hidePendingToken, refuse, toChoice } from "../hosted-store.ts";
 import {
   type KnownFields,
+  type OutcomeWithDetails,
   type Reader,
   asListOf,
   asText,
   asTextList,
+  hidePendingToken,
   readKnownFields,
-} from "../read-fields.ts";
+  refuse,
+  toChoice,
+} from "../hosted-store.ts";
 import {
   type GrantReply,
   NOT_FOUND,

@@ -1,9 +1,8 @@
-import { sha256 } from "../../lib/digest.ts";
-import { isText } from "../../lib/predicates.ts";
-import { type Settled, createSingleFlight } from "../../lib/single-flight.ts";
-import { TIMED_OUT, limitTime, sleep } from "../../lib/time-limit.ts";
-import { readUnverifiedClaims } from "../../lib/unverified-claims.ts";
+import { type Settled, TIMED_OUT, createSingleFlight, limitTime, sleep } from "../../lib/concurrency.ts";
+import { sha256 } from "../../lib/crypto.ts";
+import { isText } from "../../lib/values.ts";
 import type { RenewContext, Renewal, StaleCredential } from "../../store.ts";
+import { readUnverifiedClaims } from "../hosted-store.ts";
 import type { WorkosAuthentication } from "./authentication.ts";
 import {
   type GrantReply,

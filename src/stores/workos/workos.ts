@@ -12,8 +12,12 @@ import {
   switchWorkosOrganization,
 } from "./organizations.ts";
 import { createRefreshExchange, renewWorkosCredential } from "./renew.ts";
-import { beginWorkosSignIn, completeWorkosSignIn } from "./sign-in.ts";
-import { endPresentedToWorkos, endWorkosSession } from "./sign-out.ts";
+import {
+  beginWorkosSignIn,
+  completeWorkosSignIn,
+  endPresentedToWorkos,
+  endWorkosSession,
+} from "./sign-in.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
 export type WorkosStore = WorkosGrants &

@@ -1,10 +1,11 @@
 import assert from "node:assert/strict";
 import type { Invalidation } from "../../fleet/coordinator.ts";
-import { assertActive, assertUnavailable } from "./assertions.ts";
 import {
   type ContractCases,
   type ContractSubject,
   type HeldSession,
+  assertActive,
+  assertUnavailable,
   needsHarnessMethod,
   needsStoreMethod,
 } from "./subject.ts";

@@ -1,13 +1,16 @@
 import assert from "node:assert/strict";
+import { beginSelection } from "./sign-in-cases.ts";
 import {
+  type ContractCases,
+  type ContractSubject,
+  type HeldSession,
   assertActive,
   assertSameIdentity,
   assertSameSession,
   assertUnavailable,
   isUnavailable,
-} from "./assertions.ts";
-import { beginSelection } from "./selection-cases.ts";
-import { type ContractCases, type ContractSubject, type HeldSession, skipUnless } from "./subject.ts";
+  skipUnless,
+} from "./subject.ts";
 
 const CONCURRENT_RENEWALS = 20;
 

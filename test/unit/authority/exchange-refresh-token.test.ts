@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
 import { exchangeRefreshToken, mintRefreshToken } from "../../../src/authority/refresh-token.ts";
 import type { RefreshFamily } from "../../../src/authority/refresh-token.ts";
-import { makeSessionId } from "../../../src/authority/session-id.ts";
+import { makeSessionId } from "../../../src/authority/secrets.ts";
 
 const KEY = randomBytes(32).toString("base64url");
 const SESSION = makeSessionId();

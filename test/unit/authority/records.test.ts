@@ -1,10 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
 import { memoryRepository } from "../../../src/authority/index.ts";
-import { createRecords } from "../../../src/authority/record-collections.ts";
+import { createRecords } from "../../../src/authority/records.ts";
 import type { AuthenticationRecord } from "../../../src/authority/records.ts";
 import { createEventSink } from "../../../src/events.ts";
 import type { OrgateEvent } from "../../../src/events.ts";
-import { sha256 } from "../../../src/lib/digest.ts";
+import { sha256 } from "../../../src/lib/crypto.ts";
 import { isOrgateError } from "../../../src/errors.ts";
 import { makeWorld, refusal, refusedWith, signInAda, START } from "./set-up.ts";
 

@@ -7,7 +7,7 @@ import {
   parseRefreshToken,
   sealSuccessor,
 } from "../../../src/authority/refresh-token.ts";
-import { makeSessionId } from "../../../src/authority/session-id.ts";
+import { makeSessionId } from "../../../src/authority/secrets.ts";
 
 const KEY = randomBytes(32).toString("base64url");
 const SESSION = makeSessionId();

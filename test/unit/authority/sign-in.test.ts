@@ -1,6 +1,6 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "@jest/globals";
-import { createSealer } from "../../../src/lib/seal.ts";
+import { createSealer } from "../../../src/lib/crypto.ts";
 import { claimsOf, makeWorld, refusal, refusedWith, signInAda, START } from "./set-up.ts";
 
 const PASSWORD = "a password of more than thirty-two characters";

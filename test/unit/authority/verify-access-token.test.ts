@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { interpretSessionClaims } from "../../../src/authority/verify-access-token.ts";
+import { interpretSessionClaims } from "../../../src/authority/access-token.ts";
 import { parseStrictJson } from "../../../src/lib/strict-json.ts";
 import type { VerifiedClaims } from "../../../src/store.ts";
 import { claimsOf, makeWorld, signInAda, START } from "./set-up.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { createChallenger, type Challenge } from "../../../src/lib/challenge.ts";
+import { createChallenger, type Challenge } from "../../../src/lib/http.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
 

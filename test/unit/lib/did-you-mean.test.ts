@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { suggestName } from "../../../src/lib/did-you-mean.ts";
+import { suggestName } from "../../../src/lib/problems.ts";
 
 const OPTIONS = ["baseUrl", "store", "cookie", "credentials", "maxTokenAge", "clockTolerance"];
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { isSameSecret, sha256 } from "../../../src/lib/digest.ts";
+import { isSameSecret, sha256 } from "../../../src/lib/crypto.ts";
 
 describe("isSameSecret", () => {
   it("compares whole secrets of any length", () => {

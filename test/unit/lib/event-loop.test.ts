@@ -1,5 +1,5 @@
 import { afterEach, expect, it, jest } from "@jest/globals";
-import { onNextTurn } from "../../../src/lib/event-loop.ts";
+import { onNextTurn } from "../../../src/lib/clock.ts";
 
 afterEach(() => {
   jest.useRealTimers();

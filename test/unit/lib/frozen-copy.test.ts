@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { frozenCopy } from "../../../src/lib/frozen-copy.ts";
+import { frozenCopy } from "../../../src/lib/values.ts";
 
 describe("frozenCopy", () => {
   it("copies plain data, frozen at every depth, and leaves the original to its owner", () => {

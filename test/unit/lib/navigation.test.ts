@@ -6,7 +6,7 @@ import {
   pathOf,
   queryOf,
   requestedUrl,
-} from "../../../src/lib/navigation.ts";
+} from "../../../src/lib/http.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 const BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";

@@ -22,7 +22,7 @@ import {
   wholeNumber,
   withMethods,
 } from "../../../src/lib/options.ts";
-import { isString } from "../../../src/lib/predicates.ts";
+import { isString } from "../../../src/lib/values.ts";
 import { describeValue } from "../../../src/lib/problems.ts";
 import { ORGATE_OPTIONS } from "../../../src/options/options.ts";
 import { REMOTE_KEYS_OPTIONS } from "../../../src/stores/remote-keys.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { isTextList } from "../../../src/lib/predicates.ts";
+import { isTextList } from "../../../src/lib/values.ts";
 
 describe("isTextList", () => {
   it.each([[[]], [["read"]], [["__proto__", "read"]]])("accepts %j", (value) => {

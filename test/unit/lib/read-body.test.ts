@@ -3,8 +3,8 @@ import * as fc from "fast-check";
 import { once } from "node:events";
 import type { IncomingMessage } from "node:http";
 import { PassThrough, Readable } from "node:stream";
-import { memberOfBody, readBody } from "../../../src/lib/read-body.ts";
-import type { BodyReading } from "../../../src/lib/read-body.ts";
+import { memberOfBody, readBody } from "../../../src/lib/http.ts";
+import type { BodyReading } from "../../../src/lib/http.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? Date.now());
 process.stderr.write(`read-body fuzz: FUZZ_SEED=${SEED}\n`);

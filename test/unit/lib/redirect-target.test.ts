@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { toRedirectTarget } from "../../../src/lib/navigation.ts";
+import { toRedirectTarget } from "../../../src/lib/http.ts";
 
 describe("toRedirectTarget", () => {
   it.each([

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { sanitizeReturnTo } from "../../../src/lib/navigation.ts";
+import { sanitizeReturnTo } from "../../../src/lib/http.ts";
 
 const SEED = Number(process.env["FUZZ_SEED"] ?? Date.now());
 const RUNS = Number(process.env["FUZZ_RUNS"] ?? 20_000);

@@ -2,7 +2,7 @@ import { inspect } from "node:util";
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import { defaults, seal as ironSeal } from "iron-webcrypto";
-import { createSealer, MAX_SEAL_LENGTH } from "../../../src/lib/seal.ts";
+import { createSealer, MAX_SEAL_LENGTH } from "../../../src/lib/crypto.ts";
 import type { SealedSession } from "../../../src/store.ts";
 
 /** For what is run many times, on a machine that has other things to do. */

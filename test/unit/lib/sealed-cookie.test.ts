@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@jest/globals";
-import { isText } from "../../../src/lib/predicates.ts";
-import { createSealer } from "../../../src/lib/seal.ts";
-import { type SealedCookieKind, openCookie, sealCookie } from "../../../src/lib/sealed-cookie.ts";
+import { isText } from "../../../src/lib/values.ts";
+import { createSealer } from "../../../src/lib/crypto.ts";
+import { type SealedCookieKind, openCookie, sealCookie } from "../../../src/lib/cookies.ts";
 
 const sealer = createSealer({ 1: "a-cookie-password-of-at-least-32-characters" });
 const NOTE: SealedCookieKind<string> = {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { redirect, sendJson, sendProblem } from "../../../src/lib/send.ts";
+import { redirect, sendJson, sendProblem } from "../../../src/lib/http.ts";
 import { makeExchange } from "../../support/exchange.ts";
 
 describe("sendProblem", () => {

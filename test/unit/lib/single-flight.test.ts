@@ -7,7 +7,7 @@ import {
   type FlightResult,
   type Settled,
   type SingleFlight,
-} from "../../../src/lib/single-flight.ts";
+} from "../../../src/lib/concurrency.ts";
 
 /** For what is run many times, on a machine that has other things to do. */
 const LONG = 60_000;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { readUnverifiedClaims } from "../../../src/lib/unverified-claims.ts";
+import { readUnverifiedClaims } from "../../../src/stores/hosted-store.ts";
 
 function tokenOf(payload: string): string {
   return `e30.${Buffer.from(payload).toString("base64url")}.signature`;

@@ -6,7 +6,7 @@ import {
   explainVerdict,
   isAuthorized,
   type PermissionQuestion,
-} from "../../../src/policy/verdict.ts";
+} from "../../../src/policy/policy.ts";
 
 const policy = definePolicy({
   resources: { documents: ["read", "write"], billing: ["manage"] },

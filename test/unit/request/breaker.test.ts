@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "@jest/globals";
-import { createBreaker, type Admission, type Breaker } from "../../../src/request/breaker.ts";
+import { createBreaker, type Admission, type Breaker } from "../../../src/request/store-limits.ts";
 
 let now: number;
 let breaker: Breaker;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { createOriginCheck, isSafeMethod } from "../../../src/request/cross-site.ts";
+import { createOriginCheck, isSafeMethod } from "../../../src/request/read-credential.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 const OWN = "https://app.example.com";

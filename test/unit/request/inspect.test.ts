@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { authenticateRequest } from "../../../src/request/authenticate.ts";
 import { authenticateDetached, sessionOf, stateOfRequest } from "../../../src/request/inspect.ts";
 import { invalidateNamed } from "../../../src/request/invalidations.ts";
-import { profileOf } from "../../../src/request/profile.ts";
+import { profileOf } from "../../../src/request/inspect.ts";
 import type { InvalidationMessage } from "../../../src/fleet/coordinator.ts";
 import { inProcessCoordinator } from "../../../src/fleet/coordinator.ts";
 import { ConfigurationError, isOrgateError, StoreUnavailableError } from "../../../src/errors.ts";

@@ -4,7 +4,7 @@ import {
   type LimitedCall,
   type StoreRefusal,
   type UnverifiedCredentialLimiter,
-} from "../../../src/request/unverified-limit.ts";
+} from "../../../src/request/store-limits.ts";
 
 type Answer = StoreRefusal | { readonly status: "trouble" };
 

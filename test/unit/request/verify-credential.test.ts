@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import type { RequestAuth } from "../../../src/request/request-auth.ts";
-import { createSealer } from "../../../src/lib/seal.ts";
+import { createSealer } from "../../../src/lib/crypto.ts";
 import type { SealedSession, SessionStore } from "../../../src/store.ts";
 import {
   cookieOf,

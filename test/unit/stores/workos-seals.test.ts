@@ -3,7 +3,7 @@ import { WorkOS } from "@workos-inc/node";
 import { defaults, seal as ironSeal } from "iron-webcrypto";
 import { systemClock } from "../../../src/lib/clock.ts";
 import { createKeySet } from "../../../src/tokens/key-set.ts";
-import { createSealer } from "../../../src/lib/seal.ts";
+import { createSealer } from "../../../src/lib/crypto.ts";
 import { createTokenVerifier } from "../../../src/tokens/verify-token.ts";
 import type { SealedSession } from "../../../src/store.ts";
 import { workos, type WorkosStore } from "../../../src/stores/workos/index.ts";

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
-import { decideFreshness, type Freshness, type TokenTimes } from "../../../src/tokens/freshness.ts";
+import { decideFreshness, type Freshness, type TokenTimes } from "../../../src/tokens/verify-token.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_260_412);
 const NOW = 1_800_000_000;

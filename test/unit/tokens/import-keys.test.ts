@@ -1,6 +1,6 @@
 import { generateKeyPairSync } from "node:crypto";
 import { describe, expect, it } from "@jest/globals";
-import { importKeys } from "../../../src/tokens/import-keys.ts";
+import { importKeys } from "../../../src/tokens/key-set.ts";
 import type { Algorithm, JsonWebKey } from "../../../src/store.ts";
 import { collectGarbage } from "../../support/collect-garbage.ts";
 import { generateSigningKey, publicJwk, publicJwks } from "../../support/tokens.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { hasRocaFingerprint } from "../../../src/tokens/import-keys.ts";
+import { hasRocaFingerprint } from "../../../src/tokens/key-set.ts";
 import { generateSigningKey, publicJwk } from "../../support/tokens.ts";
 
 describe("hasRocaFingerprint", () => {

@@ -1,9 +1,9 @@
 import { toSnakeCase } from "../../../lib/case.ts";
-import { isObject } from "../../../lib/predicates.ts";
+import { isObject } from "../../../lib/values.ts";
 import type { AuthenticationFactor, MemberSession, Organization } from "../../../model.ts";
 import type { Policy, ResourceDescription } from "../../../policy/policy.ts";
 import type { DirectoryUser } from "../../directory.ts";
-import { flagField, listField, objectField, readEntity, textField } from "../entity-fields.ts";
+import { flagField, listField, objectField, readEntity, textField } from "../read-fields.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 
 type Body = Readonly<Record<string, unknown>>;

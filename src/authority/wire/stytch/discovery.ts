@@ -1,18 +1,22 @@
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { membershipIdOf } from "../../directory.ts";
+import { listMemberships, membershipIdOf, rolesOf } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
-import { listMemberships, rolesOf } from "../../subject.ts";
 import type { Fields } from "../read-fields.ts";
 import { toStytchMember, toStytchOrganization } from "./bodies.ts";
 import { intermediateSessionNotFound, sessionNotFound } from "./errors.ts";
-import { readAtMostOne, readSession } from "./named-session.ts";
 import { findOrganizationId } from "./organization-names.ts";
-import type { Body, StytchProject, StytchHandler } from "./project.ts";
-import { amending, readSessionTerms } from "./session-terms.ts";
-import { assertMutable, describeSession } from "./sessions.ts";
+import {
+  amending,
+  assertMutable,
+  describeSession,
+  readAtMostOne,
+  readSession,
+  readSessionTerms,
+} from "./sessions.ts";
+import type { Body, StytchHandler, StytchProject } from "./stytch-options.ts";
 
 /** `POST /v1/b2b/discovery/organizations`: the organizations of the user whom one token names. Spends nothing. */
 export const answerDiscovery: StytchHandler = async (project, { fields }) => {

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
-import { isObject } from "../../../lib/predicates.ts";
-import { type ErrorWording, type WireAnswer, WireRefusal, wordError } from "../refusal.ts";
+import { isObject } from "../../../lib/values.ts";
+import { type ErrorWording, type WireAnswer, WireRefusal, wordError } from "../router.ts";
 
 /** Makes the identifiers that every answer of a project carries. */
 export function createRequestIds(projectId: string): () => string {

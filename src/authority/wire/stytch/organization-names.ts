@@ -1,6 +1,5 @@
-import type { DirectoryOrganization } from "../../directory.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { listMemberships } from "../../subject.ts";
+import { type DirectoryOrganization, listMemberships } from "../../directory.ts";
 import { organizationNotFound } from "./errors.ts";
 
 /** The fields that an organization can be named by, in order of precedence. */

@@ -1,13 +1,13 @@
 import { type OrgateError, isOrgateError } from "../../../errors.ts";
 import { formatTime } from "../../../lib/clock.ts";
-import { isObject, isString } from "../../../lib/predicates.ts";
+import { isObject, isString } from "../../../lib/values.ts";
 import type { TokenProfile, VerifiedClaims } from "../../../store.ts";
+import { createTokenCheck } from "../../access-token.ts";
 import type { AuthorityContext, WireDialect } from "../../context.ts";
+import { memberIdOf, rolesOf } from "../../directory.ts";
 import { mayStillRenew } from "../../renew.ts";
-import { memberIdOf, rolesOf } from "../../subject.ts";
-import { createTokenCheck } from "../../verify-access-token.ts";
-import type { WireRefusal } from "../refusal.ts";
-import { toStytchFactor, toSeconds } from "./bodies.ts";
+import type { WireRefusal } from "../router.ts";
+import { toSeconds, toStytchFactor } from "./bodies.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 import { sessionNotFound, stytchError } from "./errors.ts";
 

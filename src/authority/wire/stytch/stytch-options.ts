@@ -1,5 +1,8 @@
 import { matching, readOptions, required, schema } from "../../../lib/options.ts";
+import type { AuthorityContext } from "../../context.ts";
 import { requireRsaKey } from "../../options.ts";
+import type { WireHandler } from "../router.ts";
+import type { SessionJwtCheck } from "./session-jwt.ts";
 
 /** Options of `authority.stytchRouter()`. */
 export interface StytchRouterOptions {
@@ -30,3 +33,17 @@ export function checkStytchOptions(options: StytchRouterOptions, canSign: boolea
   requireRsaKey(canSign, reading.problems);
   return reading.complete();
 }
+
+/** What every operation of a project works with. */
+export interface StytchProject {
+  /** Issues Stytch's session JWTs. */
+  readonly context: AuthorityContext;
+  readonly options: StytchRouterOptions;
+  readonly jwts: SessionJwtCheck;
+}
+
+/** The members of an answer, without those that every answer has. */
+export type Body = Readonly<Record<string, unknown>>;
+
+/** Carries out one operation; returns the members of its answer. */
+export type StytchHandler = WireHandler<StytchProject, Body>;

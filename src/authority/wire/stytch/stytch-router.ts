@@ -1,28 +1,67 @@
-import { OrgateError } from "../../../errors.ts";
-import { isSameSecret } from "../../../lib/digest.ts";
+import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
+import { isSameSecret } from "../../../lib/crypto.ts";
 import type { AuthenticateSessionResult } from "../../authenticate-session.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { revoke } from "../../revoke.ts";
-import { makeSessionToken } from "../../session-id.ts";
+import { makeSessionToken } from "../../secrets.ts";
 import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
-import { readBasic } from "../authorization-header.ts";
 import {
   type RouteOptions,
+  type WireAuthority,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
   get,
   post,
+  readBasic,
 } from "../router.ts";
-import type { WireAuthority } from "../wire-authority.ts";
+import { toStytchPolicy } from "./bodies.ts";
 import { answerDiscovery, answerExchange, answerIntermediateExchange } from "./discovery.ts";
-import { createRequestIds, refuseStytch, unauthorizedCredentials } from "./errors.ts";
-import type { Body, StytchProject } from "./project.ts";
-import { answerRevoke } from "./revoke.ts";
+import {
+  createRequestIds,
+  organizationNotFound,
+  refuseStytch,
+  stytchError,
+  unauthorizedCredentials,
+} from "./errors.ts";
 import { createSessionJwtCheck, createStytchDialect } from "./session-jwt.ts";
-import { answerAuthenticate, answerMemberSessions } from "./sessions.ts";
-import { type StytchRouterOptions, checkStytchOptions } from "./stytch-options.ts";
-import { answerProjectKeys, answerOrganizationPolicy, answerPolicy } from "./keys-and-policy.ts";
+import { answerAuthenticate, answerMemberSessions, answerRevoke } from "./sessions.ts";
+import {
+  type Body,
+  type StytchHandler,
+  type StytchProject,
+  type StytchRouterOptions,
+  checkStytchOptions,
+} from "./stytch-options.ts";
+
+/** `GET /v1/b2b/sessions/jwks/:project_id`: the public keys that sign the session JWTs. */
+export const answerProjectKeys: StytchHandler = async ({ context, options }, { segments: [projectId] }) => {
+  if (projectId !== options.projectId) {
+    throw stytchError(404, "project_not_found", "Project could not be found.");
+  }
+  const { keys } = await context.issuer.jwks();
+  return {
+    keys: keys.filter(({ alg }) => alg === "RS256").map((key) => ({ ...key, key_ops: ["verify"] })),
+  };
+};
+
+/** `GET /v1/b2b/rbac/policy` */
+export const answerPolicy: StytchHandler = async ({ context }) => {
+  const body = toStytchPolicy(context.policy);
+  // Without a policy the answer is unknown; an empty one would deny everything.
+  if (body === undefined) throw new StoreUnavailableError({ reason: "policy_missing" });
+  return { policy: body };
+};
+
+/** `GET /v1/b2b/rbac/organizations/:id`: no organization has roles of its own. */
+export const answerOrganizationPolicy: StytchHandler = async (
+  { context },
+  { segments: [organizationId = ""] },
+) => {
+  const organization = await context.directory.organization(organizationId);
+  if (organization === undefined) throw organizationNotFound();
+  return { org_policy: { roles: [] } };
+};
 
 /** Middleware that serves Stytch's B2B protocol, and the application's side of signing in. */
 export interface StytchRouter extends WireMiddleware {

@@ -1,13 +1,18 @@
+import { OrgateError, isOrgateError } from "../../../errors.ts";
 import { toCamelCase } from "../../../lib/case.ts";
-import { isSameSecret } from "../../../lib/digest.ts";
-import { invalidRequest } from "../../check-input.ts";
+import { isSameSecret, sha256 } from "../../../lib/crypto.ts";
+import { absentOr, isFiniteNumber, isText, objectWith } from "../../../lib/values.ts";
+import type { AuthenticationResult } from "../../authentication-result.ts";
+import { type RequestOrigin, cleanOrigin, invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { type AuthenticateInput, checkSignIn } from "../../sign-in.ts";
+import type { CodeRecord } from "../../records.ts";
+import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
+import { endStolenSession } from "../../sessions.ts";
+import { type AuthenticateInput, checkSignIn, signIn as openSession } from "../../sign-in.ts";
 import type { Fields } from "../read-fields.ts";
-import type { WireAnswer } from "../refusal.ts";
-import { type SealedRequest, openRequest, sealRequest } from "./authorization-request.ts";
-import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
-import { oauthError } from "./errors.ts";
+import type { WireAnswer, WireRefusal } from "../router.ts";
+import { oauthError, workosError } from "./errors.ts";
+import type { WorkosEnvironment, WorkosHandler } from "./workos-options.ts";
 
 /** Characters of the URL; a header may have about 16,000. */
 const MAX_URL_LENGTH = 6144;
@@ -188,3 +193,163 @@ export async function refuseAuthorization(
 function alreadyAnswered(): Error {
   return invalidRequest("The authorization request was answered before.", "authorization_request_spent");
 }
+
+/** A code, and the parameters that a client sends with it. */
+export interface CodeExchange extends RequestOrigin {
+  readonly code: string;
+  readonly codeVerifier: string | undefined;
+  readonly redirectUri: string | undefined;
+  readonly invitationToken: string | undefined;
+}
+
+/**
+ * Exchanges a code, once, whatever comes of it (RFC 6749 section 4.1.3).
+ *
+ * A code that is exchanged again ends the session that it was exchanged for (section 4.1.2). If the store is unavailable, the
+ * code stays valid.
+ */
+export async function exchangeCode(
+  context: AuthorityContext,
+  exchange: CodeExchange,
+): Promise<AuthenticationResult> {
+  const { codes } = context.records;
+  const { code } = exchange;
+  // Read first: a record that cannot be read must not be spent.
+  const record = (await codes.read(code)) && (await codes.spend(code));
+  if (record === undefined) {
+    const sessionId = await codes.takeExchange(code);
+    if (sessionId !== undefined) await endStolenSession(context, sessionId);
+    throw codeInvalid();
+  }
+  assertMeantFor(context, record, exchange);
+  const { evidence, invitationToken, ...who } = record.signIn;
+  try {
+    const result = await openSession(
+      context,
+      {
+        ...who,
+        invitationToken: exchange.invitationToken ?? invitationToken,
+        evidence: { ...evidence, ...cleanOrigin(exchange) },
+      },
+      {},
+    );
+    await codes.recordExchange(code, result.memberSession.id, record.expiresAt);
+    return result;
+  } catch (error) {
+    if (isOrgateError(error) && error.code === "store_unavailable") await codes.restore(code, record);
+    throw error;
+  }
+}
+
+/** Refuses a code of another client, for another redirect URI, or without the proof of its code challenge. */
+function assertMeantFor({ wire }: AuthorityContext, record: CodeRecord, exchange: CodeExchange): void {
+  const { redirectUri = record.redirectUri, codeVerifier } = exchange;
+  if (record.clientId !== wire?.client?.id || redirectUri !== record.redirectUri) throw codeInvalid();
+  if (record.codeChallenge !== undefined) {
+    if (!isSameSecret(challengeOf(codeVerifier ?? ""), record.codeChallenge)) throw codeInvalid();
+  } else if (codeVerifier !== undefined) {
+    // Somebody took the challenge out of the authorization request (RFC 9700 section 2.1.1).
+    throw workosError("code_challenge_not_found", "The code was issued without a code challenge.");
+  }
+}
+
+/** RFC 7636 section 4.2, by S256. */
+function challengeOf(verifier: string): string {
+  return /^[\w.~-]{43,128}$/.test(verifier) ? sha256(verifier) : "";
+}
+
+function codeInvalid(): WireRefusal {
+  return oauthError("invalid_grant", "The code has expired or is invalid.");
+}
+
+/** An authorization request of a client, as the application's sign-in page sees it. */
+export interface AuthorizationRequest {
+  /** Names the request to `completeAuthorization`. Valid for ten minutes and one completion. */
+  readonly token: string;
+  readonly clientId: string;
+  /** One of the `redirectUris`. */
+  readonly redirectUri: string;
+  readonly organizationId?: string;
+  readonly provider?: string;
+  readonly connectionId?: string;
+  readonly loginHint?: string;
+  readonly domainHint?: string;
+  readonly screenHint?: string;
+  readonly prompt?: string;
+  readonly invitationToken?: string;
+  /** The longest time since the last authentication that the client accepts, in seconds. */
+  readonly maxAge?: number;
+}
+
+/** A request with what only the router reads. */
+export interface SealedRequest extends Omit<AuthorizationRequest, "token"> {
+  /** Marks the request as answered, once it is. */
+  readonly id: string;
+  readonly expiresAt: number;
+  readonly state?: string;
+  /** RFC 7636 section 4.2, by S256. */
+  readonly codeChallenge?: string;
+}
+
+/** Seconds within which the user must sign in. */
+const REQUEST_LIFETIME = 600;
+const PURPOSE = "orgate authorization request";
+
+/**
+ * Encrypts a request into the token that stands for it.
+ *
+ * Nothing is stored until the user has signed in: anybody may call `authorize`, and must not be able to fill the repository.
+ */
+export async function sealRequest(
+  { issuer, clock }: AuthorityContext,
+  asked: Omit<SealedRequest, "id" | "expiresAt">,
+): Promise<AuthorizationRequest> {
+  const request = { ...asked, id: makeSecret(18), expiresAt: clock() + REQUEST_LIFETIME };
+  const [key] = await issuer.secrets(PURPOSE);
+  return describeRequest(encrypt(key, JSON.stringify(request)), request);
+}
+
+/** Decrypts a request that has not expired; throws `invalid_request` for anything else. */
+export async function openRequest(
+  { issuer, clock }: AuthorityContext,
+  token: string,
+  clientId: string,
+): Promise<SealedRequest> {
+  let cause: unknown;
+  for (const key of await issuer.secrets(PURPOSE)) {
+    try {
+      const request: unknown = JSON.parse(decrypt(key, token).toString("utf8"));
+      if (!isSealedRequest(request)) continue;
+      if (request.clientId === clientId && clock() < request.expiresAt) return request;
+    } catch (error) {
+      // Encrypted by another key, or not by us.
+      cause = error;
+    }
+  }
+  const message = "The authorization request is unknown or has expired.";
+  throw new OrgateError("invalid_request", { message, reason: "authorization_request_invalid", cause });
+}
+
+/** Describes a request to the application. */
+export function describeRequest(token: string, request: SealedRequest): AuthorizationRequest {
+  const { id: _id, expiresAt: _expiresAt, state: _state, codeChallenge: _codeChallenge, ...rest } = request;
+  return { token, ...rest };
+}
+
+const isSealedRequest = objectWith<SealedRequest>({
+  id: isText,
+  expiresAt: isFiniteNumber,
+  clientId: isText,
+  redirectUri: isText,
+  state: absentOr(isText),
+  codeChallenge: absentOr(isText),
+  organizationId: absentOr(isText),
+  provider: absentOr(isText),
+  connectionId: absentOr(isText),
+  loginHint: absentOr(isText),
+  domainHint: absentOr(isText),
+  screenHint: absentOr(isText),
+  prompt: absentOr(isText),
+  invitationToken: absentOr(isText),
+  maxAge: absentOr(isFiniteNumber),
+});

@@ -1,9 +1,13 @@
 import type { Impersonator } from "../../../model.ts";
-import { type DirectoryOrganization, type DirectoryUser, membershipIdOf } from "../../directory.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
+import {
+  type DirectoryOrganization,
+  type DirectoryUser,
+  type OrganizationMembership,
+  membershipIdOf,
+} from "../../directory.ts";
 import type { SessionSummary } from "../../revoke.ts";
-import type { OrganizationMembership } from "../../subject.ts";
-import { type FieldReader, flagField, readEntity, textField } from "../entity-fields.ts";
+import { type FieldReader, flagField, readEntity, textField } from "../read-fields.ts";
 
 /** Stands for an unknown time in a required field: clients in typed languages parse it. */
 const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";

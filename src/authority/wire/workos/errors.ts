@@ -1,4 +1,4 @@
-import { type WireAnswer, WireRefusal, type ErrorWording, wordError } from "../refusal.ts";
+import { type ErrorWording, type WireAnswer, WireRefusal, wordError } from "../router.ts";
 
 /** Makes an error in OAuth's shape (RFC 6749 section 5.2). */
 export function oauthError(error: string, description: string): WireRefusal {

@@ -1,19 +1,17 @@
 import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
-import { isSameSecret } from "../../../lib/digest.ts";
+import { isSameSecret } from "../../../lib/crypto.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { RequestOrigin } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { refreshSession } from "../../renew.ts";
 import { authenticate, authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
 import type { WireClient } from "../../wire-client.ts";
-import { readBearer } from "../authorization-header.ts";
 import type { Fields } from "../read-fields.ts";
-import type { WireAnswer } from "../refusal.ts";
-import type { WireCall } from "../router.ts";
-import { exchangeCode } from "./authorization-codes.ts";
+import { type WireAnswer, type WireCall, readBearer } from "../router.ts";
+import { exchangeCode } from "./authorize.ts";
 import { toWorkosAuthentication, toWorkosUser } from "./bodies.ts";
-import type { WorkosEnvironment, WorkosHandler } from "./environment.ts";
 import { oauthError, workosError } from "./errors.ts";
+import type { WorkosEnvironment, WorkosHandler } from "./workos-options.ts";
 
 type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
 

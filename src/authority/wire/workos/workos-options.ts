@@ -13,9 +13,14 @@ import {
   seconds,
   trueOrFalse,
 } from "../../../lib/options.ts";
-import { isObject, isString } from "../../../lib/predicates.ts";
+import { isObject, isString } from "../../../lib/values.ts";
+import type { Policy } from "../../../policy/policy.ts";
+import type { AuthorityContext, WireDialect } from "../../context.ts";
+import { rolesOf } from "../../directory.ts";
 import { requireRsaKey } from "../../options.ts";
-import type { AuthorizationRequest } from "./authorization-request.ts";
+import type { WireClient } from "../../wire-client.ts";
+import type { WireAnswer, WireHandler } from "../router.ts";
+import type { AuthorizationRequest } from "./authorize.ts";
 
 /** Options of `authority.workosRouter()`. */
 export interface WorkosRouterOptions {
@@ -102,4 +107,59 @@ function isSignIn(value: unknown): value is NonNullable<WorkosRouterOptions["sig
   if (typeof value === "function") return true;
   const path = isObject(value) ? value["path"] : undefined;
   return isString(path) && /^\/(?![/\\])[!-~]*$/.test(path) && !/[\\#]/.test(path);
+}
+
+/** What every operation of the router works with. */
+export interface WorkosEnvironment {
+  readonly context: AuthorityContext;
+  readonly options: ResolvedWorkosOptions;
+  /** Makes the dialect in which access tokens are issued to a client. */
+  readonly dialectFor: (client: WireClient) => WireDialect;
+}
+
+/** Carries out one operation. Returns `undefined` if the application answers itself. */
+export type WorkosHandler = WireHandler<WorkosEnvironment, WireAnswer | undefined>;
+
+/**
+ * Makes the dialect in which access tokens are issued to a client.
+ *
+ * WorkOS's claims are a superset of the authority's own, so one token serves both.
+ */
+export function createWorkosDialect(
+  { clientId, issuer, permissions }: ResolvedWorkosOptions,
+  policy: Policy | undefined,
+): (client: WireClient) => WireDialect {
+  const listPermissions = permissions ? createPermissionLister(policy) : undefined;
+  return (client) => ({
+    client,
+    algorithm: "RS256",
+    claims: (native, _record, subject) => ({
+      ...native,
+      ...(issuer !== undefined && { iss: issuer }),
+      client_id: clientId,
+      ...(subject.organization !== undefined &&
+        listPermissions !== undefined && { permissions: listPermissions(rolesOf(subject)) }),
+    }),
+  });
+}
+
+/**
+ * Makes what lists the permission slugs of roles: `resource:action` for every action that the policy lists.
+ *
+ * A policy that does not list its resources has no names for what `"*"` grants, so only the actions that roles name count.
+ */
+function createPermissionLister(
+  policy: Policy | undefined,
+): ((roles: readonly string[]) => readonly string[]) | undefined {
+  const described = policy?.describe?.();
+  if (policy === undefined || described === undefined) return undefined;
+  const resources = described.resources ?? described.roles.flatMap((role) => role.permissions);
+  const grants = new Map<string, ReadonlySet<string>>();
+  for (const { resource, actions } of resources) {
+    for (const action of actions) {
+      if (action !== "*") grants.set(`${resource}:${action}`, policy.grantingRoles(resource, action));
+    }
+  }
+  return (roles) =>
+    [...grants].filter(([, granting]) => roles.some((role) => granting.has(role))).map(([slug]) => slug);
 }

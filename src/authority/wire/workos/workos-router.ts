@@ -1,27 +1,27 @@
 import type { IncomingMessage } from "node:http";
-import { isSameSecret } from "../../../lib/digest.ts";
-import { readBearer } from "../authorization-header.ts";
-import type { WireAnswer } from "../refusal.ts";
+import { isSameSecret } from "../../../lib/crypto.ts";
 import {
   type RouteOptions,
+  type WireAnswer,
+  type WireAuthority,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
   get,
   post,
+  readBearer,
 } from "../router.ts";
-import type { WireAuthority } from "../wire-authority.ts";
-import { type AuthorizationRequest, describeRequest, openRequest } from "./authorization-request.ts";
 import {
   type AuthorizationAnswer,
   type AuthorizationRefusal,
+  type AuthorizationRequest,
   type AuthorizationSubject,
   answerAuthorize,
   completeAuthorization,
+  describeRequest,
+  openRequest,
   refuseAuthorization,
 } from "./authorize.ts";
-import { createWorkosDialect } from "./dialect.ts";
-import type { WorkosEnvironment } from "./environment.ts";
 import { refuseWorkos, unauthorized } from "./errors.ts";
 import { answerGrant } from "./grants.ts";
 import {
@@ -30,10 +30,15 @@ import {
   answerMemberships,
   answerOrganization,
   answerSessionRevoke,
-  answerUserSessions,
   answerUser,
+  answerUserSessions,
 } from "./management.ts";
-import { type WorkosRouterOptions, checkWorkosOptions } from "./workos-options.ts";
+import {
+  type WorkosEnvironment,
+  type WorkosRouterOptions,
+  checkWorkosOptions,
+  createWorkosDialect,
+} from "./workos-options.ts";
 
 /** Middleware that serves WorkOS's protocol, and the application's side of `authorize`. */
 export interface WorkosRouter extends WireMiddleware {

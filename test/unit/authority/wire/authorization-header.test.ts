@@ -1,6 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "@jest/globals";
-import { readBasic, readBearer } from "../../../../src/authority/wire/authorization-header.ts";
+import { readBasic, readBearer } from "../../../../src/authority/wire/router.ts";
 
 const asked = (...values: string[]): IncomingMessage =>
   ({ rawHeaders: values.flatMap((value) => ["Authorization", value]) }) as IncomingMessage;

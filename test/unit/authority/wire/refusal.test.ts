@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import { type ErrorWording, WireRefusal, wordError } from "../../../../src/authority/wire/refusal.ts";
+import { type ErrorWording, WireRefusal, wordError } from "../../../../src/authority/wire/router.ts";
 import { OrgateError, StoreUnavailableError } from "../../../../src/errors.ts";
 
 const WORDING: ErrorWording = {

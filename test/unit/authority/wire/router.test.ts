@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { createWireRouter } from "../../../../src/authority/wire/router.ts";
 import type { WireRoute } from "../../../../src/authority/wire/router.ts";
-import type { WireAnswer } from "../../../../src/authority/wire/refusal.ts";
+import type { WireAnswer } from "../../../../src/authority/wire/router.ts";
 import express from "express";
 import { isOrgateError } from "../../../../src/errors.ts";
 import { serve } from "../../../support/servers.ts";
