@@ -46,6 +46,8 @@ export async function openStage(loadScript: string): Promise<Stage> {
   });
   // A stage may have to wait for its turn.
   server.keepAliveTimeout = 0;
+  server.headersTimeout = 0;
+  server.requestTimeout = 0;
   await once(server.listen(0, "127.0.0.1"), "listening");
   const load = fork(loadScript);
   const order = (what: LoadOrder): Promise<LoadReport> => {
