@@ -44,12 +44,22 @@ export async function openStage(loadScript: string): Promise<Stage> {
       statuses.set(response.statusCode, (statuses.get(response.statusCode) ?? 0) + 1),
     );
   });
+  // A stage may have to wait for its turn.
+  server.keepAliveTimeout = 0;
+  server.headersTimeout = 0;
+  server.requestTimeout = 0;
   await once(server.listen(0, "127.0.0.1"), "listening");
   const load = fork(loadScript);
-  const order = async (what: LoadOrder): Promise<LoadReport> => {
+  const order = (what: LoadOrder): Promise<LoadReport> => {
     load.send(what);
-    const [report] = (await once(load, "message")) as [LoadReport];
-    return report;
+    return new Promise((resolve, reject) => {
+      const fail = (): void => reject(new Error("the process that sends the load has ended"));
+      load.once("exit", fail);
+      load.once("message", (report) => {
+        load.off("exit", fail);
+        resolve(report as LoadReport);
+      });
+    });
   };
   const { port } = server.address() as AddressInfo;
   await order({ do: "connect", port, connections: CONNECTIONS });

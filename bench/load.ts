@@ -119,6 +119,9 @@ function open(port: number): Promise<Connection> {
     const socket = connect({ port, host: "127.0.0.1", noDelay: true }, () => resolve(connection));
     const connection: Connection = { socket, onResponse: () => undefined };
     socket.once("error", reject);
+    socket.once("close", () => {
+      throw new Error("the server has closed a connection");
+    });
     let received = "";
     socket.on("data", (chunk) => {
       received += chunk.toString("latin1");
