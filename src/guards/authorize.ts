@@ -203,15 +203,15 @@ function decidePermissions(
     return { status: "denied", code: "store_unavailable", retryAfter: lookup.retryAfter };
   }
   // The verdict on several pairs that are all denied is that on the first.
-  let denied: (() => Verdict) | undefined;
+  const denials = [];
   for (const pair of pairs) {
     const question = permissionQuestion(auth, session, pair, lookup);
     const verdict = deferVerdict(question);
     if (isAuthorized(question)) return { status: "passed", session, verdict };
-    denied ??= verdict;
+    const [resource, action] = pair;
+    denials.push({ extensions: { resource, action }, verdict });
   }
-  const [resource, action] = pairs[0] ?? [];
-  return { status: "denied", code: "permission_denied", extensions: { resource, action }, verdict: denied };
+  return { status: "denied", code: "permission_denied", ...denials[0] };
 }
 
 /** What the policy is asked about a session; without one, no role grants anything. */

@@ -201,7 +201,7 @@ function wayOn(
   if (status === 401 || status === 400) {
     return signInPath === undefined ? undefined : { href: `${signInPath}?${query}`, text: "Sign in" };
   }
-  return status === 403 || status === 503 ? { href: selectionPath, text: "Try again" } : undefined;
+  return { href: selectionPath, text: "Try again" };
 }
 
 /** Serialized problems that say nothing beyond their code: a flood of bad credentials costs no serialization. */

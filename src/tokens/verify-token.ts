@@ -129,9 +129,10 @@ export function isSignedBy(token: string, key: KeyObject, algorithm: Algorithm):
   if ((algorithm !== "RS256" && algorithm !== "PS256") || key.asymmetricKeyType !== "rsa") {
     return isSignedByJose(token, key, algorithm);
   }
-  const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
-  const isUsual = modulusLength >= MIN_MODULUS_BITS && publicExponent === USUAL_EXPONENT;
-  return isUsual && modulusLength <= MAX_SYNC_MODULUS_BITS
+  const { modulusLength, publicExponent } = { ...key.asymmetricKeyDetails };
+  const bits = Number(modulusLength);
+  const isUsual = bits >= MIN_MODULUS_BITS && publicExponent === USUAL_EXPONENT;
+  return isUsual && bits <= MAX_SYNC_MODULUS_BITS
     ? isSignedByRsa(token, key, algorithm)
     : isSignedByJose(token, key, algorithm);
 }
