@@ -12,7 +12,7 @@ import {
   optional,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
-import type { CheckedDirectory, DirectoryUser } from "./directory.ts";
+import { type CheckedDirectory, type DirectoryUser, foldEmailAddress } from "./directory.ts";
 import { makeSecret } from "./secrets.ts";
 
 const DEFAULT_LIFETIME = 7 * 86_400;
@@ -79,7 +79,7 @@ export async function acceptInvitation(
   const addMembership = requireAddMembership(context);
   const invitation = await records.invitations.read(token);
   if (invitation === undefined) throw refused("invitation_invalid");
-  if (invitation.emailAddress.toLowerCase() !== user.emailAddress.toLowerCase()) {
+  if (foldEmailAddress(invitation.emailAddress) !== foldEmailAddress(user.emailAddress)) {
     throw refused("invitation_cannot_be_used_for_email");
   }
   if (organizationId !== undefined && organizationId !== invitation.organizationId) {

@@ -7,6 +7,7 @@ import {
   type DirectoryMembership,
   type DirectoryOrganization,
   type DirectoryUser,
+  foldEmailAddress,
   membershipIdOf,
 } from "./directory.ts";
 
@@ -43,8 +44,10 @@ export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirecto
   return {
     user: async (id) => structuredClone(users.get(id)),
     async userByEmailAddress(emailAddress) {
-      const wanted = emailAddress.toLowerCase();
-      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+      const wanted = foldEmailAddress(emailAddress);
+      return structuredClone(
+        [...users.values()].find((user) => foldEmailAddress(user.emailAddress) === wanted),
+      );
     },
     organization: async (id) => structuredClone(organizations.get(id)),
     membership: async (userId, organizationId) =>
@@ -146,13 +149,14 @@ const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
 /** The fields whose values, or what is made of them, must not occur twice. */
 const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
   ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
   ["organizations", "id", ({ id }) => id],
   ["organizations", "slug", ({ slug }) => slug],
   [
     "memberships",
     "id",
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+    ({ id, userId, organizationId }) =>
+      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
   ],
   ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
 ];
