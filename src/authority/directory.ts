@@ -47,14 +47,6 @@ function escapeSeparator(id: string): string {
   return id.replaceAll("%", "%25").replaceAll(":", "%3A");
 }
 
-/**
- * Returns the form in which e-mail addresses are compared: NFC, and ASCII letters in lower case. Other letters stay as they are:
- * some of them fold to an ASCII letter (the Kelvin sign to "k"), and an address with one is another person's.
- */
-export function foldEmailAddress(emailAddress: string): string {
-  return emailAddress.normalize("NFC").replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
 /** The member, user or organization that a change in the directory concerns. */
 export type DirectoryChange =
   | { readonly memberId: string }

@@ -1,4 +1,5 @@
 import { OrgateError } from "../errors.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { formatTime } from "../lib/clock.ts";
 import { configurationError } from "../lib/problems.ts";
 import {
@@ -9,10 +10,10 @@ import {
   checkRoles,
   invalidRequest,
   numberFrom,
-  optional,
+  optionalField,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
-import { type CheckedDirectory, type DirectoryUser, foldEmailAddress } from "./directory.ts";
+import type { CheckedDirectory, DirectoryUser } from "./directory.ts";
 import { makeSecret } from "./secrets.ts";
 
 const DEFAULT_LIFETIME = 7 * 86_400;
@@ -50,7 +51,7 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
     emailAddress: checkEmailAddress,
     organizationId: checkId,
     roles: checkRoles,
-    expiresIn: optional(numberFrom(1, MAX_LIFETIME)),
+    expiresIn: optionalField(numberFrom(1, MAX_LIFETIME)),
   });
   requireAddMembership(context);
   if ((await context.directory.organization(organizationId)) === undefined) {

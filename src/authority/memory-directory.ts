@@ -1,4 +1,5 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { configurationError, didYouMean } from "../lib/problems.ts";
 import { isObject, isText, isTextList } from "../lib/values.ts";
 import {
@@ -7,7 +8,6 @@ import {
   type DirectoryMembership,
   type DirectoryOrganization,
   type DirectoryUser,
-  foldEmailAddress,
   membershipIdOf,
 } from "./directory.ts";
 
