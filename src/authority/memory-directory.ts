@@ -1,5 +1,6 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { configurationError, describeValue, didYouMean, readGiven } from "../lib/problems.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { isObject, isText, isTextList } from "../lib/values.ts";
 import {
   type Directory,
@@ -43,8 +44,10 @@ export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirecto
   return {
     user: async (id) => structuredClone(users.get(id)),
     async userByEmailAddress(emailAddress) {
-      const wanted = emailAddress.toLowerCase();
-      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+      const wanted = foldEmailAddress(emailAddress);
+      return structuredClone(
+        [...users.values()].find((user) => foldEmailAddress(user.emailAddress) === wanted),
+      );
     },
     organization: async (id) => structuredClone(organizations.get(id)),
     membership: async (userId, organizationId) =>
@@ -148,13 +151,14 @@ const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
 /** The fields whose values, or what is made of them, must not occur twice. */
 const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
   ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
   ["organizations", "id", ({ id }) => id],
   ["organizations", "slug", ({ slug }) => slug],
   [
     "memberships",
     "id",
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+    ({ id, userId, organizationId }) =>
+      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
   ],
   ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
 ];

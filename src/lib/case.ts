@@ -14,3 +14,11 @@ export function toSnakeCase(name: string): string {
 export function camelCaseKeys(source: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(source).map(([name, value]) => [toCamelCase(name), value]));
 }
+
+/**
+ * Returns the form in which e-mail addresses are compared: NFC, and ASCII letters in lower case. Other letters stay as they are:
+ * some of them fold to an ASCII letter (the Kelvin sign to "k"), and an address with one is another person's.
+ */
+export function foldEmailAddress(emailAddress: string): string {
+  return emailAddress.normalize("NFC").replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+}

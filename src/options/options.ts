@@ -56,6 +56,11 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly credentials?: readonly CredentialOption[] | undefined;
   /** A token older than this is asked about; `0`: always. @defaultValue age does not matter */
   readonly maxTokenAge?: number | undefined;
+  /**
+   * A token that says it lives longer than this is too old so long after `iat` or its last confirmation, whatever its `exp`;
+   * above 0. `false`: `exp` alone counts. @defaultValue 86_400 (24 hours)
+   */
+  readonly maxTokenLifetime?: number | false | undefined;
   /** For `exp`, `nbf` and `iat`, at most 60; never stretches `maxTokenAge`. @defaultValue 5 */
   readonly clockTolerance?: number | undefined;
   /** Each call to the store extends the session to this long from now; above 0. @defaultValue never extended */
@@ -118,6 +123,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   cookie: optional(nested(COOKIE_OPTIONS, "Pass { password: process.env.COOKIE_PASSWORD }."), {}),
   credentials: optional(credentials, ["bearer", "cookie"]),
   maxTokenAge: optional(seconds({}, "Leave it out, and age does not matter.")),
+  maxTokenLifetime: optional(orFalse(seconds({ above: 0 }, "Leave it at 86_400.")), 86_400),
   clockTolerance: optional(seconds({ max: 60 }, "Leave it at 5."), 5),
   sessionDuration: optional(seconds({ above: 0 }, "Leave it out, and no session is extended.")),
   policy: optional(
@@ -175,7 +181,8 @@ export function resolveOptions(given: unknown) {
   const context = { origin, secure, storeName: profile?.cookieName, isRead: choices.includes("cookie") };
   const cookie = resolveCookie(read.cookie ?? {}, context, problems);
   const sources = listSources(choices, cookie, profile?.opaqueCookieName, problems);
-  const { signIn, organizationSelection, cache, csrf, attach, coordinator, ...rest } = reading.complete();
+  const { signIn, organizationSelection, cache, csrf, attach, coordinator, maxTokenLifetime, ...rest } =
+    reading.complete();
   return Object.freeze({
     ...rest,
     origin,
@@ -187,6 +194,8 @@ export function resolveOptions(given: unknown) {
     selectionPath: organizationSelection,
     /** 0: nothing is cached. */
     cacheEntries: cache === false ? 0 : cache,
+    /** `undefined`: a token's `exp` alone counts. */
+    maxTokenLifetime: maxTokenLifetime === false ? undefined : maxTokenLifetime,
     trustedOrigins: csrf === false ? [] : csrf,
     checksCrossSite: csrf !== false,
     /** `undefined`: nothing is attached. */

@@ -125,7 +125,7 @@ async function finishSignIn(
     deny(attachOnly(received), { code: "cross_site_request" });
     return;
   }
-  const reply = await readAuthentication(authentication);
+  const reply = await readAuthentication(authentication, instance.options.clock());
   const context = attachOnly(received);
   const pending = await findPending(received);
   const candidates = [
@@ -141,12 +141,13 @@ async function finishSignIn(
 /** Waits for an authentication. Throws what is neither a refusal nor trouble of a store, unchanged. */
 async function readAuthentication(
   authentication: Authentication | Promise<Authentication>,
+  calledAt: number,
 ): Promise<StoreReply<Outcome>> {
   try {
-    return { status: "answered", value: toOutcome(await authentication) };
+    return { status: "answered", value: toOutcome(await authentication), calledAt };
   } catch (error) {
     const selection = selectionOf(error);
-    if (selection !== undefined) return { status: "answered", value: selection };
+    if (selection !== undefined) return { status: "answered", value: selection, calledAt };
     const reply = classifyError(error);
     if (reply.status === "refused" || (isOrgateError(error) && error.code === "store_unavailable"))
       return reply;
@@ -281,9 +282,10 @@ export async function answerOutcome(context: HandlerContext, completion: Complet
     return;
   }
   const outcome = reply.status === "answered" ? reply.value : reply;
+  const calledAt = reply.status === "answered" ? reply.calledAt : context.instance.options.clock();
   switch (outcome.status) {
     case "authenticated":
-      return startSession(context, completion, outcome.credential);
+      return startSession(context, completion, outcome.credential, calledAt);
     case "selection_required":
       return beginSelection(context, completion, outcome);
     case "step_up_required":
@@ -320,6 +322,7 @@ async function startSession(
   context: HandlerContext,
   { by, returnTo, expected = {}, denial }: Completion,
   credential: SealedSession,
+  calledAt: number,
 ): Promise<void> {
   const { instance, auth, request } = context;
   const target = deliveryTarget(context, by);
@@ -327,7 +330,7 @@ async function startSession(
     const isSent = sendCredential(instance, { auth, request, session, target }, successor);
     if (!isSent) throw new OrgateError("session_too_large");
   };
-  const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected });
+  const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected, calledAt });
   if (accepted.status !== "adopted") {
     const { code, retryAfter } = accepted;
     if (accepted.status === "keep_refresh_token") send(accepted.successor, undefined);
@@ -378,7 +381,7 @@ async function endPreviousSession(
   instance.cache.delete(keyOf(credential));
   const sessionId = previous?.memberSession.id;
   if (sessionId === undefined || sessionId === memberSession.id) return;
-  await instance.invalidations.end(sessionId, "supersede");
+  await instance.invalidations.end(sessionId, "supersede", previous);
   const { store } = instance.options;
   if (by === "switch" || store.endSession === undefined) return;
   await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));

@@ -61,7 +61,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     // WorkOS's SDKs know one password, under this id.
     credential: { cookieName: "wos-session", passwordId: "1" },
     capabilities: WORKOS_CAPABILITIES,
-    interpret: interpretWorkosClaims,
+    interpret: (claims, sealed) => interpretWorkosClaims(settings.clientId, claims, sealed),
     beginSignIn: (request) => beginWorkosSignIn(settings, request),
     completeSignIn: (query, state, context) => completeWorkosSignIn(grants, query, state, context),
     organizations: (of, context) => listWorkosOrganizations(client, pendingLists, of, context),
