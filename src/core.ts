@@ -36,7 +36,8 @@ export {
 export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
-export type { Denial } from "./model.ts";
+export type { Denial, PageView } from "./model.ts";
+export type { PagesOptions } from "./options/options.ts";
 export type { AttachNames } from "./request/request-auth.ts";
 export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";

@@ -1,4 +1,4 @@
-import { sanitizeReturnTo } from "../lib/http.ts";
+import { sanitizeReturnTo, toRedirectTarget } from "../lib/http.ts";
 import { type Check, listWith, matching, must } from "../lib/options.ts";
 import { describeValue } from "../lib/problems.ts";
 import { isListOf, isObject, isString } from "../lib/values.ts";
@@ -29,6 +29,13 @@ export function localPath(example: string): Check<string> {
 function isLocalPath(value: unknown): value is string {
   return isString(value) && sanitizeReturnTo(value) === value && !/[?#]/.test(value);
 }
+
+/** Accepts what a page shows as an image: a path on this origin, or an http(s) URL. */
+export const imageUrl: Check<string> = must(
+  "a path on this origin or an http(s) URL",
+  (given): given is string => isString(given) && toRedirectTarget(given) === given && given !== "/",
+  'Pass "/logo.svg".',
+);
 
 /** Accepts lists of exact origins, or of origins with `*` in place of one label. */
 export const trustedOrigins: Check<readonly string[]> = listWith(

@@ -50,6 +50,8 @@ export interface Instance {
   readonly profiles: BoundedMap<string, Profile>;
   /** Credentials that a sign-in, switch or sign-out replaced, by key: their late renewals set and clear no cookie. */
   readonly superseded: BoundedMap<string, Ending>;
+  /** Names of the handlers that the application made: pages link to no other. */
+  readonly handlers: Set<string>;
   close(): Promise<void>;
 }
 
@@ -87,6 +89,7 @@ export function createInstance(options: ResolvedOptions): Instance {
     nextInSequence: () => ++latestInSequence,
     profiles,
     superseded: createBoundedMap(MAX_SUPERSEDED),
+    handlers: new Set(),
     async close() {
       stopEvents?.();
       invalidations.close();

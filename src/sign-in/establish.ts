@@ -6,7 +6,7 @@ import {
   isOrgateError,
 } from "../errors.ts";
 import { isOrganizationChoice } from "../guards/authorize.ts";
-import { type HandlerContext, deny } from "../guards/denial.ts";
+import { type HandlerContext, deny, noteSignInForLoops } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { configurationError } from "../lib/problems.ts";
@@ -296,6 +296,7 @@ async function startSession(
   instance.cache.set(keyOfSuccessor(successor), session);
   instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
   clearPending(context);
+  noteSignInForLoops(context);
   answerSignedIn(context, session, returnTo);
 }
 
