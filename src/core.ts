@@ -54,7 +54,7 @@ export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./fl
 export { remoteKeys } from "./stores/remote-keys.ts";
 export type { BeginSignInOptions } from "./store.ts";
 export type { Capabilities } from "./store.ts";
-export type { EndSessionTarget, PresentedEnd } from "./store.ts";
+export type { EndSessionTarget, LogoutTarget, PresentedEnd } from "./store.ts";
 export type { CredentialProfile } from "./store.ts";
 export type {
   Interpretation,

@@ -381,6 +381,22 @@ const STEPS: ReadonlyMap<string, StepText> = new Map([
       link: "Continue to single sign-on",
     },
   ],
+  [
+    "authentication_too_old",
+    {
+      title: "Sign in again to continue",
+      detail: "It has been a while since you signed in, and this page asks for it again.",
+      link: "Sign in again",
+    },
+  ],
+  [
+    "authentication_time_unknown",
+    {
+      title: "Sign in again to continue",
+      detail: "This page asks for a recent sign-in, and it is not known when you signed in.",
+      link: "Sign in again",
+    },
+  ],
   ["primary_required", METHOD_STEP],
   ["organization_authentication_methods_required", METHOD_STEP],
   ["authentication_method_not_allowed", METHOD_STEP],

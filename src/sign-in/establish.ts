@@ -10,7 +10,7 @@ import { type HandlerContext, deny, noteSignInForLoops } from "../guards/denial.
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { configurationError } from "../lib/problems.ts";
-import { isListOf, isObject, isOptional, isString } from "../lib/values.ts";
+import { isListOf, isObject, isOptional, isString, isText } from "../lib/values.ts";
 import type { Impersonator } from "../model.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
 import { isCrossSiteWrite } from "../request/authenticate.ts";
@@ -220,6 +220,8 @@ export interface Completion {
   readonly denial?: DenialOptions;
   /** Where a person chooses again if the organization is not available. */
   readonly selection?: FailedChoice | undefined;
+  /** Runs before the browser is sent on, with where it goes: the session or the choice that follows is certain then. */
+  readonly beforeRedirect?: ((target: string) => Promise<void>) | undefined;
 }
 
 /** Answers with what the store's reply came to: a session, the selection, a step-up, or a denial. */
@@ -267,7 +269,7 @@ async function answerRefused(
  */
 async function startSession(
   context: HandlerContext,
-  { by, returnTo, expected = {}, denial }: Completion,
+  { by, returnTo, expected = {}, denial, beforeRedirect }: Completion,
   credential: SealedSession,
 ): Promise<void> {
   const { instance, auth, request } = context;
@@ -297,6 +299,7 @@ async function startSession(
   instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
   clearPending(context);
   noteSignInForLoops(context);
+  await beforeRedirect?.(returnTo);
   answerSignedIn(context, session, returnTo);
 }
 
@@ -352,12 +355,13 @@ export function answerSignedIn(
 /** Keeps the pending token in the browser and sends it to the selection page; programs get the list of organizations. */
 async function beginSelection(
   context: HandlerContext,
-  { pending: previous, returnTo }: Completion,
+  { pending: previous, returnTo, beforeRedirect }: Completion,
   { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
 ): Promise<void> {
   const { instance, request, response } = context;
   const { selectionPath } = instance.options;
   await keepPending(context, { pending, returnTo, previous });
+  await beforeRedirect?.(selectionPath);
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;
@@ -365,6 +369,18 @@ async function beginSelection(
   const choices = organizations.map(({ id, name }) => ({ id, name }));
   const extensions = { organizations: choices, selection_url: selectionPath };
   deny(context, { code: "organization_selection_required", extensions });
+}
+
+/** What the next sign-in must ask for, so that it does not end in the same step: the organization, else its one connection. */
+function signInHints(
+  details: object = {},
+  switchedTo: string | null | undefined,
+): Pick<DenialOptions, "organizationId" | "connectionId"> {
+  const { organizationId = switchedTo, connectionIds }: Readonly<Record<string, unknown>> = { ...details };
+  if (isText(organizationId)) return { organizationId };
+  return isListOf(connectionIds, isText) && connectionIds.length === 1
+    ? { connectionId: connectionIds[0] }
+    : {};
 }
 
 /** Answers that a step is due, and keeps the pending authentication in the browser for the application's own handler. */
@@ -386,8 +402,7 @@ async function demandStep(
     ...denial,
     code: "reauthentication_required",
     extensions: { reason },
-    // A sign-in asks for the organization itself.
-    ...(by === "switch" && { organizationId: expected?.organizationId ?? undefined }),
+    ...signInHints(details, by === "switch" ? expected?.organizationId : undefined),
     ...(signInUrl !== undefined && { signInUrl }),
   });
 }

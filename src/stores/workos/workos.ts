@@ -17,6 +17,7 @@ import {
   completeWorkosSignIn,
   endPresentedToWorkos,
   endWorkosSession,
+  workosLogoutUrl,
 } from "./sign-in.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
@@ -30,6 +31,7 @@ export type WorkosStore = WorkosGrants &
     | "profile"
     | "endSession"
     | "endPresented"
+    | "logoutUrl"
   >;
 
 const WORKOS_CAPABILITIES: Capabilities = {
@@ -76,6 +78,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     profile: (of, context) => readProfile(client, of, context),
     endSession: (target, context) => endWorkosSession(client, target, context),
     endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),
+    logoutUrl: (of, options) => workosLogoutUrl(settings, of, options),
   };
 }
 
