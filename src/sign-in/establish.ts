@@ -402,7 +402,11 @@ async function demandStep(
     ...denial,
     code: "reauthentication_required",
     extensions: { reason },
-    ...signInHints(details, by === "switch" ? expected?.organizationId : undefined),
+    // A code can be entered wherever the user signs in.
+    ...signInHints(
+      reason.startsWith("mfa_") ? undefined : details,
+      by === "switch" ? expected?.organizationId : undefined,
+    ),
     ...(signInUrl !== undefined && { signInUrl }),
   });
 }

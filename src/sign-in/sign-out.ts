@@ -78,7 +78,8 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
       clearEveryCookie(context);
       const end = await endSession(context, toEnd, scope);
       const logout = logoutUrl(context, toEnd, redirectTo);
-      if (!end.isEnded && logout === undefined) await keepUnfinished(context, { toEnd, scope });
+      const showsPage = logout === undefined && acceptsHtml(context.request);
+      if (!end.isEnded && showsPage) await keepUnfinished(context, { toEnd, scope });
       answerSignedOut(context, end, { logout, target: logout ?? redirectTo ?? end.redirectTo ?? "/" });
     },
   });
