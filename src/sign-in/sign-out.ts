@@ -78,9 +78,10 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
       clearEveryCookie(context);
       const end = await endSession(context, toEnd, scope);
       const logout = logoutUrl(context, toEnd, redirectTo);
-      const showsPage = logout === undefined && acceptsHtml(context.request);
-      if (!end.isEnded && showsPage) await keepUnfinished(context, { toEnd, scope });
-      answerSignedOut(context, end, { logout, target: logout ?? redirectTo ?? end.redirectTo ?? "/" });
+      const showsPage = !end.isEnded && logout === undefined && acceptsHtml(context.request);
+      const canRepeat = showsPage && (await keepUnfinished(context, { toEnd, scope }));
+      const target = logout ?? redirectTo ?? end.redirectTo ?? "/";
+      answerSignedOut(context, end, { logout, target, canRepeat });
     },
   });
 }
@@ -104,18 +105,26 @@ function logoutUrl(
   redirectTo: string | undefined,
 ): string | undefined {
   const { store, origin } = options;
-  if (toEnd.status === "none" || store.logoutUrl === undefined) return undefined;
+  const isNamed = toEnd.status === "known" || toEnd.status === "unreadable";
+  if (!isNamed || store.logoutUrl === undefined) return undefined;
   const of = toEnd.status === "known" ? { sessionId: toEnd.sessionId } : toEnd.stale;
   const returnTo = redirectTo === undefined ? {} : { returnTo: new URL(redirectTo, origin).href };
   return toRedirectTarget(store.logoutUrl(of, returnTo));
 }
 
+interface SignedOutAnswer {
+  readonly logout: string | undefined;
+  readonly target: string;
+  /** Whether the browser keeps what the sign-out needs when it is tried again. */
+  readonly canRepeat: boolean;
+}
+
 function answerSignedOut(
   context: HandlerContext,
   { isEnded, retryAfter }: SessionEnd,
-  { logout, target }: { readonly logout: string | undefined; readonly target: string },
+  { logout, target, canRepeat }: SignedOutAnswer,
 ): void {
-  const { instance, request, response } = context;
+  const { request, response } = context;
   if (isJsonClient(request)) {
     sendJson(response, 200, {
       signed_out: true,
@@ -130,7 +139,7 @@ function answerSignedOut(
       code: "store_unavailable",
       retryAfter,
       page({ status, code }) {
-        const body = unfinishedBody(pathOf(request), instance.sealer !== undefined);
+        const body = unfinishedBody(pathOf(request), canRepeat);
         showPage(context, { status, code, title: UNFINISHED_TITLE, body });
       },
     });
@@ -181,9 +190,9 @@ function unfinishedCookieName({ options }: Instance): string {
 async function keepUnfinished(
   { instance, auth }: HandlerContext,
   { toEnd, scope }: UnfinishedSignOut,
-): Promise<void> {
+): Promise<boolean> {
   const { sealer, options } = instance;
-  if (sealer === undefined || toEnd.status === "none") return;
+  if (sealer === undefined || toEnd.status === "none" || toEnd.status === "unverified") return false;
   const cookieName = unfinishedCookieName(instance);
   const members =
     toEnd.status === "known"
@@ -198,6 +207,7 @@ async function keepUnfinished(
     expiresAt,
   });
   if (line !== undefined) auth.queueCookie(cookieName, line);
+  return line !== undefined;
 }
 
 async function readUnfinished({ instance, request }: HandlerContext): Promise<UnfinishedSignOut | undefined> {
@@ -211,6 +221,8 @@ async function readUnfinished({ instance, request }: HandlerContext): Promise<Un
 type SessionToEnd =
   | { readonly status: "known"; readonly sessionId: string; readonly memberId: string }
   | UnreadableSession
+  /** It cannot be known now whether the credential has a session: the keys could not be fetched. */
+  | { readonly status: "unverified" }
   | { readonly status: "none" };
 
 /** The session of a credential that the store alone can read. */
@@ -241,8 +253,8 @@ async function identifySession({ instance, auth }: HandlerContext): Promise<Sess
       : toKnown(verification.session);
   }
   // A good seal tells which session ends, even if its token cannot be verified now.
-  const { sealed } = verification;
-  if (sealed === undefined) return NONE;
+  const { sealed, state } = verification;
+  if (sealed === undefined) return state.status === "unavailable" ? { status: "unverified" } : NONE;
   const stale = toStaleCredential({ accessToken: sealed.accessToken, sealed });
   return { status: "unreadable", credential, stale };
 }
@@ -258,6 +270,7 @@ async function endSession(
   scope: "session" | "member",
 ): Promise<SessionEnd> {
   if (toEnd.status === "none") return ENDED;
+  if (toEnd.status === "unverified") return { isEnded: false };
   if (toEnd.status === "unreadable") return endUnreadable(context, toEnd, scope);
   const { instance } = context;
   const { sessionId, memberId } = toEnd;

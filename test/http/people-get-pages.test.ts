@@ -319,7 +319,7 @@ describe("signing out of a hosted store", () => {
       app.harness.fake.isDown = true;
       const page = await browser.post("/sign-out");
       expect([page.status, page.headers["content-type"]]).toEqual([503, HTML]);
-      expect(page.text).toContain("may still be");
+      expect(page.text).toContain("This browser is signed out.");
       expect(targetsOf(page)).toEqual(["/sign-out"]);
       expect([session.revoked, browser.cookies.has("stytch_session_jwt")]).toEqual([false, false]);
       app.harness.fake.isDown = false;
