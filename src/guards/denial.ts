@@ -220,13 +220,15 @@ interface Link {
   readonly text: string;
 }
 
+function linkTo(href: string | undefined, text: string): Link | undefined {
+  return href === undefined ? undefined : { href, text };
+}
+
 /** What the person can do next. Leads only to what is mounted. */
 function wayOn(context: HandlerContext, init: DenialInit, stepText = "Sign in again"): Link | undefined {
   const { instance, request } = context;
   const { code, signInUrl } = init;
   const { selectionPath, signInPath, namesSelectionPath } = instance.options;
-  const linkTo = (href: string | undefined, text: string): Link | undefined =>
-    href === undefined ? undefined : { href, text };
   const isAt = (path: string | undefined): boolean => pathOf(request) === path;
   const hasSelection = namesSelectionPath || instance.handlers.has("organizationSelection");
   const selection = hasSelection ? selectionAddress(context, init) : undefined;

@@ -63,7 +63,7 @@ export function renderPage(title: string, body: Html, { title: site, logoUrl }: 
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
-        <title>${site === undefined ? title : `${title} · ${site}`}</title>
+        <title>${site === undefined ? title : `${title} - ${site}`}</title>
         <style>
           ${{ html: STYLE }}
         </style>

@@ -114,7 +114,7 @@ describe("pages that the application brands", () => {
     for (const path of ["/billing", "/select-organization?choose=1"]) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       const page = await browser.get(path);
-      expect(page.text).toContain(" · Acme &lt;Docs&gt;</title>");
+      expect(page.text).toContain(" - Acme &lt;Docs&gt;</title>");
       expect(page.text).toContain('<img src="/logo.svg" alt="" />');
       expect(page.headers["content-security-policy"]).toContain("img-src 'self'");
     }

@@ -78,7 +78,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     profile: (of, context) => readProfile(client, of, context),
     endSession: (target, context) => endWorkosSession(client, target, context),
     endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),
-    logoutUrl: (of, options) => workosLogoutUrl(settings, of, options),
+    logoutUrl: (of, target) => workosLogoutUrl(settings, of, target),
   };
 }
 
