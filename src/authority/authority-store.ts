@@ -20,7 +20,13 @@ import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
 import { authenticateWithOrganizationSelection, listOrganizationChoices, requirePending } from "./sign-in.ts";
 
-type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
+type NotImplemented =
+  | "credential"
+  | "beginSignIn"
+  | "completeSignIn"
+  | "endPresented"
+  | "logoutUrl"
+  | "policy";
 
 /** The session store that every authority is. It implements everything but a hosted sign-in page. */
 export type AuthorityStore = SessionStore & Required<Omit<SessionStore, NotImplemented>>;

@@ -10,7 +10,7 @@ import { type VerifiedSession, rolesOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
-import { type RequestAuth, requestAuthOf } from "../request/request-auth.ts";
+import { type RequestAuth, reportMisconfigured, requestAuthOf } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
 import type { PendingAuthentication } from "../store.ts";
@@ -171,14 +171,27 @@ function findUnmet(
     return { code: "factor_required" };
   }
   if (recentAuth !== undefined && !isRecent(instance, session, recentAuth)) {
-    return {
-      code: "reauthentication_required",
-      maxAge: recentAuth,
-      extensions: { reason: "authentication_too_old", max_age: recentAuth },
-    };
+    const denial = { code: "reauthentication_required", maxAge: recentAuth } as const;
+    if (!Number.isNaN(authenticatedAt(session))) {
+      return { ...denial, extensions: { reason: "authentication_too_old", max_age: recentAuth } };
+    }
+    // Signing in again would not help where the store's tokens never tell the time: no redirect, or it is a loop.
+    const reason = "authentication_time_unknown";
+    reportOnce(instance, reason);
+    return { ...denial, redirects: false, extensions: { reason, max_age: recentAuth } };
   }
   if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
   return undefined;
+}
+
+const reported = new WeakMap<Instance, Set<string>>();
+
+/** Reports what every such request would repeat. */
+function reportOnce(instance: Instance, reason: string): void {
+  const reasons = reported.get(instance) ?? new Set();
+  if (reasons.has(reason)) return;
+  reported.set(instance, reasons.add(reason));
+  reportMisconfigured(instance.events, { reason });
 }
 
 function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {

@@ -6,8 +6,21 @@ import { isObject, isString } from "./values.ts";
 
 /** Whether a browser navigates to a page, so that it follows a redirect: `GET`, HTML named in `Accept`, and no fetch. */
 export function isNavigation(request: IncomingMessage): boolean {
-  const mode = request.headers["sec-fetch-mode"];
-  return request.method === "GET" && acceptsHtml(request) && (mode === undefined || mode === "navigate");
+  return request.method === "GET" && wantsPage(request);
+}
+
+/** Whether a person waits for a page: a browser navigates, or posts a form. */
+export function wantsPage(request: IncomingMessage): boolean {
+  const { method, headers } = request;
+  const mode = headers["sec-fetch-mode"];
+  const isPageLoad = (method === "GET" || method === "POST") && (mode === undefined || mode === "navigate");
+  return isPageLoad && acceptsHtml(request);
+}
+
+/** Whether a browser loads a page that nobody asked for yet. `Purpose` and `X-Moz` are older names of `Sec-Purpose`. */
+export function isPrefetch({ headers }: IncomingMessage): boolean {
+  const purposes = [headers["sec-purpose"], headers["purpose"], headers["x-purpose"], headers["x-moz"]];
+  return /\b(?:prefetch|prerender|preview)\b/i.test(purposes.join(" "));
 }
 
 /** Whether `Accept` names HTML; a wildcard does not. */

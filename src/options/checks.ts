@@ -1,4 +1,4 @@
-import { sanitizeReturnTo } from "../lib/http.ts";
+import { sanitizeReturnTo, toRedirectTarget } from "../lib/http.ts";
 import {
   type Check,
   functionLike,
@@ -50,6 +50,13 @@ export interface CsrfOptions {
    */
   readonly publicSuffixOf?: PublicSuffixOf | undefined;
 }
+
+/** Accepts what a page shows as an image: a path on this origin, or an http(s) URL. */
+export const imageUrl: Check<string> = must(
+  "a path on this origin or an http(s) URL",
+  (given): given is string => isString(given) && toRedirectTarget(given) === given && given !== "/",
+  'Pass "/logo.svg".',
+);
 
 /** Accepts lists of exact origins, or of origins with `*` in place of one label. */
 const trustedOrigins: Check<readonly string[]> = listWith(

@@ -4,6 +4,7 @@ import { type Coordinator, inProcessCoordinator } from "../fleet/coordinator.ts"
 import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   functionLike,
+  matching,
   must,
   nested,
   onlyMember,
@@ -19,7 +20,7 @@ import {
 } from "../lib/options.ts";
 import { configurationError } from "../lib/problems.ts";
 import { isFunction, isObject } from "../lib/values.ts";
-import type { Denial } from "../model.ts";
+import type { Denial, PageView } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
@@ -29,6 +30,7 @@ import {
   DEFAULT_NAMES,
   attachNames,
   csrfOptions,
+  imageUrl,
   localPath,
   publicOrigin,
   sessionStore,
@@ -97,6 +99,26 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly events?: ((event: OrgateEvent) => void) | undefined;
   /** For tests: the time in seconds. @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
+  /** Brands the pages that people see: denials, failed sign-ins, the organization selection. @defaultValue plain pages */
+  readonly pages?: PagesOptions | undefined;
+}
+
+/** How orgate's pages look. */
+export interface PagesOptions {
+  /** The application's name, above the heading and in the window's title. */
+  readonly title?: string | undefined;
+  /** The application's logo: a path on this origin, or an http(s) URL. @defaultValue none */
+  readonly logoUrl?: string | undefined;
+  /**
+   * Returns the whole HTML document of a page in place of orgate's. If it throws or returns no text, orgate's page is sent
+   * and the event `misconfigured` with reason `page_render_failed` reports it. Set a `Content-Security-Policy` on the response.
+   */
+  readonly render?:
+    | RequestCallback<
+        [page: PageView, request: IncomingMessage, response: ServerResponse],
+        string | Promise<string>
+      >
+    | undefined;
 }
 
 /**
@@ -112,6 +134,12 @@ const MAX_CACHE_ENTRIES = 10_000_000;
 
 const isOrgatePolicy = (given: unknown): given is NonNullable<OrgateOptions["policy"]> =>
   isFunction(given) || isPolicy(given);
+
+const PAGES_OPTIONS = schema<PagesOptions>()({
+  title: optional(matching("a text", /\S/, "Pass your application's name.")),
+  logoUrl: optional(imageUrl),
+  render: optional(functionLike<NonNullable<PagesOptions["render"]>>()),
+});
 
 /** How the options of `orgate()` are read. */
 export const ORGATE_OPTIONS = schema<OrgateOptions>()({
@@ -160,6 +188,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
   events: optional(functionLike<NonNullable<OrgateOptions["events"]>>()),
   clock: optional(functionLike<Clock>(), systemClock),
+  pages: optional(nested(PAGES_OPTIONS, "Pass { title, logoUrl }."), {}),
 });
 
 /** The options of `orgate()` as its parts use them, with every default. */
@@ -192,6 +221,8 @@ export function resolveOptions(given: unknown) {
     sources,
     signInPath: signIn,
     selectionPath: organizationSelection,
+    /** Whether the application says itself where organizations are chosen. */
+    namesSelectionPath: isObject(given) && given["organizationSelection"] !== undefined,
     /** 0: nothing is cached. */
     cacheEntries: cache === false ? 0 : cache,
     /** `undefined`: a token's `exp` alone counts. */

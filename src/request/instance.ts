@@ -52,6 +52,8 @@ export interface Instance {
   readonly superseded: BoundedMap<string, Superseded>;
   /** When browsers were last signed in, by a hash of their address and user agent: numbers of {@link nextInSequence}. */
   readonly signIns: BoundedMap<string, number>;
+  /** Names of the handlers that the application made: pages link to no other. */
+  readonly handlers: Set<string>;
   close(): Promise<void>;
 }
 
@@ -97,6 +99,7 @@ export function createInstance(options: ResolvedOptions): Instance {
     nextInSequence: () => ++latestInSequence,
     profiles,
     superseded: createBoundedMap(MAX_SUPERSEDED),
+    handlers: new Set(),
     signIns: createBoundedMap(MAX_SUPERSEDED),
     async close() {
       stopEvents?.();

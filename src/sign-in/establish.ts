@@ -6,11 +6,11 @@ import {
   isOrgateError,
 } from "../errors.ts";
 import { isOrganizationChoice } from "../guards/authorize.ts";
-import { type HandlerContext, deny } from "../guards/denial.ts";
+import { type HandlerContext, deny, noteSignInForLoops } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { configurationError } from "../lib/problems.ts";
-import { isFiniteNumber, isListOf, isObject, isOptional, isString } from "../lib/values.ts";
+import { isFiniteNumber, isListOf, isObject, isOptional, isString, isText } from "../lib/values.ts";
 import type { Impersonator } from "../model.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
 import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
@@ -272,6 +272,8 @@ export interface Completion {
   readonly denial?: DenialOptions;
   /** Where a person chooses again if the organization is not available. */
   readonly selection?: FailedChoice | undefined;
+  /** Runs before the browser is sent on, with where it goes: the session or the choice that follows is certain then. */
+  readonly beforeRedirect?: ((target: string) => Promise<void>) | undefined;
 }
 
 /** Answers with what the store's reply came to: a session, the selection, a step-up, or a denial. */
@@ -320,7 +322,7 @@ async function answerRefused(
  */
 async function startSession(
   context: HandlerContext,
-  { by, returnTo, expected = {}, denial }: Completion,
+  { by, returnTo, expected = {}, denial, beforeRedirect }: Completion,
   credential: SealedSession,
   calledAt: number,
 ): Promise<void> {
@@ -350,6 +352,8 @@ async function startSession(
   instance.cache.set(keyOfSuccessor(successor), session);
   instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
   clearPending(context);
+  noteSignInForLoops(context);
+  await beforeRedirect?.(returnTo);
   answerSignedIn(context, session, returnTo);
 }
 
@@ -409,12 +413,13 @@ export function answerSignedIn(
 /** Keeps the pending token in the browser and sends it to the selection page; programs get the list of organizations. */
 async function beginSelection(
   context: HandlerContext,
-  { pending: previous, returnTo }: Completion,
+  { pending: previous, returnTo, beforeRedirect }: Completion,
   { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
 ): Promise<void> {
   const { instance, request, response } = context;
   const { selectionPath } = instance.options;
   await keepPending(context, { pending, returnTo, previous });
+  await beforeRedirect?.(selectionPath);
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;
@@ -422,6 +427,18 @@ async function beginSelection(
   const choices = organizations.map(({ id, name }) => ({ id, name }));
   const extensions = { organizations: choices, selection_url: selectionPath };
   deny(context, { code: "organization_selection_required", extensions });
+}
+
+/** What the next sign-in must ask for, so that it does not end in the same step: the organization, else its one connection. */
+function signInHints(
+  details: object = {},
+  switchedTo: string | null | undefined,
+): Pick<DenialOptions, "organizationId" | "connectionId"> {
+  const { organizationId = switchedTo, connectionIds }: Readonly<Record<string, unknown>> = { ...details };
+  if (isText(organizationId)) return { organizationId };
+  return isListOf(connectionIds, isText) && connectionIds.length === 1
+    ? { connectionId: connectionIds[0] }
+    : {};
 }
 
 /** Answers that a step is due, and keeps the pending authentication in the browser for the application's own handler. */
@@ -443,8 +460,11 @@ async function demandStep(
     ...denial,
     code: "reauthentication_required",
     extensions: { reason },
-    // A sign-in asks for the organization itself.
-    ...(by === "switch" && { organizationId: expected?.organizationId ?? undefined }),
+    // A code can be entered wherever the user signs in.
+    ...signInHints(
+      reason.startsWith("mfa_") ? undefined : details,
+      by === "switch" ? expected?.organizationId : undefined,
+    ),
     ...(signInUrl !== undefined && { signInUrl }),
   });
 }

@@ -40,7 +40,8 @@ export interface HandlerDefinition {
  */
 export function createHandler(instance: Instance, definition: HandlerDefinition): Middleware {
   checkDefinition(instance, definition);
-  const { httpMethods, serve } = definition;
+  const { name, httpMethods, serve } = definition;
+  instance.handlers.add(name);
   const receive = async (received: HandlerRequest): Promise<void> => {
     const { request, response } = received;
     forbidCaching(response);

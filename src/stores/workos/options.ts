@@ -11,6 +11,7 @@ import {
   must,
   nested,
   optional,
+  orFalse,
   readOptions,
   reportOf,
   requiredVariable,
@@ -31,11 +32,16 @@ export interface WorkosOptions {
   readonly redirectUri?: string;
   /** Who signs in: `authkit` (the hosted page), `GoogleOAuth`, ... @defaultValue "authkit" */
   readonly provider?: string;
-  /** Sends browsers through WorkOS's own logout after `auth.signOut()`, so that AuthKit forgets them too. @defaultValue undefined: they stay here */
-  readonly logout?: {
-    /** Where WorkOS sends them then; one of the sign-out redirects of the dashboard. @defaultValue the dashboard's */
-    readonly returnTo?: string;
-  };
+  /**
+   * `auth.signOut()` sends browsers through WorkOS's own logout, so that AuthKit forgets them too. `false`: they stay here, and
+   * the next sign-in may need no password. @defaultValue {}
+   */
+  readonly logout?:
+    | {
+        /** Where WorkOS sends them then; one of the sign-out redirects of the dashboard. @defaultValue `redirectTo` of `auth.signOut()`, else the dashboard's */
+        readonly returnTo?: string;
+      }
+    | false;
   /** Accepted `iss` values. An empty list: `iss` is not checked. @defaultValue every form WorkOS is known to use */
   readonly issuers?: readonly string[];
   /** Your custom authentication domain (`https://auth.example.com`), whose issuer forms are then accepted too. */
@@ -98,10 +104,13 @@ export const WORKOS_OPTIONS = schema<WorkosOptions>()({
   ),
   redirectUri: optional(redirectUri),
   logout: optional(
-    nested(
-      schema<NonNullable<WorkosOptions["logout"]>>()({ returnTo: optional(redirectUri) }),
-      "Pass {} or { returnTo }, or leave it out.",
+    orFalse(
+      nested(
+        schema<Exclude<WorkosOptions["logout"], false | undefined>>()({ returnTo: optional(redirectUri) }),
+        "Pass { returnTo } or false, or leave it out.",
+      ),
     ),
+    {},
   ),
   timeout: optional(seconds({ min: 0.05, max: 5 }, "Leave it out for 5."), 5),
   fetch: optional(functionLike<typeof fetch>()),

@@ -18,6 +18,7 @@ import {
   completeWorkosSignIn,
   endPresentedToWorkos,
   endWorkosSession,
+  workosLogoutUrl,
 } from "./sign-in.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
@@ -31,6 +32,7 @@ export type WorkosStore = WorkosGrants &
     | "profile"
     | "endSession"
     | "endPresented"
+    | "logoutUrl"
   >;
 
 const WORKOS_CAPABILITIES: Capabilities = {
@@ -77,6 +79,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     profile: (of, context) => readProfile(client, of, context),
     endSession: (target, context) => endWorkosSession(client, target, context),
     endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),
+    logoutUrl: (of, target) => workosLogoutUrl(settings, of, target),
   };
 }
 
