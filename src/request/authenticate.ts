@@ -36,7 +36,7 @@ import {
  *
  * 1. Read the one credential that the request carries (read-credential.ts). Without one, the request is anonymous. Where several
  *    cookies of the session's name differ, choose the one that opens (choose-credential.ts).
- * 2. Refuse a cookie that another site made the browser send with a write (cross-site.ts).
+ * 2. Refuse a cookie that another site made the browser send with a write (read-credential.ts).
  * 3. Look the credential up among those verified before (cache.ts). This is the usual case; it needs no promise.
  * 4. Else verify it without asking the store (verify-credential.ts): the signature or the seal, then what the claims mean.
  * 5. Decide whether it is fresh (needsStore). If so, cache it.
