@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { makeTenancy } from "../support/apps.ts";
 import { JSON_CLIENT, setCookiesOf } from "../support/browser.ts";
 import { clears } from "../support/servers.ts";
+import { type World, claimsOf } from "../support/world.ts";
 import { FRONT_END, makeStytchApp, type StytchApp, type StytchAppOptions } from "../support/stytch-app.ts";
 
 const HEADERS = { headers: JSON_CLIENT };
@@ -119,4 +121,49 @@ describe("the attributes of a hosted service's cookies", () => {
       });
     },
   );
+});
+
+describe("an unsealed JWT that is too long for a cookie", () => {
+  const jwtOnly = { credentials: ["bearer" as const, { jwtCookie: "jwt" }] };
+  const lengthen = (world: World, token: string): string =>
+    world.sign({ ...claimsOf(token), note: "x".repeat(4_000) });
+
+  it("is refused at sign-in, and reported", async () => {
+    const app = makeTenancy({
+      options: jwtOnly,
+      routes: (auth, world) => [
+        {
+          path: "/long",
+          handler: async (request, response) => {
+            const { accessToken } = await world.signIn();
+            await auth.establish(request, response, { accessToken: lengthen(world, accessToken) });
+          },
+        },
+      ],
+    });
+    const received = await app.browser.post("/long", HEADERS);
+    expect([received.status, received.text, setCookiesOf(received)]).toEqual([500, "session_too_large", []]);
+    expect(app.world.events).toContainEqual({ type: "misconfigured", reason: "session_too_large" });
+  });
+
+  it("is not sent at a renewal, so that the browser keeps what it has", async () => {
+    const app = makeTenancy({ options: jwtOnly });
+    const { accessToken } = await app.world.signIn();
+    app.world.clock.now += 306;
+    app.world.store.behaviour = async () => ({
+      status: "active",
+      verifiedAt: app.world.clock.now,
+      credential: {
+        accessToken: app.world.sign({
+          ...claimsOf(accessToken),
+          iat: app.world.clock.now,
+          exp: app.world.clock.now + 300,
+          note: "x".repeat(4_000),
+        }),
+      },
+    });
+    app.browser.cookies.set("jwt", accessToken);
+    expect(setCookiesOf(await app.browser.get("/me", HEADERS))).toEqual([]);
+    expect(app.world.events).toContainEqual({ type: "misconfigured", reason: "session_too_large" });
+  });
 });
