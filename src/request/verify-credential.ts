@@ -4,7 +4,7 @@ import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } f
 import { type Verification, decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
 import type { Instance } from "./instance.ts";
-import type { Credential } from "./read-credential.ts";
+import { COMPACT_FORM, type Credential } from "./read-credential.ts";
 import {
   DEFAULT_RETRY_AFTER,
   type FreshnessRequirement,
@@ -13,9 +13,6 @@ import {
   reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
-
-/** The compact form of a token (RFC 7515 section 7.1). */
-const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * A credential with a good signature or a good seal of ours. Of a kind that only the store can read (an opaque token, a token of
