@@ -68,7 +68,8 @@ export async function switchToPosted(
   const { credential, session } = auth;
   const denialTo = (returnTo: string): DenialOptions => (hasPage ? { page: true, returnTo } : {});
   // A credential that was good before its session was replaced may belong to a second click.
-  const mayRepeat = credential !== undefined && instance.superseded.get(keyOf(credential)) === "supersede";
+  const mayRepeat =
+    credential !== undefined && instance.superseded.get(keyOf(credential))?.ending === "supersede";
   if (credential === undefined || (session === undefined && !mayRepeat)) {
     closeIfUnread(request, context.response);
     deny(context, { ...denialTo("/"), ...denialOf(auth.state) });
