@@ -1,6 +1,7 @@
 import { StoreUnavailableError, isOrgateError } from "../errors.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import { functionLike, optional, readOptions, schema } from "../lib/options.ts";
+import { readGiven } from "../lib/problems.ts";
 
 /** The collections that the authority keeps. */
 export type CollectionName = "sessions" | "pending" | "invitations" | "authorizations" | "keys";
@@ -79,13 +80,16 @@ const MEMORY_REPOSITORY_OPTIONS = schema<MemoryRepositoryOptions>()({
  */
 export function memoryRepository(options: MemoryRepositoryOptions = {}): Repository {
   const collections = new Map<CollectionName, MemoryCollection>();
-  const { clock } = readOptions(
-    MEMORY_REPOSITORY_OPTIONS,
-    options,
-    "memoryRepository",
-    "Pass { clock }, or nothing.",
-    "memoryRepository.",
-  ).complete();
+  const suggestion = "Pass { clock }, or nothing.";
+  const { clock } = readGiven("memoryRepository", () =>
+    readOptions(
+      MEMORY_REPOSITORY_OPTIONS,
+      options,
+      "memoryRepository",
+      suggestion,
+      "memoryRepository.",
+    ).complete(),
+  );
   const at = (name: CollectionName): MemoryCollection => {
     const collection = collections.get(name) ?? new MemoryCollection(clock);
     collections.set(name, collection);

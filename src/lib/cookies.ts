@@ -243,7 +243,9 @@ function joinChunks(pairs: readonly (readonly [string, string])[], name: string)
     if (key === name || seen.has(`${key}=${value}`)) continue;
     seen.add(`${key}=${value}`);
     const index = Number(key.slice(name.length + 1));
-    byIndex.set(index, [...(byIndex.get(index) ?? []), { index, value, position }]);
+    const chunks = byIndex.get(index) ?? [];
+    chunks.push({ index, value, position });
+    byIndex.set(index, chunks);
   }
   const starts = (byIndex.get(0) ?? []).slice(0, MAX_GROUPS);
   const chunksOf = (index: number): readonly Chunk[] => byIndex.get(index) ?? [];

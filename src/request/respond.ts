@@ -13,7 +13,7 @@ import {
 import { MAX_SEAL_LENGTH } from "../lib/crypto.ts";
 import { NO_STORE, pathOf } from "../lib/http.ts";
 import { isFunction, isObject } from "../lib/values.ts";
-import { type VerifiedSession } from "./cache.ts";
+import type { VerifiedSession } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import { type CookieOfCredential, type Credential, existingCookies } from "./read-credential.ts";
 import {
