@@ -195,3 +195,16 @@ describe("how long an invalidation lasts", () => {
     expect(invalidations.endingOf("session_2")).toBeUndefined();
   });
 });
+
+describe("an invalidation that lands while the store is asked", () => {
+  it("counts as made when the answer came, because the answer's token may be issued after it", () => {
+    const clock = { now: AT };
+    const { invalidations } = setUp(() => clock.now);
+    void invalidations.invalidate({ memberId: "member_1" });
+    clock.now = AT + 30;
+    const answer = sessionOf({ iat: AT + 29, verifiedAt: AT - 1 });
+    expect(invalidations.mustAsk(sessionOf({ iat: AT + 29 }))).toBe(false);
+    invalidations.overtake(answer);
+    expect(invalidations.mustAsk(sessionOf({ iat: AT + 29 }))).toBe(true);
+  });
+});
