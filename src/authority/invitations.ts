@@ -9,7 +9,7 @@ import {
   checkRoles,
   invalidRequest,
   numberFrom,
-  optional,
+  optionalField,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { CheckedDirectory, DirectoryUser } from "./directory.ts";
@@ -50,7 +50,7 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
     emailAddress: checkEmailAddress,
     organizationId: checkId,
     roles: checkRoles,
-    expiresIn: optional(numberFrom(1, MAX_LIFETIME)),
+    expiresIn: optionalField(numberFrom(1, MAX_LIFETIME)),
   });
   requireAddMembership(context);
   if ((await context.directory.organization(organizationId)) === undefined) {

@@ -16,7 +16,7 @@ import {
   checkImpersonator,
   checkToken,
   cleanOrigin,
-  optional,
+  optionalField,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type DirectoryUser, type Subject, listMemberships, loadSubject } from "./directory.ts";
@@ -63,11 +63,11 @@ export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInpu
   const { userId, organizationId, invitationToken, authenticationMethod, customClaims, ...checked } =
     checkFields(input, {
       userId: checkId,
-      organizationId: optional(checkId),
-      invitationToken: optional(checkToken),
+      organizationId: optionalField(checkId),
+      invitationToken: optionalField(checkToken),
       authenticationMethod: checkId,
-      authenticationFactors: optional(checkFactors),
-      impersonator: optional(checkImpersonator),
+      authenticationFactors: optionalField(checkFactors),
+      impersonator: optionalField(checkImpersonator),
       customClaims: checkCustomClaims,
     });
   const authenticatedAt = Math.floor(clock());
@@ -118,7 +118,7 @@ export async function authenticateWithOrganizationSelection(
   const { pendingAuthenticationToken, ...choice } = checkFields(input, {
     pendingAuthenticationToken: checkToken,
     organizationId: checkId,
-    invitationToken: optional(checkToken),
+    invitationToken: optionalField(checkToken),
   });
   readSealPassword(input);
   const { userId, evidence } = await requirePending(context, pendingAuthenticationToken);

@@ -163,7 +163,7 @@ function selectionOf(error: unknown): Outcome | undefined {
   return isOutcome(selection) ? selection : undefined;
 }
 
-const REFUSALS: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([
+const REFUSAL_CODES: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([
   "organization_not_available",
   "invalid_pending_authentication",
   "sign_in_failed",
@@ -186,7 +186,7 @@ export function isOutcome(value: unknown): value is Outcome {
         (details === undefined || isObject(details))
       );
     case "refused":
-      return REFUSALS.has(code) && isOptional(reason, isString);
+      return REFUSAL_CODES.has(code) && isOptional(reason, isString);
     default:
       return false;
   }

@@ -6,7 +6,7 @@ import { parseStrictJson } from "../../lib/strict-json.ts";
 import { isObject, isString } from "../../lib/values.ts";
 import { invalidRequest } from "../check-input.ts";
 
-const MAX_BODY_LENGTH = 65_536;
+const MAX_WIRE_BODY_LENGTH = 65_536;
 const JSON_LIMITS = { depth: 12, keys: 1024 };
 
 /** The members of a body or a query. A getter throws `invalid_request` for a value of another type. */
@@ -61,7 +61,7 @@ export function readQuery(query: string): Fields {
  */
 export async function readWireBody(request: IncomingMessage): Promise<Fields> {
   if (hasNoBody(request)) return new Fields();
-  const raw = await readRawBody(request, MAX_BODY_LENGTH);
+  const raw = await readRawBody(request, MAX_WIRE_BODY_LENGTH);
   switch (raw.status) {
     case "parsed":
       return new Fields(Object.entries(raw.fields));

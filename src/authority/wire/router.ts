@@ -1,3 +1,4 @@
+import { NO_STORE } from "../../lib/http.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ErrorCode, OrgateError, type StoreUnavailableError, isOrgateError } from "../../errors.ts";
 import { isObject } from "../../lib/values.ts";
@@ -72,7 +73,7 @@ export function createWireRouter<Service, Result>(protocol: WireProtocol<Service
     const answered = await answering.catch(refuse);
     if (answered === undefined || response.headersSent) return;
     const cacheControl = answered.status === 200 ? match?.route.cacheControl : undefined;
-    response.setHeader("Cache-Control", cacheControl ?? "no-store");
+    response.setHeader("Cache-Control", cacheControl ?? NO_STORE);
     send(request, response, answered);
   };
 

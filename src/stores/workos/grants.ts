@@ -1,6 +1,6 @@
 import { toSnakeCase } from "../../lib/case.ts";
 import { isText } from "../../lib/values.ts";
-import { refuse } from "../hosted-store.ts";
+import { refusedOutcome } from "../hosted-store.ts";
 import type { Origin, WorkosClient } from "./client.ts";
 import type { PendingLists } from "./organizations.ts";
 import { type GrantKind, type WorkosOutcome, toOutcome } from "./outcome.ts";
@@ -144,7 +144,7 @@ async function refresh(
   { refreshToken, organizationId, ...origin }: AuthenticateWithRefreshTokenInput,
 ): Promise<WorkosOutcome> {
   if (!isField(refreshToken) || !(organizationId === undefined || isField(organizationId))) {
-    return refuse("session_revoked", "invalid_request");
+    return refusedOutcome("session_revoked", "invalid_request");
   }
   const { result } = await exchange({ refreshToken, organizationId, mayShare: true, origin });
   return toOutcome(result, "refresh");
@@ -170,7 +170,7 @@ async function submitGrant<Input extends Origin>(
     // Forms send what they like: only texts are passed on, and nothing is coerced.
     if (!isField(value)) {
       const code = kind === "credential" ? "sign_in_failed" : "invalid_pending_authentication";
-      return refuse(code, "invalid_request");
+      return refusedOutcome(code, "invalid_request");
     }
     fields[name === "emailAddress" ? "email" : toSnakeCase(name)] = value;
   }

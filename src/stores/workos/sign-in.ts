@@ -9,7 +9,7 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { readUnverifiedClaims, refuse } from "../hosted-store.ts";
+import { readUnverifiedClaims, refusedOutcome } from "../hosted-store.ts";
 import { type WorkosClient, fetchList, workosUnavailable } from "./client.ts";
 import type { WorkosGrants } from "./grants.ts";
 import type { WorkosSettings } from "./options.ts";
@@ -82,12 +82,13 @@ export async function completeWorkosSignIn(
     moreStates.length > 0 ||
     !isSameSecret(given, state.state)
   ) {
-    return refuse("sign_in_failed", "state_mismatch");
+    return refusedOutcome("sign_in_failed", "state_mismatch");
   }
   const error = query.get("error");
-  if (error !== null) return refuse("sign_in_failed", OAUTH_ERROR_CODE.test(error) ? error : "unknown");
+  if (error !== null)
+    return refusedOutcome("sign_in_failed", OAUTH_ERROR_CODE.test(error) ? error : "unknown");
   const [code, ...moreCodes] = query.getAll("code");
-  if (code === undefined || moreCodes.length > 0) return refuse("sign_in_failed", "code_missing");
+  if (code === undefined || moreCodes.length > 0) return refusedOutcome("sign_in_failed", "code_missing");
   return grants.authenticateWithCode({ code, codeVerifier: state.codeVerifier, ...origin });
 }
 
