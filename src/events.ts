@@ -1,5 +1,5 @@
 import { channel } from "node:diagnostics_channel";
-import type { ErrorCode } from "./errors.ts";
+import type { ErrorCode, UpstreamAnswer } from "./errors.ts";
 
 /** Every event of orgate. Fields are enumerations and numbers: safe as metric labels, never a credential. */
 export type OrgateEvent =
@@ -10,7 +10,12 @@ export type OrgateEvent =
       readonly milliseconds: number;
     }
   | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" }
-  | { readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string }
+  | {
+      readonly type: "rejected";
+      readonly code: ErrorCode;
+      readonly reason?: string;
+      readonly upstream?: UpstreamReport;
+    }
   | {
       readonly type: "denied";
       readonly code: ErrorCode;
@@ -23,6 +28,7 @@ export type OrgateEvent =
       readonly reason: string;
       /** Absent where waiting does not help. */
       readonly retryAfter?: number;
+      readonly upstream?: UpstreamReport;
     }
   | {
       readonly type: "revoked";
@@ -31,6 +37,12 @@ export type OrgateEvent =
     }
   | { readonly type: "reuse_detected"; readonly sessionId: string }
   | { readonly type: "misconfigured"; readonly reason: string };
+
+/** What the service behind the store answered. */
+export interface UpstreamReport extends UpstreamAnswer {
+  /** The service's id of the request, which its support asks for. No metric label: it differs each time. */
+  readonly requestId?: string | undefined;
+}
 
 /** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];

@@ -97,13 +97,18 @@ async function askForProfile(
   const credential = await verifyCredential(instance, auth.credential);
   const stale = toStaleCredential(credential.status === "verified" ? credential : {});
   const ask = store.profile.bind(store, stale);
-  const reply = await callStore(instance, request, async (context) => {
-    const profile = await ask(context);
-    if (profile !== undefined && profile.member.id !== member.id) {
-      throw new StoreUnavailableError({ reason: "identity" });
-    }
-    return profile;
-  });
+  const reply = await callStore(
+    instance,
+    request,
+    async (context) => {
+      const profile = await ask(context);
+      if (profile !== undefined && profile.member.id !== member.id) {
+        throw new StoreUnavailableError({ reason: "identity" });
+      }
+      return profile;
+    },
+    { member: member.id },
+  );
   switch (reply.status) {
     case "answered":
       return reply.value;

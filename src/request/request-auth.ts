@@ -1,5 +1,6 @@
-import { ConfigurationError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { ConfigurationError, isOrgateError } from "../errors.ts";
+import type { EventSink, UpstreamReport } from "../events.ts";
+import { isFiniteNumber, isObject, isString } from "../lib/values.ts";
 import type { AuthState, RejectedState, UnavailableState, Verdict } from "../model.ts";
 import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
 import { type VerifiedSession, credentialKey } from "./cache.ts";
@@ -383,6 +384,8 @@ export interface Unavailable {
   readonly retryAfter: number | undefined;
   /** The error behind it. */
   readonly cause?: unknown;
+  /** Set where the store refuses this credential; `lasting`: for ten minutes now. */
+  readonly refusal?: "recent" | "lasting";
 }
 
 /** What a credential came to for one request. */
@@ -406,9 +409,14 @@ export type Resolution =
 export function refuse(
   events: EventSink,
   state: RejectedState,
-  { reason, clearsCookie = false }: { readonly reason?: string; readonly clearsCookie?: boolean } = {},
+  {
+    reason,
+    clearsCookie = false,
+    cause,
+  }: { readonly reason?: string; readonly clearsCookie?: boolean; readonly cause?: unknown } = {},
 ): Extract<Resolution, { status: "refused" }> {
-  events.emit({ type: "rejected", code: state.code, ...(reason !== undefined && { reason }) });
+  const because = { ...(reason !== undefined && { reason }), ...upstreamOf(cause) };
+  events.emit({ type: "rejected", code: state.code, ...because });
   return { status: "refused", state, clearsCookie };
 }
 
@@ -418,9 +426,28 @@ export type TroubleReport = Omit<Unavailable, "status"> & { readonly code?: Unav
 /** Reports that an answer cannot be known. */
 export function reportUnavailable(
   events: EventSink,
-  { reason, retryAfter, code = "store_unavailable" }: TroubleReport,
+  { reason, retryAfter, code = "store_unavailable", cause }: TroubleReport,
 ): void {
-  events.emit({ type: "unavailable", code, reason, ...(retryAfter !== undefined && { retryAfter }) });
+  const wait = retryAfter === undefined ? {} : { retryAfter };
+  events.emit({ type: "unavailable", code, reason, ...wait, ...upstreamOf(cause) });
+}
+
+/** Reads what a service answered from the error that a store made of it. */
+function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
+  if (!isOrgateError(cause)) return {};
+  const { requestId } = cause;
+  const answer: unknown = Reflect.get(cause, "upstream");
+  const { status, code } = isObject(answer) ? answer : {};
+  const upstream = {
+    ...(isFiniteNumber(status) && { status }),
+    ...(isErrorWord(code) && { code }),
+    ...(isString(requestId) && { requestId }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
+}
+
+function isErrorWord(value: unknown): value is string {
+  return isString(value) && /^[a-z][a-z\d_]{0,95}$/.test(value);
 }
 
 /** Reports what only a developer can repair. */

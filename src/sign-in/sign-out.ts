@@ -113,8 +113,12 @@ async function endSession(
   const { id: sessionId, memberId } = toEnd.session.memberSession;
   const { store } = instance.options;
   await instance.invalidations.end(sessionId, "refuse");
-  const reply = await callStore(instance, context.request, async (storeContext) =>
-    store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
+  const reply = await callStore(
+    instance,
+    context.request,
+    async (storeContext) =>
+      store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
+    { member: memberId },
   );
   if (scope === "member") await instance.invalidations.invalidate({ memberId });
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
@@ -152,13 +156,17 @@ async function endPresented(
   const call = async (context: Parameters<typeof end>[0]): Promise<PresentedEnd> =>
     checkAnswer(await end(context), isPresentedEnd);
   // A good seal was made here; any other credential may be made up.
-  if (stale.sealed !== undefined) return callStore(instance, request, call);
+  if (stale.sealed !== undefined) {
+    return callStore(instance, request, call, { member: stale.sealed.user?.id });
+  }
   const key = keyOf(credential);
   const reply = await callStore(instance, request, call, {
-    key,
-    refusalIn: ({ status }) =>
-      status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
-    repeat: () => UNKNOWN,
+    unverified: {
+      key,
+      refusalIn: ({ status }) =>
+        status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
+      repeat: () => UNKNOWN,
+    },
   });
   instance.unverified.refuse(key, { status: "ended", reason: "signed_out" });
   return reply;
