@@ -41,6 +41,7 @@ export async function callStore<Value>(
   subject: CallSubject<Value> = {},
 ): Promise<StoreReply<Value>> {
   const client = describeClient(instance.options, request);
+  if (subject.unverified !== undefined) reportUntrustedProxy(instance, request);
   const result = await limitTime(STORE_BUDGET, (signal) =>
     callStoreWithin(instance, { ...client, signal }, call, subject),
   );
@@ -221,6 +222,21 @@ export function checkAnswer<Value>(given: unknown, isValue: (given: unknown) => 
   throw new StoreUnavailableError({ reason: "nonsense", concerns: "unknown" });
 }
 
+const PRIVATE_ADDRESS =
+  /^(?:::ffff:)?(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.)|^(?:::1$|f[cd]|fe80:)/i;
+const reported = new WeakSet<Instance>();
+
+/** Reports once that every client seems to have the address of a proxy, which the limits by address then go by. */
+export function reportUntrustedProxy(instance: Instance, request: IncomingMessage): void {
+  if (reported.has(instance) || request.headers["x-forwarded-for"] === undefined) return;
+  const { remoteAddress = "" } = request.socket;
+  if (!PRIVATE_ADDRESS.test(remoteAddress)) return;
+  const client = readAddress(instance.options.ipAddress, request);
+  if (client !== undefined && client !== unmap(remoteAddress)) return;
+  reported.add(instance);
+  reportMisconfigured(instance.events, { reason: "proxy_not_trusted" });
+}
+
 const MAX_ADDRESS_LENGTH = 45;
 const MAX_USER_AGENT_LENGTH = 512;
 const ADDRESS = /^[\da-f.:]+$/i;
@@ -241,8 +257,13 @@ export function describeClient(
 function readAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): string | undefined {
   const given = askForAddress(ipAddress, request);
   if (typeof given !== "string" || given.length > MAX_ADDRESS_LENGTH) return undefined;
-  const unmapped = given.replace(/^::ffff:(?=\d+\.)/i, "");
+  const unmapped = unmap(given);
   return ADDRESS.test(unmapped) ? unmapped : undefined;
+}
+
+/** An IPv4 address as itself, where a socket for both families writes it as IPv6. */
+function unmap(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 function askForAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): unknown {

@@ -141,8 +141,8 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
   const result = reply.status === "answered" ? reply.value : reply;
   if (result.status !== "unavailable") instance.backOff.succeeded(key);
   else if (reply.status === "answered") {
-    const { reason: slip, retryAfter, cause } = result;
-    instance.backOff.failed(key, { reason: slip, isRefusal: false, retryAfter, cause });
+    const { reason: slip, cause } = result;
+    instance.backOff.failed(key, { reason: slip, isRefusal: false, cause });
   }
   if (result.status === "active") {
     const milliseconds = Math.round((clock() - startedAt) * 1000);
