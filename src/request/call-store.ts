@@ -5,7 +5,7 @@ import { isFiniteNumber, isObject, isString } from "../lib/values.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { StoreContext } from "../store.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
-import { type Unavailable, reportMisconfigured, reportUnavailable } from "./request-auth.ts";
+import { type Unavailable, reportMisconfigured, reportUnavailable, upstreamOf } from "./request-auth.ts";
 import { type BackedOff, type StoreRefusal, addressGroup, toPause } from "./store-limits.ts";
 
 /** What a call to the store came to: its answer, a refusal with one of our codes, or trouble. */
@@ -134,7 +134,8 @@ async function callUnlessBackedOff<Value>(
       concern === "credential" || (concern === "unknown" && breaker.hasAnsweredOthers(member));
     if (backOffKey === undefined || isLate) return isRefusal ? { ...reply, refusal: "recent" } : reply;
     const { reason, cause } = reply;
-    const failure = { reason, isRefusal, retryAfter: askedWait(error), cause };
+    const upstreamCode = upstreamOf(error).upstream?.code;
+    const failure = { reason, upstreamCode, isRefusal, retryAfter: askedWait(error), cause };
     return toUnavailable(backOff.failed(backOffKey, failure));
   } finally {
     signal.removeEventListener("abort", expire);

@@ -433,7 +433,7 @@ export function reportUnavailable(
 }
 
 /** Reads what a service answered from the error that a store made of it. */
-function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
+export function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
   if (!isOrgateError(cause)) return {};
   const { requestId } = cause;
   const answer: unknown = Reflect.get(cause, "upstream");

@@ -1,5 +1,6 @@
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
+import { backOffSeconds } from "../lib/concurrency.ts";
 import { isObject } from "../lib/values.ts";
 import type { Renewal } from "../store.ts";
 
@@ -104,6 +105,8 @@ export interface CredentialFailure {
   readonly reason: string;
   /** Whether the store refused it: ten minutes of the same refusal ask for a new sign-in. Never set for trouble of ours. */
   readonly isRefusal: boolean;
+  /** The service's own code: another one is another refusal. */
+  readonly upstreamCode?: string | undefined;
   /** Seconds that the store asked for, if it did; at most 30 count. */
   readonly retryAfter?: number | undefined;
   /** The error behind it. */
@@ -135,7 +138,7 @@ interface BackOffEntry extends BackedOff {
   readonly failedAt: number;
   readonly attempts: number;
   /** The refusal given last, and since when; an outage in between does not make it another one. */
-  readonly refusal?: { readonly reason: string; readonly since: number } | undefined;
+  readonly refusal?: { readonly name: string; readonly since: number } | undefined;
 }
 
 /** Makes a back-off. Keys are cache keys of credentials. */
@@ -154,12 +157,12 @@ export function createCredentialBackOff(clock: Clock): CredentialBackOff {
       const now = clock();
       const before = entries.get(key);
       const attempts = (before?.attempts ?? 0) + 1;
-      const pause = Math.min(2 ** (attempts - 1), MAX_PAUSE);
-      const { reason, isRefusal } = failure;
-      const isRepeated = before?.refusal?.reason === reason;
-      const refusal = isRefusal && !isRepeated ? { reason, since: now } : before?.refusal;
+      const { isRefusal } = failure;
+      const name = `${failure.reason} ${failure.upstreamCode ?? ""}`;
+      const isRepeated = before?.refusal?.name === name;
+      const refusal = isRefusal && !isRepeated ? { name, since: now } : before?.refusal;
       const isLasting = isRefusal && refusal !== undefined && now - refusal.since >= LASTING_REFUSAL_SECONDS;
-      const retryAfter = toPause(Math.max(pause, failure.retryAfter ?? 0));
+      const retryAfter = toPause(Math.max(backOffSeconds(attempts), failure.retryAfter ?? 0));
       const entry = { retryAfter, failure, isLasting, failedAt: now, attempts, refusal };
       entries.set(key, entry);
       return entry;

@@ -141,8 +141,8 @@ describe("one member's trouble", () => {
     const { world, hers, send } = await startCrowd();
     const headers = withCookie(hers[0]?.seal ?? "");
     for (let second = 0; second < 900; second += 30) {
-      const reason = second < 450 ? "one" : "another";
-      failForBob(world, () => new StoreUnavailableError({ ...REFUSED, reason }));
+      const upstream = { status: 400, code: second < 450 ? "one" : "another" };
+      failForBob(world, () => new StoreUnavailableError({ ...REFUSED, upstream }));
       expect((await send({ headers })).status).toBe(503);
       world.clock.now += 31;
     }
