@@ -162,7 +162,7 @@ export function createCredentialBackOff(clock: Clock): CredentialBackOff {
       const isRepeated = before?.refusal?.name === name;
       const refusal = isRefusal && !isRepeated ? { name, since: now } : before?.refusal;
       const isLasting = isRefusal && refusal !== undefined && now - refusal.since >= LASTING_REFUSAL_SECONDS;
-      const retryAfter = toPause(Math.max(backOffSeconds(attempts), failure.retryAfter ?? 0));
+      const retryAfter = toPause(Math.max(backOffSeconds(attempts, MAX_PAUSE), failure.retryAfter ?? 0));
       const entry = { retryAfter, failure, isLasting, failedAt: now, attempts, refusal };
       entries.set(key, entry);
       return entry;
