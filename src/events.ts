@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
-import type { ErrorCode, UpstreamAnswer } from "./errors.ts";
+import { type ErrorCode, type UpstreamAnswer, isOrgateError } from "./errors.ts";
+import { isFiniteNumber, isObject, isString } from "./lib/values.ts";
 
 /** Every event of orgate. Fields are enumerations and numbers: safe as metric labels, never a credential. */
 export type OrgateEvent =
@@ -89,4 +90,22 @@ export function tellListener(listener: (event: OrgateEvent) => void, event: Orga
   } catch {
     return;
   }
+}
+
+/** Reads what a service answered from the error that a store made of it. */
+export function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
+  if (!isOrgateError(cause)) return {};
+  const { requestId } = cause;
+  const answer: unknown = Reflect.get(cause, "upstream");
+  const { status, code } = isObject(answer) ? answer : {};
+  const upstream = {
+    ...(isFiniteNumber(status) && { status }),
+    ...(isErrorWord(code) && { code }),
+    ...(isString(requestId) && { requestId }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
+}
+
+function isErrorWord(value: unknown): value is string {
+  return isString(value) && /^[a-z][a-z\d_]{0,95}$/.test(value);
 }

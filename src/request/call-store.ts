@@ -1,11 +1,12 @@
 import type { IncomingMessage } from "node:http";
 import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { upstreamOf } from "../events.ts";
 import { TIMED_OUT, limitTime } from "../lib/concurrency.ts";
 import { isFiniteNumber, isObject, isString } from "../lib/values.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { StoreContext } from "../store.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
-import { type Unavailable, reportMisconfigured, reportUnavailable, upstreamOf } from "./request-auth.ts";
+import { type Unavailable, reportMisconfigured, reportUnavailable } from "./request-auth.ts";
 import { type BackedOff, type StoreRefusal, addressGroup, toPause } from "./store-limits.ts";
 
 /** What a call to the store came to: its answer, a refusal with one of our codes, or trouble. */

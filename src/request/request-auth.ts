@@ -1,6 +1,5 @@
-import { ConfigurationError, isOrgateError } from "../errors.ts";
-import type { EventSink, UpstreamReport } from "../events.ts";
-import { isFiniteNumber, isObject, isString } from "../lib/values.ts";
+import { ConfigurationError } from "../errors.ts";
+import { type EventSink, upstreamOf } from "../events.ts";
 import type { AuthState, RejectedState, UnavailableState, Verdict } from "../model.ts";
 import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
 import { type VerifiedSession, credentialKey } from "./cache.ts";
@@ -477,24 +476,6 @@ export function reportUnavailable(
 ): void {
   const wait = retryAfter === undefined ? {} : { retryAfter };
   events.emit({ type: "unavailable", code, reason, ...wait, ...upstreamOf(cause) });
-}
-
-/** Reads what a service answered from the error that a store made of it. */
-export function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
-  if (!isOrgateError(cause)) return {};
-  const { requestId } = cause;
-  const answer: unknown = Reflect.get(cause, "upstream");
-  const { status, code } = isObject(answer) ? answer : {};
-  const upstream = {
-    ...(isFiniteNumber(status) && { status }),
-    ...(isErrorWord(code) && { code }),
-    ...(isString(requestId) && { requestId }),
-  };
-  return Object.keys(upstream).length === 0 ? {} : { upstream };
-}
-
-function isErrorWord(value: unknown): value is string {
-  return isString(value) && /^[a-z][a-z\d_]{0,95}$/.test(value);
 }
 
 /** Reports what only a developer can repair. */

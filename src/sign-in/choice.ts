@@ -104,12 +104,11 @@ export class SelectionDeduplicator {
         this.#instance,
         { ...client, signal },
         async (context) => checkAnswer(await ask(context), isOutcome),
-        { member: chooser && memberOf(chooser), backOffKey: keyOf(choice) },
+        { member: chooser && memberOf(chooser) },
       );
     const flight = await this.#flights.run({ key: keyOf(choice), start });
     const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
     if (reply.status === "unavailable") reportUnavailable(events, reply);
-    else this.#instance.backOff.succeeded(keyOf(choice));
     await this.#keepForNewSecret(reply, choice);
     return reply;
   }
