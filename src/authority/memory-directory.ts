@@ -1,5 +1,5 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { configurationError, didYouMean } from "../lib/problems.ts";
+import { configurationError, describeValue, didYouMean, readGiven } from "../lib/problems.ts";
 import { isObject, isText, isTextList } from "../lib/values.ts";
 import {
   type Directory,
@@ -38,7 +38,7 @@ export interface MemoryDirectory extends Directory {
  * Copies what it is given. Throws one `ConfigurationError` with all unknown ids and duplicates.
  */
 export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirectory {
-  const tables = new DirectoryTables(input);
+  const tables = readGiven("memoryDirectory", () => new DirectoryTables(input));
   const { users, organizations, memberships } = tables;
   return {
     user: async (id) => structuredClone(users.get(id)),
@@ -50,9 +50,11 @@ export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirecto
     membership: async (userId, organizationId) =>
       structuredClone(memberships.get(userId)?.get(organizationId)),
     memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
-    addUser: (user) => tables.add({ users: [user] }),
-    addOrganization: (organization) => tables.add({ organizations: [organization] }),
-    addMembership: async (membership) => tables.add({ memberships: [membership] }),
+    addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
+    addOrganization: (organization) =>
+      readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
+    addMembership: async (membership) =>
+      readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
     setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
@@ -161,7 +163,12 @@ type Rows = Readonly<Record<List, readonly Row[]>>;
 type Report = (code: string, option: string, message: string, suggestion: string) => void;
 
 /** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
-function assertValid(input: object): void {
+function assertValid(input: unknown): void {
+  if (!isObject(input)) {
+    const message = `was given ${describeValue(input)}.`;
+    const suggestion = "Pass { users, organizations, memberships }, or nothing.";
+    throw configurationError("option_invalid", "memoryDirectory", message, suggestion);
+  }
   const problems: ConfigurationProblem[] = [];
   const report: Report = (code, option, message, suggestion) =>
     problems.push({ code, option, message, suggestion });

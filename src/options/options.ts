@@ -25,12 +25,13 @@ import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
 import {
   BASE_URL_EXAMPLE,
+  type CsrfOptions,
   DEFAULT_NAMES,
   attachNames,
+  csrfOptions,
   localPath,
   publicOrigin,
   sessionStore,
-  trustedOrigins,
 } from "./checks.ts";
 import {
   COOKIE_OPTIONS,
@@ -75,7 +76,7 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   /** Verified credentials kept in memory; size it by the live sessions. @defaultValue `{ maxEntries: 20_000 }` */
   readonly cache?: { readonly maxEntries: number } | false | undefined;
   /** Origins, beside the application's own, whose cross-site requests are served. `false` switches the check off. @defaultValue none */
-  readonly csrf?: { readonly trustedOrigins: readonly string[] } | false | undefined;
+  readonly csrf?: CsrfOptions | false | undefined;
   /** Other names for what is attached to the request, or `false` for nothing. @defaultValue `member`, `organization`, `memberSession`, `verdict` */
   readonly attach?: { readonly [Property in keyof AttachNames]?: string | undefined } | false | undefined;
   /** The client's address, as told to the store. @defaultValue `req.ip`, else the socket's */
@@ -147,7 +148,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
     ),
     20_000,
   ),
-  csrf: optional(orFalse(onlyMember("trustedOrigins", trustedOrigins, [])), []),
+  csrf: optional(orFalse(csrfOptions), []),
   attach: optional(orFalse(attachNames), DEFAULT_NAMES),
   ipAddress: optional(functionLike<NonNullable<OrgateOptions["ipAddress"]>>()),
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),

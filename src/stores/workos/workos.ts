@@ -1,3 +1,4 @@
+import { readGiven } from "../../lib/problems.ts";
 import type { Capabilities, TokenProfile } from "../../store.ts";
 import { SELECTION_ABORT_GRACE, type StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
@@ -48,7 +49,7 @@ const WORKOS_CAPABILITIES: Capabilities = {
  * @throws ConfigurationError with every mistake in the options.
  */
 export function workos(options: WorkosOptions): WorkosStore {
-  const settings = resolveWorkosOptions(options);
+  const settings = readGiven("workos", () => resolveWorkosOptions(options));
   const client = createWorkosClient(settings);
   const exchange = createRefreshExchange(client);
   const pendingLists = createPendingLists(settings.clock);
