@@ -34,6 +34,14 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 
 const ERROR_BRAND = Symbol.for("orgate.error");
 
+/** What a service behind a store answered, as far as it is safe to report. */
+export interface UpstreamAnswer {
+  /** The HTTP status. */
+  readonly status?: number | undefined;
+  /** The service's own error code: a short word of lower-case letters, digits and underscores. */
+  readonly code?: string | undefined;
+}
+
 /** The parts of an {@link OrgateError} beside its code. */
 export interface OrgateErrorInit {
   /** For developers and logs; never holds a credential. @defaultValue the code's title */
@@ -129,10 +137,19 @@ export interface StoreUnavailableErrorInit extends OrgateErrorInit {
    * @defaultValue `false`
    */
   readonly contended?: boolean;
+  /**
+   * Whom the trouble concerns. `credential`: the store answered, and refuses this credential for a reason that orgate has no
+   * code for; after ten minutes of it the user must sign in again. `unknown`: this member alone, or everybody.
+   * @defaultValue the store itself: an outage
+   */
+  readonly concerns?: "credential" | "unknown" | undefined;
+  /** What the service behind the store answered; it goes into events. */
+  readonly upstream?: UpstreamAnswer | undefined;
 }
 
 /**
- * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use.
+ * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use. Also, with `concerns`, for an
+ * answer about one credential.
  *
  * It means "cannot know", never "signed out": the answer is 503 and the cookie is kept.
  */
@@ -144,12 +161,18 @@ export class StoreUnavailableError extends OrgateError {
   declare readonly misconfigured?: true;
   /** Set where other requests use the same credential right now. */
   declare readonly contended?: true;
+  /** Whom the trouble concerns; absent for an outage. */
+  declare readonly concerns?: "credential" | "unknown";
+  /** What the service behind the store answered. */
+  declare readonly upstream?: UpstreamAnswer;
 
   constructor(init: StoreUnavailableErrorInit = {}) {
     super("store_unavailable", { headers: retryHeaders(init.retryAfter), ...init });
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
     if (init.misconfigured === true) this.misconfigured = true;
     if (init.contended === true) this.contended = true;
+    if (init.concerns !== undefined) this.concerns = init.concerns;
+    if (init.upstream !== undefined) this.upstream = init.upstream;
   }
 }
 

@@ -1,5 +1,6 @@
 import { channel } from "node:diagnostics_channel";
-import type { ErrorCode } from "./errors.ts";
+import { type ErrorCode, type UpstreamAnswer, isOrgateError } from "./errors.ts";
+import { isFiniteNumber, isObject, isString } from "./lib/values.ts";
 
 /** Every event of orgate. Fields are enumerations and numbers: safe as metric labels, never a credential. */
 export type OrgateEvent =
@@ -10,7 +11,12 @@ export type OrgateEvent =
       readonly milliseconds: number;
     }
   | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" }
-  | { readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string }
+  | {
+      readonly type: "rejected";
+      readonly code: ErrorCode;
+      readonly reason?: string;
+      readonly upstream?: UpstreamReport;
+    }
   | {
       readonly type: "denied";
       readonly code: ErrorCode;
@@ -23,6 +29,7 @@ export type OrgateEvent =
       readonly reason: string;
       /** Absent where waiting does not help. */
       readonly retryAfter?: number;
+      readonly upstream?: UpstreamReport;
     }
   | {
       readonly type: "revoked";
@@ -31,6 +38,12 @@ export type OrgateEvent =
     }
   | { readonly type: "reuse_detected"; readonly sessionId: string }
   | { readonly type: "misconfigured"; readonly reason: string };
+
+/** What the service behind the store answered. */
+export interface UpstreamReport extends UpstreamAnswer {
+  /** The service's id of the request, which its support asks for. No metric label: it differs each time. */
+  readonly requestId?: string | undefined;
+}
 
 /** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];
@@ -77,4 +90,22 @@ export function tellListener(listener: (event: OrgateEvent) => void, event: Orga
   } catch {
     return;
   }
+}
+
+/** Reads what a service answered from the error that a store made of it. */
+export function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
+  if (!isOrgateError(cause)) return {};
+  const { requestId } = cause;
+  const answer: unknown = Reflect.get(cause, "upstream");
+  const { status, code } = isObject(answer) ? answer : {};
+  const upstream = {
+    ...(isFiniteNumber(status) && { status }),
+    ...(isErrorWord(code) && { code }),
+    ...(isString(requestId) && { requestId }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
+}
+
+function isErrorWord(value: unknown): value is string {
+  return isString(value) && /^[a-z][a-z\d_]{0,95}$/.test(value);
 }

@@ -145,7 +145,7 @@ async function receiveCallback(
   }
   const complete = requireMethod(instance, "completeSignIn");
   const attempt = { secret: `${parameter} ${query.get("code")}`, organizationId: "" };
-  const reply = await deduplicator.choose(request, attempt, (storeContext) =>
+  const reply = await deduplicator.choose(context, attempt, (storeContext) =>
     complete(query, flow.state, storeContext),
   );
   // While the store is unavailable the flow stays: loading the page again may help.

@@ -221,7 +221,13 @@ async function readUnfinished({ instance, request }: HandlerContext): Promise<Un
 }
 
 type SessionToEnd =
-  | { readonly status: "known"; readonly sessionId: string; readonly memberId: string }
+  | {
+      readonly status: "known";
+      readonly sessionId: string;
+      readonly memberId: string;
+      /** Absent where the ending is tried again by what a page's form says. */
+      readonly session?: VerifiedSession;
+    }
   | UnreadableSession
   /** It cannot be known now whether the credential has a session: the keys could not be fetched. */
   | { readonly status: "unverified" }
@@ -263,8 +269,9 @@ async function identifySession({ instance, auth, request }: HandlerContext): Pro
   return { status: "unreadable", credential, stale };
 }
 
-function toKnown({ memberSession: { id, memberId } }: VerifiedSession): SessionToEnd {
-  return { status: "known", sessionId: id, memberId };
+function toKnown(session: VerifiedSession): SessionToEnd {
+  const { id, memberId } = session.memberSession;
+  return { status: "known", sessionId: id, memberId, session };
 }
 
 /** Ends the session at the store and in every process. */
@@ -280,8 +287,12 @@ async function endSession(
   const { sessionId, memberId } = toEnd;
   const { store } = instance.options;
   await instance.invalidations.end(sessionId, "refuse", toEnd.session);
-  const reply = await callStore(instance, context.request, async (storeContext) =>
-    store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
+  const reply = await callStore(
+    instance,
+    context.request,
+    async (storeContext) =>
+      store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
+    { member: memberId },
   );
   if (scope === "member") await instance.invalidations.invalidate({ memberId });
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
@@ -326,13 +337,17 @@ async function endPresented(
   const call = async (context: Parameters<typeof end>[0]): Promise<PresentedEnd> =>
     checkAnswer(await end(context), isPresentedEnd);
   // A good seal was made here; any other credential may be made up.
-  if (stale.sealed !== undefined || credential === undefined) return callStore(instance, request, call);
+  if (stale.sealed !== undefined || credential === undefined) {
+    return callStore(instance, request, call, { member: stale.sealed?.user?.id });
+  }
   const key = keyOf(credential);
   const reply = await callStore(instance, request, call, {
-    key,
-    refusalIn: ({ status }) =>
-      status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
-    repeat: () => UNKNOWN,
+    unverified: {
+      key,
+      refusalIn: ({ status }) =>
+        status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
+      repeat: () => UNKNOWN,
+    },
   });
   instance.unverified.refuse(key, { status: "ended", reason: "signed_out" });
   return reply;
