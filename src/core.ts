@@ -1,6 +1,7 @@
 export { orgate } from "./orgate.ts";
 export type { Orgate } from "./orgate.ts";
-export type { CookieOptions, CookiePassword, CredentialOption } from "./options/cookie.ts";
+export type { CsrfOptions } from "./options/checks.ts";
+export type { CookieOptions, CookiePassword, CredentialOption, JwtCookieOption } from "./options/cookie.ts";
 export type { OrgateOptions } from "./options/options.ts";
 export { definePolicy } from "./policy/policy.ts";
 export { mergePolicies } from "./policy/policy.ts";

@@ -72,7 +72,10 @@ export type Renewal =
       readonly status: "active";
       /** The new credential. @defaultValue the client keeps the credential it has */
       readonly credential?: SealedSession;
-      /** When the store answered, in seconds since the epoch. */
+      /**
+       * As of when the answer holds, in seconds since the epoch: when the store read it. orgate takes the moment at which it called
+       * `renew` where that is earlier.
+       */
       readonly verifiedAt: number;
       readonly member?: Member;
       readonly organization?: Organization;

@@ -110,7 +110,7 @@ async function readProfile(
   if (record === undefined) return undefined;
   const claimed = of.claims === undefined ? record.organizationId : of.claims["org_id"];
   const organizationId = typeof claimed === "string" ? claimed : undefined;
-  const subject = await loadSubject(context.directory, record.userId, organizationId);
+  const subject = await loadSubject(context, record.userId, organizationId);
   return typeof subject === "string" ? undefined : toProfile(subject);
 }
 

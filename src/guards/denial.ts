@@ -304,6 +304,7 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   clock_skew: "The token is not valid yet: the clocks of this server and of the issuer differ.",
   configuration_invalid: "The server is not configured correctly.",
   session_too_large: "The session is too large to be sent in cookies.",
+  request_timeout: "The request body did not arrive within ten seconds.",
 };
 
 /** What a page says where the person needs other words than a program. */

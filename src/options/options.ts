@@ -26,13 +26,14 @@ import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
 import {
   BASE_URL_EXAMPLE,
+  type CsrfOptions,
   DEFAULT_NAMES,
   attachNames,
+  csrfOptions,
   imageUrl,
   localPath,
   publicOrigin,
   sessionStore,
-  trustedOrigins,
 } from "./checks.ts";
 import {
   COOKIE_OPTIONS,
@@ -57,6 +58,11 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly credentials?: readonly CredentialOption[] | undefined;
   /** A token older than this is asked about; `0`: always. @defaultValue age does not matter */
   readonly maxTokenAge?: number | undefined;
+  /**
+   * A token that says it lives longer than this is too old so long after `iat` or its last confirmation, whatever its `exp`;
+   * above 0. `false`: `exp` alone counts. @defaultValue 86_400 (24 hours)
+   */
+  readonly maxTokenLifetime?: number | false | undefined;
   /** For `exp`, `nbf` and `iat`, at most 60; never stretches `maxTokenAge`. @defaultValue 5 */
   readonly clockTolerance?: number | undefined;
   /** Each call to the store extends the session to this long from now; above 0. @defaultValue never extended */
@@ -77,7 +83,7 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   /** Verified credentials kept in memory; size it by the live sessions. @defaultValue `{ maxEntries: 20_000 }` */
   readonly cache?: { readonly maxEntries: number } | false | undefined;
   /** Origins, beside the application's own, whose cross-site requests are served. `false` switches the check off. @defaultValue none */
-  readonly csrf?: { readonly trustedOrigins: readonly string[] } | false | undefined;
+  readonly csrf?: CsrfOptions | false | undefined;
   /** Other names for what is attached to the request, or `false` for nothing. @defaultValue `member`, `organization`, `memberSession`, `verdict` */
   readonly attach?: { readonly [Property in keyof AttachNames]?: string | undefined } | false | undefined;
   /** The client's address, as told to the store. @defaultValue `req.ip`, else the socket's */
@@ -145,6 +151,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   cookie: optional(nested(COOKIE_OPTIONS, "Pass { password: process.env.COOKIE_PASSWORD }."), {}),
   credentials: optional(credentials, ["bearer", "cookie"]),
   maxTokenAge: optional(seconds({}, "Leave it out, and age does not matter.")),
+  maxTokenLifetime: optional(orFalse(seconds({ above: 0 }, "Leave it at 86_400.")), 86_400),
   clockTolerance: optional(seconds({ max: 60 }, "Leave it at 5."), 5),
   sessionDuration: optional(seconds({ above: 0 }, "Leave it out, and no session is extended.")),
   policy: optional(
@@ -175,7 +182,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
     ),
     20_000,
   ),
-  csrf: optional(orFalse(onlyMember("trustedOrigins", trustedOrigins, [])), []),
+  csrf: optional(orFalse(csrfOptions), []),
   attach: optional(orFalse(attachNames), DEFAULT_NAMES),
   ipAddress: optional(functionLike<NonNullable<OrgateOptions["ipAddress"]>>()),
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
@@ -203,7 +210,8 @@ export function resolveOptions(given: unknown) {
   const context = { origin, secure, storeName: profile?.cookieName, isRead: choices.includes("cookie") };
   const cookie = resolveCookie(read.cookie ?? {}, context, problems);
   const sources = listSources(choices, cookie, profile?.opaqueCookieName, problems);
-  const { signIn, organizationSelection, cache, csrf, attach, coordinator, ...rest } = reading.complete();
+  const { signIn, organizationSelection, cache, csrf, attach, coordinator, maxTokenLifetime, ...rest } =
+    reading.complete();
   return Object.freeze({
     ...rest,
     origin,
@@ -217,6 +225,8 @@ export function resolveOptions(given: unknown) {
     namesSelectionPath: isObject(given) && given["organizationSelection"] !== undefined,
     /** 0: nothing is cached. */
     cacheEntries: cache === false ? 0 : cache,
+    /** `undefined`: a token's `exp` alone counts. */
+    maxTokenLifetime: maxTokenLifetime === false ? undefined : maxTokenLifetime,
     trustedOrigins: csrf === false ? [] : csrf,
     checksCrossSite: csrf !== false,
     /** `undefined`: nothing is attached. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { listChoices } from "../guards/authorize.ts";
 import { type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { isJsonClient, queryOf, redirect, sendJson } from "../lib/http.ts";
+import { closeIfUnread, isJsonClient, queryOf, redirect, sendJson } from "../lib/http.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { StoreReply } from "../request/call-store.ts";
@@ -151,6 +151,7 @@ async function selectPosted(received: HandlerRequest, { deduplicator, render }: 
   if (reading.status === "absent") return false;
   const context = attachOnly(received);
   if (reading.status === "invalid") {
+    closeIfUnread(context.request, context.response);
     clearPending(context);
     deny(context, { ...INVALID_PENDING, page: true, returnTo: "/" });
     return true;

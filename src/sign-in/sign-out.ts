@@ -283,7 +283,7 @@ async function endSession(
   const { instance } = context;
   const { sessionId, memberId } = toEnd;
   const { store } = instance.options;
-  await instance.invalidations.end(sessionId, "refuse");
+  await instance.invalidations.end(sessionId, "refuse", toEnd.session);
   const reply = await callStore(instance, context.request, async (storeContext) =>
     store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
   );
@@ -323,7 +323,9 @@ async function endPresented(
   scope: "session" | "member",
 ): Promise<StoreReply<PresentedEnd>> {
   const { store } = instance.options;
-  if (store.endPresented === undefined) return { status: "answered", value: UNKNOWN };
+  if (store.endPresented === undefined) {
+    return { status: "answered", value: UNKNOWN, calledAt: instance.options.clock() };
+  }
   const end = store.endPresented.bind(store, stale, scope);
   const call = async (context: Parameters<typeof end>[0]): Promise<PresentedEnd> =>
     checkAnswer(await end(context), isPresentedEnd);

@@ -407,7 +407,14 @@ describe("R-13: signing in over an existing session", () => {
     await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
     const stolen = await thief.get("/me", { headers: JSON_CLIENT });
     expect([stolen.status, stolen.body.code]).toEqual([401, "session_revoked"]);
-    expect(told).toEqual([{ target: { sessionId: session }, at: app.world.clock.now, effect: "supersede" }]);
+    expect(told).toEqual([
+      {
+        target: { sessionId: session },
+        at: app.world.clock.now,
+        effect: "supersede",
+        until: expect.any(Number),
+      },
+    ]);
   });
 
   it("keeps a bearer's session, which belongs to another client", async () => {

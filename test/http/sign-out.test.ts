@@ -193,7 +193,7 @@ describe("signing out while the store is down", () => {
     expect((await browser.post("/sign-out", { headers: FORM })).status).toBe(303);
     const at = app.world.clock.now;
     expect(told).toEqual([
-      { target: { sessionId: session }, at, effect: "refuse" },
+      { target: { sessionId: session }, at, effect: "refuse", until: expect.any(Number) },
       { target: { memberId: "user_bob:org_acme" }, at, effect: "ask" },
     ]);
     expect(app.world.events).toContainEqual({ type: "misconfigured", reason: "coordinator_failed" });

@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { trimTrailingSlashes } from "../../lib/http.ts";
 import { isConfidential } from "../../lib/json-client.ts";
 import {
   type OptionReading,
@@ -152,7 +153,7 @@ function resolveBaseUrl({ baseUrl, apiHostname, port, https = true }: Address): 
   const host = apiHostname ?? new URL(LIVE_API).host;
   const parts = `${https ? "https" : "http"}://${host}${port === undefined ? "" : `:${port}`}`;
   const { origin, pathname } = new URL(baseUrl ?? parts);
-  return origin + pathname.replace(/\/+$/, "");
+  return origin + trimTrailingSlashes(pathname);
 }
 
 /** The last part is an older environment's, the one before a newer one's. */
@@ -163,9 +164,7 @@ const PATHS = ["user_management", "sso", "convex"];
  * settings; that the key set is the client's own is what binds a token to it.
  */
 export function listIssuers(clientId: string, more: readonly (string | undefined)[]): readonly string[] {
-  const bases = [LIVE_API, ...more.filter((base) => base !== undefined)].map((base) =>
-    base.replace(/\/+$/, ""),
-  );
+  const bases = [LIVE_API, ...more.filter((base) => base !== undefined)].map(trimTrailingSlashes);
   const forms = bases.flatMap((base) => [
     base,
     `${base}/`,

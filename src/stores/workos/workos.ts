@@ -1,3 +1,4 @@
+import { readGiven } from "../../lib/problems.ts";
 import type { Capabilities, TokenProfile } from "../../store.ts";
 import { SELECTION_ABORT_GRACE, type StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
@@ -50,7 +51,7 @@ const WORKOS_CAPABILITIES: Capabilities = {
  * @throws ConfigurationError with every mistake in the options.
  */
 export function workos(options: WorkosOptions): WorkosStore {
-  const settings = resolveWorkosOptions(options);
+  const settings = readGiven("workos", () => resolveWorkosOptions(options));
   const client = createWorkosClient(settings);
   const exchange = createRefreshExchange(client);
   const pendingLists = createPendingLists(settings.clock);
@@ -62,7 +63,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     // WorkOS's SDKs know one password, under this id.
     credential: { cookieName: "wos-session", passwordId: "1" },
     capabilities: WORKOS_CAPABILITIES,
-    interpret: interpretWorkosClaims,
+    interpret: (claims, sealed) => interpretWorkosClaims(settings.clientId, claims, sealed),
     beginSignIn: (request) => beginWorkosSignIn(settings, request),
     completeSignIn: (query, state, context) => completeWorkosSignIn(grants, query, state, context),
     organizations: (of, context) => listWorkosOrganizations(client, pendingLists, of, context),
