@@ -225,7 +225,13 @@ async function readUnfinished({ instance, request }: HandlerContext): Promise<Un
 }
 
 type SessionToEnd =
-  | { readonly status: "known"; readonly sessionId: string; readonly memberId: string }
+  | {
+      readonly status: "known";
+      readonly sessionId: string;
+      readonly memberId: string;
+      /** Absent where a sign-out is tried again. */
+      readonly session?: VerifiedSession;
+    }
   | UnreadableSession
   /** It cannot be known now whether the credential has a session: the keys could not be fetched. */
   | { readonly status: "unverified" }
@@ -267,8 +273,9 @@ async function identifySession({ instance, auth, request }: HandlerContext): Pro
   return { status: "unreadable", credential, stale };
 }
 
-function toKnown({ memberSession: { id, memberId } }: VerifiedSession): SessionToEnd {
-  return { status: "known", sessionId: id, memberId };
+function toKnown(session: VerifiedSession): SessionToEnd {
+  const { id: sessionId, memberId } = session.memberSession;
+  return { status: "known", sessionId, memberId, session };
 }
 
 /** Ends the session at the store and in every process. */
