@@ -169,19 +169,23 @@ interface UnfinishedSignOut {
 const UNFINISHED: SealedCookieKind<UnfinishedSignOut> = {
   name: "sign_out",
   lifetime: 600,
-  parse({ scope, sessionId, memberId, stale }) {
+  parse({ scope, sessionId, memberId, accessToken, opaqueToken }) {
     if (scope !== "session" && scope !== "member") return undefined;
     if (isString(sessionId) && isString(memberId)) {
       return { toEnd: { status: "known", sessionId, memberId }, scope };
     }
-    if (!isStale(stale)) return undefined;
+    if (!isOptional(accessToken, isString) || !isOptional(opaqueToken, isString)) return undefined;
+    const stale = toStaleCredential({
+      ...(isString(accessToken) && { accessToken }),
+      ...(isString(opaqueToken) && { opaqueToken }),
+    });
     return { toEnd: { status: "unreadable", stale, credential: undefined }, scope };
   },
 };
 
-/** Only this file seals one, as a store got it. */
-function isStale(value: unknown): value is StaleCredential {
-  return isObject(value) && isString(value["reason"]);
+/** What names the session to the store; the refresh token of a seal does, and fits where the whole seal would not. */
+function secretsOf({ accessToken, opaqueToken, sealed }: StaleCredential): object {
+  return { accessToken, opaqueToken: opaqueToken ?? sealed?.refreshToken };
 }
 
 function unfinishedCookieName({ options }: Instance): string {
@@ -199,7 +203,7 @@ async function keepUnfinished(
   const members =
     toEnd.status === "known"
       ? { scope, sessionId: toEnd.sessionId, memberId: toEnd.memberId }
-      : { scope, stale: toEnd.stale };
+      : { scope, ...secretsOf(toEnd.stale) };
   const expiresAt = options.clock() + UNFINISHED.lifetime;
   const line = await sealCookie(options, UNFINISHED, {
     sealer,
