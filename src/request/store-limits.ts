@@ -62,6 +62,81 @@ export function createBreaker(clock: Clock): Breaker {
   };
 }
 
+/** Why a credential could not be renewed, confirmed or used: the reason, and whether the store refused this credential. */
+export interface CredentialFailure {
+  /** A short label, safe in events. */
+  readonly reason: string;
+  /** Whether the store refused it: ten minutes of the same refusal ask for a new sign-in. Never set for trouble of ours. */
+  readonly isRefusal: boolean;
+  /** Seconds that the store asked for, if it did; at most 30 count. */
+  readonly retryAfter?: number | undefined;
+  /** The error behind it. */
+  readonly cause?: unknown;
+}
+
+/** A failure that is not tried again yet. */
+export interface BackedOff {
+  /** Seconds until the next attempt. */
+  readonly retryAfter: number;
+  /** The failure that is waited for. */
+  readonly failure: CredentialFailure;
+  /** Whether the store has given the same refusal for ten minutes. */
+  readonly isLasting: boolean;
+}
+
+/** Waits between attempts with one credential: 1 s, doubling to 30 s. Other credentials do not wait. */
+export interface CredentialBackOff {
+  /** What a credential waits for; `undefined` if it may be used now. */
+  waitFor(key: string): BackedOff | undefined;
+  /** Notes a failed attempt, and returns how long to wait. */
+  failed(key: string, failure: CredentialFailure): BackedOff;
+  /** Notes an answer: the next failure begins at one second. */
+  succeeded(key: string): void;
+}
+
+const MAX_CREDENTIALS_BACKED_OFF = 20_000;
+/** Seconds after which the same refusal counts as lasting. */
+const LASTING_REFUSAL_SECONDS = 600;
+
+interface BackOffEntry extends BackedOff {
+  readonly failedAt: number;
+  readonly attempts: number;
+  /** The refusal given last, and since when; an outage in between does not make it another one. */
+  readonly refusal?: { readonly reason: string; readonly since: number } | undefined;
+}
+
+/** Makes a back-off. Keys are cache keys of credentials. */
+export function createCredentialBackOff(clock: Clock): CredentialBackOff {
+  const entries = createBoundedMap<string, BackOffEntry>(MAX_CREDENTIALS_BACKED_OFF);
+  return {
+    waitFor(key) {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      const wait = entry.failedAt + entry.retryAfter - clock();
+      // A clock that was set back must not lengthen the wait.
+      if (wait <= 0 || wait > MAX_PAUSE) return undefined;
+      return { ...entry, retryAfter: toPause(wait) };
+    },
+    failed(key, failure) {
+      const now = clock();
+      const before = entries.get(key);
+      const attempts = (before?.attempts ?? 0) + 1;
+      const pause = Math.min(2 ** (attempts - 1), MAX_PAUSE);
+      const { reason, isRefusal } = failure;
+      const isRepeated = before?.refusal?.reason === reason;
+      const refusal = isRefusal && !isRepeated ? { reason, since: now } : before?.refusal;
+      const isLasting = isRefusal && refusal !== undefined && now - refusal.since >= LASTING_REFUSAL_SECONDS;
+      const retryAfter = toPause(Math.max(pause, failure.retryAfter ?? 0));
+      const entry = { retryAfter, failure, isLasting, failedAt: now, attempts, refusal };
+      entries.set(key, entry);
+      return entry;
+    },
+    succeeded(key) {
+      entries.delete(key);
+    },
+  };
+}
+
 /** What a store says of a credential that is not, or no longer, one of its own. */
 export type StoreRefusal = Extract<Renewal, { status: "ended" | "rejected" }>;
 
