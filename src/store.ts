@@ -257,8 +257,7 @@ export interface VerifiedClaims {
   readonly sub: string;
   readonly iat: number;
   readonly exp: number;
-  /** `null` counts as absent. */
-  readonly nbf?: number | null;
+  readonly nbf?: number;
   readonly [claim: string]: unknown;
 }
 

@@ -162,6 +162,10 @@ function lookUpVerified(instance: Instance, key: string): VerifiedSession | unde
       return undefined;
     session.checkedEpoch = invalidations.epoch;
   }
+  if (session.isUnseen) {
+    session.isUnseen = false;
+    instance.lostReplies.arrived(key);
+  }
   return session;
 }
 
@@ -236,6 +240,7 @@ function authenticateCredential(
   const resolve = (credential: CredentialVerification): Resolution | Promise<Resolution> => {
     if (credential.status === "refused") return credential;
     const key = keyOf(presented);
+    instance.lostReplies.arrived(key);
     const { session } = credential;
     if (session === undefined) {
       return renewStaleCredential(instance, { key, credential, reason: "expired", requirement });

@@ -1,5 +1,13 @@
 import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../lib/cookies.ts";
+import {
+  MAX_COOKIES_LENGTH,
+  MAX_COOKIE_LINE_LENGTH,
+  clearCookieLine,
+  clearEveryForm,
+  lengthInRequest,
+  setCookieLine,
+  splitIntoCookies,
+} from "../lib/cookies.ts";
 import { MAX_SEAL_LENGTH } from "../lib/crypto.ts";
 import { NO_STORE } from "../lib/http.ts";
 import { isObject } from "../lib/values.ts";
@@ -59,12 +67,8 @@ export interface Delivery {
   readonly target?: Pick<Credential, "kind" | "cookieName">;
 }
 
-/**
- * Puts a credential on the response.
- *
- * @returns `false` if it is too large to be sent at all.
- */
-export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): boolean {
+/** Puts a credential on the response. Ask {@link fitsIntoCookies} first where it is a new one. */
+export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): void {
   const { auth, request, session, target = auth.credential } = delivery;
   if (target?.kind === "bearer") {
     auth.queueHeader("Session-Jwt", successor.accessToken);
@@ -72,19 +76,39 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
     if (origin !== undefined && instance.origins.isTrusted(origin)) auth.queueHeader(EXPOSED, "Session-Jwt");
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
-    return cookieValue === undefined || writeSessionCookie(instance, auth, cookieValue, session);
+    if (cookieValue !== undefined) writeSessionCookie(instance, auth, cookieValue, session);
   } else if (target !== undefined) {
-    writeUnsealedCookies(instance, { auth, session, target }, successor);
+    for (const [name, line] of unsealedCookies(instance, { session, target }, successor)) {
+      auth.queueCookie(name, line);
+    }
   }
-  return true;
 }
 
-/** Puts an unsealed JWT and the opaque token beside it on the response, in the cookies that the store's own front ends read. */
-function writeUnsealedCookies(
+/**
+ * Whether browsers keep the cookies of a new credential and servers accept them: orgate's own are chunked, those that a store's
+ * front end reads are not.
+ */
+export function fitsIntoCookies(instance: Instance, successor: Successor): boolean {
+  const { kind, cookieValue } = successor;
+  if (kind === "bearer") return true;
+  if (cookieValue !== undefined) {
+    if (cookieValue.length > MAX_SEAL_LENGTH) return false;
+    const { name, attributes } = instance.options.cookie;
+    const lines = splitIntoCookies(name, cookieValue, attributes, MAX_COOKIE_AGE);
+    return lengthInRequest(lines.values()) <= MAX_COOKIES_LENGTH;
+  }
+  const lines = [...unsealedCookies(instance, { session: undefined }, successor).values()];
+  const fits = lines.every((line) => line.length <= MAX_COOKIE_LINE_LENGTH);
+  return fits && lengthInRequest(lines) <= MAX_COOKIES_LENGTH;
+}
+
+/** The lines of an unsealed JWT and the opaque token beside it, by the names of the cookies that the store's own front ends read. */
+function unsealedCookies(
   instance: Instance,
-  { auth, session, target }: Pick<Delivery, "auth" | "session" | "target">,
+  { session, target }: Pick<Delivery, "session" | "target">,
   { accessToken, opaqueToken }: Successor,
-): void {
+): Map<string, string> {
+  const lines = new Map<string, string>();
   const { cookie, sources } = instance.options;
   const attributes = { ...cookie.attributes, httpOnly: false };
   const nameOf = (kind: Credential["kind"]): string | undefined => {
@@ -96,8 +120,9 @@ function writeUnsealedCookies(
     [nameOf("opaque"), opaqueToken],
   ] as const) {
     if (name === undefined || value === undefined) continue;
-    auth.queueCookie(name, setCookieLine(name, value, attributes, cookieAge(instance, session)));
+    lines.set(name, setCookieLine(name, value, attributes, cookieAge(instance, session)));
   }
+  return lines;
 }
 
 /** Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears leftover chunks. */
@@ -106,18 +131,13 @@ function writeSessionCookie(
   auth: RequestAuth,
   value: string,
   session: VerifiedSession | undefined,
-): boolean {
-  if (value.length > MAX_SEAL_LENGTH) {
-    instance.events.emit({ type: "misconfigured", reason: "session_too_large" });
-    return false;
-  }
+): void {
   const { name, attributes } = instance.options.cookie;
   const lines = splitIntoCookies(name, value, attributes, cookieAge(instance, session));
   for (const earlier of [...(auth.credential?.cookieNames ?? []), ...queuedForms(auth, name)]) {
     if (!lines.has(earlier)) auth.queueCookie(earlier, clearCookieLine(earlier, attributes));
   }
   for (const [cookie, line] of lines) auth.queueCookie(cookie, line);
-  return true;
 }
 
 /** The cookie and its chunks, as far as this response was about to set them. */

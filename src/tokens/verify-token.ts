@@ -2,7 +2,7 @@ import { isUtf8 } from "node:buffer";
 import { type KeyObject, constants, verify } from "node:crypto";
 import { compactVerify, errors } from "jose";
 import { type StrictJsonLimits, parseStrictJson } from "../lib/strict-json.ts";
-import { isFiniteNumber, isObject, isOptional, isString, isWellFormedText } from "../lib/values.ts";
+import { isFiniteNumber, isObject, isString, isWellFormedText } from "../lib/values.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../store.ts";
 import { type KeyLookup, type KeySet, isAlgorithm } from "./key-set.ts";
 
@@ -188,7 +188,7 @@ function hasVerifiableClaims(
     isWellFormedText(sub) &&
     isFiniteNumber(iat) &&
     isFiniteNumber(exp) &&
-    isOptional(nbf, isFiniteNumber) &&
+    (nbf === undefined || isFiniteNumber(nbf)) &&
     (isWellFormedText(session) || isObject(session))
   );
 }
@@ -359,7 +359,7 @@ function foldMediaType(type: string): string {
 export interface TokenTimes {
   readonly exp: number;
   readonly iat: number;
-  readonly nbf?: number | null | undefined;
+  readonly nbf?: number | undefined;
   /** When the session itself ends. */
   readonly sessionExpiresAt?: number | undefined;
   /** When the store last answered for this token. */
@@ -389,7 +389,7 @@ export function decideFreshness(times: TokenTimes, limits: FreshnessLimits): Fre
   const end = times.sessionExpiresAt === undefined ? times.exp : Math.min(times.exp, times.sessionExpiresAt);
   // Written so that NaN passes none of these checks.
   if (!(now < end + clockTolerance)) return "expired";
-  const start = Math.max(times.nbf ?? times.iat, times.iat);
+  const start = times.nbf === undefined ? times.iat : Math.max(times.nbf, times.iat);
   if (!(now >= start - clockTolerance)) return "not_yet_valid";
   if (maxAge !== undefined) {
     const confirmedAt = times.verifiedAt === undefined ? times.iat : Math.max(times.iat, times.verifiedAt);

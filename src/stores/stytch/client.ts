@@ -61,6 +61,12 @@ export function stytchUnavailable(reason: string, requestId?: string): StoreUnav
   return new StoreUnavailableError({ reason, message, requestId });
 }
 
+/** Makes the error for an answer about another member's session: neither of its tokens may be kept. */
+export function foreignRenewal(requestId: string | undefined): StoreUnavailableError {
+  const message = "Stytch answered with the session of another member or organization.";
+  return new StoreUnavailableError({ reason: "foreign_renewal", message, misconfigured: true, requestId });
+}
+
 /** Makes the error for a rejection of this application and not of its user: waiting does not help. */
 function misconfigured(reason: string, requestId: string | undefined): StoreUnavailableError {
   const message = `Stytch refuses this project's own configuration (${reason}).`;

@@ -17,7 +17,7 @@ import {
   interpretStytchClaims,
   readSessionFields,
 } from "./claims.ts";
-import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
+import { STYTCH_TYPES, type StytchClient, type StytchReply, foreignRenewal, stytchUnavailable } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import { readSealedSession } from "./outcome.ts";
 import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
@@ -75,7 +75,7 @@ export async function authenticateStytchSession(
   // The new JWT decides who is signed in: it must be of the session that the rest of the answer is about.
   const { accessToken } = session.credential;
   const isExpected = isOf(session, identity) && isOf(session, identityOfCredential({ accessToken }));
-  if (!isExpected) throw stytchUnavailable("identity", reply.requestId);
+  if (!isExpected) throw foreignRenewal(reply.requestId);
   return { status: "active", session };
 }
 
