@@ -170,7 +170,8 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
 /** Reasons that end in the check that failed: `renewed_token_issuer`, `sealed_token_class`. */
 export const MISCONFIGURED_PREFIXES: Readonly<Record<string, string>> = {
   issued_token_: "The token of a new session does not verify.",
-  renewed_token_: "The token that the store handed out at a renewal cannot be used. orgate keeps the rotated refresh token, and renews again.",
+  renewed_token_:
+    "The token that the store handed out at a renewal cannot be used. orgate keeps the rotated refresh token, and renews again.",
   sealed_token_:
     "The cookie opens, but the token in it does not verify. Has the issuer, the audience or the environment changed?",
 };

@@ -1,7 +1,16 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { type Clock, formatTime, isWritableTime } from "../lib/clock.ts";
-import { type Predicate, absentOr, arrayOf, isObject, isString, isText, nullOr, objectWith } from "../lib/values.ts";
+import {
+  type Predicate,
+  absentOr,
+  arrayOf,
+  isObject,
+  isString,
+  isText,
+  nullOr,
+  objectWith,
+} from "../lib/values.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import type { Interpretation, TokenProfile, VerifiedClaims } from "../store.ts";
 import { createKeySet } from "../tokens/key-set.ts";
@@ -176,7 +185,9 @@ export function interpretSessionClaims(claims: VerifiedClaims): Interpretation |
   const organizationId = claims.org_id ?? undefined;
   const org = claims.org ?? undefined;
   const roles = claims.roles ?? WITHOUT_ROLES;
-  const given = [organizationId, org, claims.roles ?? undefined].filter((claim) => claim !== undefined).length;
+  const given = [organizationId, org, claims.roles ?? undefined].filter(
+    (claim) => claim !== undefined,
+  ).length;
   if (given !== 0 && given !== 3) return undefined;
   // Frozen as it is made: a frozen copy of something that is not frozen costs many times more.
   const organization =

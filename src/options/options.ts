@@ -173,7 +173,7 @@ export function resolveOptions(given: unknown) {
   const profile = read.store?.credential;
   const context = { origin, secure, storeName: profile?.cookieName, isRead: choices.includes("cookie") };
   const cookie = resolveCookie(read.cookie ?? {}, context, problems);
-  const sources = listSources(choices, cookie.name, profile?.opaqueCookieName, problems);
+  const sources = listSources(choices, cookie, profile?.opaqueCookieName, problems);
   const { signIn, organizationSelection, cache, csrf, attach, coordinator, ...rest } = reading.complete();
   return Object.freeze({
     ...rest,

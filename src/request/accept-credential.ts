@@ -84,7 +84,8 @@ async function acceptCredential(
   if (meaning.status === "unreadable") return fail("unreadable", true, { cause: meaning.cause });
   if (meaning.status === "foreign") return fail("class", false);
   const { session } = meaning;
-  if (session.organizationId === undefined && isString(expected.organizationId)) return fail("identity", false);
+  if (session.organizationId === undefined && isString(expected.organizationId))
+    return fail("identity", false);
   if (!isExpected(session, expected)) return foreign;
   const { clock, clockTolerance } = instance.options;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance });
@@ -171,7 +172,10 @@ export async function acceptRenewal(
 }
 
 /** Whether what came with a token that cannot be read says that it is another member's. */
-function isAnothers({ session, sealed, claims }: VerifiedCredential, given: ActiveRenewal["credential"]): boolean {
+function isAnothers(
+  { session, sealed, claims }: VerifiedCredential,
+  given: ActiveRenewal["credential"],
+): boolean {
   const subject = claims?.sub ?? session?.subject ?? sealed?.user?.id;
   const isUser = [given?.user?.id, subject].includes(undefined) || given?.user?.id === subject;
   const organizationId = given?.organizationId;

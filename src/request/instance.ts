@@ -10,10 +10,11 @@ import type { Profile } from "../store.ts";
 import { type KeySet, createKeySet } from "../tokens/key-set.ts";
 import { type TokenVerifier, createTokenVerifier } from "../tokens/verify-token.ts";
 import { NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
-import { type Ending, type Invalidations, createInvalidations } from "./invalidations.ts";
+import { type Invalidations, createInvalidations } from "./invalidations.ts";
 import { type OriginCheck, createOriginCheck } from "./read-credential.ts";
 import { type LostReplies, createLostReplies } from "./lost-replies.ts";
 import type { SharedRenewal } from "./request-auth.ts";
+import type { Superseded } from "./supersede.ts";
 import {
   type Breaker,
   type CredentialBackOff,
@@ -56,7 +57,9 @@ export interface Instance {
   /** The last full answers of the store about members and organizations, by session id. */
   readonly profiles: BoundedMap<string, Profile>;
   /** Credentials that a sign-in, switch or sign-out replaced, by key: their late renewals set and clear no cookie. */
-  readonly superseded: BoundedMap<string, Ending>;
+  readonly superseded: BoundedMap<string, Superseded>;
+  /** When browsers were last signed in, by a hash of their address and user agent: numbers of {@link nextInSequence}. */
+  readonly signIns: BoundedMap<string, number>;
   close(): Promise<void>;
 }
 
@@ -96,6 +99,7 @@ export function createInstance(options: ResolvedOptions): Instance {
     nextInSequence: () => ++latestInSequence,
     profiles,
     superseded: createBoundedMap(MAX_SUPERSEDED),
+    signIns: createBoundedMap(MAX_SUPERSEDED),
     async close() {
       stopEvents?.();
       invalidations.close();

@@ -60,7 +60,8 @@ export async function renewStaleCredential(instance: Instance, first: RenewalSte
   for (let count = 0; count < MAX_STEPS; count++) {
     const kept = keptResult(instance, step);
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
-    const next = kept === undefined ? await followLostReply(instance, step) : followKept(instance, step, kept);
+    const next =
+      kept === undefined ? await followLostReply(instance, step) : followKept(instance, step, kept);
     if (next !== undefined && "status" in next) return next;
     if (next !== undefined && next.key !== step.key) {
       step = next;
@@ -241,14 +242,17 @@ async function followLostReply(
   instance: Instance,
   step: RenewalStep,
 ): Promise<RenewalStep | Resolution | undefined> {
-  const { cache, events, invalidations, lostReplies, options, sealer } = instance;
+  const { cache, events, invalidations, lostReplies, options } = instance;
   const kept = lostReplies.find(step.key);
-  const sealed = kept && sealer?.unseal(kept.cookieValue);
-  if (kept === undefined || sealed === undefined) return undefined;
+  const lost = lostSuccessor(instance, step.key);
+  if (kept === undefined || lost === undefined) return undefined;
   const { key, cookieValue, renewedAt } = kept;
-  const credential = await verifyCredential(instance, { kind: "sealed", value: cookieValue, cookieNames: [] });
+  const credential = await verifyCredential(instance, {
+    kind: "sealed",
+    value: cookieValue,
+    cookieNames: [],
+  });
   if (credential.status === "refused") return credential;
-  const { accessToken } = sealed;
   const { session, claims } = credential;
   const hasEnded =
     session !== undefined &&
@@ -259,13 +263,7 @@ async function followLostReply(
     return undefined;
   }
   if (options.clock() - renewedAt > GRACE) events.emit({ type: "late_replay" });
-  const successor: Successor = {
-    kind: "sealed",
-    accessToken,
-    sealed,
-    cookieValue,
-    ...(claims !== undefined && { claims }),
-  };
+  const successor: Successor = { ...lost, ...(claims !== undefined && { claims }) };
   const reason = session === undefined ? "expired" : reasonToAsk(instance, step, session);
   if (session === undefined || reason !== undefined) {
     return { ...step, key, credential, reason: reason ?? "expired", successor };
@@ -370,6 +368,14 @@ function mayServeStale(
   return clock() - (confirmedAt + maxAge) < staleIfUnavailable;
 }
 
+/** The successor of a spent credential whose reply was lost. */
+function lostSuccessor({ lostReplies, sealer }: Instance, key: string): Successor | undefined {
+  const kept = lostReplies.find(key);
+  const sealed = kept && sealer?.unseal(kept.cookieValue);
+  if (kept === undefined || sealed === undefined) return undefined;
+  return { kind: "sealed", accessToken: sealed.accessToken, sealed, cookieValue: kept.cookieValue };
+}
+
 /**
  * Returns the newest form of a credential: itself, or what its renewals left in its place, one under way included. Whatever
  * spends a refresh token must go on from there. `undefined` if it cannot be verified.
@@ -386,7 +392,7 @@ export async function currentCredential(
     await renewals.whenSettled(key);
     const result = renewals.settledFor(key)?.result;
     const isKept = result?.status === "active" || result?.status === "unavailable";
-    const successor = isKept ? result.successor : undefined;
+    const successor = (isKept ? result.successor : undefined) ?? lostSuccessor(instance, key);
     if (successor === undefined) break;
     newest = successor;
     const next = keyOfSuccessor(newest);

@@ -13,12 +13,13 @@ import { configurationError } from "../lib/problems.ts";
 import { isListOf, isObject, isOptional, isString } from "../lib/values.ts";
 import type { Impersonator } from "../model.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
-import { isCrossSiteWrite } from "../request/authenticate.ts";
+import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import { type Successor, keyOfSuccessor, reportMisconfigured } from "../request/request-auth.ts";
 import { type Delivery, fitsIntoCookies, forbidCaching, sendCredential } from "../request/respond.ts";
+import { noteSignIn, supersedeCredentials } from "../request/supersede.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
 import type { Outcome, SealedSession } from "../store.ts";
 import {
@@ -318,12 +319,16 @@ async function endPreviousSession(
   { memberSession, via }: VerifiedSession,
   by: Completion["by"],
 ): Promise<void> {
+  await settleCandidates(instance, auth);
   const { credential } = auth;
+  if (via === "cookie") {
+    supersedeCredentials(instance, { auth, request }, "supersede");
+    noteSignIn(instance, request);
+  }
   if (credential === undefined || (credential.kind === "bearer") !== (via === "bearer")) return;
   const previous = auth.session ?? (await sessionOfCredential(instance, credential));
-  const key = keyOf(credential);
-  instance.superseded.set(key, "supersede");
-  instance.cache.delete(key);
+  if (via === "bearer") supersedeCredentials(instance, { auth, request }, "supersede");
+  instance.cache.delete(keyOf(credential));
   const sessionId = previous?.memberSession.id;
   if (sessionId === undefined || sessionId === memberSession.id) return;
   await instance.invalidations.end(sessionId, "supersede");

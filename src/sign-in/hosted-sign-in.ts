@@ -182,7 +182,7 @@ const FLOW: SealedCookieKind<Flow> = {
 };
 
 /** Sign-ins that one browser can have under way: more would grow the `Cookie` header until servers reject it. */
-const MAX_FLOWS = 5;
+export const MAX_FLOWS = 5;
 const FLOW_NAME_LENGTH = 16;
 
 /**

@@ -8,11 +8,13 @@ import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
-import { clearCookieEverywhere } from "../request/respond.ts";
+import { settleCandidates } from "../request/authenticate.ts";
+import { clearSessionCookies } from "../request/respond.ts";
+import { supersedeCredentials } from "../request/supersede.ts";
 import { toStaleCredential, verifyCredential } from "../request/verify-credential.ts";
 import type { PresentedEnd, StaleCredential } from "../store.ts";
 import { attachOnly, createHandler, requireStore } from "./handler-context.ts";
-import { existingFlows } from "./hosted-sign-in.ts";
+import { MAX_FLOWS, existingFlows } from "./hosted-sign-in.ts";
 import { clearPending } from "./pending.ts";
 
 /** Options of `auth.signOut()`. */
@@ -53,7 +55,7 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
       // Nothing is renewed for a session that ends, and no renewal is waited for.
       const context = attachOnly(received);
       const session = await identifySession(context);
-      clearEveryCookie(context);
+      clearEveryCookie(context, session);
       const storeTarget = await endSession(context, session, everywhere ? "member" : "session");
       const target = redirectTo ?? toRedirectTarget(storeTarget) ?? "/";
       const { request, response } = context;
@@ -78,14 +80,16 @@ interface UnreadableSession {
 const NONE: SessionToEnd = { status: "none" };
 
 /** Finds out which session ends. Signs the request out first: no renewal under way may set a cookie from here on. */
-async function identifySession({ instance, auth }: HandlerContext): Promise<SessionToEnd> {
-  const { credential, session: attached } = auth;
+async function identifySession({ instance, auth, request }: HandlerContext): Promise<SessionToEnd> {
+  const { session: attached } = auth;
   auth.close();
+  supersedeCredentials(instance, { auth, request }, "refuse");
+  await settleCandidates(instance, auth);
+  const { credential } = auth;
   auth.refused(ANONYMOUS);
   if (credential === undefined) return attached === undefined ? NONE : { status: "known", session: attached };
   const key = keyOf(credential);
   const session = attached ?? instance.cache.get(key);
-  instance.superseded.set(key, "refuse");
   instance.cache.delete(key);
   if (session !== undefined) return { status: "known", session };
   const verification = await verifyCredential(instance, credential);
@@ -172,20 +176,25 @@ function isPresentedEnd(value: unknown): value is PresentedEnd {
 }
 
 /** Clears the session cookies, whole, in chunks and in every form, and the cookies of sign-ins under way in this browser. */
-function clearEveryCookie(context: HandlerContext): void {
+function clearEveryCookie(context: HandlerContext, toEnd: SessionToEnd): void {
   const { instance, auth, request } = context;
   const { cookie, sources, secure } = instance.options;
   auth.dropQueued();
-  const names = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
-  if (instance.sealer !== undefined) names.add(cookie.name);
-  for (const name of names) {
-    const existing = findCookie(request.headers.cookie, name).names;
-    for (const form of new Set([name, ...existing])) clearCookieEverywhere(instance, auth, form);
-  }
+  const read = new Set(sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : [])));
+  if (instance.sealer !== undefined) read.add(cookie.name);
+  const names = [...read].flatMap((name) => [
+    ...new Set([name, ...findCookie(request.headers.cookie, name).names]),
+  ]);
+  clearSessionCookies(instance, { auth, request, names, everywhere: false });
   clearPending(context);
-  const flows = existingFlows(context).map(({ name }) => name);
+  const flows = existingFlows(context)
+    .slice(0, MAX_FLOWS)
+    .map(({ name }) => name);
   const loops = findCookie(request.headers.cookie, loopCookieName(secure)).names;
   for (const name of [...flows, ...loops]) {
     auth.queueCookie(name, clearCookieLine(name, ownCookieAttributes(secure)));
   }
+  const isOurs =
+    toEnd.status === "known" || (toEnd.status === "unreadable" && toEnd.stale.sealed !== undefined);
+  if (isOurs && auth.areAllOurs) clearSessionCookies(instance, { auth, request, names, everywhere: true });
 }

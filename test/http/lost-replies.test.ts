@@ -71,9 +71,15 @@ describe("a reply that was lost", () => {
   });
 
   it.each<[string, (harness: Harness & { readonly signIn: SignIn }) => Promise<unknown>]>([
-    ["its session is invalidated", ({ auth, signIn }) => auth.invalidate({ sessionId: signIn.memberSession.id })],
+    [
+      "its session is invalidated",
+      ({ auth, signIn }) => auth.invalidate({ sessionId: signIn.memberSession.id }),
+    ],
     ["its organization is invalidated", ({ auth }) => auth.invalidate({ organizationId: "org_acme" })],
-    ["its session is revoked", ({ world, signIn }) => world.authority.revoke({ sessionId: signIn.memberSession.id })],
+    [
+      "its session is revoked",
+      ({ world, signIn }) => world.authority.revoke({ sessionId: signIn.memberSession.id }),
+    ],
   ])("is not sent again once %s", async (_name, drop) => {
     const harness = await loseReply();
     const { world, send, signIn } = harness;

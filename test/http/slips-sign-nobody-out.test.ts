@@ -15,7 +15,9 @@ const sessionIn = (answer: Awaited<ReturnType<Harness["send"]>>): SealedSession 
   createSealer({ 1: PASSWORD }).unseal(cookiesSet(answer).get(COOKIE) ?? "");
 
 /** An expired session whose renewals are answered with refresh tokens `r1`, `r2`, ... and a token with these claims. */
-async function startSlipping(claims: Readonly<Record<string, unknown>>): Promise<Harness & { signIn: SignIn }> {
+async function startSlipping(
+  claims: Readonly<Record<string, unknown>>,
+): Promise<Harness & { signIn: SignIn }> {
   const harness = await start();
   const { world } = harness;
   const signIn = await world.signIn();

@@ -17,7 +17,13 @@ import {
   interpretStytchClaims,
   readSessionFields,
 } from "./claims.ts";
-import { STYTCH_TYPES, type StytchClient, type StytchReply, foreignRenewal, stytchUnavailable } from "./client.ts";
+import {
+  STYTCH_TYPES,
+  type StytchClient,
+  type StytchReply,
+  foreignRenewal,
+  stytchUnavailable,
+} from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import { readSealedSession } from "./outcome.ts";
 import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";

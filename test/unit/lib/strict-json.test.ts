@@ -43,7 +43,9 @@ describe("parseStrictJson", () => {
     expect(parseStrictJson(`${"[".repeat(32)}1${"]".repeat(32)}`).status).toBe("parsed");
     expect(parseStrictJson(members(4_000)).status).toBe("parsed");
     expect(parseStrictJson(members(4_001))).toEqual({ status: "refused", reason: "too_many_keys" });
-    expect(parseStrictJson(`[${members(2_000)},${members(2_001)}]`)).toMatchObject({ reason: "too_many_keys" });
+    expect(parseStrictJson(`[${members(2_000)},${members(2_001)}]`)).toMatchObject({
+      reason: "too_many_keys",
+    });
   });
 
   it("refuses thousands of levels, without running out of stack", () => {

@@ -21,7 +21,11 @@ function hideKeys(bench: EngineBench): { reveal: () => void } {
   Object.assign(bench.engine, {
     verifier: { ...verifier, verify: (token: string) => (isHidden ? unknown : verifier.verify(token)) },
   });
-  return { reveal: () => (isHidden = false) };
+  const reveal = (): void => {
+    isHidden = false;
+    bench.store.answer = answer;
+  };
+  return { reveal };
 }
 
 async function renewTwice(renewed: SealedSession) {

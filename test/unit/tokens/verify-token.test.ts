@@ -121,7 +121,7 @@ describe("createTokenVerifier", () => {
       status: "unavailable",
       reason: "verification_failed",
       retryAfter: 1,
-      cause: expect.any(Error),
+      cause: expect.objectContaining({ message: expect.any(String) }),
     });
   });
 
