@@ -1,4 +1,3 @@
-import { maxHeaderSize } from "node:http";
 import { type SetCookie, parseSetCookie, stringifySetCookie } from "cookie";
 import type { Clock } from "./clock.ts";
 import { type Sealer, isSameSecret, sha256 } from "./crypto.ts";
@@ -15,12 +14,6 @@ export interface CookieAttributes {
 
 /** Browsers drop larger cookies (RFC 6265 section 6.1). The whole line is counted, which is the strictest reading. */
 export const MAX_COOKIE_LINE_LENGTH = 4_096;
-
-/**
- * Characters that orgate's cookies may take of a request's head: half of what Node accepts, because the application has cookies
- * and headers too. A browser with more cannot be answered at all (431).
- */
-export const MAX_COOKIES_LENGTH = Math.floor(maxHeaderSize / 2) - 1;
 
 /** The length of cookies in a `Cookie` header (`name=value; `), from their `Set-Cookie` lines. */
 export function lengthInRequest(lines: Iterable<string>): number {

@@ -1,8 +1,12 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  maxHeaderSize,
+} from "node:http";
 import {
   type CookieAttributes,
   type CookiePlace,
-  MAX_COOKIES_LENGTH,
   MAX_COOKIE_LINE_LENGTH,
   clearCookieLine,
   clearPlaceLine,
@@ -29,6 +33,12 @@ import { isClearingOvertaken, isRenewalOvertaken } from "./supersede.ts";
 
 /** Seconds that browsers keep a cookie at most (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
+
+/**
+ * Characters that orgate's cookies may take of a request's head: half of what Node accepts, because the application has cookies
+ * and headers too. A browser with more cannot be answered at all (431).
+ */
+const MAX_COOKIES_LENGTH = Math.floor(maxHeaderSize / 2) - 1;
 
 /** Applies what came of a request's credential: who is asking, and what goes out with the answer. */
 export function applyResolution(
