@@ -16,6 +16,7 @@ import {
   type Successor,
   keyOfSuccessor,
   refuse,
+  reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
 import type { StoreRefusal } from "./store-limits.ts";
@@ -139,6 +140,9 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
     // A renewal refuses with a status of its own; an error with a code means that the store cannot tell.
     const label = toLabel(reply.reason, "store_failed");
     return { status: "unavailable", reason: label, retryAfter: STORE_BUDGET, calledAt };
+  }
+  if (reply.status === "unavailable" && reply.reason === "foreign_renewal") {
+    reportMisconfigured(instance.events, reply);
   }
   const result = reply.status === "answered" ? reply.value : reply;
   if (result.status === "active") {

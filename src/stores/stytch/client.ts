@@ -64,7 +64,7 @@ export function stytchUnavailable(reason: string, requestId?: string): StoreUnav
 /** Makes the error for an answer about another member's session: neither of its tokens may be kept. */
 export function foreignRenewal(requestId: string | undefined): StoreUnavailableError {
   const message = "Stytch answered with the session of another member or organization.";
-  return new StoreUnavailableError({ reason: "foreign_renewal", message, misconfigured: true, requestId });
+  return new StoreUnavailableError({ reason: "foreign_renewal", message, requestId });
 }
 
 /** Makes the error for a rejection of this application and not of its user: waiting does not help. */

@@ -189,6 +189,6 @@ function assertIdentity(request: RefreshRequest, { user, organizationId }: Worko
     organizationId === undefined ||
     request.organizationId === organizationId;
   if (!isSameUser || !isSameOrganization) {
-    throw workosUnavailable("foreign_renewal", { misconfigured: true });
+    throw workosUnavailable("foreign_renewal");
   }
 }
