@@ -26,6 +26,7 @@ export const ERROR_TABLE = {
   clock_skew: { status: 503, title: "The token is not valid yet" },
   configuration_invalid: { status: 500, title: "orgate is not configured correctly" },
   session_too_large: { status: 500, title: "The session does not fit into cookies" },
+  request_timeout: { status: 408, title: "The request body did not arrive in time" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 /** A stable, machine-readable error code. */

@@ -1,3 +1,4 @@
+import { readGiven } from "../lib/problems.ts";
 import type { JsonWebKeySet, TokenProfile } from "../store.ts";
 import { createTokenCheck, interpretSessionClaims } from "./access-token.ts";
 import {
@@ -117,6 +118,10 @@ const MAX_CLOCK_TOLERANCE = 60;
  * @throws `ConfigurationError` with every mistake in the options
  */
 export function createAuthority(options: AuthorityOptions): Authority {
+  return readGiven("createAuthority", () => makeAuthority(options));
+}
+
+function makeAuthority(options: AuthorityOptions): Authority {
   const { clock, ...settings } = resolveSettings(options);
   const { accessTokenLifetime, expiredTokenRenewal } = settings;
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
@@ -154,8 +159,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revoke: (target) => revoke(context, target),
     jwks: () => issuer.jwks(),
     rotateKeys: () => issuer.rotate(),
-    workosRouter: (wire) => createWorkosRouter(wireAuthority, wire),
-    stytchRouter: (wire) => createStytchRouter(wireAuthority, wire),
+    workosRouter: (wire) => readGiven("workosRouter", () => createWorkosRouter(wireAuthority, wire)),
+    stytchRouter: (wire) => readGiven("stytchRouter", () => createStytchRouter(wireAuthority, wire)),
     async close() {
       stopListening?.();
       tokens.close();

@@ -1,4 +1,5 @@
 import { OrgateError } from "../errors.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { formatTime } from "../lib/clock.ts";
 import { configurationError } from "../lib/problems.ts";
 import {
@@ -79,7 +80,7 @@ export async function acceptInvitation(
   const addMembership = requireAddMembership(context);
   const invitation = await records.invitations.read(token);
   if (invitation === undefined) throw refused("invitation_invalid");
-  if (invitation.emailAddress.toLowerCase() !== user.emailAddress.toLowerCase()) {
+  if (foldEmailAddress(invitation.emailAddress) !== foldEmailAddress(user.emailAddress)) {
     throw refused("invitation_cannot_be_used_for_email");
   }
   if (organizationId !== undefined && organizationId !== invitation.organizationId) {

@@ -1,5 +1,6 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { configurationError, didYouMean } from "../lib/problems.ts";
+import { configurationError, describeValue, didYouMean, readGiven } from "../lib/problems.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { isObject, isText, isTextList } from "../lib/values.ts";
 import {
   type Directory,
@@ -38,21 +39,25 @@ export interface MemoryDirectory extends Directory {
  * Copies what it is given. Throws one `ConfigurationError` with all unknown ids and duplicates.
  */
 export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirectory {
-  const tables = new DirectoryTables(input);
+  const tables = readGiven("memoryDirectory", () => new DirectoryTables(input));
   const { users, organizations, memberships } = tables;
   return {
     user: async (id) => structuredClone(users.get(id)),
     async userByEmailAddress(emailAddress) {
-      const wanted = emailAddress.toLowerCase();
-      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+      const wanted = foldEmailAddress(emailAddress);
+      return structuredClone(
+        [...users.values()].find((user) => foldEmailAddress(user.emailAddress) === wanted),
+      );
     },
     organization: async (id) => structuredClone(organizations.get(id)),
     membership: async (userId, organizationId) =>
       structuredClone(memberships.get(userId)?.get(organizationId)),
     memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
-    addUser: (user) => tables.add({ users: [user] }),
-    addOrganization: (organization) => tables.add({ organizations: [organization] }),
-    addMembership: async (membership) => tables.add({ memberships: [membership] }),
+    addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
+    addOrganization: (organization) =>
+      readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
+    addMembership: async (membership) =>
+      readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
     setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
@@ -146,13 +151,14 @@ const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
 /** The fields whose values, or what is made of them, must not occur twice. */
 const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
   ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
   ["organizations", "id", ({ id }) => id],
   ["organizations", "slug", ({ slug }) => slug],
   [
     "memberships",
     "id",
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+    ({ id, userId, organizationId }) =>
+      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
   ],
   ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
 ];
@@ -161,7 +167,12 @@ type Rows = Readonly<Record<List, readonly Row[]>>;
 type Report = (code: string, option: string, message: string, suggestion: string) => void;
 
 /** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
-function assertValid(input: object): void {
+function assertValid(input: unknown): void {
+  if (!isObject(input)) {
+    const message = `was given ${describeValue(input)}.`;
+    const suggestion = "Pass { users, organizations, memberships }, or nothing.";
+    throw configurationError("option_invalid", "memoryDirectory", message, suggestion);
+  }
   const problems: ConfigurationProblem[] = [];
   const report: Report = (code, option, message, suggestion) =>
     problems.push({ code, option, message, suggestion });

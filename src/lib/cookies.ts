@@ -157,6 +157,8 @@ export type FoundCookie =
   | { readonly status: "ambiguous"; readonly values: readonly string[]; readonly names: readonly string[] };
 
 const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
+/** Characters that may follow the name: `.99=`. */
+const LONGEST_CHUNK_SUFFIX = 4;
 const SEAL_SUFFIX = /~\d/;
 
 /**
@@ -196,8 +198,9 @@ function pairsNamed(header: string, name: string): [string, string][] {
   const pairs: [string, string][] = [];
   for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + name.length)) {
     if (!startsPair(header, at)) continue;
-    const equals = header.indexOf("=", at);
-    if (equals === -1) break;
+    // Names have a few characters: a search for "=" from each of them to the end of the header would be quadratic.
+    const equals = header.slice(at, at + name.length + LONGEST_CHUNK_SUFFIX).indexOf("=", name.length) + at;
+    if (equals < at) continue;
     const key = header.slice(at, equals);
     if (key !== name && !(key[name.length] === "." && CHUNK_INDEX.test(key.slice(name.length + 1)))) continue;
     const end = header.indexOf(";", equals);
@@ -247,7 +250,9 @@ function joinChunks(pairs: readonly (readonly [string, string])[], name: string)
     if (key === name || seen.has(`${key}=${value}`)) continue;
     seen.add(`${key}=${value}`);
     const index = Number(key.slice(name.length + 1));
-    byIndex.set(index, [...(byIndex.get(index) ?? []), { index, value, position }]);
+    const chunks = byIndex.get(index) ?? [];
+    chunks.push({ index, value, position });
+    byIndex.set(index, chunks);
   }
   const starts = (byIndex.get(0) ?? []).slice(0, MAX_GROUPS);
   const chunksOf = (index: number): readonly Chunk[] => byIndex.get(index) ?? [];

@@ -195,11 +195,14 @@ export const credentials: Check<readonly CredentialOption[]> = (given, report) =
     : report.invalid("lists one credential twice.", "List each once.");
 };
 
+function isMatch(given: unknown, pattern: RegExp): boolean {
+  return isString(given) && pattern.test(given);
+}
+
 function isCredentialOption(value: unknown): value is CredentialOption {
   if (value === "bearer" || value === "cookie") return true;
   if (!isObject(value)) return false;
   const { jwtCookie, httpOnly, domain, path, sameSite } = value;
-  const isMatch = (given: unknown, pattern: RegExp): boolean => isString(given) && pattern.test(given);
   return (
     isMatch(jwtCookie, COOKIE_NAME) &&
     (httpOnly === undefined || typeof httpOnly === "boolean") &&

@@ -1,8 +1,8 @@
-import { frozenCopy, isString } from "../lib/values.ts";
+import { isString } from "../lib/values.ts";
 import type { UnavailableState } from "../model.ts";
 import type { Renewal, SealedSession } from "../store.ts";
 import { decideFreshness } from "../tokens/verify-token.ts";
-import type { VerifiedSession } from "./cache.ts";
+import { type VerifiedSession, keepProfile } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import {
@@ -42,8 +42,10 @@ interface Circumstances {
   readonly via: "bearer" | "cookie";
   /** What the store interprets beside the claims. @defaultValue what was sealed */
   readonly sealed?: SealedSession;
-  /** When the store answered, in seconds since the epoch. */
+  /** As of when the store answered, in seconds since the epoch: when it was asked, at the latest. */
   readonly verifiedAt: number | undefined;
+  /** Whether nobody knows for certain when the store was asked: then the token's `iat` counts too. */
+  readonly mayBeOlder?: boolean;
   readonly expected: ExpectedIdentity;
 }
 
@@ -55,7 +57,7 @@ interface Circumstances {
 async function acceptCredential(
   instance: Instance,
   successor: Successor,
-  { via, sealed = successor.sealed, verifiedAt, expected }: Circumstances,
+  { via, sealed = successor.sealed, mayBeOlder = false, expected, ...given }: Circumstances,
 ): Promise<Acceptance> {
   const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
     const failure: Failure = { reason, code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER, ...more };
@@ -78,6 +80,9 @@ async function acceptCredential(
     return fail(verification.reason, verification.reason === "unknown_key");
   }
   const { claims } = verification;
+  const { clock, clockTolerance } = instance.options;
+  const issuedAt = mayBeOlder ? claims.iat - clockTolerance : Infinity;
+  const verifiedAt = given.verifiedAt && Math.min(given.verifiedAt, issuedAt);
   const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
   if (!isSubject) return foreign;
   const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
@@ -87,12 +92,12 @@ async function acceptCredential(
   if (session.organizationId === undefined && isString(expected.organizationId))
     return fail("identity", false);
   if (!isExpected(session, expected)) return foreign;
-  const { clock, clockTolerance } = instance.options;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance });
   // Clocks that differ do not make a token bad.
   if (freshness !== "fresh") {
     return fail(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
   }
+  instance.invalidations.overtake(session);
   return { status: "adopted", session, successor: { ...successor, claims } };
 }
 
@@ -131,29 +136,31 @@ type ActiveRenewal = Extract<Renewal, { status: "active" }>;
  * A rotated refresh token is never lost: where its access token cannot be used, the successor is the new refresh token beside the
  * access token that was presented. Only another member's tokens are dropped.
  *
+ * @param calledAt - when the store was asked, in seconds since the epoch
  * @throws TypeError for an answer without an access token.
  */
 export async function acceptRenewal(
   instance: Instance,
   presented: VerifiedCredential,
   renewal: ActiveRenewal,
+  calledAt: number,
 ): Promise<RenewalResult> {
-  const { options, events, profiles } = instance;
+  const { events } = instance;
   const { credential, verifiedAt, member, organization } = renewal;
   const kind = kindAfterRenewal(presented.kind);
   const merged = mergeCredential(presented, credential);
   const successor = await toSuccessor(instance, kind, merged);
   const acceptance = await acceptCredential(instance, successor, {
     via: presented.via,
-    // A store whose clock is ahead, or that counts in milliseconds, must not make its answer young for ever.
-    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, options.clock()) : undefined,
+    // What changed while the store was asked may be missing from its answer, whatever time the store states.
+    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, calledAt) : calledAt,
     expected: identityOf(presented),
   });
   const isNew = credential !== undefined;
   if (acceptance.status === "adopted" && (!isNew || fitsIntoCookies(instance, successor))) {
     const { session } = acceptance;
     const profile = member && { member, ...(organization !== undefined && { organization }) };
-    if (profile !== undefined) profiles.set(session.memberSession.id, frozenCopy(profile));
+    if (profile !== undefined) keepProfile(instance, session, profile, session.verifiedAt ?? calledAt);
     return { status: "active", session, successor: acceptance.successor, isNew };
   }
   const { reason, retryAfter, cause } =
@@ -221,6 +228,8 @@ export interface IssuedCredential {
   /** How the client will send it. */
   readonly kind: Credential["kind"];
   readonly expected: ExpectedIdentity;
+  /** When the store was asked, in seconds since the epoch; at the latest, where the application asked it. */
+  readonly calledAt: number;
 }
 
 /**
@@ -230,12 +239,14 @@ export interface IssuedCredential {
  */
 export async function acceptIssued(
   instance: Instance,
-  { credential, kind, expected }: IssuedCredential,
+  { credential, kind, expected, calledAt }: IssuedCredential,
 ): Promise<Acceptance> {
   const acceptance = await acceptCredential(instance, await toSuccessor(instance, kind, credential), {
     via: kind === "bearer" ? "bearer" : "cookie",
     sealed: credential,
-    verifiedAt: instance.options.clock(),
+    verifiedAt: calledAt,
+    // An application may have awaited its sign-in long before it hands it over.
+    mayBeOlder: true,
     expected,
   });
   if (acceptance.status === "adopted") return acceptance;

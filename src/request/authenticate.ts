@@ -191,12 +191,14 @@ export function isCrossSiteWrite({ options, origins }: Instance, request: Incomi
 
 /** Looks for a session that was verified before, is still fresh, and was not invalidated since. */
 function lookUpVerified(instance: Instance, key: string): VerifiedSession | undefined {
-  const session = instance.cache.get(key);
+  const { cache, options, invalidations, keys } = instance;
+  const session = cache.get(key);
   if (session === undefined) return undefined;
-  const { options, invalidations } = instance;
-  const { clockTolerance, maxTokenAge: maxAge } = options;
-  if (decideFreshness(session, { now: options.clock(), clockTolerance, maxAge }) !== "fresh") {
-    instance.cache.delete(key);
+  const { clockTolerance, maxTokenAge: maxAge, maxTokenLifetime: maxLifetime } = options;
+  const now = options.clock();
+  keys.keepCurrent(now);
+  if (decideFreshness(session, { now, clockTolerance, maxAge, maxLifetime }) !== "fresh") {
+    cache.delete(key);
     return undefined;
   }
   if (session.checkedEpoch !== invalidations.epoch) {

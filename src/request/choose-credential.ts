@@ -36,9 +36,9 @@ export function chooseCredential(
     ...decide(instance, settled),
     areAllOurs: !candidates.leftOut && settled.every(({ opens }) => opens),
   });
-  return tried.every((one): one is Tried => !(one instanceof Promise))
-    ? conclude(tried)
-    : Promise.all(tried).then(conclude);
+  const settled = tried.flatMap((one) => (one instanceof Promise ? [] : [one]));
+  if (settled.length === tried.length) return conclude(settled);
+  return Promise.all(tried.map((one) => Promise.resolve(one))).then(conclude);
 }
 
 function tryCredential(instance: Instance, credential: Credential): Tried | Promise<Tried> {

@@ -66,7 +66,7 @@ const BEARER = /^bearer(?![\w!#$%&'*+.^`|~-]) */i;
 /** More well-formed seals under one name are not tried. */
 const MAX_CANDIDATES = 4;
 /** The compact form of a JWT (RFC 7515 section 7.1). */
-const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+export const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * Reads the one credential of a request. The first source that is present decides alone, but an opaque token beside a JWT is

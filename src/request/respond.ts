@@ -18,7 +18,7 @@ import {
 } from "../lib/cookies.ts";
 import { MAX_SEAL_LENGTH } from "../lib/crypto.ts";
 import { NO_STORE, pathOf } from "../lib/http.ts";
-import { isObject } from "../lib/values.ts";
+import { isFunction, isObject } from "../lib/values.ts";
 import type { VerifiedSession } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import { type CookieOfCredential, type Credential, existingCookies } from "./read-credential.ts";
@@ -270,8 +270,12 @@ let latestHooked: object | undefined;
  * application behind this middleware gives it another prototype.
  */
 export function hookResponse(response: ServerResponse): void {
-  const prototype = Object.getPrototypeOf(response) as object;
+  const prototype = Object.getPrototypeOf(response) as object | null;
   if (prototype === latestHooked || hooked.has(response)) return;
+  if (prototype === null) {
+    hookWriteHead(response);
+    return;
+  }
   if (hooked.has(prototype)) {
     latestHooked = prototype;
     return;
@@ -310,20 +314,25 @@ export function applyHeadersOnWrite(response: ServerResponse, { cookies, headers
 /** The prototype of the outermost application: what a mounted one leaves to its parent is answered under the parent's. */
 function outermostOf(prototype: object): object {
   let outermost = prototype;
-  let parent = Object.getPrototypeOf(outermost) as object;
-  while (
-    !Object.hasOwn(parent, "constructor") &&
-    !Object.hasOwn(Object.getPrototypeOf(parent) as object, "constructor")
-  ) {
+  let parent = parentOf(outermost);
+  while (parent !== undefined && parentOf(parent) !== undefined) {
     outermost = parent;
-    parent = Object.getPrototypeOf(outermost) as object;
+    parent = parentOf(outermost);
   }
   return outermost;
+}
+
+/** The next prototype, as long as it is an application's own: the prototypes of classes belong to the whole process. */
+function parentOf(prototype: object): object | undefined {
+  const parent = Object.getPrototypeOf(prototype) as object | null;
+  return parent === null || Object.hasOwn(parent, "constructor") ? undefined : parent;
 }
 
 type WriteHead = (this: ServerResponse, ...parameters: unknown[]) => ServerResponse;
 
 function hookWriteHead(target: ServerResponse): void {
+  // Other servers pass responses of their own for a handshake, which have only some of Node's methods.
+  if (!canWriteHeaders(target)) return;
   const own = Object.getOwnPropertyDescriptor(target, "writeHead")?.value as WriteHead | undefined;
   target.writeHead = function writeHead(
     this: ServerResponse,
@@ -344,10 +353,17 @@ function hookWriteHead(target: ServerResponse): void {
   hooked.add(target);
 }
 
+/** Whether a response has the methods that headers are put on with. What else it lacks, nothing here needs. */
+function canWriteHeaders(response: Partial<ServerResponse>): boolean {
+  return isFunction(response.writeHead) && isFunction(response.getHeader) && isFunction(response.setHeader);
+}
+
 const NO_AUTHS: readonly RequestAuth[] = [];
 
 /** What every instance knows of the request, where it changes the response. */
-function authsThatWrite(request: IncomingMessage): readonly RequestAuth[] {
+function authsThatWrite(request: IncomingMessage | undefined): readonly RequestAuth[] {
+  // Node's responses know their request; those of other servers need not.
+  if (!isObject(request)) return NO_AUTHS;
   const auths: RequestAuth[] = [];
   for (let auth = latestRequestAuthOf(request); auth !== undefined; auth = auth.previous) {
     if (auth.isUsed || auth.cookies !== undefined || auth.headers !== undefined) auths.push(auth);
@@ -363,8 +379,11 @@ function setPassedHeaders(response: ServerResponse, passed: unknown): void {
     const seen = new Set<string>();
     for (const [name, value] of pairs) {
       const key = String(name).toLowerCase();
-      if (seen.has(key)) response.appendHeader(String(name), value as string);
-      else response.setHeader(String(name), value as string);
+      const earlier = seen.has(key) ? [response.getHeader(key) ?? []].flat().map(String) : [];
+      response.setHeader(
+        String(name),
+        earlier.length === 0 ? (value as string) : [...earlier, String(value)],
+      );
       seen.add(key);
     }
   } else if (isObject(passed)) {
@@ -382,8 +401,8 @@ function putHeaders(response: ServerResponse, { cookies, headers, isUsed, isPriv
   if (cookies !== undefined) putCookies(response, cookies);
   if (headers !== undefined) putOthers(response, headers);
   // The usual case needs no merging.
-  if (response.hasHeader("Vary")) mergeList(response, "Vary", VARY_ON);
-  else response.setHeader("Vary", VARY);
+  if (response.getHeader("Vary") === undefined) response.setHeader("Vary", VARY);
+  else mergeList(response, "Vary", VARY_ON);
   const showsCredential = isPrivate && (isUsed || headers !== undefined);
   if (showsCredential || cookies !== undefined) forbidCaching(response);
 }
@@ -409,7 +428,12 @@ function mergeList(response: ServerResponse, header: string, names: readonly str
     return;
   }
   const value = String(existing);
-  const named = new Set(value.toLowerCase().split(/\s*,\s*/));
+  const named = new Set(
+    value
+      .toLowerCase()
+      .split(",")
+      .map((name) => name.trim()),
+  );
   if (header === "Vary" && named.has("*")) return;
   const missing = names.filter((name) => !named.has(name.toLowerCase()));
   if (missing.length > 0) response.setHeader(header, [value, ...missing].join(", "));

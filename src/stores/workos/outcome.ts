@@ -110,7 +110,7 @@ const STEP_UP_DETAILS = {
   emailAddress: ["email", asText],
   /** For `email_verification_required`. */
   emailVerificationId: asText,
-  /** For `mfa_challenge`, where WorkOS has sent the challenge already. */
+  /** For `mfa_challenge`: the challenge that the code answers, made by WorkOS or by the store; absent where it could not be made. */
   authenticationChallengeId: ["authentication_challenge", asId],
   /** For `mfa_challenge`: the factors that can be challenged. */
   authenticationFactors: asListOf(asFactor),

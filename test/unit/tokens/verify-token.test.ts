@@ -282,7 +282,7 @@ function answering(lookup: Awaited<ReturnType<KeySet["find"]>>): KeySet {
 }
 
 function keySetOf(find: KeySet["find"], lacks: KeySet["lacks"] = () => false): KeySet {
-  return { find, lacks, close: () => undefined };
+  return { find, lacks, keepCurrent: () => undefined, close: () => undefined };
 }
 
 function unforeseen(): never {
