@@ -38,6 +38,14 @@ export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
 export type { Denial } from "./model.ts";
 export type { AttachNames } from "./request/request-auth.ts";
+export type {
+  Authorized,
+  AuthorizedInOrganization,
+  AuthorizeQuestion,
+  ErrorMiddleware,
+  OrganizationQuestion,
+} from "./guards/authorize-request.ts";
+export type { AuthenticateOptions } from "./request/inspect.ts";
 export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
 export type { RecentAuthOptions } from "./guards/requirements.ts";

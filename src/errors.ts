@@ -57,6 +57,8 @@ export class OrgateError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly statusCode: number;
+  /** Whether the message may be shown to the client: `false` for a 5xx, which is for the developer. */
+  readonly expose: boolean;
   readonly headers: Readonly<Record<string, string>>;
   declare readonly reason?: string;
   declare readonly requestId?: string;
@@ -69,6 +71,7 @@ export class OrgateError extends Error {
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.statusCode = this.status;
+    this.expose = this.status < 500;
     this.headers = init.headers ?? {};
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.requestId !== undefined) this.requestId = init.requestId;

@@ -141,7 +141,8 @@ export const ANONYMOUS: AnonymousState = Object.freeze({ status: "anonymous" });
 /** Who a signed-in request comes from. */
 export interface SignedIn {
   readonly member: Member;
-  readonly organization: Organization;
+  /** Absent while no organization has been chosen. */
+  readonly organization?: Organization;
   readonly memberSession: MemberSession;
 }
 

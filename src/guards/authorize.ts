@@ -68,8 +68,9 @@ export type AccessDecision = (
 export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
+  spendsRefreshToken = true,
 ): AccessDecision | Promise<AccessDecision> {
-  const refreshed = refreshTooOld(context, requirements.maxTokenAge);
+  const refreshed = refreshTooOld(context, requirements.maxTokenAge, spendsRefreshToken);
   return refreshed instanceof Promise
     ? refreshed.then(() => decide(context, requirements))
     : decide(context, requirements);
@@ -113,11 +114,12 @@ function applyDecision(context: HandlerContext, decision: AccessDecision): void 
 function refreshTooOld(
   { instance, request, auth }: RequestContext,
   maxAge: number | undefined,
+  spendsRefreshToken: boolean,
 ): ReturnType<typeof refreshRequest> {
   const { session, isConfirmed } = auth;
   if (maxAge === undefined || session === undefined || isConfirmed) return auth;
   if (needsStore(instance, session, { maxAge }) === undefined) return auth;
-  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
+  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken });
 }
 
 function decide(

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ERROR_TABLE, type ErrorCode } from "../errors.ts";
+import { ERROR_TABLE, type ErrorCode, OrgateError, StoreUnavailableError } from "../errors.ts";
 import { findCookie, ownCookieAttributes, ownCookieName, setCookieLine } from "../lib/cookies.ts";
 import { sha256 } from "../lib/crypto.ts";
 import { html, renderPage, sendPage } from "../lib/html.ts";
@@ -74,9 +74,49 @@ export function denialOf(state: AuthState): DenialInit {
 
 /** Emits the event of a denial and answers it, through `onDenied` if the application has one. */
 export function deny(context: HandlerContext, init: DenialInit): void {
+  emitDenied(context.instance, init);
+  answerDenial(context, init);
+}
+
+/** What is known of denials that were thrown, so that they are answered as a guard would answer them. */
+const thrownDenials = new WeakMap<OrgateError, DenialInit>();
+
+/** Makes the error of a denial, for code that throws in place of answering. */
+export function toDenialError(context: RequestContext, init: DenialInit): OrgateError {
+  const { code, retryAfter, extensions } = init;
+  const reason = extensions?.["reason"];
+  const parts = { headers: denialHeaders(context, init), ...(isString(reason) && { reason }) };
+  const error =
+    code === "store_unavailable"
+      ? new StoreUnavailableError({ ...parts, retryAfter })
+      : new OrgateError(code, parts);
+  thrownDenials.set(error, init);
+  return error;
+}
+
+/** Answers an error as a guard would answer a denial of its code. */
+export function denyError(context: HandlerContext, error: OrgateError): void {
+  const thrown = thrownDenials.get(error);
+  if (thrown !== undefined) {
+    answerDenial(context, thrown);
+    return;
+  }
+  const { state } = context.auth;
+  const { code, reason, headers } = error;
+  const { "Retry-After": wait } = headers;
+  if (state.status !== "authenticated" && denialOf(state).code === code) deny(context, denialOf(state));
+  else {
+    deny(context, {
+      code,
+      ...(wait !== undefined && { retryAfter: Number(wait) }),
+      ...(reason !== undefined && { extensions: { reason } }),
+    });
+  }
+}
+
+function answerDenial(context: HandlerContext, init: DenialInit): void {
   const { instance, request, response, next, auth } = context;
   auth.markUsed();
-  emitDenied(instance, init);
   const denial = createDenial(context, init);
   const { onDenied } = instance.options;
   if (onDenied === undefined) {
@@ -87,7 +127,8 @@ export function deny(context: HandlerContext, init: DenialInit): void {
   void (async () => onDenied(denial, request, response, next))().catch(next);
 }
 
-function emitDenied({ events }: Instance, { code, extensions }: DenialInit): void {
+/** Emits the event of a denial. */
+export function emitDenied({ events }: Instance, { code, extensions }: DenialInit): void {
   if (!events.wants("denied")) return;
   const { resource, action } = extensions ?? {};
   events.emit({
@@ -131,7 +172,7 @@ function signInAddress(path: string | undefined, organizationId: string | undefi
   return `${path}?${new URLSearchParams({ organization_id: organizationId }).toString()}`;
 }
 
-function denialHeaders({ instance, auth }: HandlerContext, init: DenialInit): Record<string, string> {
+function denialHeaders({ instance, auth }: RequestContext, init: DenialInit): Record<string, string> {
   const needed = challengeFor(auth, init);
   const { retryAfter } = init;
   return {

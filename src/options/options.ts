@@ -42,7 +42,7 @@ import {
 } from "./cookie.ts";
 
 /** Options of `orgate()`. Durations are seconds. All are validated at construction. */
-export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
+export interface OrgateOptions<Shape extends PolicyShape = PolicyShape, Role extends string = string> {
   /**
    * The application's public origin, `https://app.example.com`. Decides `Secure`, the cookie's default name and what is
    * same-origin; the `Host` header is never trusted.
@@ -60,7 +60,7 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   /** Each call to the store extends the session to this long from now; above 0. @defaultValue never extended */
   readonly sessionDuration?: number | undefined;
   /** The RBAC policy; wins over the store's own. A function is called at first use and every five minutes. */
-  readonly policy?: Policy<Shape> | (() => Promise<Policy<Shape>>) | undefined;
+  readonly policy?: Policy<Shape, Role> | (() => Promise<Policy<Shape, Role>>) | undefined;
   /** Where a browser without a session is sent, with `?return_to=`. @defaultValue nowhere: 401 */
   readonly signIn?: { readonly path: string } | undefined;
   /** Where a browser that must choose an organization is sent. @defaultValue `{ path: "/select-organization" }` */

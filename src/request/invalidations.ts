@@ -22,6 +22,8 @@ export interface Invalidations {
   endingOf(sessionId: string): Ending | undefined;
   /** Whether something that the session belongs to was invalidated after the session was confirmed. */
   mustAsk(session: VerifiedSession): boolean;
+  /** Calls the listener for each target, whoever named it. Returns a function that stops it. */
+  listen(listener: (target: Invalidation) => void): () => void;
   /** Counts what was added: a session checked at this epoch need not be checked again. */
   readonly epoch: number;
   /** Stops listening to the store and to the other processes. */
@@ -53,6 +55,7 @@ class BoundedInvalidations implements Invalidations {
   readonly #sources: InvalidationSources;
   readonly #askedAt = createBoundedMap<string, number>(MAX_TARGETS);
   readonly #endings = createBoundedMap<string, Ending>(MAX_TARGETS);
+  readonly #listeners = new Set<(target: Invalidation) => void>();
   readonly #unsubscribe: readonly ((() => void) | undefined)[];
 
   constructor(sources: InvalidationSources) {
@@ -99,7 +102,13 @@ class BoundedInvalidations implements Invalidations {
     );
   }
 
+  listen(listener: (target: Invalidation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
   close(): void {
+    this.#listeners.clear();
     for (const stop of this.#unsubscribe) stop?.();
   }
 
@@ -108,11 +117,24 @@ class BoundedInvalidations implements Invalidations {
     // A message that arrives late must not move the time back.
     this.#askedAt.set(name, Math.max(at, this.#askedAt.get(name) ?? at));
     this.epoch++;
+    this.#tell(target);
   }
 
   #end(sessionId: string, because: Ending): void {
     this.#endings.set(sessionId, because);
     this.epoch++;
+    this.#tell({ sessionId });
+  }
+
+  /** Tells the application's listeners; one that throws keeps nobody from hearing of it. */
+  #tell(target: Invalidation): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(target);
+      } catch (cause) {
+        reportMisconfigured(this.#sources.events, { reason: "invalidation_listener_failed", cause });
+      }
+    }
   }
 
   #isOlder(name: string, confirmedAt: number): boolean {

@@ -29,7 +29,7 @@ export type RequestAuth = Readonly<RequestAuthRecord>;
 
 class RequestAuthRecord {
   /** The instance it belongs to. */
-  owner: object;
+  owner: RequestOwner;
   names: AttachNames | undefined;
   /** What an instance that was mounted earlier knows of the same request. */
   previous: RequestAuth | undefined;
@@ -98,6 +98,14 @@ class RequestAuthRecord {
   /** Notes that the store answered after the request arrived. */
   confirm(): void {
     this.isConfirmed = true;
+  }
+
+  /** Begins anew: what the store says from now on counts, and what was known stays until then. */
+  restart(): void {
+    this.arrivedAt = this.owner.nextInSequence();
+    this.isConfirmed = false;
+    this.settled = this;
+    this.dropQueued();
   }
 
   /** Notes the authentication under way. */

@@ -13,6 +13,7 @@ import {
   type Successor,
   installRequestGetters,
   latestRequestAuthOf,
+  reportMisconfigured,
 } from "./request-auth.ts";
 
 /** Seconds that browsers keep a cookie at most (RFC 6265bis section 5.5). */
@@ -70,6 +71,9 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
     auth.queueHeader("Session-Jwt", successor.accessToken);
     const { origin } = request.headers;
     if (origin !== undefined && instance.origins.isTrusted(origin)) auth.queueHeader(EXPOSED, "Session-Jwt");
+    else if (origin !== undefined && origin !== instance.options.origin) {
+      reportMisconfigured(instance.events, { reason: "session_jwt_unreadable" });
+    }
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
     return cookieValue === undefined || writeSessionCookie(instance, auth, cookieValue, session);

@@ -10,15 +10,18 @@ import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { clearCookieEverywhere } from "../request/respond.ts";
 import { toStaleCredential, verifyCredential } from "../request/verify-credential.ts";
-import type { PresentedEnd, StaleCredential } from "../store.ts";
+import type { EndSessionTarget, PresentedEnd, StaleCredential } from "../store.ts";
 import { attachOnly, createHandler, requireStore } from "./handler-context.ts";
 import { existingFlows } from "./hosted-sign-in.ts";
 import { clearPending } from "./pending.ts";
 
 /** Options of `auth.signOut()`. */
 export interface SignOutOptions {
-  /** Ends every session of the member, on all devices. @defaultValue `false` */
-  readonly everywhere?: boolean | undefined;
+  /**
+   * Ends more than this session, on all devices: every session of the `member`, or every session of the `user`, in all
+   * organizations. A store that knows no users ends the member's for both. @defaultValue this session alone
+   */
+  readonly everywhere?: "member" | "user" | undefined;
   /** A path on this origin, or an http(s) URL. @defaultValue what the store says, else `/` */
   readonly redirectTo?: string | undefined;
 }
@@ -33,16 +36,17 @@ export interface SignOutOptions {
  * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
  */
 export function createSignOut(instance: Instance, options: SignOutOptions = {}): Middleware {
-  const { everywhere = false, redirectTo } = options;
+  const { everywhere, redirectTo } = options;
   return createHandler(instance, {
     name: "signOut",
     options,
     knownOptions: ["everywhere", "redirectTo"],
     validate(problems) {
-      if (typeof everywhere !== "boolean") {
-        problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
+      if (everywhere !== undefined && everywhere !== "member" && everywhere !== "user") {
+        const suggestion = 'Pass "member" or "user"; leave it out for this session alone.';
+        problems.invalid("signOut.everywhere", "is neither.", suggestion);
       }
-      if (everywhere) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
+      if (everywhere !== undefined) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
       if (redirectTo !== undefined && toRedirectTarget(redirectTo) === undefined) {
         const suggestion = 'Pass "/" or "https://www.example.com/".';
         problems.invalid("signOut.redirectTo", "is neither a path nor a URL.", suggestion);
@@ -54,7 +58,7 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
       const context = attachOnly(received);
       const session = await identifySession(context);
       clearEveryCookie(context);
-      const storeTarget = await endSession(context, session, everywhere ? "member" : "session");
+      const storeTarget = await endSession(context, session, everywhere ?? "session");
       const target = redirectTo ?? toRedirectTarget(storeTarget) ?? "/";
       const { request, response } = context;
       if (isJsonClient(request)) sendJson(response, 200, { signed_out: true, redirect_to: target });
@@ -62,6 +66,9 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
     },
   });
 }
+
+/** Whose sessions a sign-out ends. */
+type SignOutScope = "session" | "member" | "user";
 
 type SessionToEnd =
   | { readonly status: "known"; readonly session: VerifiedSession }
@@ -105,35 +112,46 @@ async function identifySession({ instance, auth }: HandlerContext): Promise<Sess
 async function endSession(
   context: HandlerContext,
   toEnd: SessionToEnd,
-  scope: "session" | "member",
+  scope: SignOutScope,
 ): Promise<unknown> {
   if (toEnd.status === "none") return undefined;
   if (toEnd.status === "unreadable") return endUnreadable(context, toEnd, scope);
   const { instance } = context;
-  const { id: sessionId, memberId } = toEnd.session.memberSession;
+  const { member, memberSession } = toEnd.session;
+  const { id: sessionId } = memberSession;
   const { store } = instance.options;
+  const others = targetOf(scope, { ...memberSession, userId: member.userId });
   await instance.invalidations.end(sessionId, "refuse");
   const reply = await callStore(instance, context.request, async (storeContext) =>
-    store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
+    store.endSession?.(others ?? { sessionId }, storeContext),
   );
-  if (scope === "member") await instance.invalidations.invalidate({ memberId });
+  if (others !== undefined) await instance.invalidations.invalidate(others);
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return reply.status === "answered" ? reply.value?.redirectTo : undefined;
+}
+
+/** Whose other sessions end too, if any. */
+function targetOf(
+  scope: SignOutScope,
+  { memberId, userId }: { readonly memberId?: string; readonly userId?: string | undefined },
+): Exclude<EndSessionTarget, { sessionId: string }> | undefined {
+  if (scope === "session") return undefined;
+  if (scope === "user" && userId !== undefined) return { userId };
+  return memberId === undefined ? undefined : { memberId };
 }
 
 async function endUnreadable(
   context: HandlerContext,
   session: UnreadableSession,
-  scope: "session" | "member",
+  scope: SignOutScope,
 ): Promise<unknown> {
   const { instance } = context;
   const reply = await endPresented(context, session, scope);
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return undefined;
   if (end?.sessionId !== undefined) await instance.invalidations.end(end.sessionId, "refuse");
-  if (end?.memberId !== undefined && scope === "member") {
-    await instance.invalidations.invalidate({ memberId: end.memberId });
-  }
+  const others = end === undefined ? undefined : targetOf(scope, end);
+  if (others !== undefined) await instance.invalidations.invalidate(others);
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return end?.redirectTo;
 }
@@ -144,7 +162,7 @@ const UNKNOWN: PresentedEnd = { status: "unknown" };
 async function endPresented(
   { instance, request }: HandlerContext,
   { credential, stale }: UnreadableSession,
-  scope: "session" | "member",
+  scope: SignOutScope,
 ): Promise<StoreReply<PresentedEnd>> {
   const { store } = instance.options;
   if (store.endPresented === undefined) return { status: "answered", value: UNKNOWN };
@@ -166,9 +184,9 @@ async function endPresented(
 
 function isPresentedEnd(value: unknown): value is PresentedEnd {
   if (!isObject(value)) return false;
-  const { status, sessionId, memberId } = value;
+  const { status, sessionId, memberId, userId } = value;
   const isKnown = status === "ended" || status === "unknown";
-  return isKnown && isOptional(sessionId, isString) && isOptional(memberId, isString);
+  return isKnown && [sessionId, memberId, userId].every((id) => isOptional(id, isString));
 }
 
 /** Clears the session cookies, whole, in chunks and in every form, and the cookies of sign-ins under way in this browser. */
