@@ -1,3 +1,4 @@
+import type { TroubleCause } from "./events.ts";
 import { isObject } from "./lib/values.ts";
 
 /** Lists every code that orgate answers with, its HTTP status and its title. Problem details (RFC 9457) come from here. */
@@ -25,6 +26,7 @@ export const ERROR_TABLE = {
   store_unavailable: { status: 503, title: "Sessions cannot be checked right now" },
   clock_skew: { status: 503, title: "The token is not valid yet" },
   configuration_invalid: { status: 500, title: "orgate is not configured correctly" },
+  token_too_old: { status: 401, title: "The access token is too old for this" },
   session_too_large: { status: 500, title: "The session does not fit into cookies" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
@@ -89,6 +91,20 @@ export function isOrgateError(value: unknown): value is OrgateError {
   }
 }
 
+/** What events say of the cause of trouble: the service's status, code and request id, and the original error. */
+export function describeCause(cause: unknown): TroubleCause {
+  if (cause === undefined) return {};
+  if (!isOrgateError(cause)) return { error: cause };
+  const { upstreamStatus, upstreamCode, requestId, reason }: Partial<StoreUnavailableError> = cause;
+  return {
+    ...(upstreamStatus !== undefined && { upstreamStatus }),
+    ...(upstreamCode !== undefined && { upstreamCode }),
+    ...(requestId !== undefined && { requestId }),
+    // What the application's own function threw is told as it was thrown.
+    error: reason === "dependency_failed" && cause.cause !== undefined ? cause.cause : cause,
+  };
+}
+
 /** One mistake in the configuration. */
 export interface ConfigurationProblem {
   /** Stable: `option_missing`, `option_unknown`, `option_invalid`, ... */
@@ -124,6 +140,10 @@ export function retryHeaders(retryAfter: number | undefined): Readonly<Record<st
 /** The parts of a {@link StoreUnavailableError}. */
 export interface StoreUnavailableErrorInit extends OrgateErrorInit {
   readonly retryAfter?: number | undefined;
+  /** The hosted service's HTTP status, for events. */
+  readonly upstreamStatus?: number | undefined;
+  /** The hosted service's own error code, for events. */
+  readonly upstreamCode?: string | undefined;
   /** The answer is then 503 without `Retry-After`, with an event `misconfigured`. @defaultValue `false` */
   readonly misconfigured?: boolean;
   /**
@@ -142,6 +162,8 @@ export class StoreUnavailableError extends OrgateError {
   override readonly name: string = "StoreUnavailableError";
   /** Seconds after which to try again, where the store said so. */
   declare readonly retryAfter?: number;
+  declare readonly upstreamStatus?: number;
+  declare readonly upstreamCode?: string;
   /** Set where the store refuses this application itself (a wrong secret): trying again does not help. */
   declare readonly misconfigured?: true;
   /** Set where other requests use the same credential right now. */
@@ -150,6 +172,8 @@ export class StoreUnavailableError extends OrgateError {
   constructor(init: StoreUnavailableErrorInit = {}) {
     super("store_unavailable", { headers: retryHeaders(init.retryAfter), ...init });
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
+    if (init.upstreamStatus !== undefined) this.upstreamStatus = init.upstreamStatus;
+    if (init.upstreamCode !== undefined) this.upstreamCode = init.upstreamCode;
     if (init.misconfigured === true) this.misconfigured = true;
     if (init.contended === true) this.contended = true;
   }

@@ -1,7 +1,21 @@
 import { channel } from "node:diagnostics_channel";
 import type { ErrorCode } from "./errors.ts";
 
-/** Every event of orgate. Fields are enumerations and numbers: safe as metric labels, never a credential. */
+/** What is known of the cause of trouble. Leave `error` and `upstreamMessage` out of metric labels. */
+export interface TroubleCause {
+  /** The hosted service's HTTP status. */
+  readonly upstreamStatus?: number;
+  /** The hosted service's own error code. */
+  readonly upstreamCode?: string;
+  /** What the hosted service says of it to people, cut to 500 characters. */
+  readonly upstreamMessage?: string;
+  /** The hosted service's id of the request, which its support asks for. */
+  readonly requestId?: string;
+  /** What the application's own function threw, unchanged; else an error with name, code and message. */
+  readonly error?: unknown;
+}
+
+/** Every event of orgate. Beside `error`, fields are short labels and numbers; none holds a credential of orgate's. */
 export type OrgateEvent =
   | { readonly type: "authenticated"; readonly via: "bearer" | "cookie"; readonly source: "local" | "store" }
   | {
@@ -10,27 +24,27 @@ export type OrgateEvent =
       readonly milliseconds: number;
     }
   | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" }
-  | { readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string }
+  | ({ readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string } & TroubleCause)
   | {
       readonly type: "denied";
       readonly code: ErrorCode;
       readonly resource?: string;
       readonly action?: string;
     }
-  | {
+  | ({
       readonly type: "unavailable";
       readonly code: ErrorCode;
       readonly reason: string;
       /** Absent where waiting does not help. */
       readonly retryAfter?: number;
-    }
+    } & TroubleCause)
   | {
       readonly type: "revoked";
       readonly by: "session" | "member" | "user" | "organization";
       readonly reason?: string;
     }
   | { readonly type: "reuse_detected"; readonly sessionId: string }
-  | { readonly type: "misconfigured"; readonly reason: string };
+  | ({ readonly type: "misconfigured"; readonly reason: string } & TroubleCause);
 
 /** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];
@@ -58,11 +72,16 @@ const CHANNELS = {
  * Makes a sink that sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
  *
  * @param listener - the `events` option. Its errors and rejections are ignored, because listening must not change an answer.
+ * @param warn - hears every event too, for those that a developer must see.
  */
-export function createEventSink(listener?: (event: OrgateEvent) => void): EventSink {
+export function createEventSink(
+  listener?: (event: OrgateEvent) => void,
+  warn?: (event: OrgateEvent) => void,
+): EventSink {
   return {
     wants: (type) => listener !== undefined || CHANNELS[type].hasSubscribers,
     emit(event) {
+      warn?.(event);
       if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
       if (listener !== undefined) tellListener(listener, event);
     },

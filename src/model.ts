@@ -94,6 +94,7 @@ export type RejectionCode = Extract<
   | "ambiguous_credential"
   | "reauthentication_required"
   | "cross_site_request"
+  | "token_too_old"
 >;
 
 /** A signed-in member. */

@@ -10,7 +10,7 @@ import { type VerifiedSession, rolesOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
-import { type RequestAuth, requestAuthOf } from "../request/request-auth.ts";
+import { type RequestAuth, reportMisconfigured, requestAuthOf } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
 import type { PendingAuthentication } from "../store.ts";
@@ -132,7 +132,7 @@ function decide(
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
     if (session.organizationId === undefined) return denySelection(context, session);
-    if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
+    if (routeOrganization !== undefined && !isOfRoute(instance, session, request, routeOrganization)) {
       return { status: "denied", code: "organization_mismatch" };
     }
   }
@@ -141,18 +141,22 @@ function decide(
   if (permissions === undefined) return { status: "passed", session };
   const lookup = instance.policies.get(session.organizationId);
   return lookup instanceof Promise
-    ? lookup.then((found) => decidePermissions(auth, session, permissions, found))
-    : decidePermissions(auth, session, permissions, lookup);
+    ? lookup.then((found) => decidePermissions(context, session, permissions, found))
+    : decidePermissions(context, session, permissions, lookup);
 }
 
 /** A route that names no organization does not match: nothing is open by omission. */
 function isOfRoute(
+  { events }: Instance,
   { memberSession, organization, organizationId }: VerifiedSession,
   request: IncomingMessage,
   { read, by }: RouteOrganization,
 ): boolean {
   const own = by === "slug" ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
-  return own !== undefined && read(request) === own;
+  const named = read(request);
+  // The route's pattern and the guard disagree, or the request lacks the header: nobody gets in.
+  if (named === undefined) reportMisconfigured(events, { reason: "route_organization_missing" });
+  return own !== undefined && named === own;
 }
 
 /** Requirements that the session alone can meet. */
@@ -163,6 +167,7 @@ function findUnmet(
 ): DenialInit | undefined {
   const { authenticationFactors, impersonator } = session.memberSession;
   if (roles !== undefined && !rolesOf(session).some((role) => roles.has(role))) {
+    void reportUnknownRoles(instance, session, roles);
     return { code: "role_required" };
   }
   if (factor !== undefined && !authenticationFactors.some(({ type }) => type === factor)) {
@@ -177,6 +182,18 @@ function findUnmet(
   }
   if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
   return undefined;
+}
+
+/** A role that a loaded policy does not know can be held by nobody. */
+async function reportUnknownRoles(
+  { policies, events }: Instance,
+  { organizationId }: VerifiedSession,
+  roles: ReadonlySet<unknown>,
+): Promise<void> {
+  const lookup = await policies.get(organizationId);
+  const known = lookup.status === "found" ? lookup.policy.roles : undefined;
+  const isUnknown = [...roles].some((role) => isString(role) && known?.has(role) === false);
+  if (isUnknown) reportMisconfigured(events, { reason: "role_unknown" });
 }
 
 function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {
@@ -195,7 +212,7 @@ function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSes
 }
 
 function decidePermissions(
-  auth: RequestAuth,
+  { instance, auth }: RequestContext,
   session: VerifiedSession,
   pairs: readonly PermissionPair[],
   lookup: PolicyLookup,
@@ -211,6 +228,9 @@ function decidePermissions(
     const verdict = deferVerdict(question);
     if (isAuthorized(question)) return { status: "passed", session, verdict };
     denied ??= verdict;
+    if (lookup.status === "found" && lookup.policy.declares(...pair) === false) {
+      reportMisconfigured(instance.events, { reason: "permission_unknown" });
+    }
   }
   const [resource, action] = pairs[0] ?? [];
   return { status: "denied", code: "permission_denied", extensions: { resource, action }, verdict: denied };

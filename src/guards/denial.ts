@@ -285,6 +285,8 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
     "Whether the session is valid cannot be checked right now. Nobody was signed out; try again.",
   clock_skew: "The token is not valid yet: the clocks of this server and of the issuer differ.",
   configuration_invalid: "The server is not configured correctly.",
+  token_too_old:
+    "The access token is older than this route accepts, and it cannot be renewed. Send a newer one.",
   session_too_large: "The session is too large to be sent in cookies.",
 };
 

@@ -91,6 +91,8 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape, Role ext
   readonly events?: ((event: OrgateEvent) => void) | undefined;
   /** For tests: the time in seconds. @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
+  /** `false`: no `process.emitWarning` of trouble that needs a developer. @defaultValue `true`, once per reason */
+  readonly warnings?: boolean | undefined;
 }
 
 /**
@@ -153,6 +155,10 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
   events: optional(functionLike<NonNullable<OrgateOptions["events"]>>()),
   clock: optional(functionLike<Clock>(), systemClock),
+  warnings: optional(
+    must("a boolean", (given: unknown) => typeof given === "boolean", "Pass false to switch them off."),
+    true,
+  ),
 });
 
 /** The options of `orgate()` as its parts use them, with every default. */

@@ -1,4 +1,9 @@
-import { type ConfigurationError, type StoreUnavailableError, isOrgateError } from "../errors.ts";
+import {
+  type ConfigurationError,
+  type StoreUnavailableError,
+  describeCause,
+  isOrgateError,
+} from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
@@ -113,12 +118,15 @@ function cachePolicy(
     retryAfterOf: (error) => describeFailure(error).retryAfter,
     onFailure({ error, timedOut, retryAfter }) {
       const { reason, misconfigured } = describeFailure(error);
-      if (misconfigured !== undefined) events.emit({ type: "misconfigured", reason: misconfigured });
+      if (misconfigured !== undefined) {
+        events.emit({ type: "misconfigured", reason: misconfigured, ...describeCause(error) });
+      }
       events.emit({
         type: "unavailable",
         code: "store_unavailable",
         reason: timedOut ? "policy_timeout" : reason,
         retryAfter,
+        ...describeCause(error),
       });
     },
   });

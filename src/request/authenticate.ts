@@ -166,7 +166,7 @@ function resumeAuthentication(
   if (response === undefined || auth.hasResponse) return auth.settled;
   auth.gainResponse();
   return settle(auth, auth.settled, ({ state }) =>
-    state.status === "rejected" && state.code === "token_expired"
+    state.status === "rejected" && (state.code === "token_expired" || state.code === "token_too_old")
       ? authenticateSlowly(instance, auth, request, response)
       : auth,
   );

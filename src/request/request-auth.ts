@@ -1,4 +1,4 @@
-import { ConfigurationError } from "../errors.ts";
+import { ConfigurationError, describeCause } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { AuthState, RejectedState, UnavailableState, Verdict } from "../model.ts";
 import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
@@ -426,15 +426,16 @@ export type TroubleReport = Omit<Unavailable, "status"> & { readonly code?: Unav
 /** Reports that an answer cannot be known. */
 export function reportUnavailable(
   events: EventSink,
-  { reason, retryAfter, code = "store_unavailable" }: TroubleReport,
+  { reason, retryAfter, code = "store_unavailable", cause }: TroubleReport,
 ): void {
-  events.emit({ type: "unavailable", code, reason, ...(retryAfter !== undefined && { retryAfter }) });
+  const wait = retryAfter === undefined ? {} : { retryAfter };
+  events.emit({ type: "unavailable", code, reason, ...wait, ...describeCause(cause) });
 }
 
 /** Reports what only a developer can repair. */
 export function reportMisconfigured(
   events: EventSink,
-  { reason }: { readonly reason: string; readonly cause?: unknown },
+  { reason, cause }: { readonly reason: string; readonly cause?: unknown },
 ): void {
-  events.emit({ type: "misconfigured", reason });
+  events.emit({ type: "misconfigured", reason, ...describeCause(cause) });
 }

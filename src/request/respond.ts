@@ -76,6 +76,7 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
     }
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
+    reportUnkeptCookie(instance, request);
     return cookieValue === undefined || writeSessionCookie(instance, auth, cookieValue, session);
   } else if (target !== undefined) {
     writeUnsealedCookies(instance, { auth, session, target }, successor);
@@ -102,6 +103,16 @@ function writeUnsealedCookies(
     if (name === undefined || value === undefined) continue;
     auth.queueCookie(name, setCookieLine(name, value, attributes, cookieAge(instance, session)));
   }
+}
+
+/** Reports a cookie that the browser will not keep: its `Domain` is not the host's, or it is `Secure` and the proxy says http. */
+function reportUnkeptCookie({ events, options }: Instance, { headers }: IncomingMessage): void {
+  const { secure, cookie } = options;
+  const host = (headers.host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
+  const domain = cookie.attributes.domain?.toLowerCase();
+  const isForeign = domain !== undefined && host !== domain && !host.endsWith(`.${domain}`);
+  const isPlain = secure && headers["x-forwarded-proto"] === "http" && host !== "localhost";
+  if (host !== "" && (isForeign || isPlain)) reportMisconfigured(events, { reason: "cookie_not_kept" });
 }
 
 /** Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears leftover chunks. */

@@ -17,7 +17,7 @@ import { isCrossSiteWrite } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { type Successor, keyOfSuccessor } from "../request/request-auth.ts";
+import { type Successor, keyOfSuccessor, reportUnavailable } from "../request/request-auth.ts";
 import { type Delivery, forbidCaching, sendCredential } from "../request/respond.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
 import type { Outcome, SealedSession } from "../store.ts";
@@ -104,6 +104,7 @@ async function finishSignIn(
     return;
   }
   const reply = await readAuthentication(authentication);
+  if (reply.status === "unavailable") reportUnavailable(instance.events, reply);
   const context = attachOnly(received);
   const pending = await findPending(received);
   const candidates = [

@@ -108,6 +108,9 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   const [parameter, ...more] = query.getAll("state");
   const flow = parameter === undefined || more.length > 0 ? undefined : await readFlow(received, parameter);
   if (parameter === undefined || flow === undefined) {
+    const reason = reasonOfState(received, query.getAll("state"));
+    const error = upstreamErrorOf(query);
+    instance.events.emit({ type: "rejected", code: "invalid_pending_authentication", reason, ...error });
     // Never a redirect: a browser that keeps no cookies would be in a loop.
     deny(context, {
       code: "invalid_pending_authentication",
@@ -124,7 +127,7 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   if (error !== null) {
     clearFlow(context, parameter);
     const reason = CALLBACK_ERROR.test(error) ? error : "unknown";
-    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
+    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason, ...upstreamErrorOf(query) });
     deny(context, { code: "sign_in_failed", page: true, returnTo });
     return;
   }
@@ -136,6 +139,29 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   if (reply.status !== "unavailable") clearFlow(context, parameter);
   const denial = { page: true, redirects: false, returnTo } as const;
   await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial });
+}
+
+/** Why a callback's `state` leads to no flow of this browser. */
+function reasonOfState(received: HandlerRequest, states: readonly string[]): string {
+  const [parameter] = states;
+  if (parameter === undefined || parameter === "") return "state_missing";
+  if (states.length > 1) return "state_repeated";
+  const flows = existingFlows(received);
+  if (flows.length === 0) return "state_of_another_browser";
+  const own = flowCookieName(received.instance, parameter);
+  return flows.some(({ name }) => name === own) ? "state_expired" : "state_unknown";
+}
+
+const MAX_DESCRIPTION_LENGTH = 500;
+
+/** What the store's page says of a refusal (RFC 6749 section 4.1.2.1), without control characters. */
+function upstreamErrorOf(query: URLSearchParams): { upstreamCode?: string; upstreamMessage?: string } {
+  const error = query.get("error");
+  const description = query.get("error_description")?.replaceAll(/\p{Cc}/gu, "") ?? "";
+  return {
+    ...(error !== null && CALLBACK_ERROR.test(error) && { upstreamCode: error }),
+    ...(description !== "" && { upstreamMessage: description.slice(0, MAX_DESCRIPTION_LENGTH) }),
+  };
 }
 
 const MAX_PARAMETER_LENGTH = 512;

@@ -17,7 +17,14 @@ export function serviceUnavailable(
 ): StoreUnavailableError {
   const status = httpStatus === undefined ? "" : `, status ${httpStatus}`;
   const message = `The service could not answer (${reason}${status}).`;
-  return new StoreUnavailableError({ reason, message, retryAfter, requestId, cause });
+  return new StoreUnavailableError({
+    reason,
+    message,
+    retryAfter,
+    requestId,
+    cause,
+    upstreamStatus: httpStatus,
+  });
 }
 
 /** Seconds that a selection goes on after the request was aborted: submitted again, it would find the pending token spent. */

@@ -1,5 +1,5 @@
 import { type JsonWebKey as CryptoJwk, type KeyObject, createPublicKey } from "node:crypto";
-import { StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { StoreUnavailableError, describeCause, isOrgateError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/concurrency.ts";
@@ -55,6 +55,12 @@ interface LoadedKeys {
 
 const UNUSABLE = "key_set_unusable";
 
+/** `keys_unreachable`, `keys_status`, `keys_malformed`, `keys_too_large`; `keys_unavailable` for sources that do not say. */
+function reasonOf(error: unknown): string {
+  const reason = isOrgateError(error) ? error.reason : undefined;
+  return reason?.startsWith("keys_") === true ? reason : "keys_unavailable";
+}
+
 class SourcedKeySet implements KeySet {
   readonly #source: KeySource;
   readonly #set: RefreshingValue<LoadedKeys>;
@@ -74,13 +80,14 @@ class SourcedKeySet implements KeySet {
       failureMemory: MAX_STALENESS,
       onFailure({ error, retryAfter }) {
         if (isOrgateError(error) && error.reason === UNUSABLE) {
-          events.emit({ type: "misconfigured", reason: UNUSABLE });
+          events.emit({ type: "misconfigured", reason: UNUSABLE, ...describeCause(error) });
         }
         events.emit({
           type: "unavailable",
           code: "store_unavailable",
-          reason: "keys_unavailable",
+          reason: reasonOf(error),
           retryAfter,
+          ...describeCause(error),
         });
       },
     });

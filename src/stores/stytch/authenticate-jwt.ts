@@ -214,7 +214,7 @@ function toError(
   if (STYTCH_TYPES.denied.has(type)) return new OrgateError("permission_denied", init);
   if (STYTCH_TYPES.otherTenant.has(type)) return new OrgateError("organization_mismatch", init);
   if (!isVerified && STYTCH_TYPES.notOurs.has(type)) return new OrgateError("invalid_token", init);
-  return stytchUnavailable("request_rejected", requestId);
+  return stytchUnavailable("request_rejected", requestId, type);
 }
 
 async function readVerdict(

@@ -56,9 +56,13 @@ function readReply(reply: JsonReply): StytchReply {
 }
 
 /** Makes the error for an answer that says nothing about anybody's session. */
-export function stytchUnavailable(reason: string, requestId?: string): StoreUnavailableError {
+export function stytchUnavailable(
+  reason: string,
+  requestId?: string,
+  upstreamCode?: string,
+): StoreUnavailableError {
   const message = `Stytch could not be asked (${reason}).`;
-  return new StoreUnavailableError({ reason, message, requestId });
+  return new StoreUnavailableError({ reason, message, requestId, upstreamCode });
 }
 
 /** Makes the error for a rejection of this application and not of its user: waiting does not help. */

@@ -31,7 +31,7 @@ export async function listStytchOrganizations(
   if (reply.status === "refused") {
     // What has expired offers nothing.
     if (STYTCH_TYPES.notPending.has(reply.type) || STYTCH_TYPES.ended.has(reply.type)) return [];
-    throw stytchUnavailable("request_rejected", reply.requestId);
+    throw stytchUnavailable("request_rejected", reply.requestId, reply.type);
   }
   const choices = readChoices(reply.body["discovered_organizations"]);
   if (choices === undefined) throw stytchUnavailable("nonsense", reply.requestId);
@@ -133,7 +133,7 @@ function readExchange(reply: StytchReply, organizationId: string): StytchOutcome
     if (httpStatus === 403 || httpStatus === 404 || STYTCH_TYPES.noOrganization.has(type)) {
       return refuse("organization_not_available", type);
     }
-    throw stytchUnavailable("request_rejected", requestId);
+    throw stytchUnavailable("request_rejected", requestId, type);
   }
   const { body, requestId } = reply;
   const outcome = readOutcome(body);

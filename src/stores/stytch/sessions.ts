@@ -149,11 +149,12 @@ export async function renewStytchCredential(
     const { credential, member, organization } = reply.session;
     return { status: "active", credential, verifiedAt: client.settings.clock(), member, organization };
   }
-  const { type: reason, requestId } = reply;
+  const { type, requestId } = reply;
+  const reason = type;
   if (STYTCH_TYPES.ended.has(reason)) return { status: "ended", reason };
   const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
   if (!isVerified && STYTCH_TYPES.notOurs.has(reason)) return { status: "rejected", reason };
-  throw stytchUnavailable("request_rejected", requestId);
+  throw stytchUnavailable("request_rejected", requestId, type);
 }
 
 /**
@@ -193,7 +194,7 @@ export async function endStytchSession(
       : { member_id: "memberId" in target ? target.memberId : target.userId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
   if (reply.status === "refused" && !STYTCH_TYPES.ended.has(reply.type)) {
-    throw stytchUnavailable("request_rejected", reply.requestId);
+    throw stytchUnavailable("request_rejected", reply.requestId, reply.type);
   }
   return {};
 }
@@ -222,5 +223,5 @@ export async function endPresentedToStytch(
 
 function toUnknown({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
   if (STYTCH_TYPES.ended.has(type) || STYTCH_TYPES.notOurs.has(type)) return { status: "unknown" };
-  throw stytchUnavailable("request_rejected", requestId);
+  throw stytchUnavailable("request_rejected", requestId, type);
 }

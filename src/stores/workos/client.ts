@@ -82,7 +82,10 @@ function readGrantReply(reply: JsonReply): GrantReply {
   }
   const code = readErrorCode(body) ?? (httpStatus === 404 ? NOT_FOUND : undefined);
   // Without a code the answer says nothing about the user: it may be about our key (401).
-  if (code === undefined) throw httpStatus === 401 ? clientRejected() : workosUnavailable("request_rejected");
+  if (code === undefined)
+    throw httpStatus === 401
+      ? clientRejected()
+      : workosUnavailable("request_rejected", { upstreamStatus: httpStatus });
   if (WORKOS_CODES.misconfigured.has(code)) throw clientRejected();
   return { status: "refused", code, body };
 }
@@ -103,7 +106,9 @@ export function contended(retryAfter = DEFAULT_CONTENTION_PAUSE): StoreUnavailab
 
 /** Makes the error for a request that WorkOS rejects without saying anything about anybody's session. */
 export function rejected(code: string): StoreUnavailableError {
-  return code === MALFORMED ? clientRejected() : workosUnavailable("request_rejected");
+  return code === MALFORMED
+    ? clientRejected()
+    : workosUnavailable("request_rejected", { upstreamCode: code });
 }
 
 /** WorkOS rejects this application and not its user: waiting does not help, and nobody is signed out. */
@@ -120,7 +125,7 @@ export async function fetchObject(
 ): Promise<JsonObject | undefined> {
   const { httpStatus, body } = await client.call({ method: "GET", path, signal });
   if (httpStatus === 404) return undefined;
-  if (httpStatus >= 300) throw workosUnavailable("request_rejected");
+  if (httpStatus >= 300) throw workosUnavailable("request_rejected", { upstreamStatus: httpStatus });
   return body;
 }
 

@@ -141,7 +141,7 @@ async function revoke(client: WorkosClient, sessionId: string, signal: AbortSign
   const { httpStatus } = await client.call({ method: "POST", path, body: { session_id: sessionId }, signal });
   // 400 and 404: the session does not exist any more.
   if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404)
-    throw workosUnavailable("request_rejected");
+    throw workosUnavailable("request_rejected", { upstreamStatus: httpStatus });
 }
 
 function logoutRedirect({ settings }: WorkosClient, sessionId: string): { readonly redirectTo?: string } {
