@@ -341,6 +341,8 @@ describe("R-13: the callback", () => {
       type: "rejected",
       code: "sign_in_failed",
       reason: "access_denied",
+      upstreamCode: "access_denied",
+      upstreamMessage: "<script>",
     });
     expect([...app.browser.cookies.keys()]).toEqual([]);
   });
