@@ -116,7 +116,9 @@ describe("each type of event", () => {
     await CASES[type].provoke(harness, harness.signIn);
     const of = (events: readonly OrgateEvent[]): OrgateEvent[] =>
       events.filter((event) => event.type === type);
-    expect(of(harness.world.events)).toContainEqual(expect.objectContaining(CASES[type].event));
+    expect(of(harness.world.events)).toContainEqual(
+      expect.objectContaining({ ...(CASES[type].event as object) }),
+    );
     expect(of(heard)).toEqual(of(harness.world.events));
   });
 
@@ -219,12 +221,16 @@ describe("clock events", () => {
     const signIn = await world.signIn();
     const token = resign(world, signIn, { iat: START + 100, exp: START + 400 });
     await send({ headers: withBearer(token) });
-    expect(world.events).toContainEqual({ type: "misconfigured", reason: "clock_skew" });
-    expect(world.events).toContainEqual({
-      type: "unavailable",
-      code: "clock_skew",
-      reason: "not_yet_valid",
-      retryAfter: 5,
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "clock_skew" }),
+    );
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "unavailable",
+        code: "clock_skew",
+        reason: "not_yet_valid",
+        retryAfter: 5,
+      }),
+    );
   });
 });

@@ -106,10 +106,12 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
       expect([status, got["session-jwt"], setCookies]).toEqual([503, undefined, []]);
     }
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^renewed_token_/),
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^renewed_token_/),
+      }),
+    );
   });
 
   it.each([
@@ -122,10 +124,12 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
     const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
     expect([status, setCookies]).toEqual([503, [expect.stringMatching(/^__Host-orgate=Fe26/)]]);
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^renewed_token_/),
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^renewed_token_/),
+      }),
+    );
   });
 
   it.each<[string, string | undefined, number]>([
@@ -144,7 +148,9 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
     }
     const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
     expect([status, setCookies.length, reached.length]).toEqual([503, kept, 0]);
-    expect(world.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "interpret_failed" }),
+    );
     world.store.interpret = interpret;
     const questions = world.store.questions.length;
     const [pair] = setCookies[0]?.split(";", 1) ?? [];

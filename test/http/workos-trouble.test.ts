@@ -169,10 +169,12 @@ describe("R-35: WorkOS answers a renewal", () => {
       app.expire();
       app.harness.fake.fail("refresh_token", makeFault(app));
       await expectUnavailable(app, browser);
-      expect(app.events).toContainEqual({
-        type: "misconfigured",
-        reason: expect.stringMatching(/^renewed_token_/),
-      });
+      expect(app.events).toContainEqual(
+        expect.objectContaining({
+          type: "misconfigured",
+          reason: expect.stringMatching(/^renewed_token_/),
+        }),
+      );
 
       const next = await browser.get("/me", { headers: JSON_CLIENT });
       expect([next.status, next.body.member]).toEqual([200, "user_bob"]);

@@ -81,7 +81,9 @@ describe("guards over a store that copies claims as they are", () => {
     const bench = makeBench();
     const outcome = await ask(bench, requireAuth(bench.engine), { member: "" });
     expect([outcome.reached, outcome.status]).toEqual([false, 503]);
-    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "interpret_failed" });
+    expect(bench.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "interpret_failed" }),
+    );
   });
 });
 
