@@ -19,8 +19,8 @@ export const PATCHES: readonly Patch[] = [
     loads: ["bearer seen"],
     edits: [
       {
-        find: "if (prototype === latest || hooked.has(response)) return;",
-        replace: "hookOneResponse(response, plan); return;",
+        find: "if (prototype === latestHooked || hooked.has(response)) return;",
+        replace: "if (!hooked.has(response)) hookWriteHead(response); return;",
       },
     ],
   },
@@ -29,12 +29,12 @@ export const PATCHES: readonly Patch[] = [
     loads: ["bearer seen", "cookie seen"],
     edits: [
       {
-        find: "get: (request) => Stamp.get(carrierOf(request), request),",
-        replace: "get: (request) => others.get(request),",
+        find: "if (!(#request in carrier)) return undefined;",
+        replace: "if (carrier !== null) return strays.get(request);",
       },
       {
-        find: "set: (request, value) => Stamp.set(carrierOf(request), request, value),",
-        replace: "set: (request, value) => void others.set(request, value),",
+        find: "if (!(#request in carrier)) void new LatestRequestAuth(carrier, request, auth);",
+        replace: "if (carrier !== null) strays.set(request, auth);",
       },
     ],
   },
@@ -43,7 +43,7 @@ export const PATCHES: readonly Patch[] = [
     loads: ["bearer seen", "cookie seen"],
     edits: [
       {
-        find: "if (session !== undefined && taken - session.usedAt > patience) {",
+        find: "if (session !== undefined && taken - session.usedAt > movesAfter) {",
         replace: "if (session !== undefined) {",
       },
     ],
@@ -53,8 +53,8 @@ export const PATCHES: readonly Patch[] = [
     loads: ["bearer seen", "cookie seen"],
     edits: [
       {
-        find: 'return hash("sha256", value, DIGEST_ENCODINGS[kind]);',
-        replace: 'return `${kind} ${hash("sha256", value, "base64")}`;',
+        find: "return sha256(value, DIGEST_ENCODINGS[kind]);",
+        replace: 'return `${kind} ${sha256(value, "base64")}`;',
       },
     ],
   },
@@ -64,10 +64,10 @@ export const PATCHES: readonly Patch[] = [
     edits: [
       { find: "const key = JSON.stringify(names);", replace: "" },
       {
-        find: "const known = lists.get(key);",
+        find: "const known = roleLists.get(key);",
         replace: "const known = undefined as readonly string[] | undefined;",
       },
-      { find: "lists.set(key, Object.freeze(names));", replace: "Object.freeze(names);" },
+      { find: "roleLists.set(key, Object.freeze(names));", replace: "Object.freeze(names);" },
     ],
   },
   {

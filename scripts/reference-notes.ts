@@ -126,6 +126,10 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     when: "A sign-in produced a session that does not fit into cookies. `auth.establish` rejects with it.",
     fix: "The developer keeps the token's custom claims small.",
   },
+  request_timeout: {
+    when: "The body of a request to a handler of orgate did not arrive whole within ten seconds.",
+    fix: "The client sends the request again.",
+  },
 };
 
 /** When each event is emitted. */

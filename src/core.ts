@@ -1,6 +1,7 @@
 export { orgate } from "./orgate.ts";
 export type { Orgate } from "./orgate.ts";
-export type { CookieOptions, CookiePassword, CredentialOption } from "./options/cookie.ts";
+export type { CsrfOptions } from "./options/checks.ts";
+export type { CookieOptions, CookiePassword, CredentialOption, JwtCookieOption } from "./options/cookie.ts";
 export type { OrgateOptions } from "./options/options.ts";
 export { definePolicy } from "./policy/policy.ts";
 export { mergePolicies } from "./policy/policy.ts";
@@ -36,7 +37,8 @@ export {
 export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
-export type { Denial } from "./model.ts";
+export type { Denial, PageView } from "./model.ts";
+export type { PagesOptions } from "./options/options.ts";
 export type { AttachNames } from "./request/request-auth.ts";
 export type {
   Authorized,
@@ -61,7 +63,7 @@ export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./fl
 export { remoteKeys } from "./stores/remote-keys.ts";
 export type { BeginSignInOptions } from "./store.ts";
 export type { Capabilities } from "./store.ts";
-export type { EndSessionTarget, PresentedEnd } from "./store.ts";
+export type { EndSessionTarget, LogoutTarget, PresentedEnd } from "./store.ts";
 export type { CredentialProfile } from "./store.ts";
 export type {
   Interpretation,

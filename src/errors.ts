@@ -28,6 +28,7 @@ export const ERROR_TABLE = {
   configuration_invalid: { status: 500, title: "orgate is not configured correctly" },
   token_too_old: { status: 401, title: "The access token is too old for this" },
   session_too_large: { status: 500, title: "The session does not fit into cookies" },
+  request_timeout: { status: 408, title: "The request body did not arrive in time" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 /** A stable, machine-readable error code. */

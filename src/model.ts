@@ -167,3 +167,14 @@ export interface Denial {
   /** Gives the default answer. */
   respond(): void;
 }
+
+/** One of orgate's pages, as `pages.render` gets it. */
+export interface PageView {
+  readonly status: number;
+  /** The heading. A text: escape it. */
+  readonly title: string;
+  /** Why the page is shown instead of the requested one; absent on the organization selection. */
+  readonly code?: ErrorCode;
+  /** What stands in orgate's `<main>`, the heading included. HTML, in which everything from outside is escaped. */
+  readonly content: string;
+}

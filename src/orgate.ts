@@ -23,6 +23,7 @@ import {
   requireRole,
 } from "./guards/requirements.ts";
 import { onNextTurn } from "./lib/clock.ts";
+import { readGiven } from "./lib/problems.ts";
 import type { AuthState, DetachedState, SignedIn } from "./model.ts";
 import { type OrgateOptions, resolveOptions } from "./options/options.ts";
 import type { ActionOf, PolicyShape, ResourceOf } from "./policy/policy.ts";
@@ -58,12 +59,12 @@ import type { Profile } from "./store.ts";
 export function orgate<Shape extends PolicyShape = PolicyShape, Role extends string = string>(
   options: OrgateOptions<Shape, Role>,
 ): Orgate<Shape, Role> {
-  const instance = createInstance(resolveOptions(options));
+  const instance = readGiven("orgate", () => createInstance(resolveOptions(options)));
   /** Binds a maker of middleware to the instance. Passed to a route without being called, it fails the request. */
   const bind =
     <Given extends unknown[]>(name: string, make: (instance: Instance, ...given: Given) => Middleware) =>
     (...given: Given): Middleware =>
-      refuseUncalled(name, given) ? NO_MIDDLEWARE : make(instance, ...given);
+      readGiven(name, () => (refuseUncalled(name, given) ? NO_MIDDLEWARE : make(instance, ...given)));
   // The methods are written for any policy; `Shape` narrows their parameters for the caller.
   const methods: Methods = {
     requireAuth: bind("requireAuth", requireAuth),

@@ -72,7 +72,10 @@ export type Renewal =
       readonly status: "active";
       /** The new credential. @defaultValue the client keeps the credential it has */
       readonly credential?: SealedSession;
-      /** When the store answered, in seconds since the epoch. */
+      /**
+       * As of when the answer holds, in seconds since the epoch: when the store read it. orgate takes the moment at which it called
+       * `renew` where that is earlier.
+       */
       readonly verifiedAt: number;
       readonly member?: Member;
       readonly organization?: Organization;
@@ -180,6 +183,11 @@ export interface SessionStore {
     scope: "session" | "member" | "user",
     context: StoreContext,
   ): Promise<PresentedEnd>;
+  /**
+   * Returns where a browser must go so that the store's own page forgets it too. Asks nobody, so that it works while the store
+   * is down. `returnTo` is an absolute URL.
+   */
+  logoutUrl?(of: LogoutTarget, options: { readonly returnTo?: string }): string | undefined;
   /** Loads the RBAC policy in force, for stores that keep one. */
   policy?(organizationId: string | undefined, context: StoreContext): Promise<Policy>;
   /** Loads the full member and organization, without spending the credential. */
@@ -294,6 +302,9 @@ export type EndSessionTarget =
   /** All sessions of the user, in every organization. Only for sessions whose member has a `userId`. */
   | { readonly userId: string };
 
+/** A session that ends: by its id, or by a credential that was sealed here. */
+export type LogoutTarget = { readonly sessionId: string } | StaleCredential;
+
 /** What became of a credential's session. `unknown`: there is none, or it has ended already. */
 export type PresentedEnd =
   | {
@@ -322,4 +333,6 @@ export interface BeginSignInOptions {
   readonly invitationToken?: string;
   /** Where the store sends the browser back to. @defaultValue the store's own option */
   readonly redirectUri?: string;
+  /** The single sign-on connection to sign in by, in place of the store's own page. */
+  readonly connectionId?: string;
 }

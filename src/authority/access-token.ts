@@ -40,14 +40,11 @@ function buildClaims(context: AuthorityContext, record: SessionRecord, subject: 
 }
 
 /** Claims that are not registered are nested, so that no custom claim can pass for one of ours. */
-function buildNativeClaims(
-  { settings, clock }: AuthorityContext,
-  record: SessionRecord,
-  subject: Subject,
-): Claims {
+function buildNativeClaims({ settings }: AuthorityContext, record: SessionRecord, subject: Subject): Claims {
   const { user, organization } = subject;
   const roles = rolesOf(subject);
-  const issuedAt = Math.floor(clock());
+  // A change in the directory after it was asked must find the token older than itself.
+  const issuedAt = Math.floor(subject.readAt);
   const deadline = Math.floor(deadlineOf(record, settings.idleTimeout));
   return {
     iss: settings.issuer,

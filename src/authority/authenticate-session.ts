@@ -3,7 +3,7 @@ import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
 import { decideVerdict } from "../policy/policy.ts";
 import { type Freshness, decideFreshness } from "../tokens/verify-token.ts";
 import { type CheckedToken, issueAccessToken } from "./access-token.ts";
-import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optionalField } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { rolesOf, toMemberSession, toProfile } from "./directory.ts";
 import { mayStillRenew } from "./renew.ts";
@@ -56,7 +56,7 @@ export interface AuthenticateSessionResult extends AuthenticateJwtResult {
 }
 
 const OPTION_CHECKS = {
-  sessionDurationMinutes: optional(numberFrom(5, MAX_LIFETIME / 60)),
+  sessionDurationMinutes: optionalField(numberFrom(5, MAX_LIFETIME / 60)),
   authorizationCheck: checkAuthorizationCheck,
 };
 
@@ -69,7 +69,7 @@ export async function authenticateJwt(
 ): Promise<AuthenticateJwtResult> {
   const { sessionJwt, maxTokenAgeSeconds, ...options } = checkFields(input, {
     sessionJwt: checkToken,
-    maxTokenAgeSeconds: optional(numberFrom(0, Number.MAX_SAFE_INTEGER)),
+    maxTokenAgeSeconds: optionalField(numberFrom(0, Number.MAX_SAFE_INTEGER)),
     ...OPTION_CHECKS,
   });
   const { claims, session } = await context.tokens.check(sessionJwt);

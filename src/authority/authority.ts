@@ -1,3 +1,4 @@
+import { readGiven } from "../lib/problems.ts";
 import type { JsonWebKeySet, TokenProfile } from "../store.ts";
 import { createTokenCheck, interpretSessionClaims } from "./access-token.ts";
 import {
@@ -119,6 +120,10 @@ const MAX_CLOCK_TOLERANCE = 60;
 export function createAuthority<Role extends string = string>(
   options: AuthorityOptions<Role>,
 ): Authority<Role> {
+  return readGiven("createAuthority", () => makeAuthority(options));
+}
+
+function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Authority<Role> {
   const { clock, ...settings } = resolveSettings(options);
   const { accessTokenLifetime, expiredTokenRenewal } = settings;
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
@@ -157,8 +162,8 @@ export function createAuthority<Role extends string = string>(
     revoke: (target) => revoke(context, target),
     jwks: () => issuer.jwks(),
     rotateKeys: () => issuer.rotate(),
-    workosRouter: (wire) => createWorkosRouter(wireAuthority, wire),
-    stytchRouter: (wire) => createStytchRouter(wireAuthority, wire),
+    workosRouter: (wire) => readGiven("workosRouter", () => createWorkosRouter(wireAuthority, wire)),
+    stytchRouter: (wire) => readGiven("stytchRouter", () => createStytchRouter(wireAuthority, wire)),
     async close() {
       stopListening?.();
       tokens.close();

@@ -66,7 +66,7 @@ export function invalidRequest(message: string, reason?: string): OrgateError {
 }
 
 /** Lets a field be absent; `null` counts as absent. */
-export function optional<Value>(check: FieldCheck<Value>): FieldCheck<Value | undefined> {
+export function optionalField<Value>(check: FieldCheck<Value>): FieldCheck<Value | undefined> {
   return (name, value) => (value === undefined || value === null ? undefined : check(name, value));
 }
 
@@ -142,7 +142,7 @@ function cleanText(text: unknown, length: number): string {
 
 /** Checks who impersonates. */
 export function checkImpersonator(name: string, value: unknown): Impersonator {
-  const { email, reason } = checkFields(value, { email: checkId, reason: optional(checkId) }, name);
+  const { email, reason } = checkFields(value, { email: checkId, reason: optionalField(checkId) }, name);
   return { email, ...(reason !== undefined && { reason }) };
 }
 

@@ -1,4 +1,5 @@
 import { OrgateError } from "../errors.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { formatTime } from "../lib/clock.ts";
 import { configurationError, quoteName } from "../lib/problems.ts";
 import {
@@ -9,7 +10,7 @@ import {
   checkRoles,
   invalidRequest,
   numberFrom,
-  optional,
+  optionalField,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import type { CheckedDirectory, DirectoryUser } from "./directory.ts";
@@ -51,7 +52,7 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
     emailAddress: checkEmailAddress,
     organizationId: checkId,
     roles: checkRoles,
-    expiresIn: optional(numberFrom(1, MAX_LIFETIME)),
+    expiresIn: optionalField(numberFrom(1, MAX_LIFETIME)),
   });
   requireAddMembership(context);
   const unknown = context.policy && roles.find((role) => context.policy?.roles.has(role) === false);
@@ -87,7 +88,7 @@ export async function acceptInvitation(
   const addMembership = requireAddMembership(context);
   const invitation = await records.invitations.read(token);
   if (invitation === undefined) throw refused("invitation_invalid");
-  if (invitation.emailAddress.toLowerCase() !== user.emailAddress.toLowerCase()) {
+  if (foldEmailAddress(invitation.emailAddress) !== foldEmailAddress(user.emailAddress)) {
     throw refused("invitation_cannot_be_used_for_email");
   }
   if (organizationId !== undefined && organizationId !== invitation.organizationId) {

@@ -1,8 +1,10 @@
 import { type KeyObject, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
 import { SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
 import type { Clock } from "../lib/clock.ts";
+import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
+import { canonicalSpelling } from "../tokens/verify-token.ts";
 import { deriveKey } from "./secrets.ts";
 
 /** Options of {@link Issuer}. */
@@ -24,6 +26,8 @@ interface RingKey {
 }
 
 const DEFAULT_ALGORITHM: Algorithm = "ES256";
+/** Seconds that making a key may take; one that takes longer is waited for again. */
+const KEY_BUDGET = 30;
 
 /**
  * Signs access tokens, and keeps the keys for that. Without keys from the application, the first is made when it is first needed.
@@ -36,10 +40,11 @@ export class Issuer {
   /** The algorithms needed beside that of the key in force. */
   readonly #required = new Set<Algorithm>();
   #keys: readonly RingKey[] = [];
-  #completing: Promise<void> | undefined;
+  readonly #completing: SingleFlight<void>;
 
   constructor(options: IssuerOptions) {
     this.#options = options;
+    this.#completing = createSingleFlight({ clock: options.clock, budget: KEY_BUDGET });
     this.#algorithms = new Set(options.keys?.map(algorithmOf) ?? [DEFAULT_ALGORITHM]);
   }
 
@@ -64,7 +69,7 @@ export class Issuer {
   async sign(claims: Readonly<Record<string, unknown>>, wanted?: Algorithm): Promise<string> {
     const { kid, algorithm, privateKey } = inForce(await this.#load(), wanted);
     const header = { alg: algorithm, kid, typ: "JWT" };
-    return new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey);
+    return canonicalSpelling(await new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey));
   }
 
   /** Returns the public half of every key that may still verify. */
@@ -101,7 +106,7 @@ export class Issuer {
   async #load(): Promise<readonly RingKey[]> {
     while (!this.#isComplete()) {
       // oxlint-disable-next-line no-await-in-loop -- what was required meanwhile is made next
-      await (this.#completing ??= this.#complete());
+      await this.#completing.run({ key: "keys", start: () => this.#complete() });
     }
     const now = this.#options.clock();
     return this.#keys.filter(({ retiredUntil }) => retiredUntil === undefined || now < retiredUntil);
@@ -118,20 +123,15 @@ export class Issuer {
   }
 
   async #complete(): Promise<void> {
-    try {
-      const { keys } = this.#options;
-      if (keys !== undefined) {
-        this.#keys = await Promise.all(keys.map((jwk) => toRingKey(jwk, algorithmOf(jwk))));
-        return;
-      }
-      const known = new Set(this.#keys.map(({ algorithm }) => algorithm));
-      const missing = [...this.#algorithms].filter((algorithm) => !known.has(algorithm));
-      const made = await Promise.all(missing.map(makeKey));
-      this.#keys = [...this.#keys, ...made];
-    } finally {
-      // The next caller tries again to make a key that could not be made.
-      this.#completing = undefined;
+    const { keys } = this.#options;
+    if (keys !== undefined) {
+      this.#keys = await Promise.all(keys.map((jwk) => toRingKey(jwk, algorithmOf(jwk))));
+      return;
     }
+    const known = new Set(this.#keys.map(({ algorithm }) => algorithm));
+    const missing = [...this.#algorithms].filter((algorithm) => !known.has(algorithm));
+    const made = await Promise.all(missing.map(makeKey));
+    this.#keys = [...this.#keys, ...made];
   }
 }
 

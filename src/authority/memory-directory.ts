@@ -1,5 +1,6 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { configurationError, didYouMean, quoteName } from "../lib/problems.ts";
+import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { isObject, isText, isTextList } from "../lib/values.ts";
 import type { Policy, PolicyShape } from "../policy/policy.ts";
 import {
@@ -50,21 +51,25 @@ export function memoryDirectory<Role extends string = string>(
   input: MemoryDirectoryInput<NoInfer<Role>> = {},
   { policy }: MemoryDirectoryOptions<Role> = {},
 ): MemoryDirectory<Role> {
-  const tables = new DirectoryTables(input, policy?.roles);
+  const tables = readGiven("memoryDirectory", () => new DirectoryTables(input, policy?.roles));
   const { users, organizations, memberships } = tables;
   return {
     user: async (id) => structuredClone(users.get(id)),
     async userByEmailAddress(emailAddress) {
-      const wanted = emailAddress.toLowerCase();
-      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+      const wanted = foldEmailAddress(emailAddress);
+      return structuredClone(
+        [...users.values()].find((user) => foldEmailAddress(user.emailAddress) === wanted),
+      );
     },
     organization: async (id) => structuredClone(organizations.get(id)),
     membership: async (userId, organizationId) =>
       structuredClone(memberships.get(userId)?.get(organizationId)),
     memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
-    addUser: (user) => tables.add({ users: [user] }),
-    addOrganization: (organization) => tables.add({ organizations: [organization] }),
-    addMembership: async (membership) => tables.add({ memberships: [membership] }),
+    addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
+    addOrganization: (organization) =>
+      readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
+    addMembership: async (membership) =>
+      readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
     setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
@@ -180,13 +185,14 @@ const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
 /** The fields whose values, or what is made of them, must not occur twice. */
 const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
   ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
   ["organizations", "id", ({ id }) => id],
   ["organizations", "slug", ({ slug }) => slug],
   [
     "memberships",
     "id",
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+    ({ id, userId, organizationId }) =>
+      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
   ],
   ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
 ];
@@ -199,7 +205,12 @@ function reporter(problems: ConfigurationProblem[]): Report {
 }
 
 /** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
-function assertValid(input: object, roles: ReadonlySet<string> | undefined): void {
+function assertValid(input: unknown, roles: ReadonlySet<string> | undefined): void {
+  if (!isObject(input)) {
+    const message = `was given ${describeValue(input)}.`;
+    const suggestion = "Pass { users, organizations, memberships }, or nothing.";
+    throw configurationError("option_invalid", "memoryDirectory", message, suggestion);
+  }
   const problems: ConfigurationProblem[] = [];
   const report = reporter(problems);
   const lists = Object.keys(REQUIRED_FIELDS);

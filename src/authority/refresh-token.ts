@@ -177,7 +177,7 @@ function isRetired({ successorPresentedAt, rotatedAt }: Predecessor, { now, grac
 }
 
 /** What the holder of a refresh token asks for. */
-export interface RefreshExchange {
+export interface FamilyExchange {
   /** Whether the current token is replaced, or only recognised. */
   readonly rotate: boolean;
   /** The organization to continue in; `null`: none, `undefined`: the most recent one. */
@@ -202,7 +202,7 @@ export type RefreshResult =
 export function exchangeRefreshToken(
   family: RefreshFamily,
   presented: RefreshToken,
-  request: RefreshExchange,
+  request: FamilyExchange,
   time: FamilyTime,
 ): RefreshResult {
   if (!isGenuine(presented, family.key)) return { status: "foreign" };
@@ -226,7 +226,7 @@ export function exchangeRefreshToken(
 function rotate(
   family: RefreshFamily,
   token: RefreshToken,
-  { organizationId, mostRecent }: RefreshExchange,
+  { organizationId, mostRecent }: FamilyExchange,
   time: FamilyTime,
 ): RefreshResult {
   const next = mintRefreshToken(token.sessionId, family.generation + 1, family.key);

@@ -7,7 +7,7 @@ import {
   toAuthenticationResult,
   toSessionCredential,
 } from "./authentication-result.ts";
-import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optional } from "./check-input.ts";
+import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optionalField } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { toProfile } from "./directory.ts";
 import { type RefreshToken, parseRefreshToken } from "./refresh-token.ts";
@@ -30,7 +30,7 @@ export async function authenticateWithRefreshToken(
   context: AuthorityContext,
   input: AuthenticateWithRefreshTokenInput,
 ): Promise<AuthenticationResult> {
-  const checked = checkFields(input, { refreshToken: checkToken, organizationId: optional(checkId) });
+  const checked = checkFields(input, { refreshToken: checkToken, organizationId: optionalField(checkId) });
   readSealPassword(input);
   const { refreshToken, organizationId } = checked;
   const withoutMembership = organizationId === undefined ? "end" : "refuse";
@@ -64,7 +64,7 @@ export async function renewSession(
   { extendBy, signal }: RenewContext,
 ): Promise<Renewal> {
   assertNotAborted(signal);
-  checkFields({ extendBy }, { extendBy: optional(numberFrom(0, MAX_LIFETIME)) });
+  checkFields({ extendBy }, { extendBy: optionalField(numberFrom(0, MAX_LIFETIME)) });
   const named = readStaleSession(stale);
   if (named === undefined) return { status: "ended", reason: "credential_mismatch" };
   if (!isRenewable(context, stale, named)) return { status: "unrenewable" };
@@ -145,5 +145,5 @@ async function toRenewal(
   // Fields that others sealed stay; each of ours is replaced or removed.
   const { organizationId: _organization, impersonator: _impersonator, ...others } = sealed ?? {};
   const credential = { ...others, ...(await toSessionCredential(context, used)) };
-  return { status: "active", credential, verifiedAt: context.clock(), ...toProfile(used.subject) };
+  return { status: "active", credential, verifiedAt: used.subject.readAt, ...toProfile(used.subject) };
 }

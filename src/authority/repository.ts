@@ -1,5 +1,7 @@
 import { StoreUnavailableError, isOrgateError } from "../errors.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { functionLike, optional, readOptions, schema } from "../lib/options.ts";
+import { readGiven } from "../lib/problems.ts";
 
 /** The collections that the authority keeps. */
 export type CollectionName = "sessions" | "pending" | "invitations" | "authorizations" | "keys";
@@ -67,6 +69,10 @@ interface StoredDocument {
 /** Documents looked at for expiry on each write: enough to outpace what is written. */
 const SWEPT_PER_WRITE = 4;
 
+const MEMORY_REPOSITORY_OPTIONS = schema<MemoryRepositoryOptions>()({
+  clock: optional(functionLike<Clock>(), systemClock),
+});
+
 /**
  * Keeps the authority's documents in this process: for development, tests, and applications of one process.
  *
@@ -74,7 +80,16 @@ const SWEPT_PER_WRITE = 4;
  */
 export function memoryRepository(options: MemoryRepositoryOptions = {}): Repository {
   const collections = new Map<CollectionName, MemoryCollection>();
-  const clock = options.clock ?? systemClock;
+  const suggestion = "Pass { clock }, or nothing.";
+  const { clock } = readGiven("memoryRepository", () =>
+    readOptions(
+      MEMORY_REPOSITORY_OPTIONS,
+      options,
+      "memoryRepository",
+      suggestion,
+      "memoryRepository.",
+    ).complete(),
+  );
   const at = (name: CollectionName): MemoryCollection => {
     const collection = collections.get(name) ?? new MemoryCollection(clock);
     collections.set(name, collection);

@@ -42,6 +42,11 @@ export function decrypt(key: Buffer, encrypted: string): Buffer {
   return Buffer.concat([decipher.update(bytes.subarray(IV_BYTES, -GCM_TAG_BYTES)), decipher.final()]);
 }
 
+/** Decrypts a value that {@link encrypt} was given as JSON. Throws as {@link decrypt} does. */
+export function decryptJson(key: Buffer, encrypted: string): unknown {
+  return JSON.parse(decrypt(key, encrypted).toString("utf8"));
+}
+
 /** Random bytes in a session id: 144 bits. */
 export const SESSION_ID_BYTES = 18;
 

@@ -4,7 +4,7 @@ import type { AuthorityContext } from "./context.ts";
 import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./directory.ts";
 import { type AuthenticationRecord, type SessionRecord, deadlineOf } from "./records.ts";
 import {
-  type RefreshExchange,
+  type FamilyExchange,
   type RefreshResult,
   type RefreshToken,
   exchangeRefreshToken,
@@ -123,7 +123,7 @@ export async function acceptRefreshToken(
   context: AuthorityContext,
   { id, family, organizationId }: SessionRecord,
   refreshToken: RefreshToken,
-  request: Omit<RefreshExchange, "mostRecent">,
+  request: Omit<FamilyExchange, "mostRecent">,
 ): Promise<AcceptedToken> {
   const time = { now: context.clock(), grace: context.settings.refreshGrace };
   const mostRecent = organizationId ?? null;
@@ -193,12 +193,12 @@ export async function useSession(
 }
 
 /** Asks the directory once for each question of one operation, however often the write is attempted. */
-function createSubjectLoader({
-  directory,
-}: AuthorityContext): (userId: string, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
+function createSubjectLoader(
+  context: AuthorityContext,
+): (userId: string, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
   const loaded = new Map<string | undefined, ReturnType<typeof loadSubject>>();
   return (userId, organizationId) => {
-    const subject = loaded.get(organizationId) ?? loadSubject(directory, userId, organizationId);
+    const subject = loaded.get(organizationId) ?? loadSubject(context, userId, organizationId);
     loaded.set(organizationId, subject);
     return subject;
   };

@@ -15,6 +15,8 @@ export interface InvalidationMessage {
    * `supersede`: it has ended because another session replaced it in the same browser, so its cookie is not cleared.
    */
   readonly effect: "ask" | "refuse" | "supersede";
+  /** Until when a token of an ended session could be good, in seconds since the epoch. @defaultValue `maxTokenLifetime` from now */
+  readonly until?: number;
 }
 
 /** The right to make one call, until it is released or expires. */

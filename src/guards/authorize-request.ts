@@ -7,10 +7,11 @@ import { attachRequest, authenticateRequest } from "../request/authenticate.ts";
 import type { Instance } from "../request/instance.ts";
 import { reportMisconfigured } from "../request/request-auth.ts";
 import { type AccessRequirements, type PermissionPair, authorize } from "./authorize.ts";
-import { denyError, emitDenied, toDenialError } from "./denial.ts";
+import { emitDenied } from "./denial.ts";
 import { type Next, requireCapability } from "./guard.ts";
 import { validatePairs } from "./permissions.ts";
 import { validateFactor, validateRoles } from "./requirements.ts";
+import { denyError, toDenialError } from "./thrown-denial.ts";
 
 /** What `auth.authorize` asks beyond a signed-in member. What is absent is not asked. */
 export interface AuthorizeQuestion<

@@ -5,7 +5,7 @@ import { isFiniteNumber, isListOf, isObject, isString } from "../lib/values.ts";
 import type { MemberSession, OrganizationChoice, Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/policy.ts";
-import { refreshRequest } from "../request/authenticate.ts";
+import { isCrossSiteWrite, refreshRequest } from "../request/authenticate.ts";
 import { type VerifiedSession, rolesOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
@@ -127,8 +127,12 @@ function decide(
   requirements: AccessRequirements,
 ): AccessDecision | Promise<AccessDecision> {
   const { instance, request, auth } = context;
-  const { session } = auth;
+  const { session, credential } = auth;
   if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
+  // A method override between the middleware and this guard may have made a write of what was a read.
+  if (credential !== undefined && credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
+    return { status: "denied", code: "cross_site_request" };
+  }
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
     if (session.organizationId === undefined) return denySelection(context, session);
@@ -174,11 +178,14 @@ function findUnmet(
     return { code: "factor_required" };
   }
   if (recentAuth !== undefined && !isRecent(instance, session, recentAuth)) {
-    return {
-      code: "reauthentication_required",
-      maxAge: recentAuth,
-      extensions: { reason: "authentication_too_old", max_age: recentAuth },
-    };
+    const denial = { code: "reauthentication_required", maxAge: recentAuth } as const;
+    if (!Number.isNaN(authenticatedAt(session))) {
+      return { ...denial, extensions: { reason: "authentication_too_old", max_age: recentAuth } };
+    }
+    // Signing in again would not help where the store's tokens never tell the time: no redirect, or it is a loop.
+    const reason = "authentication_time_unknown";
+    reportOnce(instance, reason);
+    return { ...denial, redirects: false, extensions: { reason, max_age: recentAuth } };
   }
   if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
   return undefined;
@@ -194,6 +201,16 @@ async function reportUnknownRoles(
   const known = lookup.status === "found" ? lookup.policy.roles : undefined;
   const isUnknown = [...roles].some((role) => isString(role) && known?.has(role) === false);
   if (isUnknown) reportMisconfigured(events, { reason: "role_unknown" });
+}
+
+const reported = new WeakMap<Instance, Set<string>>();
+
+/** Reports what every such request would repeat. */
+function reportOnce(instance: Instance, reason: string): void {
+  const reasons = reported.get(instance) ?? new Set();
+  if (reasons.has(reason)) return;
+  reported.set(instance, reasons.add(reason));
+  reportMisconfigured(instance.events, { reason });
 }
 
 function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {

@@ -122,7 +122,7 @@ function compileOptions(
   }
   return {
     routeOrganization: read && { read, by: by ?? "id" },
-    maxTokenAge: maxTokenAge && Math.min(maxTokenAge, options.maxTokenAge ?? Infinity),
+    maxTokenAge: isSeconds(maxTokenAge) ? Math.min(maxTokenAge, options.maxTokenAge ?? Infinity) : undefined,
   };
 }
 

@@ -1,5 +1,6 @@
 import type { Clock } from "./clock.ts";
 import { TIMED_OUT, limitTime } from "./concurrency.ts";
+import { trimTrailingSlashes } from "./http.ts";
 import { isObject, isText } from "./values.ts";
 
 /** How long one call may go on. */
@@ -97,7 +98,7 @@ async function sendOnce(
   const bodyHeaders = body === undefined ? {} : { "content-type": "application/json" };
   let response: Response;
   try {
-    response = await request(baseUrl.replace(/\/+$/, "") + path, {
+    response = await request(trimTrailingSlashes(baseUrl) + path, {
       method,
       headers: { accept: "application/json", ...bodyHeaders, ...headers },
       // A secret in a header or body goes to the configured address only.

@@ -1,4 +1,4 @@
-import { configurationError, createProblems } from "../lib/problems.ts";
+import { configurationError, createProblems, readGiven } from "../lib/problems.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { Verdict } from "../model.ts";
 import {
@@ -85,7 +85,7 @@ export function definePolicy<const Resources extends ResourceActions, const Role
   definition: PolicyDefinition<Resources, RoleName>,
 ): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }, RoleName>;
 export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<ResourceActions>): Policy {
-  return parsePolicy(source);
+  return readGiven("definePolicy", () => parsePolicy(source));
 }
 
 /**

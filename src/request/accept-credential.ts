@@ -1,8 +1,8 @@
-import { frozenCopy, isString } from "../lib/values.ts";
+import { isString } from "../lib/values.ts";
 import type { UnavailableState } from "../model.ts";
 import type { Renewal, SealedSession } from "../store.ts";
 import { decideFreshness } from "../tokens/verify-token.ts";
-import type { VerifiedSession } from "./cache.ts";
+import { type VerifiedSession, keepProfile } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import {
@@ -39,8 +39,10 @@ interface Circumstances {
   readonly via: "bearer" | "cookie";
   /** What the store interprets beside the claims. @defaultValue what was sealed */
   readonly sealed?: SealedSession;
-  /** When the store answered, in seconds since the epoch. */
+  /** As of when the store answered, in seconds since the epoch: when it was asked, at the latest. */
   readonly verifiedAt: number | undefined;
+  /** Whether nobody knows for certain when the store was asked: then the token's `iat` counts too. */
+  readonly mayBeOlder?: boolean;
   readonly expected: ExpectedIdentity;
 }
 
@@ -52,7 +54,7 @@ interface Circumstances {
 async function acceptCredential(
   instance: Instance,
   successor: Successor,
-  { via, sealed = successor.sealed, verifiedAt, expected }: Circumstances,
+  { via, sealed = successor.sealed, mayBeOlder = false, expected, ...given }: Circumstances,
 ): Promise<Acceptance> {
   const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
     const failure: Failure = { reason, code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER, ...more };
@@ -68,18 +70,21 @@ async function acceptCredential(
     return fail(verification.reason, verification.reason === "unknown_key");
   }
   const { claims } = verification;
+  const { clock, clockTolerance } = instance.options;
+  const issuedAt = mayBeOlder ? claims.iat - clockTolerance : Infinity;
+  const verifiedAt = given.verifiedAt && Math.min(given.verifiedAt, issuedAt);
   const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
   const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
   if (meaning.status === "unreadable") return fail("unreadable", isSubject, { cause: meaning.cause });
   if (meaning.status === "foreign") return fail("class", false);
   const { session } = meaning;
   if (!isSubject || !isExpected(session, expected)) return fail("identity", false);
-  const { clock, clockTolerance } = instance.options;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance });
   // Clocks that differ do not make a token bad.
   if (freshness !== "fresh") {
     return fail(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
   }
+  instance.invalidations.overtake(session);
   return { status: "adopted", session, successor: { ...successor, claims } };
 }
 
@@ -115,27 +120,29 @@ type ActiveRenewal = Extract<Renewal, { status: "active" }>;
 /**
  * Accepts what the store answered a renewal with.
  *
+ * @param calledAt - when the store was asked, in seconds since the epoch
  * @throws TypeError for an answer without an access token.
  */
 export async function acceptRenewal(
   instance: Instance,
   presented: VerifiedCredential,
   renewal: ActiveRenewal,
+  calledAt: number,
 ): Promise<RenewalResult> {
-  const { options, events, profiles } = instance;
+  const { options, events } = instance;
   const { credential, verifiedAt, member, organization } = renewal;
   const kind = kindAfterRenewal(presented.kind);
   const successor = await toSuccessor(instance, kind, mergeCredential(presented, credential));
   const acceptance = await acceptCredential(instance, successor, {
     via: presented.via,
-    // A store whose clock is ahead, or that counts in milliseconds, must not make its answer young for ever.
-    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, options.clock()) : undefined,
+    // What changed while the store was asked may be missing from its answer, whatever time the store states.
+    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, calledAt) : calledAt,
     expected: identityOf(presented),
   });
   if (acceptance.status === "adopted") {
     const { session } = acceptance;
     const profile = member && { member, ...(organization !== undefined && { organization }) };
-    if (profile !== undefined) profiles.set(session.memberSession.id, frozenCopy(profile));
+    if (profile !== undefined) keepProfile(instance, session, profile, session.verifiedAt ?? calledAt);
     const isNew = credential !== undefined;
     return { status: "active", session, successor: acceptance.successor, isNew };
   }
@@ -153,10 +160,10 @@ export function acceptAgain(
   presented: VerifiedCredential,
   successor: Successor,
 ): Promise<Acceptance> {
-  const verifiedAt = instance.options.clock();
   return acceptCredential(instance, successor, {
     via: presented.via,
-    verifiedAt,
+    // When the store was asked is not known any more.
+    verifiedAt: undefined,
     expected: identityOf(presented),
   });
 }
@@ -185,6 +192,8 @@ export interface IssuedCredential {
   /** How the client will send it. */
   readonly kind: Credential["kind"];
   readonly expected: ExpectedIdentity;
+  /** When the store was asked, in seconds since the epoch; at the latest, where the application asked it. */
+  readonly calledAt: number;
 }
 
 /**
@@ -194,12 +203,14 @@ export interface IssuedCredential {
  */
 export async function acceptIssued(
   instance: Instance,
-  { credential, kind, expected }: IssuedCredential,
+  { credential, kind, expected, calledAt }: IssuedCredential,
 ): Promise<Acceptance> {
   const acceptance = await acceptCredential(instance, await toSuccessor(instance, kind, credential), {
     via: kind === "bearer" ? "bearer" : "cookie",
     sealed: credential,
-    verifiedAt: instance.options.clock(),
+    verifiedAt: calledAt,
+    // An application may have awaited its sign-in long before it hands it over.
+    mayBeOlder: true,
     expected,
   });
   if (acceptance.status === "adopted") return acceptance;

@@ -10,7 +10,12 @@ import { type StoreRefusal, toPause } from "./store-limits.ts";
 
 /** What a call to the store came to: its answer, a refusal with one of our codes, or trouble. */
 export type StoreReply<Value> =
-  | { readonly status: "answered"; readonly value: Value }
+  | {
+      readonly status: "answered";
+      readonly value: Value;
+      /** When the store was asked, in seconds since the epoch: what it answered is as old as that. */
+      readonly calledAt: number;
+    }
   | { readonly status: "refused"; readonly code: ErrorCode; readonly reason?: string }
   | Unavailable;
 
@@ -69,14 +74,14 @@ export async function callStoreWithin<Value>(
     case "called":
       return limited.answer;
     case "refused_before":
-      return { status: "answered", value: repeat(limited.refusal) };
+      return { status: "answered", value: repeat(limited.refusal), calledAt: instance.options.clock() };
     default:
       return { status: "unavailable", reason: "unvouched_flood", retryAfter: limited.retryAfter };
   }
 }
 
 async function callUnlessOpen<Value>(
-  { breaker, events }: Instance,
+  { breaker, events, options }: Instance,
   context: StoreContext,
   call: (context: StoreContext) => Promise<Value>,
 ): Promise<StoreReply<Value>> {
@@ -85,6 +90,7 @@ async function callUnlessOpen<Value>(
     return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
   }
   const { signal } = context;
+  const calledAt = options.clock();
   // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
   let hasFailed = false;
   const fail = (retryAfter?: number): void => {
@@ -96,7 +102,7 @@ async function callUnlessOpen<Value>(
   try {
     const value = await call(context);
     admission.succeeded();
-    return { status: "answered", value };
+    return { status: "answered", value, calledAt };
   } catch (error) {
     const reply = classifyError(error, signal);
     const isMisconfigured = fieldOf(error, "misconfigured") === true;

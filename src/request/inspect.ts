@@ -1,14 +1,14 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { OrgateError, StoreUnavailableError, retryHeaders } from "../errors.ts";
-import { frozenCopy } from "../lib/values.ts";
 import type { AuthState, DetachedState, SignedIn } from "../model.ts";
 import type { Profile } from "../store.ts";
 import { authenticateAgain, authenticateRequest, refreshRequest } from "./authenticate.ts";
-import type { VerifiedSession } from "./cache.ts";
+import { type VerifiedSession, keepProfile, keptProfileOf } from "./cache.ts";
 import { callStore } from "./call-store.ts";
 import type { Instance } from "./instance.ts";
+import { currentCredential } from "./renew.ts";
 import { type RequestAuth, requireRequestAuth } from "./request-auth.ts";
-import { toStaleCredential, verifyCredential } from "./verify-credential.ts";
+import { toStaleCredential } from "./verify-credential.ts";
 
 /** Returns who is asking, as a union. */
 export function stateOfRequest(instance: Instance, request: IncomingMessage): AuthState {
@@ -84,46 +84,50 @@ export async function profileOf(instance: Instance, request: IncomingMessage): P
   const auth = requireRequestAuth(instance, request, "profile");
   const { session } = auth;
   if (session === undefined) throw errorOf(auth.state);
-  const known = instance.profiles.get(session.memberSession.id);
-  if (known !== undefined && known.member.id === session.member.id) return known;
+  const known = keptProfileOf(instance, session);
+  if (known !== undefined) return known;
   const asked = await askForProfile(instance, auth, request, session);
   if (asked === undefined) {
     const { member, organization } = auth.session ?? session;
     return { member, ...(organization !== undefined && { organization }) };
   }
-  const profile = frozenCopy(asked);
-  instance.profiles.set(session.memberSession.id, profile);
-  return profile;
+  return asked;
 }
 
 async function askForProfile(
   instance: Instance,
   auth: RequestAuth,
   request: IncomingMessage,
-  { member }: VerifiedSession,
+  session: VerifiedSession,
 ): Promise<Profile | undefined> {
   const { store } = instance.options;
   if (store.profile === undefined || auth.credential === undefined) {
     await refreshRequest(instance, auth, request, { maxAge: 0, spendsRefreshToken: true });
     if (auth.session === undefined) throw errorOf(auth.state);
-    return instance.profiles.get(auth.session.memberSession.id);
+    return keptProfileOf(instance, auth.session);
   }
-  const credential = await verifyCredential(instance, auth.credential);
-  const stale = toStaleCredential(credential.status === "verified" ? credential : {});
+  // A renewal may have brought other roles than the credential that the request carries.
+  const stale = (await currentCredential(instance, auth.credential)) ?? toStaleCredential({});
   const ask = store.profile.bind(store, stale);
   const reply = await callStore(instance, request, async (context) => {
     const profile = await ask(context);
-    if (profile !== undefined && profile.member.id !== member.id) {
+    if (profile !== undefined && !isOfSession(profile, session)) {
       throw new StoreUnavailableError({ reason: "identity" });
     }
     return profile;
   });
   switch (reply.status) {
     case "answered":
-      return reply.value;
+      return reply.value && keepProfile(instance, session, reply.value, reply.calledAt);
     case "refused":
       throw new OrgateError(reply.code);
     default:
       throw new StoreUnavailableError({ retryAfter: reply.retryAfter, cause: reply.cause });
   }
+}
+
+/** Whether a profile is that of the session's member, and of no other organization than the session's. */
+function isOfSession({ member, organization }: Profile, session: VerifiedSession): boolean {
+  const isSameOrganization = organization === undefined || organization.id === session.organizationId;
+  return member.id === session.member.id && isSameOrganization;
 }

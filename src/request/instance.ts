@@ -7,13 +7,13 @@ import { type Challenger, createChallenger } from "../lib/http.ts";
 import { createWarner } from "../lib/warnings.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { type PolicySource, createPolicySource } from "../policy/policy-source.ts";
-import type { Profile } from "../store.ts";
 import { type KeySet, createKeySet } from "../tokens/key-set.ts";
 import { type TokenVerifier, createTokenVerifier } from "../tokens/verify-token.ts";
-import { NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
-import { type Ending, type Invalidations, createInvalidations } from "./invalidations.ts";
+import { type KeptProfile, NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
+import { type Invalidations, createInvalidations } from "./invalidations.ts";
 import { type OriginCheck, createOriginCheck } from "./read-credential.ts";
 import type { SharedRenewal } from "./request-auth.ts";
+import type { Superseded } from "./supersede.ts";
 import {
   type Breaker,
   type UnverifiedCredentialLimiter,
@@ -47,20 +47,32 @@ export interface Instance {
   readonly challenge: Challenger;
   /** Numbers requests and store calls in their order, because a clock may show one time for two of them. */
   readonly nextInSequence: () => number;
-  /** The last full answers of the store about members and organizations, by session id. */
-  readonly profiles: BoundedMap<string, Profile>;
+  /** The last full answers of the store about members and organizations, by session and organization. */
+  readonly profiles: BoundedMap<string, KeptProfile>;
   /** Credentials that a sign-in, switch or sign-out replaced, by key: their late renewals set and clear no cookie. */
-  readonly superseded: BoundedMap<string, Ending>;
+  readonly superseded: BoundedMap<string, Superseded>;
+  /** When browsers were last signed in, by a hash of their address and user agent: numbers of {@link nextInSequence}. */
+  readonly signIns: BoundedMap<string, number>;
+  /** Names of the handlers that the application made: pages link to no other. */
+  readonly handlers: Set<string>;
   close(): Promise<void>;
 }
 
 /** Makes an instance. Fetches nothing and starts no timer until a request needs it. */
 export function createInstance(options: ResolvedOptions): Instance {
-  const { cacheEntries, clock, coordinator, cookie, store } = options;
+  const { cacheEntries, clock, clockTolerance, coordinator, cookie, maxTokenLifetime, store } = options;
   const events = createEventSink(options.events, options.warnings ? createWarner() : undefined);
-  const keys = createKeySet(store.tokens.keys, { clock, events });
-  const profiles = createBoundedMap<string, Profile>(Math.max(1, cacheEntries));
-  const invalidations = createInvalidations({ clock, events, coordinator, store, profiles });
+  const cache = cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries);
+  const keys = createKeySet(store.tokens.keys, { clock, events, onWithdrawn: () => cache.clear() });
+  const profiles = createBoundedMap<string, KeptProfile>(Math.max(1, cacheEntries));
+  const invalidations = createInvalidations({
+    clock,
+    events,
+    coordinator,
+    store,
+    clockTolerance,
+    maxTokenLifetime,
+  });
   const stopEvents = options.events && store.onEvent?.(options.events);
   const { passwords } = cookie;
   let latestInSequence = 0;
@@ -71,7 +83,7 @@ export function createInstance(options: ResolvedOptions): Instance {
     keys,
     verifier: createTokenVerifier(store.tokens, keys),
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
-    cache: cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries),
+    cache,
     invalidations,
     renewals: createSingleFlight({
       clock,
@@ -88,6 +100,8 @@ export function createInstance(options: ResolvedOptions): Instance {
     nextInSequence: () => ++latestInSequence,
     profiles,
     superseded: createBoundedMap(MAX_SUPERSEDED),
+    handlers: new Set(),
+    signIns: createBoundedMap(MAX_SUPERSEDED),
     async close() {
       stopEvents?.();
       invalidations.close();

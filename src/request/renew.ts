@@ -125,7 +125,12 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
     instance,
     context,
     async () =>
-      acceptAnswer(instance, credential, await store.renew(toStaleCredential(credential, reason), context)),
+      acceptAnswer(
+        instance,
+        credential,
+        await store.renew(toStaleCredential(credential, reason), context),
+        startedAt,
+      ),
     isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
   );
   if (reply.status === "refused") {
@@ -163,9 +168,10 @@ async function acceptAnswer(
   instance: Instance,
   credential: VerifiedCredential,
   renewal: Renewal,
+  calledAt: number,
 ): Promise<RenewalResult> {
   if (!STATUSES.has(renewal.status)) throw new TypeError("the store's answer has no known status");
-  return renewal.status === "active" ? acceptRenewal(instance, credential, renewal) : renewal;
+  return renewal.status === "active" ? acceptRenewal(instance, credential, renewal, calledAt) : renewal;
 }
 
 /** The step that goes on from what a renewal left in place of the credential. */

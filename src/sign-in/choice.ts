@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import { type HandlerContext, deny } from "../guards/denial.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { sha256 } from "../lib/crypto.ts";
-import { readBody } from "../lib/http.ts";
+import { closeIfUnread, readBody } from "../lib/http.ts";
 import { isText } from "../lib/values.ts";
 import {
   STORE_TIMEOUT,
@@ -35,10 +35,10 @@ export async function readChoice(
 ): Promise<PostedChoice | undefined> {
   const body = await readBody(context.request);
   if (body.status === "aborted") return undefined;
-  if (body.status === "too_large") {
-    // The rest of the body stays unread, so the connection cannot be used again.
-    context.response.setHeader("Connection", "close");
-    deny(context, { ...denial, code: "payload_too_large" });
+  closeIfUnread(context.request, context.response);
+  if (body.status === "too_large" || body.status === "timed_out") {
+    const code = body.status === "too_large" ? "payload_too_large" : "request_timeout";
+    deny(context, { ...denial, code });
     return undefined;
   }
   const fields = body.status === "read" ? body.fields : new Map<string, unknown>();

@@ -13,10 +13,10 @@ import {
 import { sha256 } from "../lib/crypto.ts";
 import { queryOf, redirect, sanitizeReturnTo } from "../lib/http.ts";
 import { isText } from "../lib/values.ts";
-import { callStore, checkAnswer } from "../request/call-store.ts";
 import { type Instance, requireSealer } from "../request/instance.ts";
 import type { BeginSignInOptions } from "../store.ts";
-import { answerOutcome, isOutcome } from "./establish.ts";
+import { SelectionDeduplicator } from "./choice.ts";
+import { answerOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
@@ -46,6 +46,7 @@ const SIGN_IN_OPTIONS = [
   "maxAge",
   "invitationToken",
   "redirectUri",
+  "connectionId",
   "returnTo",
 ] as const;
 
@@ -87,6 +88,7 @@ export function createSignIn(instance: Instance, options: SignInOptions = {}): M
  * @throws ConfigurationError for a store that has no sign-in page, or without a password.
  */
 export function createCallback(instance: Instance, options: CallbackOptions = {}): Middleware {
+  const settings = { fallback: options.returnTo, deduplicator: new SelectionDeduplicator(instance) };
   return createHandler(instance, {
     name: "callback",
     options,
@@ -94,15 +96,24 @@ export function createCallback(instance: Instance, options: CallbackOptions = {}
     storeMethods: ["completeSignIn"],
     seals: SEALS_STATE,
     httpMethods: ["GET"],
-    serve: (received) => receiveCallback(received, options.returnTo),
+    serve: (received) => receiveCallback(received, settings),
   });
+}
+
+interface CallbackSettings {
+  readonly fallback: string | undefined;
+  /** Sends each code to the store once: browsers repeat a request whose answer they did not get. */
+  readonly deduplicator: SelectionDeduplicator;
 }
 
 // RFC 6749 section 4.1.2.1.
 const CALLBACK_ERROR = /^[\w.-]{1,64}$/;
 
-async function receiveCallback(received: HandlerRequest, fallback: string | undefined): Promise<void> {
-  const { instance, request } = received;
+async function receiveCallback(
+  received: HandlerRequest,
+  { fallback, deduplicator }: CallbackSettings,
+): Promise<void> {
+  const { instance, request, response } = received;
   const query = queryOf(request);
   const context = attachOnly(received);
   const [parameter, ...more] = query.getAll("state");
@@ -120,6 +131,10 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
     });
     return;
   }
+  if (flow.wentTo !== undefined) {
+    redirect(response, flow.wentTo);
+    return;
+  }
   const pending = await findPending(received);
   const wanted = flow.returnTo === "/" ? (returnToOfStep(pending) ?? fallback) : flow.returnTo;
   const returnTo = chooseReturnTo(context, [wanted]);
@@ -132,13 +147,16 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
     return;
   }
   const complete = requireMethod(instance, "completeSignIn");
-  const reply = await callStore(instance, request, async (storeContext) =>
-    checkAnswer(await complete(query, flow.state, storeContext), isOutcome),
+  const attempt = { secret: `${parameter} ${query.get("code")}`, organizationId: "" };
+  const reply = await deduplicator.choose(request, attempt, (storeContext) =>
+    complete(query, flow.state, storeContext),
   );
   // While the store is unavailable the flow stays: loading the page again may help.
   if (reply.status !== "unavailable") clearFlow(context, parameter);
   const denial = { page: true, redirects: false, returnTo } as const;
-  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial });
+  const beforeRedirect = (wentTo: string): Promise<void> =>
+    keepFlow(context, parameter, { ...flow, state: null, wentTo });
+  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial, beforeRedirect });
 }
 
 /** Why a callback's `state` leads to no flow of this browser. */
@@ -174,12 +192,14 @@ function readSignInQuery(query: URLSearchParams): BeginSignInOptions {
   const organizationId = textOf(query, "organization_id");
   const loginHint = textOf(query, "login_hint");
   const invitationToken = textOf(query, "invitation_token");
+  const connectionId = textOf(query, "connection_id");
   const screenHint = query.get("screen_hint");
   const maxAge = query.get("max_age");
   return {
     ...(organizationId !== undefined && { organizationId }),
     ...(loginHint !== undefined && { loginHint }),
     ...(invitationToken !== undefined && { invitationToken }),
+    ...(connectionId !== undefined && { connectionId }),
     ...((screenHint === "sign-in" || screenHint === "sign-up") && { screenHint }),
     ...(maxAge !== null && MAX_AGE.test(maxAge) && { maxAge: Number(maxAge) }),
   };
@@ -198,17 +218,23 @@ interface Flow {
   readonly state: unknown;
   /** A path on this origin. */
   readonly returnTo: string;
+  /** Where the browser went when it had signed in: opening the callback again leads there. */
+  readonly wentTo?: string;
 }
 
 /** A flow, sealed; opens only together with the `state` parameter that it belongs to. */
 const FLOW: SealedCookieKind<Flow> = {
   name: "sign_in",
   lifetime: 600,
-  parse: ({ state, returnTo }) => ({ state, returnTo: sanitizeReturnTo(returnTo) }),
+  parse: ({ state, returnTo, wentTo }) => ({
+    state,
+    returnTo: sanitizeReturnTo(returnTo),
+    ...(wentTo !== undefined && { wentTo: sanitizeReturnTo(wentTo) }),
+  }),
 };
 
 /** Sign-ins that one browser can have under way: more would grow the `Cookie` header until servers reject it. */
-const MAX_FLOWS = 5;
+export const MAX_FLOWS = 5;
 const FLOW_NAME_LENGTH = 16;
 
 /**

@@ -1,6 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
+import { closeIfUnread } from "../lib/http.ts";
+import { keyOf } from "../request/cache.ts";
 import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
@@ -65,7 +67,11 @@ export async function switchToPosted(
   const { instance, auth, request } = context;
   const { credential, session } = auth;
   const denialTo = (returnTo: string): DenialOptions => (hasPage ? { page: true, returnTo } : {});
-  if (credential === undefined) {
+  // A credential that was good before its session was replaced may belong to a second click.
+  const mayRepeat =
+    credential !== undefined && instance.superseded.get(keyOf(credential))?.ending === "supersede";
+  if (credential === undefined || (session === undefined && !mayRepeat)) {
+    closeIfUnread(request, context.response);
     deny(context, { ...denialTo("/"), ...denialOf(auth.state) });
     return;
   }

@@ -38,7 +38,7 @@ export type OutcomeWithDetails<Details extends object> =
 type Refusal = Extract<Outcome, { status: "refused" }>;
 
 /** Makes a refusal of orgate's code and, for the log, the service's own. */
-export function refuse(code: Refusal["code"], reason: string): Refusal {
+export function refusedOutcome(code: Refusal["code"], reason: string): Refusal {
   return { status: "refused", code, reason };
 }
 

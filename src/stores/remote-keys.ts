@@ -15,7 +15,7 @@ import {
   schema,
   seconds,
 } from "../lib/options.ts";
-import { describeValue } from "../lib/problems.ts";
+import { describeValue, readGiven } from "../lib/problems.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { JsonWebKey, JsonWebKeySet, KeySource } from "../store.ts";
 
@@ -67,10 +67,16 @@ export const REMOTE_KEYS_OPTIONS = schema<RemoteKeysOptions & { readonly url: st
  * @throws ConfigurationError for a URL or an option that cannot be meant.
  */
 export function remoteKeys(url: string | URL, options: RemoteKeysOptions = {}): KeySource {
-  const given = isObject(options) ? withUrl(options, url) : options;
   const suggestion = "Pass { fetch, maxAge, cooldown }, or nothing.";
-  const reading = readOptions(REMOTE_KEYS_OPTIONS, given, "remoteKeys", suggestion, "remoteKeys.");
-  const { url: address, fetch: request, maxAge, cooldown } = reading.complete();
+  const {
+    url: address,
+    fetch: request,
+    maxAge,
+    cooldown,
+  } = readGiven("remoteKeys", () => {
+    const given = isObject(options) ? withUrl(options, url) : options;
+    return readOptions(REMOTE_KEYS_OPTIONS, given, "remoteKeys", suggestion, "remoteKeys.").complete();
+  });
   return {
     load: (signal) => fetchKeys(address, request ?? fetch, signal),
     ...(maxAge !== undefined && { maxAge }),

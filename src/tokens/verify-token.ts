@@ -20,6 +20,8 @@ export type Verification =
       readonly defect?: MalformedReason | "claims";
       /** With `unknown_key`: `exp` of the unverified payload. The token may still be good if it comes from a seal. */
       readonly expiresAt?: number;
+      /** With `unknown_key`: whether the source has withdrawn the key. */
+      readonly isWithdrawn?: true;
     }
   | {
       readonly status: "unavailable";
@@ -103,7 +105,7 @@ function checkSignature(
 ): Verification | Promise<Verification> {
   switch (lookup.status) {
     case "unknown":
-      return { status: "rejected", reason: "unknown_key", expiresAt: claims.exp };
+      return { ...lookup, status: "rejected", reason: "unknown_key", expiresAt: claims.exp };
     case "unavailable": {
       const { retryAfter, cause } = lookup;
       return { status: "unavailable", reason: "keys_unavailable", retryAfter, cause };
@@ -385,6 +387,8 @@ export interface FreshnessLimits {
   readonly clockTolerance: number;
   /** From this age on a token is too old. @defaultValue age does not matter */
   readonly maxAge?: number | undefined;
+  /** At this age a token is too old if it says that it lives longer. @defaultValue `exp` alone counts */
+  readonly maxLifetime?: number | undefined;
 }
 
 /** Whether a verified token can be used as it is, or why not. */
@@ -397,16 +401,55 @@ export type Freshness = "fresh" | "expired" | "too_old" | "not_yet_valid";
  * at `nbf` (minus tolerance) it is valid (RFC 7519 section 4.1.4, section 4.1.5).
  */
 export function decideFreshness(times: TokenTimes, limits: FreshnessLimits): Freshness {
-  const { now, clockTolerance, maxAge } = limits;
+  const { now, clockTolerance } = limits;
   const end = times.sessionExpiresAt === undefined ? times.exp : Math.min(times.exp, times.sessionExpiresAt);
   // Written so that NaN passes none of these checks.
   if (!(now < end + clockTolerance)) return "expired";
   const start = times.nbf === undefined ? times.iat : Math.max(times.nbf, times.iat);
   if (!(now >= start - clockTolerance)) return "not_yet_valid";
+  const maxAge = effectiveMaxAge(times, limits);
   if (maxAge !== undefined) {
     const confirmedAt = times.verifiedAt === undefined ? times.iat : Math.max(times.iat, times.verifiedAt);
     // A token from the future has age 0, not a negative age: with a `maxAge` of 0 the store is still asked.
     if (!(Math.max(0, now - confirmedAt) < maxAge)) return "too_old";
   }
   return "fresh";
+}
+
+function effectiveMaxAge(
+  { exp, iat }: TokenTimes,
+  { maxAge, maxLifetime }: FreshnessLimits,
+): number | undefined {
+  if (maxLifetime === undefined || exp - iat <= maxLifetime) return maxAge;
+  return maxAge === undefined ? maxLifetime : Math.min(maxAge, maxLifetime);
+}
+
+/** The order of P-256 (FIPS 186-5). */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const HALF_OF_P256_ORDER = Buffer.from((P256_ORDER / 2n).toString(16), "hex");
+const P256_SIGNATURE_LENGTH = 86;
+
+/**
+ * Returns the one spelling that stands for a token and its twin: anybody can turn a good ES256 signature (r, s) into another one
+ * (r, n - s). The one with the lower `s` stands for both. Signers use either, as RFC 7515 appendix A.3 does, so that neither can be refused.
+ */
+export function canonicalSpelling(token: string): string {
+  const start = token.lastIndexOf(".") + 1;
+  if (token.length - start !== P256_SIGNATURE_LENGTH) return token;
+  const spelled = token.slice(start);
+  const signature = Buffer.from(spelled, "base64url");
+  const s = signature.subarray(32);
+  if (s.compare(HALF_OF_P256_ORDER) <= 0 || !isByEs256(token)) return token;
+  // Another spelling of the same bytes is no good token, and must not pass for one.
+  if (signature.toString("base64url") !== spelled) return token;
+  const twin = P256_ORDER - BigInt(`0x${s.toString("hex")}`);
+  if (twin <= 0n) return token;
+  s.write(twin.toString(16).padStart(64, "0"), "hex");
+  return token.slice(0, start) + signature.toString("base64url");
+}
+
+function isByEs256(token: string): boolean {
+  return /"alg"\s*:\s*"ES256"/.test(
+    Buffer.from(token.slice(0, token.indexOf(".")), "base64url").toString("latin1"),
+  );
 }

@@ -130,7 +130,8 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
         "X-User": "user_bob",
       },
     });
-    expect([response.status, response.body.code]).toEqual([403, "cross_site_request"]);
+    expect([response.status, response.headers["content-type"]]).toEqual([403, "text/html; charset=utf-8"]);
+    expect(response.text).toContain("Another site sent this request");
     expect(setCookiesOf(response)).toEqual([]);
   });
 });
@@ -321,7 +322,7 @@ describe("establish verifies a new session before it hands it out", () => {
   it("keeps the pair when keys cannot be fetched, so that it works later", async () => {
     const { browser, world } = makeDesk(ada);
     world.store.keysAreDown = true;
-    const response = await browser.post("/sign-in");
+    const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect([response.status, response.body.code]).toEqual([503, "store_unavailable"]);
     expect([...browser.cookies.keys()]).toEqual([COOKIE]);
     world.store.keysAreDown = false;
@@ -341,7 +342,7 @@ describe("establish verifies a new session before it hands it out", () => {
     const { browser, world } = makeDesk(async (there) => ({
       accessToken: there.sign({ ...claimsOf((await there.signIn()).accessToken), nbf: there.clock.now + 60 }),
     }));
-    const response = await browser.post("/sign-in");
+    const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect([response.status, response.body.code]).toEqual([503, "clock_skew"]);
     world.clock.now += 61;
     expect((await browser.get("/me")).status).toBe(200);
@@ -408,7 +409,14 @@ describe("R-13: signing in over an existing session", () => {
     await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
     const stolen = await thief.get("/me", { headers: JSON_CLIENT });
     expect([stolen.status, stolen.body.code]).toEqual([401, "session_revoked"]);
-    expect(told).toEqual([{ target: { sessionId: session }, at: app.world.clock.now, effect: "supersede" }]);
+    expect(told).toEqual([
+      {
+        target: { sessionId: session },
+        at: app.world.clock.now,
+        effect: "supersede",
+        until: expect.any(Number),
+      },
+    ]);
   });
 
   it("keeps a bearer's session, which belongs to another client", async () => {

@@ -96,7 +96,7 @@ describe("a store that does not answer in time", () => {
     const thief = browser.copy();
     const leaving = browser.post("/sign-out", { headers: FORM });
     await spend(asked);
-    expect((await leaving).status).toBe(303);
+    expect((await leaving).status).toBe(503);
     expect((await thief.get("/me", { headers: JSON_CLIENT })).body.code).toBe("session_revoked");
   });
 });

@@ -210,7 +210,7 @@ describe("signing out with the session token alone, without auth mounted above",
     const out = await browser.post("/sign-out", HEADERS);
     expect([out.status, out.body, browser.cookies.size]).toEqual([
       200,
-      { signed_out: true, redirect_to: "/" },
+      { signed_out: true, redirect_to: "/", session_ended: false },
       0,
     ]);
     expect(session.revoked).toBe(false);

@@ -6,7 +6,7 @@ import { parseStrictJson } from "../../lib/strict-json.ts";
 import { isObject, isString } from "../../lib/values.ts";
 import { invalidRequest } from "../check-input.ts";
 
-const MAX_BODY_LENGTH = 65_536;
+const MAX_WIRE_BODY_LENGTH = 65_536;
 const JSON_LIMITS = { depth: 12, keys: 1024 };
 
 /** The members of a body or a query. A getter throws `invalid_request` for a value of another type. */
@@ -54,14 +54,14 @@ export function readQuery(query: string): Fields {
 }
 
 /**
- * Reads the body of a request: a form or a JSON object, at most 64 KiB. A body that a parser has read is taken as it is.
+ * Reads the body of a request: a form or a JSON object, at most 64 KiB within ten seconds. A body that a parser has read is taken as it is.
  *
  * JSON that two parsers may read differently (duplicate keys, `__proto__`) is refused. A form's field that is there twice
  * is a list, which no text field accepts.
  */
 export async function readWireBody(request: IncomingMessage): Promise<Fields> {
   if (hasNoBody(request)) return new Fields();
-  const raw = await readRawBody(request, MAX_BODY_LENGTH);
+  const raw = await readRawBody(request, MAX_WIRE_BODY_LENGTH);
   switch (raw.status) {
     case "parsed":
       return new Fields(Object.entries(raw.fields));
@@ -69,6 +69,8 @@ export async function readWireBody(request: IncomingMessage): Promise<Fields> {
       return raw.type === "application/json" ? readJson(raw.text) : new Fields(readForm(raw.text));
     case "too_large":
       throw new OrgateError("payload_too_large");
+    case "timed_out":
+      throw new OrgateError("request_timeout");
     default:
       throw invalidRequest("The request body must be a JSON object or a form.");
   }

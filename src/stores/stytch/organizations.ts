@@ -5,7 +5,7 @@ import type {
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { SELECTION_ABORT_GRACE, asObject, refuse } from "../hosted-store.ts";
+import { SELECTION_ABORT_GRACE, asObject, refusedOutcome } from "../hosted-store.ts";
 import type { VerifyJwt } from "./authenticate-jwt.ts";
 import { identityOf, interpretStytchClaims } from "./claims.ts";
 import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
@@ -53,7 +53,7 @@ export async function selectStytchOrganization(
   };
   const reply = await client.post(path, body, { signal, abortGrace: SELECTION_ABORT_GRACE });
   if (reply.status === "refused" && STYTCH_TYPES.notPending.has(reply.type)) {
-    return refuse("invalid_pending_authentication", reply.type);
+    return refusedOutcome("invalid_pending_authentication", reply.type);
   }
   return readExchange(reply, organizationId);
 }
@@ -80,7 +80,7 @@ export async function switchStytchOrganization(
   context: StoreContext,
 ): Promise<StytchOutcome> {
   const secret = secretOf(stale);
-  if (secret === undefined) return refuse("session_revoked", "no_session");
+  if (secret === undefined) return refusedOutcome("session_revoked", "no_session");
   const body = {
     ...secret,
     organization_id: organizationId,
@@ -92,7 +92,7 @@ export async function switchStytchOrganization(
     reply.status === "refused" &&
     (reply.type === "session_not_found" || STYTCH_TYPES.notOurs.has(reply.type))
   ) {
-    return refuse("session_revoked", reply.type);
+    return refusedOutcome("session_revoked", reply.type);
   }
   const outcome = readExchange(reply, organizationId);
   if (outcome.status !== "authenticated") return outcome;
@@ -131,7 +131,7 @@ function readExchange(reply: StytchReply, organizationId: string): StytchOutcome
       return { status: "step_up_required", reason: type, details: { organizationId } };
     // 403 and 404: the organization is not the member's, or does not exist.
     if (httpStatus === 403 || httpStatus === 404 || STYTCH_TYPES.noOrganization.has(type)) {
-      return refuse("organization_not_available", type);
+      return refusedOutcome("organization_not_available", type);
     }
     throw stytchUnavailable("request_rejected", requestId, type);
   }

@@ -5,7 +5,7 @@ import { sha256 } from "../../lib/crypto.ts";
 import { isText } from "../../lib/values.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type { Outcome, PendingAuthentication, Profile, StaleCredential, StoreContext } from "../../store.ts";
-import { refuse, toChoice } from "../hosted-store.ts";
+import { refusedOutcome, toChoice } from "../hosted-store.ts";
 import { interpretWorkosClaims, readPerson } from "./claims.ts";
 import { type WorkosClient, fetchList, fetchObject, workosUnavailable } from "./client.ts";
 import { type WorkosOutcome, toOutcome } from "./outcome.ts";
@@ -77,7 +77,7 @@ export async function switchWorkosOrganization(
   origin: StoreContext,
 ): Promise<WorkosOutcome> {
   const session = readRefreshableSession(stale);
-  if (session === undefined) return refuse("session_revoked", "no_refresh_token");
+  if (session === undefined) return refusedOutcome("session_revoked", "no_refresh_token");
   const { result } = await exchange({ ...session, organizationId, mayShare: true, origin });
   const outcome = toOutcome(result, "switch");
   if (outcome.status !== "authenticated") return outcome;
@@ -94,7 +94,7 @@ export async function readProfile(
   { claims, sealed }: StaleCredential,
   { signal }: StoreContext,
 ): Promise<Profile | undefined> {
-  const known = claims && interpretWorkosClaims(claims, sealed);
+  const known = claims && interpretWorkosClaims(client.settings.clientId, claims, sealed);
   if (known === undefined) return undefined;
   const { member, organization } = known;
   const [user, found] = await Promise.all([

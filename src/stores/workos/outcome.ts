@@ -10,7 +10,7 @@ import {
   asTextList,
   hidePendingToken,
   readKnownFields,
-  refuse,
+  refusedOutcome,
   toChoice,
 } from "../hosted-store.ts";
 import {
@@ -42,14 +42,16 @@ export function toOutcome(reply: GrantReply, kind: GrantKind): WorkosOutcome {
   const { code, body } = reply;
   if (code === "organization_selection_required") return toSelection(body);
   if (WORKOS_CODES.stepUp.has(code)) return toStepUp(code, body);
-  if (WORKOS_CODES.noOrganization.has(code)) return refuse("organization_not_available", code);
+  if (WORKOS_CODES.noOrganization.has(code)) return refusedOutcome("organization_not_available", code);
   const isChosen = kind === "selection" || kind === "switch";
-  if (isChosen && WORKOS_CODES.noSuchChoice.has(code)) return refuse("organization_not_available", code);
+  if (isChosen && WORKOS_CODES.noSuchChoice.has(code))
+    return refusedOutcome("organization_not_available", code);
   if (code === NOT_FOUND) throw rejected(code);
   const isPending = kind === "pending" || kind === "selection";
-  if (isPending && WORKOS_CODES.notPending.has(code)) return refuse("invalid_pending_authentication", code);
-  if (isPending || kind === "credential") return refuse("sign_in_failed", code);
-  if (WORKOS_CODES.ended.has(code)) return refuse("session_revoked", code);
+  if (isPending && WORKOS_CODES.notPending.has(code))
+    return refusedOutcome("invalid_pending_authentication", code);
+  if (isPending || kind === "credential") return refusedOutcome("sign_in_failed", code);
+  if (WORKOS_CODES.ended.has(code)) return refusedOutcome("session_revoked", code);
   throw rejected(code);
 }
 
@@ -108,7 +110,7 @@ const STEP_UP_DETAILS = {
   emailAddress: ["email", asText],
   /** For `email_verification_required`. */
   emailVerificationId: asText,
-  /** For `mfa_challenge`, where WorkOS has sent the challenge already. */
+  /** For `mfa_challenge`: the challenge that the code answers, made by WorkOS or by the store; absent where it could not be made. */
   authenticationChallengeId: ["authentication_challenge", asId],
   /** For `mfa_challenge`: the factors that can be challenged. */
   authenticationFactors: asListOf(asFactor),

@@ -27,9 +27,9 @@ export async function renewWorkosCredential(
 ): Promise<Renewal> {
   const session = readRefreshableSession(stale);
   if (session === undefined) return { status: "unrenewable" };
-  const { result, settledAt } = await exchange({ ...session, mayShare: stale.reason === "expired", origin });
+  const { result, startedAt } = await exchange({ ...session, mayShare: stale.reason === "expired", origin });
   if (result.status === "authenticated") {
-    return { status: "active", credential: result.authentication, verifiedAt: settledAt };
+    return { status: "active", credential: result.authentication, verifiedAt: startedAt };
   }
   const { code: reason, body } = result;
   if (WORKOS_CODES.ended.has(reason)) return { status: "ended", reason };

@@ -5,11 +5,12 @@ import { isObject, isText } from "../../lib/values.ts";
 import type {
   BeginSignInOptions,
   EndSessionTarget,
+  LogoutTarget,
   PresentedEnd,
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
-import { readUnverifiedClaims, refuse } from "../hosted-store.ts";
+import { readUnverifiedClaims, refusedOutcome } from "../hosted-store.ts";
 import { type WorkosClient, fetchList, workosUnavailable } from "./client.ts";
 import type { WorkosGrants } from "./grants.ts";
 import type { WorkosSettings } from "./options.ts";
@@ -48,14 +49,15 @@ export function beginWorkosSignIn(
     response_type: "code",
     client_id: clientId,
     redirect_uri: callback,
-    provider,
+    // Exactly one of the two (a connection is chosen where the organization requires it).
+    ...(isText(options.connectionId) ? { connection_id: options.connectionId } : { provider }),
     state,
     code_challenge: sha256(codeVerifier),
     code_challenge_method: "S256",
-    organization_id: options.organizationId,
+    organization_id: isText(options.connectionId) ? undefined : options.organizationId,
     login_hint: options.loginHint,
     // Only AuthKit has a page for each.
-    screen_hint: provider === "authkit" ? options.screenHint : undefined,
+    screen_hint: provider === "authkit" && !isText(options.connectionId) ? options.screenHint : undefined,
     max_age: options.maxAge?.toString(),
     invitation_token: options.invitationToken,
   };
@@ -82,12 +84,13 @@ export async function completeWorkosSignIn(
     moreStates.length > 0 ||
     !isSameSecret(given, state.state)
   ) {
-    return refuse("sign_in_failed", "state_mismatch");
+    return refusedOutcome("sign_in_failed", "state_mismatch");
   }
   const error = query.get("error");
-  if (error !== null) return refuse("sign_in_failed", OAUTH_ERROR_CODE.test(error) ? error : "unknown");
+  if (error !== null)
+    return refusedOutcome("sign_in_failed", OAUTH_ERROR_CODE.test(error) ? error : "unknown");
   const [code, ...moreCodes] = query.getAll("code");
-  if (code === undefined || moreCodes.length > 0) return refuse("sign_in_failed", "code_missing");
+  if (code === undefined || moreCodes.length > 0) return refusedOutcome("sign_in_failed", "code_missing");
   return grants.authenticateWithCode({ code, codeVerifier: state.codeVerifier, ...origin });
 }
 
@@ -97,11 +100,7 @@ function isSignInState(value: unknown): value is SignInState {
 
 const MAX_CONCURRENT = 10;
 
-/**
- * Revokes a session, or all sessions of a user. A session that does not exist any more counts as revoked.
- *
- * @returns where the browser must go so that AuthKit forgets it too, if that is configured.
- */
+/** Revokes a session, or all sessions of a user. A session that does not exist any more counts as revoked. */
 export async function endWorkosSession(
   client: WorkosClient,
   target: EndSessionTarget,
@@ -109,7 +108,7 @@ export async function endWorkosSession(
 ): Promise<{ readonly redirectTo?: string }> {
   if ("sessionId" in target) {
     await revoke(client, target.sessionId, signal);
-    return logoutRedirect(client, target.sessionId);
+    return {};
   }
   const userId = "userId" in target ? target.userId : target.memberId;
   const path = `/user_management/users/${encodeURIComponent(userId)}/sessions`;
@@ -144,11 +143,18 @@ async function revoke(client: WorkosClient, sessionId: string, signal: AbortSign
     throw workosUnavailable("request_rejected", { upstreamStatus: httpStatus });
 }
 
-function logoutRedirect({ settings }: WorkosClient, sessionId: string): { readonly redirectTo?: string } {
-  const { logout, baseUrl } = settings;
-  if (logout === undefined) return {};
+/** Makes the URL where AuthKit forgets the browser; needs no API. `undefined` where `logout` is `false`. */
+export function workosLogoutUrl(
+  { logout, baseUrl }: WorkosSettings,
+  of: LogoutTarget,
+  { returnTo }: { readonly returnTo?: string },
+): string | undefined {
+  const sessionId =
+    "sessionId" in of ? of.sessionId : of.sealed && readUnverifiedClaims(of.accessToken)["sid"];
+  if (logout === false || !isText(sessionId)) return undefined;
   const url = new URL(`${baseUrl}/user_management/sessions/logout`);
   url.searchParams.set("session_id", sessionId);
-  if (logout.returnTo !== undefined) url.searchParams.set("return_to", logout.returnTo);
-  return { redirectTo: url.href };
+  const target = returnTo ?? logout.returnTo;
+  if (target !== undefined) url.searchParams.set("return_to", target);
+  return url.href;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isOrgateError } from "../../errors.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { abortAfter } from "../../lib/concurrency.ts";
-import { isObject } from "../../lib/values.ts";
+import { isObject, isString } from "../../lib/values.ts";
 import type {
   Interpretation,
   Outcome,
@@ -272,8 +272,5 @@ function assertName(value: unknown, what: string): void {
 
 function assertStrings(values: unknown, what: string): void {
   assert.ok(Array.isArray(values), `${what} must be a list`);
-  assert.ok(
-    values.every((value) => typeof value === "string"),
-    `${what} must hold strings`,
-  );
+  assert.ok(values.every(isString), `${what} must hold strings`);
 }

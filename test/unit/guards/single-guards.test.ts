@@ -218,7 +218,9 @@ describe("requireRecentAuth", () => {
 
   it("says how recent the authentication must be (RFC 9470), and where to authenticate", async () => {
     const withSignIn = makeBench({ signIn: { path: "/sign-in" } });
-    const outcome = await ask(withSignIn, requireRecentAuth(withSignIn.engine, { maxAge: 300 }));
+    const outcome = await ask(withSignIn, requireRecentAuth(withSignIn.engine, { maxAge: 300 }), {
+      auth_time: 1,
+    });
     expect(outcome.headers["www-authenticate"]).toBe(
       'Bearer realm="app.example.com", error="insufficient_user_authentication", max_age="300"',
     );

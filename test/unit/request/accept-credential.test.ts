@@ -64,7 +64,12 @@ describe("acceptIssued", () => {
   const accept = async (claims: Readonly<Record<string, unknown>>, expected: ExpectedIdentity = {}) => {
     const bench = makeBench();
     const credential = { accessToken: issueToken(claims), refreshToken: "r1" };
-    const acceptance = await acceptIssued(bench.engine, { credential, kind: "sealed", expected });
+    const acceptance = await acceptIssued(bench.engine, {
+      credential,
+      kind: "sealed",
+      expected,
+      calledAt: NOW,
+    });
     return { acceptance, events: bench.events };
   };
 

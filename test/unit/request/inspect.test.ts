@@ -319,7 +319,7 @@ describe("invalidateNamed", () => {
       await profileOf(bench.engine, request);
       bench.clock.now += 1;
     }
-    expect(asked).toBe(3);
+    expect(asked).toBe(4);
   });
 
   it("passes over what is undefined beside the one that is meant", async () => {

@@ -138,7 +138,7 @@ describe("R-15: a renewal that comes late", () => {
       const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });
       const key = credentialKey("sealed", Cookie.slice(COOKIE.length + 1));
       bench.store.answer = () => {
-        bench.engine.superseded.set(key, ending);
+        bench.engine.superseded.set(key, { ending, at: bench.engine.nextInSequence() });
         return renewed();
       };
       expect((await send(bench, { headers: { Cookie } })).cookies).toEqual([]);
@@ -158,7 +158,8 @@ describe("R-15: a renewal that comes late", () => {
   it("does not clear the cookie of the session that took its place", async () => {
     const bench = makeBench();
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });
-    bench.engine.superseded.set(credentialKey("sealed", Cookie.slice(COOKIE.length + 1)), "supersede");
+    const key = credentialKey("sealed", Cookie.slice(COOKIE.length + 1));
+    bench.engine.superseded.set(key, { ending: "supersede", at: bench.engine.nextInSequence() });
     bench.store.answer = () => ({ status: "ended", reason: "revoked" });
     expect((await send(bench, { headers: { Cookie } })).cookies).toEqual([]);
   });

@@ -1,3 +1,4 @@
+import { NO_STORE } from "../../../lib/http.ts";
 import { OrgateError, isOrgateError } from "../../../errors.ts";
 import { toCamelCase } from "../../../lib/case.ts";
 import { isSameSecret, sha256 } from "../../../lib/crypto.ts";
@@ -6,7 +7,7 @@ import type { AuthenticationResult } from "../../authentication-result.ts";
 import { type RequestOrigin, cleanOrigin, invalidRequest } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import type { CodeRecord } from "../../records.ts";
-import { decrypt, encrypt, makeSecret } from "../../secrets.ts";
+import { decryptJson, encrypt, makeSecret } from "../../secrets.ts";
 import { endStolenSession } from "../../sessions.ts";
 import { type AuthenticateInput, checkSignIn, signIn as openSession } from "../../sign-in.ts";
 import type { Fields } from "../read-fields.ts";
@@ -41,7 +42,7 @@ export const answerAuthorize: WorkosHandler = async ({ context, options }, { req
   const parameters = readOptionalParameters(query);
   const authorization = await sealRequest(context, { ...parameters, clientId, redirectUri });
   if (typeof signIn === "function") {
-    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("Cache-Control", NO_STORE);
     await signIn(authorization, request, response);
     return undefined;
   }
@@ -318,7 +319,7 @@ export async function openRequest(
   let cause: unknown;
   for (const key of await issuer.secrets(PURPOSE)) {
     try {
-      const request: unknown = JSON.parse(decrypt(key, token).toString("utf8"));
+      const request: unknown = decryptJson(key, token);
       if (!isSealedRequest(request)) continue;
       if (request.clientId === clientId && clock() < request.expiresAt) return request;
     } catch (error) {

@@ -1,3 +1,4 @@
+import { isObject } from "../../../lib/values.ts";
 import type { Impersonator } from "../../../model.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import {
@@ -17,7 +18,7 @@ type Body = Readonly<Record<string, unknown>>;
 const TIMES = { created_at: textField(UNKNOWN_TIME), updated_at: textField(UNKNOWN_TIME) };
 
 /** A list passes as it is. */
-const metadata: FieldReader = (value) => (typeof value === "object" && value !== null ? value : {});
+const metadata: FieldReader = (value) => (isObject(value) || Array.isArray(value) ? value : {});
 
 const USER_FIELDS = {
   name: textField(null),
