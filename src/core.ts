@@ -40,6 +40,14 @@ export type { OrgateEvent, OrgateEventType } from "./events.ts";
 export type { Denial, PageView } from "./model.ts";
 export type { PagesOptions } from "./options/options.ts";
 export type { AttachNames } from "./request/request-auth.ts";
+export type {
+  Authorized,
+  AuthorizedInOrganization,
+  AuthorizeQuestion,
+  ErrorMiddleware,
+  OrganizationQuestion,
+} from "./guards/authorize-request.ts";
+export type { AuthenticateOptions } from "./request/inspect.ts";
 export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
 export type { RecentAuthOptions } from "./guards/requirements.ts";

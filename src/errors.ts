@@ -25,6 +25,7 @@ export const ERROR_TABLE = {
   store_unavailable: { status: 503, title: "Sessions cannot be checked right now" },
   clock_skew: { status: 503, title: "The token is not valid yet" },
   configuration_invalid: { status: 500, title: "orgate is not configured correctly" },
+  token_too_old: { status: 401, title: "The access token is too old for this" },
   session_too_large: { status: 500, title: "The session does not fit into cookies" },
   request_timeout: { status: 408, title: "The request body did not arrive in time" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
@@ -66,6 +67,8 @@ export class OrgateError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly statusCode: number;
+  /** Whether the message may be shown to the client: `false` for a 5xx, which is for the developer. */
+  readonly expose: boolean;
   readonly headers: Readonly<Record<string, string>>;
   declare readonly reason?: string;
   declare readonly requestId?: string;
@@ -78,6 +81,7 @@ export class OrgateError extends Error {
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.statusCode = this.status;
+    this.expose = this.status < 500;
     this.headers = init.headers ?? {};
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.requestId !== undefined) this.requestId = init.requestId;

@@ -94,6 +94,7 @@ export type RejectionCode = Extract<
   | "ambiguous_credential"
   | "reauthentication_required"
   | "cross_site_request"
+  | "token_too_old"
 >;
 
 /** A signed-in member. */
@@ -141,7 +142,8 @@ export const ANONYMOUS: AnonymousState = Object.freeze({ status: "anonymous" });
 /** Who a signed-in request comes from. */
 export interface SignedIn {
   readonly member: Member;
-  readonly organization: Organization;
+  /** Absent while no organization has been chosen. */
+  readonly organization?: Organization;
   readonly memberSession: MemberSession;
 }
 

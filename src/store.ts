@@ -172,15 +172,15 @@ export interface SessionStore {
   beginSignIn?(options: BeginSignInOptions): { readonly url: string; readonly state: unknown };
   /** Completes a hosted sign-in from the query that the browser returns with. */
   completeSignIn?(query: URLSearchParams, state: unknown, context: StoreContext): Promise<Outcome>;
-  /** Ends a session, or all sessions of a member. `redirectTo` is where the browser must go for that too. */
+  /** Ends a session, or all sessions of a member or a user. `redirectTo` is where the browser must go for that too. */
   endSession?(target: EndSessionTarget, context: StoreContext): Promise<{ readonly redirectTo?: string }>;
   /**
    * Ends the session of a credential that only the store can read (an opaque token, a token whose key is gone), or all sessions
-   * of its member. Throws like `endSession` where it cannot be done now.
+   * of its member or user. Throws like `endSession` where it cannot be done now.
    */
   endPresented?(
     of: StaleCredential,
-    scope: "session" | "member",
+    scope: "session" | "member" | "user",
     context: StoreContext,
   ): Promise<PresentedEnd>;
   /**
@@ -308,7 +308,11 @@ export interface Capabilities {
 }
 
 /** Which sessions end. */
-export type EndSessionTarget = { readonly sessionId: string } | { readonly memberId: string };
+export type EndSessionTarget =
+  | { readonly sessionId: string }
+  | { readonly memberId: string }
+  /** All sessions of the user, in every organization. Only for sessions whose member has a `userId`. */
+  | { readonly userId: string };
 
 /** A session that ends: by its id, or by a credential that was sealed here. */
 export type LogoutTarget = { readonly sessionId: string } | StaleCredential;
@@ -320,6 +324,8 @@ export type PresentedEnd =
       /** The session's own ids, where the store learned them. */
       readonly sessionId?: string;
       readonly memberId?: string;
+      /** For a sign-out of the user, where the store has users. */
+      readonly userId?: string;
       /** Where the store wants the browser to go. */
       readonly redirectTo?: string;
     }

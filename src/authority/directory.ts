@@ -25,13 +25,13 @@ export interface DirectoryOrganization {
 }
 
 /** A user's membership in an organization. */
-export interface DirectoryMembership {
+export interface DirectoryMembership<Role extends string = string> {
   /** Names the member. @defaultValue `${userId}:${organizationId}`, with `:` and `%` inside the two percent-encoded */
   readonly id?: string;
   readonly userId: string;
   readonly organizationId: string;
   /** Role slugs, as the policy names them; `[]` for none. */
-  readonly roles: readonly string[];
+  readonly roles: readonly Role[];
 }
 
 /** Returns the id of a membership: its own, or one made of its two ids. No two pairs of ids make the same one. */
@@ -79,12 +79,17 @@ export interface Directory {
    * renewal.
    */
   onChanged?(listener: (change: DirectoryChange) => void): () => void;
+  /**
+   * Gets the roles of the authority's policy when the authority is made: from then on it may refuse memberships with others.
+   * Without it, roles that the policy does not know grant nothing.
+   */
+  acceptRoles?(roles: ReadonlySet<string>): void;
   /** Tells whether the password is the user's; required for the password grant of the wire routers. */
   verifyPassword?(userId: string, password: string): Promise<boolean>;
 }
 
 /** A directory whose answers were checked. What it throws is a `StoreUnavailableError`, or the application's `OrgateError`. */
-export type CheckedDirectory = Omit<Directory, "onChanged">;
+export type CheckedDirectory = Omit<Directory, "acceptRoles" | "onChanged">;
 
 /**
  * Checks every answer of the application's directory.

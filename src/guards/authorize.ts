@@ -68,8 +68,9 @@ export type AccessDecision = (
 export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
+  spendsRefreshToken = true,
 ): AccessDecision | Promise<AccessDecision> {
-  const refreshed = refreshTooOld(context, requirements.maxTokenAge);
+  const refreshed = refreshTooOld(context, requirements.maxTokenAge, spendsRefreshToken);
   return refreshed instanceof Promise
     ? refreshed.then(() => decide(context, requirements))
     : decide(context, requirements);
@@ -113,11 +114,12 @@ function applyDecision(context: HandlerContext, decision: AccessDecision): void 
 function refreshTooOld(
   { instance, request, auth }: RequestContext,
   maxAge: number | undefined,
+  spendsRefreshToken: boolean,
 ): ReturnType<typeof refreshRequest> {
   const { session, isConfirmed } = auth;
   if (maxAge === undefined || session === undefined || isConfirmed) return auth;
   if (needsStore(instance, session, { maxAge }) === undefined) return auth;
-  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
+  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken });
 }
 
 function decide(
@@ -134,7 +136,7 @@ function decide(
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
     if (session.organizationId === undefined) return denySelection(context, session);
-    if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
+    if (routeOrganization !== undefined && !isOfRoute(instance, session, request, routeOrganization)) {
       return { status: "denied", code: "organization_mismatch" };
     }
   }
@@ -143,18 +145,22 @@ function decide(
   if (permissions === undefined) return { status: "passed", session };
   const lookup = instance.policies.get(session.organizationId);
   return lookup instanceof Promise
-    ? lookup.then((found) => decidePermissions(auth, session, permissions, found))
-    : decidePermissions(auth, session, permissions, lookup);
+    ? lookup.then((found) => decidePermissions(context, session, permissions, found))
+    : decidePermissions(context, session, permissions, lookup);
 }
 
 /** A route that names no organization does not match: nothing is open by omission. */
 function isOfRoute(
+  { events }: Instance,
   { memberSession, organization, organizationId }: VerifiedSession,
   request: IncomingMessage,
   { read, by }: RouteOrganization,
 ): boolean {
   const own = by === "slug" ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
-  return own !== undefined && read(request) === own;
+  const named = read(request);
+  // The route's pattern and the guard disagree, or the request lacks the header: nobody gets in.
+  if (named === undefined) reportMisconfigured(events, { reason: "route_organization_missing" });
+  return own !== undefined && named === own;
 }
 
 /** Requirements that the session alone can meet. */
@@ -165,6 +171,7 @@ function findUnmet(
 ): DenialInit | undefined {
   const { authenticationFactors, impersonator } = session.memberSession;
   if (roles !== undefined && !rolesOf(session).some((role) => roles.has(role))) {
+    void reportUnknownRoles(instance, session, roles);
     return { code: "role_required" };
   }
   if (factor !== undefined && !authenticationFactors.some(({ type }) => type === factor)) {
@@ -182,6 +189,18 @@ function findUnmet(
   }
   if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
   return undefined;
+}
+
+/** A role that a loaded policy does not know can be held by nobody. */
+async function reportUnknownRoles(
+  { policies, events }: Instance,
+  { organizationId }: VerifiedSession,
+  roles: ReadonlySet<unknown>,
+): Promise<void> {
+  const lookup = await policies.get(organizationId);
+  const known = lookup.status === "found" ? lookup.policy.roles : undefined;
+  const isUnknown = [...roles].some((role) => isString(role) && known?.has(role) === false);
+  if (isUnknown) reportMisconfigured(events, { reason: "role_unknown" });
 }
 
 const reported = new WeakMap<Instance, Set<string>>();
@@ -210,7 +229,7 @@ function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSes
 }
 
 function decidePermissions(
-  auth: RequestAuth,
+  { instance, auth }: RequestContext,
   session: VerifiedSession,
   pairs: readonly PermissionPair[],
   lookup: PolicyLookup,
@@ -226,6 +245,9 @@ function decidePermissions(
     const verdict = deferVerdict(question);
     if (isAuthorized(question)) return { status: "passed", session, verdict };
     denied ??= verdict;
+    if (lookup.status === "found" && lookup.policy.declares(...pair) === false) {
+      reportMisconfigured(instance.events, { reason: "permission_unknown" });
+    }
   }
   const [resource, action] = pairs[0] ?? [];
   return { status: "denied", code: "permission_denied", extensions: { resource, action }, verdict: denied };

@@ -82,9 +82,14 @@ export function denialOf(state: AuthState): DenialInit {
 
 /** Emits the event of a denial and answers it, through `onDenied` if the application has one. */
 export function deny(context: HandlerContext, init: DenialInit): void {
+  emitDenied(context.instance, init);
+  answerDenial(context, init);
+}
+
+/** Answers a denial whose event was emitted already. */
+export function answerDenial(context: HandlerContext, init: DenialInit): void {
   const { instance, request, response, next, auth } = context;
   auth.markUsed();
-  emitDenied(instance, init);
   const denial = createDenial(context, init);
   const { onDenied } = instance.options;
   if (onDenied === undefined) {
@@ -95,7 +100,8 @@ export function deny(context: HandlerContext, init: DenialInit): void {
   void (async () => onDenied(denial, request, response, next))().catch(next);
 }
 
-function emitDenied({ events }: Instance, { code, extensions }: DenialInit): void {
+/** Emits the event of a denial. */
+export function emitDenied({ events }: Instance, { code, extensions }: DenialInit): void {
   if (!events.wants("denied")) return;
   const { resource, action } = extensions ?? {};
   events.emit({
@@ -139,7 +145,8 @@ function signInAddress(path: string | undefined, organizationId: string | undefi
   return `${path}?${new URLSearchParams({ organization_id: organizationId }).toString()}`;
 }
 
-function denialHeaders({ instance, auth }: HandlerContext, init: DenialInit): Record<string, string> {
+/** The headers that belong to a denial. */
+export function denialHeaders({ instance, auth }: RequestContext, init: DenialInit): Record<string, string> {
   const needed = challengeFor(auth, init);
   const { retryAfter } = init;
   return {
@@ -303,6 +310,8 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
     "Whether the session is valid cannot be checked right now. Nobody was signed out; try again.",
   clock_skew: "The token is not valid yet: the clocks of this server and of the issuer differ.",
   configuration_invalid: "The server is not configured correctly.",
+  token_too_old:
+    "The access token is older than this route accepts, and it cannot be renewed. Send a newer one.",
   session_too_large: "The session is too large to be sent in cookies.",
   request_timeout: "The request body did not arrive within ten seconds.",
 };

@@ -26,7 +26,8 @@ export function requirePermission(
   });
 }
 
-function validatePairs(
+/** Adds the problems of permissions that a guard or a question names. */
+export function validatePairs(
   { options, policies }: Instance,
   name: string,
   pairs: readonly unknown[],

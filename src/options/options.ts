@@ -45,7 +45,7 @@ import {
 } from "./cookie.ts";
 
 /** Options of `orgate()`. Durations are seconds. All are validated at construction. */
-export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
+export interface OrgateOptions<Shape extends PolicyShape = PolicyShape, Role extends string = string> {
   /**
    * The application's public origin, `https://app.example.com`. Decides `Secure`, the cookie's default name and what is
    * same-origin; the `Host` header is never trusted.
@@ -68,7 +68,7 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   /** Each call to the store extends the session to this long from now; above 0. @defaultValue never extended */
   readonly sessionDuration?: number | undefined;
   /** The RBAC policy; wins over the store's own. A function is called at first use and every five minutes. */
-  readonly policy?: Policy<Shape> | (() => Promise<Policy<Shape>>) | undefined;
+  readonly policy?: Policy<Shape, Role> | (() => Promise<Policy<Shape, Role>>) | undefined;
   /** Where a browser without a session is sent, with `?return_to=`. @defaultValue nowhere: 401 */
   readonly signIn?: { readonly path: string } | undefined;
   /** Where a browser that must choose an organization is sent. @defaultValue `{ path: "/select-organization" }` */
@@ -99,6 +99,8 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly events?: ((event: OrgateEvent) => void) | undefined;
   /** For tests: the time in seconds. @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
+  /** `false`: no `process.emitWarning` of trouble that needs a developer. @defaultValue `true`, once per reason */
+  readonly warnings?: boolean | undefined;
   /** Brands the pages that people see: denials, failed sign-ins, the organization selection. @defaultValue plain pages */
   readonly pages?: PagesOptions | undefined;
 }
@@ -188,6 +190,10 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
   events: optional(functionLike<NonNullable<OrgateOptions["events"]>>()),
   clock: optional(functionLike<Clock>(), systemClock),
+  warnings: optional(
+    must("a boolean", (given: unknown) => typeof given === "boolean", "Pass false to switch them off."),
+    true,
+  ),
   pages: optional(nested(PAGES_OPTIONS, "Pass { title, logoUrl }."), {}),
 });
 

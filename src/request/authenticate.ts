@@ -8,6 +8,7 @@ import type { Instance } from "./instance.ts";
 import { type Credential, isSafeMethod, readCredential, readOpaqueBeside } from "./read-credential.ts";
 import { renewStaleCredential } from "./renew.ts";
 import {
+  type AttachNames,
   DEFAULT_RETRY_AFTER,
   type FreshnessRequirement,
   type RequestAuth,
@@ -67,7 +68,31 @@ export function authenticateRequest(
 ): RequestAuth | Promise<RequestAuth> {
   const known = requestAuthOf(request, instance);
   if (known !== undefined) return resumeAuthentication(instance, known, request, response);
-  const auth = attachNew(instance, request, response);
+  return authenticateAttached(instance, attachNew(instance, request, response), request, response);
+}
+
+/**
+ * Authenticates a request anew by the credential that it carried, as if it came now: for connections that stay open. What was
+ * known of it stays attached meanwhile.
+ */
+export async function authenticateAgain(
+  instance: Instance,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): Promise<RequestAuth> {
+  const known = requestAuthOf(request, instance);
+  if (known === undefined) return authenticateRequest(instance, request, response);
+  await known.settled;
+  known.restart();
+  return authenticateAttached(instance, known, request, response);
+}
+
+function authenticateAttached(
+  instance: Instance,
+  auth: RequestAuth,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestAuth | Promise<RequestAuth> {
   const { credential } = auth;
   if (credential === undefined) return auth;
   if (credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
@@ -136,7 +161,11 @@ function attachNew(
   request: IncomingMessage,
   response: ServerResponse | undefined,
 ): RequestAuth {
-  const reading = readCredential(request, instance.options.sources);
+  const { names, sources } = instance.options;
+  if (names !== undefined && hidesProperty(request, names)) {
+    reportMisconfigured(instance.events, { reason: "request_property_taken" });
+  }
+  const reading = readCredential(request, sources);
   const auth = attach(request, instance, reading, response !== undefined);
   if (response !== undefined) hookResponse(response);
   if (reading.status === "none") {
@@ -146,6 +175,16 @@ function attachNew(
     clearCredentialCookies(instance, { auth, request, presented: reading });
   }
   return auth;
+}
+
+/** Whether other middleware set a property of ours before: handlers would read that in place of orgate's. */
+function hidesProperty(request: IncomingMessage, names: AttachNames): boolean {
+  return (
+    Object.hasOwn(request, names.member) ||
+    Object.hasOwn(request, names.organization) ||
+    Object.hasOwn(request, names.memberSession) ||
+    Object.hasOwn(request, names.verdict)
+  );
 }
 
 function reject(
@@ -169,7 +208,7 @@ function resumeAuthentication(
   if (response === undefined || auth.hasResponse) return auth.settled;
   auth.gainResponse();
   return settle(auth, auth.settled, ({ state }) =>
-    state.status === "rejected" && state.code === "token_expired"
+    state.status === "rejected" && (state.code === "token_expired" || state.code === "token_too_old")
       ? authenticateSlowly(instance, auth, request, response)
       : auth,
   );

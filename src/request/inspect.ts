@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ConfigurationError, OrgateError, StoreUnavailableError, retryHeaders } from "../errors.ts";
+import { OrgateError, StoreUnavailableError, retryHeaders } from "../errors.ts";
 import type { AuthState, DetachedState, SignedIn } from "../model.ts";
 import type { Profile } from "../store.ts";
-import { authenticateRequest, refreshRequest } from "./authenticate.ts";
+import { authenticateAgain, authenticateRequest, refreshRequest } from "./authenticate.ts";
 import { type VerifiedSession, keepProfile, keptProfileOf } from "./cache.ts";
 import { callStore } from "./call-store.ts";
 import type { Instance } from "./instance.ts";
@@ -15,29 +15,43 @@ export function stateOfRequest(instance: Instance, request: IncomingMessage): Au
   return requireRequestAuth(instance, request, "state").state;
 }
 
-/** Returns the signed-in member, organization and session of a guarded request. */
+/**
+ * Returns the signed-in member, organization and session of a request.
+ *
+ * @throws OrgateError with the state's own code where nobody is signed in, which no guard lets through.
+ */
 export function sessionOf(instance: Instance, request: IncomingMessage): SignedIn {
-  const { session, passedGuard } = requireRequestAuth(instance, request, "session");
-  const organization = session?.organization;
-  if (session === undefined || organization === undefined || !passedGuard) {
-    const suggestion =
-      "Put auth.requireOrganization() or auth.requirePermission(...) in front of the handler.";
-    const message = "was called where no guard saw to it that there is a session with an organization.";
-    throw new ConfigurationError([{ code: "not_guarded", option: "session", message, suggestion }]);
-  }
-  const { member, memberSession } = session;
-  return { member, organization, memberSession };
+  const { session, state } = requireRequestAuth(instance, request, "session");
+  if (session === undefined) throw errorOf(state);
+  const { member, organization, memberSession } = session;
+  return { member, memberSession, ...(organization !== undefined && { organization }) };
 }
 
-/** Authenticates a request that no middleware saw. */
+/** Options of `auth.authenticate`. */
+export interface AuthenticateOptions {
+  /** Authenticates a long-lived connection anew, in place of returning what its request came to. @defaultValue `false` */
+  readonly again?: boolean | undefined;
+}
+
+/** Authenticates a request that no middleware saw, or a connection that is open for a while. */
 export async function authenticateDetached(
   instance: Instance,
   request: IncomingMessage,
-  response: ServerResponse | undefined,
+  given: ServerResponse | AuthenticateOptions | undefined,
+  options?: AuthenticateOptions,
 ): Promise<DetachedState> {
-  const auth = await authenticateRequest(instance, request, response);
+  const response = isResponse(given) ? given : undefined;
+  const { again } = options ?? (isResponse(given) ? {} : (given ?? {}));
+  const auth =
+    again === true
+      ? await authenticateAgain(instance, request, response)
+      : await authenticateRequest(instance, request, response);
   auth.markUsed();
   return Object.freeze({ ...auth.state, headers: headersOf(auth) });
+}
+
+function isResponse(given: ServerResponse | AuthenticateOptions | undefined): given is ServerResponse {
+  return given !== undefined && "writeHead" in given;
 }
 
 function headersOf({ cookies, headers }: RequestAuth): DetachedState["headers"] {

@@ -4,6 +4,7 @@ import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { type Sealer, createSealer } from "../lib/crypto.ts";
 import { type Challenger, createChallenger } from "../lib/http.ts";
+import { createWarner } from "../lib/warnings.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { type PolicySource, createPolicySource } from "../policy/policy-source.ts";
 import { type KeySet, createKeySet } from "../tokens/key-set.ts";
@@ -67,7 +68,7 @@ export interface Instance {
 /** Makes an instance. Fetches nothing and starts no timer until a request needs it. */
 export function createInstance(options: ResolvedOptions): Instance {
   const { cacheEntries, clock, clockTolerance, coordinator, cookie, maxTokenLifetime, store } = options;
-  const events = createEventSink(options.events);
+  const events = createEventSink(options.events, options.warnings ? createWarner() : undefined);
   const cache = cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries);
   const keys = createKeySet(store.tokens.keys, { clock, events, onWithdrawn: () => cache.clear() });
   const profiles = createBoundedMap<string, KeptProfile>(Math.max(1, cacheEntries));

@@ -31,6 +31,8 @@ export interface Invalidations {
    * `iat` decides: a time of a foreign clock, which may be ahead by `clockTolerance`.
    */
   mustAsk(session: VerifiedSession): boolean;
+  /** Calls the listener for each target, whoever named it. Returns a function that stops it. */
+  listen(listener: (target: Invalidation) => void): () => void;
   /**
    * Notes the result of a store call. An invalidation that landed during the call counts as made now, because the token that the
    * call returned may have been issued after it with what the store knew before.
@@ -68,6 +70,7 @@ class BoundedInvalidations implements Invalidations {
   // A plain field: every request reads it.
   epoch = 0;
   readonly #sources: InvalidationSources;
+  readonly #listeners = new Set<(target: Invalidation) => void>();
   /** When each name was last invalidated, by our own clock, oldest first. */
   readonly #askedAt = new Map<string, number>();
   /** Sessions that ended, the one that ended first is first. */
@@ -119,6 +122,11 @@ class BoundedInvalidations implements Invalidations {
     );
   }
 
+  listen(listener: (target: Invalidation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
   overtake(session: VerifiedSession): void {
     if (!this.mustAsk(session)) return;
     const now = this.#sources.clock();
@@ -128,11 +136,13 @@ class BoundedInvalidations implements Invalidations {
   }
 
   close(): void {
+    this.#listeners.clear();
     for (const stop of this.#unsubscribe) stop?.();
   }
 
   #ask(target: Invalidation, at: number): void {
     this.#remember(nameOf(target), at);
+    this.#tell(target);
   }
 
   /** Records a time, never an earlier one than before. */
@@ -155,10 +165,22 @@ class BoundedInvalidations implements Invalidations {
     this.#endings.delete(sessionId);
     this.#endings.set(sessionId, { because, at, until: Math.max(until, before?.until ?? until) });
     this.epoch++;
+    this.#tell({ sessionId });
     const oldest = this.#endings.size > MAX_TARGETS ? firstOf(this.#endings) : undefined;
     if (oldest === undefined) return;
     this.#endings.delete(oldest[0]);
     if (at < oldest[1].until) this.#everythingUntil = Math.max(this.#everythingUntil, oldest[1].at);
+  }
+
+  /** Tells the application's listeners; one that throws keeps nobody from hearing of it. */
+  #tell(target: Invalidation): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(target);
+      } catch (cause) {
+        reportMisconfigured(this.#sources.events, { reason: "invalidation_listener_failed", cause });
+      }
+    }
   }
 
   #isOlder(name: string, confirmedAt: number): boolean {

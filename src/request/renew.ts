@@ -343,7 +343,12 @@ function toResolution(
       return refuse(events, { status: "rejected", code, via }, { reason, clearsCookie: kind === "opaque" });
     }
     case "unrenewable":
-      return refuse(events, { status: "rejected", code: "token_expired", via });
+      // A token that has not expired is only too old, or older than an invalidation.
+      return refuse(events, {
+        status: "rejected",
+        code: step.reason === "expired" ? "token_expired" : "token_too_old",
+        via,
+      });
     default:
       return resolveUnavailable(instance, step, result);
   }

@@ -1,5 +1,5 @@
 import { ConfigurationError } from "../errors.ts";
-import { type EventSink, upstreamOf } from "../events.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import type { AuthState, RejectedState, UnavailableState, Verdict } from "../model.ts";
 import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
 import { type VerifiedSession, credentialKey } from "./cache.ts";
@@ -29,7 +29,7 @@ export type RequestAuth = Readonly<RequestAuthRecord>;
 
 class RequestAuthRecord {
   /** The instance it belongs to. */
-  owner: object;
+  owner: RequestOwner;
   names: AttachNames | undefined;
   /** What an instance that was mounted earlier knows of the same request. */
   previous: RequestAuth | undefined;
@@ -112,6 +112,14 @@ class RequestAuthRecord {
   /** Notes that the store answered after the request arrived. */
   confirm(): void {
     this.isConfirmed = true;
+  }
+
+  /** Begins anew: what the store says from now on counts, and what was known stays until then. */
+  restart(): void {
+    this.arrivedAt = this.owner.nextInSequence();
+    this.isConfirmed = false;
+    this.settled = this;
+    this.dropQueued();
   }
 
   /** Notes the authentication under way. */
@@ -461,7 +469,7 @@ export function refuse(
     cause,
   }: { readonly reason?: string; readonly clearsCookie?: boolean; readonly cause?: unknown } = {},
 ): Extract<Resolution, { status: "refused" }> {
-  const because = { ...(reason !== undefined && { reason }), ...upstreamOf(cause) };
+  const because = { ...(reason !== undefined && { reason }), ...describeCause(cause) };
   events.emit({ type: "rejected", code: state.code, ...because });
   return { status: "refused", state, clearsCookie };
 }
@@ -475,13 +483,13 @@ export function reportUnavailable(
   { reason, retryAfter, code = "store_unavailable", cause }: TroubleReport,
 ): void {
   const wait = retryAfter === undefined ? {} : { retryAfter };
-  events.emit({ type: "unavailable", code, reason, ...wait, ...upstreamOf(cause) });
+  events.emit({ type: "unavailable", code, reason, ...wait, ...describeCause(cause) });
 }
 
 /** Reports what only a developer can repair. */
 export function reportMisconfigured(
   events: EventSink,
-  { reason }: { readonly reason: string; readonly cause?: unknown },
+  { reason, cause }: { readonly reason: string; readonly cause?: unknown },
 ): void {
-  events.emit({ type: "misconfigured", reason });
+  events.emit({ type: "misconfigured", reason, ...describeCause(cause) });
 }

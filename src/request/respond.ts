@@ -28,6 +28,7 @@ import {
   type Successor,
   installRequestGetters,
   latestRequestAuthOf,
+  reportMisconfigured,
 } from "./request-auth.ts";
 import { isClearingOvertaken, isRenewalOvertaken } from "./supersede.ts";
 
@@ -83,9 +84,12 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
     const { origin } = request.headers;
     if (origin !== undefined && instance.origins.isTrusted(origin)) {
       auth.queueHeader(EXPOSED, "Session-Jwt", isOvertaken);
+    } else if (origin !== undefined && origin !== instance.options.origin) {
+      reportMisconfigured(instance.events, { reason: "session_jwt_unreadable" });
     }
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
+    reportUnkeptCookie(instance, request);
     if (cookieValue !== undefined) writeSessionCookie(instance, delivery, cookieValue);
   } else if (target !== undefined) {
     for (const [name, line] of unsealedCookies(instance, { ...delivery, target }, successor)) {
@@ -145,6 +149,16 @@ function attributesOf({ options: { cookie, sources } }: Instance, name: string):
     }
   }
   return cookie.attributes;
+}
+
+/** Reports a cookie that the browser will not keep: its `Domain` is not the host's, or it is `Secure` and the proxy says http. */
+function reportUnkeptCookie({ events, options }: Instance, { headers }: IncomingMessage): void {
+  const { secure, cookie } = options;
+  const host = (headers.host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
+  const domain = cookie.attributes.domain?.toLowerCase();
+  const isForeign = domain !== undefined && host !== domain && !host.endsWith(`.${domain}`);
+  const isPlain = secure && headers["x-forwarded-proto"] === "http" && host !== "localhost";
+  if (host !== "" && (isForeign || isPlain)) reportMisconfigured(events, { reason: "cookie_not_kept" });
 }
 
 /** Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears leftover chunks. */

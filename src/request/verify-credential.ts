@@ -71,12 +71,17 @@ interface Token {
 function judge(instance: Instance, token: Token, verification: Verification): CredentialVerification {
   const { kind, sealed } = token;
   const via = kind === "bearer" ? "bearer" : "cookie";
-  if (verification.status === "unavailable") return unavailable(verification.retryAfter);
+  if (verification.status === "unavailable") {
+    reportUnavailable(instance.events, verification);
+    return unavailable(verification.retryAfter, verification.cause);
+  }
   if (verification.status === "rejected") {
     const { reason } = verification;
     if (sealed !== undefined) return judgeRejectedToken(instance, sealed, verification);
     const asksStore = reason === "unknown_key" && instance.options.store.tokens.unknownKey === "ask";
-    return asksStore ? { status: "verified", via, ...token } : refuseToken(instance, via, reason);
+    const { defect } = verification;
+    const detail = defect === undefined ? reason : `${reason}_${defect}`;
+    return asksStore ? { status: "verified", via, ...token } : refuseToken(instance, via, detail);
   }
   const { claims } = verification;
   if (sealed?.user !== undefined && sealed.user.id !== claims.sub) {

@@ -17,7 +17,12 @@ import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError, toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { type Successor, keyOfSuccessor, reportMisconfigured } from "../request/request-auth.ts";
+import {
+  type Successor,
+  keyOfSuccessor,
+  reportMisconfigured,
+  reportUnavailable,
+} from "../request/request-auth.ts";
 import { type Delivery, fitsIntoCookies, forbidCaching, sendCredential } from "../request/respond.ts";
 import { noteSignIn, supersedeCredentials } from "../request/supersede.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
@@ -126,6 +131,7 @@ async function finishSignIn(
     return;
   }
   const reply = await readAuthentication(authentication, instance.options.clock());
+  if (reply.status === "unavailable") reportUnavailable(instance.events, reply);
   const context = attachOnly(received);
   const pending = await findPending(received);
   const candidates = [

@@ -1,4 +1,5 @@
 import { OrgateError } from "../errors.ts";
+import type { TroubleCause } from "../events.ts";
 import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
 import {
@@ -119,6 +120,9 @@ async function receiveCallback(
   const [parameter, ...more] = query.getAll("state");
   const flow = parameter === undefined || more.length > 0 ? undefined : await readFlow(received, parameter);
   if (parameter === undefined || flow === undefined) {
+    const reason = reasonOfState(received, query.getAll("state"));
+    const error = upstreamErrorOf(query);
+    instance.events.emit({ type: "rejected", code: "invalid_pending_authentication", reason, ...error });
     // Never a redirect: a browser that keeps no cookies would be in a loop.
     deny(context, {
       code: "invalid_pending_authentication",
@@ -139,7 +143,7 @@ async function receiveCallback(
   if (error !== null) {
     clearFlow(context, parameter);
     const reason = CALLBACK_ERROR.test(error) ? error : "unknown";
-    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
+    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason, ...upstreamErrorOf(query) });
     deny(context, { code: "sign_in_failed", page: true, returnTo });
     return;
   }
@@ -154,6 +158,30 @@ async function receiveCallback(
   const beforeRedirect = (wentTo: string): Promise<void> =>
     keepFlow(context, parameter, { ...flow, state: null, wentTo });
   await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial, beforeRedirect });
+}
+
+/** Why a callback's `state` leads to no flow of this browser. */
+function reasonOfState(received: HandlerRequest, states: readonly string[]): string {
+  const [parameter] = states;
+  if (parameter === undefined || parameter === "") return "state_missing";
+  if (states.length > 1) return "state_repeated";
+  const flows = existingFlows(received);
+  if (flows.length === 0) return "state_of_another_browser";
+  const own = flowCookieName(received.instance, parameter);
+  return flows.some(({ name }) => name === own) ? "state_expired" : "state_unknown";
+}
+
+const MAX_DESCRIPTION_LENGTH = 500;
+
+/** What the store's page says of a refusal (RFC 6749 section 4.1.2.1), without control characters. */
+function upstreamErrorOf(query: URLSearchParams): Pick<TroubleCause, "upstream"> {
+  const error = query.get("error");
+  const description = query.get("error_description")?.replaceAll(/\p{Cc}/gu, "") ?? "";
+  const upstream = {
+    ...(error !== null && CALLBACK_ERROR.test(error) && { code: error }),
+    ...(description !== "" && { message: description.slice(0, MAX_DESCRIPTION_LENGTH) }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
 }
 
 const MAX_PARAMETER_LENGTH = 512;

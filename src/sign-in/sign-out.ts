@@ -30,15 +30,18 @@ import { settleCandidates } from "../request/authenticate.ts";
 import { clearSessionCookies } from "../request/respond.ts";
 import { supersedeCredentials } from "../request/supersede.ts";
 import { toStaleCredential, verifyCredential } from "../request/verify-credential.ts";
-import type { PresentedEnd, StaleCredential } from "../store.ts";
+import type { EndSessionTarget, PresentedEnd, StaleCredential } from "../store.ts";
 import { attachOnly, createHandler, requireStore } from "./handler-context.ts";
 import { MAX_FLOWS, existingFlows } from "./hosted-sign-in.ts";
 import { clearPending } from "./pending.ts";
 
 /** Options of `auth.signOut()`. */
 export interface SignOutOptions {
-  /** Ends every session of the member, on all devices. @defaultValue `false` */
-  readonly everywhere?: boolean | undefined;
+  /**
+   * Ends more than this session, on all devices: every session of the `member`, or every session of the `user`, in all
+   * organizations. A store that knows no users ends the member's for both. @defaultValue this session alone
+   */
+  readonly everywhere?: "member" | "user" | undefined;
   /** A path on this origin, or an http(s) URL; where the store has a logout page, it sends the browser there. @defaultValue what the store says, else `/` */
   readonly redirectTo?: string | undefined;
 }
@@ -54,16 +57,17 @@ export interface SignOutOptions {
  * @throws ConfigurationError for `everywhere` with a store that cannot end sessions.
  */
 export function createSignOut(instance: Instance, options: SignOutOptions = {}): Middleware {
-  const { everywhere = false, redirectTo } = options;
+  const { everywhere, redirectTo } = options;
   return createHandler(instance, {
     name: "signOut",
     options,
     knownOptions: ["everywhere", "redirectTo"],
     validate(problems) {
-      if (typeof everywhere !== "boolean") {
-        problems.invalid("signOut.everywhere", "is not a boolean.", "Pass true or false.");
+      if (everywhere !== undefined && everywhere !== "member" && everywhere !== "user") {
+        const suggestion = 'Pass "member" or "user"; leave it out for this session alone.';
+        problems.invalid("signOut.everywhere", "is neither.", suggestion);
       }
-      if (everywhere) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
+      if (everywhere !== undefined) requireStore(instance, problems, "signOut.everywhere", ["endSession"]);
       if (redirectTo !== undefined && toRedirectTarget(redirectTo) === undefined) {
         const suggestion = 'Pass "/" or "https://www.example.com/".';
         problems.invalid("signOut.redirectTo", "is neither a path nor a URL.", suggestion);
@@ -76,7 +80,7 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
       const presented = await identifySession(context);
       const unfinished = presented.status === "none" ? await readUnfinished(context) : undefined;
       const toEnd = unfinished?.toEnd ?? presented;
-      const scope = unfinished?.scope ?? (everywhere ? "member" : "session");
+      const scope = unfinished?.scope ?? everywhere ?? "session";
       clearEveryCookie(context, toEnd);
       const end = await endSession(context, toEnd, scope);
       const logout = logoutUrl(context, toEnd, redirectTo);
@@ -87,6 +91,9 @@ export function createSignOut(instance: Instance, options: SignOutOptions = {}):
     },
   });
 }
+
+/** Whose sessions a sign-out ends. */
+type SignOutScope = "session" | "member" | "user";
 
 /** How a session ended at the store. */
 interface SessionEnd {
@@ -163,16 +170,17 @@ function unfinishedBody(path: string, canRepeat: boolean): Html {
 /** A sign-out that the store could not carry out, kept in the browser so that it can be tried again. */
 interface UnfinishedSignOut {
   readonly toEnd: SessionToEnd;
-  readonly scope: "session" | "member";
+  readonly scope: SignOutScope;
 }
 
 const UNFINISHED: SealedCookieKind<UnfinishedSignOut> = {
   name: "sign_out",
   lifetime: 600,
-  parse({ scope, sessionId, memberId, accessToken, opaqueToken }) {
-    if (scope !== "session" && scope !== "member") return undefined;
+  parse({ scope, sessionId, memberId, userId, accessToken, opaqueToken }) {
+    if (scope !== "session" && scope !== "member" && scope !== "user") return undefined;
     if (isString(sessionId) && isString(memberId)) {
-      return { toEnd: { status: "known", sessionId, memberId }, scope };
+      const user = isString(userId) ? { userId } : {};
+      return { toEnd: { status: "known", sessionId, memberId, ...user }, scope };
     }
     if (!isOptional(accessToken, isString) || !isOptional(opaqueToken, isString)) return undefined;
     const stale = toStaleCredential({
@@ -202,7 +210,7 @@ async function keepUnfinished(
   const cookieName = unfinishedCookieName(instance);
   const members =
     toEnd.status === "known"
-      ? { scope, sessionId: toEnd.sessionId, memberId: toEnd.memberId }
+      ? { scope, sessionId: toEnd.sessionId, memberId: toEnd.memberId, userId: toEnd.userId }
       : { scope, ...secretsOf(toEnd.stale) };
   const expiresAt = options.clock() + UNFINISHED.lifetime;
   const line = await sealCookie(options, UNFINISHED, {
@@ -229,7 +237,8 @@ type SessionToEnd =
       readonly status: "known";
       readonly sessionId: string;
       readonly memberId: string;
-      /** Absent where the ending is tried again by what a page's form says. */
+      readonly userId?: string | undefined;
+      /** Absent where a sign-out is tried again. */
       readonly session?: VerifiedSession;
     }
   | UnreadableSession
@@ -274,31 +283,31 @@ async function identifySession({ instance, auth, request }: HandlerContext): Pro
 }
 
 function toKnown(session: VerifiedSession): SessionToEnd {
-  const { id, memberId } = session.memberSession;
-  return { status: "known", sessionId: id, memberId, session };
+  const { id: sessionId, memberId } = session.memberSession;
+  return { status: "known", sessionId, memberId, userId: session.member.userId, session };
 }
 
 /** Ends the session at the store and in every process. */
 async function endSession(
   context: HandlerContext,
   toEnd: SessionToEnd,
-  scope: "session" | "member",
+  scope: SignOutScope,
 ): Promise<SessionEnd> {
   if (toEnd.status === "none") return ENDED;
   if (toEnd.status === "unverified") return { isEnded: false };
   if (toEnd.status === "unreadable") return endUnreadable(context, toEnd, scope);
   const { instance } = context;
-  const { sessionId, memberId } = toEnd;
+  const { sessionId } = toEnd;
   const { store } = instance.options;
+  const others = targetOf(scope, toEnd);
   await instance.invalidations.end(sessionId, "refuse", toEnd.session);
   const reply = await callStore(
     instance,
     context.request,
-    async (storeContext) =>
-      store.endSession?.(scope === "member" ? { memberId } : { sessionId }, storeContext),
-    { member: memberId },
+    async (storeContext) => store.endSession?.(others ?? { sessionId }, storeContext),
+    { member: toEnd.memberId },
   );
-  if (scope === "member") await instance.invalidations.invalidate({ memberId });
+  if (others !== undefined) await instance.invalidations.invalidate(others);
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return toSessionEnd(reply, reply.status === "answered" ? reply.value?.redirectTo : undefined);
 }
@@ -308,19 +317,28 @@ function toSessionEnd(reply: StoreReply<unknown>, redirectTo: unknown): SessionE
   return { isEnded: false, ...(reply.status === "unavailable" && { retryAfter: reply.retryAfter }) };
 }
 
+/** Whose other sessions end too, if any. */
+function targetOf(
+  scope: SignOutScope,
+  { memberId, userId }: { readonly memberId?: string; readonly userId?: string | undefined },
+): Exclude<EndSessionTarget, { sessionId: string }> | undefined {
+  if (scope === "session") return undefined;
+  if (scope === "user" && userId !== undefined) return { userId };
+  return memberId === undefined ? undefined : { memberId };
+}
+
 async function endUnreadable(
   context: HandlerContext,
   session: UnreadableSession,
-  scope: "session" | "member",
+  scope: SignOutScope,
 ): Promise<SessionEnd> {
   const { instance } = context;
   const reply = await endPresented(context, session, scope);
   const end = reply.status === "answered" ? reply.value : undefined;
   if (end?.status === "unknown") return ENDED;
   if (end?.sessionId !== undefined) await instance.invalidations.end(end.sessionId, "refuse");
-  if (end?.memberId !== undefined && scope === "member") {
-    await instance.invalidations.invalidate({ memberId: end.memberId });
-  }
+  const others = end === undefined ? undefined : targetOf(scope, end);
+  if (others !== undefined) await instance.invalidations.invalidate(others);
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
   return toSessionEnd(reply, end?.redirectTo);
 }
@@ -331,7 +349,7 @@ const UNKNOWN: PresentedEnd = { status: "unknown" };
 async function endPresented(
   { instance, request }: HandlerContext,
   { credential, stale }: UnreadableSession,
-  scope: "session" | "member",
+  scope: SignOutScope,
 ): Promise<StoreReply<PresentedEnd>> {
   const { store } = instance.options;
   if (store.endPresented === undefined) {
@@ -359,9 +377,9 @@ async function endPresented(
 
 function isPresentedEnd(value: unknown): value is PresentedEnd {
   if (!isObject(value)) return false;
-  const { status, sessionId, memberId } = value;
+  const { status, sessionId, memberId, userId } = value;
   const isKnown = status === "ended" || status === "unknown";
-  return isKnown && isOptional(sessionId, isString) && isOptional(memberId, isString);
+  return isKnown && [sessionId, memberId, userId].every((id) => isOptional(id, isString));
 }
 
 /** Clears the session cookies, whole, in chunks and in every form, and the cookies of sign-ins under way in this browser. */

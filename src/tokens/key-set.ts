@@ -1,6 +1,6 @@
 import { type JsonWebKey as CryptoJwk, type KeyObject, createPublicKey } from "node:crypto";
 import { StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/concurrency.ts";
 import { isObject, isString } from "../lib/values.ts";
@@ -83,6 +83,12 @@ const MAX_WITHDRAWN = 256;
 
 const UNUSABLE = "key_set_unusable";
 
+/** `keys_unreachable`, `keys_status`, `keys_malformed`, `keys_too_large`; `keys_unavailable` for sources that do not say. */
+function reasonOf(error: unknown): string {
+  const reason = isOrgateError(error) ? error.reason : undefined;
+  return reason?.startsWith("keys_") === true ? reason : "keys_unavailable";
+}
+
 class SourcedKeySet implements KeySet {
   readonly #source: KeySource;
   readonly #set: RefreshingValue<LoadedKeys>;
@@ -108,13 +114,14 @@ class SourcedKeySet implements KeySet {
       onLoad: (loaded) => this.#noteWithdrawn(loaded),
       onFailure({ error, retryAfter }) {
         if (isOrgateError(error) && error.reason === UNUSABLE) {
-          events.emit({ type: "misconfigured", reason: UNUSABLE });
+          events.emit({ type: "misconfigured", reason: UNUSABLE, ...describeCause(error) });
         }
         events.emit({
           type: "unavailable",
           code: "store_unavailable",
-          reason: "keys_unavailable",
+          reason: reasonOf(error),
           retryAfter,
+          ...describeCause(error),
         });
       },
     });

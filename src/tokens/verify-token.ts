@@ -16,6 +16,8 @@ export type Verification =
   | {
       readonly status: "rejected";
       readonly reason: RejectionReason;
+      /** For `malformed`: which rule the token broke. */
+      readonly defect?: MalformedReason | "claims";
       /** With `unknown_key`: `exp` of the unverified payload. The token may still be good if it comes from a seal. */
       readonly expiresAt?: number;
       /** With `unknown_key`: whether the source has withdrawn the key. */
@@ -56,7 +58,8 @@ export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenV
   function check(token: string, needsKnownKey: boolean): Verification | Promise<Verification> {
     try {
       const parsed = parseHeader(token, profile);
-      if (parsed.status === "malformed") return rejected("malformed");
+      if (parsed.status === "malformed")
+        return { status: "rejected", reason: "malformed", defect: parsed.reason };
       const { kid, alg } = parsed.header;
       if (needsKnownKey && keys.lacks(kid, alg)) return rejected("unknown_key");
       const claims = readClaims(token, parsed, profile);
@@ -219,7 +222,15 @@ export interface TokenHeader {
 export type UnverifiedPayload = Readonly<Record<string, unknown>>;
 
 /** Which rule a malformed token broke. */
-export type MalformedReason = "size" | "structure" | "encoding" | "header";
+export type MalformedReason =
+  | "size"
+  | "structure"
+  | "encoding"
+  | "header"
+  | "parameter"
+  | "algorithm"
+  | "key_id"
+  | "type";
 
 /** A token that cannot be one of the profile's, whoever signed it. */
 export interface MalformedToken {
@@ -260,7 +271,7 @@ export function parseHeader(token: string, profile: TokenProfile): ParsedHeader 
     endsCanonically(token, payloadEnd + 1, token.length);
   if (!isCanonical) return malformed("encoding");
   const header = readHeader(token.slice(0, headerEnd), profile);
-  if (header === undefined) return malformed("header");
+  if (isString(header)) return malformed(header);
   return { status: "parsed", header, payloadStart: headerEnd + 1, payloadEnd };
 }
 
@@ -282,22 +293,26 @@ export function parseClaims(
 /** The last good header and the last bad one, as they were spelled. */
 interface LastHeaders {
   readonly good?: { readonly part: string; readonly header: TokenHeader };
-  readonly bad?: string;
+  readonly bad?: { readonly part: string; readonly reason: MalformedReason };
 }
 
 // Tokens of one signer share their header, and so do those of a flood: the last ones of each profile are not parsed again.
 const lastHeaders = new WeakMap<TokenProfile, LastHeaders>();
 
-function readHeader(part: string, profile: TokenProfile): TokenHeader | undefined {
+function readHeader(part: string, profile: TokenProfile): TokenHeader | MalformedReason {
   const last = lastHeaders.get(profile);
   if (last?.good?.part === part) return last.good.header;
-  if (last?.bad === part) return undefined;
-  const header = parseClaims(decodeText(part));
-  const isGood = header !== undefined && isAllowedHeader(header, profile);
+  if (last?.bad?.part === part) return last.bad.reason;
+  const header = checkHeader(parseClaims(decodeText(part)), profile);
   // A copy, because a slice would keep the whole token in memory.
   const copy = Buffer.from(part).toString("latin1");
-  lastHeaders.set(profile, isGood ? { ...last, good: { part: copy, header } } : { ...last, bad: copy });
-  return isGood ? header : undefined;
+  lastHeaders.set(
+    profile,
+    isString(header)
+      ? { ...last, bad: { part: copy, reason: header } }
+      : { ...last, good: { part: copy, header } },
+  );
+  return header;
 }
 
 function malformed(reason: MalformedReason): MalformedToken {
@@ -324,18 +339,19 @@ function decodeText(part: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }
 
-function isAllowedHeader(
-  header: UnverifiedPayload,
+/** Checks a header's parameters against the profile; returns the first rule that it breaks. */
+function checkHeader(
+  header: UnverifiedPayload | undefined,
   profile: TokenProfile,
-): header is UnverifiedPayload & TokenHeader {
-  const { alg, kid, typ } = header;
-  return (
-    Object.keys(header).every((name) => isAllowedParameter(name, profile)) &&
-    isAlgorithm(alg) &&
-    profile.algorithms.includes(alg) &&
-    (kid === undefined || (isWellFormedText(kid) && kid.length <= MAX_KID_LENGTH)) &&
-    isAllowedType(typ, profile.types)
-  );
+): TokenHeader | MalformedReason {
+  if (header === undefined) return "header";
+  const { alg, kid, ...others } = header;
+  if (!Object.keys(header).every((name) => isAllowedParameter(name, profile))) return "parameter";
+  if (!isAlgorithm(alg) || !profile.algorithms.includes(alg)) return "algorithm";
+  if (kid !== undefined && !(isWellFormedText(kid) && kid.length <= MAX_KID_LENGTH)) return "key_id";
+  return isAllowedType(others["typ"], profile.types)
+    ? { ...others, alg, ...(kid !== undefined && { kid }) }
+    : "type";
 }
 
 function isAllowedParameter(name: string, profile: TokenProfile): boolean {

@@ -275,7 +275,9 @@ describe("R-14: session cookies that are too large for one cookie", () => {
     };
     const { status, setCookies } = await send({ headers: withCookie(seal) });
     expect([status, setCookies]).toEqual([200, []]);
-    expect(world.events).toContainEqual({ type: "misconfigured", reason: "session_too_large" });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "session_too_large" }),
+    );
   });
 });
 

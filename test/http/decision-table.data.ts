@@ -189,7 +189,12 @@ function renewals(presented: "bearer" | "cookie", condition: Condition): readonl
       cookie: "untouched",
       members: { reason: "sso_required", sign_in_url: "https://idp.example/sso" },
     },
-    { ...refused, store: "unrenewable", code: "token_expired", cookie: "untouched" },
+    {
+      ...refused,
+      store: "unrenewable",
+      code: condition === "too_old" ? "token_too_old" : "token_expired",
+      cookie: "untouched",
+    },
     ...(["down", "slow", "failing", "nonsense"] as const).map((store) => unavailable({ ...row, store })),
     unavailable({ ...row, store: "overloaded", retryAfter: 7 }),
     {

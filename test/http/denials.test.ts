@@ -150,7 +150,7 @@ const REFUSALS: readonly Refusal[] = [
   {
     code: "role_required",
     what: "requireRole",
-    guard: (auth) => auth.requireRole(["owner", "founder"]),
+    guard: (auth) => auth.requireRole(["editor"]),
     headers: bearer,
   },
   {

@@ -62,7 +62,7 @@ const CASES: Readonly<Record<OrgateEventType, { provoke: Provoke; event: unknown
   },
   rejected: {
     provoke: ({ send }) => send({ headers: withBearer("garbage") }),
-    event: { type: "rejected", code: "invalid_token", reason: "malformed" },
+    event: { type: "rejected", code: "invalid_token", reason: "malformed_structure" },
   },
   denied: {
     provoke: ({ send }, { seal }) => send({ path: "/owners", headers: withCookie(seal) }),
@@ -126,7 +126,9 @@ describe("each type of event", () => {
     await CASES[type].provoke(harness, harness.signIn);
     const of = (events: readonly OrgateEvent[]): OrgateEvent[] =>
       events.filter((event) => event.type === type);
-    expect(of(harness.world.events)).toContainEqual(CASES[type].event);
+    expect(of(harness.world.events)).toContainEqual(
+      expect.objectContaining({ ...(CASES[type].event as object) }),
+    );
     expect(of(heard)).toEqual(of(harness.world.events));
   });
 
@@ -147,7 +149,7 @@ describe("each type of event", () => {
         .join(" "),
     );
     const known =
-      /^(?:action|by|code|milliseconds|reason|resource|retryAfter|sessionId|source|type|via|with| )*$/;
+      /^(?:action|by|code|error|milliseconds|reason|resource|retryAfter|sessionId|source|type|via|with| )*$/;
     expect(labels.filter((names) => !known.test(names))).toEqual([]);
   });
 });
@@ -229,12 +231,16 @@ describe("clock events", () => {
     const signIn = await world.signIn();
     const token = resign(world, signIn, { iat: START + 100, exp: START + 400 });
     await send({ headers: withBearer(token) });
-    expect(world.events).toContainEqual({ type: "misconfigured", reason: "clock_skew" });
-    expect(world.events).toContainEqual({
-      type: "unavailable",
-      code: "clock_skew",
-      reason: "not_yet_valid",
-      retryAfter: 5,
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "clock_skew" }),
+    );
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "unavailable",
+        code: "clock_skew",
+        reason: "not_yet_valid",
+        retryAfter: 5,
+      }),
+    );
   });
 });

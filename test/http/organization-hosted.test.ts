@@ -337,6 +337,7 @@ describe("R-13: the callback", () => {
       type: "rejected",
       code: "sign_in_failed",
       reason: "access_denied",
+      upstream: { code: "access_denied", message: "<script>" },
     });
     expect([...app.browser.cookies.keys()]).toEqual([]);
   });

@@ -23,7 +23,7 @@ function makePages(options: Partial<OrgateOptions> = {}, overrides?: TenancyOpti
     ...(overrides && { overrides }),
     routes: (auth) => [
       { path: "/billing", guards: [auth.requirePermission("billing", "manage")] },
-      { path: "/owners", guards: [auth.requireRole("owner")] },
+      { path: "/owners", guards: [auth.requireRole("admin")] },
       {
         path: "/globex",
         guards: [auth.requireOrganization({ organization: () => "org_globex" })],
@@ -99,7 +99,7 @@ describe("a browser that loads a page it may not see", () => {
   it("never gets a link to a selection that is not mounted", async () => {
     const app = makeTenancy();
     const auth = app.world.mount({ signIn: { path: "/sign-in" } });
-    const bare = makeTenancy({ before: [auth, auth.requireRole("owner")] });
+    const bare = makeTenancy({ before: [auth, auth.requireRole("admin")] });
     const { seal } = await app.world.signIn();
     bare.browser.cookies.set("__Host-orgate", seal);
     const page = await bare.browser.get("/me");
@@ -284,7 +284,7 @@ describe("signing out of a hosted store", () => {
   it.each([
     ["by default", {}, null],
     ["with redirectTo", { redirectTo: "/bye" }, "https://app.example.com/bye"],
-    ["everywhere", { everywhere: true }, null],
+    ["everywhere", { everywhere: "member" as const }, null],
   ])("leads through WorkOS's logout %s, also when revoking fails", async (_what, options, returnTo) => {
     const app = await makeWorkosApp({
       routes: (auth) => [{ path: "/leave", guards: [auth.signOut(options)] }],

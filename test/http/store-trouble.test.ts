@@ -93,7 +93,9 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
       expect([status, got["session-jwt"], setCookies]).toEqual([503, undefined, []]);
     }
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({ type: "misconfigured", reason: "foreign_renewal" });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "foreign_renewal" }),
+    );
   });
 
   const UNUSABLE: Readonly<Record<string, Hand>> = {
@@ -127,10 +129,12 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
       refreshToken: "rotated",
     });
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^renewed_token_/),
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^renewed_token_/),
+      }),
+    );
   });
 
   it.each([
@@ -143,10 +147,12 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
     const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
     expect([status, setCookies]).toEqual([503, [expect.stringMatching(/^__Host-orgate=Fe26/)]]);
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^renewed_token_/),
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^renewed_token_/),
+      }),
+    );
   });
 
   it.each<[string, string | undefined, number]>([
@@ -166,7 +172,7 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
     const { status, setCookies } = await send({ headers: withCookie(signIn.seal) });
     expect([status, setCookies.length, reached.length]).toEqual([503, kept, 0]);
     const reason = userId === undefined ? "interpret_failed" : "foreign_renewal";
-    expect(world.events).toContainEqual({ type: "misconfigured", reason });
+    expect(world.events).toContainEqual(expect.objectContaining({ type: "misconfigured", reason }));
     world.store.interpret = interpret;
     world.clock.now += 1;
     const [pair] = setCookies[0]?.split(";", 1) ?? [];

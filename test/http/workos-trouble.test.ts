@@ -170,10 +170,12 @@ describe("R-35: WorkOS answers a renewal", () => {
       app.expire();
       app.harness.fake.fail("refresh_token", makeFault(app));
       await expectUnavailable(app, browser);
-      expect(app.events).toContainEqual({
-        type: "misconfigured",
-        reason: expect.stringMatching(/^(?:renewed_token_|foreign_renewal$)/),
-      });
+      expect(app.events).toContainEqual(
+        expect.objectContaining({
+          type: "misconfigured",
+          reason: expect.stringMatching(/^(?:renewed_token_|foreign_renewal$)/),
+        }),
+      );
 
       app.harness.advance(2);
       const next = await browser.get("/me", { headers: JSON_CLIENT });

@@ -17,6 +17,7 @@ const PUBLISHED: Readonly<Record<number, readonly ErrorCode[]>> = {
     "unauthenticated",
     "invalid_token",
     "token_expired",
+    "token_too_old",
     "session_revoked",
     "invalid_session",
     "ambiguous_credential",

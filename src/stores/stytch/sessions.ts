@@ -193,8 +193,11 @@ export async function endStytchSession(
   target: EndSessionTarget,
   { signal }: StoreContext,
 ): Promise<{ readonly redirectTo?: string }> {
+  // Stytch has no users: a target never names one, because no member has a `userId`.
   const body =
-    "sessionId" in target ? { member_session_id: target.sessionId } : { member_id: target.memberId };
+    "sessionId" in target
+      ? { member_session_id: target.sessionId }
+      : { member_id: "memberId" in target ? target.memberId : target.userId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
   if (reply.status === "refused" && !STYTCH_TYPES.ended.has(reply.type)) {
     throw stytchRejected(reply);
@@ -206,7 +209,7 @@ export async function endStytchSession(
 export async function endPresentedToStytch(
   client: StytchClient,
   of: StaleCredential,
-  scope: "session" | "member",
+  scope: "session" | "member" | "user",
   context: StoreContext,
 ): Promise<PresentedEnd> {
   const secret = secretOf(of);

@@ -110,7 +110,8 @@ export async function endWorkosSession(
     await revoke(client, target.sessionId, signal);
     return {};
   }
-  const path = `/user_management/users/${encodeURIComponent(target.memberId)}/sessions`;
+  const userId = "userId" in target ? target.userId : target.memberId;
+  const path = `/user_management/users/${encodeURIComponent(userId)}/sessions`;
   const sessions = (await fetchList(client, path, signal)) ?? [];
   const live = sessions.flatMap(({ id, status }) => (isText(id) && status !== "revoked" ? [id] : []));
   for (let start = 0; start < live.length; start += MAX_CONCURRENT) {
@@ -125,12 +126,12 @@ export async function endWorkosSession(
 export async function endPresentedToWorkos(
   client: WorkosClient,
   { sealed, accessToken }: StaleCredential,
-  scope: "session" | "member",
+  scope: "session" | "member" | "user",
   context: StoreContext,
 ): Promise<PresentedEnd> {
   const { sub: memberId, sid: sessionId } = sealed === undefined ? {} : readUnverifiedClaims(accessToken);
   if (!isText(memberId) || !isText(sessionId)) return { status: "unknown" };
-  const target = scope === "member" ? { memberId } : { sessionId };
+  const target = scope === "session" ? { sessionId } : { memberId };
   return { status: "ended", sessionId, memberId, ...(await endWorkosSession(client, target, context)) };
 }
 

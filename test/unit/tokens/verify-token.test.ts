@@ -134,7 +134,11 @@ describe("createTokenVerifier", () => {
     expect(verifier.verifyAlone(token)).toEqual({ status: "rejected", reason: "unknown_key" });
     expect(asked).toEqual([["trusted-key", "ES256"]]);
     expect(verifier.verify(token)).toEqual({ status: "rejected", reason: "malformed" });
-    expect(verifier.verifyAlone("garbage")).toEqual({ status: "rejected", reason: "malformed" });
+    expect(verifier.verifyAlone("garbage")).toEqual({
+      status: "rejected",
+      reason: "malformed",
+      defect: "structure",
+    });
     expect(asked.length).toBe(1);
   });
 
