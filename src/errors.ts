@@ -1,4 +1,3 @@
-import type { TroubleCause } from "./events.ts";
 import { isObject } from "./lib/values.ts";
 
 /** Lists every code that orgate answers with, its HTTP status and its title. Problem details (RFC 9457) come from here. */
@@ -35,6 +34,14 @@ export const ERROR_TABLE = {
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
 const ERROR_BRAND = Symbol.for("orgate.error");
+
+/** What a service behind a store answered, as far as it is safe to report. */
+export interface UpstreamAnswer {
+  /** The HTTP status. */
+  readonly status?: number | undefined;
+  /** The service's own error code: a short word of lower-case letters, digits and underscores. */
+  readonly code?: string | undefined;
+}
 
 /** The parts of an {@link OrgateError} beside its code. */
 export interface OrgateErrorInit {
@@ -92,20 +99,6 @@ export function isOrgateError(value: unknown): value is OrgateError {
   }
 }
 
-/** What events say of the cause of trouble: the service's status, code and request id, and the original error. */
-export function describeCause(cause: unknown): TroubleCause {
-  if (cause === undefined) return {};
-  if (!isOrgateError(cause)) return { error: cause };
-  const { upstreamStatus, upstreamCode, requestId, reason }: Partial<StoreUnavailableError> = cause;
-  return {
-    ...(upstreamStatus !== undefined && { upstreamStatus }),
-    ...(upstreamCode !== undefined && { upstreamCode }),
-    ...(requestId !== undefined && { requestId }),
-    // What the application's own function threw is told as it was thrown.
-    error: reason === "dependency_failed" && cause.cause !== undefined ? cause.cause : cause,
-  };
-}
-
 /** One mistake in the configuration. */
 export interface ConfigurationProblem {
   /** Stable: `option_missing`, `option_unknown`, `option_invalid`, ... */
@@ -141,10 +134,6 @@ export function retryHeaders(retryAfter: number | undefined): Readonly<Record<st
 /** The parts of a {@link StoreUnavailableError}. */
 export interface StoreUnavailableErrorInit extends OrgateErrorInit {
   readonly retryAfter?: number | undefined;
-  /** The hosted service's HTTP status, for events. */
-  readonly upstreamStatus?: number | undefined;
-  /** The hosted service's own error code, for events. */
-  readonly upstreamCode?: string | undefined;
   /** The answer is then 503 without `Retry-After`, with an event `misconfigured`. @defaultValue `false` */
   readonly misconfigured?: boolean;
   /**
@@ -152,10 +141,19 @@ export interface StoreUnavailableErrorInit extends OrgateErrorInit {
    * @defaultValue `false`
    */
   readonly contended?: boolean;
+  /**
+   * Whom the trouble concerns. `credential`: the store answered, and refuses this credential for a reason that orgate has no
+   * code for; after ten minutes of it the user must sign in again. `unknown`: this member alone, or everybody.
+   * @defaultValue the store itself: an outage
+   */
+  readonly concerns?: "credential" | "unknown" | undefined;
+  /** What the service behind the store answered; it goes into events. */
+  readonly upstream?: UpstreamAnswer | undefined;
 }
 
 /**
- * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use.
+ * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use. Also, with `concerns`, for an
+ * answer about one credential.
  *
  * It means "cannot know", never "signed out": the answer is 503 and the cookie is kept.
  */
@@ -163,20 +161,22 @@ export class StoreUnavailableError extends OrgateError {
   override readonly name: string = "StoreUnavailableError";
   /** Seconds after which to try again, where the store said so. */
   declare readonly retryAfter?: number;
-  declare readonly upstreamStatus?: number;
-  declare readonly upstreamCode?: string;
   /** Set where the store refuses this application itself (a wrong secret): trying again does not help. */
   declare readonly misconfigured?: true;
   /** Set where other requests use the same credential right now. */
   declare readonly contended?: true;
+  /** Whom the trouble concerns; absent for an outage. */
+  declare readonly concerns?: "credential" | "unknown";
+  /** What the service behind the store answered. */
+  declare readonly upstream?: UpstreamAnswer;
 
   constructor(init: StoreUnavailableErrorInit = {}) {
     super("store_unavailable", { headers: retryHeaders(init.retryAfter), ...init });
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
-    if (init.upstreamStatus !== undefined) this.upstreamStatus = init.upstreamStatus;
-    if (init.upstreamCode !== undefined) this.upstreamCode = init.upstreamCode;
     if (init.misconfigured === true) this.misconfigured = true;
     if (init.contended === true) this.contended = true;
+    if (init.concerns !== undefined) this.concerns = init.concerns;
+    if (init.upstream !== undefined) this.upstream = init.upstream;
   }
 }
 

@@ -1,16 +1,10 @@
 import { channel } from "node:diagnostics_channel";
-import type { ErrorCode } from "./errors.ts";
+import { type ErrorCode, type UpstreamAnswer, isOrgateError } from "./errors.ts";
+import { isFiniteNumber, isObject, isString } from "./lib/values.ts";
 
-/** What is known of the cause of trouble. Leave `error` and `upstreamMessage` out of metric labels. */
+/** What is known of the cause of trouble. Leave both out of metric labels. */
 export interface TroubleCause {
-  /** The hosted service's HTTP status. */
-  readonly upstreamStatus?: number;
-  /** The hosted service's own error code. */
-  readonly upstreamCode?: string;
-  /** What the hosted service says of it to people, cut to 500 characters. */
-  readonly upstreamMessage?: string;
-  /** The hosted service's id of the request, which its support asks for. */
-  readonly requestId?: string;
+  readonly upstream?: UpstreamReport;
   /** What the application's own function threw, unchanged; else an error with name, code and message. */
   readonly error?: unknown;
 }
@@ -45,6 +39,14 @@ export type OrgateEvent =
     }
   | { readonly type: "reuse_detected"; readonly sessionId: string }
   | ({ readonly type: "misconfigured"; readonly reason: string } & TroubleCause);
+
+/** What the service behind the store answered. */
+export interface UpstreamReport extends UpstreamAnswer {
+  /** The service's id of the request, which its support asks for. No metric label: it differs each time. */
+  readonly requestId?: string | undefined;
+  /** What the service says to people, cut to 500 characters. */
+  readonly message?: string | undefined;
+}
 
 /** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];
@@ -96,4 +98,31 @@ export function tellListener(listener: (event: OrgateEvent) => void, event: Orga
   } catch {
     return;
   }
+}
+
+/** Reads what a service answered from the error that a store made of it. */
+export function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
+  if (!isOrgateError(cause)) return {};
+  const { requestId } = cause;
+  const answer: unknown = Reflect.get(cause, "upstream");
+  const { status, code } = isObject(answer) ? answer : {};
+  const upstream = {
+    ...(isFiniteNumber(status) && { status }),
+    ...(isErrorWord(code) && { code }),
+    ...(isString(requestId) && { requestId }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
+}
+
+function isErrorWord(value: unknown): value is string {
+  return isString(value) && /^[a-z][a-z\d_]{0,95}$/.test(value);
+}
+
+/** What events say of the cause of trouble: the service's answer, and the original error. */
+export function describeCause(cause: unknown): TroubleCause {
+  if (cause === undefined) return {};
+  if (!isOrgateError(cause)) return { error: cause };
+  // What the application's own function threw is told as it was thrown.
+  const isWrapped = cause.reason === "dependency_failed" && cause.cause !== undefined;
+  return { ...upstreamOf(cause), error: isWrapped ? cause.cause : cause };
 }

@@ -213,14 +213,14 @@ export async function callDependency<Value>(name: string, call: () => Promise<Va
     if (isOrgateError(cause)) throw cause;
     // The message of the original may quote a secret, so this one names only its kind.
     const message = `${name} failed (${kindOf(cause)})`;
-    throw new StoreUnavailableError({ message, reason: "dependency_failed", cause });
+    throw new StoreUnavailableError({ message, reason: "dependency_failed", concerns: "unknown", cause });
   }
 }
 
 /** Makes the error for a value that a function of the application must not return. */
 export function malformedAnswer(name: string, cause?: unknown): StoreUnavailableError {
   const message = `${name} returned a value that its interface does not allow`;
-  return new StoreUnavailableError({ message, reason: "dependency_malformed", cause });
+  return new StoreUnavailableError({ message, reason: "dependency_malformed", concerns: "unknown", cause });
 }
 
 function kindOf(thrown: unknown): string {

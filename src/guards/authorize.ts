@@ -13,7 +13,7 @@ import { currentCredential } from "../request/renew.ts";
 import { type RequestAuth, reportMisconfigured, requestAuthOf } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
-import type { PendingAuthentication } from "../store.ts";
+import type { PendingAuthentication, StoreContext } from "../store.ts";
 import {
   type DenialInit,
   type HandlerContext,
@@ -304,7 +304,7 @@ export function listChoices(
   const { store } = instance.options;
   const presented =
     "pendingAuthenticationToken" in chooser ? undefined : requestAuthOf(request, instance)?.credential;
-  return callStore(instance, request, async (context) => {
+  const list = async (context: StoreContext): Promise<readonly OrganizationChoice[]> => {
     if (store.organizations === undefined) return [];
     const credential = presented && (await currentCredential(instance, presented));
     const listed = await store.organizations(chooser, {
@@ -312,7 +312,13 @@ export function listChoices(
       ...(credential !== undefined && { credential }),
     });
     return checkAnswer(listed, isChoiceList).map(({ id, name }) => ({ id, name }));
-  });
+  };
+  return callStore(instance, request, list, { member: memberOf(chooser) });
+}
+
+/** Who chooses, as far as that is known. */
+export function memberOf(chooser: Chooser): string | undefined {
+  return "pendingAuthenticationToken" in chooser ? chooser.userId : chooser.memberId;
 }
 
 function isChoiceList(value: unknown): value is readonly OrganizationChoice[] {

@@ -420,10 +420,10 @@ const STEPS: ReadonlyMap<string, StepText> = new Map([
 ]);
 
 function denialBody(title: string, detail: string, link: Link | undefined): Html {
-  const linkTo = link === undefined ? "" : html`<a class="button" href="${link.href}">${link.text}</a>`;
+  const button = link === undefined ? "" : html`<a class="button" href="${link.href}">${link.text}</a>`;
   return html`<h1>${title}</h1>
     <p role="alert">${detail}</p>
-    ${linkTo}`;
+    ${button}`;
 }
 
 /** Seconds after a sign-in within which a redirect from the same page is a loop. */

@@ -349,9 +349,14 @@ export class RefreshingValue<Value extends object> {
     const { maxAge, retryAfterOf, onFailure } = this.#options;
     this.#failures += 1;
     this.#lastError = error;
-    const backoff = Math.min(2 ** (this.#failures - 1), MAX_BACKOFF);
+    const backoff = backOffSeconds(this.#failures, MAX_BACKOFF);
     const asked = retryAfterOf?.(error) ?? 0;
     this.#pause = asked > backoff ? Math.min(Math.ceil(asked), maxAge) : backoff;
     if (!this.#closing.signal.aborted) onFailure?.({ error, timedOut, retryAfter: this.#pause });
   }
+}
+
+/** Seconds to wait after as many failures in a row: 1, doubling to `most`. */
+export function backOffSeconds(failures: number, most: number): number {
+  return Math.min(2 ** (failures - 1), most);
 }

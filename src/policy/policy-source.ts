@@ -1,10 +1,5 @@
-import {
-  type ConfigurationError,
-  type StoreUnavailableError,
-  describeCause,
-  isOrgateError,
-} from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { type ConfigurationError, type StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/concurrency.ts";

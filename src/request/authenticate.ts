@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ANONYMOUS, type RejectedState } from "../model.ts";
 import { decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
-import { describeClient } from "./call-store.ts";
+import { describeClient, reportUntrustedProxy } from "./call-store.ts";
 import { type CredentialChoice, chooseCredential } from "./choose-credential.ts";
 import type { Instance } from "./instance.ts";
 import { type Credential, isSafeMethod, readCredential, readOpaqueBeside } from "./read-credential.ts";
@@ -288,7 +288,12 @@ export function refreshRequest(
     maxAge,
     spendsRefreshToken,
     mayServeStale: () => isSafeMethod(request),
-    client: () => describeClient(instance.options, request),
+    client() {
+      // Only for credentials that anybody can make up do the limits go by address.
+      const mayBeMadeUp = credential.kind === "opaque" || instance.options.store.tokens.unknownKey === "ask";
+      if (mayBeMadeUp) reportUntrustedProxy(instance, request);
+      return describeClient(instance.options, request);
+    },
   };
   const apply = (resolution: Resolution): RequestAuth => {
     applyResolution(instance, auth, resolution, request);

@@ -109,13 +109,18 @@ async function askForProfile(
   // A renewal may have brought other roles than the credential that the request carries.
   const stale = (await currentCredential(instance, auth.credential)) ?? toStaleCredential({});
   const ask = store.profile.bind(store, stale);
-  const reply = await callStore(instance, request, async (context) => {
-    const profile = await ask(context);
-    if (profile !== undefined && !isOfSession(profile, session)) {
-      throw new StoreUnavailableError({ reason: "identity" });
-    }
-    return profile;
-  });
+  const reply = await callStore(
+    instance,
+    request,
+    async (context) => {
+      const profile = await ask(context);
+      if (profile !== undefined && !isOfSession(profile, session)) {
+        throw new StoreUnavailableError({ reason: "identity" });
+      }
+      return profile;
+    },
+    { member: session.member.id },
+  );
   switch (reply.status) {
     case "answered":
       return reply.value && keepProfile(instance, session, reply.value, reply.calledAt);

@@ -16,8 +16,10 @@ import type { SharedRenewal } from "./request-auth.ts";
 import type { Superseded } from "./supersede.ts";
 import {
   type Breaker,
+  type CredentialBackOff,
   type UnverifiedCredentialLimiter,
   createBreaker,
+  createCredentialBackOff,
   createUnverifiedCredentialLimiter,
 } from "./store-limits.ts";
 
@@ -41,6 +43,8 @@ export interface Instance {
   /** Renewals by the key of the credential that they renew. */
   readonly renewals: SingleFlight<SharedRenewal>;
   readonly breaker: Breaker;
+  /** Failed renewals, by the key of the credential. */
+  readonly backOff: CredentialBackOff;
   readonly unverified: UnverifiedCredentialLimiter;
   readonly policies: PolicySource;
   /** Writes `WWW-Authenticate`. */
@@ -94,6 +98,7 @@ export function createInstance(options: ResolvedOptions): Instance {
       onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
     }),
     breaker: createBreaker(clock),
+    backOff: createCredentialBackOff(clock),
     unverified: createUnverifiedCredentialLimiter(clock),
     policies: createPolicies(options, events),
     challenge: createChallenger(new URL(options.origin).host),

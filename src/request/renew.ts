@@ -5,7 +5,7 @@ import type { RejectedState } from "../model.ts";
 import type { Renewal, StaleCredential } from "../store.ts";
 import { acceptAgain, acceptRenewal } from "./accept-credential.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
-import { STORE_TIMEOUT, callStoreWithin, toLabel } from "./call-store.ts";
+import { STORE_TIMEOUT, callStoreWithin, toLabel, toUnavailable } from "./call-store.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import {
@@ -120,7 +120,8 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
   const credential = requirement.spendsRefreshToken ? step.credential : withholdRefreshToken(step.credential);
   const context = { ...requirement.client(), signal, ...(extendBy !== undefined && { extendBy }) };
   const startedAt = clock();
-  const isVerified = credential.session !== undefined || credential.sealed !== undefined;
+  const { session, sealed } = credential;
+  const isVerified = session !== undefined || sealed !== undefined;
   const reply = await callStoreWithin(
     instance,
     context,
@@ -131,14 +132,23 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
         await store.renew(toStaleCredential(credential, reason), context),
         startedAt,
       ),
-    isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
+    {
+      member: session?.member.id ?? sealed?.user?.id,
+      backOffKey: key,
+      unverified: isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
+    },
   );
   if (reply.status === "refused") {
-    // A renewal refuses with a status of its own; an error with a code means that the store cannot tell.
-    const label = toLabel(reply.reason, "store_failed");
-    return { status: "unavailable", reason: label, retryAfter: STORE_BUDGET, calledAt };
+    // A renewal refuses with a status of its own: an error with a code refuses this credential for a reason we cannot tell.
+    const failure = { reason: toLabel(reply.reason, "store_failed"), isRefusal: true };
+    return { ...toUnavailable(instance.backOff.failed(key, failure)), calledAt };
   }
   const result = reply.status === "answered" ? reply.value : reply;
+  if (result.status !== "unavailable") instance.backOff.succeeded(key);
+  else if (reply.status === "answered") {
+    const { reason: slip, cause } = result;
+    instance.backOff.failed(key, { reason: slip, isRefusal: false, cause });
+  }
   if (result.status === "active") {
     const milliseconds = Math.round((clock() - startedAt) * 1000);
     instance.events.emit({ type: "renewed", reason, milliseconds });
@@ -280,6 +290,12 @@ function resolveUnavailable(
   step: RenewalStep,
   unavailable: Extract<RenewalResult, { status: "unavailable" }>,
 ): Resolution {
+  const { via } = step.credential;
+  if (unavailable.refusal === "lasting") {
+    const reason = "refused_upstream";
+    const state = { status: "rejected", code: "reauthentication_required", via, reason } as const;
+    return refuse(instance.events, state, { reason, cause: unavailable.cause });
+  }
   reportUnavailable(instance.events, unavailable);
   const { retryAfter, successor } = unavailable;
   const { session } = step.credential;

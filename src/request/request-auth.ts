@@ -1,5 +1,5 @@
-import { ConfigurationError, describeCause } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { ConfigurationError } from "../errors.ts";
+import { type EventSink, describeCause, upstreamOf } from "../events.ts";
 import type { AuthState, RejectedState, UnavailableState, Verdict } from "../model.ts";
 import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
 import { type VerifiedSession, credentialKey } from "./cache.ts";
@@ -438,6 +438,8 @@ export interface Unavailable {
   readonly retryAfter: number | undefined;
   /** The error behind it. */
   readonly cause?: unknown;
+  /** Set where the store refuses this credential; `lasting`: for ten minutes now. */
+  readonly refusal?: "recent" | "lasting";
 }
 
 /** What a credential came to for one request. */
@@ -461,9 +463,14 @@ export type Resolution =
 export function refuse(
   events: EventSink,
   state: RejectedState,
-  { reason, clearsCookie = false }: { readonly reason?: string; readonly clearsCookie?: boolean } = {},
+  {
+    reason,
+    clearsCookie = false,
+    cause,
+  }: { readonly reason?: string; readonly clearsCookie?: boolean; readonly cause?: unknown } = {},
 ): Extract<Resolution, { status: "refused" }> {
-  events.emit({ type: "rejected", code: state.code, ...(reason !== undefined && { reason }) });
+  const because = { ...(reason !== undefined && { reason }), ...upstreamOf(cause) };
+  events.emit({ type: "rejected", code: state.code, ...because });
   return { status: "refused", state, clearsCookie };
 }
 

@@ -389,7 +389,9 @@ async function endPreviousSession(
   await instance.invalidations.end(sessionId, "supersede", previous);
   const { store } = instance.options;
   if (by === "switch" || store.endSession === undefined) return;
-  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
+  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context), {
+    member: previous?.member.id,
+  });
 }
 
 /** Redirects a browser to where it goes on; tells a program who is signed in. */

@@ -1,5 +1,6 @@
 import { OrgateError } from "../errors.ts";
 import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
+import type { TroubleCause } from "../events.ts";
 import type { Middleware } from "../guards/guard.ts";
 import {
   type SealedCookieKind,
@@ -148,7 +149,7 @@ async function receiveCallback(
   }
   const complete = requireMethod(instance, "completeSignIn");
   const attempt = { secret: `${parameter} ${query.get("code")}`, organizationId: "" };
-  const reply = await deduplicator.choose(request, attempt, (storeContext) =>
+  const reply = await deduplicator.choose(context, attempt, (storeContext) =>
     complete(query, flow.state, storeContext),
   );
   // While the store is unavailable the flow stays: loading the page again may help.
@@ -173,12 +174,15 @@ function reasonOfState(received: HandlerRequest, states: readonly string[]): str
 const MAX_DESCRIPTION_LENGTH = 500;
 
 /** What the store's page says of a refusal (RFC 6749 section 4.1.2.1), without control characters. */
-function upstreamErrorOf(query: URLSearchParams): { upstreamCode?: string; upstreamMessage?: string } {
+function upstreamErrorOf(query: URLSearchParams): Pick<TroubleCause, "upstream"> {
   const error = query.get("error");
   const description = query.get("error_description")?.replaceAll(/\p{Cc}/gu, "") ?? "";
+  if (error === null) return {};
   return {
-    ...(error !== null && CALLBACK_ERROR.test(error) && { upstreamCode: error }),
-    ...(description !== "" && { upstreamMessage: description.slice(0, MAX_DESCRIPTION_LENGTH) }),
+    upstream: {
+      ...(CALLBACK_ERROR.test(error) && { code: error }),
+      ...(description !== "" && { message: description.slice(0, MAX_DESCRIPTION_LENGTH) }),
+    },
   };
 }
 

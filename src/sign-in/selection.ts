@@ -166,7 +166,8 @@ async function selectPosted(received: HandlerRequest, { deduplicator, render }: 
   const returnTo = chooseReturnTo(context, candidates);
   const select = requireMethod(instance, "selectOrganization");
   const secret = authentication.pendingAuthenticationToken;
-  const reply = await deduplicator.choose(request, { secret, organizationId }, (storeContext) =>
+  const authorized = { secret, organizationId, chooser: authentication };
+  const reply = await deduplicator.choose(received, authorized, (storeContext) =>
     select(authentication, organizationId, storeContext),
   );
   await answerOutcome(context, {

@@ -176,20 +176,24 @@ interface UnfinishedSignOut {
 const UNFINISHED: SealedCookieKind<UnfinishedSignOut> = {
   name: "sign_out",
   lifetime: 600,
-  parse({ scope, sessionId, memberId, userId, stale }) {
+  parse({ scope, sessionId, memberId, userId, accessToken, opaqueToken }) {
     if (scope !== "session" && scope !== "member" && scope !== "user") return undefined;
     if (isString(sessionId) && isString(memberId)) {
       const user = isString(userId) ? { userId } : {};
       return { toEnd: { status: "known", sessionId, memberId, ...user }, scope };
     }
-    if (!isStale(stale)) return undefined;
+    if (!isOptional(accessToken, isString) || !isOptional(opaqueToken, isString)) return undefined;
+    const stale = toStaleCredential({
+      ...(isString(accessToken) && { accessToken }),
+      ...(isString(opaqueToken) && { opaqueToken }),
+    });
     return { toEnd: { status: "unreadable", stale, credential: undefined }, scope };
   },
 };
 
-/** Only this file seals one, as a store got it. */
-function isStale(value: unknown): value is StaleCredential {
-  return isObject(value) && isString(value["reason"]);
+/** What names the session to the store; the refresh token of a seal does, and fits where the whole seal would not. */
+function secretsOf({ accessToken, opaqueToken, sealed }: StaleCredential): object {
+  return { accessToken, opaqueToken: opaqueToken ?? sealed?.refreshToken };
 }
 
 function unfinishedCookieName({ options }: Instance): string {
@@ -207,7 +211,7 @@ async function keepUnfinished(
   const members =
     toEnd.status === "known"
       ? { scope, sessionId: toEnd.sessionId, memberId: toEnd.memberId, userId: toEnd.userId }
-      : { scope, stale: toEnd.stale };
+      : { scope, ...secretsOf(toEnd.stale) };
   const expiresAt = options.clock() + UNFINISHED.lifetime;
   const line = await sealCookie(options, UNFINISHED, {
     sealer,
@@ -234,7 +238,7 @@ type SessionToEnd =
       readonly sessionId: string;
       readonly memberId: string;
       readonly userId?: string | undefined;
-      /** Absent where a sign-out is tried again. */
+      /** Absent where the ending is tried again by what a page's form says. */
       readonly session?: VerifiedSession;
     }
   | UnreadableSession
@@ -297,8 +301,11 @@ async function endSession(
   const { store } = instance.options;
   const others = targetOf(scope, toEnd);
   await instance.invalidations.end(sessionId, "refuse", toEnd.session);
-  const reply = await callStore(instance, context.request, async (storeContext) =>
-    store.endSession?.(others ?? { sessionId }, storeContext),
+  const reply = await callStore(
+    instance,
+    context.request,
+    async (storeContext) => store.endSession?.(others ?? { sessionId }, storeContext),
+    { member: toEnd.memberId },
   );
   if (others !== undefined) await instance.invalidations.invalidate(others);
   instance.events.emit({ type: "revoked", by: scope, reason: "sign_out" });
@@ -352,13 +359,17 @@ async function endPresented(
   const call = async (context: Parameters<typeof end>[0]): Promise<PresentedEnd> =>
     checkAnswer(await end(context), isPresentedEnd);
   // A good seal was made here; any other credential may be made up.
-  if (stale.sealed !== undefined || credential === undefined) return callStore(instance, request, call);
+  if (stale.sealed !== undefined || credential === undefined) {
+    return callStore(instance, request, call, { member: stale.sealed?.user?.id });
+  }
   const key = keyOf(credential);
   const reply = await callStore(instance, request, call, {
-    key,
-    refusalIn: ({ status }) =>
-      status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
-    repeat: () => UNKNOWN,
+    unverified: {
+      key,
+      refusalIn: ({ status }) =>
+        status === "unknown" ? { status: "ended", reason: "session_not_found" } : undefined,
+      repeat: () => UNKNOWN,
+    },
   });
   instance.unverified.refuse(key, { status: "ended", reason: "signed_out" });
   return reply;

@@ -101,9 +101,9 @@ async function fetchKeys(url: URL, request: typeof fetch, signal: AbortSignal): 
   }
   if (response.status !== 200) {
     discardBody(response);
-    const { status: upstreamStatus } = response;
-    throw failure("keys_status", `The key set was answered with status ${upstreamStatus}.`, {
-      upstreamStatus,
+    const { status } = response;
+    throw failure("keys_status", `The key set was answered with status ${status}.`, {
+      upstream: { status },
     });
   }
   const body = await readJsonBody(response, MAX_BODY_BYTES);
@@ -129,7 +129,7 @@ function isJsonWebKey(value: unknown): value is JsonWebKey {
 function failure(
   reason: string,
   message: string,
-  init: { readonly cause?: unknown; readonly upstreamStatus?: number } = {},
+  init: { readonly cause?: unknown; readonly upstream?: { readonly status: number } } = {},
 ): StoreUnavailableError {
   return new StoreUnavailableError({ reason, message, ...init });
 }

@@ -1,6 +1,6 @@
 import { type JsonWebKey as CryptoJwk, type KeyObject, createPublicKey } from "node:crypto";
-import { StoreUnavailableError, describeCause, isOrgateError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/concurrency.ts";
 import { isObject, isString } from "../lib/values.ts";

@@ -60,10 +60,10 @@ describe("R-35, R-45: a store in trouble", () => {
     [12.3, "13"],
     [30, "30"],
     [86_400, "30"],
-    [Number.NaN, "5"],
-    [Number.POSITIVE_INFINITY, "5"],
-    ["7", "5"],
-    [undefined, "5"],
+    [Number.NaN, "1"],
+    [Number.POSITIVE_INFINITY, "1"],
+    ["7", "1"],
+    [undefined, "1"],
   ])("that asks for a pause of %p seconds is answered with Retry-After %s", async (retryAfter, expected) => {
     const { world, signIn, send } = await startStale();
     world.store.behaviour = () => Promise.reject(Object.assign(new StoreUnavailableError(), { retryAfter }));
@@ -194,7 +194,7 @@ describe("CVE-2026-40155: a store that returns another user's session", () => {
 });
 
 describe("the breaker", () => {
-  /** Fails three times within the window, with a credential of its own each time. */
+  /** Fails for one member after the other within the window. */
   async function trip(harness: Harness, seals: readonly string[]): Promise<void> {
     harness.world.store.behaviour = TROUBLE.down;
     for (const seal of seals) await harness.send({ headers: withCookie(seal) });
@@ -203,20 +203,22 @@ describe("the breaker", () => {
   async function startTripped(): Promise<Harness & { readonly seals: readonly string[] }> {
     const harness = await start();
     const { world } = harness;
-    const signIns = await Promise.all(Array.from({ length: 6 }, () => world.signIn()));
+    const users = Array.from({ length: 8 }, (_, index) => `member_${index}`);
+    for (const id of users) world.directory.addUser({ id, emailAddress: `${id}@example.com` });
+    const signIns = await Promise.all(users.map((userId) => world.signIn({ userId })));
     world.clock.now += PAST_EXPIRY;
     const seals = signIns.map(({ seal }) => seal);
-    await trip(harness, seals.slice(0, 3));
+    await trip(harness, seals.slice(0, 5));
     return { ...harness, seals };
   }
 
-  it("stops calls after three failures, and says until when", async () => {
+  it("stops calls after failures of five members, and says until when", async () => {
     const { world, send, seals } = await startTripped();
-    const { status, headers } = await send({ headers: withCookie(seals[3] ?? "") });
-    expect([status, headers["retry-after"], world.store.questions.length]).toEqual([503, "5", 3]);
+    const { status, headers } = await send({ headers: withCookie(seals[5] ?? "") });
+    expect([status, headers["retry-after"], world.store.questions.length]).toEqual([503, "5", 5]);
     expect(world.events.at(-2)).toMatchObject({ type: "unavailable", reason: "breaker_open" });
     world.clock.now += 3.5;
-    expect((await send({ headers: withCookie(seals[3] ?? "") })).headers["retry-after"]).toBe("2");
+    expect((await send({ headers: withCookie(seals[5] ?? "") })).headers["retry-after"]).toBe("2");
   });
 
   it.each([
@@ -244,21 +246,21 @@ describe("the breaker", () => {
     const { world, send, seals } = await startTripped();
     world.clock.now += 5;
     const held = world.store.hold();
-    const probe = send({ headers: withCookie(seals[3] ?? "") });
+    const probe = send({ headers: withCookie(seals[5] ?? "") });
     await held.asked;
-    const meanwhile = await send({ headers: withCookie(seals[4] ?? "") });
-    expect([meanwhile.status, world.store.questions.length]).toEqual([503, 4]);
+    const meanwhile = await send({ headers: withCookie(seals[6] ?? "") });
+    expect([meanwhile.status, world.store.questions.length]).toEqual([503, 6]);
     held.release();
     expect((await probe).status).toBe(200);
-    expect((await send({ headers: withCookie(seals[4] ?? "") })).status).toBe(200);
+    expect((await send({ headers: withCookie(seals[6] ?? "") })).status).toBe(200);
   });
 
   it("stays open when the probe fails", async () => {
     const { world, send, seals } = await startTripped();
     world.clock.now += 5;
-    await send({ headers: withCookie(seals[3] ?? "") });
-    await send({ headers: withCookie(seals[4] ?? "") });
-    expect(world.store.questions.length).toBe(4);
+    await send({ headers: withCookie(seals[5] ?? "") });
+    await send({ headers: withCookie(seals[6] ?? "") });
+    expect(world.store.questions.length).toBe(6);
   });
 });
 

@@ -156,6 +156,7 @@ describe("R-35: WorkOS answers a renewal", () => {
 
     // An exchange that hangs is still waited for; when its connection is gone, the token is presented again.
     app.harness.fake.dropConnections();
+    app.harness.advance(2);
     const next = await browser.get("/me", { headers: JSON_CLIENT });
     expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
     expect(app.errors).toEqual([]);
@@ -176,6 +177,7 @@ describe("R-35: WorkOS answers a renewal", () => {
         }),
       );
 
+      app.harness.advance(2);
       const next = await browser.get("/me", { headers: JSON_CLIENT });
       expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
     },

@@ -17,7 +17,13 @@ import {
   interpretStytchClaims,
   readSessionFields,
 } from "./claims.ts";
-import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
+import {
+  STYTCH_TYPES,
+  type StytchClient,
+  type StytchReply,
+  stytchRejected,
+  stytchUnavailable,
+} from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import { readSealedSession } from "./outcome.ts";
 import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
@@ -149,12 +155,11 @@ export async function renewStytchCredential(
     const { credential, member, organization } = reply.session;
     return { status: "active", credential, verifiedAt: client.settings.clock(), member, organization };
   }
-  const { type, requestId } = reply;
-  const reason = type;
+  const { type: reason } = reply;
   if (STYTCH_TYPES.ended.has(reason)) return { status: "ended", reason };
   const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
   if (!isVerified && STYTCH_TYPES.notOurs.has(reason)) return { status: "rejected", reason };
-  throw stytchUnavailable("request_rejected", requestId, type);
+  throw stytchRejected(reply);
 }
 
 /**
@@ -194,7 +199,7 @@ export async function endStytchSession(
       : { member_id: "memberId" in target ? target.memberId : target.userId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
   if (reply.status === "refused" && !STYTCH_TYPES.ended.has(reply.type)) {
-    throw stytchUnavailable("request_rejected", reply.requestId, reply.type);
+    throw stytchRejected(reply);
   }
   return {};
 }
@@ -221,7 +226,8 @@ export async function endPresentedToStytch(
   return { status: "ended", sessionId, memberId };
 }
 
-function toUnknown({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
+function toUnknown(reply: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
+  const { type } = reply;
   if (STYTCH_TYPES.ended.has(type) || STYTCH_TYPES.notOurs.has(type)) return { status: "unknown" };
-  throw stytchUnavailable("request_rejected", requestId, type);
+  throw stytchRejected(reply);
 }

@@ -31,9 +31,9 @@ export async function renewWorkosCredential(
   if (result.status === "authenticated") {
     return { status: "active", credential: result.authentication, verifiedAt: startedAt };
   }
-  const { code: reason, body } = result;
+  const { httpStatus: status, code: reason, body } = result;
   if (WORKOS_CODES.ended.has(reason)) return { status: "ended", reason };
-  if (!WORKOS_CODES.stepUp.has(reason)) throw rejected(reason);
+  if (!WORKOS_CODES.stepUp.has(reason)) throw rejected({ status, code: reason });
   const { organizationId } = session;
   return {
     status: "reauthenticate",

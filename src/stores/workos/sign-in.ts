@@ -11,7 +11,7 @@ import type {
   StoreContext,
 } from "../../store.ts";
 import { readUnverifiedClaims, refusedOutcome } from "../hosted-store.ts";
-import { type WorkosClient, fetchList, workosUnavailable } from "./client.ts";
+import { type WorkosClient, fetchList, rejected } from "./client.ts";
 import type { WorkosGrants } from "./grants.ts";
 import type { WorkosSettings } from "./options.ts";
 import type { WorkosOutcome } from "./outcome.ts";
@@ -139,8 +139,7 @@ async function revoke(client: WorkosClient, sessionId: string, signal: AbortSign
   const path = "/user_management/sessions/revoke";
   const { httpStatus } = await client.call({ method: "POST", path, body: { session_id: sessionId }, signal });
   // 400 and 404: the session does not exist any more.
-  if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404)
-    throw workosUnavailable("request_rejected", { upstreamStatus: httpStatus });
+  if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404) throw rejected({ status: httpStatus });
 }
 
 /** Makes the URL where AuthKit forgets the browser; needs no API. `undefined` where `logout` is `false`. */
