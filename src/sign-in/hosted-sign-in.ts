@@ -177,10 +177,11 @@ const MAX_DESCRIPTION_LENGTH = 500;
 function upstreamErrorOf(query: URLSearchParams): Pick<TroubleCause, "upstream"> {
   const error = query.get("error");
   const description = query.get("error_description")?.replaceAll(/\p{Cc}/gu, "") ?? "";
-  if (error === null) return {};
+  const isNamed = error !== null && CALLBACK_ERROR.test(error);
+  if (!isNamed && description === "") return {};
   return {
     upstream: {
-      ...(CALLBACK_ERROR.test(error) && { code: error }),
+      ...(isNamed && { code: error }),
       ...(description !== "" && { message: description.slice(0, MAX_DESCRIPTION_LENGTH) }),
     },
   };
