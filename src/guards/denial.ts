@@ -92,12 +92,9 @@ export function answerDenial(context: HandlerContext, init: DenialInit): void {
   auth.markUsed();
   const denial = createDenial(context, init);
   const { onDenied } = instance.options;
-  if (onDenied === undefined) {
-    denial.respond();
-    return;
-  }
+  if (onDenied === undefined) denial.respond();
   // What the application's own code throws goes to its error handler, on Express 4 as well.
-  void (async () => onDenied(denial, request, response, next))().catch(next);
+  else void (async () => onDenied(denial, request, response, next))().catch(next);
 }
 
 /** Emits the event of a denial. */
@@ -310,8 +307,7 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
     "Whether the session is valid cannot be checked right now. Nobody was signed out; try again.",
   clock_skew: "The token is not valid yet: the clocks of this server and of the issuer differ.",
   configuration_invalid: "The server is not configured correctly.",
-  token_too_old:
-    "The access token is older than this route accepts, and it cannot be renewed. Send a newer one.",
+  token_too_old: "The access token is older than this route accepts, and it cannot be renewed.",
   session_too_large: "The session is too large to be sent in cookies.",
   request_timeout: "The request body did not arrive within ten seconds.",
 };

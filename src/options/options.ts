@@ -15,6 +15,7 @@ import {
   requiredVariable,
   schema,
   seconds,
+  trueOrFalse,
   wholeNumber,
   withMethods,
 } from "../lib/options.ts";
@@ -190,10 +191,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
   events: optional(functionLike<NonNullable<OrgateOptions["events"]>>()),
   clock: optional(functionLike<Clock>(), systemClock),
-  warnings: optional(
-    must("a boolean", (given: unknown) => typeof given === "boolean", "Pass false to switch them off."),
-    true,
-  ),
+  warnings: optional(trueOrFalse, true),
   pages: optional(nested(PAGES_OPTIONS, "Pass { title, logoUrl }."), {}),
 });
 

@@ -10,7 +10,15 @@ import { type HandlerContext, deny, noteSignInForLoops } from "../guards/denial.
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { configurationError } from "../lib/problems.ts";
-import { isFiniteNumber, isListOf, isObject, isOptional, isString, isText } from "../lib/values.ts";
+import {
+  isFiniteNumber,
+  isFunction,
+  isListOf,
+  isObject,
+  isOptional,
+  isString,
+  isText,
+} from "../lib/values.ts";
 import type { Impersonator } from "../model.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
 import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
@@ -110,11 +118,7 @@ export function establish(
 
 /** What Express calls to go on, as it leaves it on every request; `undefined` on other servers. */
 function nextOf({ next }: IncomingMessage & { readonly next?: unknown }): Next | undefined {
-  return isNext(next) ? next : undefined;
-}
-
-function isNext(next: unknown): next is Next {
-  return typeof next === "function";
+  return isFunction(next) ? (next as Next) : undefined;
 }
 
 async function finishSignIn(

@@ -1,6 +1,6 @@
 import { OrgateError } from "../errors.ts";
-import type { TroubleCause } from "../events.ts";
 import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
+import type { TroubleCause } from "../events.ts";
 import type { Middleware } from "../guards/guard.ts";
 import {
   type SealedCookieKind,

@@ -238,7 +238,7 @@ type SessionToEnd =
       readonly sessionId: string;
       readonly memberId: string;
       readonly userId?: string | undefined;
-      /** Absent where a sign-out is tried again. */
+      /** Absent where the ending is tried again by what a page's form says. */
       readonly session?: VerifiedSession;
     }
   | UnreadableSession

@@ -80,7 +80,7 @@ const PACKAGES: Readonly<
   "node:crypto": { files: [""] },
   "node:diagnostics_channel": { files: ["events.ts"] },
   "node:http": { files: [""], types: true, values: ["request/respond.ts"] },
-  "node:process": { files: ["testing/"] },
+  "node:process": { files: ["testing/", "lib/warnings.ts"] },
   "node:timers": { files: ["lib/clock.ts"] },
 };
 
