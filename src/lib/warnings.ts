@@ -19,6 +19,7 @@ export function createWarner(): (event: OrgateEvent) => void {
     const name = nameOf(error);
     const suffix = name === undefined ? "" : `, ${name}`;
     const message = `orgate: ${type} (${reason}${suffix}). See the event, and docs/troubleshooting.md.`;
+    // oxlint-disable-next-line no-restricted-globals -- the one place that warns the developer
     process.emitWarning(message, { type: "OrgateWarning", code: `ORGATE_${reason.toUpperCase()}` });
   };
 }
