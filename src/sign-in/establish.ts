@@ -105,11 +105,7 @@ export function establish(
 
 /** What Express calls to go on, as it leaves it on every request; `undefined` on other servers. */
 function nextOf({ next }: IncomingMessage & { readonly next?: unknown }): Next | undefined {
-  return isNext(next) ? next : undefined;
-}
-
-function isNext(next: unknown): next is Next {
-  return typeof next === "function";
+  return typeof next === "function" ? (next as Next) : undefined;
 }
 
 async function finishSignIn(
