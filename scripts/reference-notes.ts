@@ -149,6 +149,9 @@ export const EVENT_NOTES: Readonly<Record<OrgateEventType, string>> = {
   reuse_detected:
     "Somebody presented a refresh token or an authorization code that was already used. The authority ended the session.",
   misconfigured: "Something is wrong that only a developer can correct.",
+  late_replay:
+    "A client presented a spent cookie more than 30 seconds after its renewal, because the reply was lost. orgate sent the new " +
+    "cookie again.",
 };
 
 /** The reasons of `misconfigured` that orgate itself gives, and what to do about each. */
@@ -176,14 +179,19 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   key_set_unusable: "The key set has no key that orgate accepts. Check the store's key source.",
   record_unreadable:
     "The authority's repository holds an invitation, a code or a pending authentication that this version cannot read.",
-  session_too_large: "The session does not fit into cookies. Keep the token's custom claims small.",
+  session_too_large:
+    "The session does not fit into cookies (4,096 bytes for one that a store's front end reads, else half of `http.maxHeaderSize`). Keep the token's custom claims small.",
+  foreign_renewal:
+    "The store answered a renewal with the token of another member or organization. orgate kept neither token, and answered 503. " +
+    "Report it to the service at once.",
   session_unreadable: "The authority's repository holds a session that this version cannot read.",
 };
 
 /** Reasons that end in the check that failed: `renewed_token_issuer`, `sealed_token_class`. */
 export const MISCONFIGURED_PREFIXES: Readonly<Record<string, string>> = {
   issued_token_: "The token of a new session does not verify.",
-  renewed_token_: "The token that the store handed out at a renewal does not verify.",
+  renewed_token_:
+    "The token that the store handed out at a renewal cannot be used. orgate keeps the rotated refresh token, and renews again.",
   sealed_token_:
     "The cookie opens, but the token in it does not verify. Has the issuer, the audience or the environment changed?",
 };

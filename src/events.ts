@@ -38,7 +38,9 @@ export type OrgateEvent =
       readonly reason?: string;
     }
   | { readonly type: "reuse_detected"; readonly sessionId: string }
-  | ({ readonly type: "misconfigured"; readonly reason: string } & TroubleCause);
+  | ({ readonly type: "misconfigured"; readonly reason: string } & TroubleCause)
+  /** A spent credential was presented long after its renewal, whose reply was lost: its successor was sent again. */
+  | { readonly type: "late_replay" };
 
 /** What the service behind the store answered. */
 export interface UpstreamReport extends UpstreamAnswer {
@@ -68,6 +70,7 @@ const CHANNELS = {
   revoked: channel("orgate:revoked"),
   reuse_detected: channel("orgate:reuse_detected"),
   misconfigured: channel("orgate:misconfigured"),
+  late_replay: channel("orgate:late_replay"),
 } as const;
 
 /**

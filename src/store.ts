@@ -246,6 +246,18 @@ export interface TokenProfile {
   readonly unknownKey?: "reject" | "ask";
   /** The claim without which a token is no session. */
   readonly sessionClaim: string;
+  /** Lower limits for the store's tokens. @defaultValue 12,288 characters, 32 levels of JSON, 4,000 keys */
+  readonly limits?: TokenLimits;
+}
+
+/** How large a store's tokens may be. */
+export interface TokenLimits {
+  /** Characters of the whole token; at most 12,288. */
+  readonly maxLength?: number;
+  /** Levels of objects and arrays in the claims, the outermost included. */
+  readonly depth?: number;
+  /** Members of all objects in the claims together. */
+  readonly keys?: number;
 }
 
 /** Claims of a token whose signature, issuer, audience and class were verified. Times are checked later. */

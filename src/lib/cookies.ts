@@ -15,6 +15,13 @@ export interface CookieAttributes {
 /** Browsers drop larger cookies (RFC 6265 section 6.1). The whole line is counted, which is the strictest reading. */
 export const MAX_COOKIE_LINE_LENGTH = 4_096;
 
+/** The length of cookies in a `Cookie` header (`name=value; `), from their `Set-Cookie` lines. */
+export function lengthInRequest(lines: Iterable<string>): number {
+  let length = 0;
+  for (const line of lines) length += line.split(";", 1).join("").length + "; ".length;
+  return length;
+}
+
 /** Names one of orgate's own short-lived cookies; bound to the host wherever the site uses https. */
 export function ownCookieName(secure: boolean, purpose: string): string {
   return secure ? `__Host-orgate-${purpose}` : `orgate-${purpose}`;

@@ -45,7 +45,8 @@ import {
  * 7. Attach who is asking to the request (request-auth.ts), and put a new credential on the response (respond.ts).
  *
  * The middleware never rejects a request: guards do. What happens when
- * - a reply of the store or of ours is lost: the renewal goes on, and late requests get its result for the grace window (renew.ts);
+ * - a reply of the store or of ours is lost: the renewal goes on, and late requests get its result (renew.ts, lost-replies.ts);
+ * - a renewed token cannot be used: the new refresh token is kept beside the old access token (accept-credential.ts);
  * - a renewal brings another member's token: neither token reaches anybody, and the answer is 503 (accept-credential.ts);
  * - two cookies of the session's name are good and differ: the request is refused, and the cookies are cleared (respond.ts);
  * - a page answers late: it neither sets nor clears the cookie of a sign-in, switch or sign-out made meanwhile (supersede.ts);
@@ -244,6 +245,10 @@ function lookUpVerified(instance: Instance, key: string): VerifiedSession | unde
       return undefined;
     session.checkedEpoch = invalidations.epoch;
   }
+  if (session.isUnseen) {
+    session.isUnseen = false;
+    instance.lostReplies.arrived(key);
+  }
   return session;
 }
 
@@ -368,6 +373,7 @@ function authenticateCredential(
   const resolve = (credential: CredentialVerification): Resolution | Promise<Resolution> => {
     if (credential.status === "refused") return credential;
     const key = keyOf(presented);
+    instance.lostReplies.arrived(key);
     const { session } = credential;
     if (session === undefined) {
       return renewStaleCredential(instance, { key, credential, reason: "expired", requirement });

@@ -13,10 +13,12 @@ import type { Credential } from "./read-credential.ts";
  * All have one shape, so that reading them is fast; the fields that every request reads come first.
  */
 export interface VerifiedSession extends TokenTimes, Pick<Interpretation, "member" | "memberSession"> {
-  /** The epoch of invalidations that it was last checked against. Only this and `usedAt` change. */
+  /** The epoch of invalidations that it was last checked against. Only this, `usedAt` and `isUnseen` change. */
   checkedEpoch: number;
   /** How many sessions the cache had taken in when it last moved this one to the front. */
   usedAt: number;
+  /** Whether it came of a renewal whose credential no client has presented yet. */
+  isUnseen: boolean;
   /** The roles of `memberSession`; read them with {@link rolesOf}. */
   readonly roles: readonly string[];
   readonly organizationId?: string | undefined;

@@ -12,6 +12,7 @@ import { type TokenVerifier, createTokenVerifier } from "../tokens/verify-token.
 import { type KeptProfile, NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
 import { type Invalidations, createInvalidations } from "./invalidations.ts";
 import { type OriginCheck, createOriginCheck } from "./read-credential.ts";
+import { type LostReplies, createLostReplies } from "./lost-replies.ts";
 import type { SharedRenewal } from "./request-auth.ts";
 import type { Superseded } from "./supersede.ts";
 import {
@@ -42,6 +43,8 @@ export interface Instance {
   readonly invalidations: Invalidations;
   /** Renewals by the key of the credential that they renew. */
   readonly renewals: SingleFlight<SharedRenewal>;
+  /** Successors that no client has presented yet, for longer than `renewals` keeps their results. */
+  readonly lostReplies: LostReplies;
   readonly breaker: Breaker;
   /** Failed renewals, by the key of the credential. */
   readonly backOff: CredentialBackOff;
@@ -97,6 +100,7 @@ export function createInstance(options: ResolvedOptions): Instance {
       keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
       onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
     }),
+    lostReplies: createLostReplies(clock),
     breaker: createBreaker(clock),
     backOff: createCredentialBackOff(clock),
     unverified: createUnverifiedCredentialLimiter(clock),

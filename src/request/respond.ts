@@ -1,4 +1,9 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  maxHeaderSize,
+} from "node:http";
 import {
   type CookieAttributes,
   type CookiePlace,
@@ -6,6 +11,7 @@ import {
   clearCookieLine,
   clearPlaceLine,
   configuredPlaces,
+  lengthInRequest,
   setCookieLine,
   splitIntoCookies,
   surroundingPlaces,
@@ -28,6 +34,12 @@ import { isClearingOvertaken, isRenewalOvertaken } from "./supersede.ts";
 
 /** Seconds that browsers keep a cookie at most (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
+
+/**
+ * Characters that orgate's cookies may take of a request's head: half of what Node accepts, because the application has cookies
+ * and headers too. A browser with more cannot be answered at all (431).
+ */
+const MAX_COOKIES_LENGTH = Math.floor(maxHeaderSize / 2) - 1;
 
 /** Applies what came of a request's credential: who is asking, and what goes out with the answer. */
 export function applyResolution(
@@ -64,12 +76,8 @@ export interface Delivery {
   readonly isOvertaken?: () => boolean;
 }
 
-/**
- * Puts a credential on the response.
- *
- * @returns `false` if it is too large to be sent at all.
- */
-export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): boolean {
+/** Puts a credential on the response. Ask {@link fitsIntoCookies} first where it is a new one. */
+export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): void {
   const { auth, request, target = auth.credential, isOvertaken } = delivery;
   if (target?.kind === "bearer") {
     auth.queueHeader("Session-Jwt", successor.accessToken, isOvertaken);
@@ -81,43 +89,56 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
     }
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
-    reportUnkeptCookie(instance, request);
-    return cookieValue === undefined || writeSessionCookie(instance, delivery, cookieValue);
+    if (cookieValue !== undefined) {
+      reportUnkeptCookie(instance, request);
+      writeSessionCookie(instance, delivery, cookieValue);
+    }
   } else if (target !== undefined) {
-    return writeUnsealedCookies(instance, { ...delivery, target }, successor);
+    for (const [name, line] of unsealedCookies(instance, { ...delivery, target }, successor)) {
+      auth.queueCookie(name, line, isOvertaken);
+    }
   }
-  return true;
 }
 
 /**
- * Puts an unsealed JWT and the opaque token beside it on the response, in the cookies that the store's own front ends read. They
- * read no chunks: a token that browsers would drop is not sent.
+ * Whether browsers keep the cookies of a new credential and servers accept them: orgate's own are chunked, those that a store's
+ * front end reads are not.
  */
-function writeUnsealedCookies(
+export function fitsIntoCookies(instance: Instance, successor: Successor): boolean {
+  const { kind, cookieValue } = successor;
+  if (kind === "bearer") return true;
+  if (cookieValue !== undefined) {
+    if (cookieValue.length > MAX_SEAL_LENGTH) return false;
+    const { name, attributes } = instance.options.cookie;
+    const lines = splitIntoCookies(name, cookieValue, attributes, MAX_COOKIE_AGE);
+    return lengthInRequest(lines.values()) <= MAX_COOKIES_LENGTH;
+  }
+  const lines = [...unsealedCookies(instance, { session: undefined }, successor).values()];
+  const fits = lines.every((line) => line.split(";", 1).join("").length <= MAX_COOKIE_LINE_LENGTH);
+  return fits && lengthInRequest(lines) <= MAX_COOKIES_LENGTH;
+}
+
+/** The lines of an unsealed JWT and the opaque token beside it, by the names of the cookies that the store's own front ends read. */
+function unsealedCookies(
   instance: Instance,
-  { auth, session, target, isOvertaken }: Delivery,
+  { session, target }: Pick<Delivery, "session" | "target">,
   { accessToken, opaqueToken }: Successor,
-): boolean {
+): Map<string, string> {
+  const lines = new Map<string, string>();
   const { sources } = instance.options;
   const nameOf = (kind: Credential["kind"]): string | undefined => {
     const source = target?.kind === kind ? target : sources.find((one) => one.kind === kind);
     return source !== undefined && "cookieName" in source ? source.cookieName : undefined;
   };
-  let areAllSent = true;
   for (const [name, value] of [
     [nameOf("jwt_cookie"), accessToken],
     [nameOf("opaque"), opaqueToken],
   ] as const) {
     if (name === undefined || value === undefined) continue;
-    if (name.length + value.length > MAX_COOKIE_LINE_LENGTH) {
-      instance.events.emit({ type: "misconfigured", reason: "session_too_large" });
-      areAllSent = false;
-      continue;
-    }
     const line = setCookieLine(name, value, attributesOf(instance, name), cookieAge(instance, session));
-    auth.queueCookie(name, line, isOvertaken);
+    lines.set(name, line);
   }
-  return areAllSent;
+  return lines;
 }
 
 /** The attributes of a session cookie: those of a hosted service's cookies are what the application says they are. */
@@ -147,18 +168,13 @@ function writeSessionCookie(
   instance: Instance,
   { auth, session, isOvertaken }: Delivery,
   value: string,
-): boolean {
-  if (value.length > MAX_SEAL_LENGTH) {
-    instance.events.emit({ type: "misconfigured", reason: "session_too_large" });
-    return false;
-  }
+): void {
   const { name, attributes } = instance.options.cookie;
   const lines = splitIntoCookies(name, value, attributes, cookieAge(instance, session));
   for (const earlier of [...(auth.credential?.cookieNames ?? []), ...queuedForms(auth, name)]) {
     if (!lines.has(earlier)) auth.queueCookie(earlier, clearCookieLine(earlier, attributes), isOvertaken);
   }
   for (const [cookie, line] of lines) auth.queueCookie(cookie, line, isOvertaken);
-  return true;
 }
 
 /** The cookie and its chunks, as far as this response was about to set them. */

@@ -239,6 +239,7 @@ function readSession(
     sessionExpiresAt,
     checkedEpoch: -1,
     usedAt: 0,
+    isUnseen: false,
     roles: shareRoles(memberSession.roles),
     organizationId: memberSession.organizationId,
     permissions,

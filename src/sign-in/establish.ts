@@ -17,8 +17,13 @@ import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError, toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { type Successor, keyOfSuccessor, reportUnavailable } from "../request/request-auth.ts";
-import { type Delivery, forbidCaching, sendCredential } from "../request/respond.ts";
+import {
+  type Successor,
+  keyOfSuccessor,
+  reportMisconfigured,
+  reportUnavailable,
+} from "../request/request-auth.ts";
+import { type Delivery, fitsIntoCookies, forbidCaching, sendCredential } from "../request/respond.ts";
 import { noteSignIn, supersedeCredentials } from "../request/supersede.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
 import type { Outcome, SealedSession } from "../store.ts";
@@ -105,11 +110,7 @@ export function establish(
 
 /** What Express calls to go on, as it leaves it on every request; `undefined` on other servers. */
 function nextOf({ next }: IncomingMessage & { readonly next?: unknown }): Next | undefined {
-  return isNext(next) ? next : undefined;
-}
-
-function isNext(next: unknown): next is Next {
-  return typeof next === "function";
+  return typeof next === "function" ? (next as Next) : undefined;
 }
 
 async function finishSignIn(
@@ -330,8 +331,11 @@ async function startSession(
   const { instance, auth, request } = context;
   const target = deliveryTarget(context, by);
   const send = (successor: Successor, session: VerifiedSession | undefined): void => {
-    const isSent = sendCredential(instance, { auth, request, session, target }, successor);
-    if (!isSent) throw new OrgateError("session_too_large");
+    if (!fitsIntoCookies(instance, successor)) {
+      reportMisconfigured(instance.events, { reason: "session_too_large" });
+      throw new OrgateError("session_too_large");
+    }
+    sendCredential(instance, { auth, request, session, target }, successor);
   };
   const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected, calledAt });
   if (accepted.status !== "adopted") {

@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { type KeyObject, constants, verify } from "node:crypto";
 import { compactVerify, errors } from "jose";
-import { parseStrictJson } from "../lib/strict-json.ts";
+import { type StrictJsonLimits, parseStrictJson } from "../lib/strict-json.ts";
 import { isFiniteNumber, isObject, isString, isWellFormedText } from "../lib/values.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../store.ts";
 import { type KeyLookup, type KeySet, isAlgorithm } from "./key-set.ts";
@@ -88,7 +88,7 @@ function readClaims(
   const { issuers, audience, sessionClaim } = profile;
   const text = decodeClaims(token, parsed);
   if (text !== undefined && !mayName(text, issuers)) return "issuer";
-  const payload = parseClaims(text);
+  const payload = parseClaims(text, profile.limits);
   if (payload === undefined) return "malformed";
   if (!hasVerifiableClaims(payload, sessionClaim)) {
     return payload[sessionClaim] === undefined ? "class" : "claims";
@@ -209,8 +209,8 @@ function isMeantFor(aud: unknown, audience: readonly string[] | undefined): bool
   return named.every(isString) && named.some((name) => audience.includes(name));
 }
 
-/** Longer tokens are refused undecoded. */
-export const MAX_TOKEN_LENGTH = 8192;
+/** Longer tokens are refused undecoded: 12 KB. A profile may set a lower limit. */
+export const MAX_TOKEN_LENGTH = 12_288;
 
 /** The header of a token that passed {@link parseHeader}. */
 export interface TokenHeader {
@@ -260,7 +260,8 @@ const PRINTABLE_ASCII = /^[!-~]+$/;
  * Canonical means that a token has one spelling: its string is as good as its bytes. Never throws.
  */
 export function parseHeader(token: string, profile: TokenProfile): ParsedHeader | MalformedToken {
-  if (token.length > MAX_TOKEN_LENGTH) return malformed("size");
+  const { maxLength = MAX_TOKEN_LENGTH } = profile.limits ?? {};
+  if (token.length > Math.min(maxLength, MAX_TOKEN_LENGTH)) return malformed("size");
   if (!COMPACT_SERIALIZATION.test(token)) return malformed("structure");
   const headerEnd = token.indexOf(".");
   const payloadEnd = token.lastIndexOf(".");
@@ -280,9 +281,12 @@ export function decodeClaims(token: string, { payloadStart, payloadEnd }: Parsed
 }
 
 /** Parses a JSON object that every parser reads in the same way; `undefined` for anything else. */
-export function parseClaims(text: string | undefined): UnverifiedPayload | undefined {
+export function parseClaims(
+  text: string | undefined,
+  limits?: StrictJsonLimits,
+): UnverifiedPayload | undefined {
   if (text === undefined) return undefined;
-  const json = parseStrictJson(text);
+  const json = parseStrictJson(text, limits);
   return json.status === "parsed" && isObject(json.value) ? json.value : undefined;
 }
 

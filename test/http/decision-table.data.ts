@@ -197,6 +197,11 @@ function renewals(presented: "bearer" | "cookie", condition: Condition): readonl
     },
     ...(["down", "slow", "failing", "nonsense"] as const).map((store) => unavailable({ ...row, store })),
     unavailable({ ...row, store: "overloaded", retryAfter: 7 }),
-    { ...unavailable({ ...row, store: "rotated_unverifiable" }), cookie: "new", alarm: true },
+    {
+      ...unavailable({ ...row, store: "rotated_unverifiable" }),
+      // The rotated refresh token beside the access token that was presented. Nothing is rotated before the token expires.
+      cookie: presented === "cookie" && condition !== "too_old" ? "new" : "untouched",
+      alarm: true,
+    },
   ];
 }

@@ -18,6 +18,7 @@ const TYPES: readonly OrgateEventType[] = [
   "revoked",
   "reuse_detected",
   "misconfigured",
+  "late_replay",
 ];
 
 let stop: (() => void) | undefined;
@@ -96,6 +97,15 @@ const CASES: Readonly<Record<OrgateEventType, { provoke: Provoke; event: unknown
       return send({ headers: withCookie(await world.seal({ accessToken })) });
     },
     event: { type: "misconfigured", reason: "sealed_token_issuer" },
+  },
+  late_replay: {
+    async provoke({ world, send }, { seal }) {
+      world.clock.now += 306;
+      await send({ headers: withCookie(seal) });
+      world.clock.now += 31;
+      await send({ headers: withCookie(seal) });
+    },
+    event: { type: "late_replay" },
   },
 };
 

@@ -81,7 +81,7 @@ describe("a browser that loads a page it may not see", () => {
     expect([page.status, page.headers["content-type"], page.headers["retry-after"]]).toEqual([
       503,
       HTML,
-      "5",
+      "1",
     ]);
     expect(page.text).toContain("You are not signed out");
     expect(targetsOf(page)).toEqual(["/me?tab=2"]);

@@ -121,6 +121,7 @@ describe.each(SPOILT)("Stytch answers a renewal with %s", (_name, fault) => {
     expect(setCookiesOf(answer)).toEqual([]);
     expect(app.reached).toEqual([]);
 
+    app.harness.fake.clearFaults();
     await app.harness.advance(60);
     expect((await browser.get("/me", HEADERS)).status).toBe(200);
   });

@@ -173,7 +173,7 @@ describe("R-35: WorkOS answers a renewal", () => {
       expect(app.events).toContainEqual(
         expect.objectContaining({
           type: "misconfigured",
-          reason: expect.stringMatching(/^renewed_token_/),
+          reason: expect.stringMatching(/^(?:renewed_token_|foreign_renewal$)/),
         }),
       );
 

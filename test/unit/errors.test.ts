@@ -35,6 +35,7 @@ const PUBLISHED: Readonly<Record<number, readonly ErrorCode[]>> = {
     "cross_site_request",
   ],
   405: ["method_not_allowed"],
+  408: ["request_timeout"],
   413: ["payload_too_large"],
   500: ["configuration_invalid", "session_too_large"],
   503: ["store_unavailable", "clock_skew"],

@@ -77,6 +77,12 @@ export function stytchRejected({ httpStatus, type, requestId }: StytchRefusal): 
   return new StoreUnavailableError({ reason, message, requestId, concerns: "credential", upstream });
 }
 
+/** Makes the error for an answer about another member's session: neither of its tokens may be kept. */
+export function foreignRenewal(requestId: string | undefined): StoreUnavailableError {
+  const message = "Stytch answered with the session of another member or organization.";
+  return new StoreUnavailableError({ reason: "foreign_renewal", message, requestId });
+}
+
 /** Makes the error for a rejection of this application and not of its user: waiting does not help. */
 function misconfigured({ httpStatus, type, requestId }: StytchRefusal): StoreUnavailableError {
   const reason = type ?? "client_rejected";

@@ -22,6 +22,7 @@ import {
   type StytchClient,
   type StytchReply,
   stytchRejected,
+  foreignRenewal,
   stytchUnavailable,
 } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
@@ -81,7 +82,7 @@ export async function authenticateStytchSession(
   // The new JWT decides who is signed in: it must be of the session that the rest of the answer is about.
   const { accessToken } = session.credential;
   const isExpected = isOf(session, identity) && isOf(session, identityOfCredential({ accessToken }));
-  if (!isExpected) throw stytchUnavailable("identity", reply.requestId);
+  if (!isExpected) throw foreignRenewal(reply.requestId);
   return { status: "active", session };
 }
 

@@ -68,7 +68,7 @@ function combineImpersonators(
   act: unknown,
   sealed: Impersonator | undefined,
 ): Impersonator | undefined | "malformed" {
-  if (act === undefined) return sealed;
+  if (act === undefined || act === null) return sealed;
   if (!isObject(act) || !isText(act["sub"])) return "malformed";
   return sealed?.email === act["sub"] ? sealed : { email: act["sub"] };
 }

@@ -188,5 +188,7 @@ function assertIdentity(request: RefreshRequest, { user, organizationId }: Worko
     request.organizationId === undefined ||
     organizationId === undefined ||
     request.organizationId === organizationId;
-  if (!isSameUser || !isSameOrganization) throw workosUnavailable("identity");
+  if (!isSameUser || !isSameOrganization) {
+    throw workosUnavailable("foreign_renewal");
+  }
 }

@@ -18,6 +18,7 @@ function sessionOf(more: Partial<VerifiedSession> = {}): VerifiedSession {
     exp: AT + 300,
     checkedEpoch: -1,
     usedAt: 0,
+    isUnseen: false,
     roles: [],
     member: { id: "member_1", userId: "user_1", organizationId: "org_1", roles: [] },
     memberSession: {

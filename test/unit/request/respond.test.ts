@@ -123,8 +123,8 @@ describe("R-14: sizes", () => {
     bench.store.answer = () => renewed({ filler: filler(12_288) });
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });
     const { cookies, record } = await send(bench, { headers: { Cookie } });
-    expect(cookies).toEqual([]);
-    expect(record?.session?.member.id).toBe("user_1");
+    expect(await sealedIn(cookies)).toEqual({ accessToken: issueToken(EXPIRED), refreshToken: "refresh-2" });
+    expect(record?.state).toMatchObject({ status: "unavailable", code: "store_unavailable" });
     expect(bench.events).toContainEqual(
       expect.objectContaining({ type: "misconfigured", reason: "session_too_large" }),
     );
