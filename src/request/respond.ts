@@ -89,8 +89,10 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
     }
   } else if (target?.kind === "sealed") {
     const { cookieValue } = successor;
-    reportUnkeptCookie(instance, request);
-    if (cookieValue !== undefined) writeSessionCookie(instance, delivery, cookieValue);
+    if (cookieValue !== undefined) {
+      reportUnkeptCookie(instance, request);
+      writeSessionCookie(instance, delivery, cookieValue);
+    }
   } else if (target !== undefined) {
     for (const [name, line] of unsealedCookies(instance, { ...delivery, target }, successor)) {
       auth.queueCookie(name, line, isOvertaken);

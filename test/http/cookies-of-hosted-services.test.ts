@@ -143,7 +143,9 @@ describe("an unsealed JWT that is too long for a cookie", () => {
     });
     const received = await app.browser.post("/long", HEADERS);
     expect([received.status, received.text, setCookiesOf(received)]).toEqual([500, "session_too_large", []]);
-    expect(app.world.events).toContainEqual({ type: "misconfigured", reason: "session_too_large" });
+    expect(app.world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "session_too_large" }),
+    );
   });
 
   it("is not sent at a renewal, so that the browser keeps what it has", async () => {
@@ -164,6 +166,8 @@ describe("an unsealed JWT that is too long for a cookie", () => {
     });
     app.browser.cookies.set("jwt", accessToken);
     expect(setCookiesOf(await app.browser.get("/me", HEADERS))).toEqual([]);
-    expect(app.world.events).toContainEqual({ type: "misconfigured", reason: "session_too_large" });
+    expect(app.world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "session_too_large" }),
+    );
   });
 });

@@ -99,7 +99,7 @@ describe("a browser that loads a page it may not see", () => {
   it("never gets a link to a selection that is not mounted", async () => {
     const app = makeTenancy();
     const auth = app.world.mount({ signIn: { path: "/sign-in" } });
-    const bare = makeTenancy({ before: [auth, auth.requireRole("admin")] });
+    const bare = makeTenancy({ before: [auth, auth.requireRole("editor")] });
     const { seal } = await app.world.signIn();
     bare.browser.cookies.set("__Host-orgate", seal);
     const page = await bare.browser.get("/me");

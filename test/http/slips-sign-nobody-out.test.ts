@@ -52,7 +52,7 @@ describe.each(Object.entries(SLIPS))("a renewed token with %s", (_name, [claims,
     expect(answer.headers["retry-after"]).toBe("1");
     expect(sessionIn(answer)).toMatchObject({ accessToken: signIn.accessToken, refreshToken: "r1" });
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({ type: "misconfigured", reason });
+    expect(world.events).toContainEqual(expect.objectContaining({ type: "misconfigured", reason }));
   });
 
   it("is renewed again with the newest refresh token, also by a process started since", async () => {
@@ -120,6 +120,8 @@ describe("a renewed token that is somebody else's", () => {
     const answer = await send({ headers: withCookie(signIn.seal) });
     expect([answer.status, answer.setCookies]).toEqual([503, []]);
     expect(reached).toEqual([]);
-    expect(world.events).toContainEqual({ type: "misconfigured", reason: "foreign_renewal" });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "foreign_renewal" }),
+    );
   });
 });
