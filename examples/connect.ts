@@ -38,7 +38,7 @@ export function createApp() {
   app.use("/documents", auth.requirePermission("documents", "read"));
   app.use("/documents", (req, res) => {
     const { member, organization } = auth.session(req);
-    sendJson(res, { documents: ["Plan"], member: member.name, organization: organization.name });
+    sendJson(res, { documents: ["Plan"], member: member.name, organization: organization?.name });
   });
   app.use("/trash", auth.requirePermission("documents", "delete"));
   app.use("/trash", (_req, res) => sendJson(res, { emptied: true }));

@@ -23,7 +23,7 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     fix: "The client sends the access token of a session.",
   },
   token_expired: {
-    when: "A token is expired or too old, and the store cannot renew a credential of this kind.",
+    when: "A token has expired, and the store cannot renew a credential of this kind.",
     fix: SIGN_IN_AGAIN,
   },
   session_revoked: {
@@ -118,9 +118,17 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
       "called, or that runs before the middleware.",
     fix: "The developer follows the suggestion of each problem.",
   },
+  token_too_old: {
+    when: "A token is older than `maxTokenAge`, or than an invalidation, and the store cannot renew a credential of this kind.",
+    fix: "The client sends a newer token, or the route accepts older ones.",
+  },
   session_too_large: {
     when: "A sign-in produced a session that does not fit into cookies. `auth.establish` rejects with it.",
     fix: "The developer keeps the token's custom claims small.",
+  },
+  request_timeout: {
+    when: "The body of a request to a handler of orgate did not arrive whole within ten seconds.",
+    fix: "The client sends the request again.",
   },
 };
 
@@ -141,6 +149,9 @@ export const EVENT_NOTES: Readonly<Record<OrgateEventType, string>> = {
   reuse_detected:
     "Somebody presented a refresh token or an authorization code that was already used. The authority ended the session.",
   misconfigured: "Something is wrong that only a developer can correct.",
+  late_replay:
+    "A client presented a spent cookie more than 30 seconds after its renewal, because the reply was lost. orgate sent the new " +
+    "cookie again.",
 };
 
 /** The reasons of `misconfigured` that orgate itself gives, and what to do about each. */
@@ -150,20 +161,37 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   clock_skew: "A token is not valid yet. Synchronize the clocks of this server and of the issuer.",
   coordinator_failed:
     "The coordinator threw. An invalidation may not have reached the other processes. Check its connection.",
+  configuration_invalid: "`auth.errorHandler()` answered a `ConfigurationError` with 500. `error` has it.",
+  cookie_not_kept:
+    "The browser drops the session cookie: its `Domain` is not the host's, or it is `Secure` and the connection is not https. Correct `baseUrl` or `cookie.domain`.",
   internal_error: "orgate failed in a way that it does not expect, and answered 503. Please report it.",
   interpret_failed: "The store's `interpret` threw. The answer was 503.",
+  permission_unknown:
+    "A guard asks for a permission that the loaded policy does not declare. Nobody can pass.",
+  request_property_taken:
+    "Other middleware set `req.member`, `req.organization`, `req.memberSession` or `req.verdict` before orgate. Guards and `auth.session(req)` do not read it; handlers that read the property do. Rename one by `attach`.",
+  role_unknown: "A guard requires a role that the loaded policy does not know. Nobody can pass.",
+  route_organization_missing:
+    "A guard compares the route's organization, and the request names none: the pattern has no such parameter, or the header is absent.",
+  session_jwt_unreadable:
+    "A page of another origin got a renewed `Session-Jwt` that it may not read. List the origin in `csrf.trustedOrigins`.",
   invalidation_listener_failed: "A listener of `onInvalidated` threw. The other listeners were called.",
   key_set_unusable: "The key set has no key that orgate accepts. Check the store's key source.",
   record_unreadable:
     "The authority's repository holds an invitation, a code or a pending authentication that this version cannot read.",
-  session_too_large: "The session does not fit into cookies. Keep the token's custom claims small.",
+  session_too_large:
+    "The session does not fit into cookies (4,096 bytes for one that a store's front end reads, else half of `http.maxHeaderSize`). Keep the token's custom claims small.",
+  foreign_renewal:
+    "The store answered a renewal with the token of another member or organization. orgate kept neither token, and answered 503. " +
+    "Report it to the service at once.",
   session_unreadable: "The authority's repository holds a session that this version cannot read.",
 };
 
 /** Reasons that end in the check that failed: `renewed_token_issuer`, `sealed_token_class`. */
 export const MISCONFIGURED_PREFIXES: Readonly<Record<string, string>> = {
   issued_token_: "The token of a new session does not verify.",
-  renewed_token_: "The token that the store handed out at a renewal does not verify.",
+  renewed_token_:
+    "The token that the store handed out at a renewal cannot be used. orgate keeps the rotated refresh token, and renews again.",
   sealed_token_:
     "The cookie opens, but the token in it does not verify. Has the issuer, the audience or the environment changed?",
 };

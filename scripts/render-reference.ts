@@ -109,7 +109,17 @@ const API = {
     "denyImpersonation",
   ],
   Handlers: ["establish", "organizationSelection", "switchOrganization", "signOut", "signIn", "callback"],
-  "Reading a request": ["state", "session", "check", "profile", "pendingAuthentication", "authenticate"],
+  "Reading a request": [
+    "state",
+    "session",
+    "check",
+    "profile",
+    "pendingAuthentication",
+    "authenticate",
+    "authorize",
+    "errorHandler",
+    "onInvalidated",
+  ],
   "The instance": ["invalidate", "close"],
 } as const;
 

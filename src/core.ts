@@ -1,6 +1,7 @@
 export { orgate } from "./orgate.ts";
 export type { Orgate } from "./orgate.ts";
-export type { CookieOptions, CookiePassword, CredentialOption } from "./options/cookie.ts";
+export type { CsrfOptions } from "./options/checks.ts";
+export type { CookieOptions, CookiePassword, CredentialOption, JwtCookieOption } from "./options/cookie.ts";
 export type { OrgateOptions } from "./options/options.ts";
 export { definePolicy } from "./policy/policy.ts";
 export { mergePolicies } from "./policy/policy.ts";
@@ -36,8 +37,17 @@ export {
 export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
-export type { Denial } from "./model.ts";
+export type { Denial, PageView } from "./model.ts";
+export type { PagesOptions } from "./options/options.ts";
 export type { AttachNames } from "./request/request-auth.ts";
+export type {
+  Authorized,
+  AuthorizedInOrganization,
+  AuthorizeQuestion,
+  ErrorMiddleware,
+  OrganizationQuestion,
+} from "./guards/authorize-request.ts";
+export type { AuthenticateOptions } from "./request/inspect.ts";
 export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
 export type { RecentAuthOptions } from "./guards/requirements.ts";
@@ -49,11 +59,17 @@ export type { OrganizationSelectionOptions } from "./sign-in/selection.ts";
 export type { OrganizationSelectionView } from "./sign-in/selection-page.ts";
 export type { SignOutOptions } from "./sign-in/sign-out.ts";
 export type { SwitchOrganizationOptions } from "./sign-in/switch-organization.ts";
-export type { Coordinator, Invalidation, InvalidationMessage, Lease } from "./fleet/coordinator.ts";
+export type {
+  ChannelListener,
+  Coordinator,
+  Invalidation,
+  InvalidationMessage,
+  Lease,
+} from "./fleet/coordinator.ts";
 export { remoteKeys } from "./stores/remote-keys.ts";
 export type { BeginSignInOptions } from "./store.ts";
 export type { Capabilities } from "./store.ts";
-export type { EndSessionTarget, PresentedEnd } from "./store.ts";
+export type { EndSessionTarget, LogoutTarget, PresentedEnd } from "./store.ts";
 export type { CredentialProfile } from "./store.ts";
 export type {
   Interpretation,

@@ -25,13 +25,23 @@ export const ERROR_TABLE = {
   store_unavailable: { status: 503, title: "Sessions cannot be checked right now" },
   clock_skew: { status: 503, title: "The token is not valid yet" },
   configuration_invalid: { status: 500, title: "orgate is not configured correctly" },
+  token_too_old: { status: 401, title: "The access token is too old for this" },
   session_too_large: { status: 500, title: "The session does not fit into cookies" },
+  request_timeout: { status: 408, title: "The request body did not arrive in time" },
 } as const satisfies Record<string, { readonly status: number; readonly title: string }>;
 
 /** A stable, machine-readable error code. */
 export type ErrorCode = keyof typeof ERROR_TABLE;
 
 const ERROR_BRAND = Symbol.for("orgate.error");
+
+/** What a service behind a store answered, as far as it is safe to report. */
+export interface UpstreamAnswer {
+  /** The HTTP status. */
+  readonly status?: number | undefined;
+  /** The service's own error code: a short word of lower-case letters, digits and underscores. */
+  readonly code?: string | undefined;
+}
 
 /** The parts of an {@link OrgateError} beside its code. */
 export interface OrgateErrorInit {
@@ -57,6 +67,8 @@ export class OrgateError extends Error {
   readonly code: ErrorCode;
   readonly status: number;
   readonly statusCode: number;
+  /** Whether the message may be shown to the client: `false` for a 5xx, which is for the developer. */
+  readonly expose: boolean;
   readonly headers: Readonly<Record<string, string>>;
   declare readonly reason?: string;
   declare readonly requestId?: string;
@@ -69,6 +81,7 @@ export class OrgateError extends Error {
     this.code = code;
     this.status = ERROR_TABLE[code].status;
     this.statusCode = this.status;
+    this.expose = this.status < 500;
     this.headers = init.headers ?? {};
     if (init.reason !== undefined) this.reason = init.reason;
     if (init.requestId !== undefined) this.requestId = init.requestId;
@@ -128,10 +141,19 @@ export interface StoreUnavailableErrorInit extends OrgateErrorInit {
    * @defaultValue `false`
    */
   readonly contended?: boolean;
+  /**
+   * Whom the trouble concerns. `credential`: the store answered, and refuses this credential for a reason that orgate has no
+   * code for; after ten minutes of it the user must sign in again. `unknown`: this member alone, or everybody.
+   * @defaultValue the store itself: an outage
+   */
+  readonly concerns?: "credential" | "unknown" | undefined;
+  /** What the service behind the store answered; it goes into events. */
+  readonly upstream?: UpstreamAnswer | undefined;
 }
 
 /**
- * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use.
+ * Thrown by a session store that is down, slow, overloaded, or gives an answer it cannot use. Also, with `concerns`, for an
+ * answer about one credential.
  *
  * It means "cannot know", never "signed out": the answer is 503 and the cookie is kept.
  */
@@ -143,12 +165,18 @@ export class StoreUnavailableError extends OrgateError {
   declare readonly misconfigured?: true;
   /** Set where other requests use the same credential right now. */
   declare readonly contended?: true;
+  /** Whom the trouble concerns; absent for an outage. */
+  declare readonly concerns?: "credential" | "unknown";
+  /** What the service behind the store answered. */
+  declare readonly upstream?: UpstreamAnswer;
 
   constructor(init: StoreUnavailableErrorInit = {}) {
     super("store_unavailable", { headers: retryHeaders(init.retryAfter), ...init });
     if (init.retryAfter !== undefined) this.retryAfter = init.retryAfter;
     if (init.misconfigured === true) this.misconfigured = true;
     if (init.contended === true) this.contended = true;
+    if (init.concerns !== undefined) this.concerns = init.concerns;
+    if (init.upstream !== undefined) this.upstream = init.upstream;
   }
 }
 

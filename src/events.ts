@@ -1,7 +1,23 @@
 import { channel } from "node:diagnostics_channel";
-import type { ErrorCode } from "./errors.ts";
+import { type ErrorCode, type UpstreamAnswer, isOrgateError } from "./errors.ts";
+import { isFiniteNumber, isObject, isString } from "./lib/values.ts";
 
-/** Every event of orgate. Fields are enumerations and numbers: safe as metric labels, never a credential. */
+/** What the service behind the store answered. */
+export interface UpstreamReport extends UpstreamAnswer {
+  /** What the service says of it to people, cut to 500 characters. No metric label. */
+  readonly message?: string | undefined;
+  /** The service's id of the request, which its support asks for. No metric label: it differs each time. */
+  readonly requestId?: string | undefined;
+}
+
+/** What is known of the cause of trouble. */
+export interface TroubleCause {
+  readonly upstream?: UpstreamReport;
+  /** What the application's own function threw, unchanged; else an error with name, code and message. No metric label. */
+  readonly error?: unknown;
+}
+
+/** Every event of orgate. Beside `error`, fields are short labels and numbers; none holds a credential of orgate's. */
 export type OrgateEvent =
   | { readonly type: "authenticated"; readonly via: "bearer" | "cookie"; readonly source: "local" | "store" }
   | {
@@ -10,27 +26,29 @@ export type OrgateEvent =
       readonly milliseconds: number;
     }
   | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" }
-  | { readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string }
+  | ({ readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string } & TroubleCause)
   | {
       readonly type: "denied";
       readonly code: ErrorCode;
       readonly resource?: string;
       readonly action?: string;
     }
-  | {
+  | ({
       readonly type: "unavailable";
       readonly code: ErrorCode;
       readonly reason: string;
       /** Absent where waiting does not help. */
       readonly retryAfter?: number;
-    }
+    } & TroubleCause)
   | {
       readonly type: "revoked";
       readonly by: "session" | "member" | "user" | "organization";
       readonly reason?: string;
     }
   | { readonly type: "reuse_detected"; readonly sessionId: string }
-  | { readonly type: "misconfigured"; readonly reason: string };
+  | ({ readonly type: "misconfigured"; readonly reason: string } & TroubleCause)
+  /** A spent credential was presented long after its renewal, whose reply was lost: its successor was sent again. */
+  | { readonly type: "late_replay" };
 
 /** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];
@@ -52,17 +70,23 @@ const CHANNELS = {
   revoked: channel("orgate:revoked"),
   reuse_detected: channel("orgate:reuse_detected"),
   misconfigured: channel("orgate:misconfigured"),
+  late_replay: channel("orgate:late_replay"),
 } as const;
 
 /**
  * Makes a sink that sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
  *
  * @param listener - the `events` option. Its errors and rejections are ignored, because listening must not change an answer.
+ * @param warn - hears every event too, for those that a developer must see.
  */
-export function createEventSink(listener?: (event: OrgateEvent) => void): EventSink {
+export function createEventSink(
+  listener?: (event: OrgateEvent) => void,
+  warn?: (event: OrgateEvent) => void,
+): EventSink {
   return {
     wants: (type) => listener !== undefined || CHANNELS[type].hasSubscribers,
     emit(event) {
+      warn?.(event);
       if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
       if (listener !== undefined) tellListener(listener, event);
     },
@@ -77,4 +101,31 @@ export function tellListener(listener: (event: OrgateEvent) => void, event: Orga
   } catch {
     return;
   }
+}
+
+/** Reads what a service answered from the error that a store made of it. */
+export function upstreamOf(cause: unknown): { readonly upstream?: UpstreamReport } {
+  if (!isOrgateError(cause)) return {};
+  const { requestId } = cause;
+  const answer: unknown = Reflect.get(cause, "upstream");
+  const { status, code } = isObject(answer) ? answer : {};
+  const upstream = {
+    ...(isFiniteNumber(status) && { status }),
+    ...(isErrorWord(code) && { code }),
+    ...(isString(requestId) && { requestId }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
+}
+
+function isErrorWord(value: unknown): value is string {
+  return isString(value) && /^[a-z][a-z\d_]{0,95}$/.test(value);
+}
+
+/** What events say of the cause of trouble: the service's answer, and the original error. */
+export function describeCause(cause: unknown): TroubleCause {
+  if (cause === undefined) return {};
+  if (!isOrgateError(cause)) return { error: cause };
+  // What the application's own function threw is told as it was thrown.
+  const isOwn = cause.reason === "dependency_failed" && cause.cause !== undefined;
+  return { ...upstreamOf(cause), error: isOwn ? cause.cause : cause };
 }

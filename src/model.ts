@@ -94,6 +94,7 @@ export type RejectionCode = Extract<
   | "ambiguous_credential"
   | "reauthentication_required"
   | "cross_site_request"
+  | "token_too_old"
 >;
 
 /** A signed-in member. */
@@ -141,7 +142,8 @@ export const ANONYMOUS: AnonymousState = Object.freeze({ status: "anonymous" });
 /** Who a signed-in request comes from. */
 export interface SignedIn {
   readonly member: Member;
-  readonly organization: Organization;
+  /** Absent while no organization has been chosen. */
+  readonly organization?: Organization;
   readonly memberSession: MemberSession;
 }
 
@@ -164,4 +166,15 @@ export interface Denial {
   readonly redirectTo?: string;
   /** Gives the default answer. */
   respond(): void;
+}
+
+/** One of orgate's pages, as `pages.render` gets it. */
+export interface PageView {
+  readonly status: number;
+  /** The heading. A text: escape it. */
+  readonly title: string;
+  /** Why the page is shown instead of the requested one; absent on the organization selection. */
+  readonly code?: ErrorCode;
+  /** What stands in orgate's `<main>`, the heading included. HTML, in which everything from outside is escaped. */
+  readonly content: string;
 }

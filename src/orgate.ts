@@ -1,6 +1,15 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ConfigurationError } from "./errors.ts";
 import type { Invalidation } from "./fleet/coordinator.ts";
+import {
+  type AuthorizeQuestion,
+  type Authorized,
+  type AuthorizedInOrganization,
+  type ErrorMiddleware,
+  type OrganizationQuestion,
+  authorizeRequest,
+  createErrorHandler,
+} from "./guards/authorize-request.ts";
 import type { PermissionPair } from "./guards/authorize.ts";
 import { type GuardOptions, type Middleware, refuseUncalled } from "./guards/guard.ts";
 import { type CheckedVerdict, checkPermission, requirePermission } from "./guards/permissions.ts";
@@ -14,11 +23,18 @@ import {
   requireRole,
 } from "./guards/requirements.ts";
 import { onNextTurn } from "./lib/clock.ts";
+import { readGiven } from "./lib/problems.ts";
 import type { AuthState, DetachedState, SignedIn } from "./model.ts";
 import { type OrgateOptions, resolveOptions } from "./options/options.ts";
 import type { ActionOf, PolicyShape, ResourceOf } from "./policy/policy.ts";
 import { authenticateRequest } from "./request/authenticate.ts";
-import { authenticateDetached, profileOf, sessionOf, stateOfRequest } from "./request/inspect.ts";
+import {
+  type AuthenticateOptions,
+  authenticateDetached,
+  profileOf,
+  sessionOf,
+  stateOfRequest,
+} from "./request/inspect.ts";
 import { type Instance, createInstance } from "./request/instance.ts";
 import { invalidateNamed } from "./request/invalidations.ts";
 import { type Authentication, type EstablishOptions, establish } from "./sign-in/establish.ts";
@@ -40,15 +56,15 @@ import type { Profile } from "./store.ts";
  *
  * @throws ConfigurationError that lists every mistake in the options.
  */
-export function orgate<Shape extends PolicyShape = PolicyShape>(
-  options: OrgateOptions<Shape>,
-): Orgate<Shape> {
-  const instance = createInstance(resolveOptions(options));
+export function orgate<Shape extends PolicyShape = PolicyShape, Role extends string = string>(
+  options: OrgateOptions<Shape, Role>,
+): Orgate<Shape, Role> {
+  const instance = readGiven("orgate", () => createInstance(resolveOptions(options)));
   /** Binds a maker of middleware to the instance. Passed to a route without being called, it fails the request. */
   const bind =
     <Given extends unknown[]>(name: string, make: (instance: Instance, ...given: Given) => Middleware) =>
     (...given: Given): Middleware =>
-      refuseUncalled(name, given) ? NO_MIDDLEWARE : make(instance, ...given);
+      readGiven(name, () => (refuseUncalled(name, given) ? NO_MIDDLEWARE : make(instance, ...given)));
   // The methods are written for any policy; `Shape` narrows their parameters for the caller.
   const methods: Methods = {
     requireAuth: bind("requireAuth", requireAuth),
@@ -75,7 +91,16 @@ export function orgate<Shape extends PolicyShape = PolicyShape>(
     signIn: bind("signIn", createSignIn),
     callback: bind("callback", createCallback),
 
-    authenticate: (request, response) => authenticateDetached(instance, request, response),
+    authorize: (request: IncomingMessage, question?: AuthorizeQuestion) =>
+      authorizeRequest(instance, request, question) as Promise<AuthorizedInOrganization>,
+    errorHandler: () => createErrorHandler(instance),
+
+    authenticate: (
+      request: IncomingMessage,
+      response?: ServerResponse | AuthenticateOptions,
+      asked?: AuthenticateOptions,
+    ) => authenticateDetached(instance, request, response, asked),
+    onInvalidated: (listener) => instance.invalidations.listen(listener),
     check: (request: IncomingMessage, resource: string, action: string) =>
       checkPermission(instance, request, [resource, action]),
     session: (request) => sessionOf(instance, request),
@@ -87,6 +112,11 @@ export function orgate<Shape extends PolicyShape = PolicyShape>(
   };
   return Object.assign(createMiddleware(instance), methods);
 }
+
+/** The pairs of a resource and an action that a policy's type lists. */
+type PermissionOf<Shape extends PolicyShape> = {
+  readonly [Resource in ResourceOf<Shape>]: readonly [Resource, ActionOf<Shape, Resource>];
+}[ResourceOf<Shape>];
 
 /** Everything of {@link Orgate} but the middleware itself. */
 type Methods = Pick<Orgate<Record<string, string>>, keyof Orgate>;
@@ -117,7 +147,7 @@ function createMiddleware(instance: Instance): Middleware {
  *
  * As middleware it never rejects a request. `Shape` comes from the policy, so that a misspelt permission does not compile.
  */
-export interface Orgate<Shape extends PolicyShape = PolicyShape> {
+export interface Orgate<Shape extends PolicyShape = PolicyShape, Role extends string = string> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
 
   /** Requires a signed-in member; else 401 `unauthenticated` or a code that says more, and 503 when nobody can know. */
@@ -131,14 +161,9 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape> {
     options?: GuardOptions,
   ): Middleware;
   /** Requires a role that grants one of the pairs. */
-  requireAnyPermission(
-    permissions: readonly {
-      [Resource in ResourceOf<Shape>]: readonly [Resource, ActionOf<Shape, Resource>];
-    }[ResourceOf<Shape>][],
-    options?: GuardOptions,
-  ): Middleware;
-  /** Requires one of the roles; else 403 `role_required`. */
-  requireRole(role: string | readonly string[], options?: GuardOptions): Middleware;
+  requireAnyPermission(permissions: readonly PermissionOf<Shape>[], options?: GuardOptions): Middleware;
+  /** Requires one of the roles; else 403 `role_required`. Throws at construction for a role that is not in the policy. */
+  requireRole(role: Role | readonly Role[], options?: GuardOptions): Middleware;
   /** Requires an authentication within `maxAge` seconds (RFC 9470); else 401 `reauthentication_required`. */
   requireRecentAuth(options: RecentAuthOptions): Middleware;
   /** Requires an authentication factor; else 403 `factor_required`. */
@@ -165,10 +190,40 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape> {
   callback(options?: CallbackOptions): Middleware;
 
   /**
-   * Authenticates a request that no middleware saw, such as a WebSocket upgrade. Without a response no refresh token is spent.
-   * `headers` must go out with the response (`Set-Cookie`, also on a 101).
+   * Asks about a request what guards ask, for code that is no middleware: resolvers, procedures, sockets. Returns who was
+   * authorized, with the organization where the question implies one. Throws an `OrgateError` with the code that a guard would
+   * answer with.
    */
-  authenticate(request: IncomingMessage, response?: ServerResponse): Promise<DetachedState>;
+  authorize(
+    request: IncomingMessage,
+    question: OrganizationQuestion<PermissionOf<Shape>, Role>,
+  ): Promise<AuthorizedInOrganization>;
+  authorize(
+    request: IncomingMessage,
+    question?: AuthorizeQuestion<PermissionOf<Shape>, Role>,
+  ): Promise<Authorized>;
+  /**
+   * Creates Express error middleware that answers an `OrgateError` exactly as a guard would. Other errors go on to your own error
+   * handler, which stands behind it.
+   */
+  errorHandler(): ErrorMiddleware;
+
+  /**
+   * Authenticates a request that no middleware saw, such as a WebSocket upgrade. Without a response no refresh token is spent.
+   * `headers` must go out with the response (`Set-Cookie`, also on a 101). With `again: true` it asks anew about a long-lived
+   * connection, by the credential that the connection began with.
+   */
+  authenticate(request: IncomingMessage, options: AuthenticateOptions): Promise<DetachedState>;
+  authenticate(
+    request: IncomingMessage,
+    response?: ServerResponse,
+    options?: AuthenticateOptions,
+  ): Promise<DetachedState>;
+  /**
+   * Calls the listener when sessions end or must be asked about, here or in another process: look for connections of theirs, and
+   * ask again or close them. Returns a function that stops it.
+   */
+  onInvalidated(listener: (target: Invalidation) => void): () => void;
   /**
    * Returns a verdict without refusing the request; nobody signed in is a plain denial. A promise only where the policy must be
    * loaded first. Throws with status 503 when nobody can know who is asking or what the policy says (`store_unavailable`,
@@ -179,7 +234,10 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape> {
     resource: Resource,
     action: ActionOf<Shape, Resource>,
   ): CheckedVerdict | Promise<CheckedVerdict>;
-  /** Returns the signed-in member, organization and session. Throws where no guard ran. */
+  /**
+   * Returns the signed-in member, organization and session of a request that a guard admits. Throws a `ConfigurationError` where
+   * no middleware ran, and an `OrgateError` where nobody is signed in.
+   */
   session(request: IncomingMessage): SignedIn;
   /** Returns the member and organization in full, from the store's last answer or by asking the store. */
   profile(request: IncomingMessage): Promise<Profile>;

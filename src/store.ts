@@ -72,7 +72,10 @@ export type Renewal =
       readonly status: "active";
       /** The new credential. @defaultValue the client keeps the credential it has */
       readonly credential?: SealedSession;
-      /** When the store answered, in seconds since the epoch. */
+      /**
+       * As of when the answer holds, in seconds since the epoch: when the store read it. orgate takes the moment at which it called
+       * `renew` where that is earlier.
+       */
       readonly verifiedAt: number;
       readonly member?: Member;
       readonly organization?: Organization;
@@ -169,17 +172,22 @@ export interface SessionStore {
   beginSignIn?(options: BeginSignInOptions): { readonly url: string; readonly state: unknown };
   /** Completes a hosted sign-in from the query that the browser returns with. */
   completeSignIn?(query: URLSearchParams, state: unknown, context: StoreContext): Promise<Outcome>;
-  /** Ends a session, or all sessions of a member. `redirectTo` is where the browser must go for that too. */
+  /** Ends a session, or all sessions of a member or a user. `redirectTo` is where the browser must go for that too. */
   endSession?(target: EndSessionTarget, context: StoreContext): Promise<{ readonly redirectTo?: string }>;
   /**
    * Ends the session of a credential that only the store can read (an opaque token, a token whose key is gone), or all sessions
-   * of its member. Throws like `endSession` where it cannot be done now.
+   * of its member or user. Throws like `endSession` where it cannot be done now.
    */
   endPresented?(
     of: StaleCredential,
-    scope: "session" | "member",
+    scope: "session" | "member" | "user",
     context: StoreContext,
   ): Promise<PresentedEnd>;
+  /**
+   * Returns where a browser must go so that the store's own page forgets it too. Asks nobody, so that it works while the store
+   * is down. `returnTo` is an absolute URL.
+   */
+  logoutUrl?(of: LogoutTarget, options: { readonly returnTo?: string }): string | undefined;
   /** Loads the RBAC policy in force, for stores that keep one. */
   policy?(organizationId: string | undefined, context: StoreContext): Promise<Policy>;
   /** Loads the full member and organization, without spending the credential. */
@@ -238,6 +246,18 @@ export interface TokenProfile {
   readonly unknownKey?: "reject" | "ask";
   /** The claim without which a token is no session. */
   readonly sessionClaim: string;
+  /** Lower limits for the store's tokens. @defaultValue 12,288 characters, 32 levels of JSON, 4,000 keys */
+  readonly limits?: TokenLimits;
+}
+
+/** How large a store's tokens may be. */
+export interface TokenLimits {
+  /** Characters of the whole token; at most 12,288. */
+  readonly maxLength?: number;
+  /** Levels of objects and arrays in the claims, the outermost included. */
+  readonly depth?: number;
+  /** Members of all objects in the claims together. */
+  readonly keys?: number;
 }
 
 /** Claims of a token whose signature, issuer, audience and class were verified. Times are checked later. */
@@ -288,7 +308,14 @@ export interface Capabilities {
 }
 
 /** Which sessions end. */
-export type EndSessionTarget = { readonly sessionId: string } | { readonly memberId: string };
+export type EndSessionTarget =
+  | { readonly sessionId: string }
+  | { readonly memberId: string }
+  /** All sessions of the user, in every organization. Only for sessions whose member has a `userId`. */
+  | { readonly userId: string };
+
+/** A session that ends: by its id, or by a credential that was sealed here. */
+export type LogoutTarget = { readonly sessionId: string } | StaleCredential;
 
 /** What became of a credential's session. `unknown`: there is none, or it has ended already. */
 export type PresentedEnd =
@@ -297,6 +324,8 @@ export type PresentedEnd =
       /** The session's own ids, where the store learned them. */
       readonly sessionId?: string;
       readonly memberId?: string;
+      /** For a sign-out of the user, where the store has users. */
+      readonly userId?: string;
       /** Where the store wants the browser to go. */
       readonly redirectTo?: string;
     }
@@ -316,4 +345,6 @@ export interface BeginSignInOptions {
   readonly invitationToken?: string;
   /** Where the store sends the browser back to. @defaultValue the store's own option */
   readonly redirectUri?: string;
+  /** The single sign-on connection to sign in by, in place of the store's own page. */
+  readonly connectionId?: string;
 }

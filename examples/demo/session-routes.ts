@@ -72,7 +72,7 @@ export function addSessionRoutes(app: Express, { auth, authority, directory, sho
   app.use("/select-organization", auth.organizationSelection());
   app.post("/switch-organization", auth.switchOrganization());
   app.post("/sign-out", auth.signOut({ redirectTo: "/sign-in" }));
-  app.post("/sign-out-everywhere", auth.signOut({ redirectTo: "/sign-in", everywhere: true }));
+  app.post("/sign-out-everywhere", auth.signOut({ redirectTo: "/sign-in", everywhere: "member" }));
 
   app.get("/live.json", auth.requireOrganization(), (req, res) => void res.json(show.live(req)));
 }

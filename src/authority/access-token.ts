@@ -1,7 +1,16 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import { type Clock, formatTime, isWritableTime } from "../lib/clock.ts";
-import { absentOr, arrayOf, isObject, isString, isText, nullOr, objectWith } from "../lib/values.ts";
+import {
+  type Predicate,
+  absentOr,
+  arrayOf,
+  isObject,
+  isString,
+  isText,
+  nullOr,
+  objectWith,
+} from "../lib/values.ts";
 import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
 import type { Interpretation, TokenProfile, VerifiedClaims } from "../store.ts";
 import { createKeySet } from "../tokens/key-set.ts";
@@ -40,14 +49,11 @@ function buildClaims(context: AuthorityContext, record: SessionRecord, subject: 
 }
 
 /** Claims that are not registered are nested, so that no custom claim can pass for one of ours. */
-function buildNativeClaims(
-  { settings, clock }: AuthorityContext,
-  record: SessionRecord,
-  subject: Subject,
-): Claims {
+function buildNativeClaims({ settings }: AuthorityContext, record: SessionRecord, subject: Subject): Claims {
   const { user, organization } = subject;
   const roles = rolesOf(subject);
-  const issuedAt = Math.floor(clock());
+  // A change in the directory after it was asked must find the token older than itself.
+  const issuedAt = Math.floor(subject.readAt);
   const deadline = Math.floor(deadlineOf(record, settings.idleTimeout));
   return {
     iss: settings.issuer,
@@ -122,16 +128,16 @@ export function createTokenCheck<Session>(
   };
 }
 
-/** The claims of an access token that make it a session of this authority. Times are seconds since the epoch. */
+/** The claims of an access token that make it a session of this authority. Times are seconds since the epoch; `null` counts as absent. */
 interface SessionClaims {
   readonly sid: string;
   readonly auth_time: number;
-  readonly org_id?: string;
-  readonly org?: { readonly slug?: string; readonly name: string };
-  readonly roles?: readonly string[];
+  readonly org_id?: string | null;
+  readonly org?: { readonly slug?: string | null; readonly name: string } | null;
+  readonly roles?: readonly string[] | null;
   /** RFC 8693 section 4.1. */
-  readonly act?: { readonly sub: string; readonly reason?: string };
-  readonly member: { readonly id: string; readonly email: string; readonly name?: string };
+  readonly act?: { readonly sub: string; readonly reason?: string | null } | null;
+  readonly member: { readonly id: string; readonly email: string; readonly name?: string | null };
   readonly session: {
     readonly started_at: number;
     readonly last_accessed_at: number;
@@ -142,14 +148,17 @@ interface SessionClaims {
   readonly custom_claims?: Readonly<Record<string, unknown>> | null;
 }
 
+const optional = <Value>(check: Predicate<Value>): Predicate<Value | null | undefined> =>
+  absentOr(nullOr(check));
+
 const isSessionClaims = objectWith<SessionClaims>({
   sid: isText,
   auth_time: isWritableTime,
-  org_id: absentOr(isText),
-  org: absentOr(objectWith<NonNullable<SessionClaims["org"]>>({ slug: absentOr(isString), name: isString })),
-  roles: absentOr(arrayOf(isString)),
-  act: absentOr(objectWith<NonNullable<SessionClaims["act"]>>({ sub: isText, reason: absentOr(isString) })),
-  member: objectWith<SessionClaims["member"]>({ id: isText, email: isString, name: absentOr(isString) }),
+  org_id: optional(isText),
+  org: optional(objectWith<NonNullable<SessionClaims["org"]>>({ slug: optional(isString), name: isString })),
+  roles: optional(arrayOf(isString)),
+  act: optional(objectWith<NonNullable<SessionClaims["act"]>>({ sub: isText, reason: optional(isString) })),
+  member: objectWith<SessionClaims["member"]>({ id: isText, email: isString, name: optional(isString) }),
   session: objectWith<SessionClaims["session"]>({
     started_at: isWritableTime,
     last_accessed_at: isWritableTime,
@@ -157,7 +166,7 @@ const isSessionClaims = objectWith<SessionClaims>({
     factors: arrayOf(isFactor),
     method: isText,
   }),
-  custom_claims: absentOr(nullOr(isObject)),
+  custom_claims: optional(isObject),
 });
 
 const WITHOUT_ROLES: readonly string[] = Object.freeze([]);
@@ -169,8 +178,13 @@ const WITHOUT_ROLES: readonly string[] = Object.freeze([]);
  */
 export function interpretSessionClaims(claims: VerifiedClaims): Interpretation | undefined {
   if (!isSessionClaims(claims)) return undefined;
-  const { org_id: organizationId, org, roles = WITHOUT_ROLES, member, session } = claims;
-  const given = [organizationId, org, claims.roles].filter((claim) => claim !== undefined).length;
+  const { member, session } = claims;
+  const organizationId = claims.org_id ?? undefined;
+  const org = claims.org ?? undefined;
+  const roles = claims.roles ?? WITHOUT_ROLES;
+  const given = [organizationId, org, claims.roles ?? undefined].filter(
+    (claim) => claim !== undefined,
+  ).length;
   if (given !== 0 && given !== 3) return undefined;
   // Frozen as it is made: a frozen copy of something that is not frozen costs many times more.
   const organization =
@@ -181,7 +195,7 @@ export function interpretSessionClaims(claims: VerifiedClaims): Interpretation |
       id: member.id,
       userId: claims.sub,
       emailAddress: member.email,
-      ...(member.name !== undefined && { name: member.name }),
+      ...(isString(member.name) && { name: member.name }),
       ...(organizationId !== undefined && { organizationId }),
       roles,
     }),
@@ -197,7 +211,7 @@ function toMemberSession({
   org_id,
   org,
   act,
-  roles = WITHOUT_ROLES,
+  roles,
   member,
   session,
   custom_claims = null,
@@ -205,23 +219,23 @@ function toMemberSession({
   return Object.freeze<MemberSession>({
     id: sid,
     memberId: member.id,
-    ...(org_id !== undefined && { organizationId: org_id }),
-    ...(org?.slug !== undefined && { organizationSlug: org.slug }),
+    ...(isString(org_id) && { organizationId: org_id }),
+    ...(isString(org?.slug) && { organizationSlug: org.slug }),
     startedAt: formatTime(session.started_at),
     lastAccessedAt: formatTime(session.last_accessed_at),
     expiresAt: formatTime(session.expires_at),
     authenticationFactors: session.factors,
-    roles,
+    roles: roles ?? WITHOUT_ROLES,
     customClaims: custom_claims,
-    ...(act !== undefined && { impersonator: toImpersonator(act) }),
+    ...(isObject(act) && { impersonator: toImpersonator(act) }),
     authenticationMethod: session.method,
   });
 }
 
 function toOrganization(id: string, { slug, name }: NonNullable<SessionClaims["org"]>): Organization {
-  return Object.freeze<Organization>({ id, ...(slug !== undefined && { slug }), name });
+  return Object.freeze<Organization>({ id, ...(isString(slug) && { slug }), name });
 }
 
 function toImpersonator({ sub: email, reason }: NonNullable<SessionClaims["act"]>): Impersonator {
-  return Object.freeze<Impersonator>({ email, ...(reason !== undefined && { reason }) });
+  return Object.freeze<Impersonator>({ email, ...(isString(reason) && { reason }) });
 }

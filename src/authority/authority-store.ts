@@ -20,7 +20,13 @@ import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
 import { authenticateWithOrganizationSelection, listOrganizationChoices, requirePending } from "./sign-in.ts";
 
-type NotImplemented = "credential" | "beginSignIn" | "completeSignIn" | "endPresented" | "policy";
+type NotImplemented =
+  | "credential"
+  | "beginSignIn"
+  | "completeSignIn"
+  | "endPresented"
+  | "logoutUrl"
+  | "policy";
 
 /** The session store that every authority is. It implements everything but a hosted sign-in page. */
 export type AuthorityStore = SessionStore & Required<Omit<SessionStore, NotImplemented>>;
@@ -104,7 +110,7 @@ async function readProfile(
   if (record === undefined) return undefined;
   const claimed = of.claims === undefined ? record.organizationId : of.claims["org_id"];
   const organizationId = typeof claimed === "string" ? claimed : undefined;
-  const subject = await loadSubject(context.directory, record.userId, organizationId);
+  const subject = await loadSubject(context, record.userId, organizationId);
   return typeof subject === "string" ? undefined : toProfile(subject);
 }
 

@@ -1,3 +1,4 @@
+import { readGiven } from "../lib/problems.ts";
 import type { JsonWebKeySet, TokenProfile } from "../store.ts";
 import { createTokenCheck, interpretSessionClaims } from "./access-token.ts";
 import {
@@ -45,7 +46,7 @@ import { type WorkosRouter, createWorkosRouter } from "./wire/workos/workos-rout
  * It is a session store, ready for `orgate({ store })`. Every refusal is an `OrgateError` with a stable code. A failure of the
  * directory or the repository is a `StoreUnavailableError`, and never a refusal.
  */
-export interface Authority extends AuthorityStore {
+export interface Authority<Role extends string = string> extends AuthorityStore {
   /**
    * Signs in a user whom the application has authenticated. With one membership it signs in at once, with none
    * without an organization.
@@ -87,8 +88,8 @@ export interface Authority extends AuthorityStore {
   exchange(input: ExchangeInput): Promise<AuthenticationResult>;
   /** Adds a factor that the application has checked, under a new session id, and moves the time of authentication. */
   stepUp(input: StepUpInput): Promise<AuthenticationResult>;
-  /** Invites an e-mail address to an organization; needs `directory.addMembership`. */
-  invite(input: InviteInput): Promise<Invitation>;
+  /** Invites an e-mail address to an organization; needs `directory.addMembership`. Only roles of the policy are accepted. */
+  invite(input: InviteInput<Role>): Promise<Invitation>;
   /** Lists the live sessions of a user or of a member: pass exactly one of them. */
   listSessions(target: SessionsTarget): Promise<readonly SessionSummary[]>;
   /** Ends sessions. Pass one of `sessionId`, `memberId` (also sessions that act as another member by now) and `userId`. */
@@ -116,7 +117,13 @@ const MAX_CLOCK_TOLERANCE = 60;
  *
  * @throws `ConfigurationError` with every mistake in the options
  */
-export function createAuthority(options: AuthorityOptions): Authority {
+export function createAuthority<Role extends string = string>(
+  options: AuthorityOptions<Role>,
+): Authority<Role> {
+  return readGiven("createAuthority", () => makeAuthority(options));
+}
+
+function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Authority<Role> {
   const { clock, ...settings } = resolveSettings(options);
   const { accessTokenLifetime, expiredTokenRenewal } = settings;
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
@@ -137,6 +144,7 @@ export function createAuthority(options: AuthorityOptions): Authority {
     invalidations,
     policy: options.policy,
   };
+  if (options.policy !== undefined) options.directory.acceptRoles?.(options.policy.roles);
   const closers: (() => void)[] = [];
   const wireAuthority: WireAuthority = { context, onClose: (close) => void closers.push(close) };
   const stopListening = options.directory.onChanged?.((change) => invalidations.announce(change));
@@ -154,8 +162,8 @@ export function createAuthority(options: AuthorityOptions): Authority {
     revoke: (target) => revoke(context, target),
     jwks: () => issuer.jwks(),
     rotateKeys: () => issuer.rotate(),
-    workosRouter: (wire) => createWorkosRouter(wireAuthority, wire),
-    stytchRouter: (wire) => createStytchRouter(wireAuthority, wire),
+    workosRouter: (wire) => readGiven("workosRouter", () => createWorkosRouter(wireAuthority, wire)),
+    stytchRouter: (wire) => readGiven("stytchRouter", () => createStytchRouter(wireAuthority, wire)),
     async close() {
       stopListening?.();
       tokens.close();

@@ -1,4 +1,4 @@
-import { formatTime } from "../lib/clock.ts";
+import { type Clock, formatTime } from "../lib/clock.ts";
 import { type Predicate, absentOr, arrayOf, isObject, isString, isText, objectWith } from "../lib/values.ts";
 import type { Member, MemberSession } from "../model.ts";
 import type { Profile } from "../store.ts";
@@ -25,18 +25,26 @@ export interface DirectoryOrganization {
 }
 
 /** A user's membership in an organization. */
-export interface DirectoryMembership {
-  /** Names the member. @defaultValue `${userId}:${organizationId}` */
+export interface DirectoryMembership<Role extends string = string> {
+  /** Names the member. @defaultValue `${userId}:${organizationId}`, with `:` and `%` inside the two percent-encoded */
   readonly id?: string;
   readonly userId: string;
   readonly organizationId: string;
   /** Role slugs, as the policy names them; `[]` for none. */
-  readonly roles: readonly string[];
+  readonly roles: readonly Role[];
 }
 
-/** Returns the id of a membership: its own, or one made of its two ids. */
-export function membershipIdOf({ id, userId, organizationId }: DirectoryMembership): string {
-  return id ?? `${userId}:${organizationId}`;
+/** Returns the id of a membership: its own, or one made of its two ids. No two pairs of ids make the same one. */
+export function membershipIdOf({
+  id,
+  userId,
+  organizationId,
+}: Pick<DirectoryMembership, "id" | "userId" | "organizationId">): string {
+  return id ?? `${escapeSeparator(userId)}:${escapeSeparator(organizationId)}`;
+}
+
+function escapeSeparator(id: string): string {
+  return id.replaceAll("%", "%25").replaceAll(":", "%3A");
 }
 
 /** The member, user or organization that a change in the directory concerns. */
@@ -65,16 +73,23 @@ export interface Directory {
   /** Makes the membership an invitation was issued for; required for `invite`. */
   addMembership?(membership: DirectoryMembership): Promise<void>;
   /**
-   * Adds a listener that is called when roles or memberships change, so that the store is asked about older tokens; returns the
-   * way to stop. Without it, a change takes effect at the session's next renewal.
+   * Adds a listener that is called once a change is made, so that the store is asked about older tokens; returns the way to stop.
+   * Call it for changed roles, for memberships, users and organizations that are removed, and for an organization whose slug
+   * changes: guards with `by: "slug"` compare the slug in the token. Without it, a change takes effect at the session's next
+   * renewal.
    */
   onChanged?(listener: (change: DirectoryChange) => void): () => void;
+  /**
+   * Gets the roles of the authority's policy when the authority is made: from then on it may refuse memberships with others.
+   * Without it, roles that the policy does not know grant nothing.
+   */
+  acceptRoles?(roles: ReadonlySet<string>): void;
   /** Tells whether the password is the user's; required for the password grant of the wire routers. */
   verifyPassword?(userId: string, password: string): Promise<boolean>;
 }
 
 /** A directory whose answers were checked. What it throws is a `StoreUnavailableError`, or the application's `OrgateError`. */
-export type CheckedDirectory = Omit<Directory, "onChanged">;
+export type CheckedDirectory = Omit<Directory, "acceptRoles" | "onChanged">;
 
 /**
  * Checks every answer of the application's directory.
@@ -170,6 +185,8 @@ const isMembership = objectWith<DirectoryMembership>({
 /** A user and, unless they act in no organization, their membership, as the directory has them now. */
 export interface Subject extends Partial<OrganizationMembership> {
   readonly user: DirectoryUser;
+  /** When the directory was asked, in seconds since the epoch: what is said of the subject is as old as that. */
+  readonly readAt: number;
 }
 
 /** A membership and its organization. */
@@ -183,13 +200,14 @@ export type SubjectProblem = "user_removed" | "membership_removed";
 
 /** Reads a user and, unless `organizationId` is `undefined`, their membership in the organization. */
 export async function loadSubject(
-  directory: CheckedDirectory,
+  { directory, clock }: { readonly directory: CheckedDirectory; readonly clock: Clock },
   userId: string,
   organizationId: string | undefined,
 ): Promise<Subject | SubjectProblem> {
+  const readAt = clock();
   if (organizationId === undefined) {
     const user = await directory.user(userId);
-    return user === undefined ? "user_removed" : { user };
+    return user === undefined ? "user_removed" : { user, readAt };
   }
   const [user, membership, organization] = await Promise.all([
     directory.user(userId),
@@ -198,7 +216,7 @@ export async function loadSubject(
   ]);
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
-  return { user, membership, organization };
+  return { user, membership, organization, readAt };
 }
 
 /** Lists the memberships of a user, with their organizations. */
@@ -217,7 +235,7 @@ export async function listMemberships(
 }
 
 /** Returns the roles that a subject has in the session; every use of roles goes through this function. */
-export function rolesOf({ membership }: Subject): readonly string[] {
+export function rolesOf({ membership }: Pick<Subject, "membership">): readonly string[] {
   return membership?.roles ?? [];
 }
 

@@ -1,6 +1,7 @@
 import { OrgateError } from "../errors.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { formatTime } from "../lib/clock.ts";
-import { configurationError } from "../lib/problems.ts";
+import { configurationError, quoteName } from "../lib/problems.ts";
 import {
   MAX_LIFETIME,
   checkEmailAddress,
@@ -18,10 +19,11 @@ import { makeSecret } from "./secrets.ts";
 const DEFAULT_LIFETIME = 7 * 86_400;
 
 /** Whom to invite, and to which organization. */
-export interface InviteInput {
+export interface InviteInput<Role extends string = string> {
   readonly emailAddress: string;
   readonly organizationId: string;
-  readonly roles: readonly string[];
+  /** Roles of the authority's policy, if it has one. */
+  readonly roles: readonly Role[];
   /** Seconds until it expires. @defaultValue 7 days */
   readonly expiresIn?: number | undefined;
 }
@@ -53,6 +55,13 @@ export async function invite(context: AuthorityContext, input: InviteInput): Pro
     expiresIn: optionalField(numberFrom(1, MAX_LIFETIME)),
   });
   requireAddMembership(context);
+  const unknown = context.policy && roles.find((role) => context.policy?.roles.has(role) === false);
+  if (unknown !== undefined) {
+    throw invalidRequest(
+      `roles must be roles of the policy, and ${quoteName(unknown)} is none.`,
+      "role_unknown",
+    );
+  }
   if ((await context.directory.organization(organizationId)) === undefined) {
     throw invalidRequest("There is no such organization.", "organization_not_found");
   }
@@ -79,7 +88,7 @@ export async function acceptInvitation(
   const addMembership = requireAddMembership(context);
   const invitation = await records.invitations.read(token);
   if (invitation === undefined) throw refused("invitation_invalid");
-  if (invitation.emailAddress.toLowerCase() !== user.emailAddress.toLowerCase()) {
+  if (foldEmailAddress(invitation.emailAddress) !== foldEmailAddress(user.emailAddress)) {
     throw refused("invitation_cannot_be_used_for_email");
   }
   if (organizationId !== undefined && organizationId !== invitation.organizationId) {

@@ -4,6 +4,7 @@ import type { Clock } from "../lib/clock.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
+import { canonicalSpelling } from "../tokens/verify-token.ts";
 import { deriveKey } from "./secrets.ts";
 
 /** Options of {@link Issuer}. */
@@ -68,7 +69,7 @@ export class Issuer {
   async sign(claims: Readonly<Record<string, unknown>>, wanted?: Algorithm): Promise<string> {
     const { kid, algorithm, privateKey } = inForce(await this.#load(), wanted);
     const header = { alg: algorithm, kid, typ: "JWT" };
-    return new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey);
+    return canonicalSpelling(await new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey));
   }
 
   /** Returns the public half of every key that may still verify. */

@@ -1,6 +1,8 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
-import { configurationError, didYouMean } from "../lib/problems.ts";
+import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { isObject, isText, isTextList } from "../lib/values.ts";
+import type { Policy, PolicyShape } from "../policy/policy.ts";
 import {
   type Directory,
   type DirectoryChange,
@@ -11,52 +13,68 @@ import {
 } from "./directory.ts";
 
 /** What a memory directory begins with. */
-export interface MemoryDirectoryInput {
+export interface MemoryDirectoryInput<Role extends string = string> {
   readonly users?: readonly DirectoryUser[] | undefined;
   readonly organizations?: readonly DirectoryOrganization[] | undefined;
-  readonly memberships?: readonly DirectoryMembership[] | undefined;
+  readonly memberships?: readonly DirectoryMembership<Role>[] | undefined;
+}
+
+/** Options of a memory directory. */
+export interface MemoryDirectoryOptions<Role extends string = string> {
+  /** The policy whose roles memberships may have, in the types as well. @defaultValue that of the authority */
+  readonly policy?: Policy<PolicyShape, Role> | undefined;
 }
 
 /** A directory in memory that can be changed while it is in use. It announces every change of roles and every removal. */
-export interface MemoryDirectory extends Directory {
+export interface MemoryDirectory<Role extends string = string> extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
-  addMembership(membership: DirectoryMembership): Promise<void>;
+  addMembership(membership: DirectoryMembership<Role>): Promise<void>;
   /** Replaces the roles of a member. */
-  setRoles(userId: string, organizationId: string, roles: readonly string[]): void;
+  setRoles(userId: string, organizationId: string, roles: readonly Role[]): void;
   removeMembership(userId: string, organizationId: string): void;
   /** Removes the user and all their memberships. */
   removeUser(userId: string): void;
   /** Removes the organization and all memberships in it. */
   removeOrganization(organizationId: string): void;
   onChanged(listener: (change: DirectoryChange) => void): () => void;
+  /** Refuses memberships with other roles from now on. Throws for those that are there. */
+  acceptRoles(roles: ReadonlySet<string>): void;
 }
 
 /**
  * Keeps users, organizations and memberships in memory: for demos, tests and first steps.
  *
- * Copies what it is given. Throws one `ConfigurationError` with all unknown ids and duplicates.
+ * Copies what it is given. Throws one `ConfigurationError` with all unknown ids, duplicates, and roles that are not in the policy.
  */
-export function memoryDirectory(input: MemoryDirectoryInput = {}): MemoryDirectory {
-  const tables = new DirectoryTables(input);
+export function memoryDirectory<Role extends string = string>(
+  input: MemoryDirectoryInput<NoInfer<Role>> = {},
+  { policy }: MemoryDirectoryOptions<Role> = {},
+): MemoryDirectory<Role> {
+  const tables = readGiven("memoryDirectory", () => new DirectoryTables(input, policy?.roles));
   const { users, organizations, memberships } = tables;
   return {
     user: async (id) => structuredClone(users.get(id)),
     async userByEmailAddress(emailAddress) {
-      const wanted = emailAddress.toLowerCase();
-      return structuredClone([...users.values()].find((user) => user.emailAddress.toLowerCase() === wanted));
+      const wanted = foldEmailAddress(emailAddress);
+      return structuredClone(
+        [...users.values()].find((user) => foldEmailAddress(user.emailAddress) === wanted),
+      );
     },
     organization: async (id) => structuredClone(organizations.get(id)),
     membership: async (userId, organizationId) =>
       structuredClone(memberships.get(userId)?.get(organizationId)),
     memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
-    addUser: (user) => tables.add({ users: [user] }),
-    addOrganization: (organization) => tables.add({ organizations: [organization] }),
-    addMembership: async (membership) => tables.add({ memberships: [membership] }),
+    addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
+    addOrganization: (organization) =>
+      readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
+    addMembership: async (membership) =>
+      readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
     setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
     removeOrganization: (organizationId) => tables.removeOrganization(organizationId),
+    acceptRoles: (roles) => tables.acceptRoles(roles),
     onChanged(listener) {
       tables.listeners.add(listener);
       return () => tables.listeners.delete(listener);
@@ -71,20 +89,30 @@ class DirectoryTables {
   readonly memberships = new Map<string, Map<string, DirectoryMembership>>();
   readonly listeners = new Set<(change: DirectoryChange) => void>();
 
-  constructor(input: MemoryDirectoryInput) {
-    assertValid(input);
+  /** What the policy knows; `undefined`: any role. */
+  #roles: ReadonlySet<string> | undefined;
+
+  constructor(input: MemoryDirectoryInput, roles: ReadonlySet<string> | undefined) {
+    this.#roles = roles;
+    assertValid(input, roles);
     this.#store(input);
+  }
+
+  acceptRoles(roles: ReadonlySet<string>): void {
+    assertValid(this.#all(), roles);
+    this.#roles = roles;
   }
 
   /** Adds all of it, or nothing. */
   add(input: MemoryDirectoryInput): void {
     const { users = [], organizations = [], memberships = [] } = input;
-    const known = [...this.memberships.values()].flatMap((ofUser) => [...ofUser.values()]);
-    assertValid({
-      users: [...this.users.values(), ...users],
-      organizations: [...this.organizations.values(), ...organizations],
-      memberships: [...known, ...memberships],
-    });
+    const all = this.#all();
+    const whole = {
+      users: [...all.users, ...users],
+      organizations: [...all.organizations, ...organizations],
+      memberships: [...all.memberships, ...memberships],
+    };
+    assertValid(whole, this.#roles);
     this.#store(input);
   }
 
@@ -95,6 +123,9 @@ class DirectoryTables {
       const suggestion = "Add the membership first.";
       throw configurationError("membership_unknown", option, "names no membership.", suggestion);
     }
+    const problems: ConfigurationProblem[] = [];
+    reportUnknownRoles(`setRoles("${userId}", "${organizationId}")`, roles, this.#roles, reporter(problems));
+    if (problems.length > 0) throw new ConfigurationError(problems);
     this.#store({ memberships: [{ ...membership, roles }] });
     this.#announce({ memberId: membershipIdOf(membership) });
   }
@@ -128,6 +159,14 @@ class DirectoryTables {
     }
   }
 
+  #all(): Required<{ [Name in List]: NonNullable<MemoryDirectoryInput[Name]> }> {
+    return {
+      users: [...this.users.values()],
+      organizations: [...this.organizations.values()],
+      memberships: [...this.memberships.values()].flatMap((ofUser) => [...ofUser.values()]),
+    };
+  }
+
   #announce(change: DirectoryChange): void {
     for (const listener of this.listeners) listener(change);
   }
@@ -146,13 +185,14 @@ const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
 /** The fields whose values, or what is made of them, must not occur twice. */
 const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
   ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => String(emailAddress).toLowerCase()],
+  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
   ["organizations", "id", ({ id }) => id],
   ["organizations", "slug", ({ slug }) => slug],
   [
     "memberships",
     "id",
-    ({ id, userId, organizationId }) => id ?? `${String(userId)}:${String(organizationId)}`,
+    ({ id, userId, organizationId }) =>
+      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
   ],
   ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
 ];
@@ -160,11 +200,19 @@ const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (ro
 type Rows = Readonly<Record<List, readonly Row[]>>;
 type Report = (code: string, option: string, message: string, suggestion: string) => void;
 
+function reporter(problems: ConfigurationProblem[]): Report {
+  return (code, option, message, suggestion) => problems.push({ code, option, message, suggestion });
+}
+
 /** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
-function assertValid(input: object): void {
+function assertValid(input: unknown, roles: ReadonlySet<string> | undefined): void {
+  if (!isObject(input)) {
+    const message = `was given ${describeValue(input)}.`;
+    const suggestion = "Pass { users, organizations, memberships }, or nothing.";
+    throw configurationError("option_invalid", "memoryDirectory", message, suggestion);
+  }
   const problems: ConfigurationProblem[] = [];
-  const report: Report = (code, option, message, suggestion) =>
-    problems.push({ code, option, message, suggestion });
+  const report = reporter(problems);
   const lists = Object.keys(REQUIRED_FIELDS);
   for (const name of Object.keys(input).filter((given) => !lists.includes(given))) {
     const suggestion = didYouMean(name, lists, `Known lists: ${lists.join(", ")}.`);
@@ -177,7 +225,7 @@ function assertValid(input: object): void {
   };
   if (problems.length === 0) {
     reportDuplicates(rows, report);
-    checkMemberships(rows, report);
+    checkMemberships(rows, roles, report);
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
 }
@@ -210,12 +258,16 @@ function reportDuplicates(rows: Rows, report: Report): void {
   }
 }
 
-function checkMemberships({ users, organizations, memberships }: Rows, report: Report): void {
+function checkMemberships(
+  { users, organizations, memberships }: Rows,
+  known: ReadonlySet<string> | undefined,
+  report: Report,
+): void {
   const userIds = new Set(users.map(({ id }) => String(id)));
   const organizationIds = new Set(organizations.map(({ id }) => String(id)));
-  const checkId = (option: string, id: string, known: ReadonlySet<string>): void => {
-    if (known.has(id)) return;
-    const suggestion = didYouMean(id, known, "Add it, or correct the id.");
+  const checkId = (option: string, id: string, ids: ReadonlySet<string>): void => {
+    if (ids.has(id)) return;
+    const suggestion = didYouMean(id, ids, "Add it, or correct the id.");
     report("directory_unknown_id", option, `"${id}" is not in the directory.`, suggestion);
   };
   for (const [index, { userId, organizationId, roles }] of memberships.entries()) {
@@ -224,6 +276,20 @@ function checkMemberships({ users, organizations, memberships }: Rows, report: R
     checkId(`${option}.organizationId`, String(organizationId), organizationIds);
     if (!isTextList(roles)) {
       report("option_invalid", `${option}.roles`, "must be an array of role slugs.", "Use [] for none.");
+    } else {
+      reportUnknownRoles(`${option}.roles`, roles, known, report);
     }
+  }
+}
+
+function reportUnknownRoles(
+  option: string,
+  roles: readonly string[],
+  known: ReadonlySet<string> | undefined,
+  report: Report,
+): void {
+  for (const role of roles.filter((one) => known?.has(one) === false)) {
+    const suggestion = didYouMean(role, known ?? [], "Check the spelling, or add it to the policy's roles.");
+    report("role_unknown", option, `${quoteName(role)} is not a role of the policy.`, suggestion);
   }
 }

@@ -15,14 +15,14 @@ import {
 } from "../lib/options.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
 import { isObject } from "../lib/values.ts";
-import { type Policy, isPolicy } from "../policy/policy.ts";
+import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
 import type { Directory } from "./directory.ts";
 import { findKeyProblem } from "./issuer.ts";
 import type { Repository } from "./repository.ts";
 
 /** What an authority is made of. Durations are seconds. */
-export interface AuthorityOptions {
+export interface AuthorityOptions<Role extends string = string> {
   /** `iss` of the access tokens, compared as an exact string: the application's origin. */
   readonly issuer: string;
   /** Who the users, organizations and memberships are. */
@@ -35,7 +35,7 @@ export interface AuthorityOptions {
    */
   readonly keys?: readonly JsonWebKey[] | undefined;
   /** Answers authorization checks, and the middleware where it has no policy of its own. */
-  readonly policy?: Policy | undefined;
+  readonly policy?: Policy<PolicyShape, Role> | undefined;
   /** @defaultValue 300 */
   readonly accessTokenLifetime?: number | undefined;
   /** From sign-in on; only `sessionDuration` and `sessionDurationMinutes` extend it. @defaultValue 30 days */

@@ -145,5 +145,5 @@ async function toRenewal(
   // Fields that others sealed stay; each of ours is replaced or removed.
   const { organizationId: _organization, impersonator: _impersonator, ...others } = sealed ?? {};
   const credential = { ...others, ...(await toSessionCredential(context, used)) };
-  return { status: "active", credential, verifiedAt: context.clock(), ...toProfile(used.subject) };
+  return { status: "active", credential, verifiedAt: used.subject.readAt, ...toProfile(used.subject) };
 }

@@ -99,11 +99,7 @@ export async function replaceSession(
   if (refreshToken !== undefined) {
     await acceptRefreshToken(context, before, refreshToken, { rotate: false, organizationId: undefined });
   }
-  const subject = await loadSubject(
-    context.directory,
-    before.userId,
-    organizationId ?? before.organizationId,
-  );
+  const subject = await loadSubject(context, before.userId, organizationId ?? before.organizationId);
   if (subject === "membership_removed" && organizationId !== undefined) {
     throw new OrgateError("organization_not_available");
   }

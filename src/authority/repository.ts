@@ -1,5 +1,7 @@
 import { StoreUnavailableError, isOrgateError } from "../errors.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
+import { functionLike, optional, readOptions, schema } from "../lib/options.ts";
+import { readGiven } from "../lib/problems.ts";
 
 /** The collections that the authority keeps. */
 export type CollectionName = "sessions" | "pending" | "invitations" | "authorizations" | "keys";
@@ -47,6 +49,15 @@ export interface Repository {
     collection: CollectionName,
     index: string,
   ): Promise<readonly { readonly id: string; readonly value: unknown }[]>;
+  /** Whether the engine behind it answers and can be written to; throws where not. Used by `auth.health()`. */
+  ping?(): Promise<void>;
+  /**
+   * What the authority must know of where its documents lie. `shared`: other processes see them, so signing keys kept there must
+   * be sealed with `keyEncryption`. `memory`: they are lost with the process.
+   *
+   * @defaultValue unknown: an application's own
+   */
+  readonly durability?: "shared" | "memory";
   close(): Promise<void>;
 }
 
@@ -67,6 +78,10 @@ interface StoredDocument {
 /** Documents looked at for expiry on each write: enough to outpace what is written. */
 const SWEPT_PER_WRITE = 4;
 
+const MEMORY_REPOSITORY_OPTIONS = schema<MemoryRepositoryOptions>()({
+  clock: optional(functionLike<Clock>(), systemClock),
+});
+
 /**
  * Keeps the authority's documents in this process: for development, tests, and applications of one process.
  *
@@ -74,7 +89,16 @@ const SWEPT_PER_WRITE = 4;
  */
 export function memoryRepository(options: MemoryRepositoryOptions = {}): Repository {
   const collections = new Map<CollectionName, MemoryCollection>();
-  const clock = options.clock ?? systemClock;
+  const suggestion = "Pass { clock }, or nothing.";
+  const { clock } = readGiven("memoryRepository", () =>
+    readOptions(
+      MEMORY_REPOSITORY_OPTIONS,
+      options,
+      "memoryRepository",
+      suggestion,
+      "memoryRepository.",
+    ).complete(),
+  );
   const at = (name: CollectionName): MemoryCollection => {
     const collection = collections.get(name) ?? new MemoryCollection(clock);
     collections.set(name, collection);
@@ -87,6 +111,7 @@ export function memoryRepository(options: MemoryRepositoryOptions = {}): Reposit
     consume: async (collection, id) => at(collection).consume(id),
     touchIfExists: async (collection, id, expiresAt) => at(collection).touchIfExists(id, expiresAt),
     find: async (collection, index) => at(collection).find(index),
+    durability: "memory",
     close: async () => collections.clear(),
   };
 }
@@ -198,14 +223,14 @@ export async function callDependency<Value>(name: string, call: () => Promise<Va
     if (isOrgateError(cause)) throw cause;
     // The message of the original may quote a secret, so this one names only its kind.
     const message = `${name} failed (${kindOf(cause)})`;
-    throw new StoreUnavailableError({ message, reason: "dependency_failed", cause });
+    throw new StoreUnavailableError({ message, reason: "dependency_failed", concerns: "unknown", cause });
   }
 }
 
 /** Makes the error for a value that a function of the application must not return. */
 export function malformedAnswer(name: string, cause?: unknown): StoreUnavailableError {
   const message = `${name} returned a value that its interface does not allow`;
-  return new StoreUnavailableError({ message, reason: "dependency_malformed", cause });
+  return new StoreUnavailableError({ message, reason: "dependency_malformed", concerns: "unknown", cause });
 }
 
 function kindOf(thrown: unknown): string {

@@ -58,10 +58,10 @@ export async function listSessions(
 }
 
 async function summarize(
-  { directory }: AuthorityContext,
+  context: AuthorityContext,
   record: SessionRecord,
 ): Promise<SessionSummary | undefined> {
-  const subject = await loadSubject(directory, record.userId, record.organizationId);
+  const subject = await loadSubject(context, record.userId, record.organizationId);
   if (typeof subject === "string") return undefined;
   return {
     ...toMemberSession(record, subject),

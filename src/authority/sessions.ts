@@ -193,12 +193,12 @@ export async function useSession(
 }
 
 /** Asks the directory once for each question of one operation, however often the write is attempted. */
-function createSubjectLoader({
-  directory,
-}: AuthorityContext): (userId: string, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
+function createSubjectLoader(
+  context: AuthorityContext,
+): (userId: string, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
   const loaded = new Map<string | undefined, ReturnType<typeof loadSubject>>();
   return (userId, organizationId) => {
-    const subject = loaded.get(organizationId) ?? loadSubject(directory, userId, organizationId);
+    const subject = loaded.get(organizationId) ?? loadSubject(context, userId, organizationId);
     loaded.set(organizationId, subject);
     return subject;
   };

@@ -19,7 +19,7 @@ import {
   optionalField,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
-import { type DirectoryUser, type Subject, listMemberships, loadSubject } from "./directory.ts";
+import { type Subject, listMemberships, loadSubject } from "./directory.ts";
 import { acceptInvitation } from "./invitations.ts";
 import type { AuthenticationRecord, PendingRecord, SignInRecord } from "./records.ts";
 import { openSession } from "./sessions.ts";
@@ -94,6 +94,7 @@ export async function signIn(
   request: SealRequest,
   spend?: () => Promise<void>,
 ): Promise<AuthenticationResult> {
+  const readAt = context.clock();
   const user = await context.directory.user(userId);
   if (user === undefined) throw userNotFound();
   const wanted =
@@ -102,7 +103,7 @@ export async function signIn(
       : await acceptInvitation(context, invitationToken, { user, organizationId });
   const subject =
     wanted === undefined
-      ? await requireOnlyMembership(context, user, evidence)
+      ? await requireOnlyMembership(context, { user, readAt }, evidence)
       : await requireMember(context, userId, wanted);
   const startedAt = Math.floor(context.clock());
   const expiresAt = startedAt + Math.floor(context.settings.sessionLifetime);
@@ -147,11 +148,11 @@ export async function requirePending(context: AuthorityContext, token: string): 
 }
 
 async function requireMember(
-  { directory }: AuthorityContext,
+  context: AuthorityContext,
   userId: string,
   organizationId: string,
 ): Promise<Subject> {
-  const subject = await loadSubject(directory, userId, organizationId);
+  const subject = await loadSubject(context, userId, organizationId);
   if (subject === "user_removed") throw userNotFound();
   if (subject === "membership_removed") throw new OrgateError("organization_not_available");
   return subject;
@@ -160,13 +161,14 @@ async function requireMember(
 /** Returns the only membership of the user, if any; throws for the user to choose if there are several. */
 async function requireOnlyMembership(
   context: AuthorityContext,
-  user: DirectoryUser,
+  subject: Subject,
   evidence: AuthenticationRecord,
 ): Promise<Subject> {
+  const { user } = subject;
   const { records, clock, settings, wire } = context;
   const organizations = await listOrganizationChoices(context, user.id);
   const [only] = organizations;
-  if (only === undefined) return { user };
+  if (only === undefined) return subject;
   if (organizations.length === 1) return requireMember(context, user.id, only.id);
   const token = await records.pending.issue({
     version: 1,

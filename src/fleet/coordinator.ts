@@ -15,11 +15,28 @@ export interface InvalidationMessage {
    * `supersede`: it has ended because another session replaced it in the same browser, so its cookie is not cleared.
    */
   readonly effect: "ask" | "refuse" | "supersede";
+  /** Until when a token of an ended session could be good, in seconds since the epoch. @defaultValue `maxTokenLifetime` from now */
+  readonly until?: number;
 }
 
 /** The right to make one call, until it is released or expires. */
 export interface Lease {
+  /**
+   * Keeps the call's result for the other processes, sealed by the caller, like {@link Coordinator.remember}.
+   *
+   * @returns `false`, and keeps nothing, where another holder has kept a result since: this one slept past its lease. A
+   * coordinator without this method is asked to `remember`.
+   */
+  remember?(sealed: string, seconds: number): Promise<boolean>;
   release(): Promise<void>;
+}
+
+/** Hears of what happens to the channel on which the other processes are heard. */
+export interface ChannelListener {
+  /** Messages may be missed from now on. */
+  lost(cause?: unknown): void;
+  /** Messages arrive again; those that were sent meanwhile are gone. */
+  restored(): void;
 }
 
 /**
@@ -35,10 +52,21 @@ export interface Coordinator {
   remember(key: string, sealed: string, seconds: number): Promise<void>;
   /** Returns the result that another process kept, if any. */
   recall(key: string): Promise<string | undefined>;
+  /**
+   * Resolves as soon as a result is kept under the key or its lease is released, or the signal aborts; it may resolve early.
+   * A coordinator without this method is asked to `recall` a few times a second.
+   */
+  settled?(key: string, signal: AbortSignal): Promise<void>;
   /** Tells every other process. */
   publish(message: InvalidationMessage): Promise<void>;
-  /** Listens to the other processes. Returns a function that stops it. */
-  subscribe(listener: (message: InvalidationMessage) => void): () => void;
+  /**
+   * Listens to the other processes. Returns a function that stops it.
+   *
+   * @param channel - is told of gaps, by a coordinator that can notice them
+   */
+  subscribe(listener: (message: InvalidationMessage) => void, channel?: ChannelListener): () => void;
+  /** Whether the engine behind it answers; throws where it does not. Used by `auth.health()`. */
+  ping?(): Promise<void>;
   close(): Promise<void>;
 }
 

@@ -5,15 +5,15 @@ import { isFiniteNumber, isListOf, isObject, isString } from "../lib/values.ts";
 import type { MemberSession, OrganizationChoice, Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/policy.ts";
-import { refreshRequest } from "../request/authenticate.ts";
+import { isCrossSiteWrite, refreshRequest } from "../request/authenticate.ts";
 import { type VerifiedSession, rolesOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
-import { type RequestAuth, requestAuthOf } from "../request/request-auth.ts";
+import { type RequestAuth, reportMisconfigured, requestAuthOf } from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
-import type { PendingAuthentication } from "../store.ts";
+import type { PendingAuthentication, StoreContext } from "../store.ts";
 import {
   type DenialInit,
   type HandlerContext,
@@ -68,8 +68,9 @@ export type AccessDecision = (
 export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
+  spendsRefreshToken = true,
 ): AccessDecision | Promise<AccessDecision> {
-  const refreshed = refreshTooOld(context, requirements.maxTokenAge);
+  const refreshed = refreshTooOld(context, requirements.maxTokenAge, spendsRefreshToken);
   return refreshed instanceof Promise
     ? refreshed.then(() => decide(context, requirements))
     : decide(context, requirements);
@@ -113,11 +114,12 @@ function applyDecision(context: HandlerContext, decision: AccessDecision): void 
 function refreshTooOld(
   { instance, request, auth }: RequestContext,
   maxAge: number | undefined,
+  spendsRefreshToken: boolean,
 ): ReturnType<typeof refreshRequest> {
   const { session, isConfirmed } = auth;
   if (maxAge === undefined || session === undefined || isConfirmed) return auth;
   if (needsStore(instance, session, { maxAge }) === undefined) return auth;
-  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken: true });
+  return refreshRequest(instance, auth, request, { maxAge, spendsRefreshToken });
 }
 
 function decide(
@@ -125,12 +127,16 @@ function decide(
   requirements: AccessRequirements,
 ): AccessDecision | Promise<AccessDecision> {
   const { instance, request, auth } = context;
-  const { session } = auth;
+  const { session, credential } = auth;
   if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
+  // A method override between the middleware and this guard may have made a write of what was a read.
+  if (credential !== undefined && credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
+    return { status: "denied", code: "cross_site_request" };
+  }
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
     if (session.organizationId === undefined) return denySelection(context, session);
-    if (routeOrganization !== undefined && !isOfRoute(session, request, routeOrganization)) {
+    if (routeOrganization !== undefined && !isOfRoute(instance, session, request, routeOrganization)) {
       return { status: "denied", code: "organization_mismatch" };
     }
   }
@@ -139,18 +145,22 @@ function decide(
   if (permissions === undefined) return { status: "passed", session };
   const lookup = instance.policies.get(session.organizationId);
   return lookup instanceof Promise
-    ? lookup.then((found) => decidePermissions(auth, session, permissions, found))
-    : decidePermissions(auth, session, permissions, lookup);
+    ? lookup.then((found) => decidePermissions(context, session, permissions, found))
+    : decidePermissions(context, session, permissions, lookup);
 }
 
 /** A route that names no organization does not match: nothing is open by omission. */
 function isOfRoute(
+  { events }: Instance,
   { memberSession, organization, organizationId }: VerifiedSession,
   request: IncomingMessage,
   { read, by }: RouteOrganization,
 ): boolean {
   const own = by === "slug" ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
-  return own !== undefined && read(request) === own;
+  const named = read(request);
+  // The route's pattern and the guard disagree, or the request lacks the header: nobody gets in.
+  if (named === undefined) reportMisconfigured(events, { reason: "route_organization_missing" });
+  return own !== undefined && named === own;
 }
 
 /** Requirements that the session alone can meet. */
@@ -161,20 +171,46 @@ function findUnmet(
 ): DenialInit | undefined {
   const { authenticationFactors, impersonator } = session.memberSession;
   if (roles !== undefined && !rolesOf(session).some((role) => roles.has(role))) {
+    void reportUnknownRoles(instance, session, roles);
     return { code: "role_required" };
   }
   if (factor !== undefined && !authenticationFactors.some(({ type }) => type === factor)) {
     return { code: "factor_required" };
   }
   if (recentAuth !== undefined && !isRecent(instance, session, recentAuth)) {
-    return {
-      code: "reauthentication_required",
-      maxAge: recentAuth,
-      extensions: { reason: "authentication_too_old", max_age: recentAuth },
-    };
+    const denial = { code: "reauthentication_required", maxAge: recentAuth } as const;
+    if (!Number.isNaN(authenticatedAt(session))) {
+      return { ...denial, extensions: { reason: "authentication_too_old", max_age: recentAuth } };
+    }
+    // Signing in again would not help where the store's tokens never tell the time: no redirect, or it is a loop.
+    const reason = "authentication_time_unknown";
+    reportOnce(instance, reason);
+    return { ...denial, redirects: false, extensions: { reason, max_age: recentAuth } };
   }
   if (deniesImpersonation === true && impersonator !== undefined) return { code: "impersonation_denied" };
   return undefined;
+}
+
+/** A role that a loaded policy does not know can be held by nobody. */
+async function reportUnknownRoles(
+  { policies, events }: Instance,
+  { organizationId }: VerifiedSession,
+  roles: ReadonlySet<unknown>,
+): Promise<void> {
+  const lookup = await policies.get(organizationId);
+  const known = lookup.status === "found" ? lookup.policy.roles : undefined;
+  const isUnknown = [...roles].some((role) => isString(role) && known?.has(role) === false);
+  if (isUnknown) reportMisconfigured(events, { reason: "role_unknown" });
+}
+
+const reported = new WeakMap<Instance, Set<string>>();
+
+/** Reports what every such request would repeat. */
+function reportOnce(instance: Instance, reason: string): void {
+  const reasons = reported.get(instance) ?? new Set();
+  if (reasons.has(reason)) return;
+  reported.set(instance, reasons.add(reason));
+  reportMisconfigured(instance.events, { reason });
 }
 
 function isRecent({ options }: Instance, session: VerifiedSession, maxAge: number): boolean {
@@ -193,7 +229,7 @@ function authenticatedAt({ authenticatedAt: stated, memberSession }: VerifiedSes
 }
 
 function decidePermissions(
-  auth: RequestAuth,
+  { instance, auth }: RequestContext,
   session: VerifiedSession,
   pairs: readonly PermissionPair[],
   lookup: PolicyLookup,
@@ -208,6 +244,9 @@ function decidePermissions(
     const question = permissionQuestion(auth, session, pair, lookup);
     const verdict = deferVerdict(question);
     if (isAuthorized(question)) return { status: "passed", session, verdict };
+    if (lookup.status === "found" && lookup.policy.declares(...pair) === false) {
+      reportMisconfigured(instance.events, { reason: "permission_unknown" });
+    }
     const [resource, action] = pair;
     denials.push({ extensions: { resource, action }, verdict });
   }
@@ -265,7 +304,7 @@ export function listChoices(
   const { store } = instance.options;
   const presented =
     "pendingAuthenticationToken" in chooser ? undefined : requestAuthOf(request, instance)?.credential;
-  return callStore(instance, request, async (context) => {
+  const list = async (context: StoreContext): Promise<readonly OrganizationChoice[]> => {
     if (store.organizations === undefined) return [];
     const credential = presented && (await currentCredential(instance, presented));
     const listed = await store.organizations(chooser, {
@@ -273,7 +312,13 @@ export function listChoices(
       ...(credential !== undefined && { credential }),
     });
     return checkAnswer(listed, isChoiceList).map(({ id, name }) => ({ id, name }));
-  });
+  };
+  return callStore(instance, request, list, { member: memberOf(chooser) });
+}
+
+/** Who chooses, as far as that is known. */
+export function memberOf(chooser: Chooser): string | undefined {
+  return "pendingAuthenticationToken" in chooser ? chooser.userId : chooser.memberId;
 }
 
 function isChoiceList(value: unknown): value is readonly OrganizationChoice[] {

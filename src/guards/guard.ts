@@ -4,7 +4,7 @@ import { isObject, isSeconds, isString, isText } from "../lib/values.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { Instance } from "../request/instance.ts";
 import { notMounted, requestAuthOf } from "../request/request-auth.ts";
-import type { Capabilities } from "../store.ts";
+import type { Capabilities, SessionStore } from "../store.ts";
 import { type AccessRequirements, type RouteOrganization, enforce } from "./authorize.ts";
 
 /** What Express and Connect call to go on. */
@@ -51,6 +51,18 @@ const MISSING_CAPABILITIES = {
   impersonation: "do not say who impersonates",
 } as const satisfies { readonly [Name in keyof Capabilities]?: string };
 
+/** Adds a problem where the store's sessions cannot answer what a guard or a question asks. */
+export function requireCapability(
+  { capabilities }: SessionStore,
+  capability: keyof typeof MISSING_CAPABILITIES,
+  name: string,
+  problems: Problems,
+): void {
+  if (capabilities[capability]) return;
+  const message = `cannot be answered: the store's sessions ${MISSING_CAPABILITIES[capability]}.`;
+  problems.invalid(name, message, "Remove it.");
+}
+
 /** What a guard is made of. */
 export interface GuardDefinition {
   /** The method's name, for configuration errors. */
@@ -82,9 +94,8 @@ export function createGuard(
     problems.invalid(name, "has options that are not an object.", suggestion);
   }
   validate?.(problems);
-  if (needsCapability !== undefined && !instance.options.store.capabilities[needsCapability]) {
-    const message = `cannot be answered: the store's sessions ${MISSING_CAPABILITIES[needsCapability]}.`;
-    problems.invalid(name, message, "Remove it.");
+  if (needsCapability !== undefined) {
+    requireCapability(instance.options.store, needsCapability, name, problems);
   }
   const requirements = { ...requires, ...compileOptions(instance, options ?? {}, problems) };
   problems.throwIfAny();
@@ -111,7 +122,7 @@ function compileOptions(
   }
   return {
     routeOrganization: read && { read, by: by ?? "id" },
-    maxTokenAge: maxTokenAge && Math.min(maxTokenAge, options.maxTokenAge ?? Infinity),
+    maxTokenAge: isSeconds(maxTokenAge) ? Math.min(maxTokenAge, options.maxTokenAge ?? Infinity) : undefined,
   };
 }
 

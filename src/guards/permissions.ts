@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { StoreUnavailableError } from "../errors.ts";
-import type { Problems } from "../lib/problems.ts";
-import { isText } from "../lib/values.ts";
+import { type Problems, describeValue, quoteName } from "../lib/problems.ts";
+import { isString, isText } from "../lib/values.ts";
 import type { Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type VerdictExplanation, decideVerdict, explainVerdict } from "../policy/policy.ts";
@@ -26,7 +26,8 @@ export function requirePermission(
   });
 }
 
-function validatePairs(
+/** Adds the problems of permissions that a guard or a question names. */
+export function validatePairs(
   { options, policies }: Instance,
   name: string,
   pairs: readonly unknown[],
@@ -37,7 +38,7 @@ function validatePairs(
   if (!pairs.every(Array.isArray)) problems.invalid(name, "has a permission that is no pair.", example);
   for (const pair of pairs.filter(Array.isArray)) {
     const [resource, action]: readonly unknown[] = pair;
-    const call = `${name}(${JSON.stringify(resource)}, ${JSON.stringify(action)})`;
+    const call = `${name}(${nameGiven(resource)}, ${nameGiven(action)})`;
     if (!isText(resource) || !isText(action)) {
       problems.invalid(call, "needs a resource and an action.", 'Pass "documents", "read".');
     } else if (policies.current?.declares(resource, action) === false) {
@@ -50,6 +51,11 @@ function validatePairs(
     const suggestion = "Pass policy: definePolicy({...}) to orgate().";
     problems.invalid(name, "cannot be answered: there is no policy.", suggestion);
   }
+}
+
+/** Names a parameter in a message: a text is quoted; of anything else, only the kind is known to be printable. */
+function nameGiven(value: unknown): string {
+  return isString(value) ? quoteName(value) : describeValue(value);
 }
 
 /** A verdict with its explanation. */

@@ -1,6 +1,7 @@
+import { type Problems, didYouMean, quoteName } from "../lib/problems.ts";
 import { isSeconds, isText } from "../lib/values.ts";
 import type { Instance } from "../request/instance.ts";
-import { type GuardOptions, type Middleware, createGuard } from "./guard.ts";
+import { type GuardOptions, type Middleware, createGuard, requireCapability } from "./guard.ts";
 
 /** Lets signed-in members through. */
 export function requireAuth(instance: Instance, options?: GuardOptions): Middleware {
@@ -24,13 +25,27 @@ export function requireRole(
     name: "requireRole",
     options,
     requires: { needsOrganization: true, roles: new Set(given) },
-    validate(problems) {
-      if (given.length === 0 || !given.every(isText)) {
-        const suggestion = 'Pass "admin", or ["admin", "owner"] for any of them.';
-        problems.invalid("requireRole", "names no role.", suggestion);
-      }
-    },
+    validate: (problems) => validateRoles(instance, "requireRole", given, problems),
   });
+}
+
+/** Adds the problems of roles that a guard or a question names: those that a known policy does not know can never be held. */
+export function validateRoles(
+  { policies }: Instance,
+  name: string,
+  given: readonly unknown[],
+  problems: Problems,
+): void {
+  if (given.length === 0 || !given.every(isText)) {
+    const suggestion = 'Pass "admin", or ["admin", "owner"] for any of them.';
+    problems.invalid(name, "names no role.", suggestion);
+    return;
+  }
+  const known = policies.current?.roles;
+  for (const role of given.filter((one) => known?.has(one) === false)) {
+    const suggestion = didYouMean(role, known ?? [], "Check the spelling, or add it to the policy's roles.");
+    problems.invalid(`${name}(${quoteName(role)})`, "is not a role of the policy.", suggestion);
+  }
 }
 
 /** Lets members through whose session lists an authentication factor of this type (`totp`, `sso`, ...). */
@@ -39,13 +54,14 @@ export function requireFactor(instance: Instance, type: string, options?: GuardO
     name: "requireFactor",
     options,
     requires: { factor: type },
-    needsCapability: "factors",
-    validate(problems) {
-      if (!isText(type)) {
-        problems.invalid("requireFactor", "names no factor.", 'Pass its type: "totp", "sso", ...');
-      }
-    },
+    validate: (problems) => validateFactor(instance, "requireFactor", type, problems),
   });
+}
+
+/** Adds the problems of a factor that a guard or a question names. */
+export function validateFactor({ options }: Instance, name: string, type: unknown, problems: Problems): void {
+  if (!isText(type)) problems.invalid(name, "names no factor.", 'Pass its type: "totp", "sso", ...');
+  requireCapability(options.store, "factors", name, problems);
 }
 
 /** Options of `requireRecentAuth`. */

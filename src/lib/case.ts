@@ -14,3 +14,16 @@ export function toSnakeCase(name: string): string {
 export function camelCaseKeys(source: JsonObject): JsonObject {
   return Object.fromEntries(Object.entries(source).map(([name, value]) => [toCamelCase(name), value]));
 }
+
+/** The characters that NFC turns into ASCII: ";", "`" and "K". */
+const NORMALIZED_TO_ASCII = /([\u037E\u1FEF\u212A])/;
+
+/**
+ * Returns the form in which e-mail addresses are compared: NFC, and ASCII letters in lower case. Other letters stay as they are:
+ * some of them fold to an ASCII letter (the Kelvin sign to "k"), and an address with one is another person's.
+ */
+export function foldEmailAddress(emailAddress: string): string {
+  const parts = emailAddress.split(NORMALIZED_TO_ASCII);
+  const normalized = parts.map((part) => (NORMALIZED_TO_ASCII.test(part) ? part : part.normalize("NFC")));
+  return normalized.join("").replaceAll(/[A-Z]/g, (letter) => letter.toLowerCase());
+}

@@ -225,6 +225,8 @@ export interface RefreshingValueOptions<Value> {
   readonly failureMemory?: number;
   /** How long the source asks to be left alone. At most `maxAge` is obeyed. @defaultValue not asked: 1 s, doubling to 60 s */
   readonly retryAfterOf?: (failure: unknown) => number | undefined;
+  /** Called when a new value has been loaded and is in force. */
+  readonly onLoad?: (value: Value) => void;
   /** Called after each failure, but not once the value is closed. */
   readonly onFailure?: (failure: LoadFailure) => void;
 }
@@ -322,7 +324,7 @@ export class RefreshingValue<Value extends object> {
   }
 
   async #load(): Promise<void> {
-    const { load, clock, budget, cooldown = 0 } = this.#options;
+    const { load, clock, budget, cooldown = 0, onLoad } = this.#options;
     const startedAt = clock();
     try {
       const loaded = await limitTime(budget, load, { signal: this.#closing.signal });
@@ -334,6 +336,7 @@ export class RefreshingValue<Value extends object> {
         this.#failures = 0;
         this.#pause = cooldown;
         this.#lastError = undefined;
+        onLoad?.(loaded);
       }
     } catch (error) {
       this.#fail(error, false);
@@ -346,9 +349,14 @@ export class RefreshingValue<Value extends object> {
     const { maxAge, retryAfterOf, onFailure } = this.#options;
     this.#failures += 1;
     this.#lastError = error;
-    const backoff = Math.min(2 ** (this.#failures - 1), MAX_BACKOFF);
+    const backoff = backOffSeconds(this.#failures, MAX_BACKOFF);
     const asked = retryAfterOf?.(error) ?? 0;
     this.#pause = asked > backoff ? Math.min(Math.ceil(asked), maxAge) : backoff;
     if (!this.#closing.signal.aborted) onFailure?.({ error, timedOut, retryAfter: this.#pause });
   }
+}
+
+/** Seconds to wait after as many failures in a row: 1, doubling to `most`. */
+export function backOffSeconds(failures: number, most: number): number {
+  return Math.min(2 ** (failures - 1), most);
 }

@@ -15,6 +15,13 @@ export interface CookieAttributes {
 /** Browsers drop larger cookies (RFC 6265 section 6.1). The whole line is counted, which is the strictest reading. */
 export const MAX_COOKIE_LINE_LENGTH = 4_096;
 
+/** The length of cookies in a `Cookie` header (`name=value; `), from their `Set-Cookie` lines. */
+export function lengthInRequest(lines: Iterable<string>): number {
+  let length = 0;
+  for (const line of lines) length += line.split(";", 1).join("").length + "; ".length;
+  return length;
+}
+
 /** Names one of orgate's own short-lived cookies; bound to the host wherever the site uses https. */
 export function ownCookieName(secure: boolean, purpose: string): string {
   return secure ? `__Host-orgate-${purpose}` : `orgate-${purpose}`;
@@ -55,18 +62,72 @@ function formatLine(cookie: SetCookie): string {
   return stringifySetCookie(cookie, { encode: (text) => text });
 }
 
-/** Formats the lines that remove a cookie in every form it may have: host-only, and with each of the domains. */
-export function clearEveryForm(
+/** Where a cookie may lie in a browser: its name, the host or domain, and the path. */
+export type CookiePlace = Pick<CookieAttributes, "domain" | "path">;
+
+/** The places that the attributes name: host-only, and on the domain if there is one. A `__Host-` cookie has no domain. */
+export function configuredPlaces(name: string, { domain, path }: CookieAttributes): CookiePlace[] {
+  return domain === undefined || isHostCookie(name) ? [{ path }] : [{ path }, { path, domain }];
+}
+
+/**
+ * The other places from which a browser may send a cookie to this host and path: the host's own domain, the domains above it,
+ * and the paths above. The likeliest come first.
+ */
+export function surroundingPlaces(
   name: string,
   attributes: CookieAttributes,
-  domains: readonly string[],
-): string[] {
-  const { domain: _none, ...hostOnly } = attributes;
-  // A `__Host-` cookie has no domain, and browsers ignore a line that gives it one.
-  const shared = /^__host-/i.test(name) ? [] : domains;
-  return [hostOnly, ...shared.map((domain) => ({ ...hostOnly, domain }))].map((form) =>
-    clearCookieLine(name, form),
-  );
+  { hostname, pathname }: { readonly hostname: string; readonly pathname: string },
+): CookiePlace[] {
+  if (isHostCookie(name)) return [];
+  const paths = [attributes.path, ...new Set([...pathsAbove(pathname), ...pathsAbove(attributes.path)])];
+  const domains = [undefined, ...domainsAbove(hostname)];
+  const known = new Set(configuredPlaces(name, attributes).map(keyOfPlace));
+  const places: CookiePlace[] = [];
+  for (const path of paths) {
+    for (const domain of domains) {
+      const place = { path, ...(domain !== undefined && { domain }) };
+      if (known.has(keyOfPlace(place))) continue;
+      known.add(keyOfPlace(place));
+      places.push(place);
+    }
+  }
+  return places;
+}
+
+/** Formats the `Set-Cookie` line that removes a cookie from a place. */
+export function clearPlaceLine(name: string, attributes: CookieAttributes, place: CookiePlace): string {
+  const { domain: _none, ...rest } = attributes;
+  return clearCookieLine(name, { ...rest, ...place });
+}
+
+function keyOfPlace({ domain = "", path }: CookiePlace): string {
+  return `${domain.toLowerCase()} ${path}`;
+}
+
+function isHostCookie(name: string): boolean {
+  return /^__host-/i.test(name);
+}
+
+const MAX_PATHS = 8;
+const COOKIE_PATH = /^\/[\u0020-\u003a\u003c-\u007e]*$/;
+
+/** A path and those above it: of `/a/b`, `/`, `/a` and `/a/b`. */
+function pathsAbove(path: string): string[] {
+  if (!COOKIE_PATH.test(path)) return ["/"];
+  const paths = ["/"];
+  for (let at = path.indexOf("/", 1); at !== -1 && paths.length < MAX_PATHS; at = path.indexOf("/", at + 1)) {
+    paths.push(path.slice(0, at));
+  }
+  return paths.length < MAX_PATHS && path.length > 1 && !path.endsWith("/") ? [...paths, path] : paths;
+}
+
+/** A host and the domains above it, but for the last label, which browsers accept no cookie for. */
+function domainsAbove(hostname: string): string[] {
+  const labels = hostname.split(".");
+  // An IP address has no domains: its last label is a number, or it is in brackets.
+  if (/^\d*$/.test(labels.at(-1) ?? "") || hostname.startsWith("[")) return [];
+  return labels.slice(0, -1).map((_label, index) => labels.slice(index).join("."));
 }
 
 /** Splits a long value into cookies `name.0`, `name.1`, ...; keeps `name` itself where it fits. Returns lines by name. */
@@ -92,16 +153,19 @@ export function splitIntoCookies(
 export type FoundCookie =
   | { readonly status: "absent"; readonly names: readonly string[] }
   | { readonly status: "found"; readonly value: string; readonly names: readonly string[] }
-  | { readonly status: "ambiguous"; readonly names: readonly string[] };
+  /** Two or more values that differ, in the header's order. */
+  | { readonly status: "ambiguous"; readonly values: readonly string[]; readonly names: readonly string[] };
 
 const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
+/** Characters that may follow the name: `.99=`. */
+const LONGEST_CHUNK_SUFFIX = 4;
 const SEAL_SUFFIX = /~\d/;
 
 /**
  * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, ...).
  *
  * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is the one with the
- * longest path (RFC 6265 section 5.4). Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
+ * longest path (RFC 6265 section 5.4). Chunks are joined with those that were set together. Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
  * present, leftover chunks included, so that they can be cleared.
  */
 export function findCookie(header: string | undefined, name: string): FoundCookie {
@@ -118,41 +182,25 @@ export function findCookie(header: string | undefined, name: string): FoundCooki
 
 /** Looks at every pair under the name and its chunks; the usual case, one cookie in one piece, needs none of this. */
 function findAny(header: string, name: string): FoundCookie {
-  const values = collectValues(header, name);
-  if (values === undefined) return { status: "ambiguous", names: presentNames(header, name) };
-  const names = [...values.keys()];
-  const whole = values.get(name);
-  const chunked = joinChunks(values, name);
-  if (whole !== undefined) {
-    return chunked === undefined ? { status: "found", value: whole, names } : { status: "ambiguous", names };
-  }
-  return chunked === undefined ? { status: "absent", names } : { status: "found", value: chunked, names };
+  // Empty values are what clearing leaves: they count as absent.
+  const pairs = pairsNamed(header, name).filter(([, value]) => value !== "");
+  const names = [...new Set(pairs.map(([key]) => key))];
+  const whole = pairs.filter(([key]) => key === name).map(([, value]) => value);
+  const values = [...new Set([...whole, ...joinChunks(pairs, name)])];
+  const [value] = values;
+  if (value === undefined) return { status: "absent", names };
+  return values.length === 1 ? { status: "found", value, names } : { status: "ambiguous", values, names };
 }
 
 const ABSENT: FoundCookie = { status: "absent", names: [] };
-
-/** Values by exact name; `undefined` where one name has two. Empty values are what clearing leaves: they count as absent. */
-function collectValues(header: string, name: string): Map<string, string> | undefined {
-  const values = new Map<string, string>();
-  for (const [key, value] of pairsNamed(header, name)) {
-    if (value === "") continue;
-    const known = values.get(key);
-    if (known !== undefined && known !== value) return undefined;
-    values.set(key, value);
-  }
-  return values;
-}
-
-function presentNames(header: string, name: string): string[] {
-  return [...new Set(pairsNamed(header, name).map(([key]) => key))];
-}
 
 function pairsNamed(header: string, name: string): [string, string][] {
   const pairs: [string, string][] = [];
   for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + name.length)) {
     if (!startsPair(header, at)) continue;
-    const equals = header.indexOf("=", at);
-    if (equals === -1) break;
+    // Names have a few characters: a search for "=" from each of them to the end of the header would be quadratic.
+    const equals = header.slice(at, at + name.length + LONGEST_CHUNK_SUFFIX).indexOf("=", name.length) + at;
+    if (equals < at) continue;
     const key = header.slice(at, equals);
     if (key !== name && !(key[name.length] === "." && CHUNK_INDEX.test(key.slice(name.length + 1)))) continue;
     const end = header.indexOf(";", equals);
@@ -180,14 +228,56 @@ function isSpace(code: number): boolean {
   return code === 0x20 || code === 0x09;
 }
 
-/** Joins chunks from 0 on, up to the one that ends in the seal's `~` suffix; later ones are left over from a longer session. */
-function joinChunks(values: ReadonlyMap<string, string>, name: string): string | undefined {
-  let joined = values.get(`${name}.0`);
-  // Search the joined value, because the split may run through the suffix.
-  for (let index = 1; joined !== undefined && !SEAL_SUFFIX.test(joined); index++) {
-    const chunk = values.get(`${name}.${index}`);
-    if (chunk === undefined) break;
-    joined += chunk;
+/** A header lists more first chunks only if somebody made it up. */
+const MAX_GROUPS = 16;
+
+interface Chunk {
+  readonly index: number;
+  readonly value: string;
+  readonly position: number;
+}
+
+/**
+ * Joins chunks from 0 on, up to the one that ends in the seal's `~` suffix; later ones are left over from a longer session.
+ *
+ * Where two writers set chunks, browsers send those of one writer one after the other. A header that lists them by name instead
+ * has them in the same order under each name. Both readings are returned where they differ; only one of them opens.
+ */
+function joinChunks(pairs: readonly (readonly [string, string])[], name: string): string[] {
+  const byIndex = new Map<number, Chunk[]>();
+  const seen = new Set<string>();
+  for (const [position, [key, value]] of pairs.entries()) {
+    if (key === name || seen.has(`${key}=${value}`)) continue;
+    seen.add(`${key}=${value}`);
+    const index = Number(key.slice(name.length + 1));
+    const chunks = byIndex.get(index) ?? [];
+    chunks.push({ index, value, position });
+    byIndex.set(index, chunks);
+  }
+  const starts = (byIndex.get(0) ?? []).slice(0, MAX_GROUPS);
+  const chunksOf = (index: number): readonly Chunk[] => byIndex.get(index) ?? [];
+  const nth = (chunks: readonly Chunk[], at: number): Chunk | undefined => chunks[at] ?? chunks.at(-1);
+  const together = starts.map((start, at) =>
+    joinFrom(start, (index, before) => {
+      const chunks = chunksOf(index);
+      return chunks.find(({ position }) => position === before.position + 1) ?? nth(chunks, at);
+    }),
+  );
+  const inOrder = starts.map((start, at) =>
+    joinFrom(start, (index) => (starts.length === 1 ? chunksOf(index).at(-1) : nth(chunksOf(index), at))),
+  );
+  return [...together, ...inOrder];
+}
+
+function joinFrom(start: Chunk, next: (index: number, before: Chunk) => Chunk | undefined): string {
+  let joined = start.value;
+  let last: Chunk | undefined = start;
+  // The split may run through the suffix, so the end of the chunk before is searched too.
+  for (let index = 1, tail = joined; last !== undefined && !SEAL_SUFFIX.test(tail); index++) {
+    last = next(index, last);
+    if (last === undefined) break;
+    tail = joined.slice(-1) + last.value;
+    joined += last.value;
   }
   return joined;
 }

@@ -40,7 +40,26 @@ export interface Sealer {
 const CANONICAL_SEAL =
   /^Fe26\.2\*\w{0,64}\*[\da-f]{64}\*[\w-]{21}[AQgw]\*[\w-]+\*(?:[1-9]\d{0,15})?\*[\da-f]{64}\*[\w-]{42}[AEIMQUYcgkosw048]$/;
 
-const VERSION_SUFFIX = /~(\d{1,3})$/;
+/** What other libraries write around version 1 of a seal, or before there were versions, is wrapped in `persistent`. */
+const VERSION_SUFFIX = /~([12])$/;
+
+interface SealSpelling {
+  readonly seal: string;
+  readonly version: "2" | "1" | "none";
+}
+
+function readSpelling(cookie: string): SealSpelling | undefined {
+  const suffix = VERSION_SUFFIX.exec(cookie);
+  const seal = suffix === null ? cookie : cookie.slice(0, suffix.index);
+  if (seal.length > MAX_SEAL_LENGTH || !CANONICAL_SEAL.test(seal)) return undefined;
+  return { seal, version: suffix === null ? "none" : suffix[1] === "2" ? "2" : "1" };
+}
+
+/** Whether a cookie has the form of a sealed session, whoever sealed it. Needs no password. */
+export function isWellFormedSeal(cookie: string): boolean {
+  return cookie.length <= MAX_SEAL_LENGTH && readSpelling(cookie) !== undefined;
+}
+
 /** Seconds by which the clock of whoever sealed with an expiry may be ahead. */
 const EXPIRY_TOLERANCE = 60;
 const KEY_BYTES = 32;
@@ -73,12 +92,10 @@ export function createSealer(passwords: SealPasswords, sealId?: string): Sealer 
   return {
     seal: async (session) => `${await ironSeal(session, newestPassword, defaults)}~2`,
     unseal(cookie) {
-      const version = VERSION_SUFFIX.exec(cookie);
-      const opened = open(version === null ? cookie : cookie.slice(0, version.index));
+      const spelling = readSpelling(cookie);
+      const opened = spelling && open(spelling.seal);
       if (opened === undefined) return undefined;
-      return toSealedSession(
-        version !== null && version[1] !== "2" ? persistentOf(opened.value) : opened.value,
-      );
+      return toSealedSession(spelling?.version === "2" ? opened.value : persistentOf(opened.value));
     },
     sealValue: (value) => ironSeal(value, newestPassword, defaults),
     unsealValue: (sealed) => open(sealed)?.value,
@@ -113,9 +130,12 @@ function decrypt(key: Buffer, iv: string, encrypted: string): { readonly value: 
   }
 }
 
-/** The lasting part of a seal of version 1, which wraps it in a member of its own. */
+/**
+ * What other libraries wrap before version 2. A seal of version 2 has nothing of the kind, so that it opens under no other
+ * suffix: one session has one spelling.
+ */
 function persistentOf(value: unknown): unknown {
-  return isObject(value) && isObject(value["persistent"]) ? value["persistent"] : value;
+  return isObject(value) ? value["persistent"] : undefined;
 }
 
 function toSealedSession(value: unknown): SealedSession | undefined {

@@ -42,23 +42,34 @@ button:hover, .button:hover { border-color: var(--accent) }
 button:focus-visible, .button:focus-visible { outline: 3px solid var(--accent); outline-offset: 2px }
 small { margin-inline-start: auto; color: var(--quiet) }
 [role=alert] { color: var(--alarm) }
+header { display: flex; gap: .75rem; align-items: center; margin: 0 0 1.25rem; font-weight: 600; overflow-wrap: anywhere }
+header img { max-height: 2.5rem; max-width: 50% }
 `;
 
-/** Renders a whole page: no script, readable without style, no resource from elsewhere. */
-export function renderPage(title: string, body: Html): string {
+/** What an application puts on every page. */
+export interface PageBrand {
+  readonly title?: string | undefined;
+  readonly logoUrl?: string | undefined;
+}
+
+/** Renders a whole page: no script, readable without style, no resource from elsewhere but the application's logo. */
+export function renderPage(title: string, body: Html, { title: site, logoUrl }: PageBrand = {}): string {
+  const logo = logoUrl === undefined ? "" : html`<img src="${logoUrl}" alt="" />`;
+  const header =
+    (site ?? logoUrl) === undefined ? "" : html`<header>${logo}<span>${site ?? ""}</span></header>`;
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="robots" content="noindex" />
-        <title>${title}</title>
+        <title>${site === undefined ? title : `${title} - ${site}`}</title>
         <style>
           ${{ html: STYLE }}
         </style>
       </head>
       <body>
-        <main>${body}</main>
+        <main>${header}${body}</main>
       </body>
     </html> `.html;
 }
@@ -66,8 +77,17 @@ export function renderPage(title: string, body: Html): string {
 const POLICY =
   "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
+/** The policy of a page that the application rendered: it may load what it likes, and no other site may frame it. */
+export const OWN_PAGE_POLICY = "base-uri 'none'; frame-ancestors 'none'";
+
+/** The policy of orgate's pages, with the image that a page shows. */
+export function pagePolicy(imageUrl: string | undefined): string {
+  if (imageUrl === undefined) return POLICY;
+  return `${POLICY}; img-src ${URL.canParse(imageUrl) ? new URL(imageUrl).origin : "'self'"}`;
+}
+
 /** Sends a page. A `Content-Security-Policy` that the application set (helmet's, say) stays. */
-export function sendPage(response: ServerResponse, status: number, page: string): void {
-  if (!response.hasHeader("Content-Security-Policy")) response.setHeader("Content-Security-Policy", POLICY);
+export function sendPage(response: ServerResponse, status: number, page: string, policy = POLICY): void {
+  if (!response.hasHeader("Content-Security-Policy")) response.setHeader("Content-Security-Policy", policy);
   sendBody(response, status, "text/html; charset=utf-8", page);
 }

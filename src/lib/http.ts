@@ -1,12 +1,26 @@
 import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { TIMED_OUT, limitTime } from "./concurrency.ts";
 import { parseStrictJson } from "./strict-json.ts";
 import { isObject, isString } from "./values.ts";
 
 /** Whether a browser navigates to a page, so that it follows a redirect: `GET`, HTML named in `Accept`, and no fetch. */
 export function isNavigation(request: IncomingMessage): boolean {
-  const mode = request.headers["sec-fetch-mode"];
-  return request.method === "GET" && acceptsHtml(request) && (mode === undefined || mode === "navigate");
+  return request.method === "GET" && wantsPage(request);
+}
+
+/** Whether a person waits for a page: a browser navigates, or posts a form. */
+export function wantsPage(request: IncomingMessage): boolean {
+  const { method, headers } = request;
+  const mode = headers["sec-fetch-mode"];
+  const isPageLoad = (method === "GET" || method === "POST") && (mode === undefined || mode === "navigate");
+  return isPageLoad && acceptsHtml(request);
+}
+
+/** Whether a browser loads a page that nobody asked for yet. `Purpose` and `X-Moz` are older names of `Sec-Purpose`. */
+export function isPrefetch({ headers }: IncomingMessage): boolean {
+  const purposes = [headers["sec-purpose"], headers["purpose"], headers["x-purpose"], headers["x-moz"]];
+  return /\b(?:prefetch|prerender|preview)\b/i.test(purposes.join(" "));
 }
 
 /** Whether `Accept` names HTML; a wildcard does not. */
@@ -41,6 +55,13 @@ export function queryOf(request: IncomingMessage): URLSearchParams {
 /** The path of the requested URL, without the query. */
 export function pathOf(request: IncomingMessage): string {
   return requestedUrl(request).split("?", 1)[0] ?? "/";
+}
+
+/** Removes the slashes at the end, however many: in linear time, which `/\/+$/` is not. */
+export function trimTrailingSlashes(text: string): string {
+  let end = text.length;
+  while (text[end - 1] === "/") end -= 1;
+  return text.slice(0, end);
 }
 
 const MAX_PATH_LENGTH = 2_048;
@@ -136,9 +157,14 @@ function quote(value: string): string {
 /** Bytes of a body that are read; a form of orgate's own pages has a few hundred. */
 export const MAX_BODY_LENGTH = 8_192;
 
+/** Seconds within which a whole body must have arrived. */
+const BODY_TIME_LIMIT = 10;
+
 /** Why no fields were read. */
 type UnreadBody =
   | { readonly status: "too_large" }
+  /** The body did not arrive within ten seconds. */
+  | { readonly status: "timed_out" }
   /** Of another type, malformed, or neither a form nor a JSON object. */
   | { readonly status: "invalid" }
   /** The client went away: there is nobody to answer. */
@@ -162,7 +188,7 @@ const TYPES: ReadonlySet<string> = new Set([APPLICATION_JSON, "application/x-www
 /**
  * Reads a form or a JSON object.
  *
- * Uses what a body parser left in `request.body`; without one, reads at most 8 KiB from the stream.
+ * Uses what a body parser left in `request.body`; without one, reads at most 8 KiB within ten seconds from the stream.
  */
 export async function readBody(request: IncomingMessage): Promise<BodyReading> {
   const raw = await readRawBody(request, MAX_BODY_LENGTH);
@@ -171,7 +197,7 @@ export async function readBody(request: IncomingMessage): Promise<BodyReading> {
   return raw.type === APPLICATION_JSON ? readJson(raw.text) : { status: "read", fields: readForm(raw.text) };
 }
 
-/** Takes what a body parser left, else reads at most `limit` bytes of a form or of JSON from the stream. */
+/** Takes what a body parser left, else reads at most `limit` bytes of a form or of JSON from the stream, for ten seconds. */
 export async function readRawBody(request: IncomingMessage, limit: number): Promise<RawBody> {
   const body = parsedBody(request);
   // A parser that does not know the type leaves an empty object, and the stream unread.
@@ -214,9 +240,24 @@ function mediaType({ headers }: IncomingMessage): string {
   return (headers["content-type"] ?? "").split(";", 1)[0]?.trim().toLowerCase() ?? "";
 }
 
-function readBytes(
+/**
+ * Makes the client close the connection if its body has not arrived whole: the rest must not be taken for the next request, and
+ * a body that never comes must not keep the connection open. Call it before answering without the body.
+ */
+export function closeIfUnread(request: IncomingMessage, response: ServerResponse): void {
+  // HTTP/2 ends the stream alone, and has no such header.
+  if (!request.complete && request.httpVersionMajor < 2) response.setHeader("Connection", "close");
+}
+
+async function readBytes(request: IncomingMessage, limit: number): Promise<Buffer | UnreadBody["status"]> {
+  const read = await limitTime(BODY_TIME_LIMIT, (signal) => collectBytes(request, limit, signal));
+  return read === TIMED_OUT ? "timed_out" : read;
+}
+
+function collectBytes(
   request: IncomingMessage,
   limit: number,
+  signal: AbortSignal,
 ): Promise<Buffer | "too_large" | "aborted" | "invalid"> {
   const { "content-encoding": encoding = "identity", "content-length": length = 0 } = request.headers;
   if (encoding.toLowerCase() !== "identity") return Promise.resolve("invalid");
@@ -227,6 +268,7 @@ function readBytes(
     let received = 0;
     const finish = (result: Buffer | "too_large" | "aborted"): void => {
       request.off("data", take).off("end", end).off("error", abort).off("close", abort);
+      signal.removeEventListener("abort", abort);
       resolve(result);
     };
     const take = (chunk: Buffer | string): void => {
@@ -238,6 +280,7 @@ function readBytes(
     const end = (): void => finish(Buffer.concat(chunks));
     const abort = (): void => finish("aborted");
     request.on("data", take).on("end", end).on("error", abort).on("close", abort);
+    signal.addEventListener("abort", abort, { once: true });
   });
 }
 
@@ -248,11 +291,14 @@ function readJson(text: string): BodyReading {
 
 /** Reads a form. A field that is there twice has all its values as a list, so it is not a string. */
 export function readForm(text: string): ReadonlyMap<string, unknown> {
-  const fields = new Map<string, unknown>();
-  const form = new URLSearchParams(text);
-  for (const name of form.keys()) {
-    const values = form.getAll(name);
-    fields.set(name, values.length === 1 ? values[0] : values);
+  const lists = new Map<string, string[]>();
+  // One pass: `getAll` for each name would read the whole form again for every field.
+  for (const [name, value] of new URLSearchParams(text)) {
+    const values = lists.get(name);
+    if (values === undefined) lists.set(name, [value]);
+    else values.push(value);
   }
+  const fields = new Map<string, unknown>();
+  for (const [name, values] of lists) fields.set(name, values.length === 1 ? values[0] : values);
   return fields;
 }

@@ -1,6 +1,7 @@
 import type { Clock } from "./clock.ts";
 import { TIMED_OUT, limitTime } from "./concurrency.ts";
-import { isObject } from "./values.ts";
+import { trimTrailingSlashes } from "./http.ts";
+import { isObject, isText } from "./values.ts";
 
 /** How long one call may go on. */
 export interface CallOptions {
@@ -97,7 +98,7 @@ async function sendOnce(
   const bodyHeaders = body === undefined ? {} : { "content-type": "application/json" };
   let response: Response;
   try {
-    response = await request(baseUrl.replace(/\/+$/, "") + path, {
+    response = await request(trimTrailingSlashes(baseUrl) + path, {
       method,
       headers: { accept: "application/json", ...bodyHeaders, ...headers },
       // A secret in a header or body goes to the configured address only.
@@ -106,11 +107,38 @@ async function sendOnce(
       ...(body !== undefined && { body: JSON.stringify(body) }),
     });
   } catch (cause) {
-    return { status: "unavailable", reason: signal.aborted ? "timeout" : "unreachable", cause };
+    const ours = [...Object.values(headers ?? {}), ...Object.values(body ?? {})].filter(isText);
+    const reason = signal.aborted ? "timeout" : "unreachable";
+    return { status: "unavailable", reason, cause: safeError(cause, ours) };
   }
   const retryAfter = readRetryAfter(response.headers.get("retry-after"), clock);
   const reply = await readJsonReply(response, maxBodyBytes);
   return reply.status === "answered" || retryAfter === undefined ? reply : { ...reply, retryAfter };
+}
+
+const MAX_MESSAGE_LENGTH = 300;
+
+/**
+ * Copies what a client threw: the name, the code and the message of the innermost error, without the values that were sent.
+ * A client's own error may hold the whole request.
+ */
+export function safeError(thrown: unknown, ours: readonly string[] = []): Error {
+  try {
+    let innermost = thrown;
+    for (let depth = 0; depth < 5 && isObject(innermost) && isObject(innermost["cause"]); depth++) {
+      innermost = innermost["cause"];
+    }
+    const { name, code, message } = isObject(innermost) ? innermost : {};
+    const text = isText(message) ? message : "The request failed.";
+    // A header value may stand behind a scheme: "Bearer sk_...".
+    const secrets = ours.flatMap((value) => [value, ...value.split(" ")]).filter(({ length }) => length >= 6);
+    const cleaned = secrets.reduce((rest, secret) => rest.replaceAll(secret, "[removed]"), text);
+    const copy = new Error(cleaned.slice(0, MAX_MESSAGE_LENGTH));
+    if (isText(name)) copy.name = name;
+    return isText(code) ? Object.assign(copy, { code }) : copy;
+  } catch (unreadable) {
+    return new Error(`The request failed with a value that cannot be read (${typeof unreadable}).`);
+  }
 }
 
 const JSON_MEDIA_TYPE = /^application\/(?:[\w.-]+\+)?json\s*(?:;|$)/i;

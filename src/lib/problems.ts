@@ -1,4 +1,4 @@
-import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
+import { ConfigurationError, type ConfigurationProblem, isOrgateError } from "../errors.ts";
 import { isString } from "./values.ts";
 
 /** Collects configuration problems, so that one error lists all of them. */
@@ -55,6 +55,24 @@ export function configurationError(
   suggestion: string,
 ): ConfigurationError {
   return new ConfigurationError([{ code, option, message, suggestion }]);
+}
+
+/**
+ * Runs a function of the public API that reads what the application passes. A getter or a proxy that throws is a mistake of the
+ * configuration; the error has what it threw as its cause.
+ *
+ * @throws ConfigurationError
+ */
+export function readGiven<Made>(name: string, make: () => Made): Made {
+  try {
+    return make();
+  } catch (error) {
+    if (isOrgateError(error)) throw error;
+    const problems = createProblems();
+    problems.unreadable(name, error);
+    problems.throwIfAny();
+    throw error;
+  }
 }
 
 /** Suggests the known name that a misspelt one was probably meant to be; `otherwise` if none is near. */

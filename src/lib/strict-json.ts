@@ -14,11 +14,15 @@ export type StrictJsonFailure = "syntax" | "duplicate_key" | "forbidden_key" | "
 
 /** Limits for the structure of a text. */
 export interface StrictJsonLimits {
-  /** Levels of objects and arrays, the outermost included. @defaultValue 8 */
+  /** Levels of objects and arrays, the outermost included. @defaultValue 32 */
   readonly depth?: number;
-  /** Members of all objects together. @defaultValue 256 */
+  /** Members of all objects together. @defaultValue 4,000 */
   readonly keys?: number;
 }
+
+/** What services issue fits: Stytch allows 4 KB of custom claims of any shape. */
+const MAX_DEPTH = 32;
+const MAX_KEYS = 4_000;
 
 const COLON = 0x3a;
 const BACKSLASH = 0x5c;
@@ -36,10 +40,10 @@ export function parseStrictJson(text: string, limits: StrictJsonLimits = {}): St
     if (!(error instanceof SyntaxError)) throw error;
     return { status: "refused", reason: "syntax" };
   }
-  const members = freezeAndCount(value, limits.depth ?? 8);
+  const members = freezeAndCount(value, limits.depth ?? MAX_DEPTH);
   if (typeof members === "string") return { status: "refused", reason: members };
   const written = countWrittenKeys(text);
-  if (written > (limits.keys ?? 256)) return { status: "refused", reason: "too_many_keys" };
+  if (written > (limits.keys ?? MAX_KEYS)) return { status: "refused", reason: "too_many_keys" };
   // A later duplicate replaces the earlier one with everything in it, so that fewer members are left than were written.
   if (written !== members) return { status: "refused", reason: "duplicate_key" };
   return { status: "parsed", value };

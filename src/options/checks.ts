@@ -1,10 +1,20 @@
-import { sanitizeReturnTo } from "../lib/http.ts";
-import { type Check, listWith, matching, must } from "../lib/options.ts";
+import { sanitizeReturnTo, toRedirectTarget } from "../lib/http.ts";
+import {
+  type Check,
+  functionLike,
+  listWith,
+  matching,
+  must,
+  nested,
+  optional,
+  schema,
+} from "../lib/options.ts";
 import { describeValue } from "../lib/problems.ts";
 import { isListOf, isObject, isString } from "../lib/values.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { KeySource, SessionStore } from "../store.ts";
 import { ALGORITHMS, isAlgorithm } from "../tokens/key-set.ts";
+import { type PublicSuffixOf, isPublicSuffix } from "./public-suffixes.ts";
 
 /** What to pass as `baseUrl`. */
 export const BASE_URL_EXAMPLE = 'Pass the public origin: "https://app.example.com".';
@@ -30,8 +40,26 @@ function isLocalPath(value: unknown): value is string {
   return isString(value) && sanitizeReturnTo(value) === value && !/[?#]/.test(value);
 }
 
+/** How requests from other sites are treated. */
+export interface CsrfOptions {
+  /** Origins that may send requests, and read the answers; `https://*.example.com` stands for any one label. */
+  readonly trustedOrigins?: readonly string[] | undefined;
+  /**
+   * Tells which wildcards stand for everybody's names: `(host) => getPublicSuffix(host, { allowPrivateDomains: true })` of the
+   * package `tldts`. @defaultValue a short list of orgate's own
+   */
+  readonly publicSuffixOf?: PublicSuffixOf | undefined;
+}
+
+/** Accepts what a page shows as an image: a path on this origin, or an http(s) URL. */
+export const imageUrl: Check<string> = must(
+  "a path on this origin or an http(s) URL",
+  (given): given is string => isString(given) && toRedirectTarget(given) === given && given !== "/",
+  'Pass "/logo.svg".',
+);
+
 /** Accepts lists of exact origins, or of origins with `*` in place of one label. */
-export const trustedOrigins: Check<readonly string[]> = listWith(
+const trustedOrigins: Check<readonly string[]> = listWith(
   "origins",
   isOriginOrPattern,
   'List origins: "https://admin.example.com", or "https://*.example.com" for any one label.',
@@ -46,6 +74,28 @@ function isOriginOrPattern(value: unknown): value is string {
   const sample = value.replace("*", "any");
   return URL.canParse(sample) && new URL(sample).origin === sample;
 }
+
+const CSRF_OPTIONS = schema<CsrfOptions>()({
+  trustedOrigins: optional(trustedOrigins, []),
+  publicSuffixOf: optional(functionLike<PublicSuffixOf>()),
+});
+
+/** Accepts `csrf`, and returns the trusted origins. A wildcard must not stand for names that everybody can register. */
+export const csrfOptions: Check<readonly string[]> = (given, report) => {
+  // Not an object: the list's own suggestion shows the whole form.
+  if (!isObject(given)) return trustedOrigins(undefined, report.member("trustedOrigins"));
+  const read = nested(CSRF_OPTIONS, "Pass { trustedOrigins: [...] }, or false.")(given, report);
+  const { trustedOrigins: origins = [], publicSuffixOf } = read ?? {};
+  const everybodys = origins.find((origin) => {
+    const [, domain] = origin.split("*.", 2);
+    return domain !== undefined && isPublicSuffix(domain.replace(/:\d+$/, ""), publicSuffixOf);
+  });
+  if (everybodys !== undefined) {
+    const message = `trusts everybody: anybody can have a name like ${everybodys}.`;
+    return report.member("trustedOrigins").invalid(message, 'Name your own domain: "https://*.example.com".');
+  }
+  return origins;
+};
 
 const isKeySource = (given: unknown): given is KeySource =>
   isObject(given) && typeof given["load"] === "function";

@@ -36,8 +36,27 @@ export interface CookieOptions {
   readonly maxAge?: number | undefined;
 }
 
-/** A place to read a credential from. `jwtCookie` names a cookie that holds an unsealed JWT. */
-export type CredentialOption = "bearer" | "cookie" | { readonly jwtCookie: string };
+/**
+ * A place to read a credential from. `jwtCookie` names a cookie that holds an unsealed JWT. The other fields are the attributes
+ * with which the hosted service sets this cookie, and the opaque token's beside it: orgate writes and clears them alike.
+ */
+export type CredentialOption = "bearer" | "cookie" | JwtCookieOption;
+
+/** A cookie that holds an unsealed JWT, and its attributes. */
+export interface JwtCookieOption {
+  readonly jwtCookie: string;
+  /** Whether scripts cannot read it. @defaultValue `false`, because a hosted service's front end reads it */
+  readonly httpOnly?: boolean | undefined;
+  /** @defaultValue `cookie.domain` */
+  readonly domain?: string | undefined;
+  /** @defaultValue `cookie.path` */
+  readonly path?: string | undefined;
+  /** @defaultValue `cookie.sameSite` */
+  readonly sameSite?: "lax" | "strict" | "none" | undefined;
+}
+
+const JWT_COOKIE_OPTIONS = ["jwtCookie", "httpOnly", "domain", "path", "sameSite"];
+const SAME_SITE: readonly unknown[] = ["lax", "strict", "none"];
 
 const MIN_PASSWORD_LENGTH = 32;
 const MAX_PASSWORDS = 5;
@@ -166,7 +185,7 @@ export const credentials: Check<readonly CredentialOption[]> = (given, report) =
     );
   }
   for (const choice of given) {
-    if (typeof choice === "object") report.problems.unknown(choice, ["jwtCookie"], "credentials.");
+    if (typeof choice === "object") report.problems.unknown(choice, JWT_COOKIE_OPTIONS, "credentials.");
   }
   const names = given.map((choice) =>
     typeof choice === "object" ? `jwtCookie ${choice.jwtCookie}` : choice,
@@ -176,17 +195,27 @@ export const credentials: Check<readonly CredentialOption[]> = (given, report) =
     : report.invalid("lists one credential twice.", "List each once.");
 };
 
+function isMatch(given: unknown, pattern: RegExp): boolean {
+  return isString(given) && pattern.test(given);
+}
+
 function isCredentialOption(value: unknown): value is CredentialOption {
   if (value === "bearer" || value === "cookie") return true;
   if (!isObject(value)) return false;
-  const { jwtCookie } = value;
-  return isString(jwtCookie) && COOKIE_NAME.test(jwtCookie);
+  const { jwtCookie, httpOnly, domain, path, sameSite } = value;
+  return (
+    isMatch(jwtCookie, COOKIE_NAME) &&
+    (httpOnly === undefined || typeof httpOnly === "boolean") &&
+    (domain === undefined || isMatch(domain, DOMAIN)) &&
+    (path === undefined || isMatch(path, PATH)) &&
+    (sameSite === undefined || SAME_SITE.includes(sameSite))
+  );
 }
 
 /** Lists where credentials are looked for, in the order of their precedence. */
 export function listSources(
   choices: readonly CredentialOption[],
-  cookieName: string,
+  { name: cookieName, attributes }: { readonly name: string; readonly attributes: CookieAttributes },
   opaqueCookieName: string | undefined,
   problems: Problems,
 ): readonly CredentialSource[] {
@@ -194,14 +223,39 @@ export function listSources(
     if (choice === "bearer") return { kind: "bearer" };
     return choice === "cookie"
       ? { kind: "sealed", cookieName }
-      : { kind: "jwt_cookie", cookieName: choice.jwtCookie };
+      : {
+          kind: "jwt_cookie",
+          cookieName: choice.jwtCookie,
+          attributes: attributesOfHosted(choice, attributes, problems),
+        };
   });
-  if (opaqueCookieName !== undefined && sources.some(({ kind }) => kind === "jwt_cookie")) {
-    sources.push({ kind: "opaque", cookieName: opaqueCookieName });
+  const hosted = sources.find((source) => source.kind === "jwt_cookie");
+  if (opaqueCookieName !== undefined && hosted?.kind === "jwt_cookie") {
+    const { attributes: shared = attributes } = hosted;
+    sources.push({ kind: "opaque", cookieName: opaqueCookieName, attributes: shared });
   }
   const names = sources.flatMap((source) => ("cookieName" in source ? [source.cookieName] : []));
   if (new Set(names).size !== names.length) {
     problems.invalid("credentials", "reads one cookie in two ways.", "Give each a cookie of its own.");
   }
   return sources;
+}
+
+function attributesOfHosted(
+  { jwtCookie, httpOnly = false, domain, path, sameSite }: JwtCookieOption,
+  shared: CookieAttributes,
+  problems: Problems,
+): CookieAttributes {
+  const attributes = {
+    ...shared,
+    httpOnly,
+    ...(domain !== undefined && { domain }),
+    ...(path !== undefined && { path }),
+    ...(sameSite !== undefined && { sameSite }),
+  };
+  if (attributes.sameSite === "none" && !attributes.secure && shared.sameSite !== "none") {
+    const suggestion = "Browsers refuse it otherwise: use an https baseUrl.";
+    problems.invalid("credentials", `gives ${jwtCookie} sameSite "none", which needs https.`, suggestion);
+  }
+  return Object.freeze(attributes);
 }

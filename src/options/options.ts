@@ -4,6 +4,7 @@ import { type Coordinator, inProcessCoordinator } from "../fleet/coordinator.ts"
 import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   functionLike,
+  matching,
   must,
   nested,
   onlyMember,
@@ -14,23 +15,26 @@ import {
   requiredVariable,
   schema,
   seconds,
+  trueOrFalse,
   wholeNumber,
   withMethods,
 } from "../lib/options.ts";
 import { configurationError } from "../lib/problems.ts";
 import { isFunction, isObject } from "../lib/values.ts";
-import type { Denial } from "../model.ts";
+import type { Denial, PageView } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";
 import type { SessionStore } from "../store.ts";
 import {
   BASE_URL_EXAMPLE,
+  type CsrfOptions,
   DEFAULT_NAMES,
   attachNames,
+  csrfOptions,
+  imageUrl,
   localPath,
   publicOrigin,
   sessionStore,
-  trustedOrigins,
 } from "./checks.ts";
 import {
   COOKIE_OPTIONS,
@@ -42,7 +46,7 @@ import {
 } from "./cookie.ts";
 
 /** Options of `orgate()`. Durations are seconds. All are validated at construction. */
-export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
+export interface OrgateOptions<Shape extends PolicyShape = PolicyShape, Role extends string = string> {
   /**
    * The application's public origin, `https://app.example.com`. Decides `Secure`, the cookie's default name and what is
    * same-origin; the `Host` header is never trusted.
@@ -55,12 +59,17 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly credentials?: readonly CredentialOption[] | undefined;
   /** A token older than this is asked about; `0`: always. @defaultValue age does not matter */
   readonly maxTokenAge?: number | undefined;
+  /**
+   * A token that says it lives longer than this is too old so long after `iat` or its last confirmation, whatever its `exp`;
+   * above 0. `false`: `exp` alone counts. @defaultValue 86_400 (24 hours)
+   */
+  readonly maxTokenLifetime?: number | false | undefined;
   /** For `exp`, `nbf` and `iat`, at most 60; never stretches `maxTokenAge`. @defaultValue 5 */
   readonly clockTolerance?: number | undefined;
   /** Each call to the store extends the session to this long from now; above 0. @defaultValue never extended */
   readonly sessionDuration?: number | undefined;
   /** The RBAC policy; wins over the store's own. A function is called at first use and every five minutes. */
-  readonly policy?: Policy<Shape> | (() => Promise<Policy<Shape>>) | undefined;
+  readonly policy?: Policy<Shape, Role> | (() => Promise<Policy<Shape, Role>>) | undefined;
   /** Where a browser without a session is sent, with `?return_to=`. @defaultValue nowhere: 401 */
   readonly signIn?: { readonly path: string } | undefined;
   /** Where a browser that must choose an organization is sent. @defaultValue `{ path: "/select-organization" }` */
@@ -75,7 +84,7 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   /** Verified credentials kept in memory; size it by the live sessions. @defaultValue `{ maxEntries: 20_000 }` */
   readonly cache?: { readonly maxEntries: number } | false | undefined;
   /** Origins, beside the application's own, whose cross-site requests are served. `false` switches the check off. @defaultValue none */
-  readonly csrf?: { readonly trustedOrigins: readonly string[] } | false | undefined;
+  readonly csrf?: CsrfOptions | false | undefined;
   /** Other names for what is attached to the request, or `false` for nothing. @defaultValue `member`, `organization`, `memberSession`, `verdict` */
   readonly attach?: { readonly [Property in keyof AttachNames]?: string | undefined } | false | undefined;
   /** The client's address, as told to the store. @defaultValue `req.ip`, else the socket's */
@@ -91,6 +100,28 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape> {
   readonly events?: ((event: OrgateEvent) => void) | undefined;
   /** For tests: the time in seconds. @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
+  /** `false`: no `process.emitWarning` of trouble that needs a developer. @defaultValue `true`, once per reason */
+  readonly warnings?: boolean | undefined;
+  /** Brands the pages that people see: denials, failed sign-ins, the organization selection. @defaultValue plain pages */
+  readonly pages?: PagesOptions | undefined;
+}
+
+/** How orgate's pages look. */
+export interface PagesOptions {
+  /** The application's name, above the heading and in the window's title. */
+  readonly title?: string | undefined;
+  /** The application's logo: a path on this origin, or an http(s) URL. @defaultValue none */
+  readonly logoUrl?: string | undefined;
+  /**
+   * Returns the whole HTML document of a page in place of orgate's. If it throws or returns no text, orgate's page is sent
+   * and the event `misconfigured` with reason `page_render_failed` reports it. Set a `Content-Security-Policy` on the response.
+   */
+  readonly render?:
+    | RequestCallback<
+        [page: PageView, request: IncomingMessage, response: ServerResponse],
+        string | Promise<string>
+      >
+    | undefined;
 }
 
 /**
@@ -107,6 +138,12 @@ const MAX_CACHE_ENTRIES = 10_000_000;
 const isOrgatePolicy = (given: unknown): given is NonNullable<OrgateOptions["policy"]> =>
   isFunction(given) || isPolicy(given);
 
+const PAGES_OPTIONS = schema<PagesOptions>()({
+  title: optional(matching("a text", /\S/, "Pass your application's name.")),
+  logoUrl: optional(imageUrl),
+  render: optional(functionLike<NonNullable<PagesOptions["render"]>>()),
+});
+
 /** How the options of `orgate()` are read. */
 export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   baseUrl: requiredVariable(publicOrigin, BASE_URL_EXAMPLE),
@@ -117,6 +154,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
   cookie: optional(nested(COOKIE_OPTIONS, "Pass { password: process.env.COOKIE_PASSWORD }."), {}),
   credentials: optional(credentials, ["bearer", "cookie"]),
   maxTokenAge: optional(seconds({}, "Leave it out, and age does not matter.")),
+  maxTokenLifetime: optional(orFalse(seconds({ above: 0 }, "Leave it at 86_400.")), 86_400),
   clockTolerance: optional(seconds({ max: 60 }, "Leave it at 5."), 5),
   sessionDuration: optional(seconds({ above: 0 }, "Leave it out, and no session is extended.")),
   policy: optional(
@@ -147,12 +185,14 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
     ),
     20_000,
   ),
-  csrf: optional(orFalse(onlyMember("trustedOrigins", trustedOrigins, [])), []),
+  csrf: optional(orFalse(csrfOptions), []),
   attach: optional(orFalse(attachNames), DEFAULT_NAMES),
   ipAddress: optional(functionLike<NonNullable<OrgateOptions["ipAddress"]>>()),
   onDenied: optional(functionLike<NonNullable<OrgateOptions["onDenied"]>>()),
   events: optional(functionLike<NonNullable<OrgateOptions["events"]>>()),
   clock: optional(functionLike<Clock>(), systemClock),
+  warnings: optional(trueOrFalse, true),
+  pages: optional(nested(PAGES_OPTIONS, "Pass { title, logoUrl }."), {}),
 });
 
 /** The options of `orgate()` as its parts use them, with every default. */
@@ -173,8 +213,9 @@ export function resolveOptions(given: unknown) {
   const profile = read.store?.credential;
   const context = { origin, secure, storeName: profile?.cookieName, isRead: choices.includes("cookie") };
   const cookie = resolveCookie(read.cookie ?? {}, context, problems);
-  const sources = listSources(choices, cookie.name, profile?.opaqueCookieName, problems);
-  const { signIn, organizationSelection, cache, csrf, attach, coordinator, ...rest } = reading.complete();
+  const sources = listSources(choices, cookie, profile?.opaqueCookieName, problems);
+  const { signIn, organizationSelection, cache, csrf, attach, coordinator, maxTokenLifetime, ...rest } =
+    reading.complete();
   return Object.freeze({
     ...rest,
     origin,
@@ -184,8 +225,12 @@ export function resolveOptions(given: unknown) {
     sources,
     signInPath: signIn,
     selectionPath: organizationSelection,
+    /** Whether the application says itself where organizations are chosen. */
+    namesSelectionPath: isObject(given) && given["organizationSelection"] !== undefined,
     /** 0: nothing is cached. */
     cacheEntries: cache === false ? 0 : cache,
+    /** `undefined`: a token's `exp` alone counts. */
+    maxTokenLifetime: maxTokenLifetime === false ? undefined : maxTokenLifetime,
     trustedOrigins: csrf === false ? [] : csrf,
     checksCrossSite: csrf !== false,
     /** `undefined`: nothing is attached. */

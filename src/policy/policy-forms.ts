@@ -28,11 +28,11 @@ export type RolePermissions<Resources extends ResourceActions> = {
 };
 
 /** A policy as written in code: its types are inferred, and a name that is not declared does not compile. */
-export interface PolicyDefinition<Resources extends ResourceActions> {
+export interface PolicyDefinition<Resources extends ResourceActions, Role extends string = string> {
   /** Every resource, with all of its actions. */
   readonly resources: Resources;
   /** What each role may do. */
-  readonly roles: Readonly<Record<string, RolePermissions<NoInfer<Resources>>>>;
+  readonly roles: Readonly<Record<Role, RolePermissions<NoInfer<Resources>>>>;
 }
 
 type Members = ReadonlyMap<string, unknown>;

@@ -1,5 +1,5 @@
 import { type ConfigurationError, type StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/concurrency.ts";
@@ -113,12 +113,15 @@ function cachePolicy(
     retryAfterOf: (error) => describeFailure(error).retryAfter,
     onFailure({ error, timedOut, retryAfter }) {
       const { reason, misconfigured } = describeFailure(error);
-      if (misconfigured !== undefined) events.emit({ type: "misconfigured", reason: misconfigured });
+      if (misconfigured !== undefined) {
+        events.emit({ type: "misconfigured", reason: misconfigured, ...describeCause(error) });
+      }
       events.emit({
         type: "unavailable",
         code: "store_unavailable",
         reason: timedOut ? "policy_timeout" : reason,
         retryAfter,
+        ...describeCause(error),
       });
     },
   });

@@ -1,4 +1,4 @@
-import { configurationError, createProblems } from "../lib/problems.ts";
+import { configurationError, createProblems, readGiven } from "../lib/problems.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { Verdict } from "../model.ts";
 import {
@@ -16,14 +16,17 @@ import {
 export type PolicyShape = Readonly<Record<string, string>>;
 
 declare const shape: unique symbol;
+declare const roleNames: unique symbol;
 
 /**
  * An RBAC policy, compiled once into what answers "which roles grant this?" directly.
  *
- * Make one with `definePolicy`. `Shape` lets the guards refuse, at compile time, a resource or action that is not in it.
+ * Make one with `definePolicy`. `Shape` and `RoleName` let the guards refuse, at compile time, a resource, action or role that is not
+ * in it.
  */
-export interface Policy<Shape extends PolicyShape = PolicyShape> {
+export interface Policy<Shape extends PolicyShape = PolicyShape, RoleName extends string = string> {
   readonly [shape]?: Shape;
+  readonly [roleNames]?: RoleName;
   /** Whether the policy lists this resource and action. `undefined`: it does not list its resources (Stytch's form without `resources`). */
   declares(resource: string, action: string): boolean | undefined;
   /** Every role that grants the action on the resource, wildcards included. The set is shared: do not write to it. */
@@ -78,11 +81,11 @@ export function definePolicy(document: StytchPolicyDocument): Policy;
  * ```
  * @throws ConfigurationError naming every mistake, and the resource or action that was probably meant.
  */
-export function definePolicy<const Resources extends ResourceActions>(
-  definition: PolicyDefinition<Resources>,
-): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }>;
+export function definePolicy<const Resources extends ResourceActions, const RoleName extends string>(
+  definition: PolicyDefinition<Resources, RoleName>,
+): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }, RoleName>;
 export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<ResourceActions>): Policy {
-  return parsePolicy(source);
+  return readGiven("definePolicy", () => parsePolicy(source));
 }
 
 /**
@@ -254,9 +257,12 @@ export type MergedShape<Shapes extends readonly PolicyShape[]> = {
  * The given policies stay as they are, and are asked at each check: merging costs next to nothing, however large
  * they are. A role that occurs in several holds the permissions of all. Of no policies at all: one that grants nothing.
  */
-export function mergePolicies<const Shapes extends readonly PolicyShape[]>(
-  ...policies: { readonly [Index in keyof Shapes]: Policy<Shapes[Index]> }
-): Policy<MergedShape<Shapes>>;
+export function mergePolicies<
+  const Shapes extends readonly PolicyShape[],
+  const RoleName extends string = string,
+>(
+  ...policies: { readonly [Index in keyof Shapes]: Policy<Shapes[Index], RoleName> }
+): Policy<MergedShape<Shapes>, RoleName>;
 export function mergePolicies(...policies: readonly Policy[]): Policy {
   return policies.reduce((merged, policy) => mergeTwo(merged, policy), GRANTS_NOTHING);
 }

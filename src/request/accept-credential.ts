@@ -1,8 +1,8 @@
-import { frozenCopy, isString } from "../lib/values.ts";
+import { isString } from "../lib/values.ts";
 import type { UnavailableState } from "../model.ts";
 import type { Renewal, SealedSession } from "../store.ts";
 import { decideFreshness } from "../tokens/verify-token.ts";
-import type { VerifiedSession } from "./cache.ts";
+import { type VerifiedSession, keepProfile } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import {
@@ -14,6 +14,7 @@ import {
   reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
+import { fitsIntoCookies } from "./respond.ts";
 import { type VerifiedCredential, readClaims } from "./verify-credential.ts";
 
 /** What accepting a new credential came to. */
@@ -21,8 +22,10 @@ export type Acceptance =
   | { readonly status: "adopted"; readonly session: VerifiedSession; readonly successor: Successor }
   /** The token cannot be used now, but may turn out to be good: its refresh token must not be lost. */
   | (Failure & { readonly status: "keep_refresh_token"; readonly successor: Successor })
-  /** The token is bad, or belongs to somebody else. */
-  | (Failure & { readonly status: "refused" });
+  /** The token is bad. */
+  | (Failure & { readonly status: "refused" })
+  /** The token is good, and another member's or of another organization: neither token may be kept. */
+  | (Failure & { readonly status: "foreign" });
 
 type Failure = Omit<Unavailable, "status"> & { readonly code: UnavailableState["code"] };
 
@@ -39,8 +42,10 @@ interface Circumstances {
   readonly via: "bearer" | "cookie";
   /** What the store interprets beside the claims. @defaultValue what was sealed */
   readonly sealed?: SealedSession;
-  /** When the store answered, in seconds since the epoch. */
+  /** As of when the store answered, in seconds since the epoch: when it was asked, at the latest. */
   readonly verifiedAt: number | undefined;
+  /** Whether nobody knows for certain when the store was asked: then the token's `iat` counts too. */
+  readonly mayBeOlder?: boolean;
   readonly expected: ExpectedIdentity;
 }
 
@@ -52,7 +57,7 @@ interface Circumstances {
 async function acceptCredential(
   instance: Instance,
   successor: Successor,
-  { via, sealed = successor.sealed, verifiedAt, expected }: Circumstances,
+  { via, sealed = successor.sealed, mayBeOlder = false, expected, ...given }: Circumstances,
 ): Promise<Acceptance> {
   const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
     const failure: Failure = { reason, code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER, ...more };
@@ -60,26 +65,39 @@ async function acceptCredential(
       ? { ...failure, status: "keep_refresh_token", successor }
       : { ...failure, status: "refused" };
   };
+  const foreign: Acceptance = {
+    status: "foreign",
+    reason: "identity",
+    code: "store_unavailable",
+    retryAfter: DEFAULT_RETRY_AFTER,
+  };
   const verification = await instance.verifier.verify(successor.accessToken);
   if (verification.status === "unavailable") {
-    return fail("keys_unavailable", true, { retryAfter: verification.retryAfter });
+    const { retryAfter, cause } = verification;
+    return fail("keys_unavailable", true, { retryAfter, cause });
   }
   if (verification.status === "rejected") {
     return fail(verification.reason, verification.reason === "unknown_key");
   }
   const { claims } = verification;
-  const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
+  const { clock, clockTolerance } = instance.options;
+  const issuedAt = mayBeOlder ? claims.iat - clockTolerance : Infinity;
+  const verifiedAt = given.verifiedAt && Math.min(given.verifiedAt, issuedAt);
   const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
-  if (meaning.status === "unreadable") return fail("unreadable", isSubject, { cause: meaning.cause });
+  if (!isSubject) return foreign;
+  const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
+  if (meaning.status === "unreadable") return fail("unreadable", true, { cause: meaning.cause });
   if (meaning.status === "foreign") return fail("class", false);
   const { session } = meaning;
-  if (!isSubject || !isExpected(session, expected)) return fail("identity", false);
-  const { clock, clockTolerance } = instance.options;
+  if (session.organizationId === undefined && isString(expected.organizationId))
+    return fail("identity", false);
+  if (!isExpected(session, expected)) return foreign;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance });
   // Clocks that differ do not make a token bad.
   if (freshness !== "fresh") {
     return fail(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
   }
+  instance.invalidations.overtake(session);
   return { status: "adopted", session, successor: { ...successor, claims } };
 }
 
@@ -115,50 +133,75 @@ type ActiveRenewal = Extract<Renewal, { status: "active" }>;
 /**
  * Accepts what the store answered a renewal with.
  *
+ * A rotated refresh token is never lost: where its access token cannot be used, the successor is the new refresh token beside the
+ * access token that was presented. Only another member's tokens are dropped.
+ *
+ * @param calledAt - when the store was asked, in seconds since the epoch
  * @throws TypeError for an answer without an access token.
  */
 export async function acceptRenewal(
   instance: Instance,
   presented: VerifiedCredential,
   renewal: ActiveRenewal,
+  calledAt: number,
 ): Promise<RenewalResult> {
-  const { options, events, profiles } = instance;
+  const { events } = instance;
   const { credential, verifiedAt, member, organization } = renewal;
   const kind = kindAfterRenewal(presented.kind);
-  const successor = await toSuccessor(instance, kind, mergeCredential(presented, credential));
+  const merged = mergeCredential(presented, credential);
+  const successor = await toSuccessor(instance, kind, merged);
   const acceptance = await acceptCredential(instance, successor, {
     via: presented.via,
-    // A store whose clock is ahead, or that counts in milliseconds, must not make its answer young for ever.
-    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, options.clock()) : undefined,
+    // What changed while the store was asked may be missing from its answer, whatever time the store states.
+    verifiedAt: Number.isFinite(verifiedAt) ? Math.min(verifiedAt, calledAt) : calledAt,
     expected: identityOf(presented),
   });
-  if (acceptance.status === "adopted") {
+  const isNew = credential !== undefined;
+  if (acceptance.status === "adopted" && (!isNew || fitsIntoCookies(instance, successor))) {
     const { session } = acceptance;
     const profile = member && { member, ...(organization !== undefined && { organization }) };
-    if (profile !== undefined) profiles.set(session.memberSession.id, frozenCopy(profile));
-    const isNew = credential !== undefined;
+    if (profile !== undefined) keepProfile(instance, session, profile, session.verifiedAt ?? calledAt);
     return { status: "active", session, successor: acceptance.successor, isNew };
   }
-  const { reason, retryAfter, cause } = acceptance;
-  reportMisconfigured(events, { reason: `renewed_token_${reason}`, cause });
-  // A credential that the renewal did not spend is simply renewed again.
-  const isRotated = credential !== undefined && (options.store.capabilities.renewalSpends ?? true);
-  const keeps = acceptance.status === "keep_refresh_token" && isRotated;
-  return { status: "unavailable", reason, retryAfter, cause, ...(keeps && { successor }) };
+  const { reason, retryAfter, cause } =
+    acceptance.status === "adopted"
+      ? { reason: "session_too_large", retryAfter: DEFAULT_RETRY_AFTER, cause: undefined }
+      : acceptance;
+  const unavailable = { status: "unavailable", retryAfter, cause } as const;
+  if (acceptance.status === "foreign" || isAnothers(presented, credential)) {
+    reportMisconfigured(events, { reason: "foreign_renewal", cause });
+    return { ...unavailable, reason: "foreign_renewal" };
+  }
+  const isTooLarge = reason === "session_too_large";
+  reportMisconfigured(events, { reason: isTooLarge ? reason : `renewed_token_${reason}`, cause });
+  const kept = await keepRefreshToken(instance, presented, merged);
+  return { ...unavailable, reason, ...(kept !== undefined && { successor: kept }) };
 }
 
-/** Tries again to accept a renewed credential whose token could not be used before. The store has nothing to add. */
-export function acceptAgain(
+/** Whether what came with a token that cannot be read says that it is another member's. */
+function isAnothers(
+  { session, sealed, claims }: VerifiedCredential,
+  given: ActiveRenewal["credential"],
+): boolean {
+  const subject = claims?.sub ?? session?.subject ?? sealed?.user?.id;
+  const isUser = [given?.user?.id, subject].includes(undefined) || given?.user?.id === subject;
+  const organizationId = given?.organizationId;
+  const isOrganization =
+    session === undefined || organizationId === undefined || organizationId === session.organizationId;
+  return !isUser || !isOrganization;
+}
+
+/** Seals a rotated refresh token beside the access token that was presented; `undefined` where none was rotated. */
+async function keepRefreshToken(
   instance: Instance,
-  presented: VerifiedCredential,
-  successor: Successor,
-): Promise<Acceptance> {
-  const verifiedAt = instance.options.clock();
-  return acceptCredential(instance, successor, {
-    via: presented.via,
-    verifiedAt,
-    expected: identityOf(presented),
-  });
+  { kind, accessToken, sealed, claims, withheldRefreshToken }: VerifiedCredential,
+  { refreshToken }: SealedSession,
+): Promise<Successor | undefined> {
+  const presented = withheldRefreshToken ?? sealed?.refreshToken;
+  const isRotated = refreshToken !== undefined && refreshToken !== presented;
+  if (kind !== "sealed" || accessToken === undefined || !isRotated) return undefined;
+  const successor = await toSuccessor(instance, kind, { ...sealed, accessToken, refreshToken });
+  return { ...successor, ...(claims !== undefined && { claims }) };
 }
 
 /** Merges a renewal into what was sealed: fields that others sealed stay, and so does a refresh token that was not replaced. */
@@ -185,6 +228,8 @@ export interface IssuedCredential {
   /** How the client will send it. */
   readonly kind: Credential["kind"];
   readonly expected: ExpectedIdentity;
+  /** When the store was asked, in seconds since the epoch; at the latest, where the application asked it. */
+  readonly calledAt: number;
 }
 
 /**
@@ -194,12 +239,14 @@ export interface IssuedCredential {
  */
 export async function acceptIssued(
   instance: Instance,
-  { credential, kind, expected }: IssuedCredential,
+  { credential, kind, expected, calledAt }: IssuedCredential,
 ): Promise<Acceptance> {
   const acceptance = await acceptCredential(instance, await toSuccessor(instance, kind, credential), {
     via: kind === "bearer" ? "bearer" : "cookie",
     sealed: credential,
-    verifiedAt: instance.options.clock(),
+    verifiedAt: calledAt,
+    // An application may have awaited its sign-in long before it hands it over.
+    mayBeOlder: true,
     expected,
   });
   if (acceptance.status === "adopted") return acceptance;

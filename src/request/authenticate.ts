@@ -2,11 +2,13 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { ANONYMOUS, type RejectedState } from "../model.ts";
 import { decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
-import { describeClient } from "./call-store.ts";
+import { describeClient, reportUntrustedProxy } from "./call-store.ts";
+import { type CredentialChoice, chooseCredential } from "./choose-credential.ts";
 import type { Instance } from "./instance.ts";
-import { type Credential, isSafeMethod, readCredential } from "./read-credential.ts";
+import { type Credential, isSafeMethod, readCredential, readOpaqueBeside } from "./read-credential.ts";
 import { renewStaleCredential } from "./renew.ts";
 import {
+  type AttachNames,
   DEFAULT_RETRY_AFTER,
   type FreshnessRequirement,
   type RequestAuth,
@@ -33,7 +35,8 @@ import {
 /*
  * The way of a request, from top to bottom:
  *
- * 1. Read the one credential that the request carries (read-credential.ts). Without one, the request is anonymous.
+ * 1. Read the one credential that the request carries (read-credential.ts). Without one, the request is anonymous. Where several
+ *    cookies of the session's name differ, choose the one that opens (choose-credential.ts).
  * 2. Refuse a cookie that another site made the browser send with a write (read-credential.ts).
  * 3. Look the credential up among those verified before (cache.ts). This is the usual case; it needs no promise.
  * 4. Else verify it without asking the store (verify-credential.ts): the signature or the seal, then what the claims mean.
@@ -42,9 +45,11 @@ import {
  * 7. Attach who is asking to the request (request-auth.ts), and put a new credential on the response (respond.ts).
  *
  * The middleware never rejects a request: guards do. What happens when
- * - a reply of the store or of ours is lost: the renewal goes on, and late requests get its result for the grace window (renew.ts);
+ * - a reply of the store or of ours is lost: the renewal goes on, and late requests get its result (renew.ts, lost-replies.ts);
+ * - a renewed token cannot be used: the new refresh token is kept beside the old access token (accept-credential.ts);
  * - a renewal brings another member's token: neither token reaches anybody, and the answer is 503 (accept-credential.ts);
- * - two cookies of the session's name differ: the request is refused, and every form of the cookie is cleared (read-credential.ts);
+ * - two cookies of the session's name are good and differ: the request is refused, and the cookies are cleared (respond.ts);
+ * - a page answers late: it neither sets nor clears the cookie of a sign-in, switch or sign-out made meanwhile (supersede.ts);
  * - a token's key is gone: a bearer is refused; a seal is renewed if its token has expired, else kept (verify-credential.ts);
  * - the store answers 429 or fails: 503 with its Retry-After, the cookie is kept, and the breaker counts it (call-store.ts);
  * - the client aborts: nothing is cancelled, because the rotated refresh token must not be lost (call-store.ts).
@@ -63,18 +68,75 @@ export function authenticateRequest(
 ): RequestAuth | Promise<RequestAuth> {
   const known = requestAuthOf(request, instance);
   if (known !== undefined) return resumeAuthentication(instance, known, request, response);
-  const auth = attachNew(instance, request, response);
+  return authenticateAttached(instance, attachNew(instance, request, response), request, response);
+}
+
+/**
+ * Authenticates a request anew by the credential that it carried, as if it came now: for connections that stay open. What was
+ * known of it stays attached meanwhile.
+ */
+export async function authenticateAgain(
+  instance: Instance,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): Promise<RequestAuth> {
+  const known = requestAuthOf(request, instance);
+  if (known === undefined) return authenticateRequest(instance, request, response);
+  await known.settled;
+  known.restart();
+  return authenticateAttached(instance, known, request, response);
+}
+
+function authenticateAttached(
+  instance: Instance,
+  auth: RequestAuth,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestAuth | Promise<RequestAuth> {
   const { credential } = auth;
   if (credential === undefined) return auth;
   if (credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
     auth.refused(reject(instance, "cross_site_request", "cookie"));
     return auth;
   }
+  if (auth.candidates === undefined) return authenticatePresented(instance, auth, request, response);
+  const conclude = (): RequestAuth | Promise<RequestAuth> => {
+    if (auth.credential !== undefined) return authenticatePresented(instance, auth, request, response);
+    auth.refused(reject(instance, "ambiguous_credential", "cookie", "two_sessions"));
+    const everywhere = auth.areAllOurs;
+    clearCredentialCookies(instance, { auth, request, presented: credential, everywhere });
+    if (response !== undefined) applyHeadersOnWrite(response, auth);
+    return auth;
+  };
+  const settled = settleCandidates(instance, auth);
+  return settled === undefined ? conclude() : auth.settleWith(settled.then(conclude));
+}
+
+function authenticatePresented(
+  instance: Instance,
+  auth: RequestAuth,
+  request: IncomingMessage,
+  response: ServerResponse | undefined,
+): RequestAuth | Promise<RequestAuth> {
+  const { credential } = auth;
+  if (credential === undefined) return auth;
   const session = lookUpVerified(instance, keyOf(credential));
   if (session === undefined) return authenticateSlowly(instance, auth, request, response);
   auth.authenticated(session, "local");
   reportAuthenticated(instance, auth);
   return auth;
+}
+
+/** Decides which of several cookies of one name counts. A promise only where that takes time. */
+export function settleCandidates(instance: Instance, auth: RequestAuth): Promise<void> | undefined {
+  const { candidates } = auth;
+  if (candidates === undefined) return undefined;
+  const conclude = ({ credential, areAllOurs }: CredentialChoice): void =>
+    auth.choose(credential, areAllOurs);
+  const choice = chooseCredential(instance, candidates);
+  if (choice instanceof Promise) return choice.then(conclude);
+  conclude(choice);
+  return undefined;
 }
 
 /**
@@ -99,20 +161,39 @@ function attachNew(
   request: IncomingMessage,
   response: ServerResponse | undefined,
 ): RequestAuth {
-  const reading = readCredential(request, instance.options.sources);
+  const { names, sources } = instance.options;
+  if (names !== undefined && hidesProperty(request, names)) {
+    reportMisconfigured(instance.events, { reason: "request_property_taken" });
+  }
+  const reading = readCredential(request, sources);
   const auth = attach(request, instance, reading, response !== undefined);
   if (response !== undefined) hookResponse(response);
   if (reading.status === "none") {
     auth.refused(ANONYMOUS);
   } else if (reading.status === "rejected") {
-    auth.refused(reject(instance, reading.code, reading.via));
-    clearCredentialCookies(instance, auth, request, reading);
+    auth.refused(reject(instance, reading.code, reading.via, reading.reason));
+    clearCredentialCookies(instance, { auth, request, presented: reading });
   }
   return auth;
 }
 
-function reject({ events }: Instance, code: RejectedState["code"], via: RejectedState["via"]): RejectedState {
-  events.emit({ type: "rejected", code });
+/** Whether other middleware set a property of ours before: handlers would read that in place of orgate's. */
+function hidesProperty(request: IncomingMessage, names: AttachNames): boolean {
+  return (
+    Object.hasOwn(request, names.member) ||
+    Object.hasOwn(request, names.organization) ||
+    Object.hasOwn(request, names.memberSession) ||
+    Object.hasOwn(request, names.verdict)
+  );
+}
+
+function reject(
+  { events }: Instance,
+  code: RejectedState["code"],
+  via: RejectedState["via"],
+  reason?: string,
+): RejectedState {
+  events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
   return { status: "rejected", code, via };
 }
 
@@ -127,7 +208,7 @@ function resumeAuthentication(
   if (response === undefined || auth.hasResponse) return auth.settled;
   auth.gainResponse();
   return settle(auth, auth.settled, ({ state }) =>
-    state.status === "rejected" && state.code === "token_expired"
+    state.status === "rejected" && (state.code === "token_expired" || state.code === "token_too_old")
       ? authenticateSlowly(instance, auth, request, response)
       : auth,
   );
@@ -149,18 +230,24 @@ export function isCrossSiteWrite({ options, origins }: Instance, request: Incomi
 
 /** Looks for a session that was verified before, is still fresh, and was not invalidated since. */
 function lookUpVerified(instance: Instance, key: string): VerifiedSession | undefined {
-  const session = instance.cache.get(key);
+  const { cache, options, invalidations, keys } = instance;
+  const session = cache.get(key);
   if (session === undefined) return undefined;
-  const { options, invalidations } = instance;
-  const { clockTolerance, maxTokenAge: maxAge } = options;
-  if (decideFreshness(session, { now: options.clock(), clockTolerance, maxAge }) !== "fresh") {
-    instance.cache.delete(key);
+  const { clockTolerance, maxTokenAge: maxAge, maxTokenLifetime: maxLifetime } = options;
+  const now = options.clock();
+  keys.keepCurrent(now);
+  if (decideFreshness(session, { now, clockTolerance, maxAge, maxLifetime }) !== "fresh") {
+    cache.delete(key);
     return undefined;
   }
   if (session.checkedEpoch !== invalidations.epoch) {
     if (invalidations.endingOf(session.memberSession.id) !== undefined || invalidations.mustAsk(session))
       return undefined;
     session.checkedEpoch = invalidations.epoch;
+  }
+  if (session.isUnseen) {
+    session.isUnseen = false;
+    instance.lostReplies.arrived(key);
   }
   return session;
 }
@@ -206,7 +293,12 @@ export function refreshRequest(
     maxAge,
     spendsRefreshToken,
     mayServeStale: () => isSafeMethod(request),
-    client: () => describeClient(instance.options, request),
+    client() {
+      // Only for credentials that anybody can make up do the limits go by address.
+      const mayBeMadeUp = credential.kind === "opaque" || instance.options.store.tokens.unknownKey === "ask";
+      if (mayBeMadeUp) reportUntrustedProxy(instance, request);
+      return describeClient(instance.options, request);
+    },
   };
   const apply = (resolution: Resolution): RequestAuth => {
     applyResolution(instance, auth, resolution, request);
@@ -220,11 +312,56 @@ export function refreshRequest(
     return auth;
   };
   try {
-    const resolution = authenticateCredential(instance, credential, requirement);
+    const resolution = authenticateOrBeside(instance, { auth, request, credential }, requirement);
     return resolution instanceof Promise ? resolution.then(apply).catch(fail) : apply(resolution);
   } catch (error) {
     return fail(error);
   }
+}
+
+interface Presented {
+  readonly auth: RequestAuth;
+  readonly request: IncomingMessage;
+  readonly credential: Credential;
+}
+
+/** Authenticates a credential. Where it is an unsealed JWT that is not good, the opaque token beside it decides. */
+function authenticateOrBeside(
+  instance: Instance,
+  { auth, request, credential }: Presented,
+  requirement: FreshnessRequirement,
+): Resolution | Promise<Resolution> {
+  const beside =
+    credential.kind === "jwt_cookie" ? readOpaqueBeside(request, instance.options.sources) : undefined;
+  if (beside === undefined) return authenticateCredential(instance, credential, requirement);
+  const tryBeside = (first: Resolution): Resolution | Promise<Resolution> => {
+    if (!isUseless(first)) return first;
+    const conclude = (second: Resolution): Resolution => {
+      if (isUseless(second)) return first;
+      auth.choose(beside, false);
+      return second;
+    };
+    const known = lookUpVerified(instance, keyOf(beside));
+    if (known !== undefined && requirement.maxAge !== 0 && !needsStore(instance, known, requirement)) {
+      return conclude({ status: "authenticated", session: known, source: "local" });
+    }
+    const second = authenticateCredential(instance, beside, requirement);
+    return second instanceof Promise ? second.then(conclude) : conclude(second);
+  };
+  const first = authenticateCredential(instance, credential, requirement);
+  return first instanceof Promise ? first.then(tryBeside) : tryBeside(first);
+}
+
+/** Whether nothing can come of a credential any more. Of one whose member must authenticate again, something can. */
+function isUseless(resolution: Resolution): boolean {
+  if (resolution.status !== "refused" || resolution.state.status !== "rejected") return false;
+  const { code } = resolution.state;
+  return (
+    code === "invalid_token" ||
+    code === "invalid_session" ||
+    code === "token_expired" ||
+    code === "session_revoked"
+  );
 }
 
 /** Verifies a credential, and renews it where it is stale. */
@@ -236,6 +373,7 @@ function authenticateCredential(
   const resolve = (credential: CredentialVerification): Resolution | Promise<Resolution> => {
     if (credential.status === "refused") return credential;
     const key = keyOf(presented);
+    instance.lostReplies.arrived(key);
     const { session } = credential;
     if (session === undefined) {
       return renewStaleCredential(instance, { key, credential, reason: "expired", requirement });

@@ -1,10 +1,10 @@
 import { LRUCache } from "lru-cache";
-import { createBoundedMap } from "../lib/bounded-map.ts";
+import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import { sha256 } from "../lib/crypto.ts";
-import { isString } from "../lib/values.ts";
+import { frozenCopy, isString } from "../lib/values.ts";
 import type { Organization } from "../model.ts";
-import type { Interpretation } from "../store.ts";
-import type { TokenTimes } from "../tokens/verify-token.ts";
+import type { Interpretation, Profile } from "../store.ts";
+import { type TokenTimes, canonicalSpelling } from "../tokens/verify-token.ts";
 import type { Credential } from "./read-credential.ts";
 
 /**
@@ -13,10 +13,12 @@ import type { Credential } from "./read-credential.ts";
  * All have one shape, so that reading them is fast; the fields that every request reads come first.
  */
 export interface VerifiedSession extends TokenTimes, Pick<Interpretation, "member" | "memberSession"> {
-  /** The epoch of invalidations that it was last checked against. Only this and `usedAt` change. */
+  /** The epoch of invalidations that it was last checked against. Only this, `usedAt` and `isUnseen` change. */
   checkedEpoch: number;
   /** How many sessions the cache had taken in when it last moved this one to the front. */
   usedAt: number;
+  /** Whether it came of a renewal whose credential no client has presented yet. */
+  isUnseen: boolean;
   /** The roles of `memberSession`; read them with {@link rolesOf}. */
   readonly roles: readonly string[];
   readonly organizationId?: string | undefined;
@@ -48,11 +50,12 @@ const DIGEST_ENCODINGS = {
 /**
  * Makes the cache key of a credential from its kind and the SHA-256 of its bytes, so that no token is kept in memory.
  *
- * Only canonical credentials are ever verified, so one credential has one key. The kind belongs to it because a good bearer
+ * Only canonical credentials are ever verified, and a token has one key with its twin, so one credential has one key. The kind belongs to it because a good bearer
  * token is not accepted in a cookie, nor the other way round.
  */
 export function credentialKey(kind: keyof typeof DIGEST_ENCODINGS, value: string): string {
-  return sha256(value, DIGEST_ENCODINGS[kind]);
+  const isToken = kind === "bearer" || kind === "jwt_cookie";
+  return sha256(isToken ? canonicalSpelling(value) : value, DIGEST_ENCODINGS[kind]);
 }
 
 /** The cache key of a credential. Made once a request, because hashing is the most expensive step of a cache hit. */
@@ -100,6 +103,51 @@ export const NO_CACHE: VerifiedCache = {
   clear: () => undefined,
   size: 0,
 };
+
+/** A store's full answer about a member and an organization, and as of when. */
+export interface KeptProfile {
+  readonly profile: Profile;
+  /** When the store was asked, in seconds since the epoch. */
+  readonly askedAt: number;
+}
+
+/** A profile belongs to a session and an organization: some stores keep the session's id when the organization is switched. */
+function profileKey({ memberSession: { id }, organizationId }: VerifiedSession): string {
+  return JSON.stringify([id, organizationId]);
+}
+
+/** What profiles are kept in, and what makes them old. */
+interface ProfileOwner {
+  readonly profiles: BoundedMap<string, KeptProfile>;
+  readonly invalidations: { mustAsk(session: VerifiedSession): boolean };
+}
+
+/** Keeps a profile for the requests of a session, unless a later answer is kept already. */
+export function keepProfile(
+  { profiles }: ProfileOwner,
+  session: VerifiedSession,
+  profile: Profile,
+  askedAt: number,
+): Profile {
+  const kept = frozenCopy(profile);
+  const key = profileKey(session);
+  if ((profiles.get(key)?.askedAt ?? askedAt) <= askedAt) profiles.set(key, { profile: kept, askedAt });
+  return kept;
+}
+
+/** The profile kept for a session, if it is not older than the session itself, nor than an invalidation. */
+export function keptProfileOf(
+  { profiles, invalidations }: ProfileOwner,
+  session: VerifiedSession,
+): Profile | undefined {
+  const kept = profiles.get(profileKey(session));
+  if (kept === undefined || kept.profile.member.id !== session.member.id) return undefined;
+  const confirmedAt = session.verifiedAt ?? session.iat;
+  const { profile, askedAt } = kept;
+  return askedAt < confirmedAt || invalidations.mustAsk({ ...session, verifiedAt: askedAt })
+    ? undefined
+    : profile;
+}
 
 const MAX_ROLE_LISTS = 10_000;
 

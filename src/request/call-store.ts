@@ -1,16 +1,22 @@
 import type { IncomingMessage } from "node:http";
 import { ERROR_TABLE, type ErrorCode, StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { upstreamOf } from "../events.ts";
 import { TIMED_OUT, limitTime } from "../lib/concurrency.ts";
 import { isFiniteNumber, isObject, isString } from "../lib/values.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import type { StoreContext } from "../store.ts";
 import { type Instance, STORE_BUDGET } from "./instance.ts";
 import { type Unavailable, reportMisconfigured, reportUnavailable } from "./request-auth.ts";
-import { type StoreRefusal, toPause } from "./store-limits.ts";
+import { type BackedOff, type StoreRefusal, addressGroup, toPause } from "./store-limits.ts";
 
 /** What a call to the store came to: its answer, a refusal with one of our codes, or trouble. */
 export type StoreReply<Value> =
-  | { readonly status: "answered"; readonly value: Value }
+  | {
+      readonly status: "answered";
+      readonly value: Value;
+      /** When the store was asked, in seconds since the epoch: what it answered is as old as that. */
+      readonly calledAt: number;
+    }
   | { readonly status: "refused"; readonly code: ErrorCode; readonly reason?: string }
   | Unavailable;
 
@@ -24,16 +30,26 @@ export interface UnverifiedCall<Value> {
   readonly repeat: (refusal: StoreRefusal) => Value;
 }
 
+/** Whom a call concerns. */
+export interface CallSubject<Value> {
+  /** The id of the member or user. @defaultValue whoever is behind the client's address */
+  readonly member?: string | undefined;
+  /** The cache key of the credential that backs off after a failure. The caller notes the success. */
+  readonly backOffKey?: string;
+  readonly unverified?: UnverifiedCall<Value> | undefined;
+}
+
 /** Calls the store, waits at most for the time budget, and reports trouble. Never rejects. */
 export async function callStore<Value>(
   instance: Instance,
   request: IncomingMessage,
   call: (context: StoreContext) => Promise<Value>,
-  unverified?: UnverifiedCall<Value>,
+  subject: CallSubject<Value> = {},
 ): Promise<StoreReply<Value>> {
   const client = describeClient(instance.options, request);
+  if (subject.unverified !== undefined) reportUntrustedProxy(instance, request);
   const result = await limitTime(STORE_BUDGET, (signal) =>
-    callStoreWithin(instance, { ...client, signal }, call, unverified),
+    callStoreWithin(instance, { ...client, signal }, call, subject),
   );
   const reply = result === TIMED_OUT ? STORE_TIMEOUT : result;
   if (reply.status === "unavailable") reportUnavailable(instance.events, reply);
@@ -57,58 +73,108 @@ export async function callStoreWithin<Value>(
   instance: Instance,
   context: StoreContext,
   call: (context: StoreContext) => Promise<Value>,
-  unverified?: UnverifiedCall<Value>,
+  subject: CallSubject<Value> = {},
 ): Promise<StoreReply<Value>> {
-  const ask = (): Promise<StoreReply<Value>> => callUnlessOpen(instance, context, call);
-  if (unverified === undefined) return ask();
-  const { key, refusalIn, repeat } = unverified;
-  const limited = await instance.unverified.run(key, ask, (reply) =>
-    reply.status === "answered" ? refusalIn(reply.value) : undefined,
-  );
+  const ask = (): Promise<StoreReply<Value>> => callUnlessBackedOff(instance, context, call, subject);
+  if (subject.unverified === undefined) return ask();
+  const { key, refusalIn, repeat } = subject.unverified;
+  const { ipAddress } = context;
+  const limited = await instance.unverified.run({ key, ipAddress }, ask, (reply) => {
+    if (reply.status === "answered") return refusalIn(reply.value) ?? "accepted";
+    return reply.status === "unavailable" && reply.refusal === undefined ? undefined : "refused";
+  });
   switch (limited.status) {
     case "called":
       return limited.answer;
     case "refused_before":
-      return { status: "answered", value: repeat(limited.refusal) };
+      return { status: "answered", value: repeat(limited.refusal), calledAt: instance.options.clock() };
     default:
       return { status: "unavailable", reason: "unvouched_flood", retryAfter: limited.retryAfter };
   }
 }
 
-async function callUnlessOpen<Value>(
-  { breaker, events }: Instance,
+async function callUnlessBackedOff<Value>(
+  { breaker, backOff, events, options }: Instance,
   context: StoreContext,
   call: (context: StoreContext) => Promise<Value>,
+  { member: knownMember, backOffKey }: CallSubject<Value>,
 ): Promise<StoreReply<Value>> {
-  const admission = breaker.admit();
+  const backedOff = backOffKey === undefined ? undefined : backOff.waitFor(backOffKey);
+  if (backedOff !== undefined) return toUnavailable(backedOff);
+  // Anybody can make up a credential, so what was not verified counts for the address that it came from.
+  const member =
+    knownMember === undefined ? `address ${addressGroup(context.ipAddress)}` : `id ${knownMember}`;
+  const admission = breaker.admit(member);
   if (admission.status === "stop") {
     return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
   }
   const { signal } = context;
+  const calledAt = options.clock();
   // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
   let hasFailed = false;
   const fail = (retryAfter?: number): void => {
     if (!hasFailed) admission.failed(retryAfter);
     hasFailed = true;
   };
-  const expire = (): void => fail();
+  const expire = (): void => {
+    fail();
+    if (backOffKey !== undefined) backOff.failed(backOffKey, { reason: "timeout", isRefusal: false });
+  };
   signal.addEventListener("abort", expire, { once: true });
   try {
     const value = await call(context);
     admission.succeeded();
-    return { status: "answered", value };
+    return { status: "answered", value, calledAt };
   } catch (error) {
     const reply = classifyError(error, signal);
-    const isMisconfigured = fieldOf(error, "misconfigured") === true;
-    // The store answered: that says nothing against it.
-    const isAnswer = isMisconfigured || fieldOf(error, "contended") === true;
-    if (reply.status === "refused" || isAnswer) admission.succeeded();
-    else fail(reply.retryAfter);
-    if (reply.status === "unavailable" && isMisconfigured) reportMisconfigured(events, reply);
-    return reply;
+    const concern = concernOf(error, signal);
+    const isTrouble = reply.status !== "refused" && (concern === "service" || concern === "unknown");
+    const isLate = hasFailed;
+    if (isTrouble) fail(askedWait(error));
+    else admission.succeeded();
+    if (reply.status === "refused") return reply;
+    if (fieldOf(error, "misconfigured") === true) reportMisconfigured(events, reply);
+    // Waiting ends neither contention nor a mistake in the configuration.
+    if (concern === "nobody") return reply;
+    // The application's own code failed: for this member, if it answers about others.
+    const isRefusal =
+      concern === "credential" || (concern === "unknown" && breaker.hasAnsweredOthers(member));
+    if (backOffKey === undefined || isLate) return isRefusal ? { ...reply, refusal: "recent" } : reply;
+    const { reason, cause } = reply;
+    const upstreamCode = upstreamOf(error).upstream?.code;
+    const failure = { reason, upstreamCode, isRefusal, retryAfter: askedWait(error), cause };
+    return toUnavailable(backOff.failed(backOffKey, failure));
   } finally {
     signal.removeEventListener("abort", expire);
   }
+}
+
+/** What a request gets while its credential backs off. */
+export function toUnavailable({ failure, retryAfter, isLasting }: BackedOff): Unavailable {
+  const { reason, cause, isRefusal } = failure;
+  const refusal = isRefusal ? ({ refusal: isLasting ? "lasting" : "recent" } as const) : {};
+  return { status: "unavailable", reason, retryAfter, cause, ...refusal };
+}
+
+/**
+ * Whom the trouble behind a thrown value concerns: the service is down, a credential is refused, `unknown` which of both;
+ * or the store works, and orgate could not use its answer (`ours`). Nobody is to blame for contention and configuration.
+ */
+function concernOf(
+  error: unknown,
+  signal: AbortSignal,
+): "service" | "credential" | "unknown" | "ours" | "nobody" {
+  if (fieldOf(error, "misconfigured") === true || fieldOf(error, "contended") === true) return "nobody";
+  if (signal.aborted) return "service";
+  if (!isOrgateError(error)) return "unknown";
+  if (fieldOf(error, "code") !== "store_unavailable") return "ours";
+  const concerns = fieldOf(error, "concerns");
+  return concerns === "credential" || concerns === "unknown" ? concerns : "service";
+}
+
+function askedWait(error: unknown): number | undefined {
+  const wait = fieldOf(error, "retryAfter");
+  return isFiniteNumber(wait) ? wait : undefined;
 }
 
 /** Seconds to wait while other requests use the same credential. */
@@ -122,16 +188,13 @@ export function classifyError(
   const reason = fieldOf(error, "reason");
   const code = isOrgateError(error) ? fieldOf(error, "code") : undefined;
   if (isRefusalCode(code)) return { status: "refused", code, ...(isString(reason) && { reason }) };
-  const wait = fieldOf(error, "retryAfter");
   const defaultWait = fieldOf(error, "contended") === true ? CONTENDED_WAIT : STORE_BUDGET;
   return {
     status: "unavailable",
     reason: signal?.aborted === true ? "timeout" : toLabel(reason, "store_failed"),
     // A mistake in the configuration does not go away by waiting.
     retryAfter:
-      fieldOf(error, "misconfigured") === true
-        ? undefined
-        : toPause(isFiniteNumber(wait) ? wait : defaultWait),
+      fieldOf(error, "misconfigured") === true ? undefined : toPause(askedWait(error) ?? defaultWait),
     cause: error,
   };
 }
@@ -143,7 +206,7 @@ function isRefusalCode(code: unknown): code is ErrorCode {
 /** Reads a field of a thrown value, which may be anything, a getter that throws included. */
 function fieldOf(
   error: unknown,
-  name: "code" | "reason" | "retryAfter" | "misconfigured" | "contended",
+  name: "code" | "reason" | "retryAfter" | "misconfigured" | "contended" | "concerns",
 ): unknown {
   try {
     return isObject(error) ? error[name] : undefined;
@@ -164,7 +227,22 @@ export function toLabel(word: unknown, fallback: string): string {
  */
 export function checkAnswer<Value>(given: unknown, isValue: (given: unknown) => given is Value): Value {
   if (isValue(given)) return given;
-  throw new StoreUnavailableError({ reason: "nonsense" });
+  throw new StoreUnavailableError({ reason: "nonsense", concerns: "unknown" });
+}
+
+const PRIVATE_ADDRESS =
+  /^(?:::ffff:)?(?:10\.|127\.|192\.168\.|172\.(?:1[6-9]|2\d|3[01])\.|169\.254\.)|^(?:::1$|f[cd]|fe80:)/i;
+const reported = new WeakSet<Instance>();
+
+/** Reports once that every client seems to have the address of a proxy, which the limits by address then go by. */
+export function reportUntrustedProxy(instance: Instance, request: IncomingMessage): void {
+  if (reported.has(instance) || request.headers["x-forwarded-for"] === undefined) return;
+  const { remoteAddress = "" } = request.socket;
+  if (!PRIVATE_ADDRESS.test(remoteAddress)) return;
+  const client = readAddress(instance.options.ipAddress, request);
+  if (client !== undefined && client !== unmap(remoteAddress)) return;
+  reported.add(instance);
+  reportMisconfigured(instance.events, { reason: "proxy_not_trusted" });
 }
 
 const MAX_ADDRESS_LENGTH = 45;
@@ -187,8 +265,13 @@ export function describeClient(
 function readAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): string | undefined {
   const given = askForAddress(ipAddress, request);
   if (typeof given !== "string" || given.length > MAX_ADDRESS_LENGTH) return undefined;
-  const unmapped = given.replace(/^::ffff:(?=\d+\.)/i, "");
+  const unmapped = unmap(given);
   return ADDRESS.test(unmapped) ? unmapped : undefined;
+}
+
+/** An IPv4 address as itself, where a socket for both families writes it as IPv6. */
+function unmap(address: string): string {
+  return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
 function askForAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): unknown {

@@ -1,43 +1,57 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { ConfigurationError, OrgateError, StoreUnavailableError, retryHeaders } from "../errors.ts";
-import { frozenCopy } from "../lib/values.ts";
+import { OrgateError, StoreUnavailableError, retryHeaders } from "../errors.ts";
 import type { AuthState, DetachedState, SignedIn } from "../model.ts";
 import type { Profile } from "../store.ts";
-import { authenticateRequest, refreshRequest } from "./authenticate.ts";
-import type { VerifiedSession } from "./cache.ts";
+import { authenticateAgain, authenticateRequest, refreshRequest } from "./authenticate.ts";
+import { type VerifiedSession, keepProfile, keptProfileOf } from "./cache.ts";
 import { callStore } from "./call-store.ts";
 import type { Instance } from "./instance.ts";
+import { currentCredential } from "./renew.ts";
 import { type RequestAuth, requireRequestAuth } from "./request-auth.ts";
-import { toStaleCredential, verifyCredential } from "./verify-credential.ts";
+import { toStaleCredential } from "./verify-credential.ts";
 
 /** Returns who is asking, as a union. */
 export function stateOfRequest(instance: Instance, request: IncomingMessage): AuthState {
   return requireRequestAuth(instance, request, "state").state;
 }
 
-/** Returns the signed-in member, organization and session of a guarded request. */
+/**
+ * Returns the signed-in member, organization and session of a request.
+ *
+ * @throws OrgateError with the state's own code where nobody is signed in, which no guard lets through.
+ */
 export function sessionOf(instance: Instance, request: IncomingMessage): SignedIn {
-  const { session, passedGuard } = requireRequestAuth(instance, request, "session");
-  const organization = session?.organization;
-  if (session === undefined || organization === undefined || !passedGuard) {
-    const suggestion =
-      "Put auth.requireOrganization() or auth.requirePermission(...) in front of the handler.";
-    const message = "was called where no guard saw to it that there is a session with an organization.";
-    throw new ConfigurationError([{ code: "not_guarded", option: "session", message, suggestion }]);
-  }
-  const { member, memberSession } = session;
-  return { member, organization, memberSession };
+  const { session, state } = requireRequestAuth(instance, request, "session");
+  if (session === undefined) throw errorOf(state);
+  const { member, organization, memberSession } = session;
+  return { member, memberSession, ...(organization !== undefined && { organization }) };
 }
 
-/** Authenticates a request that no middleware saw. */
+/** Options of `auth.authenticate`. */
+export interface AuthenticateOptions {
+  /** Authenticates a long-lived connection anew, in place of returning what its request came to. @defaultValue `false` */
+  readonly again?: boolean | undefined;
+}
+
+/** Authenticates a request that no middleware saw, or a connection that is open for a while. */
 export async function authenticateDetached(
   instance: Instance,
   request: IncomingMessage,
-  response: ServerResponse | undefined,
+  given: ServerResponse | AuthenticateOptions | undefined,
+  options?: AuthenticateOptions,
 ): Promise<DetachedState> {
-  const auth = await authenticateRequest(instance, request, response);
+  const response = isResponse(given) ? given : undefined;
+  const { again } = options ?? (isResponse(given) ? {} : (given ?? {}));
+  const auth =
+    again === true
+      ? await authenticateAgain(instance, request, response)
+      : await authenticateRequest(instance, request, response);
   auth.markUsed();
   return Object.freeze({ ...auth.state, headers: headersOf(auth) });
+}
+
+function isResponse(given: ServerResponse | AuthenticateOptions | undefined): given is ServerResponse {
+  return given !== undefined && "writeHead" in given;
 }
 
 function headersOf({ cookies, headers }: RequestAuth): DetachedState["headers"] {
@@ -70,46 +84,55 @@ export async function profileOf(instance: Instance, request: IncomingMessage): P
   const auth = requireRequestAuth(instance, request, "profile");
   const { session } = auth;
   if (session === undefined) throw errorOf(auth.state);
-  const known = instance.profiles.get(session.memberSession.id);
-  if (known !== undefined && known.member.id === session.member.id) return known;
+  const known = keptProfileOf(instance, session);
+  if (known !== undefined) return known;
   const asked = await askForProfile(instance, auth, request, session);
   if (asked === undefined) {
     const { member, organization } = auth.session ?? session;
     return { member, ...(organization !== undefined && { organization }) };
   }
-  const profile = frozenCopy(asked);
-  instance.profiles.set(session.memberSession.id, profile);
-  return profile;
+  return asked;
 }
 
 async function askForProfile(
   instance: Instance,
   auth: RequestAuth,
   request: IncomingMessage,
-  { member }: VerifiedSession,
+  session: VerifiedSession,
 ): Promise<Profile | undefined> {
   const { store } = instance.options;
   if (store.profile === undefined || auth.credential === undefined) {
     await refreshRequest(instance, auth, request, { maxAge: 0, spendsRefreshToken: true });
     if (auth.session === undefined) throw errorOf(auth.state);
-    return instance.profiles.get(auth.session.memberSession.id);
+    return keptProfileOf(instance, auth.session);
   }
-  const credential = await verifyCredential(instance, auth.credential);
-  const stale = toStaleCredential(credential.status === "verified" ? credential : {});
+  // A renewal may have brought other roles than the credential that the request carries.
+  const stale = (await currentCredential(instance, auth.credential)) ?? toStaleCredential({});
   const ask = store.profile.bind(store, stale);
-  const reply = await callStore(instance, request, async (context) => {
-    const profile = await ask(context);
-    if (profile !== undefined && profile.member.id !== member.id) {
-      throw new StoreUnavailableError({ reason: "identity" });
-    }
-    return profile;
-  });
+  const reply = await callStore(
+    instance,
+    request,
+    async (context) => {
+      const profile = await ask(context);
+      if (profile !== undefined && !isOfSession(profile, session)) {
+        throw new StoreUnavailableError({ reason: "identity" });
+      }
+      return profile;
+    },
+    { member: session.member.id },
+  );
   switch (reply.status) {
     case "answered":
-      return reply.value;
+      return reply.value && keepProfile(instance, session, reply.value, reply.calledAt);
     case "refused":
       throw new OrgateError(reply.code);
     default:
       throw new StoreUnavailableError({ retryAfter: reply.retryAfter, cause: reply.cause });
   }
+}
+
+/** Whether a profile is that of the session's member, and of no other organization than the session's. */
+function isOfSession({ member, organization }: Profile, session: VerifiedSession): boolean {
+  const isSameOrganization = organization === undefined || organization.id === session.organizationId;
+  return member.id === session.member.id && isSameOrganization;
 }

@@ -4,19 +4,23 @@ import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { type Sealer, createSealer } from "../lib/crypto.ts";
 import { type Challenger, createChallenger } from "../lib/http.ts";
+import { createWarner } from "../lib/warnings.ts";
 import type { ResolvedOptions } from "../options/options.ts";
 import { type PolicySource, createPolicySource } from "../policy/policy-source.ts";
-import type { Profile } from "../store.ts";
 import { type KeySet, createKeySet } from "../tokens/key-set.ts";
 import { type TokenVerifier, createTokenVerifier } from "../tokens/verify-token.ts";
-import { NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
-import { type Ending, type Invalidations, createInvalidations } from "./invalidations.ts";
+import { type KeptProfile, NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
+import { type Invalidations, createInvalidations } from "./invalidations.ts";
 import { type OriginCheck, createOriginCheck } from "./read-credential.ts";
+import { type LostReplies, createLostReplies } from "./lost-replies.ts";
 import type { SharedRenewal } from "./request-auth.ts";
+import type { Superseded } from "./supersede.ts";
 import {
   type Breaker,
+  type CredentialBackOff,
   type UnverifiedCredentialLimiter,
   createBreaker,
+  createCredentialBackOff,
   createUnverifiedCredentialLimiter,
 } from "./store-limits.ts";
 
@@ -39,27 +43,43 @@ export interface Instance {
   readonly invalidations: Invalidations;
   /** Renewals by the key of the credential that they renew. */
   readonly renewals: SingleFlight<SharedRenewal>;
+  /** Successors that no client has presented yet, for longer than `renewals` keeps their results. */
+  readonly lostReplies: LostReplies;
   readonly breaker: Breaker;
+  /** Failed renewals, by the key of the credential. */
+  readonly backOff: CredentialBackOff;
   readonly unverified: UnverifiedCredentialLimiter;
   readonly policies: PolicySource;
   /** Writes `WWW-Authenticate`. */
   readonly challenge: Challenger;
   /** Numbers requests and store calls in their order, because a clock may show one time for two of them. */
   readonly nextInSequence: () => number;
-  /** The last full answers of the store about members and organizations, by session id. */
-  readonly profiles: BoundedMap<string, Profile>;
+  /** The last full answers of the store about members and organizations, by session and organization. */
+  readonly profiles: BoundedMap<string, KeptProfile>;
   /** Credentials that a sign-in, switch or sign-out replaced, by key: their late renewals set and clear no cookie. */
-  readonly superseded: BoundedMap<string, Ending>;
+  readonly superseded: BoundedMap<string, Superseded>;
+  /** When browsers were last signed in, by a hash of their address and user agent: numbers of {@link nextInSequence}. */
+  readonly signIns: BoundedMap<string, number>;
+  /** Names of the handlers that the application made: pages link to no other. */
+  readonly handlers: Set<string>;
   close(): Promise<void>;
 }
 
 /** Makes an instance. Fetches nothing and starts no timer until a request needs it. */
 export function createInstance(options: ResolvedOptions): Instance {
-  const { cacheEntries, clock, coordinator, cookie, store } = options;
-  const events = createEventSink(options.events);
-  const keys = createKeySet(store.tokens.keys, { clock, events });
-  const profiles = createBoundedMap<string, Profile>(Math.max(1, cacheEntries));
-  const invalidations = createInvalidations({ clock, events, coordinator, store, profiles });
+  const { cacheEntries, clock, clockTolerance, coordinator, cookie, maxTokenLifetime, store } = options;
+  const events = createEventSink(options.events, options.warnings ? createWarner() : undefined);
+  const cache = cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries);
+  const keys = createKeySet(store.tokens.keys, { clock, events, onWithdrawn: () => cache.clear() });
+  const profiles = createBoundedMap<string, KeptProfile>(Math.max(1, cacheEntries));
+  const invalidations = createInvalidations({
+    clock,
+    events,
+    coordinator,
+    store,
+    clockTolerance,
+    maxTokenLifetime,
+  });
   const stopEvents = options.events && store.onEvent?.(options.events);
   const { passwords } = cookie;
   let latestInSequence = 0;
@@ -70,7 +90,7 @@ export function createInstance(options: ResolvedOptions): Instance {
     keys,
     verifier: createTokenVerifier(store.tokens, keys),
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
-    cache: cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries),
+    cache,
     invalidations,
     renewals: createSingleFlight({
       clock,
@@ -80,13 +100,17 @@ export function createInstance(options: ResolvedOptions): Instance {
       keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
       onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
     }),
+    lostReplies: createLostReplies(clock),
     breaker: createBreaker(clock),
+    backOff: createCredentialBackOff(clock),
     unverified: createUnverifiedCredentialLimiter(clock),
     policies: createPolicies(options, events),
     challenge: createChallenger(new URL(options.origin).host),
     nextInSequence: () => ++latestInSequence,
     profiles,
     superseded: createBoundedMap(MAX_SUPERSEDED),
+    handlers: new Set(),
+    signIns: createBoundedMap(MAX_SUPERSEDED),
     async close() {
       stopEvents?.();
       invalidations.close();

@@ -1,14 +1,16 @@
 import { ConfigurationError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
 import type { Coordinator, Invalidation, InvalidationMessage } from "../fleet/coordinator.ts";
-import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
 import { isObject, isText } from "../lib/values.ts";
-import type { Profile, SessionStore } from "../store.ts";
+import type { SessionStore } from "../store.ts";
+import type { TokenTimes } from "../tokens/verify-token.ts";
 import type { VerifiedSession } from "./cache.ts";
 import { reportMisconfigured } from "./request-auth.ts";
 
 const MAX_TARGETS = 50_000;
+/** Seconds. */
+const DEFAULT_TOKEN_LIFETIME = 86_400;
 
 /** Why a session is over: a sign-out, or another session that took its place in the same browser. */
 export type Ending = "refuse" | "supersede";
@@ -17,11 +19,25 @@ export type Ending = "refuse" | "supersede";
 export interface Invalidations {
   /** Makes the target's next requests ask the store, here and in every other process. */
   invalidate(target: Invalidation): Promise<void>;
-  /** Ends a session, whatever its token says and also while the store is down, here and in every other process. */
-  end(sessionId: string, because: Ending): Promise<void>;
+  /**
+   * Ends a session, whatever its token says and also while the store is down, here and in every other process.
+   *
+   * @param times - of the session's token; the ending lasts until no such token can be good. @defaultValue `maxTokenLifetime`
+   */
+  end(sessionId: string, because: Ending, times?: Pick<TokenTimes, "iat" | "exp">): Promise<void>;
   endingOf(sessionId: string): Ending | undefined;
-  /** Whether something that the session belongs to was invalidated after the session was confirmed. */
+  /**
+   * Whether something that the session belongs to was invalidated after the session was confirmed. Without `verifiedAt`, its
+   * `iat` decides: a time of a foreign clock, which may be ahead by `clockTolerance`.
+   */
   mustAsk(session: VerifiedSession): boolean;
+  /** Calls the listener for each target, whoever named it. Returns a function that stops it. */
+  listen(listener: (target: Invalidation) => void): () => void;
+  /**
+   * Notes the result of a store call. An invalidation that landed during the call counts as made now, because the token that the
+   * call returned may have been issued after it with what the store knew before.
+   */
+  overtake(session: VerifiedSession): void;
   /** Counts what was added: a session checked at this epoch need not be checked again. */
   readonly epoch: number;
   /** Stops listening to the store and to the other processes. */
@@ -34,14 +50,17 @@ export interface InvalidationSources {
   readonly events: EventSink;
   readonly coordinator: Coordinator;
   readonly store: Pick<SessionStore, "onInvalidated">;
-  /** Full profiles by session id; an invalidation drops those that it concerns. */
-  readonly profiles: BoundedMap<string, Profile>;
+  /** Seconds by which a foreign clock may be ahead. */
+  readonly clockTolerance: number;
+  /** Seconds that a token can be good at most, where it is not known better. @defaultValue 24 hours */
+  readonly maxTokenLifetime?: number | undefined;
 }
 
 /**
  * Keeps invalidations by session, member, user and organization, bounded.
  *
- * A token whose `iat` lies in the second of the invalidation counts as older, because `iat` has no fractions.
+ * A token whose `iat` lies in the second of the invalidation counts as older, because `iat` has no fractions. No invalidation
+ * expires early: where the list is full, the oldest become "everything issued before must be asked about".
  */
 export function createInvalidations(sources: InvalidationSources): Invalidations {
   return new BoundedInvalidations(sources);
@@ -51,8 +70,13 @@ class BoundedInvalidations implements Invalidations {
   // A plain field: every request reads it.
   epoch = 0;
   readonly #sources: InvalidationSources;
-  readonly #askedAt = createBoundedMap<string, number>(MAX_TARGETS);
-  readonly #endings = createBoundedMap<string, Ending>(MAX_TARGETS);
+  readonly #listeners = new Set<(target: Invalidation) => void>();
+  /** When each name was last invalidated, by our own clock, oldest first. */
+  readonly #askedAt = new Map<string, number>();
+  /** Sessions that ended, the one that ended first is first. */
+  readonly #endings = new Map<string, EndedSession>();
+  /** Everything confirmed until then must be asked about. */
+  #everythingUntil = -Infinity;
   readonly #unsubscribe: readonly ((() => void) | undefined)[];
 
   constructor(sources: InvalidationSources) {
@@ -60,59 +84,103 @@ class BoundedInvalidations implements Invalidations {
     this.#sources = sources;
     this.#unsubscribe = [
       store.onInvalidated?.((target) => this.#ask(target, clock())),
-      coordinator.subscribe(({ target, at, effect }) => {
-        if (effect !== "ask" && "sessionId" in target) this.#end(target.sessionId, effect);
-        else this.#ask(target, at);
+      // By our own clock: the change was made before its message arrived, and the other process's clock may differ.
+      coordinator.subscribe(({ target, effect, until }) => {
+        if (effect !== "ask" && "sessionId" in target) this.#end(target.sessionId, effect, until);
+        else this.#ask(target, clock());
       }),
     ];
   }
 
   invalidate(target: Invalidation): Promise<void> {
-    const { clock, profiles } = this.#sources;
-    const at = clock();
+    const at = this.#sources.clock();
     this.#ask(target, at);
-    if ("sessionId" in target) profiles.delete(target.sessionId);
-    else profiles.clear();
     return this.#broadcast({ target, at, effect: "ask" });
   }
 
-  end(sessionId: string, because: Ending): Promise<void> {
-    const { clock, profiles } = this.#sources;
-    this.#end(sessionId, because);
-    profiles.delete(sessionId);
-    return this.#broadcast({ target: { sessionId }, at: clock(), effect: because });
+  end(sessionId: string, because: Ending, times?: Pick<TokenTimes, "iat" | "exp">): Promise<void> {
+    const { clock, clockTolerance } = this.#sources;
+    const at = clock();
+    // A renewal under way may bring a token that lives as long as the last one, from now.
+    const until = times && Math.max(times.exp, at + times.exp - times.iat) + clockTolerance;
+    this.#end(sessionId, because, until);
+    const message = { target: { sessionId }, at, effect: because } as const;
+    return this.#broadcast(until === undefined ? message : { ...message, until });
   }
 
   endingOf(sessionId: string): Ending | undefined {
-    return this.#endings.get(sessionId);
+    const ended = this.#endings.get(sessionId);
+    return ended !== undefined && this.#sources.clock() < ended.until ? ended.because : undefined;
   }
 
-  mustAsk({ memberSession, member, iat, verifiedAt }: VerifiedSession): boolean {
+  mustAsk(session: VerifiedSession): boolean {
     if (this.epoch === 0) return false;
-    const confirmedAt = Math.max(iat, verifiedAt ?? iat);
-    const { organizationId } = memberSession;
+    const confirmedAt = session.verifiedAt ?? session.iat - this.#sources.clockTolerance;
     return (
-      this.#isOlder(`session ${memberSession.id}`, confirmedAt) ||
-      this.#isOlder(`member ${member.id}`, confirmedAt) ||
-      (member.userId !== undefined && this.#isOlder(`user ${member.userId}`, confirmedAt)) ||
-      (organizationId !== undefined && this.#isOlder(`organization ${organizationId}`, confirmedAt))
+      confirmedAt <= this.#everythingUntil ||
+      namesOf(session).some((name) => this.#isOlder(name, confirmedAt))
     );
   }
 
+  listen(listener: (target: Invalidation) => void): () => void {
+    this.#listeners.add(listener);
+    return () => void this.#listeners.delete(listener);
+  }
+
+  overtake(session: VerifiedSession): void {
+    if (!this.mustAsk(session)) return;
+    const now = this.#sources.clock();
+    for (const name of namesOf(session)) {
+      if (this.#askedAt.has(name)) this.#remember(name, now);
+    }
+  }
+
   close(): void {
+    this.#listeners.clear();
     for (const stop of this.#unsubscribe) stop?.();
   }
 
   #ask(target: Invalidation, at: number): void {
-    const name = nameOf(target);
-    // A message that arrives late must not move the time back.
-    this.#askedAt.set(name, Math.max(at, this.#askedAt.get(name) ?? at));
-    this.epoch++;
+    this.#remember(nameOf(target), at);
+    this.#tell(target);
   }
 
-  #end(sessionId: string, because: Ending): void {
-    this.#endings.set(sessionId, because);
+  /** Records a time, never an earlier one than before. */
+  #remember(name: string, at: number): void {
+    const latest = Math.max(at, this.#askedAt.get(name) ?? at);
+    this.#askedAt.delete(name);
+    this.#askedAt.set(name, latest);
     this.epoch++;
+    const oldest = this.#askedAt.size > MAX_TARGETS ? firstOf(this.#askedAt) : undefined;
+    if (oldest === undefined) return;
+    this.#askedAt.delete(oldest[0]);
+    this.#everythingUntil = Math.max(this.#everythingUntil, oldest[1]);
+  }
+
+  #end(sessionId: string, because: Ending, goodUntil: number | undefined): void {
+    const { clock, maxTokenLifetime = DEFAULT_TOKEN_LIFETIME, clockTolerance } = this.#sources;
+    const at = clock();
+    const until = goodUntil ?? at + maxTokenLifetime + clockTolerance;
+    const before = this.#endings.get(sessionId);
+    this.#endings.delete(sessionId);
+    this.#endings.set(sessionId, { because, at, until: Math.max(until, before?.until ?? until) });
+    this.epoch++;
+    this.#tell({ sessionId });
+    const oldest = this.#endings.size > MAX_TARGETS ? firstOf(this.#endings) : undefined;
+    if (oldest === undefined) return;
+    this.#endings.delete(oldest[0]);
+    if (at < oldest[1].until) this.#everythingUntil = Math.max(this.#everythingUntil, oldest[1].at);
+  }
+
+  /** Tells the application's listeners; one that throws keeps nobody from hearing of it. */
+  #tell(target: Invalidation): void {
+    for (const listener of this.#listeners) {
+      try {
+        listener(target);
+      } catch (cause) {
+        reportMisconfigured(this.#sources.events, { reason: "invalidation_listener_failed", cause });
+      }
+    }
   }
 
   #isOlder(name: string, confirmedAt: number): boolean {
@@ -129,6 +197,29 @@ class BoundedInvalidations implements Invalidations {
       reportMisconfigured(events, { reason: "coordinator_failed", cause });
     }
   }
+}
+
+/** A session that ended, and until when a token of it could be good. */
+interface EndedSession {
+  readonly because: Ending;
+  readonly at: number;
+  readonly until: number;
+}
+
+function firstOf<Value>(entries: ReadonlyMap<string, Value>): readonly [string, Value] | undefined {
+  const { value } = entries.entries().next();
+  return value;
+}
+
+/** Everything by which a session can be invalidated. */
+function namesOf({ memberSession, member }: VerifiedSession): readonly string[] {
+  const { organizationId } = memberSession;
+  return [
+    `session ${memberSession.id}`,
+    `member ${member.id}`,
+    ...(member.userId === undefined ? [] : [`user ${member.userId}`]),
+    ...(organizationId === undefined ? [] : [`organization ${organizationId}`]),
+  ];
 }
 
 function nameOf(target: Invalidation): string {

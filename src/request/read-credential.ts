@@ -1,14 +1,18 @@
 import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
-import { findCookie } from "../lib/cookies.ts";
-import { MAX_SEAL_LENGTH } from "../lib/crypto.ts";
+import { type CookieAttributes, findCookie } from "../lib/cookies.ts";
+import { MAX_SEAL_LENGTH, isWellFormedSeal } from "../lib/crypto.ts";
 import { MAX_TOKEN_LENGTH } from "../tokens/verify-token.ts";
 
 /** One place where a credential may be. */
 export type CredentialSource =
   | { readonly kind: "bearer" }
   | { readonly kind: "sealed"; readonly cookieName: string }
-  | { readonly kind: "jwt_cookie"; readonly cookieName: string }
-  | { readonly kind: "opaque"; readonly cookieName: string };
+  | {
+      readonly kind: "jwt_cookie" | "opaque";
+      readonly cookieName: string;
+      /** @defaultValue those of the session cookie, readable by scripts */
+      readonly attributes?: CookieAttributes;
+    };
 
 /** A credential as the client sent it. */
 export interface Credential {
@@ -25,14 +29,28 @@ export interface Credential {
 /** What reading the credential of a request came to. */
 export type Reading =
   | { readonly status: "none" }
-  | { readonly status: "found"; readonly credential: Credential }
+  | {
+      readonly status: "found";
+      readonly credential: Credential;
+      /** Present where several cookies of one name differ: verification decides which of them counts. */
+      readonly candidates?: Candidates;
+    }
   | {
       readonly status: "rejected";
       readonly code: "ambiguous_credential" | "invalid_token" | "invalid_session";
       readonly via: "bearer" | "cookie";
+      readonly reason?: string;
       readonly cookieName?: string;
       readonly cookieNames: readonly string[];
     };
+
+/** Credentials of one cookie name that a request carries beside each other. */
+export interface Candidates {
+  /** Those that have the form of a credential. Not empty. */
+  readonly credentials: readonly Credential[];
+  /** Whether other values of the name, which have no such form, were left out. */
+  readonly leftOut: boolean;
+}
 
 /** The part of a request that holds credentials. */
 export interface RequestHead {
@@ -45,8 +63,14 @@ const NO_COOKIES: readonly string[] = [];
 // The scheme is a whole token (RFC 9110 section 5.6.2): "Bearerish" is another scheme; "Bearer" before a tab or comma is a bad bearer.
 const BEARER = /^bearer(?![\w!#$%&'*+.^`|~-]) */i;
 
+/** More well-formed seals under one name are not tried. */
+const MAX_CANDIDATES = 4;
+/** The compact form of a JWT (RFC 7515 section 7.1). */
+export const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
+
 /**
- * Reads the one credential of a request. The first source that is present decides alone: there is no fallback.
+ * Reads the one credential of a request. The first source that is present decides alone, but an opaque token beside a JWT is
+ * read where the JWT cannot be one.
  *
  * Only headers are read, never the query or the body (RFC 6750 section 2.3).
  */
@@ -54,9 +78,41 @@ export function readCredential(request: RequestHead, sources: readonly Credentia
   for (const source of sources) {
     const reading =
       source.kind === "bearer" ? readBearer(request) : readCookie(request.headers.cookie, source);
-    if (reading.status !== "none") return reading;
+    if (reading.status === "none") continue;
+    if (reading.status === "rejected" && source.kind === "jwt_cookie") {
+      const beside = readOpaqueBeside(request, sources);
+      return beside === undefined ? reading : { status: "found", credential: beside };
+    }
+    return reading;
   }
   return NO_CREDENTIAL;
+}
+
+/** The opaque token that a request carries beside an unsealed JWT, if it carries one and no other. */
+export function readOpaqueBeside(
+  request: Pick<RequestHead, "headers">,
+  sources: readonly CredentialSource[],
+): Credential | undefined {
+  for (const source of sources) {
+    if (source.kind !== "opaque") continue;
+    const reading = readCookie(request.headers.cookie, source);
+    return reading.status === "found" ? reading.credential : undefined;
+  }
+  return undefined;
+}
+
+/** Every cookie of a session's name, whatever decides who is asking. A sign-in, switch or sign-out replaces them all. */
+export function sessionCookies(
+  request: Pick<RequestHead, "headers">,
+  sources: readonly CredentialSource[],
+): readonly Credential[] {
+  return sources.flatMap((source) => {
+    if (source.kind === "bearer") return [];
+    const found = findCookie(request.headers.cookie, source.cookieName);
+    if (found.status === "absent") return [];
+    const values = found.status === "found" ? [found.value] : found.values;
+    return toCredentials(source, values, found.names);
+  });
 }
 
 function readBearer({ headers, rawHeaders }: RequestHead): Reading {
@@ -113,17 +169,40 @@ function readCookie(
   const found = findCookie(header, cookieName);
   if (found.status === "absent") return NO_CREDENTIAL;
   const { names: cookieNames } = found;
-  if (found.status === "ambiguous") {
-    return { status: "rejected", code: "ambiguous_credential", via: "cookie", cookieName, cookieNames };
-  }
   const limit = kind === "sealed" ? MAX_SEAL_LENGTH : MAX_TOKEN_LENGTH;
-  if (found.value.length > limit) {
-    return { status: "rejected", code: "invalid_session", via: "cookie", cookieName, cookieNames };
+  const reject = (code: "ambiguous_credential" | "invalid_session", reason?: string): Reading => ({
+    status: "rejected",
+    code,
+    ...(reason !== undefined && { reason }),
+    via: "cookie",
+    cookieName,
+    cookieNames,
+  });
+  if (found.status === "found") {
+    if (found.value.length > limit) return reject("invalid_session");
+    return {
+      status: "found",
+      credential: { kind, value: found.value, cookieName, cookieNames, key: undefined },
+    };
   }
-  return {
-    status: "found",
-    credential: { kind, value: found.value, cookieName, cookieNames, key: undefined },
-  };
+  // An opaque token has no form, and only the store can tell which of two is good.
+  if (kind === "opaque") return reject("ambiguous_credential", "two_sessions");
+  const isWellFormed = kind === "sealed" ? isWellFormedSeal : (value: string) => COMPACT_FORM.test(value);
+  const values = found.values.filter((value) => value.length <= limit && isWellFormed(value));
+  if (values.length > MAX_CANDIDATES) return reject("ambiguous_credential", "too_many_candidates");
+  const credentials = toCredentials(source, values, cookieNames);
+  const [credential] = credentials;
+  if (credential === undefined) return reject("invalid_session");
+  const leftOut = values.length < found.values.length;
+  return { status: "found", credential, candidates: { credentials, leftOut } };
+}
+
+function toCredentials(
+  { kind, cookieName }: Extract<CredentialSource, { cookieName: string }>,
+  values: readonly string[],
+  cookieNames: readonly string[],
+): Credential[] {
+  return values.map((value) => ({ kind, value, cookieName, cookieNames, key: undefined }));
 }
 
 /** The cookie that a credential came in. */

@@ -3,10 +3,10 @@ import { toRedirectTarget } from "../lib/http.ts";
 import { isString } from "../lib/values.ts";
 import type { RejectedState } from "../model.ts";
 import type { Renewal, StaleCredential } from "../store.ts";
-import { acceptAgain, acceptRenewal } from "./accept-credential.ts";
+import { acceptRenewal } from "./accept-credential.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
-import { STORE_TIMEOUT, callStoreWithin, toLabel } from "./call-store.ts";
-import { type Instance, STORE_BUDGET } from "./instance.ts";
+import { STORE_TIMEOUT, callStoreWithin, toLabel, toUnavailable } from "./call-store.ts";
+import { GRACE, type Instance } from "./instance.ts";
 import type { Credential } from "./read-credential.ts";
 import {
   type FreshnessRequirement,
@@ -16,6 +16,7 @@ import {
   type Successor,
   keyOfSuccessor,
   refuse,
+  reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
 import type { StoreRefusal } from "./store-limits.ts";
@@ -33,7 +34,7 @@ import {
  * One renewal's result passes through three shapes:
  * 1. `Renewal`: the store's answer, not trusted yet.
  * 2. `RenewalResult`: the answer, accepted (accept-credential.ts) and shared. Late requests with the old credential get it for the
- *    grace window, because a lost reply must not sign anybody out.
+ *    grace window, and its sealed successor until a client presents it (lost-replies.ts): a lost reply signs nobody out.
  * 3. `Resolution`: what the result means for one request.
  *
  * A renewal leaves a successor in place of the credential. A request whose own freshness requirement the kept result does not
@@ -47,34 +48,35 @@ export interface RenewalStep {
   readonly credential: VerifiedCredential;
   readonly reason: StaleCredential["reason"];
   readonly requirement: FreshnessRequirement;
+  /** What the client must get, where the credential is not the one it sent. */
+  readonly successor?: Successor;
 }
 
-// Each step follows one successor; more than a few within a grace window mean a fault.
-const MAX_STEPS = 16;
+// Each step follows one successor. A client whose replies are lost again and again leaves one every few seconds.
+const MAX_STEPS = 64;
 
 /** Renews a credential, or uses what an earlier or concurrent renewal came to. Never rejects. */
 export async function renewStaleCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
   let step = first;
   for (let count = 0; count < MAX_STEPS; count++) {
     const kept = keptResult(instance, step);
-    if (kept?.status === "unavailable" && kept.successor !== undefined) {
-      return acceptKeptSuccessor(instance, step, kept.successor);
+    // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
+    const next =
+      kept === undefined ? await followLostReply(instance, step) : followKept(instance, step, kept);
+    if (next !== undefined && "status" in next) return next;
+    if (next !== undefined && next.key !== step.key) {
+      step = next;
+      continue;
     }
-    if (kept?.status === "active" && !meets(instance, step.requirement, kept)) {
-      const next = followSuccessor(instance, step, kept);
-      if (next.key !== step.key) {
-        step = next;
-        continue;
-      }
-    }
+    // oxlint-disable-next-line no-await-in-loop -- as above
     const flight = await shareRenewal(instance, step);
     if (flight.status === "settled") {
       return toResolution(instance, step, flight.settled.result, { isLater: step !== first });
     }
-    if (flight.status === "timed_out") return resolveUnavailable(instance, first, STORE_TIMEOUT);
+    if (flight.status === "timed_out") return resolveUnavailable(instance, step, STORE_TIMEOUT);
     // A concurrent renewal does not meet this request's requirement: look at what it left.
   }
-  return resolveUnavailable(instance, first, { status: "unavailable", reason: "contended", retryAfter: 1 });
+  return resolveUnavailable(instance, step, { status: "unavailable", reason: "contended", retryAfter: 1 });
 }
 
 /** Renewals without the refresh token have results of their own, but use those of all others. */
@@ -115,30 +117,77 @@ function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResu
 /** Asks the store to renew, once for all requests. */
 async function askStore(instance: Instance, step: RenewalStep, signal: AbortSignal): Promise<SharedRenewal> {
   const calledAt = instance.nextInSequence();
+  const slipKey = slipKeyOf(step);
+  const waiting = instance.backOff.waitFor(slipKey);
+  if (waiting !== undefined) {
+    const { retryAfter, failure } = waiting;
+    return { status: "unavailable", reason: failure.reason, retryAfter, cause: failure.cause, calledAt };
+  }
   const { key, reason, requirement } = step;
   const { clock, store, sessionDuration: extendBy } = instance.options;
   const credential = requirement.spendsRefreshToken ? step.credential : withholdRefreshToken(step.credential);
   const context = { ...requirement.client(), signal, ...(extendBy !== undefined && { extendBy }) };
   const startedAt = clock();
-  const isVerified = credential.session !== undefined || credential.sealed !== undefined;
+  const { session, sealed } = credential;
+  const isVerified = session !== undefined || sealed !== undefined;
   const reply = await callStoreWithin(
     instance,
     context,
     async () =>
-      acceptAnswer(instance, credential, await store.renew(toStaleCredential(credential, reason), context)),
-    isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
+      acceptAnswer(
+        instance,
+        credential,
+        await store.renew(toStaleCredential(credential, reason), context),
+        startedAt,
+      ),
+    {
+      member: session?.member.id ?? sealed?.user?.id,
+      backOffKey: key,
+      unverified: isVerified ? undefined : { key, refusalIn, repeat: (refusal) => refusal },
+    },
   );
   if (reply.status === "refused") {
-    // A renewal refuses with a status of its own; an error with a code means that the store cannot tell.
-    const label = toLabel(reply.reason, "store_failed");
-    return { status: "unavailable", reason: label, retryAfter: STORE_BUDGET, calledAt };
+    // A renewal refuses with a status of its own: an error with a code refuses this credential for a reason we cannot tell.
+    const failure = { reason: toLabel(reply.reason, "store_failed"), isRefusal: true };
+    return { ...toUnavailable(instance.backOff.failed(key, failure)), calledAt };
+  }
+  if (reply.status === "unavailable" && reply.reason === "foreign_renewal") {
+    reportMisconfigured(instance.events, reply);
   }
   const result = reply.status === "answered" ? reply.value : reply;
+  if (result.status !== "unavailable") instance.backOff.succeeded(key);
   if (result.status === "active") {
     const milliseconds = Math.round((clock() - startedAt) * 1000);
     instance.events.emit({ type: "renewed", reason, milliseconds });
+    instance.backOff.succeeded(slipKey);
+  }
+  if (requirement.spendsRefreshToken) keepUntilPresented(instance, step, result, startedAt);
+  if (reply.status === "answered" && result.status === "unavailable") {
+    const { reason: slip, cause } = result;
+    const { retryAfter } = instance.backOff.failed(slipKey, { reason: slip, cause, isRefusal: false });
+    return { ...result, retryAfter, calledAt };
   }
   return { ...result, calledAt };
+}
+
+/** The key under which a session waits after a new token that could not be used: the credential itself is another each time. */
+function slipKeyOf({ key, credential: { session, sealed } }: RenewalStep): string {
+  return `slip ${session?.memberSession.id ?? sealed?.user?.id ?? key}`;
+}
+
+/** Keeps the new credential for a client whose reply is lost. */
+function keepUntilPresented(
+  { lostReplies }: Instance,
+  { key }: RenewalStep,
+  result: RenewalResult,
+  renewedAt: number,
+): void {
+  if (result.status === "active" && result.isNew) {
+    result.session.isUnseen = true;
+    lostReplies.keep(key, result.successor, renewedAt);
+  } else if (result.status === "unavailable" && result.successor !== undefined) {
+    lostReplies.keep(key, result.successor, renewedAt);
+  }
 }
 
 function withholdRefreshToken(credential: VerifiedCredential): VerifiedCredential {
@@ -163,25 +212,81 @@ async function acceptAnswer(
   instance: Instance,
   credential: VerifiedCredential,
   renewal: Renewal,
+  calledAt: number,
 ): Promise<RenewalResult> {
   if (!STATUSES.has(renewal.status)) throw new TypeError("the store's answer has no known status");
-  return renewal.status === "active" ? acceptRenewal(instance, credential, renewal) : renewal;
+  return renewal.status === "active" ? acceptRenewal(instance, credential, renewal, calledAt) : renewal;
 }
 
-/** The step that goes on from what a renewal left in place of the credential. */
-function followSuccessor(
-  instance: Instance,
-  step: RenewalStep,
-  { session, successor }: Extract<RenewalResult, { status: "active" }>,
-): RenewalStep {
-  const need = needsStore(instance, session, step.requirement);
-  const { via } = step.credential;
+/** The step that goes on from what an earlier renewal left in place of the credential; `undefined` where its result will do. */
+function followKept(instance: Instance, step: RenewalStep, kept: SharedRenewal): RenewalStep | undefined {
+  const { via, session: before } = step.credential;
+  if (kept.status === "unavailable" && kept.successor !== undefined) {
+    const { successor } = kept;
+    const session = before === undefined ? {} : { session: before };
+    const credential = { status: "verified", via, ...session, ...withoutCookies(successor) } as const;
+    return { ...step, key: keyOfSuccessor(successor), credential, successor };
+  }
+  if (kept.status !== "active" || meets(instance, step.requirement, kept)) return undefined;
+  const { session, successor } = kept;
   return {
     ...step,
     key: keyOfSuccessor(successor),
-    reason: need === "expired" || need === "too_old" ? need : "asked",
+    reason: reasonToAsk(instance, step, session) ?? "asked",
     credential: { status: "verified", via, session, ...withoutCookies(successor) },
+    successor,
   };
+}
+
+/** Why a step's requirement needs the store; `undefined` where the session is fresh enough. */
+function reasonToAsk(
+  instance: Instance,
+  { requirement }: RenewalStep,
+  session: VerifiedSession,
+): RenewalStep["reason"] | undefined {
+  const need = needsStore(instance, session, requirement);
+  return need === "not_yet_valid" ? "asked" : need;
+}
+
+/**
+ * Goes on from the successor of a spent credential that no client has presented yet: the reply that carried it was lost.
+ *
+ * @returns the step that asks about the successor, or what it came to; `undefined` where none is kept, or the session was
+ * ended or invalidated since.
+ */
+async function followLostReply(
+  instance: Instance,
+  step: RenewalStep,
+): Promise<RenewalStep | Resolution | undefined> {
+  const { cache, events, invalidations, lostReplies, options } = instance;
+  const kept = lostReplies.find(step.key);
+  const lost = lostSuccessor(instance, step.key);
+  if (kept === undefined || lost === undefined) return undefined;
+  const { key, cookieValue, renewedAt } = kept;
+  const credential = await verifyCredential(instance, {
+    kind: "sealed",
+    value: cookieValue,
+    cookieNames: [],
+  });
+  if (credential.status === "refused") return credential;
+  const { session, claims } = credential;
+  const hasEnded =
+    session !== undefined &&
+    (invalidations.endingOf(session.memberSession.id) !== undefined ||
+      invalidations.mustAsk({ ...session, verifiedAt: renewedAt }));
+  if (hasEnded) {
+    lostReplies.drop(step.key);
+    return undefined;
+  }
+  if (options.clock() - renewedAt > GRACE) events.emit({ type: "late_replay" });
+  const successor: Successor = { ...lost, ...(claims !== undefined && { claims }) };
+  const reason = session === undefined ? "expired" : reasonToAsk(instance, step, session);
+  if (session === undefined || reason !== undefined) {
+    return { ...step, key, credential, reason: reason ?? "expired", successor };
+  }
+  session.isUnseen = true;
+  cache.set(key, session);
+  return { status: "authenticated", session, source: "local", successor };
 }
 
 /** The successor as the store is asked about it: by its JWT, never by the opaque token beside that. */
@@ -191,25 +296,6 @@ function withoutCookies({
   ...credential
 }: Successor): Pick<Successor, "kind" | "accessToken" | "sealed" | "claims"> {
   return credential;
-}
-
-/** Tries again to accept a rotated credential whose access token could not be used when the store handed it out. */
-async function acceptKeptSuccessor(
-  instance: Instance,
-  step: RenewalStep,
-  successor: Successor,
-): Promise<Resolution> {
-  const acceptance = await acceptAgain(instance, step.credential, successor);
-  const session = acceptance.status === "adopted" ? acceptance.session : undefined;
-  if (session !== undefined && needsStore(instance, session, { maxAge: undefined }) === undefined) {
-    instance.cache.set(step.key, session);
-    return { status: "authenticated", session, source: "store", successor };
-  }
-  const { retryAfter = STORE_BUDGET, cause } = acceptance.status === "adopted" ? {} : acceptance;
-  // A token that turned out to be bad, or another member's, must reach nobody.
-  const kept = acceptance.status === "refused" ? {} : { successor };
-  const unavailable = { status: "unavailable", reason: "keys_unavailable", retryAfter, cause } as const;
-  return resolveUnavailable(instance, step, { ...unavailable, ...kept });
 }
 
 function toResolution(
@@ -249,7 +335,7 @@ function toResolution(
         ...(signInUrl !== undefined && { signInUrl }),
         ...(isString(organizationId) && { organizationId }),
       };
-      return refuse(events, state, { reason });
+      return { ...refuse(events, state, { reason }), ...successorOf(step) };
     }
     case "rejected": {
       const code = kind === "opaque" ? "invalid_session" : "invalid_token";
@@ -257,10 +343,20 @@ function toResolution(
       return refuse(events, { status: "rejected", code, via }, { reason, clearsCookie: kind === "opaque" });
     }
     case "unrenewable":
-      return refuse(events, { status: "rejected", code: "token_expired", via });
+      // A token that has not expired is only too old, or older than an invalidation.
+      return refuse(events, {
+        status: "rejected",
+        code: step.reason === "expired" ? "token_expired" : "token_too_old",
+        via,
+      });
     default:
       return resolveUnavailable(instance, step, result);
   }
+}
+
+/** What the client must get in place of a spent credential, whatever the store says about it. */
+function successorOf({ successor }: RenewalStep): { readonly successor?: Successor } {
+  return successor === undefined ? {} : { successor };
 }
 
 /** Cannot know: a token that is merely too old is served for a while if the application allows it, nothing else is. */
@@ -269,10 +365,16 @@ function resolveUnavailable(
   step: RenewalStep,
   unavailable: Extract<RenewalResult, { status: "unavailable" }>,
 ): Resolution {
+  const { via } = step.credential;
+  if (unavailable.refusal === "lasting") {
+    const reason = "refused_upstream";
+    const state = { status: "rejected", code: "reauthentication_required", via, reason } as const;
+    return refuse(instance.events, state, { reason, cause: unavailable.cause });
+  }
   reportUnavailable(instance.events, unavailable);
-  const { retryAfter, successor } = unavailable;
+  const { retryAfter } = unavailable;
   const { session } = step.credential;
-  const sent = successor === undefined ? {} : { successor };
+  const sent = unavailable.successor === undefined ? successorOf(step) : { successor: unavailable.successor };
   if (session !== undefined && mayServeStale(instance, step, session)) {
     return { status: "authenticated", session, source: "local", ...sent };
   }
@@ -293,6 +395,14 @@ function mayServeStale(
   return clock() - (confirmedAt + maxAge) < staleIfUnavailable;
 }
 
+/** The successor of a spent credential whose reply was lost. */
+function lostSuccessor({ lostReplies, sealer }: Instance, key: string): Successor | undefined {
+  const kept = lostReplies.find(key);
+  const sealed = kept && sealer?.unseal(kept.cookieValue);
+  if (kept === undefined || sealed === undefined) return undefined;
+  return { kind: "sealed", accessToken: sealed.accessToken, sealed, cookieValue: kept.cookieValue };
+}
+
 /**
  * Returns the newest form of a credential: itself, or what its renewals left in its place, one under way included. Whatever
  * spends a refresh token must go on from there. `undefined` if it cannot be verified.
@@ -308,8 +418,10 @@ export async function currentCredential(
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
     await renewals.whenSettled(key);
     const result = renewals.settledFor(key)?.result;
-    if (result?.status !== "active") break;
-    newest = result.successor;
+    const isKept = result?.status === "active" || result?.status === "unavailable";
+    const successor = (isKept ? result.successor : undefined) ?? lostSuccessor(instance, key);
+    if (successor === undefined) break;
+    newest = successor;
     const next = keyOfSuccessor(newest);
     if (next === key) break;
     key = next;

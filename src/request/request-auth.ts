@@ -1,9 +1,9 @@
 import { ConfigurationError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import type { AuthState, RejectedState, UnavailableState, Verdict } from "../model.ts";
 import type { Renewal, SealedSession, StoreContext, VerifiedClaims } from "../store.ts";
 import { type VerifiedSession, credentialKey } from "./cache.ts";
-import type { Credential, Reading } from "./read-credential.ts";
+import type { Candidates, Credential, Reading } from "./read-credential.ts";
 
 /** The names under which a request gets its properties. */
 export interface AttachNames {
@@ -29,13 +29,17 @@ export type RequestAuth = Readonly<RequestAuthRecord>;
 
 class RequestAuthRecord {
   /** The instance it belongs to. */
-  owner: object;
+  owner: RequestOwner;
   names: AttachNames | undefined;
   /** What an instance that was mounted earlier knows of the same request. */
   previous: RequestAuth | undefined;
   /** The request's place among the arrivals and store calls of its instance. */
   arrivedAt: number;
   credential: Credential | undefined;
+  /** Cookies of one name that differ, until it is known which of them counts. `credential` is then the first. */
+  candidates: Candidates | undefined;
+  /** Whether every cookie of the credential's name is known to be ours, once it was verified. */
+  areAllOurs = true;
   /** The verified session; absent while nobody is signed in. */
   session: VerifiedSession | undefined = undefined;
   /** `store` when the store answered for this very request. */
@@ -58,6 +62,8 @@ class RequestAuthRecord {
   cookies: ReadonlyMap<string, string> | undefined = undefined;
   /** Other headers that go out with the response. */
   headers: ReadonlyMap<string, string> | undefined = undefined;
+  /** Queued cookies and headers that are dropped if the check says so when the head is written, by name. */
+  provisional: ReadonlyMap<string, () => boolean> | undefined = undefined;
   #state: AuthState | undefined = undefined;
   #readVerdict: (() => Verdict) | undefined = undefined;
 
@@ -67,6 +73,7 @@ class RequestAuthRecord {
     this.previous = LatestRequestAuth.get(request);
     this.arrivedAt = owner.nextInSequence();
     this.credential = reading.status === "found" ? reading.credential : undefined;
+    this.candidates = reading.status === "found" ? reading.candidates : undefined;
     this.hasResponse = hasResponse;
     this.isPrivate = reading.status !== "none";
   }
@@ -95,9 +102,24 @@ class RequestAuthRecord {
     this.#state = Object.freeze(state);
   }
 
+  /** Notes which credential counts; `undefined` where two that differ came. */
+  choose(credential: Credential | undefined, areAllOurs: boolean): void {
+    this.credential = credential;
+    this.candidates = undefined;
+    this.areAllOurs = areAllOurs;
+  }
+
   /** Notes that the store answered after the request arrived. */
   confirm(): void {
     this.isConfirmed = true;
+  }
+
+  /** Begins anew: what the store says from now on counts, and what was known stays until then. */
+  restart(): void {
+    this.arrivedAt = this.owner.nextInSequence();
+    this.isConfirmed = false;
+    this.settled = this;
+    this.dropQueued();
   }
 
   /** Notes the authentication under way. */
@@ -133,8 +155,9 @@ class RequestAuthRecord {
   }
 
   /** Queues a `Set-Cookie` line; a later one for the same cookie replaces it. */
-  queueCookie(name: string, line: string): void {
+  queueCookie(name: string, line: string, isOvertaken?: () => boolean): void {
     this.cookies = new Map(this.cookies).set(name, line);
+    this.#setProvisional(name, isOvertaken);
   }
 
   /** Takes back the line for a cookie. */
@@ -143,14 +166,46 @@ class RequestAuthRecord {
     this.cookies = new Map([...this.cookies].filter(([queued]) => queued !== name));
   }
 
-  queueHeader(name: string, value: string): void {
+  queueHeader(name: string, value: string, isOvertaken?: () => boolean): void {
     this.headers = new Map(this.headers).set(name, value);
+    this.#setProvisional(name, isOvertaken);
+  }
+
+  #setProvisional(name: string, isOvertaken: (() => boolean) | undefined): void {
+    if (isOvertaken === undefined && this.provisional === undefined) return;
+    const provisional = new Map(this.provisional);
+    if (isOvertaken === undefined) provisional.delete(name);
+    else provisional.set(name, isOvertaken);
+    this.provisional = provisional;
+  }
+
+  /** Takes back what another answer to the same browser has overtaken. */
+  dropOvertaken(): void {
+    if (this.provisional === undefined) return;
+    const { provisional } = this;
+    const known = new Map<() => boolean, boolean>();
+    const isKept = (name: string): boolean => {
+      const check = provisional.get(name);
+      if (check === undefined) return true;
+      const isOvertaken = known.get(check) ?? check();
+      known.set(check, isOvertaken);
+      return !isOvertaken;
+    };
+    const keep = (
+      queued: ReadonlyMap<string, string> | undefined,
+    ): ReadonlyMap<string, string> | undefined => {
+      const kept = new Map([...(queued ?? [])].filter(([name]) => isKept(name)));
+      return kept.size === 0 ? undefined : kept;
+    };
+    this.cookies = keep(this.cookies);
+    this.headers = keep(this.headers);
   }
 
   /** Takes back everything that was queued. */
   dropQueued(): void {
     this.cookies = undefined;
     this.headers = undefined;
+    this.provisional = undefined;
   }
 }
 
@@ -383,6 +438,8 @@ export interface Unavailable {
   readonly retryAfter: number | undefined;
   /** The error behind it. */
   readonly cause?: unknown;
+  /** Set where the store refuses this credential; `lasting`: for ten minutes now. */
+  readonly refusal?: "recent" | "lasting";
 }
 
 /** What a credential came to for one request. */
@@ -406,9 +463,14 @@ export type Resolution =
 export function refuse(
   events: EventSink,
   state: RejectedState,
-  { reason, clearsCookie = false }: { readonly reason?: string; readonly clearsCookie?: boolean } = {},
+  {
+    reason,
+    clearsCookie = false,
+    cause,
+  }: { readonly reason?: string; readonly clearsCookie?: boolean; readonly cause?: unknown } = {},
 ): Extract<Resolution, { status: "refused" }> {
-  events.emit({ type: "rejected", code: state.code, ...(reason !== undefined && { reason }) });
+  const because = { ...(reason !== undefined && { reason }), ...describeCause(cause) };
+  events.emit({ type: "rejected", code: state.code, ...because });
   return { status: "refused", state, clearsCookie };
 }
 
@@ -418,15 +480,16 @@ export type TroubleReport = Omit<Unavailable, "status"> & { readonly code?: Unav
 /** Reports that an answer cannot be known. */
 export function reportUnavailable(
   events: EventSink,
-  { reason, retryAfter, code = "store_unavailable" }: TroubleReport,
+  { reason, retryAfter, code = "store_unavailable", cause }: TroubleReport,
 ): void {
-  events.emit({ type: "unavailable", code, reason, ...(retryAfter !== undefined && { retryAfter }) });
+  const wait = retryAfter === undefined ? {} : { retryAfter };
+  events.emit({ type: "unavailable", code, reason, ...wait, ...describeCause(cause) });
 }
 
 /** Reports what only a developer can repair. */
 export function reportMisconfigured(
   events: EventSink,
-  { reason }: { readonly reason: string; readonly cause?: unknown },
+  { reason, cause }: { readonly reason: string; readonly cause?: unknown },
 ): void {
-  events.emit({ type: "misconfigured", reason });
+  events.emit({ type: "misconfigured", reason, ...describeCause(cause) });
 }

@@ -1,11 +1,26 @@
-import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from "node:http";
-import { clearCookieLine, clearEveryForm, setCookieLine, splitIntoCookies } from "../lib/cookies.ts";
+import {
+  type IncomingMessage,
+  type OutgoingHttpHeaders,
+  type ServerResponse,
+  maxHeaderSize,
+} from "node:http";
+import {
+  type CookieAttributes,
+  type CookiePlace,
+  MAX_COOKIE_LINE_LENGTH,
+  clearCookieLine,
+  clearPlaceLine,
+  configuredPlaces,
+  lengthInRequest,
+  setCookieLine,
+  splitIntoCookies,
+  surroundingPlaces,
+} from "../lib/cookies.ts";
 import { MAX_SEAL_LENGTH } from "../lib/crypto.ts";
-import { NO_STORE } from "../lib/http.ts";
-import { isObject } from "../lib/values.ts";
-import { type VerifiedSession, keyOf } from "./cache.ts";
+import { NO_STORE, pathOf } from "../lib/http.ts";
+import { isFunction, isObject } from "../lib/values.ts";
+import type { VerifiedSession } from "./cache.ts";
 import type { Instance } from "./instance.ts";
-import type { Ending } from "./invalidations.ts";
 import { type CookieOfCredential, type Credential, existingCookies } from "./read-credential.ts";
 import {
   type RequestAuth,
@@ -13,10 +28,18 @@ import {
   type Successor,
   installRequestGetters,
   latestRequestAuthOf,
+  reportMisconfigured,
 } from "./request-auth.ts";
+import { isClearingOvertaken, isRenewalOvertaken } from "./supersede.ts";
 
 /** Seconds that browsers keep a cookie at most (RFC 6265bis section 5.5). */
 export const MAX_COOKIE_AGE = 34_560_000;
+
+/**
+ * Characters that orgate's cookies may take of a request's head: half of what Node accepts, because the application has cookies
+ * and headers too. A browser with more cannot be answered at all (431).
+ */
+const MAX_COOKIES_LENGTH = Math.floor(maxHeaderSize / 2) - 1;
 
 /** Applies what came of a request's credential: who is asking, and what goes out with the answer. */
 export function applyResolution(
@@ -29,25 +52,17 @@ export function applyResolution(
     auth.authenticated(resolution.session, resolution.source);
   } else {
     auth.refused(resolution.state);
-    if (resolution.clearsCookie && endingOf(instance, auth) !== "supersede" && auth.credential !== undefined)
-      clearCredentialCookies(instance, auth, request, auth.credential);
+    if (resolution.clearsCookie && auth.credential !== undefined) {
+      const { state } = resolution;
+      const everywhere = auth.areAllOurs && state.status === "rejected" && state.code === "session_revoked";
+      clearCredentialCookies(instance, { auth, request, presented: auth.credential, everywhere });
+    }
   }
-  if (resolution.successor !== undefined && !isOvertaken(instance, auth)) {
-    sendCredential(instance, { auth, request, session: auth.session }, resolution.successor);
-  }
-}
-
-/** Whether a sign-in, switch or sign-out replaced the credential, so that its renewal must not set a cookie. */
-function isOvertaken(instance: Instance, auth: RequestAuth): boolean {
-  const { isClosed, session } = auth;
-  if (isClosed) return true;
-  if (session !== undefined && instance.invalidations.endingOf(session.memberSession.id) !== undefined)
-    return true;
-  return endingOf(instance, auth) !== undefined;
-}
-
-function endingOf({ superseded }: Instance, { credential }: RequestAuth): Ending | undefined {
-  return credential === undefined ? undefined : superseded.get(keyOf(credential));
+  const { successor } = resolution;
+  if (successor === undefined || auth.isClosed) return;
+  const { session } = auth;
+  const isOvertaken = (): boolean => isRenewalOvertaken(instance, { auth, request }, { session, successor });
+  if (!isOvertaken()) sendCredential(instance, { auth, request, session, isOvertaken }, successor);
 }
 
 /** Where a credential goes. */
@@ -57,36 +72,60 @@ export interface Delivery {
   readonly session: VerifiedSession | undefined;
   /** How the client sends it from now on. @defaultValue as the request's own credential */
   readonly target?: Pick<Credential, "kind" | "cookieName">;
+  /** Asked when the head is written: whether another answer to the same browser came first. Absent for that answer itself. */
+  readonly isOvertaken?: () => boolean;
+}
+
+/** Puts a credential on the response. Ask {@link fitsIntoCookies} first where it is a new one. */
+export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): void {
+  const { auth, request, target = auth.credential, isOvertaken } = delivery;
+  if (target?.kind === "bearer") {
+    auth.queueHeader("Session-Jwt", successor.accessToken, isOvertaken);
+    const { origin } = request.headers;
+    if (origin !== undefined && instance.origins.isTrusted(origin)) {
+      auth.queueHeader(EXPOSED, "Session-Jwt", isOvertaken);
+    } else if (origin !== undefined && origin !== instance.options.origin) {
+      reportMisconfigured(instance.events, { reason: "session_jwt_unreadable" });
+    }
+  } else if (target?.kind === "sealed") {
+    const { cookieValue } = successor;
+    if (cookieValue !== undefined) {
+      reportUnkeptCookie(instance, request);
+      writeSessionCookie(instance, delivery, cookieValue);
+    }
+  } else if (target !== undefined) {
+    for (const [name, line] of unsealedCookies(instance, { ...delivery, target }, successor)) {
+      auth.queueCookie(name, line, isOvertaken);
+    }
+  }
 }
 
 /**
- * Puts a credential on the response.
- *
- * @returns `false` if it is too large to be sent at all.
+ * Whether browsers keep the cookies of a new credential and servers accept them: orgate's own are chunked, those that a store's
+ * front end reads are not.
  */
-export function sendCredential(instance: Instance, delivery: Delivery, successor: Successor): boolean {
-  const { auth, request, session, target = auth.credential } = delivery;
-  if (target?.kind === "bearer") {
-    auth.queueHeader("Session-Jwt", successor.accessToken);
-    const { origin } = request.headers;
-    if (origin !== undefined && instance.origins.isTrusted(origin)) auth.queueHeader(EXPOSED, "Session-Jwt");
-  } else if (target?.kind === "sealed") {
-    const { cookieValue } = successor;
-    return cookieValue === undefined || writeSessionCookie(instance, auth, cookieValue, session);
-  } else if (target !== undefined) {
-    writeUnsealedCookies(instance, { auth, session, target }, successor);
+export function fitsIntoCookies(instance: Instance, successor: Successor): boolean {
+  const { kind, cookieValue } = successor;
+  if (kind === "bearer") return true;
+  if (cookieValue !== undefined) {
+    if (cookieValue.length > MAX_SEAL_LENGTH) return false;
+    const { name, attributes } = instance.options.cookie;
+    const lines = splitIntoCookies(name, cookieValue, attributes, MAX_COOKIE_AGE);
+    return lengthInRequest(lines.values()) <= MAX_COOKIES_LENGTH;
   }
-  return true;
+  const lines = [...unsealedCookies(instance, { session: undefined }, successor).values()];
+  const fits = lines.every((line) => line.split(";", 1).join("").length <= MAX_COOKIE_LINE_LENGTH);
+  return fits && lengthInRequest(lines) <= MAX_COOKIES_LENGTH;
 }
 
-/** Puts an unsealed JWT and the opaque token beside it on the response, in the cookies that the store's own front ends read. */
-function writeUnsealedCookies(
+/** The lines of an unsealed JWT and the opaque token beside it, by the names of the cookies that the store's own front ends read. */
+function unsealedCookies(
   instance: Instance,
-  { auth, session, target }: Pick<Delivery, "auth" | "session" | "target">,
+  { session, target }: Pick<Delivery, "session" | "target">,
   { accessToken, opaqueToken }: Successor,
-): void {
-  const { cookie, sources } = instance.options;
-  const attributes = { ...cookie.attributes, httpOnly: false };
+): Map<string, string> {
+  const lines = new Map<string, string>();
+  const { sources } = instance.options;
   const nameOf = (kind: Credential["kind"]): string | undefined => {
     const source = target?.kind === kind ? target : sources.find((one) => one.kind === kind);
     return source !== undefined && "cookieName" in source ? source.cookieName : undefined;
@@ -96,33 +135,53 @@ function writeUnsealedCookies(
     [nameOf("opaque"), opaqueToken],
   ] as const) {
     if (name === undefined || value === undefined) continue;
-    auth.queueCookie(name, setCookieLine(name, value, attributes, cookieAge(instance, session)));
+    const line = setCookieLine(name, value, attributesOf(instance, name), cookieAge(instance, session));
+    lines.set(name, line);
   }
+  return lines;
+}
+
+/** The attributes of a session cookie: those of a hosted service's cookies are what the application says they are. */
+function attributesOf({ options: { cookie, sources } }: Instance, name: string): CookieAttributes {
+  for (const source of sources) {
+    if (source.kind !== "jwt_cookie" && source.kind !== "opaque") continue;
+    const base = name.startsWith(`${source.cookieName}.`) ? source.cookieName : name;
+    if (base === source.cookieName) {
+      return source.attributes ?? { ...cookie.attributes, httpOnly: false };
+    }
+  }
+  return cookie.attributes;
+}
+
+/** Reports a cookie that the browser will not keep: its `Domain` is not the host's, or it is `Secure` and the proxy says http. */
+function reportUnkeptCookie({ events, options }: Instance, { headers }: IncomingMessage): void {
+  const { secure, cookie } = options;
+  const host = (headers.host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
+  const domain = cookie.attributes.domain?.toLowerCase();
+  const isForeign = domain !== undefined && host !== domain && !host.endsWith(`.${domain}`);
+  const isPlain = secure && headers["x-forwarded-proto"] === "http" && host !== "localhost";
+  if (host !== "" && (isForeign || isPlain)) reportMisconfigured(events, { reason: "cookie_not_kept" });
 }
 
 /** Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears leftover chunks. */
 function writeSessionCookie(
   instance: Instance,
-  auth: RequestAuth,
+  { auth, session, isOvertaken }: Delivery,
   value: string,
-  session: VerifiedSession | undefined,
-): boolean {
-  if (value.length > MAX_SEAL_LENGTH) {
-    instance.events.emit({ type: "misconfigured", reason: "session_too_large" });
-    return false;
-  }
+): void {
   const { name, attributes } = instance.options.cookie;
   const lines = splitIntoCookies(name, value, attributes, cookieAge(instance, session));
   for (const earlier of [...(auth.credential?.cookieNames ?? []), ...queuedForms(auth, name)]) {
-    if (!lines.has(earlier)) auth.queueCookie(earlier, clearCookieLine(earlier, attributes));
+    if (!lines.has(earlier)) auth.queueCookie(earlier, clearCookieLine(earlier, attributes), isOvertaken);
   }
-  for (const [cookie, line] of lines) auth.queueCookie(cookie, line);
-  return true;
+  for (const [cookie, line] of lines) auth.queueCookie(cookie, line, isOvertaken);
 }
 
 /** The cookie and its chunks, as far as this response was about to set them. */
 function queuedForms({ cookies }: RequestAuth, name: string): string[] {
-  return [...(cookies?.keys() ?? [])].filter((key) => key === name || key.startsWith(`${name}.`));
+  return [...(cookies?.keys() ?? [])].filter(
+    (key) => key === name || (key.startsWith(`${name}.`) && !key.includes(";")),
+  );
 }
 
 function cookieAge({ options }: Instance, session: VerifiedSession | undefined): number {
@@ -134,29 +193,80 @@ function cookieAge({ options }: Instance, session: VerifiedSession | undefined):
     : Math.max(1, Math.min(MAX_COOKIE_AGE, Math.ceil(end - options.clock())));
 }
 
-/** Clears the cookies that the request's credential came in, for every domain and path where they were ambiguous. */
+/** The cookies that a refused credential came in. */
+export interface RefusedCookies {
+  readonly auth: RequestAuth;
+  readonly request: IncomingMessage;
+  readonly presented: CookieOfCredential;
+  /** Whether they are cleared on the domains and paths above as well, where only our own cookies may be. */
+  readonly everywhere?: boolean;
+}
+
+/** Clears the cookies that the request's credential came in. */
 export function clearCredentialCookies(
   instance: Instance,
-  auth: RequestAuth,
-  request: IncomingMessage,
-  presented: CookieOfCredential,
+  { auth, request, presented, everywhere = false }: RefusedCookies,
 ): void {
-  const { cookie, sources } = instance.options;
-  const isAmbiguous = auth.state.status === "rejected" && auth.state.code === "ambiguous_credential";
-  for (const name of existingCookies(request, presented, sources)) {
-    if (isAmbiguous) clearCookieEverywhere(instance, auth, name);
-    else auth.queueCookie(name, clearCookieLine(name, cookie.attributes));
+  const isOvertaken = (): boolean => isClearingOvertaken(instance, { auth, request });
+  if (isOvertaken()) return;
+  const names = existingCookies(request, presented, instance.options.sources);
+  clearSessionCookies(instance, { auth, request, names, everywhere, isOvertaken });
+}
+
+/** Session cookies to be cleared. */
+export interface ClearedCookies extends Pick<Delivery, "auth" | "request" | "isOvertaken"> {
+  readonly names: readonly string[];
+  readonly everywhere: boolean;
+}
+
+const MAX_CLEARING_LINES = 16;
+
+/**
+ * Clears session cookies host-only and in the configured place; `everywhere` also on the domains and paths above. An answer has
+ * at most 16 such lines.
+ */
+export function clearSessionCookies(
+  instance: Instance,
+  { auth, request, names, everywhere, isOvertaken }: ClearedCookies,
+): void {
+  const { origin, sources } = instance.options;
+  const url = { hostname: new URL(origin).hostname, pathname: pathOf(request) };
+  const opaque = sources.flatMap((source) => (source.kind === "opaque" ? [source.cookieName] : []));
+  const configured = names.map((name) => ({
+    name,
+    places: configuredPlaces(name, attributesOf(instance, name)),
+  }));
+  // Whose an opaque token is, only the store knows. Without the first chunk, the others are no session.
+  const surrounding = names
+    .filter((name) => everywhere && !opaque.includes(name) && !/\.[1-9]\d?$/.test(name))
+    .map((name) => ({ name, places: surroundingPlaces(name, attributesOf(instance, name), url) }));
+  const queued = [...(auth.cookies?.values() ?? [])].filter((line) => line.includes("; Max-Age=0;"));
+  let room = MAX_CLEARING_LINES - queued.length;
+  const places = [...configured, ...interleave(surrounding)].flatMap((one) =>
+    one.places.map((place) => ({ name: one.name, place })),
+  );
+  for (const { name, place } of places) {
+    const attributes = attributesOf(instance, name);
+    const isOwn = place.path === attributes.path && place.domain === attributes.domain;
+    const key = isOwn ? name : `${name};${place.domain ?? ""};${place.path}`;
+    const line = clearPlaceLine(name, attributes, place);
+    if (auth.cookies?.get(key) === line) continue;
+    if (room-- <= 0) break;
+    auth.queueCookie(key, line, isOvertaken);
   }
 }
 
-/** Clears a cookie host-only, with the host's own name as its domain, and with the configured domain. */
-export function clearCookieEverywhere(instance: Instance, auth: RequestAuth, name: string): void {
-  const { cookie, origin } = instance.options;
-  const { domain } = cookie.attributes;
-  const domains = new Set([new URL(origin).hostname, ...(domain === undefined ? [] : [domain])]);
-  const lines = clearEveryForm(name, cookie.attributes, [...domains]);
-  for (const [index, line] of lines.entries())
-    auth.queueCookie(index === 0 ? name : `${name};${index}`, line);
+interface PlacesOfCookie {
+  readonly name: string;
+  readonly places: readonly CookiePlace[];
+}
+
+/** Takes the likeliest place of each cookie first. */
+function interleave(cookies: readonly PlacesOfCookie[]): PlacesOfCookie[] {
+  const longest = Math.max(0, ...cookies.map(({ places }) => places.length));
+  return Array.from({ length: longest }, (_none, index) =>
+    cookies.map(({ name, places }) => ({ name, places: places.slice(index, index + 1) })),
+  ).flat();
 }
 
 const VARY_ON = ["Cookie", "Authorization"] as const;
@@ -176,8 +286,12 @@ let latestHooked: object | undefined;
  * application behind this middleware gives it another prototype.
  */
 export function hookResponse(response: ServerResponse): void {
-  const prototype = Object.getPrototypeOf(response) as object;
+  const prototype = Object.getPrototypeOf(response) as object | null;
   if (prototype === latestHooked || hooked.has(response)) return;
+  if (prototype === null) {
+    hookWriteHead(response);
+    return;
+  }
   if (hooked.has(prototype)) {
     latestHooked = prototype;
     return;
@@ -216,20 +330,25 @@ export function applyHeadersOnWrite(response: ServerResponse, { cookies, headers
 /** The prototype of the outermost application: what a mounted one leaves to its parent is answered under the parent's. */
 function outermostOf(prototype: object): object {
   let outermost = prototype;
-  let parent = Object.getPrototypeOf(outermost) as object;
-  while (
-    !Object.hasOwn(parent, "constructor") &&
-    !Object.hasOwn(Object.getPrototypeOf(parent) as object, "constructor")
-  ) {
+  let parent = parentOf(outermost);
+  while (parent !== undefined && parentOf(parent) !== undefined) {
     outermost = parent;
-    parent = Object.getPrototypeOf(outermost) as object;
+    parent = parentOf(outermost);
   }
   return outermost;
+}
+
+/** The next prototype, as long as it is an application's own: the prototypes of classes belong to the whole process. */
+function parentOf(prototype: object): object | undefined {
+  const parent = Object.getPrototypeOf(prototype) as object | null;
+  return parent === null || Object.hasOwn(parent, "constructor") ? undefined : parent;
 }
 
 type WriteHead = (this: ServerResponse, ...parameters: unknown[]) => ServerResponse;
 
 function hookWriteHead(target: ServerResponse): void {
+  // Other servers pass responses of their own for a handshake, which have only some of Node's methods.
+  if (!canWriteHeaders(target)) return;
   const own = Object.getOwnPropertyDescriptor(target, "writeHead")?.value as WriteHead | undefined;
   target.writeHead = function writeHead(
     this: ServerResponse,
@@ -241,16 +360,26 @@ function hookWriteHead(target: ServerResponse): void {
     if (auths.length === 0) return inherited.call(this, status, ...rest);
     const [first, second] = rest;
     setPassedHeaders(this, typeof first === "string" ? second : (second ?? first));
-    for (const auth of auths) putHeaders(this, auth);
+    for (const auth of auths) {
+      auth.dropOvertaken();
+      putHeaders(this, auth);
+    }
     return typeof first === "string" ? inherited.call(this, status, first) : inherited.call(this, status);
   };
   hooked.add(target);
 }
 
+/** Whether a response has the methods that headers are put on with. What else it lacks, nothing here needs. */
+function canWriteHeaders(response: Partial<ServerResponse>): boolean {
+  return isFunction(response.writeHead) && isFunction(response.getHeader) && isFunction(response.setHeader);
+}
+
 const NO_AUTHS: readonly RequestAuth[] = [];
 
 /** What every instance knows of the request, where it changes the response. */
-function authsThatWrite(request: IncomingMessage): readonly RequestAuth[] {
+function authsThatWrite(request: IncomingMessage | undefined): readonly RequestAuth[] {
+  // Node's responses know their request; those of other servers need not.
+  if (!isObject(request)) return NO_AUTHS;
   const auths: RequestAuth[] = [];
   for (let auth = latestRequestAuthOf(request); auth !== undefined; auth = auth.previous) {
     if (auth.isUsed || auth.cookies !== undefined || auth.headers !== undefined) auths.push(auth);
@@ -266,8 +395,11 @@ function setPassedHeaders(response: ServerResponse, passed: unknown): void {
     const seen = new Set<string>();
     for (const [name, value] of pairs) {
       const key = String(name).toLowerCase();
-      if (seen.has(key)) response.appendHeader(String(name), value as string);
-      else response.setHeader(String(name), value as string);
+      const earlier = seen.has(key) ? [response.getHeader(key) ?? []].flat().map(String) : [];
+      response.setHeader(
+        String(name),
+        earlier.length === 0 ? (value as string) : [...earlier, String(value)],
+      );
       seen.add(key);
     }
   } else if (isObject(passed)) {
@@ -285,8 +417,8 @@ function putHeaders(response: ServerResponse, { cookies, headers, isUsed, isPriv
   if (cookies !== undefined) putCookies(response, cookies);
   if (headers !== undefined) putOthers(response, headers);
   // The usual case needs no merging.
-  if (response.hasHeader("Vary")) mergeList(response, "Vary", VARY_ON);
-  else response.setHeader("Vary", VARY);
+  if (response.getHeader("Vary") === undefined) response.setHeader("Vary", VARY);
+  else mergeList(response, "Vary", VARY_ON);
   const showsCredential = isPrivate && (isUsed || headers !== undefined);
   if (showsCredential || cookies !== undefined) forbidCaching(response);
 }
@@ -312,7 +444,12 @@ function mergeList(response: ServerResponse, header: string, names: readonly str
     return;
   }
   const value = String(existing);
-  const named = new Set(value.toLowerCase().split(/\s*,\s*/));
+  const named = new Set(
+    value
+      .toLowerCase()
+      .split(",")
+      .map((name) => name.trim()),
+  );
   if (header === "Vary" && named.has("*")) return;
   const missing = names.filter((name) => !named.has(name.toLowerCase()));
   if (missing.length > 0) response.setHeader(header, [value, ...missing].join(", "));

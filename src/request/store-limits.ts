@@ -1,12 +1,18 @@
 import { createBoundedMap } from "../lib/bounded-map.ts";
 import type { Clock } from "../lib/clock.ts";
+import { backOffSeconds } from "../lib/concurrency.ts";
+import { isObject } from "../lib/values.ts";
 import type { Renewal } from "../store.ts";
 
-const FAILURES_TO_OPEN = 3;
+const FAILED_MEMBERS_TO_OPEN = 5;
+/** Members whose outcome is kept. */
+const MAX_MEMBERS = 10_000;
 const FAILURE_WINDOW_SECONDS = 10;
 const MIN_PAUSE = 1;
 const MAX_PAUSE = 30;
 const DEFAULT_PAUSE = 5;
+/** Seconds after which the same refusal counts as lasting. */
+const LASTING_REFUSAL_SECONDS = 600;
 
 /** Seconds for which a store is left alone, from what it asked for: 1 to 30. */
 export function toPause(seconds: number): number {
@@ -18,46 +24,151 @@ export type Admission =
   | { readonly status: "go"; succeeded(): void; failed(retryAfter?: number): void }
   | { readonly status: "stop"; readonly retryAfter: number };
 
-/** Stops calls to a store that keeps failing, and probes it with one call at a time. */
+/** Stops calls to a store that fails for many members, and probes it with one call at a time. */
 export interface Breaker {
-  admit(): Admission;
+  /** Asks to call about a member, or about whoever is behind a client address. */
+  admit(member: string): Admission;
+  /** Whether the store has answered about another member in the last ten minutes. */
+  hasAnsweredOthers(member: string): boolean;
 }
 
 /**
- * Makes a breaker that opens after three failures within ten seconds, for as long as the store asked (`Retry-After`, 1 to 30 s,
- * else 5 s). Then it lets one probe through at a time, whose success closes it.
+ * Makes a breaker that goes by members: it opens when, within ten seconds, calls about at least five members failed, and these
+ * are at least half of those asked about. It stays open for as long as the store asked (`Retry-After`, 1 to 30 s, else 5 s).
+ * Then it lets one probe through at a time, whose success closes it.
  */
 export function createBreaker(clock: Clock): Breaker {
-  let failures: number[] = [];
+  /** The latest outcome of each member, oldest first. */
+  const outcomes = new Map<string, { readonly at: number; readonly hasFailed: boolean }>();
+  /** The members that the store answered about last: two, so that one of them is another member. */
+  let answers: readonly { readonly member: string; readonly at: number }[] = [];
   let openUntil = 0;
   let isOpen = false;
   let isProbing = false;
+  let failedProbe: { readonly member: string; readonly at: number } | undefined;
+
+  const note = (member: string, hasFailed: boolean): void => {
+    const now = clock();
+    outcomes.delete(member);
+    outcomes.set(member, { at: now, hasFailed });
+    for (const [oldest, { at }] of outcomes) {
+      const age = now - at;
+      if (age >= 0 && age < FAILURE_WINDOW_SECONDS && outcomes.size <= MAX_MEMBERS) break;
+      outcomes.delete(oldest);
+    }
+  };
+  const isFailingForMany = (): boolean => {
+    const failed = [...outcomes.values()].filter(({ hasFailed }) => hasFailed).length;
+    return failed >= FAILED_MEMBERS_TO_OPEN && failed * 2 >= outcomes.size;
+  };
 
   return {
-    admit() {
-      const wait = openUntil - clock();
+    admit(member) {
+      const now = clock();
+      const wait = openUntil - now;
       // A clock that was set back must not lengthen the pause.
       const isPaused = wait > 0 && wait <= MAX_PAUSE;
-      if (isOpen && (isPaused || isProbing)) return { status: "stop", retryAfter: toPause(wait) };
+      // A member in trouble of her own must not be every probe.
+      const isInVain = failedProbe?.member === member && Math.abs(now - failedProbe.at) < MAX_PAUSE;
+      if (isOpen && (isPaused || isProbing || isInVain)) return { status: "stop", retryAfter: toPause(wait) };
       const isProbe = isOpen;
       isProbing = isProbe;
       return {
         status: "go",
         succeeded() {
-          failures = [];
+          if (isOpen) outcomes.clear();
+          note(member, false);
+          answers = [{ member, at: clock() }, ...answers.filter((one) => one.member !== member)].slice(0, 2);
           isOpen = false;
           isProbing = false;
+          failedProbe = undefined;
         },
         failed(retryAfter = DEFAULT_PAUSE) {
-          const now = clock();
-          failures = [...failures.filter((at) => now - at < FAILURE_WINDOW_SECONDS), now].slice(
-            -FAILURES_TO_OPEN,
-          );
-          isOpen ||= isProbe || failures.length >= FAILURES_TO_OPEN;
-          if (isProbe) isProbing = false;
-          openUntil = now + toPause(retryAfter);
+          note(member, true);
+          if (isProbe) {
+            isProbing = false;
+            failedProbe = { member, at: clock() };
+          }
+          isOpen ||= isProbe || isFailingForMany();
+          if (isOpen) openUntil = clock() + toPause(retryAfter);
         },
       };
+    },
+    hasAnsweredOthers: (member) =>
+      answers.some((answer) => answer.member !== member && clock() - answer.at < LASTING_REFUSAL_SECONDS),
+  };
+}
+
+/** Why a credential could not be renewed, confirmed or used: the reason, and whether the store refused this credential. */
+export interface CredentialFailure {
+  /** A short label, safe in events. */
+  readonly reason: string;
+  /** Whether the store refused it: ten minutes of the same refusal ask for a new sign-in. Never set for trouble of ours. */
+  readonly isRefusal: boolean;
+  /** The service's own code: another one is another refusal. */
+  readonly upstreamCode?: string | undefined;
+  /** Seconds that the store asked for, if it did; at most 30 count. */
+  readonly retryAfter?: number | undefined;
+  /** The error behind it. */
+  readonly cause?: unknown;
+}
+
+/** A failure that is not tried again yet. */
+export interface BackedOff {
+  /** Seconds until the next attempt. */
+  readonly retryAfter: number;
+  /** The failure that is waited for. */
+  readonly failure: CredentialFailure;
+  /** Whether the store has given the same refusal for ten minutes. */
+  readonly isLasting: boolean;
+}
+
+/** Waits between attempts with one credential: 1 s, doubling to 30 s. Other credentials do not wait. */
+export interface CredentialBackOff {
+  /** What a credential waits for; `undefined` if it may be used now. */
+  waitFor(key: string): BackedOff | undefined;
+  /** Notes a failed attempt, and returns how long to wait. */
+  failed(key: string, failure: CredentialFailure): BackedOff;
+  /** Notes an answer: the next failure begins at one second. */
+  succeeded(key: string): void;
+}
+
+const MAX_CREDENTIALS_BACKED_OFF = 20_000;
+interface BackOffEntry extends BackedOff {
+  readonly failedAt: number;
+  readonly attempts: number;
+  /** The refusal given last, and since when; an outage in between does not make it another one. */
+  readonly refusal?: { readonly name: string; readonly since: number } | undefined;
+}
+
+/** Makes a back-off. Keys are cache keys of credentials. */
+export function createCredentialBackOff(clock: Clock): CredentialBackOff {
+  const entries = createBoundedMap<string, BackOffEntry>(MAX_CREDENTIALS_BACKED_OFF);
+  return {
+    waitFor(key) {
+      const entry = entries.get(key);
+      if (entry === undefined) return undefined;
+      const wait = entry.failedAt + entry.retryAfter - clock();
+      // A clock that was set back must not lengthen the wait.
+      if (wait <= 0 || wait > MAX_PAUSE) return undefined;
+      return { ...entry, retryAfter: toPause(wait) };
+    },
+    failed(key, failure) {
+      const now = clock();
+      const before = entries.get(key);
+      const attempts = (before?.attempts ?? 0) + 1;
+      const { isRefusal } = failure;
+      const name = `${failure.reason} ${failure.upstreamCode ?? ""}`;
+      const isRepeated = before?.refusal?.name === name;
+      const refusal = isRefusal && !isRepeated ? { name, since: now } : before?.refusal;
+      const isLasting = isRefusal && refusal !== undefined && now - refusal.since >= LASTING_REFUSAL_SECONDS;
+      const retryAfter = toPause(Math.max(backOffSeconds(attempts, MAX_PAUSE), failure.retryAfter ?? 0));
+      const entry = { retryAfter, failure, isLasting, failedAt: now, attempts, refusal };
+      entries.set(key, entry);
+      return entry;
+    },
+    succeeded(key) {
+      entries.delete(key);
     },
   };
 }
@@ -72,64 +183,95 @@ export type LimitedCall<Answer> =
   /** Too many calls or refusals; `retryAfter` in seconds. */
   | { readonly status: "limited"; readonly retryAfter: number };
 
+/** What an answer means to the limit; `undefined` for trouble of the store. A {@link StoreRefusal} is remembered. */
+export type LimitVerdict = StoreRefusal | "refused" | "accepted" | undefined;
+
 /**
  * Rate-limits store calls for credentials that cannot be verified locally: opaque tokens, and tokens of an unknown key.
  *
  * Anybody can make those up. What the store refused is remembered, so that each is asked about once.
  */
 export interface UnverifiedCredentialLimiter {
-  /** Calls the store unless it refused the credential before or the limits are reached. Rejects as the call does. */
+  /**
+   * Calls the store unless it refused the credential before, or the client address has reached its limit. A credential that the
+   * store accepted in the last hour is never limited. Rejects as the call does.
+   */
   run<Answer>(
-    key: string,
+    credential: { readonly key: string; readonly ipAddress: string | undefined },
     call: () => Promise<Answer>,
-    refusalIn: (answer: Answer) => StoreRefusal | undefined,
+    verdictOf: (answer: Answer) => LimitVerdict,
   ): Promise<LimitedCall<Answer>>;
   /** Refuses a credential from now on, as it was refused before if it was. */
   refuse(key: string, refusal: StoreRefusal): void;
 }
 
 const MAX_REFUSALS_KEPT = 10_000;
+const MAX_ACCEPTED_KEPT = 10_000;
+const MAX_ADDRESSES = 10_000;
+/** Seconds for which a credential that was accepted is not limited. */
+const ACCEPTED_SECONDS = 3600;
+/** Calls at once of one client address. */
 const MAX_CALLS_AT_ONCE = 50;
-/** Refusals within {@link REFUSAL_WINDOW_SECONDS}. */
-const MAX_REFUSALS = 100;
+/** Refusals of one client address within {@link REFUSAL_WINDOW_SECONDS}. */
+const MAX_REFUSALS = 30;
 const REFUSAL_WINDOW_SECONDS = 60;
 
-/** Makes a limiter: 50 calls at once, and 100 refusals a minute. */
+interface ClientLimit {
+  refusedAt: readonly number[];
+  underWay: number;
+}
+
+/** Makes a limiter: for each client address (IPv6: each /64), 30 refusals a minute, and 50 calls at once. */
 export function createUnverifiedCredentialLimiter(clock: Clock): UnverifiedCredentialLimiter {
   const refusals = createBoundedMap<string, StoreRefusal>(MAX_REFUSALS_KEPT);
-  let refusedAt: number[] = [];
-  let underWay = 0;
+  const acceptedAt = createBoundedMap<string, number>(MAX_ACCEPTED_KEPT);
+  const clients = createBoundedMap<string, ClientLimit>(MAX_ADDRESSES);
 
-  const secondsToWait = (): number => {
+  const secondsToWait = (client: ClientLimit): number => {
     const now = clock();
     // A clock that was set back must not lengthen the wait.
-    refusedAt = refusedAt.filter((at) => now - at >= 0 && now - at < REFUSAL_WINDOW_SECONDS);
-    if (underWay >= MAX_CALLS_AT_ONCE) return 1;
-    const [oldest = now] = refusedAt;
-    return refusedAt.length >= MAX_REFUSALS ? Math.ceil(oldest + REFUSAL_WINDOW_SECONDS - now) : 0;
+    client.refusedAt = client.refusedAt.filter((at) => now - at >= 0 && now - at < REFUSAL_WINDOW_SECONDS);
+    if (client.underWay >= MAX_CALLS_AT_ONCE) return 1;
+    const [oldest = now] = client.refusedAt;
+    return client.refusedAt.length >= MAX_REFUSALS ? Math.ceil(oldest + REFUSAL_WINDOW_SECONDS - now) : 0;
   };
+  const wasAccepted = (key: string): boolean => clock() - (acceptedAt.get(key) ?? 0) < ACCEPTED_SECONDS;
 
   return {
-    async run(key, call, refusalIn) {
+    async run({ key, ipAddress }, call, verdictOf) {
       const known = refusals.get(key);
       if (known !== undefined) return { status: "refused_before", refusal: known };
-      const retryAfter = secondsToWait();
+      const group = addressGroup(ipAddress);
+      const client = clients.get(group) ?? { refusedAt: [], underWay: 0 };
+      clients.set(group, client);
+      const retryAfter = wasAccepted(key) ? 0 : secondsToWait(client);
       if (retryAfter > 0) return { status: "limited", retryAfter };
-      underWay += 1;
+      client.underWay += 1;
       try {
         const answer = await call();
-        const refusal = refusalIn(answer);
-        if (refusal !== undefined) {
-          refusals.set(key, refusal);
-          refusedAt.push(clock());
-        }
+        const verdict = verdictOf(answer);
+        if (verdict === "accepted") acceptedAt.set(key, clock());
+        else if (verdict !== undefined) client.refusedAt = [...client.refusedAt, clock()];
+        if (isObject(verdict)) refusals.set(key, verdict);
         return { status: "called", answer };
       } finally {
-        underWay -= 1;
+        client.underWay -= 1;
       }
     },
     refuse(key, refusal) {
       if (refusals.get(key) === undefined) refusals.set(key, refusal);
     },
   };
+}
+
+/** The client that an address stands for: itself, or its /64 for IPv6, which one client has whole. */
+export function addressGroup(address = ""): string {
+  if (!address.includes(":")) return address;
+  const [head = [], tail = []] = address.split("::").map((part) => (part === "" ? [] : part.split(":")));
+  const zeros = Array.from({ length: Math.max(0, 8 - head.length - tail.length) }, () => "0");
+  const groups = address.includes("::") ? [...head, ...zeros, ...tail] : head;
+  return groups
+    .slice(0, 4)
+    .map((group) => Number.parseInt(group, 16).toString(16))
+    .join(":");
 }

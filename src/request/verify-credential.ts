@@ -4,7 +4,7 @@ import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } f
 import { type Verification, decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, shareRoles } from "./cache.ts";
 import type { Instance } from "./instance.ts";
-import type { Credential } from "./read-credential.ts";
+import { COMPACT_FORM, type Credential } from "./read-credential.ts";
 import {
   DEFAULT_RETRY_AFTER,
   type FreshnessRequirement,
@@ -13,9 +13,6 @@ import {
   reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
-
-/** The compact form of a token (RFC 7515 section 7.1). */
-const COMPACT_FORM = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 /**
  * A credential with a good signature or a good seal of ours. Of a kind that only the store can read (an opaque token, a token of
@@ -74,12 +71,17 @@ interface Token {
 function judge(instance: Instance, token: Token, verification: Verification): CredentialVerification {
   const { kind, sealed } = token;
   const via = kind === "bearer" ? "bearer" : "cookie";
-  if (verification.status === "unavailable") return unavailable(verification.retryAfter);
+  if (verification.status === "unavailable") {
+    reportUnavailable(instance.events, verification);
+    return unavailable(verification.retryAfter, verification.cause);
+  }
   if (verification.status === "rejected") {
     const { reason } = verification;
     if (sealed !== undefined) return judgeRejectedToken(instance, sealed, verification);
     const asksStore = reason === "unknown_key" && instance.options.store.tokens.unknownKey === "ask";
-    return asksStore ? { status: "verified", via, ...token } : refuseToken(instance, via, reason);
+    const { defect } = verification;
+    const detail = defect === undefined ? reason : `${reason}_${defect}`;
+    return asksStore ? { status: "verified", via, ...token } : refuseToken(instance, via, detail);
   }
   const { claims } = verification;
   if (sealed?.user !== undefined && sealed.user.id !== claims.sub) {
@@ -102,15 +104,16 @@ function judge(instance: Instance, token: Token, verification: Verification): Cr
 function judgeRejectedToken(
   instance: Instance,
   sealed: SealedSession,
-  { reason, expiresAt }: Extract<Verification, { status: "rejected" }>,
+  { reason, expiresAt, isWithdrawn }: Extract<Verification, { status: "rejected" }>,
 ): CredentialVerification {
   // A token whose algorithm or type left the profile is "malformed" to the verifier, but still a token.
   if (reason === "malformed" && !COMPACT_FORM.test(sealed.accessToken)) {
     return refuseSession(instance, reason, true);
   }
   const { clock, clockTolerance } = instance.options;
-  // Its key is gone, but it has expired anyway: the refresh token beside it decides.
-  if (reason === "unknown_key" && expiresAt !== undefined && clock() >= expiresAt + clockTolerance) {
+  // Its key was withdrawn, or is gone and the token has expired anyway: the refresh token beside it decides.
+  const isOver = isWithdrawn === true || (expiresAt !== undefined && clock() >= expiresAt + clockTolerance);
+  if (reason === "unknown_key" && isOver) {
     return { status: "verified", kind: "sealed", via: "cookie", accessToken: sealed.accessToken, sealed };
   }
   return refuseMisconfigured(instance, reason);
@@ -168,8 +171,8 @@ export function needsStore(
   session: VerifiedSession,
   { maxAge }: Pick<FreshnessRequirement, "maxAge">,
 ): StaleCredential["reason"] | "not_yet_valid" | undefined {
-  const { clock, clockTolerance } = instance.options;
-  const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge });
+  const { clock, clockTolerance, maxTokenLifetime: maxLifetime } = instance.options;
+  const freshness = decideFreshness(session, { now: clock(), clockTolerance, maxAge, maxLifetime });
   if (freshness !== "fresh") return freshness;
   return instance.invalidations.mustAsk(session) ? "asked" : undefined;
 }
@@ -236,6 +239,7 @@ function readSession(
     sessionExpiresAt,
     checkedEpoch: -1,
     usedAt: 0,
+    isUnseen: false,
     roles: shareRoles(memberSession.roles),
     organizationId: memberSession.organizationId,
     permissions,

@@ -1,8 +1,8 @@
-import type { IncomingMessage } from "node:http";
-import { type HandlerContext, deny } from "../guards/denial.ts";
+import { type Chooser, listChoices, memberOf } from "../guards/authorize.ts";
+import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { sha256 } from "../lib/crypto.ts";
-import { readBody } from "../lib/http.ts";
+import { closeIfUnread, readBody } from "../lib/http.ts";
 import { isText } from "../lib/values.ts";
 import {
   STORE_TIMEOUT,
@@ -35,10 +35,10 @@ export async function readChoice(
 ): Promise<PostedChoice | undefined> {
   const body = await readBody(context.request);
   if (body.status === "aborted") return undefined;
-  if (body.status === "too_large") {
-    // The rest of the body stays unread, so the connection cannot be used again.
-    context.response.setHeader("Connection", "close");
-    deny(context, { ...denial, code: "payload_too_large" });
+  closeIfUnread(context.request, context.response);
+  if (body.status === "too_large" || body.status === "timed_out") {
+    const code = body.status === "too_large" ? "payload_too_large" : "request_timeout";
+    deny(context, { ...denial, code });
     return undefined;
   }
   const fields = body.status === "read" ? body.fields : new Map<string, unknown>();
@@ -57,6 +57,8 @@ function isOrganizationId(value: unknown): value is string {
 /** A choice, and the secret that allows it: a pending token, or a credential. */
 export interface AuthorizedChoice {
   readonly secret: string;
+  /** Who chooses. Unknown where only a reply to an earlier choice is looked up. */
+  readonly chooser?: Chooser | undefined;
   readonly organizationId: string;
 }
 
@@ -88,15 +90,21 @@ export class SelectionDeduplicator {
 
   /** Asks the store, or joins the requests with the same secret and organization. */
   async choose(
-    request: IncomingMessage,
+    received: ReceivedRequest,
     choice: AuthorizedChoice,
     ask: (context: StoreContext) => Promise<Outcome>,
   ): Promise<StoreReply<Outcome>> {
     const { options, events } = this.#instance;
-    const client = describeClient(options, request);
-    const start = (signal: AbortSignal): Promise<StoreReply<Outcome>> =>
-      callStoreWithin(this.#instance, { ...client, signal }, async (context) =>
-        checkAnswer(await ask(context), isOutcome),
+    const client = describeClient(options, received.request);
+    const { chooser } = choice;
+    // Within the flight: once the first click has spent the secret, the list of a second one would be empty.
+    const start = async (signal: AbortSignal): Promise<StoreReply<Outcome>> =>
+      (await refuseUnlisted(received, choice)) ??
+      callStoreWithin(
+        this.#instance,
+        { ...client, signal },
+        async (context) => checkAnswer(await ask(context), isOutcome),
+        { member: chooser && memberOf(chooser) },
       );
     const flight = await this.#flights.run({ key: keyOf(choice), start });
     const reply = flight.status === "settled" ? flight.settled.result : STORE_TIMEOUT;
@@ -116,6 +124,21 @@ export class SelectionDeduplicator {
 
 function spendsSecret(outcome: Outcome): boolean {
   return outcome.status === "authenticated" || ("pending" in outcome && outcome.pending !== undefined);
+}
+
+/**
+ * Refuses an organization that the store does not offer the user, before the store is asked by its id. `undefined` where there
+ * is no list: an expired authentication has an empty one, and the store says so itself.
+ */
+async function refuseUnlisted(
+  received: ReceivedRequest,
+  { chooser, organizationId }: AuthorizedChoice,
+): Promise<StoreReply<Outcome> | undefined> {
+  if (chooser === undefined) return undefined;
+  const reply = await listChoices(received, chooser);
+  if (reply.status !== "answered" || reply.value.length === 0) return undefined;
+  if (reply.value.some(({ id }) => id === organizationId)) return undefined;
+  return { status: "refused", code: "organization_not_available", reason: "not_listed" };
 }
 
 /** Names a choice by a hash of its secret, so that no token is kept. */

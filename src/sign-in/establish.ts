@@ -6,19 +6,33 @@ import {
   isOrgateError,
 } from "../errors.ts";
 import { isOrganizationChoice } from "../guards/authorize.ts";
-import { type HandlerContext, deny } from "../guards/denial.ts";
+import { type HandlerContext, deny, noteSignInForLoops } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { configurationError } from "../lib/problems.ts";
-import { isListOf, isObject, isOptional, isString } from "../lib/values.ts";
+import {
+  isFiniteNumber,
+  isFunction,
+  isListOf,
+  isObject,
+  isOptional,
+  isString,
+  isText,
+} from "../lib/values.ts";
 import type { Impersonator } from "../model.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
-import { isCrossSiteWrite } from "../request/authenticate.ts";
+import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
-import { type StoreReply, callStore, classifyError } from "../request/call-store.ts";
+import { type StoreReply, callStore, classifyError, toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import { type Successor, keyOfSuccessor } from "../request/request-auth.ts";
-import { type Delivery, forbidCaching, sendCredential } from "../request/respond.ts";
+import {
+  type Successor,
+  keyOfSuccessor,
+  reportMisconfigured,
+  reportUnavailable,
+} from "../request/request-auth.ts";
+import { type Delivery, fitsIntoCookies, forbidCaching, sendCredential } from "../request/respond.ts";
+import { noteSignIn, supersedeCredentials } from "../request/supersede.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
 import type { Outcome, SealedSession } from "../store.ts";
 import {
@@ -67,8 +81,11 @@ export type Authentication = Outcome | AuthenticationResultLike;
  * A step-up is answered with `reauthentication_required`. The browser keeps the pending authentication: the handler of the
  * next step reads it by `auth.pendingAuthentication(req)`, and ends here again.
  *
- * Resolves when the answer has been given. Rejects, with nothing sent, for mistakes of the application: with what the
- * authentication threw, with `session_too_large`, or with a `ConfigurationError` where nothing can be sealed.
+ * What Stytch's or WorkOS's SDK rejects with is answered as well: a refusal with `sign_in_failed`, an outage with 503.
+ *
+ * Resolves when the answer has been given. Mistakes of the application (anything else that the authentication throws,
+ * `session_too_large`, a `ConfigurationError` where nothing can be sealed) go to Express's error handler, on Express 4 too, with
+ * nothing sent. Without Express the promise rejects with them: write `.catch(next)`.
  */
 // oxlint-disable-next-line max-params -- the method's own four, and the instance it is bound to
 export function establish(
@@ -79,15 +96,29 @@ export function establish(
   options: EstablishOptions = {},
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own error, unchanged
-    const next: Next = (error) => (error === undefined ? resolve() : reject(error));
+    const next: Next = (error) => (error === undefined ? resolve() : fail(error));
+    const fail = (error: unknown): void => {
+      const toErrorHandler = nextOf(request);
+      // Express 4 does not look at the promise of a handler: its rejection would end the process.
+      // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own error, unchanged
+      if (toErrorHandler === undefined) reject(error);
+      else {
+        toErrorHandler(error);
+        resolve();
+      }
+    };
     const whenAnswered = (): void => {
       // The application's `onDenied` may answer later.
       if (response.writableEnded) resolve();
       else response.once("close", resolve);
     };
-    finishSignIn({ instance, request, response, next }, authentication, options).then(whenAnswered, reject);
+    finishSignIn({ instance, request, response, next }, authentication, options).then(whenAnswered, fail);
   });
+}
+
+/** What Express calls to go on, as it leaves it on every request; `undefined` on other servers. */
+function nextOf({ next }: IncomingMessage & { readonly next?: unknown }): Next | undefined {
+  return isFunction(next) ? (next as Next) : undefined;
 }
 
 async function finishSignIn(
@@ -103,7 +134,8 @@ async function finishSignIn(
     deny(attachOnly(received), { code: "cross_site_request" });
     return;
   }
-  const reply = await readAuthentication(authentication);
+  const reply = await readAuthentication(authentication, instance.options.clock());
+  if (reply.status === "unavailable") reportUnavailable(instance.events, reply);
   const context = attachOnly(received);
   const pending = await findPending(received);
   const candidates = [
@@ -119,16 +151,46 @@ async function finishSignIn(
 /** Waits for an authentication. Throws what is neither a refusal nor trouble of a store, unchanged. */
 async function readAuthentication(
   authentication: Authentication | Promise<Authentication>,
+  calledAt: number,
 ): Promise<StoreReply<Outcome>> {
   try {
-    return { status: "answered", value: toOutcome(await authentication) };
+    return { status: "answered", value: toOutcome(await authentication), calledAt };
   } catch (error) {
     const selection = selectionOf(error);
-    if (selection !== undefined) return { status: "answered", value: selection };
+    if (selection !== undefined) return { status: "answered", value: selection, calledAt };
     const reply = classifyError(error);
     if (reply.status === "refused" || (isOrgateError(error) && error.code === "store_unavailable"))
       return reply;
-    throw error;
+    const answer = answerOfSdk(error);
+    if (answer === undefined || OWN_CREDENTIALS.has(answer.reason)) throw error;
+    const { status, reason } = answer;
+    if (status === 429 || status >= 500) return { ...reply, reason };
+    return { status: "refused", code: "sign_in_failed", reason };
+  }
+}
+
+/** Refusals of the application's own credentials: only a developer can help. */
+const OWN_CREDENTIALS: ReadonlySet<string> = new Set([
+  "invalid_client",
+  "unauthorized",
+  "unauthorized_client",
+  "unauthorized_credentials",
+]);
+
+/** What a hosted service answered, as the errors of its SDK tell it; `undefined` for every other error. */
+function answerOfSdk(error: unknown): { readonly status: number; readonly reason: string } | undefined {
+  if (!isObject(error)) return undefined;
+  try {
+    // Stytch's errors name these two; WorkOS's name the status and the request.
+    const isStytch = isFiniteNumber(error["status_code"]) && isString(error["error_type"]);
+    const isWorkos = isFiniteNumber(error["status"]) && isString(error["requestID"]);
+    const status = isStytch ? error["status_code"] : isWorkos ? error["status"] : undefined;
+    const word = isStytch ? error["error_type"] : (error["error"] ?? error["code"]);
+    if (!isFiniteNumber(status) || status < 400) return undefined;
+    return { status, reason: toLabel(word, status === 401 ? "unauthorized" : "refused_upstream") };
+  } catch {
+    // A getter of the error throws: it is no SDK's, and goes on unchanged.
+    return undefined;
   }
 }
 
@@ -220,6 +282,8 @@ export interface Completion {
   readonly denial?: DenialOptions;
   /** Where a person chooses again if the organization is not available. */
   readonly selection?: FailedChoice | undefined;
+  /** Runs before the browser is sent on, with where it goes: the session or the choice that follows is certain then. */
+  readonly beforeRedirect?: ((target: string) => Promise<void>) | undefined;
 }
 
 /** Answers with what the store's reply came to: a session, the selection, a step-up, or a denial. */
@@ -230,9 +294,10 @@ export async function answerOutcome(context: HandlerContext, completion: Complet
     return;
   }
   const outcome = reply.status === "answered" ? reply.value : reply;
+  const calledAt = reply.status === "answered" ? reply.calledAt : context.instance.options.clock();
   switch (outcome.status) {
     case "authenticated":
-      return startSession(context, completion, outcome.credential);
+      return startSession(context, completion, outcome.credential, calledAt);
     case "selection_required":
       return beginSelection(context, completion, outcome);
     case "step_up_required":
@@ -267,16 +332,20 @@ async function answerRefused(
  */
 async function startSession(
   context: HandlerContext,
-  { by, returnTo, expected = {}, denial }: Completion,
+  { by, returnTo, expected = {}, denial, beforeRedirect }: Completion,
   credential: SealedSession,
+  calledAt: number,
 ): Promise<void> {
   const { instance, auth, request } = context;
   const target = deliveryTarget(context, by);
   const send = (successor: Successor, session: VerifiedSession | undefined): void => {
-    const isSent = sendCredential(instance, { auth, request, session, target }, successor);
-    if (!isSent) throw new OrgateError("session_too_large");
+    if (!fitsIntoCookies(instance, successor)) {
+      reportMisconfigured(instance.events, { reason: "session_too_large" });
+      throw new OrgateError("session_too_large");
+    }
+    sendCredential(instance, { auth, request, session, target }, successor);
   };
-  const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected });
+  const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected, calledAt });
   if (accepted.status !== "adopted") {
     const { code, retryAfter } = accepted;
     if (accepted.status === "keep_refresh_token") send(accepted.successor, undefined);
@@ -296,6 +365,8 @@ async function startSession(
   instance.cache.set(keyOfSuccessor(successor), session);
   instance.events.emit({ type: "authenticated", via: session.via, source: "store" });
   clearPending(context);
+  noteSignInForLoops(context);
+  await beforeRedirect?.(returnTo);
   answerSignedIn(context, session, returnTo);
 }
 
@@ -315,18 +386,24 @@ async function endPreviousSession(
   { memberSession, via }: VerifiedSession,
   by: Completion["by"],
 ): Promise<void> {
+  await settleCandidates(instance, auth);
   const { credential } = auth;
+  if (via === "cookie") {
+    supersedeCredentials(instance, { auth, request }, "supersede");
+    noteSignIn(instance, request);
+  }
   if (credential === undefined || (credential.kind === "bearer") !== (via === "bearer")) return;
   const previous = auth.session ?? (await sessionOfCredential(instance, credential));
-  const key = keyOf(credential);
-  instance.superseded.set(key, "supersede");
-  instance.cache.delete(key);
+  if (via === "bearer") supersedeCredentials(instance, { auth, request }, "supersede");
+  instance.cache.delete(keyOf(credential));
   const sessionId = previous?.memberSession.id;
   if (sessionId === undefined || sessionId === memberSession.id) return;
-  await instance.invalidations.end(sessionId, "supersede");
+  await instance.invalidations.end(sessionId, "supersede", previous);
   const { store } = instance.options;
   if (by === "switch" || store.endSession === undefined) return;
-  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context));
+  await callStore(instance, request, async (context) => store.endSession?.({ sessionId }, context), {
+    member: previous?.member.id,
+  });
 }
 
 /** Redirects a browser to where it goes on; tells a program who is signed in. */
@@ -351,12 +428,13 @@ export function answerSignedIn(
 /** Keeps the pending token in the browser and sends it to the selection page; programs get the list of organizations. */
 async function beginSelection(
   context: HandlerContext,
-  { pending: previous, returnTo }: Completion,
+  { pending: previous, returnTo, beforeRedirect }: Completion,
   { pending, organizations }: Extract<Outcome, { status: "selection_required" }>,
 ): Promise<void> {
   const { instance, request, response } = context;
   const { selectionPath } = instance.options;
   await keepPending(context, { pending, returnTo, previous });
+  await beforeRedirect?.(selectionPath);
   if (!isJsonClient(request)) {
     redirect(response, selectionPath);
     return;
@@ -364,6 +442,18 @@ async function beginSelection(
   const choices = organizations.map(({ id, name }) => ({ id, name }));
   const extensions = { organizations: choices, selection_url: selectionPath };
   deny(context, { code: "organization_selection_required", extensions });
+}
+
+/** What the next sign-in must ask for, so that it does not end in the same step: the organization, else its one connection. */
+function signInHints(
+  details: object = {},
+  switchedTo: string | null | undefined,
+): Pick<DenialOptions, "organizationId" | "connectionId"> {
+  const { organizationId = switchedTo, connectionIds }: Readonly<Record<string, unknown>> = { ...details };
+  if (isText(organizationId)) return { organizationId };
+  return isListOf(connectionIds, isText) && connectionIds.length === 1
+    ? { connectionId: connectionIds[0] }
+    : {};
 }
 
 /** Answers that a step is due, and keeps the pending authentication in the browser for the application's own handler. */
@@ -385,8 +475,11 @@ async function demandStep(
     ...denial,
     code: "reauthentication_required",
     extensions: { reason },
-    // A sign-in asks for the organization itself.
-    ...(by === "switch" && { organizationId: expected?.organizationId ?? undefined }),
+    // A code can be entered wherever the user signs in.
+    ...signInHints(
+      reason.startsWith("mfa_") ? undefined : details,
+      by === "switch" ? expected?.organizationId : undefined,
+    ),
     ...(signInUrl !== undefined && { signInUrl }),
   });
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { type DenialInit, type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { pathOf, queryOf, sanitizeReturnTo } from "../lib/http.ts";
+import { pathOf, queryOf, sanitizeReturnTo, trimTrailingSlashes } from "../lib/http.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
 import { isObject } from "../lib/values.ts";
 import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
@@ -40,7 +40,8 @@ export interface HandlerDefinition {
  */
 export function createHandler(instance: Instance, definition: HandlerDefinition): Middleware {
   checkDefinition(instance, definition);
-  const { httpMethods, serve } = definition;
+  const { name, httpMethods, serve } = definition;
+  instance.handlers.add(name);
   const receive = async (received: HandlerRequest): Promise<void> => {
     const { request, response } = received;
     forbidCaching(response);
@@ -158,8 +159,8 @@ export function returnToOfQuery(request: IncomingMessage): unknown {
 /** A path as routers compare it: without query, case and trailing slashes, escapes of ASCII characters undone. */
 function normalize(path: string): string {
   const [bare = ""] = path.split(/[#?]/, 1);
-  return bare
-    .replaceAll(/%([0-7][\da-f])/gi, (_escape, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)))
-    .toLowerCase()
-    .replace(/\/+$/, "");
+  const unescaped = bare.replaceAll(/%([0-7][\da-f])/gi, (_escape, hex: string) =>
+    String.fromCharCode(Number.parseInt(hex, 16)),
+  );
+  return trimTrailingSlashes(unescaped.toLowerCase());
 }

@@ -1,5 +1,6 @@
 import { OrgateError } from "../errors.ts";
 import { type HandlerContext, type ReceivedRequest, deny } from "../guards/denial.ts";
+import type { TroubleCause } from "../events.ts";
 import type { Middleware } from "../guards/guard.ts";
 import {
   type SealedCookieKind,
@@ -13,10 +14,10 @@ import {
 import { sha256 } from "../lib/crypto.ts";
 import { queryOf, redirect, sanitizeReturnTo } from "../lib/http.ts";
 import { isText } from "../lib/values.ts";
-import { callStore, checkAnswer } from "../request/call-store.ts";
 import { type Instance, requireSealer } from "../request/instance.ts";
 import type { BeginSignInOptions } from "../store.ts";
-import { answerOutcome, isOutcome } from "./establish.ts";
+import { SelectionDeduplicator } from "./choice.ts";
+import { answerOutcome } from "./establish.ts";
 import {
   type HandlerRequest,
   attachOnly,
@@ -46,6 +47,7 @@ const SIGN_IN_OPTIONS = [
   "maxAge",
   "invitationToken",
   "redirectUri",
+  "connectionId",
   "returnTo",
 ] as const;
 
@@ -87,6 +89,7 @@ export function createSignIn(instance: Instance, options: SignInOptions = {}): M
  * @throws ConfigurationError for a store that has no sign-in page, or without a password.
  */
 export function createCallback(instance: Instance, options: CallbackOptions = {}): Middleware {
+  const settings = { fallback: options.returnTo, deduplicator: new SelectionDeduplicator(instance) };
   return createHandler(instance, {
     name: "callback",
     options,
@@ -94,20 +97,32 @@ export function createCallback(instance: Instance, options: CallbackOptions = {}
     storeMethods: ["completeSignIn"],
     seals: SEALS_STATE,
     httpMethods: ["GET"],
-    serve: (received) => receiveCallback(received, options.returnTo),
+    serve: (received) => receiveCallback(received, settings),
   });
+}
+
+interface CallbackSettings {
+  readonly fallback: string | undefined;
+  /** Sends each code to the store once: browsers repeat a request whose answer they did not get. */
+  readonly deduplicator: SelectionDeduplicator;
 }
 
 // RFC 6749 section 4.1.2.1.
 const CALLBACK_ERROR = /^[\w.-]{1,64}$/;
 
-async function receiveCallback(received: HandlerRequest, fallback: string | undefined): Promise<void> {
-  const { instance, request } = received;
+async function receiveCallback(
+  received: HandlerRequest,
+  { fallback, deduplicator }: CallbackSettings,
+): Promise<void> {
+  const { instance, request, response } = received;
   const query = queryOf(request);
   const context = attachOnly(received);
   const [parameter, ...more] = query.getAll("state");
   const flow = parameter === undefined || more.length > 0 ? undefined : await readFlow(received, parameter);
   if (parameter === undefined || flow === undefined) {
+    const reason = reasonOfState(received, query.getAll("state"));
+    const error = upstreamErrorOf(query);
+    instance.events.emit({ type: "rejected", code: "invalid_pending_authentication", reason, ...error });
     // Never a redirect: a browser that keeps no cookies would be in a loop.
     deny(context, {
       code: "invalid_pending_authentication",
@@ -117,6 +132,10 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
     });
     return;
   }
+  if (flow.wentTo !== undefined) {
+    redirect(response, flow.wentTo);
+    return;
+  }
   const pending = await findPending(received);
   const wanted = flow.returnTo === "/" ? (returnToOfStep(pending) ?? fallback) : flow.returnTo;
   const returnTo = chooseReturnTo(context, [wanted]);
@@ -124,18 +143,45 @@ async function receiveCallback(received: HandlerRequest, fallback: string | unde
   if (error !== null) {
     clearFlow(context, parameter);
     const reason = CALLBACK_ERROR.test(error) ? error : "unknown";
-    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason });
+    instance.events.emit({ type: "rejected", code: "sign_in_failed", reason, ...upstreamErrorOf(query) });
     deny(context, { code: "sign_in_failed", page: true, returnTo });
     return;
   }
   const complete = requireMethod(instance, "completeSignIn");
-  const reply = await callStore(instance, request, async (storeContext) =>
-    checkAnswer(await complete(query, flow.state, storeContext), isOutcome),
+  const attempt = { secret: `${parameter} ${query.get("code")}`, organizationId: "" };
+  const reply = await deduplicator.choose(context, attempt, (storeContext) =>
+    complete(query, flow.state, storeContext),
   );
   // While the store is unavailable the flow stays: loading the page again may help.
   if (reply.status !== "unavailable") clearFlow(context, parameter);
   const denial = { page: true, redirects: false, returnTo } as const;
-  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial });
+  const beforeRedirect = (wentTo: string): Promise<void> =>
+    keepFlow(context, parameter, { ...flow, state: null, wentTo });
+  await answerOutcome(context, { reply, by: "sign_in", returnTo, pending, denial, beforeRedirect });
+}
+
+/** Why a callback's `state` leads to no flow of this browser. */
+function reasonOfState(received: HandlerRequest, states: readonly string[]): string {
+  const [parameter] = states;
+  if (parameter === undefined || parameter === "") return "state_missing";
+  if (states.length > 1) return "state_repeated";
+  const flows = existingFlows(received);
+  if (flows.length === 0) return "state_of_another_browser";
+  const own = flowCookieName(received.instance, parameter);
+  return flows.some(({ name }) => name === own) ? "state_expired" : "state_unknown";
+}
+
+const MAX_DESCRIPTION_LENGTH = 500;
+
+/** What the store's page says of a refusal (RFC 6749 section 4.1.2.1), without control characters. */
+function upstreamErrorOf(query: URLSearchParams): Pick<TroubleCause, "upstream"> {
+  const error = query.get("error");
+  const description = query.get("error_description")?.replaceAll(/\p{Cc}/gu, "") ?? "";
+  const upstream = {
+    ...(error !== null && CALLBACK_ERROR.test(error) && { code: error }),
+    ...(description !== "" && { message: description.slice(0, MAX_DESCRIPTION_LENGTH) }),
+  };
+  return Object.keys(upstream).length === 0 ? {} : { upstream };
 }
 
 const MAX_PARAMETER_LENGTH = 512;
@@ -148,12 +194,14 @@ function readSignInQuery(query: URLSearchParams): BeginSignInOptions {
   const organizationId = textOf(query, "organization_id");
   const loginHint = textOf(query, "login_hint");
   const invitationToken = textOf(query, "invitation_token");
+  const connectionId = textOf(query, "connection_id");
   const screenHint = query.get("screen_hint");
   const maxAge = query.get("max_age");
   return {
     ...(organizationId !== undefined && { organizationId }),
     ...(loginHint !== undefined && { loginHint }),
     ...(invitationToken !== undefined && { invitationToken }),
+    ...(connectionId !== undefined && { connectionId }),
     ...((screenHint === "sign-in" || screenHint === "sign-up") && { screenHint }),
     ...(maxAge !== null && MAX_AGE.test(maxAge) && { maxAge: Number(maxAge) }),
   };
@@ -172,17 +220,23 @@ interface Flow {
   readonly state: unknown;
   /** A path on this origin. */
   readonly returnTo: string;
+  /** Where the browser went when it had signed in: opening the callback again leads there. */
+  readonly wentTo?: string;
 }
 
 /** A flow, sealed; opens only together with the `state` parameter that it belongs to. */
 const FLOW: SealedCookieKind<Flow> = {
   name: "sign_in",
   lifetime: 600,
-  parse: ({ state, returnTo }) => ({ state, returnTo: sanitizeReturnTo(returnTo) }),
+  parse: ({ state, returnTo, wentTo }) => ({
+    state,
+    returnTo: sanitizeReturnTo(returnTo),
+    ...(wentTo !== undefined && { wentTo: sanitizeReturnTo(wentTo) }),
+  }),
 };
 
 /** Sign-ins that one browser can have under way: more would grow the `Cookie` header until servers reject it. */
-const MAX_FLOWS = 5;
+export const MAX_FLOWS = 5;
 const FLOW_NAME_LENGTH = 16;
 
 /**

@@ -114,7 +114,10 @@ export async function keepPending(
   );
   const kept = { authentication: pending, returnTo: whole === undefined ? "/" : returnTo, expiresAt };
   afterResponse.set(auth, { status: "found", pending: { ...kept, ...(step !== undefined && { step }) } });
-  if (previous !== undefined && !isSame) instance.superseded.set(keyOf(previous.authentication), "supersede");
+  if (previous !== undefined && !isSame) {
+    const at = instance.nextInSequence();
+    instance.superseded.set(keyOf(previous.authentication), { ending: "supersede", at });
+  }
 }
 
 /** Reads the pending authentication that was begun in this browser. */

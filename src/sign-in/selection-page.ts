@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type Chooser, listChoices } from "../guards/authorize.ts";
 import { type HandlerContext, deny } from "../guards/denial.ts";
-import { type Html, html, renderPage, sendPage } from "../lib/html.ts";
+import { showPage } from "../guards/pages.ts";
+import { type Html, html } from "../lib/html.ts";
 import { acceptsHtml, pathOf, sanitizeReturnTo } from "../lib/http.ts";
 import type { OrganizationChoice } from "../model.ts";
 
@@ -26,15 +27,16 @@ export type RenderSelection =
 
 /** Sends the page with the status that is set on the response. The form posts to this very handler. */
 export async function sendSelectionPage(
-  { request, response }: HandlerContext,
+  context: HandlerContext,
   render: RenderSelection,
   given: Omit<OrganizationSelectionView, "action">,
 ): Promise<void> {
+  const { request, response } = context;
   const { returnTo } = given;
   const query = returnTo === "/" ? "" : `?${new URLSearchParams({ return_to: returnTo }).toString()}`;
   const view = { ...given, action: `${sanitizeReturnTo(pathOf(request))}${query}` };
-  if (render === undefined) sendPage(response, response.statusCode, renderSelection(view));
-  else await render(view, request, response);
+  if (render !== undefined) await render(view, request, response);
+  else showPage(context, { status: response.statusCode, title: TITLE, body: renderSelection(view) });
 }
 
 /** How a selection page is shown. */
@@ -76,14 +78,11 @@ const NOT_AVAILABLE = html`<p role="alert">
 </p>`;
 
 /** Renders the page: one button for each organization, in one form, without script. */
-function renderSelection(view: OrganizationSelectionView): string {
+function renderSelection(view: OrganizationSelectionView): Html {
   const alert = view.error === undefined ? "" : NOT_AVAILABLE;
   const body = view.organizations.length === 0 ? NOTHING_TO_CHOOSE : renderForm(view);
-  return renderPage(
-    TITLE,
-    html`<h1>${TITLE}</h1>
-      ${alert} ${body}`,
-  );
+  return html`<h1>${TITLE}</h1>
+    ${alert} ${body}`;
 }
 
 function renderForm({ organizations, action, current }: OrganizationSelectionView): Html {

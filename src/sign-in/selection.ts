@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { listChoices } from "../guards/authorize.ts";
 import { type HandlerContext, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
-import { isJsonClient, redirect, sendJson } from "../lib/http.ts";
+import { closeIfUnread, isJsonClient, queryOf, redirect, sendJson } from "../lib/http.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
 import type { StoreReply } from "../request/call-store.ts";
@@ -121,12 +121,19 @@ async function answerSelection(
     deny(context, { code: reply.code, page: true, returnTo });
   } else if (isJsonClient(request)) {
     sendJson(response, 200, { organizations: reply.value, return_to: returnTo });
-  } else if (reply.value.length === 1 && reply.value[0]?.id === current) {
+  } else if (isOnlyChoice(reply.value, current) && !queryOf(request).has("choose")) {
     redirect(response, returnTo);
   } else {
     const view = { organizations: reply.value, returnTo, ...(current !== undefined && { current }) };
     await sendSelectionPage(context, render, view);
   }
+}
+
+function isOnlyChoice(
+  [only, ...others]: readonly OrganizationChoice[],
+  current: string | undefined,
+): boolean {
+  return only !== undefined && only.id === current && others.length === 0;
 }
 
 interface Selection {
@@ -144,6 +151,7 @@ async function selectPosted(received: HandlerRequest, { deduplicator, render }: 
   if (reading.status === "absent") return false;
   const context = attachOnly(received);
   if (reading.status === "invalid") {
+    closeIfUnread(context.request, context.response);
     clearPending(context);
     deny(context, { ...INVALID_PENDING, page: true, returnTo: "/" });
     return true;
@@ -158,7 +166,8 @@ async function selectPosted(received: HandlerRequest, { deduplicator, render }: 
   const returnTo = chooseReturnTo(context, candidates);
   const select = requireMethod(instance, "selectOrganization");
   const secret = authentication.pendingAuthenticationToken;
-  const reply = await deduplicator.choose(request, { secret, organizationId }, (storeContext) =>
+  const authorized = { secret, organizationId, chooser: authentication };
+  const reply = await deduplicator.choose(received, authorized, (storeContext) =>
     select(authentication, organizationId, storeContext),
   );
   await answerOutcome(context, {

@@ -1,6 +1,7 @@
-import type { IncomingMessage } from "node:http";
-import { denialOf, deny } from "../guards/denial.ts";
+import { type ReceivedRequest, denialOf, deny } from "../guards/denial.ts";
 import type { Middleware } from "../guards/guard.ts";
+import { closeIfUnread } from "../lib/http.ts";
+import { keyOf } from "../request/cache.ts";
 import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
@@ -65,7 +66,11 @@ export async function switchToPosted(
   const { instance, auth, request } = context;
   const { credential, session } = auth;
   const denialTo = (returnTo: string): DenialOptions => (hasPage ? { page: true, returnTo } : {});
-  if (credential === undefined) {
+  // A credential that was good before its session was replaced may belong to a second click.
+  const mayRepeat =
+    credential !== undefined && instance.superseded.get(keyOf(credential))?.ending === "supersede";
+  if (credential === undefined || (session === undefined && !mayRepeat)) {
+    closeIfUnread(request, context.response);
     deny(context, { ...denialTo("/"), ...denialOf(auth.state) });
     return;
   }
@@ -73,7 +78,8 @@ export async function switchToPosted(
   if (posted === undefined) return;
   const { organizationId } = posted;
   const returnTo = chooseReturnTo(context, [posted.returnTo, returnToOfQuery(request), fallback]);
-  const choice = { secret: credential.value, organizationId };
+  const chooser = session?.memberSession;
+  const choice = { secret: credential.value, organizationId, chooser };
   // On a second click the session before has ended already, and this reply replaced it.
   const settled = deduplicator.settledFor(choice);
   if (settled === undefined && session === undefined) {
@@ -84,7 +90,7 @@ export async function switchToPosted(
     answerSignedIn(context, session, returnTo);
     return;
   }
-  const reply = settled ?? (await askToSwitch(instance, request, credential, { deduplicator, choice }));
+  const reply = settled ?? (await askToSwitch(received, credential, { deduplicator, choice }));
   const keepsSubject = instance.options.store.capabilities.switchKeepsSubject ?? true;
   const page = { render, returnTo, current: session?.organizationId };
   await answerOutcome(context, {
@@ -98,15 +104,15 @@ export async function switchToPosted(
 }
 
 async function askToSwitch(
-  instance: Instance,
-  request: IncomingMessage,
+  received: ReceivedRequest,
   credential: Credential,
   { deduplicator, choice }: { deduplicator: SelectionDeduplicator; choice: AuthorizedChoice },
 ): Promise<StoreReply<Outcome>> {
+  const { instance } = received;
   const switchOrganization = requireMethod(instance, "switchOrganization");
   const current = await currentCredential(instance, credential);
   if (current === undefined) return { status: "unavailable", reason: "not_verified", retryAfter: 5 };
-  return deduplicator.choose(request, choice, (context) =>
+  return deduplicator.choose(received, choice, (context) =>
     switchOrganization(current, choice.organizationId, context),
   );
 }

@@ -10,14 +10,20 @@ import type { Outcome, PendingAuthentication, SessionStore } from "../store.ts";
 export type StoreWith<Operation extends keyof SessionStore> = SessionStore &
   Required<Pick<SessionStore, Operation>>;
 
-/** Turns a reply without an answer into the error that a store throws for it. It repeats nothing that was received. */
+/**
+ * Turns a reply without an answer into the error that a store throws for it. It repeats nothing that was received but the
+ * service's own error code and request id.
+ */
 export function serviceUnavailable(
   { reason, httpStatus, retryAfter, cause }: UnavailableReply,
-  requestId?: string,
+  { code, requestId }: { readonly code?: string | undefined; readonly requestId?: string | undefined } = {},
 ): StoreUnavailableError {
   const status = httpStatus === undefined ? "" : `, status ${httpStatus}`;
   const message = `The service could not answer (${reason}${status}).`;
-  return new StoreUnavailableError({ reason, message, retryAfter, requestId, cause });
+  // Services limit the rate of one user as well as that of a whole project.
+  const concerns = httpStatus === 429 ? "unknown" : undefined;
+  const upstream = httpStatus === undefined ? undefined : { status: httpStatus, code };
+  return new StoreUnavailableError({ reason, message, retryAfter, requestId, cause, concerns, upstream });
 }
 
 /** Seconds that a selection goes on after the request was aborted: submitted again, it would find the pending token spent. */

@@ -1,5 +1,11 @@
-import { StoreUnavailableError } from "../errors.ts";
-import { type UnusableBody, discardBody, isConfidential, readJsonBody } from "../lib/json-client.ts";
+import { StoreUnavailableError, type UpstreamAnswer } from "../errors.ts";
+import {
+  type UnusableBody,
+  discardBody,
+  isConfidential,
+  readJsonBody,
+  safeError,
+} from "../lib/json-client.ts";
 import {
   type Check,
   functionLike,
@@ -9,7 +15,7 @@ import {
   schema,
   seconds,
 } from "../lib/options.ts";
-import { describeValue } from "../lib/problems.ts";
+import { describeValue, readGiven } from "../lib/problems.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { JsonWebKey, JsonWebKeySet, KeySource } from "../store.ts";
 
@@ -61,10 +67,16 @@ export const REMOTE_KEYS_OPTIONS = schema<RemoteKeysOptions & { readonly url: st
  * @throws ConfigurationError for a URL or an option that cannot be meant.
  */
 export function remoteKeys(url: string | URL, options: RemoteKeysOptions = {}): KeySource {
-  const given = isObject(options) ? withUrl(options, url) : options;
   const suggestion = "Pass { fetch, maxAge, cooldown }, or nothing.";
-  const reading = readOptions(REMOTE_KEYS_OPTIONS, given, "remoteKeys", suggestion, "remoteKeys.");
-  const { url: address, fetch: request, maxAge, cooldown } = reading.complete();
+  const {
+    url: address,
+    fetch: request,
+    maxAge,
+    cooldown,
+  } = readGiven("remoteKeys", () => {
+    const given = isObject(options) ? withUrl(options, url) : options;
+    return readOptions(REMOTE_KEYS_OPTIONS, given, "remoteKeys", suggestion, "remoteKeys.").complete();
+  });
   return {
     load: (signal) => fetchKeys(address, request ?? fetch, signal),
     ...(maxAge !== undefined && { maxAge }),
@@ -85,18 +97,21 @@ async function fetchKeys(url: URL, request: typeof fetch, signal: AbortSignal): 
   try {
     response = await request(url, { headers: { accept: "application/json" }, redirect: "manual", signal });
   } catch (cause) {
-    throw failure("keys_unreachable", "The key set could not be reached.", cause);
+    throw failure("keys_unreachable", "The key set could not be reached.", { cause: safeError(cause) });
   }
   if (response.status !== 200) {
     discardBody(response);
-    throw failure("keys_status", `The key set was answered with status ${response.status}.`);
+    const { status } = response;
+    throw failure("keys_status", `The key set was answered with status ${status}.`, {
+      upstream: { status },
+    });
   }
   const body = await readJsonBody(response, MAX_BODY_BYTES);
   if (body.status === "object" && Array.isArray(body.object["keys"])) {
     return { ...body.object, keys: body.object["keys"].filter(isJsonWebKey) };
   }
   const { reason, cause } = body.status === "unusable" ? body : { reason: "malformed" as const };
-  throw failure(...FAILURES[reason], cause);
+  throw failure(...FAILURES[reason], { cause });
 }
 
 const FAILURES: Readonly<Record<UnusableBody, readonly [reason: string, message: string]>> = {
@@ -111,6 +126,10 @@ function isJsonWebKey(value: unknown): value is JsonWebKey {
   return isString(kty) && [kid, alg, use].every((member) => member === undefined || isString(member));
 }
 
-function failure(reason: string, message: string, cause?: unknown): StoreUnavailableError {
-  return new StoreUnavailableError({ reason, message, cause });
+function failure(
+  reason: string,
+  message: string,
+  init: { readonly cause?: unknown; readonly upstream?: UpstreamAnswer } = {},
+): StoreUnavailableError {
+  return new StoreUnavailableError({ reason, message, ...init });
 }

@@ -7,6 +7,8 @@ import {
 import type { AuthorityOptions } from "../authority/options.ts";
 import { type Repository, memoryRepository } from "../authority/repository.ts";
 import type { Clock } from "../lib/clock.ts";
+import { createProblems, describeValue, readGiven } from "../lib/problems.ts";
+import { isObject, isSeconds } from "../lib/values.ts";
 
 /** Options of `createTestAuthority()`: the contents of the directory, and the options of `createAuthority()`. */
 export interface TestAuthorityOptions
@@ -59,7 +61,7 @@ const DEFAULT_START = Date.UTC(2027, 0, 15, 8) / 1000;
  * @throws `ConfigurationError` with every problem in the options
  */
 export function createTestAuthority(options: TestAuthorityOptions = {}): TestAuthority {
-  const { users, organizations, memberships, startsAt = DEFAULT_START, ...settings } = options;
+  const { users, organizations, memberships, startsAt, ...settings } = readTestOptions(options);
   let now = startsAt;
   const clock: Clock = () => now;
   const directory = memoryDirectory({ users, organizations, memberships });
@@ -87,6 +89,24 @@ export function createTestAuthority(options: TestAuthorityOptions = {}): TestAut
       await repository.close();
     },
   };
+}
+
+/** Copies the options: a value of another type is not an empty object. */
+function readTestOptions(options: TestAuthorityOptions) {
+  return readGiven("createTestAuthority", () => {
+    const given: unknown = options;
+    const startsAt: unknown = options?.startsAt ?? DEFAULT_START;
+    const problems = createProblems();
+    if (!isObject(given)) {
+      const message = `was given ${describeValue(given)}.`;
+      problems.invalid("createTestAuthority", message, "Pass { users, organizations, memberships }.");
+    }
+    if (!isSeconds(startsAt)) {
+      problems.invalid("startsAt", `must be a number, but is ${describeValue(startsAt)}.`, "Pass seconds.");
+    }
+    problems.throwIfAny();
+    return { ...options, startsAt: isSeconds(startsAt) ? startsAt : DEFAULT_START };
+  });
 }
 
 /** A repository that a test can make fail. */

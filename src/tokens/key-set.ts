@@ -1,6 +1,6 @@
 import { type JsonWebKey as CryptoJwk, type KeyObject, createPublicKey } from "node:crypto";
 import { StoreUnavailableError, isOrgateError } from "../errors.ts";
-import type { EventSink } from "../events.ts";
+import { type EventSink, describeCause } from "../events.ts";
 import type { Clock } from "../lib/clock.ts";
 import { RefreshingValue } from "../lib/concurrency.ts";
 import { isObject, isString } from "../lib/values.ts";
@@ -9,7 +9,8 @@ import type { Algorithm, JsonWebKeySet, KeySource } from "../store.ts";
 /** The result of looking up one key. */
 export type KeyLookup =
   | { readonly status: "found"; readonly key: KeyObject }
-  | { readonly status: "unknown" }
+  /** `isWithdrawn`: the source had the key, and published two sets without it. */
+  | { readonly status: "unknown"; readonly isWithdrawn?: true }
   /** The source cannot be asked right now: the key may exist. `cause`: why the last load failed. */
   | { readonly status: "unavailable"; readonly retryAfter: number; readonly cause?: unknown };
 
@@ -19,6 +20,11 @@ export interface KeySet {
   find(kid: string | undefined, algorithm: Algorithm): KeyLookup | Promise<KeyLookup>;
   /** Whether it is known, without asking the source, that there is no such key. */
   lacks(kid: string | undefined, algorithm: Algorithm): boolean;
+  /**
+   * Looks for new and withdrawn keys in the background if the set is due, at most once a second. Call it for tokens that are
+   * accepted without {@link KeySet.find}, because they were verified before.
+   */
+  keepCurrent(now: number): void;
   /** Ends a load under way and loads no more. The keys at hand are still found. */
   close(): void;
 }
@@ -29,6 +35,8 @@ export interface KeySetContext {
   readonly events: EventSink;
   /** Seconds one load may take. @defaultValue 5 */
   readonly loadBudget?: number;
+  /** Called when a key was withdrawn: what it has signed must be verified again. */
+  readonly onWithdrawn?: () => void;
 }
 
 const DEFAULT_MAX_AGE = 600;
@@ -42,6 +50,9 @@ const MAX_STALENESS = 86_400;
  * They are loaded when first needed and renewed in the background after `maxAge`. While the source is down, the keys at hand
  * are found for a day after the last success; failures back off from 1 to 60 seconds. An unknown key causes a load at most
  * once per `cooldown` and is not remembered, so that random key ids cost neither memory nor fetches.
+ *
+ * One set without a key may be a mistake of its publisher: the key is still found until a second set, loaded after the cooldown,
+ * lacks it too, or until no set had it for `maxAge` and the cooldown. Then it is withdrawn.
  */
 export function createKeySet(source: KeySource, context: KeySetContext): KeySet {
   return new SourcedKeySet(source, context);
@@ -51,17 +62,45 @@ interface LoadedKeys {
   readonly keys: ImportedKeys;
   /** The source's revision before the keys were loaded. */
   readonly revision: unknown;
+  /** When they were asked for, in seconds since the epoch. */
+  readonly askedAt: number;
+  /** Keys that the newest sets lack, but that are not withdrawn yet. */
+  readonly missing: readonly MissingKey[];
+  /** Keys that the sets lack for good, since this one. */
+  readonly withdrawn: readonly UsableKey[];
 }
 
+/** A key that a source has stopped publishing. */
+interface MissingKey {
+  readonly usable: UsableKey;
+  /** When the last set that had it, and the first that did not, were asked for. */
+  readonly seenAt: number;
+  readonly missedAt: number;
+}
+
+/** Ids of withdrawn keys are remembered, so that seals around tokens of theirs are renewed; at most so many. */
+const MAX_WITHDRAWN = 256;
+
 const UNUSABLE = "key_set_unusable";
+
+/** `keys_unreachable`, `keys_status`, `keys_malformed`, `keys_too_large`; `keys_unavailable` for sources that do not say. */
+function reasonOf(error: unknown): string {
+  const reason = isOrgateError(error) ? error.reason : undefined;
+  return reason?.startsWith("keys_") === true ? reason : "keys_unavailable";
+}
 
 class SourcedKeySet implements KeySet {
   readonly #source: KeySource;
   readonly #set: RefreshingValue<LoadedKeys>;
+  readonly #context: KeySetContext;
+  readonly #withdrawn = new Set<string | undefined>();
+  #checkedAt = -Infinity;
 
-  constructor(source: KeySource, { clock, events, loadBudget = DEFAULT_LOAD_BUDGET }: KeySetContext) {
+  constructor(source: KeySource, context: KeySetContext) {
     const { maxAge = DEFAULT_MAX_AGE, cooldown = DEFAULT_COOLDOWN } = source;
+    const { clock, events, loadBudget = DEFAULT_LOAD_BUDGET } = context;
     this.#source = source;
+    this.#context = context;
     this.#set = new RefreshingValue({
       load: (signal) => this.#load(signal),
       clock,
@@ -72,15 +111,17 @@ class SourcedKeySet implements KeySet {
       maxStaleness: MAX_STALENESS,
       cooldown,
       failureMemory: MAX_STALENESS,
+      onLoad: (loaded) => this.#noteWithdrawn(loaded),
       onFailure({ error, retryAfter }) {
         if (isOrgateError(error) && error.reason === UNUSABLE) {
-          events.emit({ type: "misconfigured", reason: UNUSABLE });
+          events.emit({ type: "misconfigured", reason: UNUSABLE, ...describeCause(error) });
         }
         events.emit({
           type: "unavailable",
           code: "store_unavailable",
-          reason: "keys_unavailable",
+          reason: reasonOf(error),
           retryAfter,
+          ...describeCause(error),
         });
       },
     });
@@ -91,7 +132,7 @@ class SourcedKeySet implements KeySet {
     if (key === undefined) {
       return this.#mayHaveChanged() ? this.#reload(kid, algorithm) : this.#answer(kid, algorithm);
     }
-    const set = this.#set.get();
+    const set = this.#refreshIfDue();
     return set instanceof Promise ? set.then(() => this.#answer(kid, algorithm)) : { status: "found", key };
   }
 
@@ -99,18 +140,57 @@ class SourcedKeySet implements KeySet {
     return !this.#mayHaveChanged() && this.#answer(kid, algorithm).status === "unknown";
   }
 
+  keepCurrent(now: number): void {
+    if (Math.abs(now - this.#checkedAt) < 1) return;
+    this.#checkedAt = now;
+    void this.#refreshIfDue();
+  }
+
   close(): void {
     this.#set.close();
   }
 
+  /** Gets the set, and loads it again where it is old or lacks a key that must be looked for once more. */
+  #refreshIfDue(): LoadedKeys | undefined | Promise<LoadedKeys | undefined> {
+    const { current, isLoading, secondsUntilLoad } = this.#set;
+    const isInDoubt = current !== undefined && current.missing.length > 0;
+    if (isInDoubt && !isLoading && secondsUntilLoad === 0) void this.#set.refresh();
+    return this.#set.get();
+  }
+
   async #load(signal: AbortSignal): Promise<LoadedKeys> {
     const revision = this.#readRevision();
+    const askedAt = this.#context.clock();
     const keys = importKeys(await this.#source.load(signal), this.#set.current?.keys);
     if (keys.size === 0) {
       const message = "The key set has no key that can be used.";
       throw new StoreUnavailableError({ reason: UNUSABLE, message, cause: keys.failures[0] });
     }
-    return { keys, revision };
+    return { keys, revision, askedAt, ...this.#findLacking(keys, askedAt) };
+  }
+
+  /** Finds the keys that a new set lacks, for now or for good. */
+  #findLacking(keys: ImportedKeys, askedAt: number): Pick<LoadedKeys, "missing" | "withdrawn"> {
+    const { maxAge = DEFAULT_MAX_AGE, cooldown = DEFAULT_COOLDOWN } = this.#source;
+    const { current } = this.#set;
+    if (current === undefined) return { missing: [], withdrawn: [] };
+    const lacking = [
+      ...current.missing,
+      ...current.keys.usable.map((usable) => ({ usable, seenAt: current.askedAt, missedAt: askedAt })),
+    ].filter(({ usable }) => !keys.usable.some((key) => isSameKey(key, usable)));
+    const missing = lacking.filter(
+      ({ seenAt, missedAt }) => askedAt < missedAt + cooldown && askedAt < seenAt + maxAge + cooldown,
+    );
+    const withdrawn = lacking.filter((key) => !missing.includes(key)).map(({ usable }) => usable);
+    return { missing, withdrawn };
+  }
+
+  #noteWithdrawn({ keys, withdrawn }: LoadedKeys): void {
+    for (const { kid } of keys.usable) this.#withdrawn.delete(kid);
+    for (const { kid } of withdrawn) {
+      if (this.#withdrawn.size < MAX_WITHDRAWN) this.#withdrawn.add(kid);
+    }
+    if (withdrawn.length > 0) this.#context.onWithdrawn?.();
   }
 
   async #reload(kid: string | undefined, algorithm: Algorithm): Promise<KeyLookup> {
@@ -126,13 +206,19 @@ class SourcedKeySet implements KeySet {
   #answer(kid: string | undefined, algorithm: Algorithm): KeyLookup {
     const key = this.#findHeld(kid, algorithm);
     if (key !== undefined) return { status: "found", key };
-    if (this.#set.current !== undefined && !this.#set.isFailing) return { status: "unknown" };
+    if (this.#set.current !== undefined && !this.#set.isFailing) {
+      return { status: "unknown", ...(this.#withdrawn.has(kid) && { isWithdrawn: true }) };
+    }
     const retryAfter = Math.max(1, Math.ceil(this.#set.secondsUntilLoad));
     return { status: "unavailable", retryAfter, cause: this.#set.lastError };
   }
 
   #findHeld(kid: string | undefined, algorithm: Algorithm): KeyObject | undefined {
-    return this.#set.current?.keys.find(kid, algorithm);
+    const { current } = this.#set;
+    const key = current?.keys.find(kid, algorithm);
+    if (key !== undefined || current === undefined || current.missing.length === 0) return key;
+    const missing = current.missing.map(({ usable }) => usable);
+    return findOnly(missing, kid, algorithm);
   }
 
   /** Whether the source may have keys that are not at hand, and can be asked for them. */
@@ -174,6 +260,7 @@ const MAX_EXPONENT = 0xffff_ffffn;
 export interface ImportedKeys {
   /** How many keys are usable. */
   readonly size: number;
+  readonly usable: readonly UsableKey[];
   /** Why keys that looked usable could not be imported. */
   readonly failures: readonly unknown[];
   /** Finds the one key that fits; `undefined` if none does, or if two different ones do. Without a `kid`, all are candidates. */
@@ -182,7 +269,8 @@ export interface ImportedKeys {
   recall(material: string): KeyObject | undefined;
 }
 
-interface UsableKey {
+/** A key that may verify. */
+export interface UsableKey {
   readonly kid: string | undefined;
   readonly algorithms: readonly Algorithm[];
   readonly material: string;
@@ -203,6 +291,7 @@ export function importKeys(set: JsonWebKeySet, previous?: ImportedKeys): Importe
   const byMaterial = new Map(usable.map(({ material, key }) => [material, key]));
   return {
     size: usable.length,
+    usable,
     failures,
     find: (kid, algorithm) => findOnly(usable, kid, algorithm),
     recall: (material) => byMaterial.get(material),
@@ -225,6 +314,10 @@ function importUsable(
     }
   }
   return { usable, failures };
+}
+
+function isSameKey(one: UsableKey, other: UsableKey): boolean {
+  return one.kid === other.kid && one.material === other.material;
 }
 
 function findOnly(

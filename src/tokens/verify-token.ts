@@ -1,7 +1,7 @@
 import { isUtf8 } from "node:buffer";
 import { type KeyObject, constants, verify } from "node:crypto";
 import { compactVerify, errors } from "jose";
-import { parseStrictJson } from "../lib/strict-json.ts";
+import { type StrictJsonLimits, parseStrictJson } from "../lib/strict-json.ts";
 import { isFiniteNumber, isObject, isString, isWellFormedText } from "../lib/values.ts";
 import type { Algorithm, TokenProfile, VerifiedClaims } from "../store.ts";
 import { type KeyLookup, type KeySet, isAlgorithm } from "./key-set.ts";
@@ -16,8 +16,12 @@ export type Verification =
   | {
       readonly status: "rejected";
       readonly reason: RejectionReason;
+      /** For `malformed`: which rule the token broke. */
+      readonly defect?: MalformedReason | "claims";
       /** With `unknown_key`: `exp` of the unverified payload. The token may still be good if it comes from a seal. */
       readonly expiresAt?: number;
+      /** With `unknown_key`: whether the source has withdrawn the key. */
+      readonly isWithdrawn?: true;
     }
   | {
       readonly status: "unavailable";
@@ -54,7 +58,8 @@ export function createTokenVerifier(profile: TokenProfile, keys: KeySet): TokenV
   function check(token: string, needsKnownKey: boolean): Verification | Promise<Verification> {
     try {
       const parsed = parseHeader(token, profile);
-      if (parsed.status === "malformed") return rejected("malformed");
+      if (parsed.status === "malformed")
+        return { status: "rejected", reason: "malformed", defect: parsed.reason };
       const { kid, alg } = parsed.header;
       if (needsKnownKey && keys.lacks(kid, alg)) return rejected("unknown_key");
       const claims = readClaims(token, parsed, profile);
@@ -83,7 +88,7 @@ function readClaims(
   const { issuers, audience, sessionClaim } = profile;
   const text = decodeClaims(token, parsed);
   if (text !== undefined && !mayName(text, issuers)) return "issuer";
-  const payload = parseClaims(text);
+  const payload = parseClaims(text, profile.limits);
   if (payload === undefined) return "malformed";
   if (!hasVerifiableClaims(payload, sessionClaim)) {
     return payload[sessionClaim] === undefined ? "class" : "claims";
@@ -100,7 +105,7 @@ function checkSignature(
 ): Verification | Promise<Verification> {
   switch (lookup.status) {
     case "unknown":
-      return { status: "rejected", reason: "unknown_key", expiresAt: claims.exp };
+      return { ...lookup, status: "rejected", reason: "unknown_key", expiresAt: claims.exp };
     case "unavailable": {
       const { retryAfter, cause } = lookup;
       return { status: "unavailable", reason: "keys_unavailable", retryAfter, cause };
@@ -205,8 +210,8 @@ function isMeantFor(aud: unknown, audience: readonly string[] | undefined): bool
   return named.every(isString) && named.some((name) => audience.includes(name));
 }
 
-/** Longer tokens are refused undecoded. */
-export const MAX_TOKEN_LENGTH = 8192;
+/** Longer tokens are refused undecoded: 12 KB. A profile may set a lower limit. */
+export const MAX_TOKEN_LENGTH = 12_288;
 
 /** The header of a token that passed {@link parseHeader}. */
 export interface TokenHeader {
@@ -218,7 +223,15 @@ export interface TokenHeader {
 export type UnverifiedPayload = Readonly<Record<string, unknown>>;
 
 /** Which rule a malformed token broke. */
-export type MalformedReason = "size" | "structure" | "encoding" | "header";
+export type MalformedReason =
+  | "size"
+  | "structure"
+  | "encoding"
+  | "header"
+  | "parameter"
+  | "algorithm"
+  | "key_id"
+  | "type";
 
 /** A token that cannot be one of the profile's, whoever signed it. */
 export interface MalformedToken {
@@ -248,7 +261,8 @@ const PRINTABLE_ASCII = /^[!-~]+$/;
  * Canonical means that a token has one spelling: its string is as good as its bytes. Never throws.
  */
 export function parseHeader(token: string, profile: TokenProfile): ParsedHeader | MalformedToken {
-  if (token.length > MAX_TOKEN_LENGTH) return malformed("size");
+  const { maxLength = MAX_TOKEN_LENGTH } = profile.limits ?? {};
+  if (token.length > Math.min(maxLength, MAX_TOKEN_LENGTH)) return malformed("size");
   if (!COMPACT_SERIALIZATION.test(token)) return malformed("structure");
   const headerEnd = token.indexOf(".");
   const payloadEnd = token.lastIndexOf(".");
@@ -258,7 +272,7 @@ export function parseHeader(token: string, profile: TokenProfile): ParsedHeader 
     endsCanonically(token, payloadEnd + 1, token.length);
   if (!isCanonical) return malformed("encoding");
   const header = readHeader(token.slice(0, headerEnd), profile);
-  if (header === undefined) return malformed("header");
+  if (isString(header)) return malformed(header);
   return { status: "parsed", header, payloadStart: headerEnd + 1, payloadEnd };
 }
 
@@ -268,31 +282,38 @@ export function decodeClaims(token: string, { payloadStart, payloadEnd }: Parsed
 }
 
 /** Parses a JSON object that every parser reads in the same way; `undefined` for anything else. */
-export function parseClaims(text: string | undefined): UnverifiedPayload | undefined {
+export function parseClaims(
+  text: string | undefined,
+  limits?: StrictJsonLimits,
+): UnverifiedPayload | undefined {
   if (text === undefined) return undefined;
-  const json = parseStrictJson(text);
+  const json = parseStrictJson(text, limits);
   return json.status === "parsed" && isObject(json.value) ? json.value : undefined;
 }
 
 /** The last good header and the last bad one, as they were spelled. */
 interface LastHeaders {
   readonly good?: { readonly part: string; readonly header: TokenHeader };
-  readonly bad?: string;
+  readonly bad?: { readonly part: string; readonly reason: MalformedReason };
 }
 
 // Tokens of one signer share their header, and so do those of a flood: the last ones of each profile are not parsed again.
 const lastHeaders = new WeakMap<TokenProfile, LastHeaders>();
 
-function readHeader(part: string, profile: TokenProfile): TokenHeader | undefined {
+function readHeader(part: string, profile: TokenProfile): TokenHeader | MalformedReason {
   const last = lastHeaders.get(profile);
   if (last?.good?.part === part) return last.good.header;
-  if (last?.bad === part) return undefined;
-  const header = parseClaims(decodeText(part));
-  const isGood = header !== undefined && isAllowedHeader(header, profile);
+  if (last?.bad?.part === part) return last.bad.reason;
+  const header = checkHeader(parseClaims(decodeText(part)), profile);
   // A copy, because a slice would keep the whole token in memory.
   const copy = Buffer.from(part).toString("latin1");
-  lastHeaders.set(profile, isGood ? { ...last, good: { part: copy, header } } : { ...last, bad: copy });
-  return isGood ? header : undefined;
+  lastHeaders.set(
+    profile,
+    isString(header)
+      ? { ...last, bad: { part: copy, reason: header } }
+      : { ...last, good: { part: copy, header } },
+  );
+  return header;
 }
 
 function malformed(reason: MalformedReason): MalformedToken {
@@ -319,18 +340,19 @@ function decodeText(part: string): string | undefined {
   return isUtf8(bytes) ? bytes.toString("utf8") : undefined;
 }
 
-function isAllowedHeader(
-  header: UnverifiedPayload,
+/** Checks a header's parameters against the profile; returns the first rule that it breaks. */
+function checkHeader(
+  header: UnverifiedPayload | undefined,
   profile: TokenProfile,
-): header is UnverifiedPayload & TokenHeader {
-  const { alg, kid, typ } = header;
-  return (
-    Object.keys(header).every((name) => isAllowedParameter(name, profile)) &&
-    isAlgorithm(alg) &&
-    profile.algorithms.includes(alg) &&
-    (kid === undefined || (isWellFormedText(kid) && kid.length <= MAX_KID_LENGTH)) &&
-    isAllowedType(typ, profile.types)
-  );
+): TokenHeader | MalformedReason {
+  if (header === undefined) return "header";
+  const { alg, kid, ...others } = header;
+  if (!Object.keys(header).every((name) => isAllowedParameter(name, profile))) return "parameter";
+  if (!isAlgorithm(alg) || !profile.algorithms.includes(alg)) return "algorithm";
+  if (kid !== undefined && !(isWellFormedText(kid) && kid.length <= MAX_KID_LENGTH)) return "key_id";
+  return isAllowedType(others["typ"], profile.types)
+    ? { ...others, alg, ...(kid !== undefined && { kid }) }
+    : "type";
 }
 
 function isAllowedParameter(name: string, profile: TokenProfile): boolean {
@@ -370,6 +392,8 @@ export interface FreshnessLimits {
   readonly clockTolerance: number;
   /** From this age on a token is too old. @defaultValue age does not matter */
   readonly maxAge?: number | undefined;
+  /** At this age a token is too old if it says that it lives longer. @defaultValue `exp` alone counts */
+  readonly maxLifetime?: number | undefined;
 }
 
 /** Whether a verified token can be used as it is, or why not. */
@@ -382,16 +406,55 @@ export type Freshness = "fresh" | "expired" | "too_old" | "not_yet_valid";
  * at `nbf` (minus tolerance) it is valid (RFC 7519 section 4.1.4, section 4.1.5).
  */
 export function decideFreshness(times: TokenTimes, limits: FreshnessLimits): Freshness {
-  const { now, clockTolerance, maxAge } = limits;
+  const { now, clockTolerance } = limits;
   const end = times.sessionExpiresAt === undefined ? times.exp : Math.min(times.exp, times.sessionExpiresAt);
   // Written so that NaN passes none of these checks.
   if (!(now < end + clockTolerance)) return "expired";
   const start = times.nbf === undefined ? times.iat : Math.max(times.nbf, times.iat);
   if (!(now >= start - clockTolerance)) return "not_yet_valid";
+  const maxAge = effectiveMaxAge(times, limits);
   if (maxAge !== undefined) {
     const confirmedAt = times.verifiedAt === undefined ? times.iat : Math.max(times.iat, times.verifiedAt);
     // A token from the future has age 0, not a negative age: with a `maxAge` of 0 the store is still asked.
     if (!(Math.max(0, now - confirmedAt) < maxAge)) return "too_old";
   }
   return "fresh";
+}
+
+function effectiveMaxAge(
+  { exp, iat }: TokenTimes,
+  { maxAge, maxLifetime }: FreshnessLimits,
+): number | undefined {
+  if (maxLifetime === undefined || exp - iat <= maxLifetime) return maxAge;
+  return maxAge === undefined ? maxLifetime : Math.min(maxAge, maxLifetime);
+}
+
+/** The order of P-256 (FIPS 186-5). */
+const P256_ORDER = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const HALF_OF_P256_ORDER = Buffer.from((P256_ORDER / 2n).toString(16), "hex");
+const P256_SIGNATURE_LENGTH = 86;
+
+/**
+ * Returns the one spelling that stands for a token and its twin: anybody can turn a good ES256 signature (r, s) into another one
+ * (r, n - s). The one with the lower `s` stands for both. Signers use either, as RFC 7515 appendix A.3 does, so that neither can be refused.
+ */
+export function canonicalSpelling(token: string): string {
+  const start = token.lastIndexOf(".") + 1;
+  if (token.length - start !== P256_SIGNATURE_LENGTH) return token;
+  const spelled = token.slice(start);
+  const signature = Buffer.from(spelled, "base64url");
+  const s = signature.subarray(32);
+  if (s.compare(HALF_OF_P256_ORDER) <= 0 || !isByEs256(token)) return token;
+  // Another spelling of the same bytes is no good token, and must not pass for one.
+  if (signature.toString("base64url") !== spelled) return token;
+  const twin = P256_ORDER - BigInt(`0x${s.toString("hex")}`);
+  if (twin <= 0n) return token;
+  s.write(twin.toString(16).padStart(64, "0"), "hex");
+  return token.slice(0, start) + signature.toString("base64url");
+}
+
+function isByEs256(token: string): boolean {
+  return /"alg"\s*:\s*"ES256"/.test(
+    Buffer.from(token.slice(0, token.indexOf(".")), "base64url").toString("latin1"),
+  );
 }

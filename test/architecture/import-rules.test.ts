@@ -63,8 +63,13 @@ const ZONES: Readonly<Record<string, Zone>> = {
   },
 };
 
-/** Modules from outside `src`, and the only files or folders that may import them. `types`: by type imports alone. */
-const PACKAGES: Readonly<Record<string, { readonly files: readonly string[]; readonly types?: true }>> = {
+/** Modules from outside `src`, and the only files or folders that may import them. `types`: by type imports alone, but for `values`. */
+const PACKAGES: Readonly<
+  Record<
+    string,
+    { readonly files: readonly string[]; readonly types?: true; readonly values?: readonly string[] }
+  >
+> = {
   jose: { files: ["tokens/verify-token.ts", "authority/issuer.ts"] },
   "iron-webcrypto": { files: ["lib/crypto.ts"] },
   "lru-cache": { files: ["request/cache.ts", "lib/bounded-map.ts"] },
@@ -74,8 +79,8 @@ const PACKAGES: Readonly<Record<string, { readonly files: readonly string[]; rea
   "node:buffer": { files: [""] },
   "node:crypto": { files: [""] },
   "node:diagnostics_channel": { files: ["events.ts"] },
-  "node:http": { files: [""], types: true },
-  "node:process": { files: ["testing/"] },
+  "node:http": { files: [""], types: true, values: ["request/respond.ts"] },
+  "node:process": { files: ["testing/", "lib/warnings.ts"] },
   "node:timers": { files: ["lib/clock.ts"] },
 };
 
@@ -199,7 +204,7 @@ function judgePackages(file: SourceFile): string[] {
 function mayImport(path: string, reference: Reference): boolean {
   const owner = PACKAGES[reference.to];
   if (owner === undefined || !owner.files.some((pattern) => isIn(path, pattern))) return false;
-  return owner.types !== true || reference.typeOnly;
+  return owner.types !== true || reference.typeOnly || owner.values?.includes(path) === true;
 }
 
 function judgeReExports(file: SourceFile): string[] {

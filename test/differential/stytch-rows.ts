@@ -213,9 +213,9 @@ export const STYTCH_ROWS: readonly JwtRow<StytchScenarioName>[] = [
       policies: 2,
       calls: 1,
     },
-    operation: { decision: "refused: invalid_token", keys: 1, calls: 0 },
-    orgate: { decision: "refused: 401 invalid_token", keys: 1, calls: 0 },
-    why: "As above. Stytch then answers from its own session. Stytch issues no JWT without roles, so orgate rejects it.",
+    operation: { decision: "refused: permission_denied", keys: 1, policies: 1, calls: 0 },
+    orgate: { decision: "refused: 403 permission_denied", keys: 1, policies: 1, calls: 0 },
+    why: "orgate reads missing roles as none, so its policy denies. The SDK rejects the JWT and asks Stytch, which answers from its own session.",
   },
   {
     scenario: "roles_text",

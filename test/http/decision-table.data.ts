@@ -45,10 +45,16 @@ export const CONDITIONS = {
   sealed_foreign_audience: "opens, but its token is for another audience",
   sealed_foreign_class: "opens, but its token is of another class",
   sealed_for_another: "opens, but its user is not the token's `sub`",
-  twice: "two that differ",
+  twice: "two that open, of two sessions",
   keys_down: "no key is known, and none can be fetched",
   keys_down_expired: "the same with an expired token",
   cross_site: "sent by another site, with an unsafe method",
+  twice_one_session: "two that open, of one session",
+  twice_one_opens: "two well-formed seals, of which one opens",
+  twice_one_seal: "two, of which one is no well-formed seal",
+  twice_no_seal: "two, of which none is a well-formed seal",
+  twice_none_opens: "two well-formed seals that do not open",
+  five_seals: "more than four well-formed seals",
 } as const;
 
 /** What the store does, as the reference names it. */
@@ -119,6 +125,19 @@ export const DECISIONS: readonly DecisionRow[] = [
     code: "ambiguous_credential",
     cookie: "cleared in every form",
   }),
+  ...(["twice_one_session", "twice_one_opens", "twice_one_seal"] as const).map((condition): DecisionRow => {
+    const outcome = { asked: 0, state: "authenticated", status: 200, cookie: "untouched" } as const;
+    return { presented: "cookie", condition, store: "silent", ...outcome };
+  }),
+  ...(["twice_no_seal", "twice_none_opens"] as const).map((condition) =>
+    refusedUnasked({ presented: "cookie", condition, code: "invalid_session", cookie: "cleared" }),
+  ),
+  refusedUnasked({
+    presented: "cookie",
+    condition: "five_seals",
+    code: "ambiguous_credential",
+    cookie: "cleared",
+  }),
   ...BOTH.flatMap((presented) =>
     (["keys_down", "keys_down_expired"] as const).map((condition) =>
       unavailable({ presented, condition, store: "silent", asked: 0 }),
@@ -170,9 +189,19 @@ function renewals(presented: "bearer" | "cookie", condition: Condition): readonl
       cookie: "untouched",
       members: { reason: "sso_required", sign_in_url: "https://idp.example/sso" },
     },
-    { ...refused, store: "unrenewable", code: "token_expired", cookie: "untouched" },
+    {
+      ...refused,
+      store: "unrenewable",
+      code: condition === "too_old" ? "token_too_old" : "token_expired",
+      cookie: "untouched",
+    },
     ...(["down", "slow", "failing", "nonsense"] as const).map((store) => unavailable({ ...row, store })),
     unavailable({ ...row, store: "overloaded", retryAfter: 7 }),
-    { ...unavailable({ ...row, store: "rotated_unverifiable" }), cookie: "new", alarm: true },
+    {
+      ...unavailable({ ...row, store: "rotated_unverifiable" }),
+      // The rotated refresh token beside the access token that was presented. Nothing is rotated before the token expires.
+      cookie: presented === "cookie" && condition !== "too_old" ? "new" : "untouched",
+      alarm: true,
+    },
   ];
 }

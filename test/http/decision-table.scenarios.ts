@@ -60,6 +60,24 @@ export const PRESENTATIONS: Readonly<Record<Condition, Present>> = {
     const other = await signIn({ userId: "user_bob" });
     return { cookie: `${seal}; ${COOKIE}=${other.seal}` };
   },
+  twice_one_session: async (world, signIn) => {
+    const { refreshToken, user } = signIn;
+    const accessToken = resign(world, signIn, { iat: START - 60 });
+    const earlier = await world.seal({ accessToken, refreshToken, user: { id: user.id } });
+    return { cookie: `${earlier}; ${COOKIE}=${signIn.seal}` };
+  },
+  twice_one_opens: async (world, signIn) => ({
+    cookie: `${await sealElsewhere(world, signIn)}; ${COOKIE}=${signIn.seal}`,
+  }),
+  twice_one_seal: (_world, { seal }) => ({ cookie: `no-seal; ${COOKIE}=${seal}; ${COOKIE}.0=no-seal` }),
+  twice_no_seal: () => ({ cookie: `no-seal; ${COOKIE}=another` }),
+  twice_none_opens: async (world, signIn) => ({
+    cookie: `${await sealElsewhere(world, signIn)}; ${COOKIE}=${await sealElsewhere(world, signIn)}`,
+  }),
+  five_seals: async (world, signIn) => {
+    const others = await Promise.all([1, 2, 3, 4].map(() => sealElsewhere(world, signIn)));
+    return { cookie: [signIn.seal, ...others].join(`; ${COOKIE}=`) };
+  },
   keys_down(world, { accessToken }) {
     world.store.keysAreDown = true;
     return { token: accessToken };
@@ -117,6 +135,11 @@ export function resign(
   changes: Readonly<Record<string, unknown>>,
 ): string {
   return sign({ ...claimsOf(accessToken), ...changes });
+}
+
+/** Seals the session as another environment does. */
+function sealElsewhere({ seal }: World, { accessToken, refreshToken }: SignIn): Promise<string> {
+  return seal({ accessToken, refreshToken }, "the password of another environment, long enough");
 }
 
 function flipOne(seal: string): string {

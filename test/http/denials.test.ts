@@ -5,7 +5,7 @@ import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
 import { closeAfterEach, EXPRESSES, FRAMEWORKS, start, withBearer, withCookie } from "../support/apps.ts";
 import { TROUBLE } from "../support/stores.ts";
-import { COOKIE, START, type SignIn, type World } from "../support/world.ts";
+import { START, type SignIn, type World } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -82,12 +82,6 @@ const REFUSALS: readonly Refusal[] = [
   },
   { code: "invalid_session", what: "cookie", headers: () => withCookie("garbage"), challenge: REALM },
   {
-    code: "ambiguous_credential",
-    what: "cookies",
-    headers: () => ({ Cookie: `${COOKIE}=a; ${COOKIE}=b` }),
-    challenge: REALM,
-  },
-  {
     code: "reauthentication_required",
     what: "requireRecentAuth",
     guard: (auth) => auth.requireRecentAuth({ maxAge: 300 }),
@@ -150,7 +144,7 @@ const REFUSALS: readonly Refusal[] = [
   {
     code: "role_required",
     what: "requireRole",
-    guard: (auth) => auth.requireRole(["owner", "founder"]),
+    guard: (auth) => auth.requireRole(["editor"]),
     headers: bearer,
   },
   {

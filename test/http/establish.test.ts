@@ -130,7 +130,8 @@ describe.each(FRAMEWORKS)("establish on %s", (framework) => {
         "X-User": "user_bob",
       },
     });
-    expect([response.status, response.body.code]).toEqual([403, "cross_site_request"]);
+    expect([response.status, response.headers["content-type"]]).toEqual([403, "text/html; charset=utf-8"]);
+    expect(response.text).toContain("Another site sent this request");
     expect(setCookiesOf(response)).toEqual([]);
   });
 });
@@ -257,13 +258,13 @@ describe("what establish accepts", () => {
   });
 
   it("R-14: splits a large session into chunks, and clears them after a smaller one", async () => {
-    let biography = "x".repeat(5_000);
+    let biography = "x".repeat(3_000);
     const { browser } = makeDesk(async (world) => {
       const result = await world.signIn();
       return { ...result, user: { ...result.user, biography } };
     });
     await browser.post("/sign-in");
-    expect([...browser.cookies.keys()].toSorted()).toEqual([`${COOKIE}.0`, `${COOKIE}.1`, `${COOKIE}.2`]);
+    expect([...browser.cookies.keys()].toSorted()).toEqual([`${COOKIE}.0`, `${COOKIE}.1`]);
     expect((await browser.get("/me")).status).toBe(200);
     biography = "";
     await browser.post("/sign-in");
@@ -310,16 +311,18 @@ describe("establish verifies a new session before it hands it out", () => {
     const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect([response.status, response.body.code]).toEqual([503, "store_unavailable"]);
     expect(setCookiesOf(response)).toEqual([]);
-    expect(world.events).toContainEqual({
-      type: "misconfigured",
-      reason: expect.stringMatching(/^issued_token_/),
-    });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "misconfigured",
+        reason: expect.stringMatching(/^issued_token_/),
+      }),
+    );
   });
 
   it("keeps the pair when keys cannot be fetched, so that it works later", async () => {
     const { browser, world } = makeDesk(ada);
     world.store.keysAreDown = true;
-    const response = await browser.post("/sign-in");
+    const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect([response.status, response.body.code]).toEqual([503, "store_unavailable"]);
     expect([...browser.cookies.keys()]).toEqual([COOKIE]);
     world.store.keysAreDown = false;
@@ -339,7 +342,7 @@ describe("establish verifies a new session before it hands it out", () => {
     const { browser, world } = makeDesk(async (there) => ({
       accessToken: there.sign({ ...claimsOf((await there.signIn()).accessToken), nbf: there.clock.now + 60 }),
     }));
-    const response = await browser.post("/sign-in");
+    const response = await browser.post("/sign-in", { headers: JSON_CLIENT });
     expect([response.status, response.body.code]).toEqual([503, "clock_skew"]);
     world.clock.now += 61;
     expect((await browser.get("/me")).status).toBe(200);
@@ -406,7 +409,14 @@ describe("R-13: signing in over an existing session", () => {
     await visitor.post("/sign-in", { headers: { Accept: "text/html", "X-User": "user_bob" } });
     const stolen = await thief.get("/me", { headers: JSON_CLIENT });
     expect([stolen.status, stolen.body.code]).toEqual([401, "session_revoked"]);
-    expect(told).toEqual([{ target: { sessionId: session }, at: app.world.clock.now, effect: "supersede" }]);
+    expect(told).toEqual([
+      {
+        target: { sessionId: session },
+        at: app.world.clock.now,
+        effect: "supersede",
+        until: expect.any(Number),
+      },
+    ]);
   });
 
   it("keeps a bearer's session, which belongs to another client", async () => {

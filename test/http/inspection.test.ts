@@ -3,6 +3,7 @@ import { request as httpRequest, type IncomingMessage } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import type { DetachedState } from "../../src/model.ts";
 import { isOrgateError } from "../../src/errors.ts";
+import type { OrgateEvent } from "../../src/events.ts";
 import { handler } from "../../src/express.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
@@ -189,12 +190,25 @@ describe("auth.session", () => {
     ]);
   });
 
-  it("throws when no guard ran, signed in or not", async () => {
+  it("gives what there is for a member without an organization", async () => {
+    const guards = (auth: Orgate): Middleware[] => [auth.requireAuth()];
+    const { world, send, answers } = await startAsking((auth, request) => auth.session(request), { guards });
+    const { seal } = await world.signIn({ userId: "user_nora" });
+    await send({ headers: withCookie(seal) });
+    expect(answers).toMatchObject([
+      { member: { id: "user_nora" }, memberSession: { memberId: "user_nora" } },
+    ]);
+    expect(answers[0]).not.toHaveProperty("organization");
+  });
+
+  it("throws the state's own error where nobody is signed in", async () => {
     const { world, send, answers } = await startAsking((auth, request) => auth.session(request));
     const { seal } = await world.signIn();
     await send({ headers: withCookie(seal) });
     await send({});
-    expect(answers.map(codeOf)).toEqual(["configuration_invalid", "configuration_invalid"]);
+    await send({ headers: withBearer("garbage") });
+    expect(answers[0]).toMatchObject({ member: { id: "user_ada:org_acme" } });
+    expect(answers.slice(1).map(codeOf)).toEqual(["unauthenticated", "invalid_token"]);
   });
 });
 
@@ -368,17 +382,37 @@ describe.each(EXPRESSES)("handler of orgate/express, on %s", (framework) => {
     expect([status, JSON.parse(body)]).toEqual([200, { member: "user_ada:org_acme", organization: "Acme" }]);
   });
 
-  it.each<[string, (auth: Orgate) => Middleware[], string]>([
-    ["no guard", () => [], "user_ada"],
-    ["a guard that does not see to an organization", (auth) => [auth.requireAuth()], "user_nora"],
-  ])("does not run when there is %s", async (_what, guards, userId) => {
+  it.each<[string, (auth: Orgate) => Middleware[], string, number, string]>([
+    ["no guard", () => [], "user_ada", 500, "configuration_invalid"],
+    ["no organization", (auth) => [auth.requireAuth()], "user_nora", 403, "organization_selection_required"],
+  ])("does not run when there is %s", async (_what, guards, userId, expected, code) => {
     const { world, send, errors } = await start({
       framework,
       routes: (auth) => [{ path: "/documents", guards: [...guards(auth), handle] }],
     });
     const { seal } = await world.signIn({ userId });
     const { status } = await send({ headers: withCookie(seal) });
-    expect([status, errors.map(codeOf)]).toEqual([500, ["configuration_invalid"]]);
+    expect([status, errors.map(codeOf)]).toEqual([expected, [code]]);
+  });
+
+  it("gets orgate's own member and organization, whatever other middleware assigned, and reports it", async () => {
+    const events: OrgateEvent[] = [];
+    const foreign: Middleware = (request, _response, next) => {
+      Object.assign(request, { member: { id: "user_eve" }, organization: { id: "org_evil", name: "Evil" } });
+      next();
+    };
+    const { world, send } = await start({
+      framework,
+      options: { events: (event) => events.push(event) },
+      before: (auth) => [foreign, auth, foreign],
+      routes: (auth) => [{ path: "/documents", guards: [auth.requireOrganization(), foreign, handle] }],
+    });
+    const { seal } = await world.signIn();
+    const { status, body } = await send({ headers: withCookie(seal) });
+    expect([status, JSON.parse(body)]).toEqual([200, { member: "user_ada:org_acme", organization: "Acme" }]);
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "request_property_taken" }),
+    );
   });
 
   it.each<[string, NonNullable<OrgateOptions["attach"]>]>([

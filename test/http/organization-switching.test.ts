@@ -162,7 +162,25 @@ describe("switching", () => {
     expect(await app.whoIs(browser)).toMatchObject({ organization: "org_globex" });
   });
 
-  it("does not call a store that keeps failing", async () => {
+  it("asks the store about no organization that it does not offer the member", async () => {
+    const asked: string[] = [];
+    const { browser } = await signedIn({
+      overrides: (real) => ({
+        switchOrganization: async (stale, organizationId, context) => {
+          asked.push(organizationId);
+          return real.switchOrganization!(stale, organizationId, context);
+        },
+      }),
+    });
+    for (const id of ["x", "org_nowhere", "ORG_GLOBEX", "__proto__"]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { status, body } = await browser.post("/switch", { ...toGlobex, body: { organization_id: id } });
+      expect([status, body.code]).toEqual([403, "organization_not_available"]);
+    }
+    expect(asked).toEqual([]);
+  });
+
+  it("asks the store each time that a member tries a switch again which keeps failing", async () => {
     let calls = 0;
     const { browser } = await signedIn({
       overrides: () => ({ switchOrganization: () => Promise.reject(new Error(`down ${++calls}`)) }),
@@ -171,7 +189,7 @@ describe("switching", () => {
       // oxlint-disable-next-line no-await-in-loop -- one after the other
       expect((await browser.post("/switch", toGlobex)).status).toBe(503);
     }
-    expect(calls).toBe(3);
+    expect(calls).toBe(6);
   });
 
   it.each(["into another organization than the one chosen", "as somebody else"])(

@@ -257,7 +257,7 @@ describe("what happens to a session at WorkOS", () => {
     ]);
     expect([person.status, person.text]).toEqual([
       401,
-      expect.stringContaining('href="/sign-in?organization_id=org_globex&amp;return_to=%2Fread"'),
+      expect.stringContaining('href="/sign-in?return_to=%2Fread&amp;organization_id=org_globex"'),
     ]);
     expect((await browser.get("/me", { headers: JSON_CLIENT })).body.organization).toBe("org_acme");
   });

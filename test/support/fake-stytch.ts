@@ -37,6 +37,8 @@ export interface FakeStytch {
   readonly asked: () => string[];
   /** Lets a fault answer the next requests whose call contains the text, in place of the fake. */
   readonly fail: (text: string, fault: Fault, times?: number) => void;
+  /** Answers as usual from now on. */
+  clearFaults(): void;
   isDown: boolean;
   readonly close: () => void;
 }
@@ -62,6 +64,7 @@ export async function startFakeStytch(clock: Clock = systemClock): Promise<FakeS
     sent,
     asked: () => calls.filter((call) => call !== JWKS),
     fail: (text, fault, times = 1) => void faults.push({ text, fault, left: times }),
+    clearFaults: () => void faults.splice(0),
     isDown: false,
     close: () => void server.close(),
   };

@@ -57,7 +57,7 @@ export async function makeStytchApp(options: StytchAppOptions = {}): Promise<Sty
     ...sessionRoutes(auth),
     { path: "/write", guards: [auth.requirePermission("documents", "write")] },
     { path: "/sign-in", handler: signIn },
-    { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: true })] },
+    { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: "member" })] },
     ...(options.routes?.(auth, harness) ?? []),
   ];
   const { world } = harness.fake;

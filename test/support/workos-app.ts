@@ -62,7 +62,7 @@ export async function makeWorkosApp({
     before: [auth],
     routes: [
       ...sessionRoutes(auth),
-      { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: true })] },
+      { path: "/sign-out-everywhere", guards: [auth.signOut({ everywhere: "member" })] },
       { path: "/sign-in", guards: [auth.signIn()] },
       { path: "/callback", guards: [auth.callback()] },
       { path: "/read", guards: [auth.requirePermission("documents", "read")] },

@@ -144,7 +144,11 @@ orgate({ baseUrl: "https://a.example", store, cookie: { password: "x", secure: f
 // Options of guards.
 auth.requireAuth({ organization: (request) => request.headers.host });
 auth.requireRole("admin");
-auth.requireRole(["admin", "owner"], { maxTokenAge: 0 });
+auth.requireRole(["admin", "viewer"], { maxTokenAge: 0 });
+// @ts-expect-error not a role of the policy
+auth.requireRole("amdin");
+// @ts-expect-error not a role of the policy
+auth.requireRole(["admin", "owner"]);
 auth.requireRecentAuth({ maxAge: 300 });
 auth.requireFactor("totp");
 auth.denyImpersonation();
@@ -216,21 +220,49 @@ app.post(
   "/documents",
   handler<object, unknown, { title: string }>(async (request) => request.body.title.length),
 );
+app.post(
+  "/tenants/:tenant/documents/:id",
+  handler<"/tenants/:tenant/documents/:id">((request, response) => {
+    const { tenant, id }: { tenant: string; id: string } = request.params;
+    // @ts-expect-error not in the path
+    const { other } = request.params;
+    const title: string = request.body.title;
+    response.send([tenant, id, other, title]);
+  }),
+);
 app.get(
   "/plain",
   handler((request, response) => response.send(request.member.id)),
 );
 
-// The session behind a guard: never optional.
+// The session behind a guard: only the organization is optional.
 declare const request: IncomingMessage;
 declare const response: ServerResponse;
 const { member, organization, memberSession } = auth.session(request);
 export const certain: [string, string, string, readonly string[]] = [
   member.id,
-  organization.id,
+  organization?.id ?? "none",
   memberSession.id,
   memberSession.roles,
 ];
+// @ts-expect-error there may be none
+export const unsure: string = organization.id;
+
+// Questions that imply an organization say so in their answer.
+export const inOrganization: Promise<string>[] = [
+  auth.authorize(request, { permission: ["documents", "read"] }).then((who) => who.organization.id),
+  auth.authorize(request, { role: "admin" }).then((who) => who.organization.id),
+  auth.authorize(request, { organization: true }).then((who) => who.organization.id),
+  auth.authorize(request, { organization: "org_acme" }).then((who) => who.organization.id),
+];
+// @ts-expect-error there may be none
+void auth.authorize(request, { maxTokenAge: 0 }).then((who) => who.organization.id);
+// @ts-expect-error not in the policy
+void auth.authorize(request, { permission: ["documents", "raed"] });
+// @ts-expect-error not a role of the policy
+void auth.authorize(request, { role: "amdin" });
+// @ts-expect-error a typing mistake
+void auth.authorize(request, { maxTokenage: 0 });
 // @ts-expect-error frozen
 member.roles.push("admin");
 // @ts-expect-error frozen

@@ -54,7 +54,7 @@ export function readQuery(query: string): Fields {
 }
 
 /**
- * Reads the body of a request: a form or a JSON object, at most 64 KiB. A body that a parser has read is taken as it is.
+ * Reads the body of a request: a form or a JSON object, at most 64 KiB within ten seconds. A body that a parser has read is taken as it is.
  *
  * JSON that two parsers may read differently (duplicate keys, `__proto__`) is refused. A form's field that is there twice
  * is a list, which no text field accepts.
@@ -69,6 +69,8 @@ export async function readWireBody(request: IncomingMessage): Promise<Fields> {
       return raw.type === "application/json" ? readJson(raw.text) : new Fields(readForm(raw.text));
     case "too_large":
       throw new OrgateError("payload_too_large");
+    case "timed_out":
+      throw new OrgateError("request_timeout");
     default:
       throw invalidRequest("The request body must be a JSON object or a form.");
   }

@@ -1,6 +1,7 @@
 import { NO_STORE } from "../../lib/http.ts";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ErrorCode, OrgateError, type StoreUnavailableError, isOrgateError } from "../../errors.ts";
+import { closeIfUnread } from "../../lib/http.ts";
 import { isObject } from "../../lib/values.ts";
 import type { AuthorityContext } from "../context.ts";
 import { Fields, readQuery, readWireBody } from "./read-fields.ts";
@@ -133,8 +134,7 @@ function send(
 ): void {
   response.statusCode = status;
   for (const [name, value] of Object.entries(headers)) response.setHeader(name, value);
-  // The rest of an unread body must not be taken for the next request.
-  if (!request.complete && request.method === "POST") response.setHeader("Connection", "close");
+  if (request.method === "POST") closeIfUnread(request, response);
   if (body === undefined) {
     response.setHeader("Content-Length", 0);
     response.end();

@@ -15,7 +15,7 @@ import {
   decideFreshness,
 } from "../../tokens/verify-token.ts";
 import { identityOfCredential, interpretStytchClaims } from "./claims.ts";
-import { STYTCH_TYPES, type StytchClient, stytchUnavailable } from "./client.ts";
+import { STYTCH_TYPES, type StytchClient, stytchRejected, stytchUnavailable } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import type { StytchMember, StytchOrganization } from "./profile.ts";
 import type { PolicyLoader } from "./project-policy.ts";
@@ -205,16 +205,14 @@ async function share(
   return flight.settled.result;
 }
 
-function toError(
-  { type, requestId }: Extract<SessionReply, { status: "refused" }>,
-  isVerified: boolean,
-): OrgateError {
+function toError(reply: Extract<SessionReply, { status: "refused" }>, isVerified: boolean): OrgateError {
+  const { type, requestId } = reply;
   const init = { reason: type, requestId };
   if (STYTCH_TYPES.ended.has(type)) return new OrgateError("session_revoked", init);
   if (STYTCH_TYPES.denied.has(type)) return new OrgateError("permission_denied", init);
   if (STYTCH_TYPES.otherTenant.has(type)) return new OrgateError("organization_mismatch", init);
   if (!isVerified && STYTCH_TYPES.notOurs.has(type)) return new OrgateError("invalid_token", init);
-  return stytchUnavailable("request_rejected", requestId);
+  return stytchRejected(reply);
 }
 
 async function readVerdict(

@@ -64,7 +64,7 @@ export function interpretStytchClaims(
 function readOrganization(claim: unknown): Organization | undefined {
   if (!isObject(claim)) return undefined;
   const { organization_id: id, slug } = claim;
-  if (!isText(id) || !(slug === undefined || isString(slug))) return undefined;
+  if (!isText(id) || !isOptional(slug, isString)) return undefined;
   return { id, ...(isText(slug) && { slug }) };
 }
 
@@ -113,8 +113,8 @@ export interface SessionFields {
 export function readSessionFields(session: JsonObject): SessionFields | undefined {
   const { started_at, last_accessed_at, expires_at, authentication_factors: factors, roles } = session;
   const times = [started_at, last_accessed_at, expires_at];
-  if (!times.every((time) => time === undefined || isTimestamp(time))) return undefined;
-  if (!isOptional(factors, isFactorList) || !isTextList(roles)) return undefined;
+  if (!times.every((time) => isOptional(time, isTimestamp))) return undefined;
+  if (!isOptional(factors, isFactorList) || !isOptional(roles, isTextList)) return undefined;
   const impersonator = findImpersonator(factors ?? []);
   if (impersonator === "malformed") return undefined;
   return {
@@ -124,7 +124,7 @@ export function readSessionFields(session: JsonObject): SessionFields | undefine
       expiresAt: asTimestamp,
     }),
     authenticationFactors: (factors ?? []).map(readFactor),
-    roles,
+    roles: roles ?? [],
     ...(impersonator !== undefined && { impersonator }),
   };
 }

@@ -43,15 +43,16 @@ export function createStytchClient(settings: StytchSettings): StytchClient {
 
 function readReply(reply: JsonReply): StytchReply {
   const requestId = readRequestId(reply.body);
-  if (reply.status === "unavailable") throw serviceUnavailable(reply, requestId);
+  if (reply.status === "unavailable")
+    throw serviceUnavailable(reply, { code: readErrorType(reply.body ?? {}), requestId });
   const { httpStatus, body } = reply;
   if (httpStatus < 300) return { status: "done", body, requestId };
   const type = readErrorType(body);
   // A wrong secret says nothing about the user, and neither does an error in another format.
   if (httpStatus === 401 || (type !== undefined && STYTCH_TYPES.misconfigured.has(type))) {
-    throw misconfigured(type ?? "client_rejected", requestId);
+    throw misconfigured({ httpStatus, type, requestId });
   }
-  if (type === undefined) throw stytchUnavailable("request_rejected", requestId);
+  if (type === undefined) throw stytchRejected({ httpStatus, type, requestId });
   return { status: "refused", httpStatus, type, requestId };
 }
 
@@ -61,10 +62,33 @@ export function stytchUnavailable(reason: string, requestId?: string): StoreUnav
   return new StoreUnavailableError({ reason, message, requestId });
 }
 
+/** A refusal of Stytch's; without a type where the error has another format. */
+interface StytchRefusal {
+  readonly httpStatus: number;
+  readonly type: string | undefined;
+  readonly requestId: string | undefined;
+}
+
+/** Makes the error for a refusal with a type that nobody listed: an answer about this session or member, and no outage. */
+export function stytchRejected({ httpStatus, type, requestId }: StytchRefusal): StoreUnavailableError {
+  const reason = "request_rejected";
+  const message = `Stytch refuses the request (${type ?? `status ${httpStatus}`}).`;
+  const upstream = { status: httpStatus, code: type };
+  return new StoreUnavailableError({ reason, message, requestId, concerns: "credential", upstream });
+}
+
+/** Makes the error for an answer about another member's session: neither of its tokens may be kept. */
+export function foreignRenewal(requestId: string | undefined): StoreUnavailableError {
+  const message = "Stytch answered with the session of another member or organization.";
+  return new StoreUnavailableError({ reason: "foreign_renewal", message, requestId });
+}
+
 /** Makes the error for a rejection of this application and not of its user: waiting does not help. */
-function misconfigured(reason: string, requestId: string | undefined): StoreUnavailableError {
+function misconfigured({ httpStatus, type, requestId }: StytchRefusal): StoreUnavailableError {
+  const reason = type ?? "client_rejected";
   const message = `Stytch refuses this project's own configuration (${reason}).`;
-  return new StoreUnavailableError({ reason, message, misconfigured: true, requestId });
+  const upstream = { status: httpStatus, code: type };
+  return new StoreUnavailableError({ reason, message, misconfigured: true, requestId, upstream });
 }
 
 /** The types of Stytch's errors. */

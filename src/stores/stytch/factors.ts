@@ -109,8 +109,11 @@ function asDetail<Required extends string, Optional extends string = never>(
   const isDetail = (members: JsonObject): members is JsonObject & FactorDetail<Required, Optional> =>
     required.every((name) => isString(members[name])) &&
     optional.every((name) => members[name] === undefined || isString(members[name]));
+  const isAbsent = (name: string, member: unknown): boolean =>
+    member === null && optional.some((one) => one === name);
   return (value) => {
-    const members = isObject(value) ? camelCaseKeys(value) : {};
+    const given = Object.entries(isObject(value) ? camelCaseKeys(value) : {});
+    const members = Object.fromEntries(given.filter(([name, member]) => !isAbsent(name, member)));
     return isDetail(members) ? members : undefined;
   };
 }

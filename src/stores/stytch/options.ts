@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { trimTrailingSlashes } from "../../lib/http.ts";
 import {
   COOKIE_NAME,
   type Check,
@@ -114,7 +115,7 @@ export function resolveStytchOptions(options: StytchOptions) {
     "stytch",
     "Pass { projectId, secret }.",
   ).complete();
-  const baseUrl = (read.baseUrl ?? defaultBaseUrl(read.projectId)).replace(/\/+$/, "");
+  const baseUrl = trimTrailingSlashes(read.baseUrl ?? defaultBaseUrl(read.projectId));
   return {
     ...read,
     /** Without a trailing slash. */

@@ -8,7 +8,13 @@ import type {
 import { SELECTION_ABORT_GRACE, asObject, refusedOutcome } from "../hosted-store.ts";
 import type { VerifyJwt } from "./authenticate-jwt.ts";
 import { identityOf, interpretStytchClaims } from "./claims.ts";
-import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
+import {
+  STYTCH_TYPES,
+  type StytchClient,
+  type StytchReply,
+  stytchRejected,
+  stytchUnavailable,
+} from "./client.ts";
 import { type StytchOutcome, type StytchResponse, fromStytch, readChoices, readOutcome } from "./outcome.ts";
 import { endStytchSession, secretOf } from "./sessions.ts";
 
@@ -31,7 +37,7 @@ export async function listStytchOrganizations(
   if (reply.status === "refused") {
     // What has expired offers nothing.
     if (STYTCH_TYPES.notPending.has(reply.type) || STYTCH_TYPES.ended.has(reply.type)) return [];
-    throw stytchUnavailable("request_rejected", reply.requestId);
+    throw stytchRejected(reply);
   }
   const choices = readChoices(reply.body["discovered_organizations"]);
   if (choices === undefined) throw stytchUnavailable("nonsense", reply.requestId);
@@ -126,14 +132,14 @@ async function endPrevious(
 /** Reads the answer to an exchange of a session for one in the chosen organization. */
 function readExchange(reply: StytchReply, organizationId: string): StytchOutcome {
   if (reply.status === "refused") {
-    const { type, httpStatus, requestId } = reply;
+    const { type, httpStatus } = reply;
     if (STYTCH_TYPES.stepUp.has(type))
       return { status: "step_up_required", reason: type, details: { organizationId } };
     // 403 and 404: the organization is not the member's, or does not exist.
     if (httpStatus === 403 || httpStatus === 404 || STYTCH_TYPES.noOrganization.has(type)) {
       return refusedOutcome("organization_not_available", type);
     }
-    throw stytchUnavailable("request_rejected", requestId);
+    throw stytchRejected(reply);
   }
   const { body, requestId } = reply;
   const outcome = readOutcome(body);

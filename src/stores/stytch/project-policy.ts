@@ -1,7 +1,7 @@
 import { createSingleFlight } from "../../lib/concurrency.ts";
 import { isObject } from "../../lib/values.ts";
 import { type Policy, mergePolicies, parsePolicy } from "../../policy/policy.ts";
-import { type StytchClient, stytchUnavailable } from "./client.ts";
+import { type StytchClient, stytchRejected, stytchUnavailable } from "./client.ts";
 
 /** Loads the policy in force for an organization. The caller caches it. */
 export type PolicyLoader = (organizationId: string | undefined, signal: AbortSignal) => Promise<Policy>;
@@ -34,7 +34,7 @@ export function createPolicyLoader(client: StytchClient): PolicyLoader {
 async function loadProject(client: StytchClient): Promise<Policy> {
   // No signal: other callers may still wait when the first one has given up. The client's own timeout ends the call.
   const reply = await client.get("/v1/b2b/rbac/policy", {});
-  if (reply.status === "refused") throw stytchUnavailable("request_rejected", reply.requestId);
+  if (reply.status === "refused") throw stytchRejected(reply);
   const { policy } = reply.body;
   if (!isDocument(policy)) throw stytchUnavailable("nonsense", reply.requestId);
   return parsePolicy(policy);
@@ -44,7 +44,7 @@ async function loadOwn(client: StytchClient, id: string, signal: AbortSignal): P
   const reply = await client.get(`/v1/b2b/rbac/organizations/${encodeURIComponent(id)}`, { signal });
   if (reply.status === "refused") {
     if (reply.httpStatus === 403 || reply.httpStatus === 404) return undefined;
-    throw stytchUnavailable("request_rejected", reply.requestId);
+    throw stytchRejected(reply);
   }
   const { org_policy: policy } = reply.body;
   if (!isDocument(policy)) throw stytchUnavailable("nonsense", reply.requestId);

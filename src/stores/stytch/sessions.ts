@@ -17,7 +17,14 @@ import {
   interpretStytchClaims,
   readSessionFields,
 } from "./claims.ts";
-import { STYTCH_TYPES, type StytchClient, type StytchReply, stytchUnavailable } from "./client.ts";
+import {
+  STYTCH_TYPES,
+  type StytchClient,
+  type StytchReply,
+  stytchRejected,
+  foreignRenewal,
+  stytchUnavailable,
+} from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import { readSealedSession } from "./outcome.ts";
 import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
@@ -75,7 +82,7 @@ export async function authenticateStytchSession(
   // The new JWT decides who is signed in: it must be of the session that the rest of the answer is about.
   const { accessToken } = session.credential;
   const isExpected = isOf(session, identity) && isOf(session, identityOfCredential({ accessToken }));
-  if (!isExpected) throw stytchUnavailable("identity", reply.requestId);
+  if (!isExpected) throw foreignRenewal(reply.requestId);
   return { status: "active", session };
 }
 
@@ -149,11 +156,11 @@ export async function renewStytchCredential(
     const { credential, member, organization } = reply.session;
     return { status: "active", credential, verifiedAt: client.settings.clock(), member, organization };
   }
-  const { type: reason, requestId } = reply;
+  const { type: reason } = reply;
   if (STYTCH_TYPES.ended.has(reason)) return { status: "ended", reason };
   const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
   if (!isVerified && STYTCH_TYPES.notOurs.has(reason)) return { status: "rejected", reason };
-  throw stytchUnavailable("request_rejected", requestId);
+  throw stytchRejected(reply);
 }
 
 /**
@@ -186,11 +193,14 @@ export async function endStytchSession(
   target: EndSessionTarget,
   { signal }: StoreContext,
 ): Promise<{ readonly redirectTo?: string }> {
+  // Stytch has no users: a target never names one, because no member has a `userId`.
   const body =
-    "sessionId" in target ? { member_session_id: target.sessionId } : { member_id: target.memberId };
+    "sessionId" in target
+      ? { member_session_id: target.sessionId }
+      : { member_id: "memberId" in target ? target.memberId : target.userId };
   const reply = await client.post("/v1/b2b/sessions/revoke", body, { signal });
   if (reply.status === "refused" && !STYTCH_TYPES.ended.has(reply.type)) {
-    throw stytchUnavailable("request_rejected", reply.requestId);
+    throw stytchRejected(reply);
   }
   return {};
 }
@@ -199,7 +209,7 @@ export async function endStytchSession(
 export async function endPresentedToStytch(
   client: StytchClient,
   of: StaleCredential,
-  scope: "session" | "member",
+  scope: "session" | "member" | "user",
   context: StoreContext,
 ): Promise<PresentedEnd> {
   const secret = secretOf(of);
@@ -217,7 +227,8 @@ export async function endPresentedToStytch(
   return { status: "ended", sessionId, memberId };
 }
 
-function toUnknown({ type, requestId }: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
+function toUnknown(reply: Extract<StytchReply, { status: "refused" }>): PresentedEnd {
+  const { type } = reply;
   if (STYTCH_TYPES.ended.has(type) || STYTCH_TYPES.notOurs.has(type)) return { status: "unknown" };
-  throw stytchUnavailable("request_rejected", requestId);
+  throw stytchRejected(reply);
 }

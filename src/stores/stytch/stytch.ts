@@ -1,3 +1,4 @@
+import { readGiven } from "../../lib/problems.ts";
 import type { Capabilities, StoreContext, TokenProfile } from "../../store.ts";
 import type { StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
@@ -65,7 +66,7 @@ const STYTCH_CAPABILITIES: Capabilities = {
  * @throws ConfigurationError with every mistake in the options.
  */
 export function stytch(options: StytchOptions): StytchStore {
-  const settings = resolveStytchOptions(options);
+  const settings = readGiven("stytch", () => resolveStytchOptions(options));
   const client = createStytchClient(settings);
   const tokens = describeTokens(settings);
   const loadPolicy = createPolicyLoader(client);

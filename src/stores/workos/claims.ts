@@ -17,13 +17,16 @@ const AUTHKIT_CLAIMS = nameSet(`
  * The token names no membership: the member's id is the user's id. Roles and permissions belong to an organization; without
  * one there are none.
  *
+ * @param clientId - the application's own: a token made for another client of the environment is no session of it
  * @returns `undefined` where a claim is missing or of another type.
  */
 export function interpretWorkosClaims(
+  clientId: string,
   claims: VerifiedClaims,
   sealed?: SealedSession,
 ): Interpretation | undefined {
   const { sub: userId, sid, auth_time: authenticatedAt, org_id: organizationId } = claims;
+  if ((claims["client_id"] ?? clientId) !== clientId) return undefined;
   const { role, roles, permissions, entitlements, feature_flags: featureFlags } = claims;
   if (!isText(sid) || !isOptional(authenticatedAt, isTime)) return undefined;
   if (!isOptional(organizationId, isText) || !isOptional(role, isText)) return undefined;
@@ -65,7 +68,7 @@ function combineImpersonators(
   act: unknown,
   sealed: Impersonator | undefined,
 ): Impersonator | undefined | "malformed" {
-  if (act === undefined) return sealed;
+  if (act === undefined || act === null) return sealed;
   if (!isObject(act) || !isText(act["sub"])) return "malformed";
   return sealed?.email === act["sub"] ? sealed : { email: act["sub"] };
 }

@@ -1,4 +1,4 @@
-import { StoreUnavailableError, type StoreUnavailableErrorInit } from "../../errors.ts";
+import { StoreUnavailableError, type StoreUnavailableErrorInit, type UpstreamAnswer } from "../../errors.ts";
 import {
   type AnsweredReply,
   type JsonObject,
@@ -14,7 +14,12 @@ import type { WorkosSettings } from "./options.ts";
 /** How a grant ended. */
 export type GrantReply =
   | { readonly status: "authenticated"; readonly authentication: WorkosAuthentication }
-  | { readonly status: "refused"; readonly code: string; readonly body: JsonObject }
+  | {
+      readonly status: "refused";
+      readonly httpStatus: number;
+      readonly code: string;
+      readonly body: JsonObject;
+    }
   /** Another process is exchanging the same refresh token. `retryAfter` is in seconds. */
   | { readonly status: "contended"; readonly retryAfter: number };
 
@@ -58,8 +63,11 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
     },
     async call(request) {
       const reply = await http.send(request);
-      if (reply.status === "unavailable") throw serviceUnavailable(reply);
-      if (reply.httpStatus === 401 || reply.httpStatus === 403) throw clientRejected();
+      if (reply.status === "unavailable") {
+        throw serviceUnavailable(reply, { code: readErrorCode(reply.body ?? {}) });
+      }
+      const { httpStatus: status, body } = reply;
+      if (status === 401 || status === 403) throw clientRejected({ status, code: readErrorCode(body) });
       return reply;
     },
   };
@@ -70,8 +78,9 @@ const DEFAULT_CONTENTION_PAUSE = 1;
 
 function readGrantReply(reply: JsonReply): GrantReply {
   if (reply.status === "unavailable") {
-    const isContended = reply.httpStatus === 429 && readErrorCode(reply.body ?? {}) === "too_many_requests";
-    if (!isContended) throw serviceUnavailable(reply);
+    const code = readErrorCode(reply.body ?? {});
+    const isContended = reply.httpStatus === 429 && code === "too_many_requests";
+    if (!isContended) throw serviceUnavailable(reply, { code });
     return { status: "contended", retryAfter: reply.retryAfter ?? DEFAULT_CONTENTION_PAUSE };
   }
   const { httpStatus, body } = reply;
@@ -82,9 +91,9 @@ function readGrantReply(reply: JsonReply): GrantReply {
   }
   const code = readErrorCode(body) ?? (httpStatus === 404 ? NOT_FOUND : undefined);
   // Without a code the answer says nothing about the user: it may be about our key (401).
-  if (code === undefined) throw httpStatus === 401 ? clientRejected() : workosUnavailable("request_rejected");
-  if (WORKOS_CODES.misconfigured.has(code)) throw clientRejected();
-  return { status: "refused", code, body };
+  if (code === undefined) throw rejected({ status: httpStatus });
+  if (WORKOS_CODES.misconfigured.has(code)) throw clientRejected({ status: httpStatus, code });
+  return { status: "refused", httpStatus, code, body };
 }
 
 /** Makes the error for an answer that says nothing about anybody's session. */
@@ -101,15 +110,20 @@ export function contended(retryAfter = DEFAULT_CONTENTION_PAUSE): StoreUnavailab
   return workosUnavailable("refresh_contended", { message, retryAfter, contended: true });
 }
 
-/** Makes the error for a request that WorkOS rejects without saying anything about anybody's session. */
-export function rejected(code: string): StoreUnavailableError {
-  return code === MALFORMED ? clientRejected() : workosUnavailable("request_rejected");
+/**
+ * Makes the error for a request that WorkOS rejects with a code that nobody listed: an answer about this user or session, and
+ * no outage.
+ */
+export function rejected(upstream: UpstreamAnswer): StoreUnavailableError {
+  // A 401 with a code of no session is about the API key.
+  if (upstream.status === 401 || upstream.code === MALFORMED) return clientRejected(upstream);
+  return workosUnavailable("request_rejected", { concerns: "credential", upstream });
 }
 
 /** WorkOS rejects this application and not its user: waiting does not help, and nobody is signed out. */
-function clientRejected(): StoreUnavailableError {
+function clientRejected(upstream: UpstreamAnswer): StoreUnavailableError {
   const message = "WorkOS refuses this application's own client id or API key.";
-  return workosUnavailable("client_rejected", { message, misconfigured: true });
+  return workosUnavailable("client_rejected", { message, misconfigured: true, upstream });
 }
 
 /** Fetches one object; `undefined` where WorkOS does not know it. */
@@ -120,7 +134,7 @@ export async function fetchObject(
 ): Promise<JsonObject | undefined> {
   const { httpStatus, body } = await client.call({ method: "GET", path, signal });
   if (httpStatus === 404) return undefined;
-  if (httpStatus >= 300) throw workosUnavailable("request_rejected");
+  if (httpStatus >= 300) throw rejected({ status: httpStatus, code: readErrorCode(body) });
   return body;
 }
 

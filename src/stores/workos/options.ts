@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "../../lib/clock.ts";
+import { trimTrailingSlashes } from "../../lib/http.ts";
 import { isConfidential } from "../../lib/json-client.ts";
 import {
   type OptionReading,
@@ -10,6 +11,7 @@ import {
   must,
   nested,
   optional,
+  orFalse,
   readOptions,
   reportOf,
   requiredVariable,
@@ -30,11 +32,16 @@ export interface WorkosOptions {
   readonly redirectUri?: string;
   /** Who signs in: `authkit` (the hosted page), `GoogleOAuth`, ... @defaultValue "authkit" */
   readonly provider?: string;
-  /** Sends browsers through WorkOS's own logout after `auth.signOut()`, so that AuthKit forgets them too. @defaultValue undefined: they stay here */
-  readonly logout?: {
-    /** Where WorkOS sends them then; one of the sign-out redirects of the dashboard. @defaultValue the dashboard's */
-    readonly returnTo?: string;
-  };
+  /**
+   * `auth.signOut()` sends browsers through WorkOS's own logout, so that AuthKit forgets them too. `false`: they stay here, and
+   * the next sign-in may need no password. @defaultValue {}
+   */
+  readonly logout?:
+    | {
+        /** Where WorkOS sends them then; one of the sign-out redirects of the dashboard. @defaultValue `redirectTo` of `auth.signOut()`, else the dashboard's */
+        readonly returnTo?: string;
+      }
+    | false;
   /** Accepted `iss` values. An empty list: `iss` is not checked. @defaultValue every form WorkOS is known to use */
   readonly issuers?: readonly string[];
   /** Your custom authentication domain (`https://auth.example.com`), whose issuer forms are then accepted too. */
@@ -97,10 +104,13 @@ export const WORKOS_OPTIONS = schema<WorkosOptions>()({
   ),
   redirectUri: optional(redirectUri),
   logout: optional(
-    nested(
-      schema<NonNullable<WorkosOptions["logout"]>>()({ returnTo: optional(redirectUri) }),
-      "Pass {} or { returnTo }, or leave it out.",
+    orFalse(
+      nested(
+        schema<Exclude<WorkosOptions["logout"], false | undefined>>()({ returnTo: optional(redirectUri) }),
+        "Pass { returnTo } or false, or leave it out.",
+      ),
     ),
+    {},
   ),
   timeout: optional(seconds({ min: 0.05, max: 5 }, "Leave it out for 5."), 5),
   fetch: optional(functionLike<typeof fetch>()),
@@ -143,7 +153,7 @@ function resolveBaseUrl({ baseUrl, apiHostname, port, https = true }: Address): 
   const host = apiHostname ?? new URL(LIVE_API).host;
   const parts = `${https ? "https" : "http"}://${host}${port === undefined ? "" : `:${port}`}`;
   const { origin, pathname } = new URL(baseUrl ?? parts);
-  return origin + pathname.replace(/\/+$/, "");
+  return origin + trimTrailingSlashes(pathname);
 }
 
 /** The last part is an older environment's, the one before a newer one's. */
@@ -154,9 +164,7 @@ const PATHS = ["user_management", "sso", "convex"];
  * settings; that the key set is the client's own is what binds a token to it.
  */
 export function listIssuers(clientId: string, more: readonly (string | undefined)[]): readonly string[] {
-  const bases = [LIVE_API, ...more.filter((base) => base !== undefined)].map((base) =>
-    base.replace(/\/+$/, ""),
-  );
+  const bases = [LIVE_API, ...more.filter((base) => base !== undefined)].map(trimTrailingSlashes);
   const forms = bases.flatMap((base) => [
     base,
     `${base}/`,

@@ -94,7 +94,7 @@ export async function readProfile(
   { claims, sealed }: StaleCredential,
   { signal }: StoreContext,
 ): Promise<Profile | undefined> {
-  const known = claims && interpretWorkosClaims(claims, sealed);
+  const known = claims && interpretWorkosClaims(client.settings.clientId, claims, sealed);
   if (known === undefined) return undefined;
   const { member, organization } = known;
   const [user, found] = await Promise.all([

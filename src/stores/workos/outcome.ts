@@ -39,20 +39,20 @@ export type GrantKind = "credential" | "pending" | "selection" | "refresh" | "sw
 export function toOutcome(reply: GrantReply, kind: GrantKind): WorkosOutcome {
   if (reply.status === "contended") throw contended(reply.retryAfter);
   if (reply.status === "authenticated") return { status: "authenticated", credential: reply.authentication };
-  const { code, body } = reply;
+  const { httpStatus, code, body } = reply;
   if (code === "organization_selection_required") return toSelection(body);
   if (WORKOS_CODES.stepUp.has(code)) return toStepUp(code, body);
   if (WORKOS_CODES.noOrganization.has(code)) return refusedOutcome("organization_not_available", code);
   const isChosen = kind === "selection" || kind === "switch";
   if (isChosen && WORKOS_CODES.noSuchChoice.has(code))
     return refusedOutcome("organization_not_available", code);
-  if (code === NOT_FOUND) throw rejected(code);
+  if (code === NOT_FOUND) throw rejected({ status: httpStatus, code });
   const isPending = kind === "pending" || kind === "selection";
   if (isPending && WORKOS_CODES.notPending.has(code))
     return refusedOutcome("invalid_pending_authentication", code);
   if (isPending || kind === "credential") return refusedOutcome("sign_in_failed", code);
   if (WORKOS_CODES.ended.has(code)) return refusedOutcome("session_revoked", code);
-  throw rejected(code);
+  throw rejected({ status: httpStatus, code });
 }
 
 function toSelection(body: JsonObject): WorkosOutcome {
@@ -110,7 +110,7 @@ const STEP_UP_DETAILS = {
   emailAddress: ["email", asText],
   /** For `email_verification_required`. */
   emailVerificationId: asText,
-  /** For `mfa_challenge`, where WorkOS has sent the challenge already. */
+  /** For `mfa_challenge`: the challenge that the code answers, made by WorkOS or by the store; absent where it could not be made. */
   authenticationChallengeId: ["authentication_challenge", asId],
   /** For `mfa_challenge`: the factors that can be challenged. */
   authenticationFactors: asListOf(asFactor),

@@ -27,13 +27,13 @@ export async function renewWorkosCredential(
 ): Promise<Renewal> {
   const session = readRefreshableSession(stale);
   if (session === undefined) return { status: "unrenewable" };
-  const { result, settledAt } = await exchange({ ...session, mayShare: stale.reason === "expired", origin });
+  const { result, startedAt } = await exchange({ ...session, mayShare: stale.reason === "expired", origin });
   if (result.status === "authenticated") {
-    return { status: "active", credential: result.authentication, verifiedAt: settledAt };
+    return { status: "active", credential: result.authentication, verifiedAt: startedAt };
   }
-  const { code: reason, body } = result;
+  const { httpStatus: status, code: reason, body } = result;
   if (WORKOS_CODES.ended.has(reason)) return { status: "ended", reason };
-  if (!WORKOS_CODES.stepUp.has(reason)) throw rejected(reason);
+  if (!WORKOS_CODES.stepUp.has(reason)) throw rejected({ status, code: reason });
   const { organizationId } = session;
   return {
     status: "reauthenticate",
@@ -188,5 +188,7 @@ function assertIdentity(request: RefreshRequest, { user, organizationId }: Worko
     request.organizationId === undefined ||
     organizationId === undefined ||
     request.organizationId === organizationId;
-  if (!isSameUser || !isSameOrganization) throw workosUnavailable("identity");
+  if (!isSameUser || !isSameOrganization) {
+    throw workosUnavailable("foreign_renewal");
+  }
 }

@@ -5,12 +5,13 @@ import { isObject, isText } from "../../lib/values.ts";
 import type {
   BeginSignInOptions,
   EndSessionTarget,
+  LogoutTarget,
   PresentedEnd,
   StaleCredential,
   StoreContext,
 } from "../../store.ts";
 import { readUnverifiedClaims, refusedOutcome } from "../hosted-store.ts";
-import { type WorkosClient, fetchList, workosUnavailable } from "./client.ts";
+import { type WorkosClient, fetchList, rejected } from "./client.ts";
 import type { WorkosGrants } from "./grants.ts";
 import type { WorkosSettings } from "./options.ts";
 import type { WorkosOutcome } from "./outcome.ts";
@@ -48,14 +49,15 @@ export function beginWorkosSignIn(
     response_type: "code",
     client_id: clientId,
     redirect_uri: callback,
-    provider,
+    // Exactly one of the two (a connection is chosen where the organization requires it).
+    ...(isText(options.connectionId) ? { connection_id: options.connectionId } : { provider }),
     state,
     code_challenge: sha256(codeVerifier),
     code_challenge_method: "S256",
-    organization_id: options.organizationId,
+    organization_id: isText(options.connectionId) ? undefined : options.organizationId,
     login_hint: options.loginHint,
     // Only AuthKit has a page for each.
-    screen_hint: provider === "authkit" ? options.screenHint : undefined,
+    screen_hint: provider === "authkit" && !isText(options.connectionId) ? options.screenHint : undefined,
     max_age: options.maxAge?.toString(),
     invitation_token: options.invitationToken,
   };
@@ -98,11 +100,7 @@ function isSignInState(value: unknown): value is SignInState {
 
 const MAX_CONCURRENT = 10;
 
-/**
- * Revokes a session, or all sessions of a user. A session that does not exist any more counts as revoked.
- *
- * @returns where the browser must go so that AuthKit forgets it too, if that is configured.
- */
+/** Revokes a session, or all sessions of a user. A session that does not exist any more counts as revoked. */
 export async function endWorkosSession(
   client: WorkosClient,
   target: EndSessionTarget,
@@ -110,9 +108,10 @@ export async function endWorkosSession(
 ): Promise<{ readonly redirectTo?: string }> {
   if ("sessionId" in target) {
     await revoke(client, target.sessionId, signal);
-    return logoutRedirect(client, target.sessionId);
+    return {};
   }
-  const path = `/user_management/users/${encodeURIComponent(target.memberId)}/sessions`;
+  const userId = "userId" in target ? target.userId : target.memberId;
+  const path = `/user_management/users/${encodeURIComponent(userId)}/sessions`;
   const sessions = (await fetchList(client, path, signal)) ?? [];
   const live = sessions.flatMap(({ id, status }) => (isText(id) && status !== "revoked" ? [id] : []));
   for (let start = 0; start < live.length; start += MAX_CONCURRENT) {
@@ -127,12 +126,12 @@ export async function endWorkosSession(
 export async function endPresentedToWorkos(
   client: WorkosClient,
   { sealed, accessToken }: StaleCredential,
-  scope: "session" | "member",
+  scope: "session" | "member" | "user",
   context: StoreContext,
 ): Promise<PresentedEnd> {
   const { sub: memberId, sid: sessionId } = sealed === undefined ? {} : readUnverifiedClaims(accessToken);
   if (!isText(memberId) || !isText(sessionId)) return { status: "unknown" };
-  const target = scope === "member" ? { memberId } : { sessionId };
+  const target = scope === "session" ? { sessionId } : { memberId };
   return { status: "ended", sessionId, memberId, ...(await endWorkosSession(client, target, context)) };
 }
 
@@ -140,15 +139,21 @@ async function revoke(client: WorkosClient, sessionId: string, signal: AbortSign
   const path = "/user_management/sessions/revoke";
   const { httpStatus } = await client.call({ method: "POST", path, body: { session_id: sessionId }, signal });
   // 400 and 404: the session does not exist any more.
-  if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404)
-    throw workosUnavailable("request_rejected");
+  if (httpStatus >= 300 && httpStatus !== 400 && httpStatus !== 404) throw rejected({ status: httpStatus });
 }
 
-function logoutRedirect({ settings }: WorkosClient, sessionId: string): { readonly redirectTo?: string } {
-  const { logout, baseUrl } = settings;
-  if (logout === undefined) return {};
+/** Makes the URL where AuthKit forgets the browser; needs no API. `undefined` where `logout` is `false`. */
+export function workosLogoutUrl(
+  { logout, baseUrl }: WorkosSettings,
+  of: LogoutTarget,
+  { returnTo }: { readonly returnTo?: string },
+): string | undefined {
+  const sessionId =
+    "sessionId" in of ? of.sessionId : of.sealed && readUnverifiedClaims(of.accessToken)["sid"];
+  if (logout === false || !isText(sessionId)) return undefined;
   const url = new URL(`${baseUrl}/user_management/sessions/logout`);
   url.searchParams.set("session_id", sessionId);
-  if (logout.returnTo !== undefined) url.searchParams.set("return_to", logout.returnTo);
-  return { redirectTo: url.href };
+  const target = returnTo ?? logout.returnTo;
+  if (target !== undefined) url.searchParams.set("return_to", target);
+  return url.href;
 }

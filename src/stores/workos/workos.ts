@@ -1,3 +1,4 @@
+import { readGiven } from "../../lib/problems.ts";
 import type { Capabilities, TokenProfile } from "../../store.ts";
 import { SELECTION_ABORT_GRACE, type StoreWith } from "../hosted-store.ts";
 import { remoteKeys } from "../remote-keys.ts";
@@ -17,6 +18,7 @@ import {
   completeWorkosSignIn,
   endPresentedToWorkos,
   endWorkosSession,
+  workosLogoutUrl,
 } from "./sign-in.ts";
 
 /** WorkOS AuthKit as a session store, and its grants for the application's own sign-in forms. */
@@ -30,6 +32,7 @@ export type WorkosStore = WorkosGrants &
     | "profile"
     | "endSession"
     | "endPresented"
+    | "logoutUrl"
   >;
 
 const WORKOS_CAPABILITIES: Capabilities = {
@@ -48,7 +51,7 @@ const WORKOS_CAPABILITIES: Capabilities = {
  * @throws ConfigurationError with every mistake in the options.
  */
 export function workos(options: WorkosOptions): WorkosStore {
-  const settings = resolveWorkosOptions(options);
+  const settings = readGiven("workos", () => resolveWorkosOptions(options));
   const client = createWorkosClient(settings);
   const exchange = createRefreshExchange(client);
   const pendingLists = createPendingLists(settings.clock);
@@ -60,7 +63,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     // WorkOS's SDKs know one password, under this id.
     credential: { cookieName: "wos-session", passwordId: "1" },
     capabilities: WORKOS_CAPABILITIES,
-    interpret: interpretWorkosClaims,
+    interpret: (claims, sealed) => interpretWorkosClaims(settings.clientId, claims, sealed),
     beginSignIn: (request) => beginWorkosSignIn(settings, request),
     completeSignIn: (query, state, context) => completeWorkosSignIn(grants, query, state, context),
     organizations: (of, context) => listWorkosOrganizations(client, pendingLists, of, context),
@@ -76,6 +79,7 @@ export function workos(options: WorkosOptions): WorkosStore {
     profile: (of, context) => readProfile(client, of, context),
     endSession: (target, context) => endWorkosSession(client, target, context),
     endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),
+    logoutUrl: (of, target) => workosLogoutUrl(settings, of, target),
   };
 }
 

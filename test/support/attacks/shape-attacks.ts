@@ -103,18 +103,18 @@ export function sizeAttacks(victim: Victim): Attack[] {
   const { key, claims } = victim;
   const deep = (open: string, close: string, levels: number): string =>
     `{"deep":${open.repeat(levels)}1${close.repeat(levels)},${JSON.stringify(claims).slice(1)}`;
-  const many = Object.fromEntries(Array.from({ length: 257 }, (_, index) => [`c${index}`, 1]));
+  const many = Object.fromEntries(Array.from({ length: 4_001 }, (_, index) => [`c${index}`, 1]));
   const signed = (payload: string): string => signCompact(key, headerOf(victim), payload);
   return toAttacks("R-07", [
-    ["more than 8,192 characters", signToken(key, { ...claims, pad: "x".repeat(8192) })],
+    ["more than 12,288 characters", signToken(key, { ...claims, pad: "x".repeat(12_288) })],
     ["a megabyte", signToken(key, { ...claims, pad: "x".repeat(1_000_000) })],
     ["a megabyte of garbage", "A".repeat(1_000_000)],
-    ["arrays nine deep", signed(deep("[", "]", 8))],
-    ["objects nine deep", signed(deep('{"a":', "}", 8))],
+    ["arrays 33 deep", signed(deep("[", "]", 32))],
+    ["objects 33 deep", signed(deep('{"a":', "}", 32))],
     ["arrays thousands deep", signed(deep("[", "]", 2500))],
     ["unclosed arrays", signed("[".repeat(5000))],
-    ["257 members and more", signToken(key, { ...many, ...claims })],
-    ["257 members within", signToken(key, { ...claims, inner: many })],
+    ["4,001 members and more", signToken(key, { ...many, ...claims })],
+    ["4,001 members within", signToken(key, { ...claims, inner: many })],
     ["a deep header", signCompact(key, JSON.stringify({ alg: key.algorithm, kid: [[[[[[[[1]]]]]]]] }), "{}")],
   ]);
 }

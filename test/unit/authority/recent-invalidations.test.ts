@@ -63,6 +63,8 @@ describe("recent invalidations", () => {
     stop();
     invalidations.announce({ userId: "v" });
     expect(told).toEqual([{ userId: "u" }]);
-    expect(reported).toContainEqual({ type: "misconfigured", reason: "invalidation_listener_failed" });
+    expect(reported).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "invalidation_listener_failed" }),
+    );
   });
 });

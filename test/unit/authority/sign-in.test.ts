@@ -248,7 +248,7 @@ describe("authenticate with invalid input", () => {
 
   it("refuses a session whose token would be too large, before it stores anything", async () => {
     const { authority, directory } = makeWorld();
-    const roles = Array.from({ length: 400 }, (_, index) => `role-number-${index}`);
+    const roles = Array.from({ length: 600 }, (_, index) => `role-number-${index}`);
     directory.setRoles("user_bob", "org_acme", roles);
     const signingIn = authority.authenticate({ userId: "user_bob", authenticationMethod: "Password" });
     expect(await refusedWith(signingIn)).toBe("session_too_large");

@@ -345,7 +345,7 @@ describe("a stricter age", () => {
       401,
       "reauthentication_required",
     ],
-    ["unrenewable", { status: "unrenewable" }, 401, "token_expired"],
+    ["unrenewable", { status: "unrenewable" }, 401, "token_too_old"],
   ] as const)("denies by the store's word: %s", async (_, renewal, status, code) => {
     const bench = makeBench();
     bench.store.answer = () => renewal;

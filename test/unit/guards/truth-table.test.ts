@@ -9,6 +9,7 @@ import { requireOrganization } from "../../../src/guards/requirements.ts";
 import { requirePermission } from "../../../src/guards/permissions.ts";
 import { requireRecentAuth } from "../../../src/guards/requirements.ts";
 import { requireRole } from "../../../src/guards/requirements.ts";
+import { definePolicy } from "../../../src/policy/policy.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 import { makeExchange } from "../../support/exchange.ts";
 import { issueToken, NOW } from "../../support/fake-store.ts";
@@ -31,7 +32,11 @@ type Dimension = keyof typeof DIMENSIONS;
 type Standing = Readonly<Record<Dimension, string>>;
 
 let settle: (code: string | undefined) => void = () => undefined;
-const { engine, store } = makeBench({ onDenied: ({ code }) => settle(code) });
+const policy = definePolicy({
+  resources: { documents: ["read", "write"] },
+  roles: { viewer: {}, editor: { documents: ["write"] }, auditor: {}, owner: {} },
+});
+const { engine, store } = makeBench({ policy, onDenied: ({ code }) => settle(code) });
 
 /** The guard of each dimension, and its denial by how a session stands. */
 const GUARDS: Readonly<Record<Dimension, { guard: Middleware; denial: (standing: Standing) => string }>> = {

@@ -2,9 +2,10 @@ import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import {
   clearCookieLine,
-  clearEveryForm,
+  configuredPlaces,
   setCookieLine,
   splitIntoCookies,
+  surroundingPlaces,
   type CookieAttributes,
 } from "../../../src/lib/cookies.ts";
 import { findCookie } from "../../../src/lib/cookies.ts";
@@ -61,20 +62,45 @@ describe("clearCookieLine", () => {
   });
 });
 
-describe("R-12: clearEveryForm", () => {
-  it("clears a cookie host-only and under each domain", () => {
-    const lines = clearEveryForm("orgate", SHARED, ["app.example.com", "example.com"]);
-    const domains = lines.map((line) => /domain=([^;]*)/i.exec(line)?.[1]);
-    expect(domains).toEqual([undefined, "app.example.com", "example.com"]);
-    expect(lines.every((line) => line.startsWith("orgate=; ") && line.includes("Path=/app"))).toBe(true);
+describe("R-12: the places where a cookie may lie", () => {
+  const at = { hostname: "app.eu.example.com", pathname: "/app/documents/1" };
+
+  it("are, as configured, host-only and on the domain", () => {
+    expect(configuredPlaces("orgate", SHARED)).toEqual([
+      { path: "/app" },
+      { path: "/app", domain: "example.com" },
+    ]);
+    expect(configuredPlaces("orgate", SECURE)).toEqual([{ path: "/" }]);
   });
 
-  it.each(["__Host-orgate", "__host-orgate"])(
-    "gives %s no domain, because browsers ignore such a line",
-    (name) => {
-      expect(clearEveryForm(name, SECURE, ["app.example.com"])).toEqual([clearCookieLine(name, SECURE)]);
-    },
-  );
+  it("are, around them, the host's own domain, those above but the last label, and the paths above", () => {
+    const places = surroundingPlaces("orgate", SHARED, at);
+    expect(places.slice(0, 2)).toEqual([
+      { path: "/app", domain: "app.eu.example.com" },
+      { path: "/app", domain: "eu.example.com" },
+    ]);
+    const keys = places.map(({ domain = "", path }) => `${domain} ${path}`);
+    expect(keys).toContain(" /");
+    expect(keys).toContain("example.com /app/documents");
+    expect(keys.some((key) => key.startsWith("com "))).toBe(false);
+    expect(new Set(keys).size).toBe(keys.length);
+    expect(keys).not.toContain(" /app");
+  });
+
+  it.each(["__Host-orgate", "__host-orgate"])("are the host alone for %s", (name) => {
+    expect(configuredPlaces(name, SECURE)).toEqual([{ path: "/" }]);
+    expect(surroundingPlaces(name, SECURE, at)).toEqual([]);
+  });
+
+  it.each(["127.0.0.1", "[::1]", "localhost"])("have no domain on %s", (hostname) => {
+    expect(surroundingPlaces("orgate", SECURE, { hostname, pathname: "/" })).toEqual([]);
+  });
+
+  it("are few, however deep or odd the path is", () => {
+    for (const pathname of [`/${"a/".repeat(5_000)}`, "/".repeat(9_000), "/a\u0000;b", "*"]) {
+      expect(surroundingPlaces("orgate", SHARED, { ...at, pathname }).length).toBeLessThan(80);
+    }
+  });
 });
 
 describe("R-14: splitIntoCookies", () => {

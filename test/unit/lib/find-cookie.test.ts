@@ -60,7 +60,11 @@ describe("findCookie", () => {
 
   it("R-12: names every form of an ambiguous cookie once, so that all can be cleared", () => {
     const found = findCookie("orgate=a; orgate=b; orgate.0=c; orgate.12=d; orgate.x=e", NAME);
-    expect(found).toEqual({ status: "ambiguous", names: ["orgate", "orgate.0", "orgate.12"] });
+    expect(found).toEqual({
+      status: "ambiguous",
+      values: ["a", "b", "c"],
+      names: ["orgate", "orgate.0", "orgate.12"],
+    });
   });
 
   it.each([

@@ -576,10 +576,11 @@ describe("what the options come to", () => {
   it("read credentials in the order they are listed, a store's opaque cookie last", () => {
     const withOpaque = { ...store, credential: { opaqueCookieName: "stytch_session" } };
     const credentials = [{ jwtCookie: "stytch_session_jwt" }, "bearer"];
+    const attributes = { path: "/", sameSite: "lax", secure: true, httpOnly: false };
     expect(resolve({ store: withOpaque, credentials, cookie: undefined }).sources).toEqual([
-      { kind: "jwt_cookie", cookieName: "stytch_session_jwt" },
+      { kind: "jwt_cookie", cookieName: "stytch_session_jwt", attributes },
       { kind: "bearer" },
-      { kind: "opaque", cookieName: "stytch_session" },
+      { kind: "opaque", cookieName: "stytch_session", attributes },
     ]);
     expect(resolve({ store: withOpaque, credentials: ["bearer"], cookie: undefined }).sources).toEqual([
       { kind: "bearer" },

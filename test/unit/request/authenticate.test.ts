@@ -254,13 +254,13 @@ describe("R-20: renewal", () => {
     );
   });
 
-  it("R-35: leaves a store alone after three failures, and probes it once when the pause is over", async () => {
+  it("R-35: leaves a store alone after failures of five members, and probes it once when the pause is over", async () => {
     const bench = makeBench();
     bench.store.answer = () => Promise.reject(new StoreUnavailableError({ retryAfter: 7 }));
     const ask = (sid: string): Promise<RequestAuth> =>
-      authenticate(bench, bearer(issueToken({ ...EXPIRED, sid })));
+      authenticate(bench, bearer(issueToken({ ...EXPIRED, sid, sub: `user_${sid}` })));
     for (let index = 0; index < 10; index++) await ask(`s${index}`);
-    expect(bench.store.asked).toHaveLength(3);
+    expect(bench.store.asked).toHaveLength(5);
     expect((await ask("x")).state).toEqual({
       status: "unavailable",
       code: "store_unavailable",
@@ -271,12 +271,12 @@ describe("R-20: renewal", () => {
     const stopped = (): number =>
       bench.events.filter((event) => event.type === "unavailable" && event.reason === "breaker_open").length;
     const before = stopped();
-    bench.store.answer = async (_stale, context) => {
+    bench.store.answer = async ({ claims }, context) => {
       while (stopped() < before + 9) await new Promise(setImmediate);
-      return context.signal.aborted ? { status: "unrenewable" } : active();
+      return context.signal.aborted ? { status: "unrenewable" } : active({ sub: claims?.sub });
     };
     const probes = await Promise.all(Array.from({ length: 10 }, (_, index) => ask(`p${index}`)));
-    expect(bench.store.asked).toHaveLength(4);
+    expect(bench.store.asked).toHaveLength(6);
     const states = probes.map((record) => record.state.status).toSorted();
     expect(states).toEqual(["authenticated", ...Array(9).fill("unavailable")]);
     expect((await ask("p10")).state).toMatchObject({ status: "authenticated" });
@@ -509,9 +509,6 @@ describe("what the store says", () => {
     ["a trap", trap],
     ["a token of another member", active({ sub: "user_2", member: "user_2" })],
     ["a token of another organization", active({ org: "org_2" })],
-    ["a token of no organization", active({ org: undefined })],
-    ["a token without a session", active({ sid: undefined })],
-    ["a token of another issuer", active({ iss: "https://evil.example" })],
     ["a token that is none", { status: "active", credential: { accessToken: "x" }, verifiedAt: NOW }],
     ["a token that is no string", { status: "active", credential: { accessToken: 7 }, verifiedAt: NOW }],
     ["no token", { status: "active", credential: {}, verifiedAt: NOW }],
@@ -529,6 +526,9 @@ describe("R-22: a pair that the store has rotated already", () => {
   it.each([
     ["has expired", { iat: NOW - 400, exp: NOW - 100 }],
     ["comes from the future", { iat: NOW + 100, exp: NOW + 400 }],
+    ["is of no organization", { org: undefined }],
+    ["is without a session", { sid: undefined }],
+    ["is of another issuer", { iss: "https://evil.example" }],
   ])("is handed out though its token %s: lost, it would end the session", async (_, times) => {
     const bench = makeBench();
     bench.store.answer = () => active(times);
@@ -544,7 +544,7 @@ describe("R-22: a pair that the store has rotated already", () => {
     expect(bench.store.asked).toHaveLength(1);
   });
 
-  it("is handed out while the keys cannot be had, and used once they can", async () => {
+  it("is handed out while the keys cannot be had, and renewed from once they can", async () => {
     const bench = makeBench();
     bench.store.answer = () => active();
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED), refreshToken: "refresh-1" });
@@ -558,15 +558,21 @@ describe("R-22: a pair that the store has rotated already", () => {
     expect((first.record as RequestAuth).state).toEqual({
       status: "unavailable",
       code: "store_unavailable",
-      retryAfter: 3,
+      retryAfter: 1,
     });
-    expect(await sealedIn(first.cookies)).toMatchObject({ refreshToken: "refresh-2" });
+    expect(await sealedIn(first.cookies)).toMatchObject({
+      accessToken: issueToken(EXPIRED),
+      refreshToken: "refresh-2",
+    });
+    bench.clock.now += 1;
 
     bench.engine.verifier.verify = verify;
     const late = await send(bench, { headers: { Cookie } });
     expect((late.record as RequestAuth).state.status).toBe("authenticated");
-    expect(late.cookies).toEqual(first.cookies);
-    expect(bench.store.asked).toHaveLength(1);
+    expect(bench.store.asked.map(({ stale }) => stale.sealed?.refreshToken)).toEqual([
+      "refresh-1",
+      "refresh-2",
+    ]);
   });
 });
 
@@ -591,7 +597,7 @@ describe("what is presented", () => {
     [
       "two cookies",
       { headers: { Cookie: `${COOKIE}=a; ${COOKIE}=b` } },
-      { code: "ambiguous_credential", via: "cookie" },
+      { code: "invalid_session", via: "cookie" },
     ],
   ] as const)("is judged without asking the store: %s", async (_, init, expected) => {
     const bench = makeBench();
@@ -599,7 +605,7 @@ describe("what is presented", () => {
     expect(bench.store.asked).toEqual([]);
   });
 
-  it("is cleared in every form where it is ambiguous (R-12)", async () => {
+  it("is cleared host-only and as configured where no cookie is a seal (R-12)", async () => {
     const bench = makeBench({
       cookie: { password: "a-cookie-password-of-at-least-32-characters", domain: "example.com" },
     });
@@ -610,7 +616,6 @@ describe("what is presented", () => {
     expect(forms).toEqual(
       ["__Secure-orgate", "__Secure-orgate.0"].flatMap((name) => [
         [name, undefined],
-        [name, "app.example.com"],
         [name, "example.com"],
       ]),
     );
@@ -666,6 +671,8 @@ describe("a bug of our own", () => {
     Object.assign(bench.engine, { renewals: undefined });
     const record = await authenticate(bench, bearer(issueToken(EXPIRED)));
     expect(record.state).toEqual({ status: "unavailable", code: "store_unavailable", retryAfter: 5 });
-    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "internal_error" });
+    expect(bench.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "internal_error" }),
+    );
   });
 });

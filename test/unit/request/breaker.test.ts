@@ -3,54 +3,111 @@ import { createBreaker, type Admission, type Breaker } from "../../../src/reques
 
 let now: number;
 let breaker: Breaker;
+let members: number;
 
 beforeEach(() => {
   now = 1_800_000_000;
+  members = 0;
   breaker = createBreaker(() => now);
 });
 
-function admitted(): Extract<Admission, { status: "go" }> {
-  const admission = breaker.admit();
+function admitted(member = `member-${(members += 1)}`): Extract<Admission, { status: "go" }> {
+  const admission = breaker.admit(member);
   if (admission.status === "stop")
     throw new Error(`expected to be let through, not to wait ${admission.retryAfter} s`);
   return admission;
 }
 
+/** Lets calls about as many members fail. */
 function fail(times: number, retryAfter?: number): void {
   for (let time = 0; time < times; time++) admitted().failed(retryAfter);
 }
 
+function answer(times: number): void {
+  for (let time = 0; time < times; time++) admitted().succeeded();
+}
+
 describe("createBreaker", () => {
-  it("R-35: lets calls through until three failed within ten seconds", () => {
-    fail(2);
-    expect(breaker.admit().status).toBe("go");
+  it("R-35: lets calls through until they failed for five members within ten seconds", () => {
+    fail(4);
+    expect(breaker.admit("one more").status).toBe("go");
     fail(1);
-    expect(breaker.admit()).toEqual({ status: "stop", retryAfter: 5 });
+    expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: 5 });
   });
 
-  it("R-35: forgets failures that are ten seconds old", () => {
+  it("stays closed however often the calls about four members fail", () => {
+    for (let time = 0; time < 100; time++) {
+      for (const member of ["a", "b", "c", "d"]) admitted(member).failed();
+      now += 0.1;
+    }
+    expect(breaker.admit("one more").status).toBe("go");
+  });
+
+  it("stays closed while more members are answered than fail, and opens at half of them", () => {
+    answer(6);
+    fail(5);
+    expect(breaker.admit("one more").status).toBe("go");
     fail(1);
+    expect(breaker.admit("one more").status).toBe("stop");
+  });
+
+  it("counts a member's latest outcome alone", () => {
+    fail(4);
+    admitted("member-1").succeeded();
+    fail(1);
+    expect(breaker.admit("one more").status).toBe("go");
+    fail(1);
+    expect(breaker.admit("one more").status).toBe("stop");
+  });
+
+  it("R-35: forgets outcomes that are ten seconds old", () => {
+    answer(50);
+    fail(2);
     now += 4;
-    fail(1);
+    fail(2);
     now += 6;
-    fail(1);
-    expect(breaker.admit().status).toBe("go");
+    fail(2);
+    expect(breaker.admit("one more").status).toBe("go");
     now += 3.999;
     fail(1);
-    expect(breaker.admit().status).toBe("stop");
-  });
-
-  it("starts counting anew after a success", () => {
-    fail(2);
-    admitted().succeeded();
-    fail(2);
-    expect(breaker.admit().status).toBe("go");
+    expect(breaker.admit("one more").status).toBe("stop");
   });
 
   it("counts calls that were let through together, as they fail", () => {
-    const calls = [admitted(), admitted(), admitted()];
+    const calls = Array.from({ length: 5 }, () => admitted());
     for (const call of calls) call.failed();
-    expect(breaker.admit().status).toBe("stop");
+    expect(breaker.admit("one more").status).toBe("stop");
+  });
+
+  it("lets no member probe again for 30 s whose own probe failed", () => {
+    fail(5);
+    now += 5;
+    admitted("in trouble").failed();
+    now += 5;
+    expect(breaker.admit("in trouble").status).toBe("stop");
+    admitted("somebody else").succeeded();
+    expect(breaker.admit("in trouble").status).toBe("go");
+  });
+
+  it("lets a member probe again after 30 s, if nobody else asks", () => {
+    fail(5);
+    now += 5;
+    admitted("alone").failed();
+    now += 29.999;
+    expect(breaker.admit("alone").status).toBe("stop");
+    now += 0.001;
+    expect(breaker.admit("alone").status).toBe("go");
+  });
+
+  it("tells whether the store answered about another member in the last ten minutes", () => {
+    expect(breaker.hasAnsweredOthers("a")).toBe(false);
+    admitted("a").succeeded();
+    expect(breaker.hasAnsweredOthers("a")).toBe(false);
+    admitted("b").succeeded();
+    admitted("a").succeeded();
+    expect([breaker.hasAnsweredOthers("a"), breaker.hasAnsweredOthers("b")]).toEqual([true, true]);
+    now += 600;
+    expect(breaker.hasAnsweredOthers("a")).toBe(false);
   });
 
   it.each([
@@ -63,60 +120,60 @@ describe("createBreaker", () => {
     ["an hour", 3_600, 30],
     ["for ever", Infinity, 30],
   ])("R-35: stays open for as long as the store asked, within 1 to 30 s: %s", (_, asked, expected) => {
-    fail(3, asked);
-    expect(breaker.admit()).toEqual({ status: "stop", retryAfter: expected });
+    fail(5, asked);
+    expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: expected });
     now += expected - 0.001;
-    expect(breaker.admit()).toEqual({ status: "stop", retryAfter: 1 });
+    expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: 1 });
     now += 0.001;
-    expect(breaker.admit().status).toBe("go");
+    expect(breaker.admit("one more").status).toBe("go");
   });
 
   it("tells how long is left, in whole seconds", () => {
-    fail(3, 10);
+    fail(5, 10);
     now += 3.5;
-    expect(breaker.admit()).toEqual({ status: "stop", retryAfter: 7 });
+    expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: 7 });
   });
 
   it("R-35: probes one at a time, and a second caller waits", () => {
-    fail(3);
+    fail(5);
     now += 5;
     const probe = admitted();
     for (let caller = 0; caller < 100; caller++)
-      expect(breaker.admit()).toEqual({ status: "stop", retryAfter: 1 });
+      expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: 1 });
     probe.failed();
-    expect(breaker.admit()).toEqual({ status: "stop", retryAfter: 5 });
+    expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: 5 });
     now += 5;
-    expect(breaker.admit().status).toBe("go");
-    expect(breaker.admit().status).toBe("stop");
+    expect(breaker.admit("one more").status).toBe("go");
+    expect(breaker.admit("one more").status).toBe("stop");
   });
 
   it("R-35: opens again after one failed probe, however long ago the others were, for as long as that one asks", () => {
-    fail(3);
+    fail(5);
     now += 60;
     fail(1, 20);
-    expect(breaker.admit()).toEqual({ status: "stop", retryAfter: 20 });
+    expect(breaker.admit("one more")).toEqual({ status: "stop", retryAfter: 20 });
   });
 
-  it("closes after a probe that succeeded, and needs three new failures to open", () => {
-    fail(3);
+  it("closes after a probe that succeeded, and needs failures of five members to open again", () => {
+    fail(5);
     now += 5;
     admitted().succeeded();
-    fail(2);
-    expect(breaker.admit().status).toBe("go");
+    fail(4);
+    expect(breaker.admit("one more").status).toBe("go");
     fail(1);
-    expect(breaker.admit().status).toBe("stop");
+    expect(breaker.admit("one more").status).toBe("stop");
   });
 
   it("is closed by any call that succeeds, one from before it opened included: the store answers again", () => {
     const early = admitted();
-    fail(3);
+    fail(5);
     early.succeeded();
-    expect(breaker.admit().status).toBe("go");
+    expect(breaker.admit("one more").status).toBe("go");
   });
 
   it("does not stay open when the clock is set back", () => {
-    fail(3, 30);
+    fail(5, 30);
     now -= 3_600;
-    expect(breaker.admit().status).toBe("go");
+    expect(breaker.admit("one more").status).toBe("go");
   });
 });

@@ -17,6 +17,7 @@ function sessionOf(id: string): VerifiedSession {
     exp: 1,
     checkedEpoch: -1,
     usedAt: 0,
+    isUnseen: false,
     roles: [],
     member: { id, roles: [] },
     memberSession: { id, memberId: id, authenticationFactors: [], roles: [], customClaims: null },

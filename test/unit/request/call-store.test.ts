@@ -63,24 +63,32 @@ describe("callStore", () => {
       calls += 1;
       return Promise.reject(new StoreUnavailableError({ retryAfter: 9 }));
     };
-    for (let time = 0; time < 5; time++) await callStore(engine, makeRequest(), fail);
-    expect(calls).toBe(3);
+    for (let time = 0; time < 9; time++) await callStore(engine, makeRequest(), fail, { member: `m${time}` });
+    expect(calls).toBe(5);
     expect(await callStore(engine, makeRequest(), fail)).toMatchObject({
       reason: "breaker_open",
       retryAfter: 9,
     });
     const refused = makeBench();
     for (let time = 0; time < 5; time++) {
-      await callStore(refused.engine, makeRequest(), () => Promise.reject(new OrgateError("sign_in_failed")));
+      await callStore(
+        refused.engine,
+        makeRequest(),
+        () => Promise.reject(new OrgateError("sign_in_failed")),
+        {
+          member: `m${time}`,
+        },
+      );
     }
-    expect(refused.engine.breaker.admit().status).toBe("go");
+    expect(refused.engine.breaker.admit("one more").status).toBe("go");
     const busy = makeBench();
     for (let time = 0; time < 5; time++) {
-      const reply = await callStore(busy.engine, makeRequest(), () =>
-        Promise.reject(new StoreUnavailableError({ retryAfter: 2, contended: true })),
-      );
+      const contended = new StoreUnavailableError({ retryAfter: 2, contended: true });
+      const reply = await callStore(busy.engine, makeRequest(), () => Promise.reject(contended), {
+        member: `m${time}`,
+      });
       expect(reply).toMatchObject({ status: "unavailable", retryAfter: 2 });
     }
-    expect(busy.engine.breaker.admit().status).toBe("go");
+    expect(busy.engine.breaker.admit("one more").status).toBe("go");
   });
 });

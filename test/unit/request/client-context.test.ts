@@ -1,5 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
-import { describeClient } from "../../../src/request/call-store.ts";
+import { describeClient, reportUntrustedProxy } from "../../../src/request/call-store.ts";
+import { makeBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
 function addressOf(address: unknown): string | undefined {
@@ -66,5 +67,31 @@ describe("R-49: the user agent", () => {
   ])("tells %j as %j", (given, expected) => {
     const request = makeRequest({ headers: { "User-Agent": given } });
     expect(describeClient({ ipAddress: () => undefined }, request).userAgent).toBe(expected);
+  });
+});
+
+describe("reportUntrustedProxy", () => {
+  const proxied = { headers: { "X-Forwarded-For": "203.0.113.9" } };
+
+  it("reports once that every client has the address of a private proxy", () => {
+    const { engine, events } = makeBench();
+    for (let time = 0; time < 3; time++) {
+      const request = makeRequest(proxied);
+      Object.defineProperty(request.socket, "remoteAddress", { value: "::ffff:10.0.0.7" });
+      reportUntrustedProxy(engine, request);
+    }
+    expect(events).toEqual([{ type: "misconfigured", reason: "proxy_not_trusted" }]);
+  });
+
+  it.each([
+    ["the header is missing", {}, "10.0.0.7", {}],
+    ["the socket's address is public", proxied, "203.0.113.1", {}],
+    ["Express trusts the proxy", proxied, "10.0.0.7", { ip: "203.0.113.9" }],
+  ])("reports nothing where %s", (_, init, remoteAddress, more) => {
+    const { engine, events } = makeBench();
+    const request = Object.assign(makeRequest(init), more);
+    Object.defineProperty(request.socket, "remoteAddress", { value: remoteAddress });
+    reportUntrustedProxy(engine, request);
+    expect(events).toEqual([]);
   });
 });

@@ -54,10 +54,9 @@ describe("stateOfRequest and sessionOf", () => {
     expect(() => stateOfRequest(bench.engine, makeRequest(ADA))).toThrow(ConfigurationError);
   });
 
-  it("give the session only where a guard let the request pass, with an organization", async () => {
+  it("give the session of whoever is signed in, with or without an organization", async () => {
     const bench = makeBench();
     const { request, response } = await seen(bench);
-    expect(() => sessionOf(bench.engine, request)).toThrow(/no guard|where no guard/);
     requireAuth(bench.engine)(request, response, () => undefined);
     expect(sessionOf(bench.engine, request)).toEqual({
       member: expect.objectContaining({ id: "user_1", name: "Ada" }),
@@ -69,7 +68,7 @@ describe("stateOfRequest and sessionOf", () => {
       headers: { Authorization: `Bearer ${issueToken({ org: undefined })}` },
     });
     requireAuth(bench.engine)(unchosen.request, unchosen.response, () => undefined);
-    expect(() => sessionOf(bench.engine, unchosen.request)).toThrow(ConfigurationError);
+    expect(sessionOf(bench.engine, unchosen.request)).not.toHaveProperty("organization");
   });
 });
 
@@ -293,7 +292,9 @@ describe("invalidateNamed", () => {
     await invalidateNamed(bench.engine, { memberId: "user_1" });
     await seen(bench);
     expect(bench.store.asked).toHaveLength(1);
-    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "coordinator_failed" });
+    expect(bench.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "coordinator_failed" }),
+    );
   });
 
   it("leaves others alone", async () => {
@@ -318,7 +319,7 @@ describe("invalidateNamed", () => {
       await profileOf(bench.engine, request);
       bench.clock.now += 1;
     }
-    expect(asked).toBe(3);
+    expect(asked).toBe(4);
   });
 
   it("passes over what is undefined beside the one that is meant", async () => {

@@ -5,7 +5,6 @@ import {
   type Invalidation,
   type InvalidationMessage,
 } from "../../../src/fleet/coordinator.ts";
-import { createBoundedMap } from "../../../src/lib/bounded-map.ts";
 import { createInvalidations, type Invalidations } from "../../../src/request/invalidations.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
 
@@ -19,6 +18,7 @@ function sessionOf(more: Partial<VerifiedSession> = {}): VerifiedSession {
     exp: AT + 300,
     checkedEpoch: -1,
     usedAt: 0,
+    isUnseen: false,
     roles: [],
     member: { id: "member_1", userId: "user_1", organizationId: "org_1", roles: [] },
     memberSession: {
@@ -61,13 +61,13 @@ interface Setup {
   readonly ask: (target: Invalidation, at: number) => void;
 }
 
-function setUp(): Setup {
+function setUp(clock: () => number = () => AT): Setup {
   let hear: Setup["hear"] = () => undefined;
   const invalidations = createInvalidations({
-    clock: () => AT,
+    clock,
     events: createEventSink(),
     store: {},
-    profiles: createBoundedMap(10),
+    clockTolerance: 5,
     coordinator: {
       ...inProcessCoordinator(),
       subscribe(listener) {
@@ -105,10 +105,11 @@ describe("createInvalidations", () => {
   it.each([
     ["issued before", { iat: AT - 1 }, true],
     ["issued in the same second, because `iat` has no fractions", { iat: AT }, true],
-    ["issued after", { iat: AT + 1 }, false],
+    ["issued after, by a clock that may be ahead", { iat: AT + 5 }, true],
+    ["issued after, by any clock", { iat: AT + 6 }, false],
     ["confirmed by the store before", { iat: AT - 60, verifiedAt: AT - 0.001 }, true],
     ["confirmed by the store after", { iat: AT - 60, verifiedAt: AT + 0.001 }, false],
-    ["confirmed before and issued after", { iat: AT + 1, verifiedAt: AT - 60 }, false],
+    ["issued after, by a call that began before", { iat: AT + 60, verifiedAt: AT - 0.001 }, true],
   ] satisfies [string, Partial<VerifiedSession>, boolean][])(
     "asks about a token %s: %j %s",
     (_, times, expected) => {
@@ -162,5 +163,49 @@ describe("createInvalidations", () => {
     const { memberSession } = sessionOf();
     const named = sessionOf({ memberSession: { ...memberSession, organizationId: "__proto__" } });
     expect(invalidations.mustAsk(named)).toBe(true);
+  });
+});
+
+describe("how long an invalidation lasts", () => {
+  it("takes back none of 50,001: the oldest become everything issued before", () => {
+    const { invalidations, ask } = setUp();
+    ask({ memberId: "member_1" }, AT);
+    for (let index = 0; index < 50_000; index++) ask({ userId: `other_${index}` }, AT);
+    expect(invalidations.mustAsk(sessionOf())).toBe(true);
+    expect(invalidations.mustAsk(sessionOf({ verifiedAt: AT + 1 }))).toBe(false);
+  });
+
+  it("has a session that ended here asked about when 50,000 others ended after it", () => {
+    const { invalidations } = setUp();
+    for (let index = 1; index <= 50_001; index++) void invalidations.end(`session_${index}`, "refuse");
+    expect(invalidations.endingOf("session_1")).toBeUndefined();
+    expect(invalidations.mustAsk(sessionOf())).toBe(true);
+  });
+
+  it("refuses a session that ended here until no token of it can be good, and not for ever", () => {
+    const clock = { now: AT };
+    const { invalidations } = setUp(() => clock.now);
+    void invalidations.end("session_1", "refuse", { iat: AT - 290, exp: AT + 10 });
+    void invalidations.end("session_2", "refuse");
+    clock.now = AT + 304;
+    expect(invalidations.endingOf("session_1")).toBe("refuse");
+    clock.now = AT + 305;
+    expect(invalidations.endingOf("session_1")).toBeUndefined();
+    expect(invalidations.endingOf("session_2")).toBe("refuse");
+    clock.now = AT + 86_405;
+    expect(invalidations.endingOf("session_2")).toBeUndefined();
+  });
+});
+
+describe("an invalidation that lands while the store is asked", () => {
+  it("counts as made when the answer came, because the answer's token may be issued after it", () => {
+    const clock = { now: AT };
+    const { invalidations } = setUp(() => clock.now);
+    void invalidations.invalidate({ memberId: "member_1" });
+    clock.now = AT + 30;
+    const answer = sessionOf({ iat: AT + 29, verifiedAt: AT - 1 });
+    expect(invalidations.mustAsk(sessionOf({ iat: AT + 29 }))).toBe(false);
+    invalidations.overtake(answer);
+    expect(invalidations.mustAsk(sessionOf({ iat: AT + 29 }))).toBe(true);
   });
 });

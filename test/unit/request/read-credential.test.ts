@@ -110,7 +110,7 @@ describe("readCredential", () => {
     ]);
     expect(readCredential(tossed, [COOKIE, BEARER])).toMatchObject({
       status: "rejected",
-      code: "ambiguous_credential",
+      code: "invalid_session",
       via: "cookie",
     });
   });
@@ -209,12 +209,12 @@ describe("readCredential", () => {
     });
   });
 
-  it("R-12: sees two Cookie lines as one, so that a cookie tossed on a line of its own is ambiguous", () => {
+  it("R-12: sees two Cookie lines as one, so that a cookie tossed on a line of its own is one of several", () => {
     const head = headOf([
       ["Cookie", "__Host-orgate=mine"],
       ["Cookie", "__Host-orgate=evil"],
     ]);
-    expect(readCredential(head, BOTH)).toMatchObject({ status: "rejected", code: "ambiguous_credential" });
+    expect(readCredential(head, BOTH)).toMatchObject({ status: "rejected", code: "invalid_session" });
   });
 
   it("goes on to the next source where a cookie has nothing in it", () => {

@@ -42,6 +42,7 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
     exp: 1,
     checkedEpoch: -1,
     usedAt: 0,
+    isUnseen: false,
     roles: [],
     member: { id, roles: [] },
     memberSession: {

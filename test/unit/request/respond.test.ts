@@ -123,9 +123,11 @@ describe("R-14: sizes", () => {
     bench.store.answer = () => renewed({ filler: filler(12_288) });
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });
     const { cookies, record } = await send(bench, { headers: { Cookie } });
-    expect(cookies).toEqual([]);
-    expect(record?.session?.member.id).toBe("user_1");
-    expect(bench.events).toContainEqual({ type: "misconfigured", reason: "session_too_large" });
+    expect(await sealedIn(cookies)).toEqual({ accessToken: issueToken(EXPIRED), refreshToken: "refresh-2" });
+    expect(record?.state).toMatchObject({ status: "unavailable", code: "store_unavailable" });
+    expect(bench.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "session_too_large" }),
+    );
   });
 });
 
@@ -136,7 +138,7 @@ describe("R-15: a renewal that comes late", () => {
       const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });
       const key = credentialKey("sealed", Cookie.slice(COOKIE.length + 1));
       bench.store.answer = () => {
-        bench.engine.superseded.set(key, ending);
+        bench.engine.superseded.set(key, { ending, at: bench.engine.nextInSequence() });
         return renewed();
       };
       expect((await send(bench, { headers: { Cookie } })).cookies).toEqual([]);
@@ -156,7 +158,8 @@ describe("R-15: a renewal that comes late", () => {
   it("does not clear the cookie of the session that took its place", async () => {
     const bench = makeBench();
     const Cookie = await cookieOf({ accessToken: issueToken(EXPIRED) });
-    bench.engine.superseded.set(credentialKey("sealed", Cookie.slice(COOKIE.length + 1)), "supersede");
+    const key = credentialKey("sealed", Cookie.slice(COOKIE.length + 1));
+    bench.engine.superseded.set(key, { ending: "supersede", at: bench.engine.nextInSequence() });
     bench.store.answer = () => ({ status: "ended", reason: "revoked" });
     expect((await send(bench, { headers: { Cookie } })).cookies).toEqual([]);
   });

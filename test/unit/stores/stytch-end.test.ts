@@ -86,7 +86,7 @@ describe("endPresented", () => {
     const key = generateSigningKey("RS256", "jwk-test-retired");
     const accessToken = fake.world.sign(session, { sub: "member-test-ada-acme" }, key);
     const end = store.endPresented({ reason: "asked", accessToken }, "member", CONTEXT);
-    await expect(end).rejects.toMatchObject({ code: "store_unavailable", reason: "identity" });
+    await expect(end).rejects.toMatchObject({ code: "store_unavailable", reason: "foreign_renewal" });
     expect(fake.asked()).toEqual([AUTHENTICATE]);
   });
 });

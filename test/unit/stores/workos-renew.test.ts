@@ -338,7 +338,7 @@ describe("R-20: an answer about another user or organization", () => {
       answer({ status: 200, body: { ...body, access_token: other.accessToken, user } });
     });
 
-    await expect(renew()).rejects.toMatchObject({ reason: "identity" });
+    await expect(renew()).rejects.toMatchObject({ reason: "foreign_renewal" });
   });
 
   it("is refused for another organization", async () => {
@@ -346,7 +346,7 @@ describe("R-20: an answer about another user or organization", () => {
       answer({ status: 200, body: { ...perform().body, organization_id: "org_globex" } }),
     );
 
-    await expect(renew()).rejects.toMatchObject({ reason: "identity" });
+    await expect(renew()).rejects.toMatchObject({ reason: "foreign_renewal" });
   });
 
   it("leaves no successor behind", async () => {
@@ -354,7 +354,7 @@ describe("R-20: an answer about another user or organization", () => {
       const user = harness.fake.world.describeUser("user_nora");
       answer({ status: 200, body: { access_token: "x.y.z", refresh_token: "somebody-elses", user } });
     });
-    await expect(renew()).rejects.toMatchObject({ reason: "identity" });
+    await expect(renew()).rejects.toMatchObject({ reason: "foreign_renewal" });
 
     expect(await renew()).toMatchObject({ status: "active" });
     expect(harness.fake.sent.at(-1)).toMatchObject({ refresh_token: credential.refreshToken });

@@ -171,7 +171,6 @@ describe("a session sealed by others opens here:", () => {
       async (session) =>
         `${await ironSeal({ persistent: session }, { id: "1", secret: PASSWORD }, defaults)}~1`,
     ],
-    ["iron, without a version", (session) => ironSeal(session, { id: "1", secret: PASSWORD }, defaults)],
   ];
 
   it.each(shapes)("%s", async (_, seal) => {

@@ -210,16 +210,22 @@ describe("signing out", () => {
     expect(harness.fake.world.sessions.get(sessionId)?.status).toBe("revoked");
   });
 
-  it("returns WorkOS's logout URL if the logout option is set", async () => {
-    const plainLogout = await start({ logout: {} });
-    const sessionId = String(claimsOf(await signIn(plainLogout))["sid"]);
-    expect(await plainLogout.store.endSession({ sessionId }, CONTEXT)).toEqual({
-      redirectTo: `${plainLogout.fake.url}/user_management/sessions/logout?session_id=${sessionId}`,
-    });
+  it("makes WorkOS's logout URL without asking WorkOS, unless the option switches it off", async () => {
+    const harness = await start();
+    const sealed = await signIn(harness);
+    const sessionId = String(claimsOf(sealed)["sid"]);
+    const url = `${harness.fake.url}/user_management/sessions/logout?session_id=${sessionId}`;
+    expect(harness.store.logoutUrl({ sessionId }, {})).toBe(url);
+    const of = { reason: "asked", accessToken: sealed.accessToken } as const;
+    expect(harness.store.logoutUrl({ ...of, sealed }, {})).toBe(url);
+    expect(harness.store.logoutUrl(of, {})).toBeUndefined();
 
     const { store } = await start({ logout: { returnTo: "https://www.example.com/bye?a=1&b=2" } });
-    const { redirectTo = "" } = await store.endSession({ sessionId: "gone" }, CONTEXT);
-    expect(new URL(redirectTo).searchParams.get("return_to")).toBe("https://www.example.com/bye?a=1&b=2");
+    const returnToOf = (options: { returnTo?: string }): string | null =>
+      new URL(store.logoutUrl({ sessionId }, options) ?? "").searchParams.get("return_to");
+    expect(returnToOf({})).toBe("https://www.example.com/bye?a=1&b=2");
+    expect(returnToOf({ returnTo: "https://app.example.com/" })).toBe("https://app.example.com/");
+    expect((await start({ logout: false })).store.logoutUrl({ sessionId }, {})).toBeUndefined();
   });
 
   it("revokes all sessions of the user, and no others", async () => {
@@ -246,7 +252,6 @@ describe("signing out", () => {
       status: "ended",
       sessionId,
       memberId,
-      redirectTo: expect.stringContaining(`session_id=${String(sessionId)}`),
     });
     expect(harness.fake.world.sessions.get(String(sessionId))?.status).toBe("revoked");
     const other = String(claimsOf(await signIn(harness))["sid"]);

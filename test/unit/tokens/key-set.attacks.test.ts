@@ -147,7 +147,9 @@ describe("R-33: a set that cannot be used", () => {
     expect(keys.find("old", "ES256")).toEqual(FOUND);
     await settle();
     expect(keys.find("old", "ES256")).toEqual(FOUND);
-    expect(events).toContainEqual({ type: "misconfigured", reason: "key_set_unusable" });
+    expect(events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "key_set_unusable" }),
+    );
   });
 
   it.each<[string, unknown]>([
@@ -173,9 +175,16 @@ describe("R-33: a set that cannot be used", () => {
     advance(600);
     expect(keys.find("old", "ES256")).toEqual(FOUND);
     await settle();
-    expect(keys.find("old", "ES256")).toEqual(UNKNOWN);
+    // One set may lack a key by mistake.
+    expect(keys.find("old", "ES256")).toEqual(FOUND);
+    advance(30);
+    expect(keys.find("old", "ES256")).toEqual(FOUND);
+    await settle();
+    expect(keys.find("old", "ES256")).toEqual(WITHDRAWN);
   });
 });
+
+const WITHDRAWN = { status: "unknown", isWithdrawn: true };
 
 describe("R-34: two key sets in one process", () => {
   it("never share a key, though both call it the same", async () => {

@@ -28,6 +28,7 @@ describe("R-32: the source is down", () => {
     expect(events.slice(0, 3)).toEqual(
       [1, 2, 4].map((retryAfter) => ({
         type: "unavailable",
+        error: expect.objectContaining({ message: "the source is down" }),
         code: "store_unavailable",
         reason: "keys_unavailable",
         retryAfter,

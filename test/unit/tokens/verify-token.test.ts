@@ -134,7 +134,11 @@ describe("createTokenVerifier", () => {
     expect(verifier.verifyAlone(token)).toEqual({ status: "rejected", reason: "unknown_key" });
     expect(asked).toEqual([["trusted-key", "ES256"]]);
     expect(verifier.verify(token)).toEqual({ status: "rejected", reason: "malformed" });
-    expect(verifier.verifyAlone("garbage")).toEqual({ status: "rejected", reason: "malformed" });
+    expect(verifier.verifyAlone("garbage")).toEqual({
+      status: "rejected",
+      reason: "malformed",
+      defect: "structure",
+    });
     expect(asked.length).toBe(1);
   });
 
@@ -282,7 +286,7 @@ function answering(lookup: Awaited<ReturnType<KeySet["find"]>>): KeySet {
 }
 
 function keySetOf(find: KeySet["find"], lacks: KeySet["lacks"] = () => false): KeySet {
-  return { find, lacks, close: () => undefined };
+  return { find, lacks, keepCurrent: () => undefined, close: () => undefined };
 }
 
 function unforeseen(): never {

@@ -37,7 +37,7 @@ export const answerDiscovery: StytchHandler = async (project, { fields }) => {
           memberId: membershipIdOf(membership),
           organizationId: organization.id,
           user,
-          roles: rolesOf({ user, membership, organization }),
+          roles: rolesOf({ membership }),
         }),
       },
       member_authenticated: true,

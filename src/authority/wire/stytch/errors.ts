@@ -72,6 +72,7 @@ const WORDING: ErrorWording = {
     session_too_large: () => stytchError(400, "session_too_large", "The session JWT would be too large."),
     invalid_request: ({ message }) => stytchError(400, "bad_request", message),
     payload_too_large: () => stytchError(413, "request_too_large", "The request body is too large."),
+    request_timeout: () => stytchError(408, "request_timeout", "The request body did not arrive in time."),
   },
   refuse: ({ status, code, message }) => stytchError(status, code, message),
   fail: (status) =>

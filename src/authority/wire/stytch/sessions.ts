@@ -80,10 +80,10 @@ export function assertMutable({ impersonator }: SessionRecord): void {
 
 /** Refuses a session without an organization, or of another member than its credential names. */
 function requireMember({ memberId }: NamedMemberSession, subject: Subject): Required<Subject> {
-  const { user, membership, organization } = subject;
+  const { membership, organization } = subject;
   const isTheirs = memberId === undefined || memberIdOf(subject) === memberId;
   if (membership === undefined || organization === undefined || !isTheirs) throw sessionNotFound();
-  return { user, membership, organization };
+  return { ...subject, membership, organization };
 }
 
 /**
@@ -273,7 +273,7 @@ async function assertMayRevoke(project: StytchProject, acting: Fields, target: T
   const named = await readSession(project, acting);
   const { value: record } = await readLiveSession(context, named.sessionId);
   const organizationId = named.organizationId ?? record.organizationId;
-  const subject = await loadSubject(context.directory, record.userId, organizationId);
+  const subject = await loadSubject(context, record.userId, organizationId);
   if (typeof subject === "string" || subject.organization === undefined) throw sessionNotFound();
   const isOwn =
     "memberId" in target ? record.memberIds.includes(target.memberId) : target.sessionId === record.id;

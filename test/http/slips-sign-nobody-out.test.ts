@@ -1,0 +1,127 @@
+import { describe, expect, it } from "@jest/globals";
+import { createSealer } from "../../src/lib/crypto.ts";
+import type { SealedSession } from "../../src/store.ts";
+import { cookiesSet } from "../support/servers.ts";
+import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
+import { COOKIE, PASSWORD, START, type SignIn } from "../support/world.ts";
+import { resign } from "./decision-table.scenarios.ts";
+
+closeAfterEach();
+
+const PAST_EXPIRY = 306;
+
+/** The session in the cookie that an answer sets. */
+const sessionIn = (answer: Awaited<ReturnType<Harness["send"]>>): SealedSession | undefined =>
+  createSealer({ 1: PASSWORD }).unseal(cookiesSet(answer).get(COOKIE) ?? "");
+
+/** An expired session whose renewals are answered with refresh tokens `r1`, `r2`, ... and a token with these claims. */
+async function startSlipping(
+  claims: Readonly<Record<string, unknown>>,
+): Promise<Harness & { signIn: SignIn }> {
+  const harness = await start();
+  const { world } = harness;
+  const signIn = await world.signIn();
+  world.clock.now += PAST_EXPIRY;
+  let serial = 0;
+  world.store.behaviour = async () => ({
+    status: "active",
+    verifiedAt: world.clock.now,
+    credential: {
+      accessToken: resign(world, signIn, { iat: world.clock.now, exp: world.clock.now + 300, ...claims }),
+      refreshToken: `r${++serial}`,
+    },
+  });
+  return { ...harness, signIn };
+}
+
+const SLIPS: Readonly<Record<string, readonly [Readonly<Record<string, unknown>>, string]>> = {
+  "another issuer": [{ iss: "https://auth.example.com" }, "renewed_token_issuer"],
+  "no session id": [{ sid: undefined }, "renewed_token_class"],
+  "roles as a string": [{ roles: "admin" }, "renewed_token_class"],
+  "no organization": [{ org_id: null, org: null, roles: null }, "renewed_token_identity"],
+  "more than 12,288 characters": [{ pad: "x".repeat(12_288) }, "renewed_token_malformed"],
+  "too much for cookies": [{ custom_claims: { pad: "x".repeat(5_000) } }, "session_too_large"],
+  "an end that is past": [{ exp: START }, "renewed_token_expired"],
+};
+
+describe.each(Object.entries(SLIPS))("a renewed token with %s", (_name, [claims, reason]) => {
+  it("answers 503, and the cookie holds the new refresh token beside the last good access token", async () => {
+    const { world, signIn, send, reached } = await startSlipping(claims);
+    const answer = await send({ headers: withCookie(signIn.seal) });
+    expect(answer.status).toBe(503);
+    expect(answer.headers["retry-after"]).toBe("1");
+    expect(sessionIn(answer)).toMatchObject({ accessToken: signIn.accessToken, refreshToken: "r1" });
+    expect(reached).toEqual([]);
+    expect(world.events).toContainEqual(expect.objectContaining({ type: "misconfigured", reason }));
+  });
+
+  it("is renewed again with the newest refresh token, also by a process started since", async () => {
+    const { world, signIn, send } = await startSlipping(claims);
+    const first = await send({ headers: withCookie(signIn.seal) });
+    world.clock.now += 1;
+    const second = await send({ headers: withCookie(cookiesSet(first).get(COOKIE) ?? "") });
+    expect([second.status, sessionIn(second)?.refreshToken]).toEqual([503, "r2"]);
+    const restarted = await start({ world });
+    world.store.behaviour = (stale, context, ask) =>
+      ask({ ...stale, sealed: { ...signIn, accessToken: signIn.accessToken } }, context);
+    const third = await restarted.send({ headers: withCookie(cookiesSet(second).get(COOKIE) ?? "") });
+    expect(third.status).toBe(200);
+    expect(world.store.questions.map(({ stale }) => stale.sealed?.refreshToken)).toEqual([
+      signIn.refreshToken,
+      "r1",
+      "r2",
+    ]);
+  });
+
+  it("gives a bearer client no token", async () => {
+    const { signIn, send } = await startSlipping(claims);
+    if (reason === "session_too_large") return;
+    const answer = await send({ headers: withBearer(signIn.accessToken) });
+    expect([answer.status, answer.headers["session-jwt"], answer.setCookies]).toEqual([503, undefined, []]);
+  });
+});
+
+describe("a session whose renewed tokens cannot be used", () => {
+  it("is renewed less and less often, whatever cookie it sends", async () => {
+    const { world, signIn, send } = await startSlipping({ iss: "https://auth.example.com" });
+    let cookie = signIn.seal;
+    for (let second = 0; second < 120; second++) {
+      // oxlint-disable-next-line no-await-in-loop -- one page after the other
+      const answer = await send({ headers: withCookie(cookie) });
+      expect(answer.status).toBe(503);
+      cookie = cookiesSet(answer).get(COOKIE) ?? cookie;
+      world.clock.now += 1;
+    }
+    expect(world.store.questions.length).toBe(8);
+  });
+
+  it("is renewed from the newest refresh token when the client never got the new cookie", async () => {
+    const { world, signIn, send } = await startSlipping({ iss: "https://auth.example.com" });
+    for (const wait of [0, 1, 40, 200]) {
+      world.clock.now += wait;
+      // oxlint-disable-next-line no-await-in-loop -- one page after the other
+      expect((await send({ headers: withCookie(signIn.seal) })).status).toBe(503);
+    }
+    expect(world.store.questions.map(({ stale }) => stale.sealed?.refreshToken)).toEqual([
+      signIn.refreshToken,
+      "r1",
+      "r2",
+      "r3",
+    ]);
+  });
+});
+
+describe("a renewed token that is somebody else's", () => {
+  it.each([
+    ["another member", { sub: "user_bob" }],
+    ["another organization", { org_id: "org_globex", org: { name: "Globex" } }],
+  ])("is kept nowhere: %s", async (_name, claims) => {
+    const { world, signIn, send, reached } = await startSlipping(claims);
+    const answer = await send({ headers: withCookie(signIn.seal) });
+    expect([answer.status, answer.setCookies]).toEqual([503, []]);
+    expect(reached).toEqual([]);
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "foreign_renewal" }),
+    );
+  });
+});
