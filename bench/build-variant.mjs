@@ -1,6 +1,6 @@
-import { cpSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
+import { copyWithEdits } from "../scripts/source-variant.mjs";
 
 const ENTRY = `
 export { definePolicy, orgate } from "./index.ts";
@@ -11,8 +11,7 @@ export { stytch } from "./stores/stytch/index.ts";
 /** Bundles a copy of the package's sources with edits, and returns the name of the bundle in `folder`. */
 export async function buildVariant({ root, folder, name, edits }) {
   const sources = join(folder, name);
-  cpSync(join(root, "src"), sources, { recursive: true });
-  for (const edit of edits) applyEdit(sources, edit);
+  copyWithEdits({ from: join(root, "src"), to: sources, edits });
   await build({
     stdin: { contents: ENTRY, resolveDir: sources, sourcefile: "variant.ts", loader: "ts" },
     outfile: `${sources}.mjs`,
@@ -24,20 +23,4 @@ export async function buildVariant({ root, folder, name, edits }) {
     logLevel: "error",
   });
   return `${name}.mjs`;
-}
-
-/** Edits the one file that contains the text, wherever it lies. */
-function applyEdit(folder, { find, replace }) {
-  const files = readdirSync(folder, { recursive: true })
-    .filter((path) => path.endsWith(".ts"))
-    .map((path) => ({ path: join(folder, path), text: readFileSync(join(folder, path), "utf8") }));
-  const places = files.flatMap((file) => Array(file.text.split(find).length - 1).fill(file));
-  if (places.length !== 1) {
-    throw new Error(`the sources contain this text ${places.length} times, not once:\n${find}`);
-  }
-  const [{ path, text }] = places;
-  writeFileSync(
-    path,
-    text.replace(find, () => replace),
-  );
 }

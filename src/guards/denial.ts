@@ -208,15 +208,16 @@ function respond(context: HandlerContext, denial: Denial, init: DenialInit): voi
   } else if (typeof page === "function") {
     page(denial);
   } else {
-    const step = denial.code === "reauthentication_required" ? STEPS.get(stepOf(denial)) : undefined;
-    const { title, detail } = { ...denial, detail: PAGE_DETAILS[denial.code] ?? denial.detail, ...step };
+    const step = dueStepOf(denial);
+    const { title, detail } = { ...denial, detail: PAGE_DETAILS[denial.code], ...step };
     const link = wayOn(context, init, step?.link);
     showPage(context, { ...denial, title, body: denialBody(title, detail, link) });
   }
 }
 
-function stepOf({ extensions: { reason } }: Denial): string {
-  return isString(reason) ? reason : "";
+/** What to do next, where the reason of a denial names it. */
+function dueStepOf({ code, extensions: { reason } }: Denial): StepText | undefined {
+  return code === "reauthentication_required" && isString(reason) ? STEPS.get(reason) : undefined;
 }
 
 interface Link {
@@ -237,6 +238,8 @@ function wayOn(context: HandlerContext, init: DenialInit, stepText = "Sign in ag
   const hasSelection = namesSelectionPath || instance.handlers.has("organizationSelection");
   const selection = hasSelection ? selectionAddress(context, init) : undefined;
   const signIn = isAt(signInPath) && isNavigation(request) ? undefined : signInTarget(context, init);
+  // The page with the form that was posted.
+  const form = isAt(selectionPath) ? selection : isAt(signInPath) ? signIn : undefined;
   switch (code) {
     case "reauthentication_required":
       return linkTo(signInUrl ?? signIn, stepText);
@@ -245,7 +248,7 @@ function wayOn(context: HandlerContext, init: DenialInit, stepText = "Sign in ag
     case "factor_required":
       return linkTo(signIn, "Sign in again");
     case "organization_selection_required":
-      return isAt(selectionPath) ? undefined : linkTo(selection, "Choose an organization");
+      return linkTo(selection, "Choose an organization");
     case "organization_mismatch":
     case "permission_denied":
     case "role_required":
@@ -253,30 +256,22 @@ function wayOn(context: HandlerContext, init: DenialInit, stepText = "Sign in ag
       return linkTo(selection && `${selection}&choose=1`, "Choose another organization");
     case "store_unavailable":
     case "clock_skew":
-      if (isNavigation(request)) return linkTo(sanitizeReturnTo(requestedUrl(request)), "Try again");
-      return linkTo(isAt(selectionPath) ? selection : isAt(signInPath) ? signIn : undefined, "Try again");
+      return linkTo(isNavigation(request) ? sanitizeReturnTo(requestedUrl(request)) : form, "Try again");
     case "sign_in_failed":
       return linkTo(signIn, "Try again");
     case "invalid_request":
     case "payload_too_large":
     case "cross_site_request":
     case "method_not_allowed":
-      return linkTo(isAt(selectionPath) ? selection : isAt(signInPath) ? signIn : undefined, "Try again");
+    case "request_timeout":
+      return linkTo(form, "Try again");
     default:
       return linkTo(ERROR_TABLE[code].status === 401 ? signIn : undefined, "Sign in again");
   }
 }
 
-/** Serialized problems that say nothing beyond their code: a flood of bad credentials costs no serialization. */
-const plainProblems = new Map<ErrorCode, string>();
-
 function problemOf({ code, status, title, detail, extensions }: Denial): string {
-  const known = extensions === NO_EXTENSIONS ? plainProblems.get(code) : undefined;
-  if (known !== undefined) return known;
-  const problem = { type: `urn:orgate:error:${code}`, title, status, detail, code, ...extensions };
-  const json = JSON.stringify(problem);
-  if (extensions === NO_EXTENSIONS) plainProblems.set(code, json);
-  return json;
+  return JSON.stringify({ type: `urn:orgate:error:${code}`, title, status, detail, code, ...extensions });
 }
 
 /** Explains each code to the person who reads the answer. Never says what would have helped to get in. */
@@ -312,8 +307,8 @@ export const DENIAL_DETAILS: Readonly<Record<ErrorCode, string>> = {
   request_timeout: "The request body did not arrive within ten seconds.",
 };
 
-/** What a page says where the person needs other words than a program. */
-const PAGE_DETAILS: Readonly<Partial<Record<ErrorCode, string>>> = {
+/** What a page says of each code: the person needs other words than a program. */
+const PAGE_DETAILS: Readonly<Record<ErrorCode, string>> = {
   unauthenticated: "You are not signed in.",
   invalid_token: "Your session was refused. Sign in again.",
   token_expired: "Your session has expired. Sign in again.",
@@ -336,6 +331,10 @@ const PAGE_DETAILS: Readonly<Partial<Record<ErrorCode, string>>> = {
   payload_too_large: "More was sent than this address accepts. Nothing was changed.",
   store_unavailable: "We cannot check your session right now. You are not signed out. Try again in a moment.",
   clock_skew: "We cannot check your session right now. You are not signed out. Try again in a moment.",
+  configuration_invalid: "Something is wrong on our side. Nothing was changed.",
+  token_too_old: "It is too long ago that your session was confirmed. Sign in again.",
+  session_too_large: "Your session is too large for your browser. Nothing was changed.",
+  request_timeout: "Not everything that was sent arrived in time. Nothing was changed.",
 };
 
 interface StepText {
@@ -446,7 +445,7 @@ interface RedirectedRequest {
  */
 function redirectUnlessLooping(
   context: RedirectedRequest,
-  { status, code, title, detail }: Denial,
+  { status, code, title }: Denial,
   target: string,
 ): void {
   const { instance, request, response } = context;
@@ -456,8 +455,8 @@ function redirectUnlessLooping(
   if (lastPage === page && age >= 0 && age < LOOP_WINDOW) {
     const body = html`<h1>${title}</h1>
       <p role="alert">
-        You have just signed in, and this page asks for it again. ${PAGE_DETAILS[code] ?? detail} Check that
-        your browser accepts cookies from this site.
+        You have just signed in, and this page asks for it again. ${PAGE_DETAILS[code]} Check that your
+        browser accepts cookies from this site.
       </p>
       <a class="button" href="${target}">Continue</a>`;
     showPage(context, { status, code, title, body });

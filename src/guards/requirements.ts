@@ -42,8 +42,9 @@ export function validateRoles(
     return;
   }
   const known = policies.current?.roles;
-  for (const role of given.filter((one) => known?.has(one) === false)) {
-    const suggestion = didYouMean(role, known ?? [], "Check the spelling, or add it to the policy's roles.");
+  if (known === undefined) return;
+  for (const role of given.filter((one) => !known.has(one))) {
+    const suggestion = didYouMean(role, known, "Check the spelling, or add it to the policy's roles.");
     problems.invalid(`${name}(${quoteName(role)})`, "is not a role of the policy.", suggestion);
   }
 }

@@ -17,13 +17,7 @@ import {
   reportMisconfigured,
   requestAuthOf,
 } from "./request-auth.ts";
-import {
-  applyHeadersOnWrite,
-  applyResolution,
-  clearCredentialCookies,
-  hookExchange,
-  hookResponse,
-} from "./respond.ts";
+import { applyResolution, clearCredentialCookies, hookExchange, hookResponse } from "./respond.ts";
 import {
   type CredentialVerification,
   needsStore,
@@ -105,7 +99,6 @@ function authenticateAttached(
     auth.refused(reject(instance, "ambiguous_credential", "cookie", "two_sessions"));
     const everywhere = auth.areAllOurs;
     clearCredentialCookies(instance, { auth, request, presented: credential, everywhere });
-    if (response !== undefined) applyHeadersOnWrite(response, auth);
     return auth;
   };
   const settled = settleCandidates(instance, auth);
@@ -270,7 +263,6 @@ function authenticateSlowly(
     spendsRefreshToken: response !== undefined,
   });
   return settle(auth, refreshed, () => {
-    if (response !== undefined) applyHeadersOnWrite(response, auth);
     reportAuthenticated(instance, auth);
     return auth;
   });

@@ -1,7 +1,7 @@
 import { LRUCache } from "lru-cache";
-import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
+import type { BoundedMap } from "../lib/bounded-map.ts";
 import { sha256 } from "../lib/crypto.ts";
-import { frozenCopy, isString } from "../lib/values.ts";
+import { frozenCopy } from "../lib/values.ts";
 import type { Organization } from "../model.ts";
 import type { Interpretation, Profile } from "../store.ts";
 import { type TokenTimes, canonicalSpelling } from "../tokens/verify-token.ts";
@@ -13,10 +13,8 @@ import type { Credential } from "./read-credential.ts";
  * All have one shape, so that reading them is fast; the fields that every request reads come first.
  */
 export interface VerifiedSession extends TokenTimes, Pick<Interpretation, "member" | "memberSession"> {
-  /** The epoch of invalidations that it was last checked against. Only this, `usedAt` and `isUnseen` change. */
+  /** The epoch of invalidations that it was last checked against. Only this and `isUnseen` change. */
   checkedEpoch: number;
-  /** How many sessions the cache had taken in when it last moved this one to the front. */
-  usedAt: number;
   /** Whether it came of a renewal whose credential no client has presented yet. */
   isUnseen: boolean;
   /** The roles of `memberSession`; read them with {@link rolesOf}. */
@@ -39,23 +37,15 @@ export interface VerifiedCache {
   readonly size: number;
 }
 
-// The encodings differ in length, so that no two kinds share a key; a prefix would cost as much as the look-up.
-const DIGEST_ENCODINGS = {
-  bearer: "base64",
-  sealed: "base64url",
-  jwt_cookie: "hex",
-  opaque: "binary",
-} as const;
-
 /**
  * Makes the cache key of a credential from its kind and the SHA-256 of its bytes, so that no token is kept in memory.
  *
  * Only canonical credentials are ever verified, and a token has one key with its twin, so one credential has one key. The kind belongs to it because a good bearer
  * token is not accepted in a cookie, nor the other way round.
  */
-export function credentialKey(kind: keyof typeof DIGEST_ENCODINGS, value: string): string {
+export function credentialKey(kind: Credential["kind"], value: string): string {
   const isToken = kind === "bearer" || kind === "jwt_cookie";
-  return sha256(isToken ? canonicalSpelling(value) : value, DIGEST_ENCODINGS[kind]);
+  return `${kind} ${sha256(isToken ? canonicalSpelling(value) : value)}`;
 }
 
 /** The cache key of a credential. Made once a request, because hashing is the most expensive step of a cache hit. */
@@ -63,30 +53,12 @@ export function keyOf(credential: Credential): string {
   return (credential.key ??= credentialKey(credential.kind, credential.value));
 }
 
-/**
- * Makes a cache of verified credentials that drops the least recently used. Bad credentials never enter it, so they cannot flood it.
- *
- * Moving an entry to the front costs more than finding it. An entry is moved only when a quarter of the cache's size has
- * entered since its last move, so that an entry in use survives at least the next three quarters.
- */
+/** Makes a cache of verified credentials that drops the least recently used. Bad credentials never enter it, so they cannot flood it. */
 export function createVerifiedCache(maxEntries: number): VerifiedCache {
   const entries = new LRUCache<string, VerifiedSession>({ max: maxEntries });
-  const movesAfter = Math.floor(maxEntries / 4);
-  let taken = 0;
   return {
-    get(key) {
-      const session = entries.peek(key);
-      if (session !== undefined && taken - session.usedAt > movesAfter) {
-        session.usedAt = taken;
-        entries.get(key);
-      }
-      return session;
-    },
-    set(key, session) {
-      taken += 1;
-      session.usedAt = taken;
-      entries.set(key, session);
-    },
+    get: (key) => entries.get(key),
+    set: (key, session) => void entries.set(key, session),
     delete: (key) => void entries.delete(key),
     clear: () => entries.clear(),
     get size() {
@@ -147,25 +119,6 @@ export function keptProfileOf(
   return askedAt < confirmedAt || invalidations.mustAsk({ ...session, verifiedAt: askedAt })
     ? undefined
     : profile;
-}
-
-const MAX_ROLE_LISTS = 10_000;
-
-const roleLists = createBoundedMap<string, readonly string[]>(MAX_ROLE_LISTS);
-
-/**
- * Returns the one frozen list that stands for these roles, in this order. Drops values that are not strings; treats a missing
- * list as empty.
- *
- * Thousands of sessions have one of a few lists of roles: shared, they cost no memory and stay in the processor's cache.
- */
-export function shareRoles(roles: readonly unknown[]): readonly string[] {
-  const names = Array.isArray(roles) ? roles.filter(isString) : [];
-  const key = JSON.stringify(names);
-  const known = roleLists.get(key);
-  if (known !== undefined) return known;
-  roleLists.set(key, Object.freeze(names));
-  return names;
 }
 
 /** The roles of a session, which decide what its member may do. */

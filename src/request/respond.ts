@@ -273,40 +273,11 @@ const VARY_ON = ["Cookie", "Authorization"] as const;
 const VARY = VARY_ON.join(", ");
 const EXPOSED = "Access-Control-Expose-Headers";
 
-/** Response prototypes of applications, and responses that have only Node's. */
 const hooked = new WeakSet<object>();
-/** The prototype found hooked last, which is nearly always that of the next response. */
-let latestHooked: object | undefined;
 
-/**
- * Makes sure that queued headers are on the response when its head is written, whatever handlers do to the headers meanwhile.
- *
- * An Express application has a response prototype of its own: hooked once, it costs most responses one look-up. Node's class
- * prototypes belong to the whole process and stay as they are: such a response is hooked itself, and stays so when an
- * application behind this middleware gives it another prototype.
- */
+/** Makes sure that queued headers are on the response when its head is written, whatever handlers do to the headers meanwhile. */
 export function hookResponse(response: ServerResponse): void {
-  const prototype = Object.getPrototypeOf(response) as object | null;
-  if (prototype === latestHooked || hooked.has(response)) return;
-  if (prototype === null) {
-    hookWriteHead(response);
-    return;
-  }
-  if (hooked.has(prototype)) {
-    latestHooked = prototype;
-    return;
-  }
-  if (Object.hasOwn(prototype, "constructor")) {
-    hookWriteHead(response);
-    return;
-  }
-  const outermost = outermostOf(prototype);
-  if (!hooked.has(outermost)) {
-    hookWriteHead(outermost as ServerResponse);
-    // Other middleware may have replaced this response's own writeHead before its prototype was hooked.
-    if (Object.hasOwn(response, "writeHead")) hookWriteHead(response);
-  }
-  hooked.add(prototype);
+  if (!hooked.has(response)) hookWriteHead(response);
 }
 
 /**
@@ -320,28 +291,6 @@ export function hookExchange(
 ): void {
   if (names !== undefined) installRequestGetters(request, names);
   if (response !== undefined) hookResponse(response);
-}
-
-/** Hooks the response itself if a credential must go out with it, so that any application may answer. */
-export function applyHeadersOnWrite(response: ServerResponse, { cookies, headers }: RequestAuth): void {
-  if ((cookies !== undefined || headers !== undefined) && !hooked.has(response)) hookWriteHead(response);
-}
-
-/** The prototype of the outermost application: what a mounted one leaves to its parent is answered under the parent's. */
-function outermostOf(prototype: object): object {
-  let outermost = prototype;
-  let parent = parentOf(outermost);
-  while (parent !== undefined && parentOf(parent) !== undefined) {
-    outermost = parent;
-    parent = parentOf(outermost);
-  }
-  return outermost;
-}
-
-/** The next prototype, as long as it is an application's own: the prototypes of classes belong to the whole process. */
-function parentOf(prototype: object): object | undefined {
-  const parent = Object.getPrototypeOf(prototype) as object | null;
-  return parent === null || Object.hasOwn(parent, "constructor") ? undefined : parent;
 }
 
 type WriteHead = (this: ServerResponse, ...parameters: unknown[]) => ServerResponse;

@@ -1,8 +1,8 @@
-import { frozenCopy, isText } from "../lib/values.ts";
+import { frozenCopy, isString, isText } from "../lib/values.ts";
 import type { MemberSession, Organization, UnavailableState } from "../model.ts";
 import type { Interpretation, SealedSession, StaleCredential, VerifiedClaims } from "../store.ts";
 import { type Verification, decideFreshness } from "../tokens/verify-token.ts";
-import { type VerifiedSession, shareRoles } from "./cache.ts";
+import type { VerifiedSession } from "./cache.ts";
 import type { Instance } from "./instance.ts";
 import { COMPACT_FORM, type Credential } from "./read-credential.ts";
 import {
@@ -238,9 +238,8 @@ function readSession(
     verifiedAt,
     sessionExpiresAt,
     checkedEpoch: -1,
-    usedAt: 0,
     isUnseen: false,
-    roles: shareRoles(memberSession.roles),
+    roles: memberSession.roles,
     organizationId: memberSession.organizationId,
     permissions,
     via,
@@ -271,7 +270,7 @@ function complete(given: Interpretation): Interpretation {
   const { memberSession, member, permissions } = given;
   const { organization: _given, ...rest } = given;
   const organization = organizationOf(given);
-  const roles = shareRoles(memberSession.roles);
+  const roles = namesIn(memberSession.roles);
   return {
     ...rest,
     memberSession: frozenCopy(amend(memberSession, missingFields(given, roles, organization?.id))),
@@ -279,6 +278,11 @@ function complete(given: Interpretation): Interpretation {
     ...(organization !== undefined && { organization: frozenCopy(organization) }),
     ...(permissions !== undefined && { permissions: frozenCopy(permissions) }),
   };
+}
+
+/** The roles that a store lists; an own store may list none, or what is no name. */
+function namesIn(roles: unknown): readonly string[] {
+  return Object.freeze(Array.isArray(roles) ? roles.filter(isString) : []);
 }
 
 /** The fields that a session must have and this one does not. */

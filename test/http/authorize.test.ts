@@ -1,9 +1,10 @@
 import type { IncomingMessage } from "node:http";
 import { describe, expect, it } from "@jest/globals";
-import { isOrgateError } from "../../src/errors.ts";
+import { OrgateError, StoreUnavailableError, isOrgateError } from "../../src/errors.ts";
 import type { Middleware } from "../../src/guards/guard.ts";
 import type { Orgate } from "../../src/orgate.ts";
 import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
+import { TROUBLE } from "../support/stores.ts";
 import { makeWorld, type World } from "../support/world.ts";
 
 closeAfterEach();
@@ -227,6 +228,51 @@ describe("auth.errorHandler", () => {
       "application/problem+json",
       "invalid_token",
     ]);
+  });
+
+  it.each([
+    [new StoreUnavailableError({ reason: "down", retryAfter: 7 }), 503, "7", "down"],
+    [new OrgateError("permission_denied", { reason: "theirs" }), 403, undefined, "theirs"],
+    [new OrgateError("role_required"), 403, undefined, undefined],
+  ])("answers an error that the application made, as far as it says: %s", async (error, ...expected) => {
+    let own: Orgate | undefined;
+    const { send } = await start({
+      before: (auth) => [(own = auth), failWith(error), withErrorHandler(() => own!.errorHandler())],
+    });
+    const { status, headers, body } = await send({});
+    expect([status, headers["retry-after"], JSON.parse(body)["reason"]]).toEqual(expected);
+  });
+
+  it("answers as a guard would when the store is down", async () => {
+    const world = makeWorld();
+    let own: Orgate | undefined;
+    const { send, reached } = await start({
+      world,
+      before: (auth) => [(own = auth)],
+      routes: (auth) => [
+        {
+          path: "/documents",
+          guards: [
+            (request, response, next) => {
+              auth.authorize(request).then(
+                () => next(),
+                (error: unknown) => own!.errorHandler()(error, request, response, next),
+              );
+            },
+          ],
+        },
+      ],
+    });
+    const { seal } = await world.signIn();
+    world.clock.now += 306;
+    world.store.behaviour = TROUBLE.down;
+    const { status, headers, body } = await send({ headers: withCookie(seal) });
+    expect([status, headers["retry-after"], JSON.parse(body)["code"]]).toEqual([
+      503,
+      "1",
+      "store_unavailable",
+    ]);
+    expect(reached).toEqual([]);
   });
 
   it("hands other errors on", async () => {

@@ -1,3 +1,4 @@
+import type { ServerResponse } from "node:http";
 import { describe, expect, it } from "@jest/globals";
 import type { Response } from "supertest";
 import { StoreUnavailableError } from "../../src/errors.ts";
@@ -17,10 +18,10 @@ function targetsOf({ text }: Response): string[] {
   );
 }
 
-function makePages(options: Partial<OrgateOptions> = {}, overrides?: TenancyOptions["overrides"]): Tenancy {
+function makePages(options: Partial<OrgateOptions> = {}, more: Partial<TenancyOptions> = {}): Tenancy {
   return makeTenancy({
     options,
-    ...(overrides && { overrides }),
+    ...more,
     routes: (auth) => [
       { path: "/billing", guards: [auth.requirePermission("billing", "manage")] },
       { path: "/owners", guards: [auth.requireRole("admin")] },
@@ -30,6 +31,8 @@ function makePages(options: Partial<OrgateOptions> = {}, overrides?: TenancyOpti
       },
       { path: "/sso", guards: [auth.requireFactor("sso")] },
       { path: "/recent", guards: [auth.requireRecentAuth({ maxAge: 60 })] },
+      { path: "/own", guards: [auth.denyImpersonation()] },
+      { path: "/account", guards: [auth.requireAuth()] },
     ],
   });
 }
@@ -96,6 +99,61 @@ describe("a browser that loads a page it may not see", () => {
     expect([script.status, script.body.code]).toEqual([401, "unauthenticated"]);
   });
 
+  it("is shown where to choose after a form, while the session has no organization", async () => {
+    const app = makePages();
+    const browser = await app.signIn("user_nora");
+    const page = await browser.post("/globex");
+    expect([page.status, page.headers["content-type"]]).toEqual([403, HTML]);
+    expect(targetsOf(page)).toEqual(["/select-organization?return_to=%2F"]);
+  });
+
+  it.each([
+    ["/select-organization", ["/select-organization?return_to=%2F"]],
+    ["/account", ["/account?return_to=%2F"]],
+    ["/me", []],
+  ])("leads from a form that another site posted to %s back to the form", async (path, targets) => {
+    const app = makePages({ signIn: { path: "/account" } });
+    const browser = await app.signIn("user_bob");
+    const page = await browser.post(path, { headers: { ...NAVIGATION, "Sec-Fetch-Site": "cross-site" } });
+    expect([page.status, page.headers["content-type"]]).toEqual([403, HTML]);
+    expect(page.text).toContain("<h1>The request came from another site</h1>");
+    expect(targetsOf(page)).toEqual(targets);
+  });
+
+  it.each([
+    ["/select-organization", ["/select-organization?return_to=%2F"]],
+    ["/me", []],
+  ])("is told to post to %s again while the store is down, where a form is there", async (path, targets) => {
+    const app = makePages();
+    const browser = await app.signIn("user_bob");
+    app.world.clock.now += 306;
+    app.world.store.behaviour = TROUBLE.down;
+    const page = await browser.post(path);
+    expect([page.status, page.headers["content-type"]]).toEqual([503, HTML]);
+    expect(page.text).toContain("You are not signed out");
+    expect(targetsOf(page)).toEqual(targets);
+  });
+
+  it("has no way on where nothing that the person does would help", async () => {
+    const app = makePages();
+    const { seal } = await app.world.signIn({ impersonator: { email: "support@example.com" } });
+    app.browser.cookies.set("__Host-orgate", seal);
+    const page = await app.browser.get("/own");
+    expect([page.status, page.headers["content-type"], targetsOf(page)]).toEqual([403, HTML, []]);
+    expect(page.text).toContain("while you act for somebody else");
+  });
+
+  it("is led to sign in again after a form, when its session has ended", async () => {
+    const app = makePages();
+    const browser = await app.signIn("user_bob");
+    const [session] = await app.world.authority.listSessions({ userId: "user_bob" });
+    await app.world.authority.revoke({ sessionId: session?.id ?? "" });
+    const page = await browser.post("/me");
+    expect([page.status, page.headers["content-type"]]).toEqual([401, HTML]);
+    expect(page.text).toContain("Your session has ended");
+    expect(targetsOf(page)).toEqual(["/sign-in?return_to=%2F"]);
+  });
+
   it("never gets a link to a selection that is not mounted", async () => {
     const app = makeTenancy();
     const auth = app.world.mount({ signIn: { path: "/sign-in" } });
@@ -152,6 +210,27 @@ describe("pages that the application brands", () => {
     );
   });
 
+  it("are left alone when render answered by itself, whether it then fails or not", async () => {
+    const answers = [undefined, Promise.reject(new Error("too late"))];
+    const app = makePages({
+      pages: {
+        render: ((_page: unknown, _request: unknown, response: ServerResponse) => {
+          response.writeHead(418).end("rendered elsewhere");
+          return answers.pop();
+        }) as never,
+      },
+    });
+    const browser = await app.signIn("user_bob");
+    for (let visit = 0; visit < 2; visit += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const page = await browser.get("/owners");
+      expect([page.status, page.text]).toEqual([418, "rendered elsewhere"]);
+    }
+    expect(app.world.events.filter(({ type }) => type === "misconfigured")).toMatchObject([
+      { reason: "page_render_failed" },
+    ]);
+  });
+
   it("are refused at construction with a logo that is no address", () => {
     expect(() => makePages({ pages: { logoUrl: "javascript:alert(1)" } })).toThrow("pages.logoUrl");
     expect(() => makePages({ pages: { logo: "/x" } as never })).toThrow("pages.logo");
@@ -193,7 +272,10 @@ describe("redirects to sign in that are no loop", () => {
 
 describe("a recent authentication where nobody knows the time", () => {
   it("is asked for by a page instead of a redirect, and reported once", async () => {
-    const app = makePages({}, (real) => ({ interpret: withoutTimes(real.interpret.bind(real)) }));
+    const app = makePages(
+      {},
+      { overrides: (real) => ({ interpret: withoutTimes(real.interpret.bind(real)) }) },
+    );
     const browser = await app.signIn("user_bob");
     for (let visit = 0; visit < 2; visit += 1) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other

@@ -13,6 +13,7 @@ import type { WireWorld } from "../support/wire-world.ts";
 const CLIENT = { client_id: "client_orgate", client_secret: "sk_test_0123456789abcdef" };
 const COOKIE_PASSWORD = "a cookie password of 32 characters";
 const AUTHENTICATE = "/user_management/authenticate";
+const LONG_ROLES = Array.from({ length: 400 }, (_, index) => `a-role-with-a-long-name-${index}`);
 
 describe("the middleware over the authority, and WorkOS's SDK over its router", () => {
   let world: WireWorld;
@@ -86,6 +87,8 @@ describe("rare cases of the WorkOS router", () => {
         roles: [
           { role_id: "editor", permissions: [{ resource_id: "documents", actions: ["read", "*"] }] },
           { role_id: "viewer", permissions: [{ resource_id: "reports", actions: ["read"] }] },
+          { role_id: "admin", permissions: [] },
+          ...LONG_ROLES.map((role) => ({ role_id: role, permissions: [] })),
         ],
       }),
       repository: {
@@ -188,8 +191,7 @@ describe("rare cases of the WorkOS router", () => {
   });
 
   it("rejects a token that would be too large", async () => {
-    const roles = Array.from({ length: 400 }, (_, index) => `a-role-with-a-long-name-${index}`);
-    world.directory.setRoles("user_bob", "org_acme", roles);
+    world.directory.setRoles("user_bob", "org_acme", LONG_ROLES);
     expect(await password("bob@example.com")).toMatchObject([400, { error: "token_too_big" }]);
     world.directory.setRoles("user_bob", "org_acme", ["editor"]);
   });

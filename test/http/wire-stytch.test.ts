@@ -500,7 +500,7 @@ describe("sessions.get and sessions.revoke", () => {
     const world = makeWireWorld({
       policy: definePolicy({
         resources: { "stytch.member": ["revoke.sessions"] },
-        roles: { admin: { "stytch.member": ["revoke.sessions"] } },
+        roles: { admin: { "stytch.member": ["revoke.sessions"] }, editor: {}, viewer: {} },
       }),
     });
     const setup = await setUp("Express 5", world);

@@ -135,7 +135,12 @@ describe.each(EXPRESSES)("WorkOS under %s", (framework) => {
     const refused = await browser.get(back, { headers: JSON_CLIENT });
 
     expect([refused.status, refused.body.code]).toEqual([400, "sign_in_failed"]);
-    expect(app.events).toContainEqual({ type: "rejected", code: "sign_in_failed", reason: "access_denied" });
+    expect(app.events).toContainEqual({
+      type: "rejected",
+      code: "sign_in_failed",
+      reason: "access_denied",
+      upstream: { code: "access_denied" },
+    });
     expect(browser.cookies.size).toBe(0);
   });
 });

@@ -63,7 +63,9 @@ describeWith(vectors(FOLDER), "R-08: JSONTestSuite", () => {
       })),
     );
     const malformed = { status: "rejected", reason: "malformed" };
-    expect(outcomes.filter(({ outcome }) => !isDeepEqual(outcome, malformed))).toEqual([]);
+    const isMalformed = (outcome: object): boolean =>
+      isDeepEqual({ ...outcome, defect: undefined }, malformed);
+    expect(outcomes.filter(({ outcome }) => !isMalformed(outcome))).toEqual([]);
   });
 });
 

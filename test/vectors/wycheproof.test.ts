@@ -34,6 +34,9 @@ const MISLABELLED_VALID: Readonly<Record<number, string>> = {
 /** Labelled invalid, and byte for byte the valid 357: the padding they are about was lost before they were published. */
 const MISLABELLED_INVALID = [367, 370];
 
+/** What a token is refused for whose bytes are not spelled as they must be. */
+const MISSPELLED: ReadonlySet<string> = new Set(["size", "structure", "encoding"]);
+
 describeWith(vectors("wycheproof"), "Wycheproof JWS", () => {
   it.each([
     ["json_web_signature_test", 401],
@@ -69,7 +72,7 @@ describeWith(vectors("wycheproof"), "Wycheproof JWS", () => {
     const respelled = readCases("json_web_signature_test").filter(({ tcId }) => tcId >= 360 && tcId <= 375);
     const wellSpelled = respelled.filter(({ jws }) => {
       const parsed = parseHeader(jws, profileOf({ keys: [] }));
-      return parsed.status === "parsed" || parsed.reason === "header";
+      return parsed.status === "parsed" || !MISSPELLED.has(parsed.reason);
     });
     expect(wellSpelled.map(({ tcId }) => tcId)).toEqual(MISLABELLED_INVALID);
   });

@@ -73,7 +73,7 @@ describe("an invitation", () => {
     const { token } = await world.authority.invite({
       emailAddress: "ada@example.com",
       organizationId: "org_closed",
-      roles: ["guest"],
+      roles: ["viewer"],
     });
     const pending = await refusal(
       world.authority.authenticate({ userId: "user_ada", authenticationMethod: "SSO" }),
@@ -87,7 +87,7 @@ describe("an invitation", () => {
     expect(await refusedWith(select("org_acme"))).toBe("sign_in_failed invitation_invalid");
     expect(await select("org_closed")).toMatchObject({
       organizationId: "org_closed",
-      member: { roles: ["guest"] },
+      member: { roles: ["viewer"] },
     });
   });
 

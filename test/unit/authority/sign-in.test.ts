@@ -1,9 +1,16 @@
 import { inspect } from "node:util";
 import { describe, expect, it } from "@jest/globals";
 import { createSealer } from "../../../src/lib/crypto.ts";
-import { claimsOf, makeWorld, refusal, refusedWith, signInAda, START } from "./set-up.ts";
+import { type Policy, definePolicy } from "../../../src/policy/policy.ts";
+import { claimsOf, makeWorld, POLICY, refusal, refusedWith, signInAda, START } from "./set-up.ts";
 
 const PASSWORD = "a password of more than thirty-two characters";
+
+/** A policy that knows these roles and those of the world, and grants nothing. */
+function policyWith(...names: readonly string[]): Policy {
+  const roles = [...POLICY.roles, ...names].map((name) => [name, {}]);
+  return definePolicy({ resources: {}, roles: Object.fromEntries(roles) as Record<string, object> });
+}
 
 describe("authenticate", () => {
   it("signs in a member of one organization at once", async () => {
@@ -235,7 +242,7 @@ describe("authenticate with invalid input", () => {
   });
 
   it("R-39: treats names of Object.prototype like any other name", async () => {
-    const { authority, directory } = makeWorld();
+    const { authority, directory } = makeWorld({ policy: policyWith("constructor", "hasOwnProperty") });
     directory.setRoles("user_bob", "org_acme", ["constructor", "hasOwnProperty"]);
     const customClaims = { constructor: "x", toString: 1 };
     const input = { userId: "user_bob", authenticationMethod: "constructor", customClaims };
@@ -247,8 +254,8 @@ describe("authenticate with invalid input", () => {
   });
 
   it("refuses a session whose token would be too large, before it stores anything", async () => {
-    const { authority, directory } = makeWorld();
     const roles = Array.from({ length: 600 }, (_, index) => `role-number-${index}`);
+    const { authority, directory } = makeWorld({ policy: policyWith(...roles) });
     directory.setRoles("user_bob", "org_acme", roles);
     const signingIn = authority.authenticate({ userId: "user_bob", authenticationMethod: "Password" });
     expect(await refusedWith(signingIn)).toBe("session_too_large");

@@ -113,6 +113,7 @@ describe("a policy that is loaded", () => {
       code: "store_unavailable",
       reason: "policy_failed",
       retryAfter: 4,
+      error: new Error("down"),
     });
   });
 
@@ -196,8 +197,14 @@ describe("a policy that is loaded", () => {
     expect(get()).toEqual(refused);
     expect(calls).toBe(1);
     expect(heard).toEqual([
-      { type: "misconfigured", reason: "unauthorized_credentials" },
-      { type: "unavailable", code: "store_unavailable", reason: "policy_failed", retryAfter: 1 },
+      { type: "misconfigured", reason: "unauthorized_credentials", error: refusal },
+      {
+        type: "unavailable",
+        code: "store_unavailable",
+        reason: "policy_failed",
+        retryAfter: 1,
+        error: refusal,
+      },
     ]);
     answer = up(first);
     now += 1;

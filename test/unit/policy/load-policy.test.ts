@@ -15,7 +15,11 @@ async function loadPolicy(load: (signal: AbortSignal) => Promise<unknown>) {
     events: { wants: () => true, emit: (event) => heard.push(event) },
   });
   const lookup = await source.get(undefined);
-  return lookup.status === "unavailable" ? heard : lookup;
+  return lookup.status === "unavailable" ? heard.map(withoutError) : lookup;
+}
+
+function withoutError({ error: _error, ...event }: OrgateEvent & { readonly error?: unknown }): object {
+  return event;
 }
 
 function failed(reason: string, retryAfter = 1) {

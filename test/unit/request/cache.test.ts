@@ -16,7 +16,6 @@ function sessionOf(id: string): VerifiedSession {
     iat: 0,
     exp: 1,
     checkedEpoch: -1,
-    usedAt: 0,
     isUnseen: false,
     roles: [],
     member: { id, roles: [] },
@@ -51,20 +50,6 @@ describe("createVerifiedCache", () => {
       undefined,
       "c",
     ]);
-  });
-
-  it("keeps what was used for the next three quarters of what comes, however rarely it is moved", () => {
-    const cache = createVerifiedCache(100);
-    cache.set("used", sessionOf("used"));
-    for (let index = 0; index < 90; index += 1) cache.set(`early ${index}`, sessionOf("early"));
-    expect(cache.get("used")?.subject).toBe("used");
-    for (let index = 0; index < 75; index += 1) {
-      cache.set(`late ${index}`, sessionOf("late"));
-    }
-    expect([cache.get("used")?.subject, cache.get("early 0"), cache.size]).toEqual(["used", undefined, 100]);
-    for (let index = 0; index < 25; index += 1) cache.get("used");
-    for (let index = 0; index < 100; index += 1) cache.set(`later ${index}`, sessionOf("later"));
-    expect(cache.get("used")).toBeUndefined();
   });
 
   it(`R-27: answers one key with what was last set under it, in any order of calls (seed ${SEED})`, () => {

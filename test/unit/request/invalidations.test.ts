@@ -17,7 +17,6 @@ function sessionOf(more: Partial<VerifiedSession> = {}): VerifiedSession {
     iat: AT - 10,
     exp: AT + 300,
     checkedEpoch: -1,
-    usedAt: 0,
     isUnseen: false,
     roles: [],
     member: { id: "member_1", userId: "user_1", organizationId: "org_1", roles: [] },

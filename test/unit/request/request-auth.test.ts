@@ -41,7 +41,6 @@ function sessionOf(id: string, organizationId: string | undefined = "org_1"): Ve
     iat: 0,
     exp: 1,
     checkedEpoch: -1,
-    usedAt: 0,
     isUnseen: false,
     roles: [],
     member: { id, roles: [] },

@@ -117,6 +117,24 @@ describe("decideFreshness", () => {
     },
   );
 
+  it.each([
+    ["no limit of age", undefined, HOUR, HOUR - 1],
+    ["a smaller limit of age", 60, 60, 59],
+    ["a larger limit of age", 2 * HOUR, HOUR, HOUR - 1],
+  ])(
+    "asks about a token that lives too long once it is as old as it may get: %s",
+    (_, maxAge, old, young) => {
+      const decideAt = (age: number, exp: number): Freshness =>
+        decideFreshness(
+          { exp: NOW - age + exp, iat: NOW - age },
+          { now: NOW, clockTolerance: 5, maxAge, maxLifetime: HOUR },
+        );
+      expect([decideAt(old, HOUR + 3), decideAt(young, HOUR + 3)]).toEqual(["too_old", "fresh"]);
+      // One that does not say so is judged by its own end.
+      expect(decideAt(59, HOUR)).toBe("fresh");
+    },
+  );
+
   it("puts the end before everything else: expired is not renewed as merely old, nor excused as not yet valid", () => {
     const over = { exp: NOW - HOUR, iat: NOW - 2 * HOUR };
     expect(decide({ what: "", times: over, tolerance: 5, maxAge: 60, expected: "expired" })).toBe("expired");
