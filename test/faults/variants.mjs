@@ -1,0 +1,32 @@
+/** What each `--break` changes in the sources: the safeguard that the fault tests must miss. */
+export const BREAKS = {
+  // A token is read, and not spent in the same step.
+  cas: [
+    {
+      find: "return this.#check(await this.#context.repository.consume(this.#kind.collection, this.#nameOf(token)));",
+      replace:
+        "return this.#check((await this.#context.repository.read(this.#kind.collection, this.#nameOf(token)))?.value);",
+    },
+  ],
+  // A refresh token that was rotated counts as stolen at once.
+  grace: [{ find: "return successorPresentedAt !== undefined && now >= rotatedAt + grace;", replace: "return true;" }],
+  // Nobody is told.
+  broadcast: [{ find: "await coordinator.publish(message);", replace: "void message;" }],
+};
+
+/** The fault tests that each of them must fail. */
+export const TESTS_OF_BREAKS = {
+  cas: ["pending"],
+  grace: ["crash"],
+  lease: ["storm"],
+  broadcast: ["revocation"],
+};
+
+/** A release whose session records have a field more. */
+export const NEWER_RELEASE = [
+  {
+    find: 'return this.#repository.compareAndSet("sessions", record.id, version, record, writeOptionsOf(record));',
+    replace: `const newer = { ...record, addedByNewerRelease: { since: "0.2.0" } };
+    return this.#repository.compareAndSet("sessions", record.id, version, newer, writeOptionsOf(record));`,
+  },
+];
