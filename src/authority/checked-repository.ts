@@ -46,8 +46,7 @@ export function checkedRepository(repository: Repository, timeout = REPOSITORY_T
     find: (...args) => ask("find", isFound, () => repository.find(...args)),
     async ping() {
       // Without a method of its own, any question shows whether it answers.
-      const call = async (): Promise<unknown> => repository.ping?.() ?? repository.read("keys", "ping");
-      await ask("ping", isAnything, call);
+      await ask("ping", isAnything, async () => repository.ping?.() ?? repository.read("keys", "ping"));
     },
   };
 }

@@ -17,7 +17,7 @@ import {
 } from "../lib/values.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import { type CheckedRepository, checkedRepository } from "./checked-repository.ts";
-import { type KeyRingRecord, type KeyRingStorage, isKeyRingRecord } from "./key-ring.ts";
+import { type KeyRingStorage, isKeyRingRecord } from "./key-ring.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-token.ts";
 import {
   type CollectionName,
@@ -388,7 +388,6 @@ const KEY_RING_ID = "signing-keys";
 
 function keyRingStorage(context: RecordsContext): KeyRingStorage {
   const { repository } = context;
-  const optionsOf = ({ expiresAt }: KeyRingRecord): WriteOptions => ({ expiresAt });
   return {
     async read() {
       const found = await repository.read("keys", KEY_RING_ID);
@@ -396,9 +395,12 @@ function keyRingStorage(context: RecordsContext): KeyRingStorage {
       const value = requireRecord(context, found.value, isKeyRingRecord, "keys_unreadable");
       return { value, version: found.version };
     },
-    insert: (record) => repository.insert("keys", KEY_RING_ID, record, optionsOf(record)),
-    replace: (record, version) =>
-      repository.compareAndSet("keys", KEY_RING_ID, version, record, optionsOf(record)),
+    insert(record) {
+      return repository.insert("keys", KEY_RING_ID, record, { expiresAt: record.expiresAt });
+    },
+    replace(record, version) {
+      return repository.compareAndSet("keys", KEY_RING_ID, version, record, { expiresAt: record.expiresAt });
+    },
   };
 }
 

@@ -136,7 +136,8 @@ const RULES_OF_PLACES: readonly Rule[] = [
     allowedIn: ["authority/checked-repository.ts", TESTING],
     otherFiles: 1,
     find: eachNode(["MemberExpression"], (node, { text }) => {
-      return !isMember(node, "close") && /(?:^|\.)repository$/.test(textOf(text, node["object"]));
+      const isProperty = isMember(node, "close") || isMember(node, "durability");
+      return !isProperty && /(?:^|\.)repository$/.test(textOf(text, node["object"]));
     }),
     planted: 'export const read = (context) => context.repository.read("sessions", id);',
   },

@@ -83,7 +83,10 @@ async function accepts({ authority }: World, sessionJwt: string): Promise<boolea
   return (await authority.authenticateJwt({ sessionJwt })).sessionJwt === sessionJwt;
 }
 
-const ask = ({ authority }: World, sessionJwt: string): ReturnType<World["authority"]["authenticateJwt"]> =>
+const askStore = (
+  { authority }: World,
+  sessionJwt: string,
+): ReturnType<World["authority"]["authenticateJwt"]> =>
   authority.authenticateJwt({ sessionJwt, maxTokenAgeSeconds: 0 });
 
 describe("signing keys in the repository", () => {
@@ -125,7 +128,7 @@ describe("signing keys in the repository", () => {
     const fleet = makeFleet();
     const before = fleet.join();
     const { accessToken } = await signInAda(before);
-    const { sessionToken } = await ask(before, accessToken);
+    const { sessionToken } = await askStore(before, accessToken);
     await before.authority.close();
     const after = fleet.join();
     expect(await accepts(after, accessToken)).toBe(true);
@@ -203,7 +206,7 @@ describe("a rotation in a fleet", () => {
     const [a, b] = [fleet.join(), fleet.join()];
     const tokenOf = async (world: World): Promise<string> => {
       const { accessToken } = await signInAda(world);
-      return String((await ask(world, accessToken)).sessionToken);
+      return String((await askStore(world, accessToken)).sessionToken);
     };
     const tokens = [await tokenOf(a)];
     for (let rotation = 0; rotation < 3; rotation += 1) {
