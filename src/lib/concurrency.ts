@@ -58,6 +58,12 @@ export async function limitTime<Value>(
   }
 }
 
+/** Makes a function whose first call does the work; later ones wait for it too, and end as it does. */
+export function once<Value>(work: () => Promise<Value>): () => Promise<Value> {
+  let working: Promise<Value> | undefined;
+  return () => (working ??= work());
+}
+
 /** A result that is kept, so that late callers with the same key get it too. */
 export interface Settled<Result> {
   readonly result: Result;
@@ -107,6 +113,8 @@ export interface SingleFlight<Result> {
   settledFor(key: string): Settled<Result> | undefined;
   /** Waits for the work under way, if there is any, within the budget. */
   whenSettled(key: string): Promise<void>;
+  /** Waits for all work whose callers may still wait for it. */
+  whenIdle(): Promise<void>;
 }
 
 // Work that ignores its signal and never ends must not block its key for ever.
@@ -121,6 +129,8 @@ export function createSingleFlight<Result>(options: SingleFlightOptions<Result>)
 class KeyedFlights<Result> implements SingleFlight<Result> {
   readonly #options: SingleFlightOptions<Result>;
   readonly #flights = new Map<string, Promise<Settled<Result>>>();
+  /** The signals of the work under way, which abort when its budget is spent. */
+  readonly #signals = new Map<Promise<Settled<Result>>, AbortSignal>();
   readonly #settled = new Map<string, Settled<Result>>();
 
   constructor(options: SingleFlightOptions<Result>) {
@@ -153,6 +163,13 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
     if (flight !== undefined) await Promise.allSettled([this.#wait(flight)]);
   }
 
+  async whenIdle(): Promise<void> {
+    // Whoever started the work is told how it failed.
+    await Promise.allSettled(
+      [...this.#flights.values()].map((flight) => this.#wait(flight, this.#signals.get(flight))),
+    );
+  }
+
   #isRecent({ settledAt }: Settled<Result>): boolean {
     const age = this.#options.clock() - settledAt;
     return age >= 0 && age < (this.#options.grace ?? 0);
@@ -176,14 +193,17 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
       keeps = () => true,
     } = this.#options;
     const startedAt = clock();
-    const flight = start(abortAfter(budget)).then((result) => {
+    const signal = abortAfter(budget);
+    const flight = start(signal).then((result) => {
       const settled = { result, startedAt, settledAt: clock() };
       if (keeps(result)) this.#keep(key, settled);
       return settled;
     });
     this.#flights.set(key, flight);
+    this.#signals.set(flight, signal);
     const land = (): void => {
       clearTimeout(abandon);
+      this.#signals.delete(flight);
       if (this.#flights.get(key) === flight) this.#flights.delete(key);
     };
     const abandon = setTimeout(land, abandonAfter * 1000).unref();
@@ -191,8 +211,8 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
     return flight;
   }
 
-  async #wait(flight: Promise<Settled<Result>>): Promise<FlightResult<Result>> {
-    const settled = await limitTime(this.#options.budget, () => flight);
+  async #wait(flight: Promise<Settled<Result>>, signal?: AbortSignal): Promise<FlightResult<Result>> {
+    const settled = await limitTime(this.#options.budget, () => flight, { signal });
     return settled === TIMED_OUT ? { status: "timed_out" } : { status: "settled", settled };
   }
 }
