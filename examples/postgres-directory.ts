@@ -38,7 +38,9 @@ export interface PostgresDirectory extends Directory {
     organization: Omit<DirectoryOrganization, "id">,
     roles: readonly string[],
   ): Promise<DirectoryOrganization | undefined>;
-  passwordHashOf(emailAddress: string): Promise<{ readonly userId: string; readonly hash: string } | undefined>;
+  passwordHashOf(
+    emailAddress: string,
+  ): Promise<{ readonly userId: string; readonly hash: string } | undefined>;
   members(organizationId: string): Promise<readonly unknown[]>;
   /** Replaces a member's roles; `false` if there is no such member. */
   setRoles(userId: string, organizationId: string, roles: readonly string[]): Promise<boolean>;

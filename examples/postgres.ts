@@ -83,7 +83,11 @@ export async function createApp({ baseUrl, databaseUrl, schema = "orgate" }: App
   app.post("/sign-up", async (req, res) => {
     const { email, name, password, organization, slug } = req.body as Record<string, string>;
     const passwordHash = await hashPassword(String(password));
-    const user = await directory.createUser({ emailAddress: String(email), name: String(name), passwordHash });
+    const user = await directory.createUser({
+      emailAddress: String(email),
+      name: String(name),
+      passwordHash,
+    });
     const created =
       user && (await directory.createOrganization(user.id, { name: String(organization), slug }, ["admin"]));
     if (user === undefined || created === undefined) res.status(409).json({ error: "taken" });

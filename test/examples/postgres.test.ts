@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from "@jest/globals";
 import request from "supertest";
 import { createApp } from "../../examples/postgres.ts";
-import { POSTGRES, POSTGRES_URL, nameSchema, openPool } from "../support/postgres.ts";
+import { POSTGRES, nameSchema, openPool, serverUrl } from "../support/postgres.ts";
 import { describeWith } from "../support/requirements.ts";
 import { setEnvironment } from "./environment.ts";
 
@@ -11,7 +11,7 @@ const BOB = { email: "bob@example.com", name: "Bob", password: "battery staple" 
 
 describeWith(POSTGRES, "the example with users, organizations and sessions in Postgres", () => {
   const schema = nameSchema();
-  const databaseUrl = new URL(POSTGRES_URL);
+  const databaseUrl = serverUrl();
   // The example's own tables go into a schema of this test.
   databaseUrl.searchParams.set("options", `-c search_path=${schema}_tables`);
   const processes: Awaited<ReturnType<typeof createApp>>[] = [];
@@ -45,7 +45,10 @@ describeWith(POSTGRES, "the example with users, organizations and sessions in Po
     const [one, other] = await Promise.all([startProcess(), startProcess()]);
     const [ada, bob] = [request.agent(one), request.agent(one)];
     const cookieOf = (response: request.Response): string =>
-      [response.headers["set-cookie"] ?? []].flat().map((line) => String(line).split(";")[0]).join("; ");
+      [response.headers["set-cookie"] ?? []]
+        .flat()
+        .map((line) => String(line).split(";")[0])
+        .join("; ");
 
     const signedUp = await ada
       .post("/sign-up")
@@ -56,19 +59,31 @@ describeWith(POSTGRES, "the example with users, organizations and sessions in Po
     const asAda = (method: "get" | "post" | "put" | "delete", path: string) =>
       request(other)[method](path).set("Cookie", adas).set("Accept", "application/json");
     await asAda("get", "/me").expect(200, { name: "Ada", organization: "Acme", roles: ["admin"] });
-    await request(other).post("/sign-up").send({ ...ADA, organization: "Acme 2", slug: "acme-2" }).expect(409);
+    await request(other)
+      .post("/sign-up")
+      .send({ ...ADA, organization: "Acme 2", slug: "acme-2" })
+      .expect(409);
 
     const { body: invitation } = await asAda("post", "/invitations")
       .send({ email: BOB.email, role: "member" })
       .expect(201);
-    await request(one).post("/join").send({ ...BOB, email: "eve@example.com", token: invitation.token }).expect(400);
-    const joined = await bob.post("/join").send({ ...BOB, token: invitation.token }).expect(200);
+    await request(one)
+      .post("/join")
+      .send({ ...BOB, email: "eve@example.com", token: invitation.token })
+      .expect(400);
+    const joined = await bob
+      .post("/join")
+      .send({ ...BOB, token: invitation.token })
+      .expect(200);
     const bobs = cookieOf(joined);
     const asBob = (path: string, app = other) =>
       request(app).get(path).set("Cookie", bobs).set("Accept", "application/json");
     await asBob("/me").expect(200, { name: "Bob", organization: "Acme", roles: ["member"] });
     await asBob("/me", one).expect(200);
-    await request(one).post("/join").send({ ...BOB, token: invitation.token }).expect(400);
+    await request(one)
+      .post("/join")
+      .send({ ...BOB, token: invitation.token })
+      .expect(400);
 
     const { body: members } = await asBob("/members").expect(200);
     const { userId } = members.find((member: { readonly name: string }) => member.name === "Bob");
@@ -102,10 +117,13 @@ describeWith(POSTGRES, "the example with users, organizations and sessions in Po
     const cookie = String([signedIn.headers["set-cookie"] ?? []].flat()[0]).split(";")[0] ?? "";
     for (const each of processes.splice(0)) await each.close();
     const second = await startProcess();
-    await request(second).get("/me").set("Cookie", cookie).expect(200, {
-      name: "Ada",
-      organization: "Acme",
-      roles: ["admin"],
-    });
+    await request(second)
+      .get("/me")
+      .set("Cookie", cookie)
+      .expect(200, {
+        name: "Ada",
+        organization: "Acme",
+        roles: ["admin"],
+      });
   });
 });

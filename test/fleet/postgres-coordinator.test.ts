@@ -28,7 +28,8 @@ async function makeFleet(engine: Engine, options: { readonly timeout?: number } 
   const schema = nameSchema();
   await migrate(engine.source, { schema });
   const clock = { now: START + 0.5 };
-  const join = () => postgresCoordinator(engine.source, { schema, clock: () => clock.now, timeout: 10, ...options });
+  const join = () =>
+    postgresCoordinator(engine.source, { schema, clock: () => clock.now, timeout: 10, ...options });
   const [a, b] = [join(), join()];
   return {
     a,
@@ -48,12 +49,14 @@ class Ear {
   readonly heard: InvalidationMessage[] = [];
   readonly states: string[] = [];
   readonly stop: () => void;
+  #isOpen = false;
   readonly #waiting: { readonly isMet: () => boolean; readonly resolve: () => void }[] = [];
 
   constructor(coordinator: Coordinator) {
     this.stop = coordinator.subscribe(
       (message) => {
-        this.heard.push(message);
+        if ("sessionId" in message.target && message.target.sessionId === "knock") this.#isOpen = true;
+        else this.heard.push(message);
         this.#tell();
       },
       {
@@ -79,10 +82,7 @@ class Ear {
   /** Sends messages until one arrives: the channel is open then. */
   async open(from: Coordinator): Promise<void> {
     const knock: InvalidationMessage = { target: { sessionId: "knock" }, at: START, effect: "ask" };
-    while (this.heard.length === 0) {
-      await from.publish(knock);
-    }
-    this.heard.length = 0;
+    while (!this.#isOpen) await from.publish(knock);
   }
 
   #tell(): void {
@@ -275,7 +275,12 @@ for (const [name, requirement, open] of ENGINES) {
       const { a, b, schema, close } = await makeFleet(engine);
       const ear = new Ear(b);
       await ear.open(a);
-      const spoilt = ["unknown", "invalidated x", 'invalidated a.1.0.1:{"target":{}}', "invalidated a.2.1.2:rest"];
+      const spoilt = [
+        "unknown",
+        "invalidated x",
+        'invalidated a.1.0.1:{"target":{}}',
+        "invalidated a.2.1.2:rest",
+      ];
       const channel = `orgate_${sha256(schema, "hex").slice(0, 32)}`;
       for (const payload of spoilt) await engine.source.query("SELECT pg_notify($1, $2)", [channel, payload]);
       await ear.until(() => ear.states.length >= 2 * spoilt.length);
@@ -431,10 +436,7 @@ describe("a coordinator whose database is gone", () => {
     await engine.close();
     const reasons = await Promise.all(
       [a.acquire("key", 5), a.recall("key"), a.remember("key", "sealed", 5), a.publish(ASK)].map((promise) =>
-        promise.then(
-          () => "fine",
-          reasonOf,
-        ),
+        promise.then(() => "fine", reasonOf),
       ),
     );
     expect(reasons).toEqual(Array(4).fill("postgres_unreachable"));

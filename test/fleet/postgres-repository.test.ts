@@ -1,14 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Pool } from "pg";
 import { migrate, postgresRepository } from "../../src/fleet/postgres/index.ts";
-import {
-  type Engine,
-  POSTGRES,
-  nameSchema,
-  openPGlite,
-  openServer,
-  rowsOf,
-} from "../support/postgres.ts";
+import { type Engine, POSTGRES, nameSchema, openPGlite, openServer, rowsOf } from "../support/postgres.ts";
 import { openPooled } from "../support/pooled-postgres.ts";
 import { type Requirement, describeWith } from "../support/requirements.ts";
 import { START } from "../support/world.ts";
@@ -142,7 +135,12 @@ describeWith(POSTGRES, "the cost of a repository in Postgres", () => {
 describe("the options of postgresRepository", () => {
   it.each([
     ["no pool", undefined, {}, "postgresRepository.pool"],
-    ["a single client", { connect: () => undefined, query: () => undefined, on: () => undefined }, {}, "postgresRepository.pool"],
+    [
+      "a single client",
+      { connect: () => undefined, query: () => undefined, on: () => undefined },
+      {},
+      "postgresRepository.pool",
+    ],
     ["a connection string", "postgres://127.0.0.1/test", {}, "postgresRepository.pool"],
     ["a reserved schema", undefined, { schema: "pg_orgate" }, "postgresRepository.schema"],
     ["a schema that Postgres would cut", undefined, { schema: "x".repeat(64) }, "postgresRepository.schema"],

@@ -97,7 +97,10 @@ for (const [name, requirement, open] of ENGINES) {
       const refusal = { code: "store_unavailable", reason: "postgres_schema_missing", misconfigured: true };
       const repository = postgresRepository(engine.source, { schema });
       const error: unknown = await repository.read("sessions", "s").catch((thrown: unknown) => thrown);
-      expect(error).toMatchObject({ ...refusal, message: expect.stringContaining("migrate(pool, { schema })") });
+      expect(error).toMatchObject({
+        ...refusal,
+        message: expect.stringContaining("migrate(pool, { schema })"),
+      });
       await expect(repository.ping?.()).rejects.toMatchObject(refusal);
       // As soon as they are there, the same repository works.
       await migrate(engine.source, { schema });

@@ -4,7 +4,7 @@ import { describe, expect, it } from "@jest/globals";
 import type { Pool } from "pg";
 import { isOrgateError } from "../../src/errors.ts";
 import { migrate, postgresCoordinator, postgresRepository } from "../../src/fleet/postgres/index.ts";
-import { POSTGRES, POSTGRES_URL, nameSchema, openPGlite, openPool } from "../support/postgres.ts";
+import { POSTGRES, nameSchema, openPGlite, openPool, serverUrl } from "../support/postgres.ts";
 import { describeWith } from "../support/requirements.ts";
 
 const LATER = { expiresAt: 4_000_000_000, indexes: ["user:a-secret-user"] };
@@ -29,7 +29,11 @@ async function expectOutage(call: Promise<unknown>, reason: string): Promise<voi
 }
 
 /** A server that accepts connections and never says a word. */
-async function startSilence(): Promise<{ readonly server: Server; readonly url: string; stop(): Promise<void> }> {
+async function startSilence(): Promise<{
+  readonly server: Server;
+  readonly url: string;
+  stop(): Promise<void>;
+}> {
   const sockets = new Set<Socket>();
   const server = createServer((socket) => {
     sockets.add(socket);
@@ -126,7 +130,7 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
   });
 
   it("refuses the user: misconfigured", async () => {
-    const url = new URL(POSTGRES_URL);
+    const url = serverUrl();
     url.username = "orgate_nobody";
     const pool = openPool({ connectionString: url.href });
     const error = await thrownBy(postgresRepository(pool).read("sessions", "s"));
@@ -136,7 +140,7 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
   });
 
   it("has no such database: misconfigured", async () => {
-    const url = new URL(POSTGRES_URL);
+    const url = serverUrl();
     url.pathname = "/orgate_no_such_database";
     const pool = openPool({ connectionString: url.href });
     const error = await thrownBy(postgresRepository(pool).read("sessions", "s"));
@@ -241,12 +245,12 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
     await withRepository(async ({ repository, admin, schema }) => {
       await repository.ping?.();
       await admin.query(`ALTER TABLE ${schema}.documents ADD CHECK (value NOT LIKE '%secret%')`);
-      const error = await thrownBy(
-        repository.insert("sessions", "a-secret-id", "a-secret-value", LATER),
-      );
+      const error = await thrownBy(repository.insert("sessions", "a-secret-id", "a-secret-value", LATER));
       expect(error).toMatchObject({ reason: "postgres_failed", retryAfter: 1 });
       expect(error["cause"]).toMatchObject({ name: "error", code: "23514" });
-      expect(inspect(error, { showHidden: true, depth: 9 }).replaceAll(/^ +at .*$/gm, "")).not.toMatch(SECRETS);
+      expect(inspect(error, { showHidden: true, depth: 9 }).replaceAll(/^ +at .*$/gm, "")).not.toMatch(
+        SECRETS,
+      );
     });
   });
 

@@ -80,7 +80,11 @@ export const REPOSITORY_CASES: Readonly<Record<string, Case>> = {
     expect((await other.read("keys", "current"))?.value).toBe(inserted.indexOf(true));
   },
 
-  async "lets one of many changes at once win, and no change of an old version"({ repository, other, clock }) {
+  async "lets one of many changes at once win, and no change of an old version"({
+    repository,
+    other,
+    clock,
+  }) {
     const write = { expiresAt: clock.now + 60 };
     await repository.insert("sessions", "s", "first", write);
     const version = (await repository.read("sessions", "s"))?.version ?? Number.NaN;
@@ -109,7 +113,9 @@ export const REPOSITORY_CASES: Readonly<Record<string, Case>> = {
     expect(new Set(versions).size).toBe(6);
     await repository.insert("sessions", "s", "new", write);
     const changed = await Promise.all(
-      versions.map((version = Number.NaN) => repository.compareAndSet("sessions", "s", version, "old", write)),
+      versions.map((version = Number.NaN) =>
+        repository.compareAndSet("sessions", "s", version, "old", write),
+      ),
     );
     expect(changed).toEqual(versions.map(() => false));
   },

@@ -1,4 +1,7 @@
-import { userInfo } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
+import { readFile, rename, writeFile } from "node:fs/promises";
+import { tmpdir, userInfo } from "node:os";
+import { join } from "node:path";
 import process from "node:process";
 import { PGlite } from "@electric-sql/pglite";
 import { Pool, type PoolConfig } from "pg";
@@ -28,11 +31,23 @@ async function canConnect(): Promise<boolean> {
   }
 }
 
-/** Opens a pool on the server of the tests. */
-export function openPool(config: PoolConfig = {}): Pool {
+/** The URL of the server of the tests, with a user. */
+export function serverUrl(): URL {
   const url = new URL(POSTGRES_URL);
   if (url.username === "") url.username = process.env["PGUSER"] ?? userInfo().username;
-  const pool = new Pool({ connectionString: url.href, max: 5, connectionTimeoutMillis: 5_000, ...config });
+  return url;
+}
+
+/** Opens a pool on the server of the tests. */
+export function openPool(config: PoolConfig = {}): Pool {
+  const pool = new Pool({
+    connectionString: serverUrl().href,
+    max: 5,
+    connectionTimeoutMillis: 5_000,
+    // The tests crash no server, and need not wait for its disk.
+    options: "-c synchronous_commit=off",
+    ...config,
+  });
   pool.on("error", () => undefined);
   return pool;
 }
@@ -56,10 +71,27 @@ export interface Engine {
   close(): Promise<void>;
 }
 
+const MANIFEST = new URL("../../node_modules/@electric-sql/pglite/package.json", import.meta.url);
+const PGLITE_VERSION = (JSON.parse(readFileSync(MANIFEST, "utf8")) as { readonly version: string }).version;
+
 /** Opens the embedded engine. */
 export async function openPGlite(): Promise<Engine> {
-  const database = await PGlite.create();
+  const database = await PGlite.create({ loadDataDir: await readEmptyDatabase() });
   return { source: database, close: () => database.close() };
+}
+
+/** An empty database of PGlite. Making one takes seconds, reading it again does not. */
+async function readEmptyDatabase(): Promise<Blob> {
+  const path = join(tmpdir(), `orgate-pglite-${PGLITE_VERSION}.tar`);
+  if (!existsSync(path)) {
+    const database = await PGlite.create();
+    const dump = await database.dumpDataDir("none");
+    await database.close();
+    // Other workers may be at it too: each moves a whole file into place.
+    await writeFile(`${path}.${process.pid}`, Buffer.from(await dump.arrayBuffer()));
+    await rename(`${path}.${process.pid}`, path);
+  }
+  return new Blob([await readFile(path)]);
 }
 
 /** Opens the server. */

@@ -48,7 +48,7 @@ export async function startTransactionPooler(
     give(server);
   };
   const clients = new Set<Socket>();
-  const listener = createServer((socket) => {
+  const listener = createServer({ noDelay: true }, (socket) => {
     clients.add(socket);
     socket.on("close", () => clients.delete(socket));
     serveClient(socket, { take, give, replace, roundTrips });
@@ -103,7 +103,7 @@ class ServerConnection {
   }
 
   static open({ host, port, user, database }: PoolerTarget): Promise<ServerConnection> {
-    const socket = connect(port, host);
+    const socket = connect({ port, host, noDelay: true });
     const server = new ServerConnection(socket);
     const splitter = new MessageSplitter(true);
     const parameters = Buffer.from(`user\0${user}\0database\0${database}\0\0`);

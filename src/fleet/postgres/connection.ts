@@ -123,13 +123,19 @@ class PGliteConnection implements Connection {
   }
 }
 
+/** How many of us use a pool. */
+const poolUsers = new WeakMap<PostgresPool, number>();
+
 class PoolConnection implements Connection {
   readonly #pool: PostgresPool;
+  #isClosed = false;
 
   constructor(pool: PostgresPool) {
     this.#pool = pool;
+    const users = poolUsers.get(pool) ?? 0;
+    poolUsers.set(pool, users + 1);
     // A pool tells of idle connections that broke. Without a listener, that would end the process.
-    pool.on("error", ignoreIdleError);
+    if (users === 0) pool.on("error", ignoreIdleError);
   }
 
   run(signal: AbortSignal, text: string, values: readonly unknown[]): Promise<readonly unknown[]> {
@@ -182,7 +188,11 @@ class PoolConnection implements Connection {
   }
 
   close(): void {
-    this.#pool.removeListener("error", ignoreIdleError);
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    const users = poolUsers.get(this.#pool) ?? 0;
+    poolUsers.set(this.#pool, users - 1);
+    if (users === 1) this.#pool.removeListener("error", ignoreIdleError);
   }
 
   async #withClient<Value>(

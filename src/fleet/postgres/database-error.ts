@@ -12,13 +12,15 @@ interface Trouble {
 
 const MISSING: Trouble = {
   reason: "postgres_schema_missing",
-  message: "The tables of orgate are not in this database: run migrate(pool, { schema }) before the application starts.",
+  message:
+    "The tables of orgate are not in this database: run migrate(pool, { schema }) before the application starts.",
   misconfigured: true,
 };
 
 const ACCESS_DENIED: Trouble = {
   reason: "postgres_access_denied",
-  message: "Postgres refuses the user, the password or the privilege: check the pool's connection string and the grants.",
+  message:
+    "Postgres refuses the user, the password or the privilege: check the pool's connection string and the grants.",
   misconfigured: true,
 };
 
@@ -85,11 +87,6 @@ export function toSchemaMismatch(found: number | undefined): StoreUnavailableErr
   return unavailable({ reason: "postgres_schema_newer", message, misconfigured: true });
 }
 
-/** Makes the error for a database that cannot be written to. */
-export function toReadOnly(): StoreUnavailableError {
-  return unavailable(troubleOf("25006"));
-}
-
 /** Makes the error for a channel on which our own message did not arrive. */
 export function toDeafChannel(): StoreUnavailableError {
   return unavailable({
@@ -100,13 +97,9 @@ export function toDeafChannel(): StoreUnavailableError {
   });
 }
 
-function unavailable(
-  { reason, message, misconfigured = false }: Trouble,
-  cause?: unknown,
-): StoreUnavailableError {
-  const common = { reason, message, cause };
+function unavailable({ misconfigured, ...trouble }: Trouble, cause?: unknown): StoreUnavailableError {
   return new StoreUnavailableError(
-    misconfigured ? { ...common, misconfigured } : { ...common, retryAfter: RETRY_AFTER },
+    misconfigured ? { ...trouble, cause, misconfigured } : { ...trouble, cause, retryAfter: RETRY_AFTER },
   );
 }
 

@@ -13,8 +13,8 @@ import {
   isPostgresPool,
   sqlStateOf,
 } from "./connection.ts";
-import { toReadOnly, toSchemaMismatch, toTimeout, toPostgresError } from "./database-error.ts";
-import { SCHEMA_VERSION, tablesIn } from "./schema.ts";
+import { toPostgresError, toSchemaMismatch, toTimeout } from "./database-error.ts";
+import { SCHEMA_VERSION, nextVersionIn, tablesIn } from "./schema.ts";
 
 /** Accepts what orgate can use of the application's connection to Postgres. */
 export const postgresSource: Check<PostgresSource> = (given, report) => {
@@ -68,15 +68,15 @@ export class Database {
 
   /** Checks that the database answers, can be written to, and has tables that this release can use. */
   async check(): Promise<void> {
-    const { schemaInfo } = tablesIn(this.#options.schema);
+    const { schema } = this.#options;
+    // Taking a version is a write: a server that is read-only refuses it.
     const [found] = await this.#run(
-      `SELECT version, readable_from, current_setting('transaction_read_only') AS read_only FROM ${schemaInfo}`,
+      `SELECT version, readable_from, ${nextVersionIn(schema)} FROM ${tablesIn(schema).schemaInfo}`,
       [],
     );
     const version = isFiniteNumber(found?.["version"]) ? found["version"] : undefined;
     const readableFrom = found?.["readable_from"];
     if (!isFiniteNumber(readableFrom) || readableFrom > SCHEMA_VERSION) throw toSchemaMismatch(version);
-    if (found?.["read_only"] === "on") throw toReadOnly();
     this.#isChecked = true;
   }
 
