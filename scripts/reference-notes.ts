@@ -184,6 +184,17 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
     "A page of another origin got a renewed `Session-Jwt` that it may not read. List the origin in `csrf.trustedOrigins`.",
   invalidation_listener_failed: "A listener of `onInvalidated` threw. The other listeners were called.",
   key_set_unusable: "The key set has no key that orgate accepts. Check the store's key source.",
+  keys_not_opened:
+    "The signing keys in the repository are sealed, and no secret of `keyEncryption` opens them. orgate makes no others, and answers 503. " +
+    "List the secret that they were sealed with.",
+  keys_not_sealed:
+    "The signing keys lie in the repository as they are. Whoever can read it can sign tokens. Set `keyEncryption`; the keys are sealed " +
+    "when the next process reads them. Told once, when the authority is made.",
+  keys_unreadable:
+    "The repository holds signing keys that this version cannot read. orgate makes no others, and answers 503.",
+  memory_in_production:
+    "`NODE_ENV` is `production`, and sessions and signing keys are in memory: a restart signs everybody out, and a second process " +
+    "knows nobody. Use `redisRepository` or `postgresRepository`. Told once, when the authority is made.",
   record_unreadable:
     "The authority's repository holds an invitation, a code or a pending authentication that this version cannot read.",
   session_too_large:

@@ -123,7 +123,7 @@ const API = {
     "errorHandler",
     "onInvalidated",
   ],
-  "The instance": ["invalidate", "close"],
+  "The instance": ["invalidate", "health", "close"],
 } as const;
 
 function renderApi(): string {

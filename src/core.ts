@@ -47,6 +47,7 @@ export type {
   ErrorMiddleware,
   OrganizationQuestion,
 } from "./guards/authorize-request.ts";
+export type { Health, PartHealth } from "./request/health.ts";
 export type { AuthenticateOptions } from "./request/inspect.ts";
 export type { CheckedVerdict } from "./guards/permissions.ts";
 export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";

@@ -28,6 +28,7 @@ import type { AuthState, DetachedState, SignedIn } from "./model.ts";
 import { type OrgateOptions, resolveOptions } from "./options/options.ts";
 import type { ActionOf, PolicyShape, ResourceOf } from "./policy/policy.ts";
 import { authenticateRequest } from "./request/authenticate.ts";
+import { type Health, createHealthCheck } from "./request/health.ts";
 import {
   type AuthenticateOptions,
   authenticateDetached,
@@ -108,6 +109,7 @@ export function orgate<Shape extends PolicyShape = PolicyShape, Role extends str
     pendingAuthentication: (request) => pendingAuthenticationOf(instance, request),
     state: (request) => stateOfRequest(instance, request),
     invalidate: (target) => invalidateNamed(instance, target),
+    health: createHealthCheck({ ...instance.options, keys: instance.keys, events: instance.events }),
     close: () => instance.close(),
   };
   return Object.assign(createMiddleware(instance), methods);
@@ -250,6 +252,15 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape, Role extends st
   state(request: IncomingMessage): AuthState;
   /** Makes the target's next requests ask the store, in every process. For webhooks. */
   invalidate(target: Invalidation): Promise<void>;
-  /** Ends orgate's timers, channels and connections. */
+  /**
+   * Tells whether the store, its keys and the coordinator answer: for a health route and for alerts. Asks each at most once a
+   * second, for at most two seconds, and never rejects. Leave a process in the load balancer while it is `unavailable`: sessions
+   * with a fresh token are served, and other processes have the same trouble.
+   */
+  health(): Promise<Health>;
+  /**
+   * Ends orgate's timers, channels and connections, after the renewals under way (at most five seconds). Close the HTTP server
+   * first. Calling it again changes nothing.
+   */
   close(): Promise<void>;
 }

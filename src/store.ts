@@ -192,6 +192,8 @@ export interface SessionStore {
   policy?(organizationId: string | undefined, context: StoreContext): Promise<Policy>;
   /** Loads the full member and organization, without spending the credential. */
   profile?(of: StaleCredential, context: StoreContext): Promise<Profile | undefined>;
+  /** Asks whether the store answers now; throws where it does not. For `auth.health()`. */
+  ping?(context: StoreContext): Promise<void>;
   /** Tells the listener at once, within this process, what is no longer valid. Returns a function that stops it. */
   onInvalidated?(listener: (target: Invalidation) => void): () => void;
   /** Passes events of the store's own (a reused refresh token) to the listener. Returns a function that stops it. */

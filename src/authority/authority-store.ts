@@ -56,6 +56,10 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
     },
     ...(policy !== undefined && { policy: async () => policy }),
     profile: (of, { signal }) => readProfile(context, of, signal),
+    async ping({ signal }) {
+      assertNotAborted(signal);
+      await context.records.ping();
+    },
     onInvalidated: (listener) => invalidations.listen(listener),
     onEvent: (listener) => events.listen(listener),
   };

@@ -1,4 +1,6 @@
+import { once } from "../lib/concurrency.ts";
 import { readGiven } from "../lib/problems.ts";
+import { createWarner, isProduction } from "../lib/warnings.ts";
 import type { JsonWebKeySet, TokenProfile } from "../store.ts";
 import { createTokenCheck, interpretSessionClaims } from "./access-token.ts";
 import {
@@ -13,14 +15,15 @@ import type { AuthenticationResult } from "./authentication-result.ts";
 import { type AuthorityStore, createAuthorityStore } from "./authority-store.ts";
 import type { AuthorityContext } from "./context.ts";
 import { checkedDirectory } from "./directory.ts";
-import { RecentInvalidations, createAuthorityEvents } from "./invalidations.ts";
+import { type AuthorityEvents, RecentInvalidations, createAuthorityEvents } from "./invalidations.ts";
 import { type Invitation, type InviteInput, invite } from "./invitations.ts";
-import { Issuer } from "./issuer.ts";
+import { Issuer, type RotatedKey } from "./issuer.ts";
+import { createStoredKeyRing, sharingOf } from "./key-ring.ts";
 import { type AuthorityOptions, resolveSettings } from "./options.ts";
 import { createRecords } from "./records.ts";
 import { type AuthenticateWithRefreshTokenInput, authenticateWithRefreshToken } from "./renew.ts";
 import { type ExchangeInput, type StepUpInput, exchangeSession, stepUp } from "./replace-session.ts";
-import { memoryRepository } from "./repository.ts";
+import { type Repository, memoryRepository } from "./repository.ts";
 import {
   type RevokeTarget,
   type SessionSummary,
@@ -97,10 +100,12 @@ export interface Authority<Role extends string = string> extends AuthorityStore 
   /** Returns the public keys (RFC 7517 section 5), for other services that verify the tokens. */
   jwks(): Promise<JsonWebKeySet>;
   /**
-   * Puts a new key in force. The keys before it continue to verify until the last token they signed can no longer renew:
-   * `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds.
+   * Makes a new key for every process. It is published at once, and signs as soon as every process has it: after 60 seconds, or at
+   * once with a `memoryRepository` and with `keys`. The keys before it continue to verify until the last token they signed can no
+   * longer renew: `accessTokenLifetime` + `expiredTokenRenewal` + 60 seconds. All keys are sealed anew by the newest
+   * `keyEncryption`.
    */
-  rotateKeys(): Promise<{ readonly kid: string }>;
+  rotateKeys(): Promise<RotatedKey>;
   /** Makes middleware that serves the authority to WorkOS's SDKs. Throws `ConfigurationError`. */
   workosRouter(options: WorkosRouterOptions): WorkosRouter;
   /** Makes middleware that serves the authority to Stytch's B2B SDKs. Throws `ConfigurationError`. */
@@ -124,12 +129,21 @@ export function createAuthority<Role extends string = string>(
 }
 
 function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Authority<Role> {
-  const { clock, ...settings } = resolveSettings(options);
+  const { clock, fleet, ...settings } = resolveSettings(options);
   const { accessTokenLifetime, expiredTokenRenewal } = settings;
   const retention = accessTokenLifetime + expiredTokenRenewal + MAX_CLOCK_TOLERANCE;
-  const issuer = new Issuer({ keys: options.keys, retention, clock });
   const events = createAuthorityEvents(options.events);
-  const records = createRecords(options.repository ?? memoryRepository({ clock }), { clock, events });
+  const repository = options.repository ?? memoryRepository({ clock });
+  const records = createRecords(repository, { clock, events, timeout: fleet.repositoryTimeout });
+  const ring = createStoredKeyRing({
+    storage: records.keys,
+    sharing: sharingOf(repository, options.repository === undefined),
+    passwords: fleet.keyEncryption,
+    refusesUnsealed: repository.durability === "shared",
+    clock,
+    events,
+  });
+  const issuer = new Issuer({ keys: options.keys, ring, retention, clock });
   const profile = createTokenProfile(issuer, settings.issuer);
   const invalidations = new RecentInvalidations({ clock, events }, accessTokenLifetime);
   const tokens = createTokenCheck(profile, { clock, events }, interpretSessionClaims);
@@ -147,6 +161,7 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
   if (options.policy !== undefined) options.directory.acceptRoles?.(options.policy.roles);
   const closers: (() => void)[] = [];
   const wireAuthority: WireAuthority = { context, onClose: (close) => void closers.push(close) };
+  reportSetUp(options, fleet, { repository, events });
   const stopListening = options.directory.onChanged?.((change) => invalidations.announce(change));
   return {
     ...createAuthorityStore(context, profile),
@@ -164,20 +179,39 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
     rotateKeys: () => issuer.rotate(),
     workosRouter: (wire) => readGiven("workosRouter", () => createWorkosRouter(wireAuthority, wire)),
     stytchRouter: (wire) => readGiven("stytchRouter", () => createStytchRouter(wireAuthority, wire)),
-    async close() {
+    close: once(async () => {
       stopListening?.();
       tokens.close();
       invalidations.close();
       for (const close of closers) close();
       if (options.repository === undefined) await records.close();
-    },
+    }),
   };
 }
 
-/** The keys are in this process and cost nothing to read, so a rotation is seen at once. */
+/** Reports once what works, but not as it should in production. */
+function reportSetUp(
+  { keys }: Pick<AuthorityOptions, "keys">,
+  { keyEncryption, warnings }: ReturnType<typeof resolveSettings>["fleet"],
+  { repository, events }: { readonly repository: Repository; readonly events: AuthorityEvents },
+): void {
+  const { durability } = repository;
+  const isUnsealed = durability === undefined && keys === undefined && keyEncryption === undefined;
+  const reasons = [
+    ...(isUnsealed ? ["keys_not_sealed"] : []),
+    ...(durability === "memory" && isProduction() ? ["memory_in_production"] : []),
+  ];
+  const warn = createWarner();
+  for (const reason of reasons) {
+    const event = { type: "misconfigured", reason } as const;
+    events.emitToAll(event);
+    if (warnings) warn(event);
+  }
+}
+
 function createTokenProfile(issuer: Issuer, name: string): TokenProfile {
   return {
-    keys: { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 },
+    keys: issuer.keySource,
     issuers: [name],
     get algorithms() {
       return issuer.algorithms;

@@ -47,6 +47,13 @@ function escapeSeparator(id: string): string {
   return id.replaceAll("%", "%25").replaceAll(":", "%3A");
 }
 
+/** A user, an organization, and the user's membership in it. */
+export interface DirectorySeat {
+  readonly user: DirectoryUser;
+  readonly organization: DirectoryOrganization;
+  readonly membership: DirectoryMembership;
+}
+
 /** The member, user or organization that a change in the directory concerns. */
 export type DirectoryChange =
   | { readonly memberId: string }
@@ -70,6 +77,11 @@ export interface Directory {
   membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
   /** Returns all memberships of the user that are active now. */
   memberships(userId: string): Promise<readonly DirectoryMembership[]>;
+  /**
+   * Returns the user, the organization and the user's active membership in one question, such as one joined query; `undefined` if
+   * one of the three is missing. Each renewal asks it. Without it, the three methods above are called at once.
+   */
+  seat?(userId: string, organizationId: string): Promise<DirectorySeat | undefined>;
   /** Makes the membership an invitation was issued for; required for `invite`. */
   addMembership?(membership: DirectoryMembership): Promise<void>;
   /**
@@ -113,6 +125,12 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
       if (memberships === undefined) throw malformedAnswer("directory.memberships");
       return memberships;
     },
+    ...(directory.seat !== undefined && {
+      async seat(userId, organizationId) {
+        const isAnswer = isSeatOf(userId, organizationId);
+        return ask("seat", isAnswer, async () => directory.seat?.(userId, organizationId));
+      },
+    }),
     ...(directory.addMembership !== undefined && {
       addMembership: (membership) =>
         callDependency("directory.addMembership", async () => directory.addMembership?.(membership)),
@@ -142,6 +160,9 @@ async function ask<Value>(
   throw malformedAnswer(name);
 }
 
+/** The rows that a seat is made of. */
+const SEAT_ROWS: ReadonlySet<string> = new Set(["user", "organization", "membership"]);
+
 /** Optional fields, which databases say null for. */
 const OPTIONAL_FIELDS: ReadonlySet<string> = new Set(["id", "name", "slug"]);
 
@@ -149,10 +170,17 @@ const OPTIONAL_FIELDS: ReadonlySet<string> = new Set(["id", "name", "slug"]);
 function toPlainRows(name: string, answer: unknown): unknown {
   try {
     const copy: unknown = JSON.parse(JSON.stringify(answer));
-    return Array.isArray(copy) ? copy.map(withoutNulls) : withoutNulls(copy);
+    if (Array.isArray(copy)) return copy.map(withoutNulls);
+    return name === "directory.seat" && isObject(copy) ? mapSeatRows(copy) : withoutNulls(copy);
   } catch (cause) {
     throw malformedAnswer(name, cause);
   }
+}
+
+function mapSeatRows(seat: Readonly<Record<string, unknown>>): unknown {
+  return Object.fromEntries(
+    Object.entries(seat).flatMap(([name, row]) => (SEAT_ROWS.has(name) ? [[name, withoutNulls(row)]] : [])),
+  );
 }
 
 function withoutNulls(row: unknown): unknown {
@@ -182,6 +210,14 @@ const isMembership = objectWith<DirectoryMembership>({
   roles: arrayOf(isString),
 });
 
+function isSeatOf(userId: string, organizationId: string): Predicate<DirectorySeat> {
+  return objectWith<DirectorySeat>({
+    user: isNamed(isUser, { id: userId }),
+    organization: isNamed(isOrganization, { id: organizationId }),
+    membership: isNamed(isMembership, { userId, organizationId }),
+  });
+}
+
 /** A user and, unless they act in no organization, their membership, as the directory has them now. */
 export interface Subject extends Partial<OrganizationMembership> {
   readonly user: DirectoryUser;
@@ -208,6 +244,12 @@ export async function loadSubject(
   if (organizationId === undefined) {
     const user = await directory.user(userId);
     return user === undefined ? "user_removed" : { user, readAt };
+  }
+  if (directory.seat !== undefined) {
+    const seat = await directory.seat(userId, organizationId);
+    if (seat !== undefined) return { ...seat, readAt };
+    // Something is missing: only the user's absence ends the session whatever the organization.
+    return (await directory.user(userId)) === undefined ? "user_removed" : "membership_removed";
   }
   const [user, membership, organization] = await Promise.all([
     directory.user(userId),

@@ -8,6 +8,7 @@ export type {
   DirectoryChange,
   DirectoryMembership,
   DirectoryOrganization,
+  DirectorySeat,
   DirectoryUser,
 } from "./directory.ts";
 export type { MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
@@ -28,7 +29,8 @@ export type { AuthenticateWithRefreshTokenInput } from "./renew.ts";
 export type { ExchangeInput, SessionReference, StepUpInput } from "./replace-session.ts";
 export type { RevokeTarget, SessionSummary, SessionsTarget } from "./revoke.ts";
 export type { AuthenticateInput, AuthenticateWithOrganizationSelectionInput } from "./sign-in.ts";
-export type { AuthorityOptions } from "./options.ts";
+export type { AuthorityOptions, KeyEncryption } from "./options.ts";
+export type { RotatedKey } from "./issuer.ts";
 export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
 export type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
 export type { WorkosRouter } from "./wire/workos/workos-router.ts";

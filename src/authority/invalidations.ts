@@ -89,6 +89,8 @@ type Listener = (event: OrgateEvent) => void;
 export interface AuthorityEvents extends EventSink {
   /** For what the middleware asked for: the middleware tells its own listener about that. */
   readonly own: EventSink;
+  /** Emits an event that each listener is to hear once, also those that are added later. */
+  emitToAll(event: OrgateEvent): void;
   /** Adds a middleware's listener; returns the way to stop. */
   listen(listener: Listener): () => void;
 }
@@ -96,7 +98,10 @@ export interface AuthorityEvents extends EventSink {
 /** Makes the authority's events. An application that listens to both the authority and the middleware gets each event once. */
 export function createAuthorityEvents(listener: Listener | undefined): AuthorityEvents {
   const own = createEventSink(listener);
-  if (listener !== undefined) return { ...own, own, listen: () => () => undefined };
+  if (listener !== undefined) {
+    return { ...own, own, emitToAll: (event) => own.emit(event), listen: () => () => undefined };
+  }
+  const told: OrgateEvent[] = [];
   const listeners = new Set<Listener>();
   const relay = createEventSink((event) => {
     for (const one of listeners) tellListener(one, event);
@@ -104,7 +109,12 @@ export function createAuthorityEvents(listener: Listener | undefined): Authority
   return {
     ...relay,
     own,
+    emitToAll(event) {
+      told.push(event);
+      relay.emit(event);
+    },
     listen(one) {
+      for (const event of told) tellListener(one, event);
       listeners.add(one);
       return () => listeners.delete(one);
     },

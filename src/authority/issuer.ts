@@ -1,51 +1,66 @@
-import { type KeyObject, createPrivateKey, createPublicKey, sign, verify } from "node:crypto";
-import { SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
+import { StoreUnavailableError } from "../errors.ts";
 import type { Clock } from "../lib/clock.ts";
 import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
-import { isObject, isString } from "../lib/values.ts";
-import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
-import { canonicalSpelling } from "../tokens/verify-token.ts";
+import type { Algorithm, JsonWebKey, JsonWebKeySet, KeySource } from "../store.ts";
+import { type KeyRing, type RingKey, createProcessKeyRing, findSigner, isLive } from "./key-ring.ts";
 import { deriveKey } from "./secrets.ts";
+import { type SigningKey, algorithmOf, makeSigningKey, signClaims } from "./signing-keys.ts";
 
 /** Options of {@link Issuer}. */
 export interface IssuerOptions {
+  /** The application's own keys. They are not stored. */
   readonly keys: readonly JsonWebKey[] | undefined;
+  /** Where keys that are made here lie. @defaultValue in this process */
+  readonly ring?: KeyRing;
   /** Seconds that a key continues to verify after the next one replaced it. */
   readonly retention: number;
   readonly clock: Clock;
 }
 
-interface RingKey {
+/** A new key. */
+export interface RotatedKey {
   readonly kid: string;
-  readonly algorithm: Algorithm;
-  readonly privateKey: KeyObject;
-  readonly privateJwk: JsonWebKey;
-  readonly publicJwk: JsonWebKey;
-  /** Absent while it is in force, and for keys that the application keeps. */
-  readonly retiredUntil?: number;
+  /** When it begins to sign, in seconds since the epoch. It is published at once. */
+  readonly signsFrom: number;
+}
+
+interface HeldKeys {
+  readonly keys: readonly RingKey[];
+  /** When they were asked for, in seconds since the epoch. */
+  readonly readAt: number;
 }
 
 const DEFAULT_ALGORITHM: Algorithm = "ES256";
-/** Seconds that making a key may take; one that takes longer is waited for again. */
+/** Seconds that making a key may take. */
 const KEY_BUDGET = 30;
+/** How often a change is decided anew because another process changed the keys first. */
+const MAX_ATTEMPTS = 64;
+/** While the repository cannot be read, keys of this age are all there are: newer ones do not sign yet. Seconds. */
+const TRUSTED_AGE = 60;
+/** Seconds after which verifiers look for new keys. */
+const KEY_SET_MAX_AGE = 30;
 
 /**
- * Signs access tokens, and keeps the keys for that. Without keys from the application, the first is made when it is first needed.
+ * Signs access tokens, and keeps the keys for that.
  *
- * The keys live in this process: several processes, or one that must survive a restart, are given the same `keys`.
+ * Without keys from the application, the first is made when it is first needed, and lies where the sessions lie: all processes
+ * over one repository have the same. Whoever cannot read them makes no others.
  */
 export class Issuer {
   readonly #options: IssuerOptions;
+  readonly #ring: KeyRing;
   readonly #algorithms: Set<Algorithm>;
   /** The algorithms needed beside that of the key in force. */
   readonly #required = new Set<Algorithm>();
-  #keys: readonly RingKey[] = [];
-  readonly #completing: SingleFlight<void>;
+  #held: HeldKeys | undefined;
+  readonly #reading: SingleFlight<readonly RingKey[]>;
 
   constructor(options: IssuerOptions) {
+    const { keys, ring = createProcessKeyRing(keys), clock } = options;
     this.#options = options;
-    this.#completing = createSingleFlight({ clock: options.clock, budget: KEY_BUDGET });
-    this.#algorithms = new Set(options.keys?.map(algorithmOf) ?? [DEFAULT_ALGORITHM]);
+    this.#ring = keys === undefined ? ring : createProcessKeyRing(keys);
+    this.#reading = createSingleFlight({ clock, budget: KEY_BUDGET });
+    this.#algorithms = new Set(keys?.map(algorithmOf) ?? [DEFAULT_ALGORITHM]);
   }
 
   /** The algorithms of its tokens, also after a rotation. Only {@link Issuer.require} adds to them. */
@@ -65,155 +80,165 @@ export class Issuer {
     return true;
   }
 
-  /** Signs claims as a JWT of `typ` `JWT`, with the key in force or with the first key of the algorithm named. */
+  /** The public keys, for what verifies the tokens in this process. */
+  get keySource(): KeySource {
+    const { maxAge, cooldown } = this.#ring;
+    return {
+      load: () => this.#loadForVerifiers(),
+      // Where nobody else changes the keys, a change is seen at once, and an unknown key id is known to be none.
+      ...(maxAge === Infinity && { revision: () => this.#held?.keys }),
+      maxAge: KEY_SET_MAX_AGE,
+      cooldown,
+    };
+  }
+
+  /** Signs claims as a JWT of `typ` `JWT`, with the key in force or with the one in force of the algorithm named. */
   async sign(claims: Readonly<Record<string, unknown>>, wanted?: Algorithm): Promise<string> {
-    const { kid, algorithm, privateKey } = inForce(await this.#load(), wanted);
-    const header = { alg: algorithm, kid, typ: "JWT" };
-    return canonicalSpelling(await new SignJWT({ ...claims }).setProtectedHeader(header).sign(privateKey));
+    const keys = await this.#load();
+    return signClaims(findSigner(keys, this.#options.clock(), wanted), claims);
   }
 
-  /** Returns the public half of every key that may still verify. */
+  /** Returns the public half of every key that may still verify. While nobody can know, the last ones that were known. */
   async jwks(): Promise<JsonWebKeySet> {
-    return { keys: (await this.#load()).map(({ publicJwk }) => publicJwk) };
+    try {
+      return toKeySet(await this.#load());
+    } catch (error) {
+      const held = this.#liveKeys();
+      if (held.length === 0) throw error;
+      return toKeySet(held);
+    }
   }
 
-  /** Returns another value whenever the keys have changed. */
-  revision(): unknown {
-    // The list is replaced with every change.
-    return this.#keys;
-  }
-
-  /** Puts a new key in force; the keys before it continue to verify for `retention` seconds. */
-  async rotate(): Promise<{ kid: string }> {
-    const made = await Promise.all(this.#signers(await this.#load()).map((key) => makeKey(key.algorithm)));
-    // Read again: another rotation may have ended while the keys were made.
-    const before = await this.#load();
-    const replaced = new Set(this.#signers(before));
-    const retiredUntil = this.#options.clock() + this.#options.retention;
-    this.#keys = [...made, ...before.map((key) => (replaced.has(key) ? { ...key, retiredUntil } : key))];
-    return { kid: inForce(made).kid };
+  /**
+   * Makes a new key, which signs once every process has it. The keys before it continue to verify for `retention` seconds from
+   * then on.
+   */
+  async rotate(): Promise<RotatedKey> {
+    const { clock, retention } = this.#options;
+    const made = new Map<Algorithm, SigningKey>();
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      // oxlint-disable-next-line no-await-in-loop -- each attempt goes on from what another process wrote
+      const { keys, version } = await this.#readComplete();
+      const now = clock();
+      const signsFrom = now + this.#ring.publishAhead;
+      const signers = this.#signers(keys, now);
+      const missing = signers.map(({ algorithm }) => algorithm).filter((algorithm) => !made.has(algorithm));
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      for (const key of await Promise.all(missing.map(makeSigningKey))) made.set(key.algorithm, key);
+      const isReplaced = (key: RingKey): boolean =>
+        key.retiredUntil === undefined &&
+        made.has(key.algorithm) &&
+        (signers.includes(key) || key.signsFrom > now);
+      const fresh = [...made.values()].map((key) => ({ ...key, signsFrom }));
+      const older = keys.map((key) =>
+        isReplaced(key) ? { ...key, retiredUntil: signsFrom + retention } : key,
+      );
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      if (await this.#write([...fresh, ...older], version)) {
+        return { kid: findSigner(fresh, signsFrom, signers[0]?.algorithm).kid, signsFrom };
+      }
+    }
+    throw tooManyChanges();
   }
 
   /** Derives one secret from each key that may still verify, the one in force first. */
   async secrets(purpose: string): Promise<readonly [Buffer, ...Buffer[]]> {
     const keys = await this.#load();
+    const signer = findSigner(keys, this.#options.clock());
     const derive = ({ privateJwk }: RingKey): Buffer =>
       deriveKey(Buffer.from(String(privateJwk["d"]), "base64url"), "orgate", purpose);
-    return [derive(inForce(keys)), ...keys.slice(1).map(derive)];
+    return [derive(signer), ...keys.filter((key) => key !== signer).map(derive)];
   }
 
-  /** The keys that may still verify, the one in force first. */
+  /** The keys that may still verify, newer ones before those that they replace. */
   async #load(): Promise<readonly RingKey[]> {
-    while (!this.#isComplete()) {
-      // oxlint-disable-next-line no-await-in-loop -- what was required meanwhile is made next
-      await this.#completing.run({ key: "keys", start: () => this.#complete() });
+    const held = this.#liveKeys();
+    return this.#isHeldFor(this.#ring.maxAge) && this.#findMissing(held).length === 0
+      ? held
+      : this.#refresh();
+  }
+
+  async #refresh(): Promise<readonly RingKey[]> {
+    const start = async (): Promise<readonly RingKey[]> => (await this.#readComplete()).keys;
+    for (;;) {
+      // oxlint-disable-next-line no-await-in-loop -- an algorithm that was required meanwhile gets its key next
+      const flight = await this.#reading.run({ key: "keys", start });
+      if (flight.status !== "settled") throw new StoreUnavailableError({ reason: "keys_unavailable" });
+      if (this.#findMissing(flight.settled.result).length === 0) return flight.settled.result;
     }
+  }
+
+  async #loadForVerifiers(): Promise<JsonWebKeySet> {
+    if (this.#ring.maxAge === Infinity) return toKeySet(await this.#load());
+    try {
+      return toKeySet(await this.#refresh());
+    } catch (error) {
+      if (!this.#isHeldFor(TRUSTED_AGE)) throw error;
+      return toKeySet(this.#liveKeys());
+    }
+  }
+
+  /** Reads the keys, and makes those that are missing. */
+  async #readComplete(): Promise<{
+    readonly keys: readonly RingKey[];
+    readonly version: number | undefined;
+  }> {
+    const { clock } = this.#options;
+    for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt += 1) {
+      const readAt = clock();
+      // oxlint-disable-next-line no-await-in-loop -- each attempt goes on from what another process wrote
+      const { keys, version, isDue } = await this.#ring.read(this.#held?.keys ?? []);
+      const live = keys.filter((key) => isLive(key, readAt));
+      const missing = this.#findMissing(live);
+      if (missing.length === 0 && !isDue) {
+        this.#held = { keys: live, readAt };
+        return { keys: live, version };
+      }
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      const made = await Promise.all(missing.map(makeSigningKey));
+      // There is no older key of the algorithm that could sign until verifiers have the new one.
+      // oxlint-disable-next-line no-await-in-loop -- as above
+      await this.#write([...live, ...made.map((key) => ({ ...key, signsFrom: 0 }))], version);
+    }
+    throw tooManyChanges();
+  }
+
+  async #write(keys: readonly RingKey[], version: number | undefined): Promise<boolean> {
+    const readAt = this.#options.clock();
+    const isWritten = await this.#ring.write(keys, version);
+    if (isWritten) this.#held = { keys, readAt };
+    return isWritten;
+  }
+
+  #liveKeys(): readonly RingKey[] {
     const now = this.#options.clock();
-    return this.#keys.filter(({ retiredUntil }) => retiredUntil === undefined || now < retiredUntil);
+    return this.#held?.keys.filter((key) => isLive(key, now)) ?? [];
   }
 
-  /** The keys that sign: the one in force, and the first of every algorithm required. */
-  #signers(keys: readonly RingKey[]): readonly RingKey[] {
-    return [...new Set([inForce(keys), ...[...this.#required].map((algorithm) => inForce(keys, algorithm))])];
+  /** Whether the keys at hand were asked for within so many seconds. */
+  #isHeldFor(seconds: number): boolean {
+    return this.#held !== undefined && Math.abs(this.#options.clock() - this.#held.readAt) < seconds;
   }
 
-  #isComplete(): boolean {
-    const isCovered = (wanted: Algorithm): boolean => this.#keys.some((key) => key.algorithm === wanted);
-    return this.#keys.length > 0 && [...this.#required].every(isCovered);
+  #findMissing(keys: readonly RingKey[]): readonly Algorithm[] {
+    const known = new Set(keys.map(({ algorithm }) => algorithm));
+    return [...this.#algorithms].filter((algorithm) => !known.has(algorithm));
   }
 
-  async #complete(): Promise<void> {
-    const { keys } = this.#options;
-    if (keys !== undefined) {
-      this.#keys = await Promise.all(keys.map((jwk) => toRingKey(jwk, algorithmOf(jwk))));
-      return;
-    }
-    const known = new Set(this.#keys.map(({ algorithm }) => algorithm));
-    const missing = [...this.#algorithms].filter((algorithm) => !known.has(algorithm));
-    const made = await Promise.all(missing.map(makeKey));
-    this.#keys = [...this.#keys, ...made];
+  /** The keys that sign now: the one in force first, and one of every further algorithm. */
+  #signers(keys: readonly RingKey[], now: number): readonly RingKey[] {
+    // Of the application's own keys, those of further algorithms may be there only to verify.
+    const further =
+      this.#options.keys === undefined ? keys.map(({ algorithm }) => algorithm) : this.#required;
+    const current = findSigner(keys, now);
+    return [...new Set([current, ...[...further].map((algorithm) => findSigner(keys, now, algorithm))])];
   }
 }
 
-function inForce(keys: readonly RingKey[], wanted?: Algorithm): RingKey {
-  const current = keys.find(({ algorithm }) => wanted === undefined || algorithm === wanted);
-  if (current === undefined) throw new TypeError("An issuer has a key for everything that it signs.");
-  return current;
+function toKeySet(keys: readonly RingKey[]): JsonWebKeySet {
+  return { keys: keys.map(({ publicJwk }) => publicJwk) };
 }
 
-async function makeKey(algorithm: Algorithm): Promise<RingKey> {
-  const { privateKey } = await generateKeyPair(algorithm, { extractable: true });
-  const { kty = "", ...parameters } = await exportJWK(privateKey);
-  return toRingKey({ kty, ...parameters }, algorithm);
-}
-
-async function toRingKey(jwk: JsonWebKey, algorithm: Algorithm): Promise<RingKey> {
-  const kid = jwk.kid ?? (await calculateJwkThumbprint(jwk));
-  const publicJwk = { ...toPublicJwk(jwk), kid, alg: algorithm, use: "sig" };
-  const privateKey = createPrivateKey({ key: { ...jwk }, format: "jwk" });
-  return { kid, algorithm, privateKey, privateJwk: jwk, publicJwk };
-}
-
-function toPublicJwk({ kty, crv, x, y, n, e }: JsonWebKey): JsonWebKey {
-  const parameters = Object.entries({ crv, x, y, n, e }).filter(([, value]) => value !== undefined);
-  return { kty, ...Object.fromEntries(parameters) };
-}
-
-/** Tells why a private JWK cannot sign; `undefined`: it can. Says nothing about the key's contents. */
-export function findKeyProblem(jwk: unknown): string | undefined {
-  const checked = checkKey(jwk);
-  return "problem" in checked ? checked.problem : undefined;
-}
-
-function algorithmOf(jwk: JsonWebKey): Algorithm {
-  const checked = checkKey(jwk);
-  if ("problem" in checked) throw new TypeError(`A signing key ${checked.problem}`, { cause: checked.cause });
-  return checked.algorithm;
-}
-
-interface KeyProblem {
-  readonly problem: string;
-  readonly cause?: unknown;
-}
-
-function checkKey(jwk: unknown): { readonly algorithm: Algorithm } | KeyProblem {
-  if (!isPrivateJwk(jwk)) return { problem: "is not a private JWK." };
-  if (jwk.use !== undefined && jwk.use !== "sig") return { problem: 'must be for signatures (use "sig").' };
-  const algorithms = algorithmsFor(jwk);
-  const [preferred] = algorithms;
-  if (preferred === undefined) return { problem: "must be an RSA, a P-256 or an Ed25519 key." };
-  const algorithm = jwk.alg === undefined ? preferred : algorithms.find((known) => known === jwk.alg);
-  if (algorithm === undefined) {
-    return { problem: `has an alg that does not fit; use ${algorithms.join(" or ")}.` };
-  }
-  return findMaterialProblem(jwk) ?? { algorithm };
-}
-
-function algorithmsFor(jwk: JsonWebKey): readonly Algorithm[] {
-  if (jwk.kty === "RSA") return ["RS256", "PS256"];
-  if (jwk.kty === "EC" && jwk["crv"] === "P-256") return ["ES256"];
-  return jwk.kty === "OKP" && jwk["crv"] === "Ed25519" ? ["EdDSA", "Ed25519"] : [];
-}
-
-function findMaterialProblem(jwk: JsonWebKey): KeyProblem | undefined {
-  try {
-    const privateKey = createPrivateKey({ key: { ...jwk }, format: "jwk" });
-    const { modulusLength = 2048, publicExponent = 65_537n } = privateKey.asymmetricKeyDetails ?? {};
-    if (modulusLength < 2048) return { problem: "is too weak: RSA needs 2048 bits." };
-    if (publicExponent < 65_537n) {
-      return { problem: "is too weak: its public exponent must be at least 65537." };
-    }
-    // Not every mismatch of the two halves is found when a key is imported.
-    const digest = jwk.kty === "OKP" ? null : "sha256";
-    const sample = Buffer.from("orgate");
-    const publicKey = createPublicKey({ key: { ...toPublicJwk(jwk) }, format: "jwk" });
-    const isPair = verify(digest, sample, publicKey, sign(digest, sample, privateKey));
-    return isPair ? undefined : { problem: "is not a valid private key." };
-  } catch (cause) {
-    return { problem: "is not a valid private key.", cause };
-  }
-}
-
-function isPrivateJwk(value: unknown): value is JsonWebKey {
-  return isObject(value) && isString(value["kty"]) && isString(value["d"]);
+function tooManyChanges(): StoreUnavailableError {
+  return new StoreUnavailableError({ reason: "contention", retryAfter: 1 });
 }

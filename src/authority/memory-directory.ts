@@ -8,6 +8,7 @@ import {
   type DirectoryChange,
   type DirectoryMembership,
   type DirectoryOrganization,
+  type DirectorySeat,
   type DirectoryUser,
   membershipIdOf,
 } from "./directory.ts";
@@ -38,6 +39,7 @@ export interface MemoryDirectory<Role extends string = string> extends Directory
   /** Removes the organization and all memberships in it. */
   removeOrganization(organizationId: string): void;
   onChanged(listener: (change: DirectoryChange) => void): () => void;
+  seat(userId: string, organizationId: string): Promise<DirectorySeat | undefined>;
   /** Refuses memberships with other roles from now on. Throws for those that are there. */
   acceptRoles(roles: ReadonlySet<string>): void;
 }
@@ -53,7 +55,7 @@ export function memoryDirectory<Role extends string = string>(
 ): MemoryDirectory<Role> {
   const tables = readGiven("memoryDirectory", () => new DirectoryTables(input, policy?.roles));
   const { users, organizations, memberships } = tables;
-  return {
+  const directory: MemoryDirectory<Role> = {
     user: async (id) => structuredClone(users.get(id)),
     async userByEmailAddress(emailAddress) {
       const wanted = foldEmailAddress(emailAddress);
@@ -64,6 +66,16 @@ export function memoryDirectory<Role extends string = string>(
     organization: async (id) => structuredClone(organizations.get(id)),
     membership: async (userId, organizationId) =>
       structuredClone(memberships.get(userId)?.get(organizationId)),
+    async seat(this: Directory | void, userId, organizationId) {
+      // A copy of the directory may have other methods in place of these.
+      const asked = this ?? directory;
+      const [user, organization, membership] = await Promise.all([
+        asked.user(userId),
+        asked.organization(organizationId),
+        asked.membership(userId, organizationId),
+      ]);
+      return user && organization && membership && { user, organization, membership };
+    },
     memberships: async (userId) => structuredClone([...(memberships.get(userId)?.values() ?? [])]),
     addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
     addOrganization: (organization) =>
@@ -80,6 +92,7 @@ export function memoryDirectory<Role extends string = string>(
       return () => tables.listeners.delete(listener);
     },
   };
+  return directory;
 }
 
 class DirectoryTables {

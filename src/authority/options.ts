@@ -11,15 +11,18 @@ import {
   required,
   schema,
   seconds,
+  trueOrFalse,
   withMethods,
 } from "../lib/options.ts";
+import { GENERATE_PASSWORD, passwords } from "../lib/passwords.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
 import { isObject } from "../lib/values.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
+import { REPOSITORY_TIMEOUT } from "./checked-repository.ts";
 import type { Directory } from "./directory.ts";
-import { findKeyProblem } from "./issuer.ts";
 import type { Repository } from "./repository.ts";
+import { findKeyProblem } from "./signing-keys.ts";
 
 /** What an authority is made of. Durations are seconds. */
 export interface AuthorityOptions<Role extends string = string> {
@@ -27,11 +30,21 @@ export interface AuthorityOptions<Role extends string = string> {
   readonly issuer: string;
   /** Who the users, organizations and memberships are. */
   readonly directory: Directory;
-  /** Where sessions are kept. @defaultValue `memoryRepository()` */
+  /** Where sessions and signing keys are kept. @defaultValue `memoryRepository()`, which is lost with the process */
   readonly repository?: Repository | undefined;
   /**
-   * Private keys (RFC 7517): the first signs, all verify. RSA from 2048 bits (`RS256`, `PS256`), P-256 (`ES256`) or Ed25519
-   * (`EdDSA`). Several processes must share them. @defaultValue one ES256 key, made when it is first needed
+   * Seals the signing keys in the repository: at least 32 characters, or several such secrets with the newest first, or several by
+   * number, of which the highest seals. Required by `orgate/redis` and `orgate/postgres`. To change it, add the new one as the last of a
+   * list; when every process has it, put it first and call `rotateKeys()`. @defaultValue keys are not sealed
+   */
+  readonly keyEncryption?: KeyEncryption | undefined;
+  /** How long one call to the repository may take; a call that takes longer is trouble. @defaultValue 0.8 */
+  readonly repositoryTimeout?: number | undefined;
+  /**
+   * Private keys (RFC 7517) that are not to lie in the repository: the first signs, all verify. RSA from 2048 bits (`RS256`,
+   * `PS256`), P-256 (`ES256`) or Ed25519 (`EdDSA`). Several processes must share them.
+   *
+   * @defaultValue one ES256 key, made when it is first needed and kept in the repository
    */
   readonly keys?: readonly JsonWebKey[] | undefined;
   /** Answers authorization checks, and the middleware where it has no policy of its own. */
@@ -52,15 +65,23 @@ export interface AuthorityOptions<Role extends string = string> {
   readonly clock?: Clock | undefined;
   /** Hears what the authority notices: `revoked`, `reuse_detected`. @defaultValue the `events` of the middleware it is the store of */
   readonly events?: ((event: OrgateEvent) => void) | undefined;
+  /** `false`: no `process.emitWarning` of trouble that needs a developer. @defaultValue `true`, once per reason */
+  readonly warnings?: boolean | undefined;
 }
 
+/** Secrets of at least 32 characters: one, several with the newest first, or several by number, of which the highest seals. At most five. */
+export type KeyEncryption =
+  | string
+  | readonly (string | undefined)[]
+  | Readonly<Record<number, string | undefined>>;
+
 /** The issuer and the durations in force, in seconds. */
-export type AuthoritySettings = Omit<ReturnType<typeof resolveSettings>, "clock">;
+export type AuthoritySettings = Omit<ReturnType<typeof resolveSettings>, "clock" | "fleet">;
 
 const YEAR = 366 * 86_400;
 
 const directory: Check<Directory> = (given, report) => {
-  for (const name of ["addMembership", "onChanged"] as const) {
+  for (const name of ["addMembership", "onChanged", "seat"] as const) {
     const method: unknown = isObject(given) ? given[name] : undefined;
     if (method !== undefined) functionLike()(method, report.member(name));
   }
@@ -113,6 +134,9 @@ export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
   clock: optional(functionLike<Clock>(), systemClock),
   events: optional(functionLike<NonNullable<AuthorityOptions["events"]>>()),
   keys: optional(privateKeys),
+  keyEncryption: optional(passwords),
+  repositoryTimeout: optional(seconds({ above: 0, max: 60 }, "Leave it at 0.8."), REPOSITORY_TIMEOUT),
+  warnings: optional(trueOrFalse, true),
   accessTokenLifetime: optional(duration(1, 86_400), 300),
   sessionLifetime: optional(duration(1, YEAR), 30 * 86_400),
   idleTimeout: optional(duration(1, YEAR)),
@@ -129,12 +153,19 @@ export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
 export function resolveSettings(options: AuthorityOptions) {
   const example = "Pass { issuer, directory }.";
   const reading = readOptions(AUTHORITY_OPTIONS, options, "createAuthority", example);
-  const { idleTimeout, accessTokenLifetime } = reading.read;
+  const { idleTimeout, accessTokenLifetime, keyEncryption, keys, repository } = reading.read;
   if (idleTimeout !== undefined && idleTimeout <= (accessTokenLifetime ?? 0)) {
     reading.problems.invalid(
       "idleTimeout",
       "must be longer than accessTokenLifetime.",
       "Otherwise members are signed out while they work: a fresh token is accepted without asking the store.",
+    );
+  }
+  const isSealed = keyEncryption !== undefined || keys !== undefined;
+  if (repository?.durability === "shared" && !isSealed && !reading.problems.has("keyEncryption")) {
+    reading.problems.missing(
+      "keyEncryption",
+      `It seals the signing keys in the repository. ${GENERATE_PASSWORD}`,
     );
   }
   const read = reading.complete();
@@ -147,6 +178,12 @@ export function resolveSettings(options: AuthorityOptions) {
     pendingLifetime: read.pendingLifetime,
     expiredTokenRenewal: read.expiredTokenRenewal ?? read.sessionLifetime,
     clock: read.clock,
+    /** What concerns the repository and the keys in it. */
+    fleet: {
+      keyEncryption: read.keyEncryption,
+      repositoryTimeout: read.repositoryTimeout,
+      warnings: read.warnings,
+    },
   };
 }
 

@@ -7,17 +7,17 @@ import {
   type Predicate,
   absentOr,
   arrayOf,
-  isBoolean,
   isFiniteNumber,
   isObject,
   isOneOf,
-  isOptional,
   isString,
   isText,
   nullOr,
   objectWith,
 } from "../lib/values.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
+import { type CheckedRepository, checkedRepository } from "./checked-repository.ts";
+import { type KeyRingStorage, isKeyRingRecord } from "./key-ring.ts";
 import type { Predecessor, RefreshFamily } from "./refresh-token.ts";
 import {
   type CollectionName,
@@ -25,7 +25,6 @@ import {
   type Versioned,
   type WriteOptions,
   callDependency,
-  malformedAnswer,
 } from "./repository.ts";
 import { makeSecret } from "./secrets.ts";
 import { type WireClient, isWireClient } from "./wire-client.ts";
@@ -199,6 +198,9 @@ export interface AuthorityRecords {
   readonly pending: TokenRecords<PendingRecord>;
   readonly invitations: TokenRecords<InvitationRecord>;
   readonly codes: CodeRecords;
+  readonly keys: KeyRingStorage;
+  /** Throws where the repository does not answer. */
+  ping(): Promise<void>;
   /** Closes the repository. */
   close(): Promise<void>;
 }
@@ -211,9 +213,13 @@ export interface AuthorityRecords {
  */
 export function createRecords(
   repository: Repository,
-  { clock, events }: { readonly clock: Clock; readonly events: EventSink },
+  {
+    clock,
+    events,
+    timeout,
+  }: { readonly clock: Clock; readonly events: EventSink; readonly timeout?: number },
 ): AuthorityRecords {
-  const context = { repository: checkedRepository(repository), clock, events };
+  const context = { repository: checkedRepository(repository, timeout), clock, events };
   return {
     sessions: new SessionRecords(context),
     pending: new TokenRecords(context, { collection: "pending", isRecord: isPendingRecord }),
@@ -223,6 +229,8 @@ export function createRecords(
       indexesOf: ({ id, organizationId }) => [`invitation:${id}`, `organization:${organizationId}`],
     }),
     codes: new CodeRecords(context),
+    keys: keyRingStorage(context),
+    ping: () => context.repository.ping(),
     close: () => callDependency("repository.close", () => repository.close()),
   };
 }
@@ -376,6 +384,26 @@ export class CodeRecords extends TokenRecords<CodeRecord> {
   }
 }
 
+const KEY_RING_ID = "signing-keys";
+
+function keyRingStorage(context: RecordsContext): KeyRingStorage {
+  const { repository } = context;
+  return {
+    async read() {
+      const found = await repository.read("keys", KEY_RING_ID);
+      if (found === undefined) return undefined;
+      const value = requireRecord(context, found.value, isKeyRingRecord, "keys_unreadable");
+      return { value, version: found.version };
+    },
+    insert(record) {
+      return repository.insert("keys", KEY_RING_ID, record, { expiresAt: record.expiresAt });
+    },
+    replace(record, version) {
+      return repository.compareAndSet("keys", KEY_RING_ID, version, record, { expiresAt: record.expiresAt });
+    },
+  };
+}
+
 function requireRecord<Value>(
   { events }: RecordsContext,
   value: unknown,
@@ -404,38 +432,3 @@ function describeUnreadable(value: unknown): TypeError {
 }
 
 const isExchange = objectWith<{ readonly sessionId: string }>({ sessionId: isText });
-
-/** What the authority calls of a repository. */
-export type CheckedRepository = Omit<Repository, "touchIfExists" | "close">;
-
-/** Checks every answer of a repository. What it throws, or must not return, is a `StoreUnavailableError`. */
-export function checkedRepository(repository: Repository): CheckedRepository {
-  return {
-    // Databases say null for "no such row": taken for a record, it would be spent again and again.
-    read: async (...args) => (await ask("read", isRead, () => repository.read(...args))) ?? undefined,
-    consume: async (...args) =>
-      (await ask("consume", isAnything, () => repository.consume(...args))) ?? undefined,
-    insert: (...args) => ask("insert", isBoolean, () => repository.insert(...args)),
-    compareAndSet: (...args) => ask("compareAndSet", isBoolean, () => repository.compareAndSet(...args)),
-    find: (...args) => ask("find", isFound, () => repository.find(...args)),
-  };
-}
-
-async function ask<Answer>(
-  method: string,
-  isAnswer: Predicate<Answer>,
-  call: () => Promise<unknown>,
-): Promise<Answer> {
-  const answer = await callDependency(`repository.${method}`, call);
-  if (isAnswer(answer)) return answer;
-  throw malformedAnswer(`repository.${method}`);
-}
-
-const isAnything = (_value: unknown): _value is unknown => true;
-
-const isVersioned = objectWith<Versioned<unknown>>({ value: isAnything, version: isFiniteNumber });
-const isRead = (value: unknown): value is Versioned<unknown> | undefined | null =>
-  isOptional(value, isVersioned);
-const isFound = arrayOf(
-  objectWith<{ readonly id: string; readonly value: unknown }>({ id: isString, value: isAnything }),
-);

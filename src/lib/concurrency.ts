@@ -58,6 +58,12 @@ export async function limitTime<Value>(
   }
 }
 
+/** Makes a function whose first call does the work; later ones wait for it too, and end as it does. */
+export function once<Value>(work: () => Promise<Value>): () => Promise<Value> {
+  let working: Promise<Value> | undefined;
+  return () => (working ??= work());
+}
+
 /** A result that is kept, so that late callers with the same key get it too. */
 export interface Settled<Result> {
   readonly result: Result;
@@ -107,6 +113,8 @@ export interface SingleFlight<Result> {
   settledFor(key: string): Settled<Result> | undefined;
   /** Waits for the work under way, if there is any, within the budget. */
   whenSettled(key: string): Promise<void>;
+  /** Waits for all work under way, within the budget. */
+  whenIdle(): Promise<void>;
 }
 
 // Work that ignores its signal and never ends must not block its key for ever.
@@ -151,6 +159,11 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
     const flight = this.#flights.get(key);
     // Whoever started the work is told how it failed.
     if (flight !== undefined) await Promise.allSettled([this.#wait(flight)]);
+  }
+
+  async whenIdle(): Promise<void> {
+    // Whoever started the work is told how it failed.
+    await Promise.allSettled([...this.#flights.values()].map((flight) => this.#wait(flight)));
   }
 
   #isRecent({ settledAt }: Settled<Result>): boolean {

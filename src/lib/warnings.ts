@@ -1,6 +1,12 @@
 import process from "node:process";
 import type { OrgateEvent } from "../events.ts";
 
+/** Whether the process runs in production, as `NODE_ENV` says. */
+export function isProduction(): boolean {
+  // oxlint-disable-next-line no-restricted-globals -- the one place that looks at the process
+  return process.env["NODE_ENV"] === "production";
+}
+
 /** More reasons are not remembered: a store may make them up. */
 const MAX_REASONS = 200;
 

@@ -1,5 +1,4 @@
 import type { CookieAttributes } from "../lib/cookies.ts";
-import type { SealPasswords } from "../lib/crypto.ts";
 import {
   COOKIE_NAME,
   type Check,
@@ -10,6 +9,7 @@ import {
   schema,
   wholeNumber,
 } from "../lib/options.ts";
+import { GENERATE_PASSWORD, passwords } from "../lib/passwords.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
 import { isListOf, isObject, isString } from "../lib/values.ts";
 import type { CredentialSource } from "../request/read-credential.ts";
@@ -58,40 +58,9 @@ export interface JwtCookieOption {
 const JWT_COOKIE_OPTIONS = ["jwtCookie", "httpOnly", "domain", "path", "sameSite"];
 const SAME_SITE: readonly unknown[] = ["lax", "strict", "none"];
 
-const MIN_PASSWORD_LENGTH = 32;
-const MAX_PASSWORDS = 5;
-const GENERATE_PASSWORD = "Make one with: openssl rand -base64 32.";
-const PASSWORD_FORMS = "Pass a string, an array with the newest first, or { 2: newest, 1: older }.";
 const DOMAIN = /^(?=.{1,253}$)(?:[a-z0-9-]+\.)*[a-z0-9-]+$/i;
 /** Browsers ignore attributes of more than 1,024 characters (RFC 6265bis section 5.6). */
 const PATH = /^\/[\u0020-\u003a\u003c-\u007e]{0,1023}$/;
-
-/** Accepts every form of `cookie.password`; an empty string counts as absent. */
-const passwords: Check<SealPasswords> = (given, report) => {
-  if (given === "") return undefined;
-  const numbered = numberPasswords(given);
-  if (numbered === undefined || numbered.length === 0) {
-    return report.invalid(`must be one or more passwords, but is ${describeValue(given)}.`, PASSWORD_FORMS);
-  }
-  if (numbered.length > MAX_PASSWORDS) {
-    return report.invalid(`lists more than ${MAX_PASSWORDS} passwords.`, "Drop the oldest.");
-  }
-  const sealing: Record<number, string> = {};
-  for (const [number, password] of numbered) {
-    if (!isString(password) || password.length < MIN_PASSWORD_LENGTH) {
-      return report.invalid(`must be at least ${MIN_PASSWORD_LENGTH} characters.`, GENERATE_PASSWORD);
-    }
-    sealing[number] = password;
-  }
-  return Object.freeze(sealing);
-};
-
-function numberPasswords(given: unknown): (readonly [number, unknown])[] | undefined {
-  if (isString(given)) return [[1, given]];
-  if (Array.isArray(given)) return given.map((password, index) => [given.length - index, password]);
-  if (!isObject(given) || !Object.keys(given).every((id) => /^[1-9]\d{0,8}$/.test(id))) return undefined;
-  return Object.entries(given).map(([id, password]) => [Number(id), password]);
-}
 
 /** How `cookie` is read. Defaults that depend on other options are filled in by {@link resolveCookie}. */
 export const COOKIE_OPTIONS = schema<CookieOptions>()({

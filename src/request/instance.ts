@@ -1,7 +1,7 @@
 import { ConfigurationError } from "../errors.ts";
 import { type EventSink, createEventSink } from "../events.ts";
 import { type BoundedMap, createBoundedMap } from "../lib/bounded-map.ts";
-import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
+import { type SingleFlight, createSingleFlight, once } from "../lib/concurrency.ts";
 import { type Sealer, createSealer } from "../lib/crypto.ts";
 import { type Challenger, createChallenger } from "../lib/http.ts";
 import { createWarner } from "../lib/warnings.ts";
@@ -62,6 +62,7 @@ export interface Instance {
   readonly signIns: BoundedMap<string, number>;
   /** Names of the handlers that the application made: pages link to no other. */
   readonly handlers: Set<string>;
+  /** Waits for the renewals under way, at most for the store's budget, and then stops everything. */
   close(): Promise<void>;
 }
 
@@ -83,6 +84,14 @@ export function createInstance(options: ResolvedOptions): Instance {
   const stopEvents = options.events && store.onEvent?.(options.events);
   const { passwords } = cookie;
   let latestInSequence = 0;
+  const renewals = createSingleFlight<SharedRenewal>({
+    clock,
+    budget: STORE_BUDGET,
+    grace: GRACE,
+    // Trouble is not worth keeping, but a rotated refresh token must reach late requests with the old one.
+    keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
+    onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
+  });
   return {
     options,
     events,
@@ -92,14 +101,7 @@ export function createInstance(options: ResolvedOptions): Instance {
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
     cache,
     invalidations,
-    renewals: createSingleFlight({
-      clock,
-      budget: STORE_BUDGET,
-      grace: GRACE,
-      // Trouble is not worth keeping, but a rotated refresh token must reach late requests with the old one.
-      keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
-      onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
-    }),
+    renewals,
     lostReplies: createLostReplies(clock),
     breaker: createBreaker(clock),
     backOff: createCredentialBackOff(clock),
@@ -111,12 +113,14 @@ export function createInstance(options: ResolvedOptions): Instance {
     superseded: createBoundedMap(MAX_SUPERSEDED),
     handlers: new Set(),
     signIns: createBoundedMap(MAX_SUPERSEDED),
-    async close() {
+    close: once(async () => {
+      // What a renewal spends must reach its client, and its successor the other processes.
+      await renewals.whenIdle();
       stopEvents?.();
       invalidations.close();
       keys.close();
       await coordinator.close();
-    },
+    }),
   };
 }
 

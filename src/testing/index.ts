@@ -12,5 +12,7 @@ export type {
 } from "./test-agent.ts";
 export type { CookieJar } from "./cookie-jar.ts";
 export { sessionStoreContract } from "./store-contract.ts";
-export type { StoreContractOptions, StoreContractTest } from "./store-contract.ts";
+export { repositoryContract } from "./repository-contract.ts";
+export type { RepositoryHarness } from "./contract/repository-cases.ts";
+export type { ContractOptions, ContractTest } from "./contract/run-cases.ts";
 export type { StoreHarness } from "./contract/subject.ts";

@@ -130,6 +130,8 @@ export function breakable(inner: Repository): BreakableRepository {
       consume: (...asked) => assertUp().then(() => inner.consume(...asked)),
       touchIfExists: (...asked) => assertUp().then(() => inner.touchIfExists(...asked)),
       find: (...asked) => assertUp().then(() => inner.find(...asked)),
+      ping: () => assertUp().then(() => inner.ping?.()),
+      ...(inner.durability !== undefined && { durability: inner.durability }),
       close: () => inner.close(),
     },
     takeDown() {

@@ -25,9 +25,16 @@ export interface KeySet {
    * accepted without {@link KeySet.find}, because they were verified before.
    */
   keepCurrent(now: number): void;
+  /** Tells whether the source answers, after a load that is due. `degraded`: it does not, and the keys at hand serve. Never rejects. */
+  check(): Promise<KeyCheck>;
   /** Ends a load under way and loads no more. The keys at hand are still found. */
   close(): void;
 }
+
+/** Whether a key source answers. */
+export type KeyCheck =
+  | { readonly status: "answers" }
+  | { readonly status: "degraded" | "unavailable"; readonly reason: string };
 
 /** What a key set needs beside its source. */
 export interface KeySetContext {
@@ -144,6 +151,13 @@ class SourcedKeySet implements KeySet {
     if (Math.abs(now - this.#checkedAt) < 1) return;
     this.#checkedAt = now;
     void this.#refreshIfDue();
+  }
+
+  async check(): Promise<KeyCheck> {
+    await this.#refreshIfDue();
+    const { current, isFailing, lastError } = this.#set;
+    if (current !== undefined && !isFailing) return { status: "answers" };
+    return { status: current === undefined ? "unavailable" : "degraded", reason: reasonOf(lastError) };
   }
 
   close(): void {

@@ -71,7 +71,7 @@ const PACKAGES: Readonly<
     { readonly files: readonly string[]; readonly types?: true; readonly values?: readonly string[] }
   >
 > = {
-  jose: { files: ["tokens/verify-token.ts", "authority/issuer.ts"] },
+  jose: { files: ["tokens/verify-token.ts", "authority/signing-keys.ts"] },
   "iron-webcrypto": { files: ["lib/crypto.ts"] },
   "lru-cache": { files: ["request/cache.ts", "lib/bounded-map.ts"] },
   cookie: { files: ["lib/cookies.ts"] },

@@ -132,17 +132,19 @@ const RULES_OF_PLACES: readonly Rule[] = [
   },
   {
     title: "calls the repository",
-    allowedIn: [TESTING],
+    // One file checks its answers and limits its time; one other asks.
+    allowedIn: ["authority/checked-repository.ts", TESTING],
     otherFiles: 1,
     find: eachNode(["MemberExpression"], (node, { text }) => {
-      return !isMember(node, "close") && /(?:^|\.)repository$/.test(textOf(text, node["object"]));
+      const isProperty = isMember(node, "close") || isMember(node, "durability");
+      return !isProperty && /(?:^|\.)repository$/.test(textOf(text, node["object"]));
     }),
     planted: 'export const read = (context) => context.repository.read("sessions", id);',
   },
   {
     title: "imports a function that verifies signatures",
-    // The issuer checks that a key pair which an application brings fits together.
-    allowedIn: ["authority/issuer.ts"],
+    // A key pair that an application brings must fit together.
+    allowedIn: ["authority/signing-keys.ts"],
     otherFiles: 1,
     find: eachImport((module, name) => ["jose", "node:crypto"].includes(module) && /verify$/i.test(name)),
     planted: 'import { jwtVerify } from "jose";',

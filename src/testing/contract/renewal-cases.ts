@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { skipUnless } from "./case-skipped.ts";
 import { beginSelection } from "./sign-in-cases.ts";
 import {
   type ContractCases,
@@ -9,7 +10,6 @@ import {
   assertSameSession,
   assertUnavailable,
   isUnavailable,
-  skipUnless,
 } from "./subject.ts";
 
 const CONCURRENT_RENEWALS = 20;

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { isOrgateError } from "../../errors.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { abortAfter } from "../../lib/concurrency.ts";
-import { isObject, isString } from "../../lib/values.ts";
+import { isString } from "../../lib/values.ts";
 import type {
   Interpretation,
   Outcome,
@@ -15,6 +15,7 @@ import type {
 } from "../../store.ts";
 import { type KeySet, createKeySet } from "../../tokens/key-set.ts";
 import { createTokenVerifier } from "../../tokens/verify-token.ts";
+import { skipUnless } from "./case-skipped.ts";
 
 /** A store and what a test needs to control it. Every case gets a harness and a store of its own. */
 export interface StoreHarness {
@@ -43,27 +44,6 @@ export interface StoreHarness {
 
 /** The cases of one subject, by their titles. A case rejects if the store breaks the promise. */
 export type ContractCases = Readonly<Record<string, (subject: ContractSubject) => Promise<void>>>;
-
-/** Thrown to skip a case. */
-export class CaseSkipped extends Error {
-  override readonly name: string = "CaseSkipped";
-  readonly #lacks: string;
-
-  constructor(lacks: string) {
-    super(`There is no ${lacks}`);
-    this.#lacks = lacks;
-  }
-
-  /** Returns what the store or the harness lacks; `undefined` for any other thrown value. */
-  static lackOf(thrown: unknown): string | undefined {
-    return isObject(thrown) && #lacks in thrown ? thrown.#lacks : undefined;
-  }
-}
-
-/** Skips the case if a value that it is about is absent. */
-export function skipUnless<Value>(value: Value | undefined, lacks: string): asserts value is Value {
-  if (value === undefined) throw new CaseSkipped(lacks);
-}
 
 type With<Owner, Name extends keyof Owner> = Owner & Required<Pick<Owner, Name>>;
 
@@ -178,8 +158,9 @@ export class ContractSubject {
     await harness.mendStore();
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.#keys.close();
+    await this.harness.close();
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { checkedDirectory } from "../../../src/authority/directory.ts";
 import { memoryRepository } from "../../../src/authority/index.ts";
 import type { Directory } from "../../../src/authority/index.ts";
-import { checkedRepository } from "../../../src/authority/records.ts";
+import { checkedRepository } from "../../../src/authority/checked-repository.ts";
 import { OrgateError } from "../../../src/errors.ts";
 import { makeDirectory, makeWorld, refusal, refusedWith, START } from "./set-up.ts";
 

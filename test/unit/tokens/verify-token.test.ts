@@ -286,7 +286,8 @@ function answering(lookup: Awaited<ReturnType<KeySet["find"]>>): KeySet {
 }
 
 function keySetOf(find: KeySet["find"], lacks: KeySet["lacks"] = () => false): KeySet {
-  return { find, lacks, keepCurrent: () => undefined, close: () => undefined };
+  const check: KeySet["check"] = async () => ({ status: "answers" });
+  return { find, lacks, check, keepCurrent: () => undefined, close: () => undefined };
 }
 
 function unforeseen(): never {

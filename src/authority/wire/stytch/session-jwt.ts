@@ -69,9 +69,8 @@ export interface SessionJwtCheck {
 
 /** Makes the check of a project's session JWTs, over the same verification that the middleware does. */
 export function createSessionJwtCheck(context: AuthorityContext, projectId: string): SessionJwtCheck {
-  const { issuer } = context;
   const profile: TokenProfile = {
-    keys: { load: () => issuer.jwks(), revision: () => issuer.revision(), maxAge: 30, cooldown: 0 },
+    keys: context.issuer.keySource,
     issuers: [issuerOf(projectId)],
     audience: [projectId],
     algorithms: ["RS256"],
