@@ -132,7 +132,7 @@ describe("an application whose tables are missing", () => {
     expect(answer.setCookies).toEqual([]);
     expect((await app.send({ headers: withCookie(good.seal) })).status).toBe(200);
     expect(app.world.events).toContainEqual(
-      expect.objectContaining({ type: "misconfigured", reason: "session_unreadable" }),
+      expect.objectContaining({ type: "unavailable", reason: "postgres_value_unreadable" }),
     );
     // Its owner can still be signed out everywhere.
     await app.world.authority.revoke({ userId: "user_ada" });

@@ -87,6 +87,18 @@ export function toSchemaMismatch(found: number | undefined): StoreUnavailableErr
   return unavailable({ reason: "postgres_schema_newer", message, misconfigured: true });
 }
 
+/** Makes the error for a document that is not JSON. It concerns nobody else, so the circuit breaker must not open. */
+export function toUnreadable(): StoreUnavailableError {
+  const message = "A document in Postgres is not one that orgate has written.";
+  return new StoreUnavailableError({
+    reason: "postgres_value_unreadable",
+    message,
+    retryAfter: 5,
+    contended: true,
+    cause: new TypeError("The document is not JSON."),
+  });
+}
+
 /** Makes the error for a channel on which our own message did not arrive. */
 export function toDeafChannel(): StoreUnavailableError {
   return unavailable({

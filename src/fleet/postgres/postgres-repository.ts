@@ -6,7 +6,7 @@ import { isString } from "../../lib/values.ts";
 import type { PostgresSource } from "./connection.ts";
 import { DEFAULT_TIMEOUT, Database, POOL, type PoolArgument, type Row, withPool } from "./database.ts";
 import { schemaName, tablesIn } from "./schema.ts";
-import { readStoredValue, readName, storeName } from "./stored-values.ts";
+import { readName, readStoredValue, readStoredValueOrText, storeName } from "./stored-values.ts";
 
 /** Options of {@link postgresRepository}. */
 export interface PostgresRepositoryOptions {
@@ -65,7 +65,7 @@ function makeRepository(database: Database, sql: Statements, clock: Clock): Repo
     durability: "shared",
     async read(collection, id) {
       const [row] = await database.query(sql.read, [collection, storeName(id).key, clock()]);
-      return row && { value: valueIn(row), version: Number(row["version"]) };
+      return row && { value: readStoredValue(textIn(row, "value")), version: Number(row["version"]) };
     },
     insert(collection, id, value, write) {
       const { key, long } = storeName(id);
@@ -81,13 +81,13 @@ function makeRepository(database: Database, sql: Statements, clock: Clock): Repo
     },
     async consume(collection, id) {
       const [row] = await database.query(sql.consume, [collection, storeName(id).key, clock()]);
-      return row && valueIn(row);
+      return row && valueOrTextIn(row);
     },
     touchIfExists: (collection, id, expiresAt) =>
       isAnyRow(sql.touch, [collection, storeName(id).key, expiresAt, clock()]),
     async find(collection, index) {
       const rows = await database.query(sql.find, [indexEntryOf(collection, index), clock()]);
-      return rows.map((row) => ({ id: readName(textIn(row, "id")), value: valueIn(row) }));
+      return rows.map((row) => ({ id: readName(textIn(row, "id")), value: valueOrTextIn(row) }));
     },
     ping: () => database.check(),
     close: async () => database.close(),
@@ -153,8 +153,8 @@ function columnsOf(
   return { indexes: indexes.map((index) => indexEntryOf(collection, index)), expiresAt };
 }
 
-function valueIn(row: Row): unknown {
-  return readStoredValue(textIn(row, "value"));
+function valueOrTextIn(row: Row): unknown {
+  return readStoredValueOrText(textIn(row, "value"));
 }
 
 function textIn(row: Row, column: string): string {

@@ -1,4 +1,5 @@
 import { sha256 } from "../../lib/crypto.ts";
+import { toUnreadable } from "./database-error.ts";
 
 /** Longer names are stored by their digest: an index entry of Postgres holds 2,704 bytes. */
 const MAX_NAME_LENGTH = 500;
@@ -28,14 +29,27 @@ export function readName(stored: string): string {
 }
 
 /**
- * Reads a document. A text that is not JSON is returned as text: no check of a record accepts that, so that the record counts as
- * unreadable, and the others of a list are still found.
+ * Reads a document.
+ *
+ * @throws `StoreUnavailableError`, reason `postgres_value_unreadable`, for a text that is not JSON
  */
 export function readStoredValue(stored: string): unknown {
+  const value = parseOr(stored, UNREADABLE);
+  if (value === UNREADABLE) throw toUnreadable();
+  return value;
+}
+
+/**
+ * Reads a document of a list, or one that is deleted already. A text that is not JSON is returned as text: no check of a record
+ * accepts that, and the document can still be named and ended.
+ */
+export function readStoredValueOrText(stored: string): unknown {
   return parseOr(stored, stored);
 }
 
-function parseOr(text: string, otherwise: string): unknown {
+const UNREADABLE = Symbol("unreadable");
+
+function parseOr<Otherwise>(text: string, otherwise: Otherwise): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
