@@ -168,6 +168,13 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   interpret_failed: "The store's `interpret` threw. The answer was 503.",
   permission_unknown:
     "A guard asks for a permission that the loaded policy does not declare. Nobody can pass.",
+  postgres_access_denied:
+    "Postgres refuses the user, the password or a privilege. Correct the pool's connection string, or the grants.",
+  postgres_database_missing:
+    "Postgres has no database of the name in the pool's connection string. Correct it.",
+  postgres_schema_missing: "The tables of orgate are not in the database. Run `migrate(pool, { schema })`.",
+  postgres_schema_newer:
+    "The tables in the database belong to a newer release, and this one cannot use them. Deploy the newer release.",
   request_property_taken:
     "Other middleware set `req.member`, `req.organization`, `req.memberSession` or `req.verdict` before orgate. Guards and `auth.session(req)` do not read it; handlers that read the property do. Rename one by `attach`.",
   role_unknown: "A guard requires a role that the loaded policy does not know. Nobody can pass.",

@@ -1,15 +1,15 @@
-import { randomBytes } from "node:crypto";
 import { fileURLToPath } from "node:url";
 import express, { type Express } from "express";
 import helmet from "helmet";
 import { orgate, type Clock } from "orgate";
 import { createAuthority, type Authority } from "orgate/authority";
 import { createActivity } from "./activity.ts";
-import { createDirectory, policy } from "./company.ts";
+import { policy } from "./company.ts";
 import { createLibrary } from "./documents.ts";
 import { addCompanyRoutes } from "./company-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import { createShow } from "./show.ts";
+import { memoryStorage, type Storage } from "./storage.ts";
 
 /** Seconds that an access token lives: short, so that you can watch a renewal. In production it is minutes. */
 const TOKEN_LIFETIME = 15;
@@ -20,6 +20,8 @@ export interface DemoOptions {
   readonly baseUrl: string;
   /** For tests. */
   readonly clock?: Clock;
+  /** Where sessions and companies are kept. @defaultValue in memory */
+  readonly storage?: Storage;
 }
 
 /** Makes the demo: a small application for two companies that needs no other process. */
@@ -28,11 +30,15 @@ export function createApp(options: DemoOptions): Express {
 }
 
 /** The demo and its authority, for tests that inspect it. */
-export function createDemo({ baseUrl, clock = () => Date.now() / 1000 }: DemoOptions): {
+export function createDemo({
+  baseUrl,
+  clock = () => Date.now() / 1000,
+  storage = memoryStorage(),
+}: DemoOptions): {
   readonly app: Express;
   readonly authority: Authority;
 } {
-  const directory = createDirectory();
+  const { directory, repository, keyEncryption, coordinator, cookiePassword } = storage;
   const activity = createActivity();
   const authority = createAuthority({
     issuer: baseUrl,
@@ -40,12 +46,14 @@ export function createDemo({ baseUrl, clock = () => Date.now() / 1000 }: DemoOpt
     policy,
     accessTokenLifetime: TOKEN_LIFETIME,
     clock,
+    ...(repository !== undefined && { repository, keyEncryption }),
   });
   const auth = orgate({
     baseUrl,
     store: authority,
-    // New at each start, so every user signs in again. In production, take it from the environment.
-    cookie: { password: randomBytes(32).toString("base64") },
+    // In memory it is new at each start, so every user signs in again. In production, take it from the environment.
+    cookie: { password: cookiePassword },
+    coordinator,
     policy,
     clock,
     clockTolerance: 0,

@@ -1,10 +1,11 @@
 import { urlencoded, type Express } from "express";
 import type { GuardOptions } from "orgate";
 import { handler } from "orgate/express";
-import { ROLES, type DemoDirectory } from "./company.ts";
+import { ROLES } from "./company.ts";
 import { renderBilling, renderDocuments, renderKeys, renderLive } from "./company-pages.ts";
 import type { Library } from "./documents.ts";
 import type { Auth, Show } from "./show.ts";
+import type { DemoDirectory } from "./storage.ts";
 
 /** Seconds within which a member must have authenticated to see the API keys. */
 const RECENT = 60;
@@ -94,12 +95,12 @@ export function addCompanyRoutes(app: Express, { auth, directory, library, show 
     auth.requireOrganization(here),
     auth.denyImpersonation(),
     form,
-    handler<{ org: string }>((req, res) => {
+    handler<{ org: string }>(async (req, res) => {
       const { role } = req.body as { role?: unknown };
       const chosen = ROLES.find((one) => one === role);
       const { userId } = req.member;
       if (chosen !== undefined && userId !== undefined) {
-        directory.setRoles(userId, req.organization.id, chosen === "none" ? [] : [chosen]);
+        await directory.setRoles(userId, req.organization.id, chosen === "none" ? [] : [chosen]);
       }
       res.redirect(303, `/o/${req.params.org}/documents`);
     }),

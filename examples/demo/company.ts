@@ -82,9 +82,9 @@ export const PERSONAS: ReadonlyMap<string, Persona> = new Map([
   ],
 ]);
 
-/** Users, organizations and memberships, in memory. */
-export function createDirectory() {
-  const directory = memoryDirectory({
+/** The users, organizations and memberships that the demo begins with. */
+export function seeds() {
+  return {
     users: [
       { id: "user_ada", emailAddress: "ada@example.com", name: "Ada Lovelace" },
       { id: "user_grace", emailAddress: "grace@example.com", name: "Grace Hopper" },
@@ -101,13 +101,15 @@ export function createDirectory() {
       { userId: "user_grace", organizationId: "org_acme", roles: ["admin"] },
       { userId: "user_alan", organizationId: "org_globex", roles: ["viewer"] },
     ],
-  });
+  };
+}
+
+/** Users, organizations and memberships, in memory. */
+export function createDirectory() {
+  const directory = memoryDirectory(seeds());
   // With `onChanged`, a change would count on the next request. Most tables report no changes: a change then counts at
   // the session's next renewal, which is what the demo shows.
   // oxlint-disable-next-line typescript/unbound-method -- left out, never called
   const { onChanged: _untold, ...tables } = directory;
   return tables;
 }
-
-/** The directory of the demo. */
-export type DemoDirectory = ReturnType<typeof createDirectory>;

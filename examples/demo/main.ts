@@ -1,5 +1,7 @@
 import { createServer } from "node:http";
+import { parseArgs } from "node:util";
 import { createApp } from "./app.ts";
+import { folderStorage, memoryStorage, serverStorage, type Storage } from "./storage.ts";
 
 const port = Number(process.env.PORT ?? 3000);
 const baseUrl = `http://localhost:${port}`;
@@ -16,6 +18,8 @@ const WELCOME = `
     6. Open API keys a minute after you signed in: you are asked to sign in again.
     7. Sign in in a second browser too, and sign out everywhere.
 
+  It forgets everything when it stops. Keep it in a folder: npm run demo -- --data ./data
+
   Stop it with Ctrl+C.
 `;
 
@@ -23,7 +27,8 @@ if (!Number.isInteger(port) || port < 1 || port > 65_535) {
   fail(`PORT must be a number from 1 to 65535, and is "${process.env.PORT}".`);
 }
 
-const server = createServer(createApp({ baseUrl }));
+const storage = await openStorage();
+const server = createServer(createApp({ baseUrl, storage }));
 server.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EADDRINUSE") fail(`Port ${port} is taken. Choose another: PORT=3001 npm run demo`);
   if (error.code === "EACCES")
@@ -31,6 +36,29 @@ server.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 server.listen(port, "localhost", () => console.log(WELCOME));
+
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.once(signal, () => {
+    server.close();
+    server.closeAllConnections();
+    void storage.close().finally(() => process.exit(0));
+  });
+}
+
+/** In DATABASE_URL, in the folder of `--data`, else in memory. */
+async function openStorage(): Promise<Storage> {
+  const { data } = parseArgs({ options: { data: { type: "string" } } }).values;
+  const { DATABASE_URL, COOKIE_PASSWORD = "", KEY_ENCRYPTION = "" } = process.env;
+  if (data !== undefined) return folderStorage(data);
+  if (DATABASE_URL === undefined || DATABASE_URL === "") return memoryStorage();
+  if (COOKIE_PASSWORD === "" || KEY_ENCRYPTION === "") {
+    fail(
+      "With DATABASE_URL, set COOKIE_PASSWORD and KEY_ENCRYPTION too, each to a secret of its own that you keep: " +
+        "openssl rand -base64 32",
+    );
+  }
+  return serverStorage(DATABASE_URL, { cookiePassword: COOKIE_PASSWORD, keyEncryption: KEY_ENCRYPTION });
+}
 
 function fail(message: string): never {
   console.error(message);

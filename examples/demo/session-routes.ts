@@ -1,8 +1,9 @@
 import { urlencoded, type Express, type Request } from "express";
 import type { Authority } from "orgate/authority";
-import { PERSONAS, type DemoDirectory } from "./company.ts";
+import { PERSONAS } from "./company.ts";
 import { renderNowhere, renderSignIn } from "./sign-in-page.ts";
 import type { Auth, Show } from "./show.ts";
+import type { DemoDirectory } from "./storage.ts";
 
 /** What the routes need. */
 export interface SessionParts {

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { AuthState, Denial, Orgate, Policy } from "orgate";
 import type { Activity } from "./activity.ts";
-import { PERMISSIONS, type DemoDirectory, type policy } from "./company.ts";
+import { PERMISSIONS, type policy } from "./company.ts";
 import { renderDenial, type DenialContext } from "./denial-page.ts";
 import type { Html } from "./html.ts";
 import { renderInspector, rolesOf, secondsLeft, type Inspection } from "./inspector.ts";
 import { renderPage, type Visitor } from "./layout.ts";
+import type { DemoDirectory } from "./storage.ts";
 
 /** The middleware, with the demo's policy in its types. */
 export type Auth = Orgate<typeof policy extends Policy<infer Shape> ? Shape : never>;

@@ -246,6 +246,7 @@ const RULES_OF_PLACES: readonly Rule[] = [
       "lib/crypto.ts",
       "authority/repository.ts",
       "authority/secrets.ts",
+      "fleet/postgres/stored-values.ts",
       TESTING,
     ],
     find: eachNode(["CallExpression"], (node, { text }) => {
