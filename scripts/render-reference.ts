@@ -178,6 +178,8 @@ function renderApi(): string {
     ...docSection("createTestAuthority(options?)", "function createTestAuthority"),
     ...docSection("signedInAgents(options)", "function signedInAgents"),
     ...docSection("sessionStoreContract(makeHarness, options?)", "function sessionStoreContract"),
+    ...docSection("coordinatorContract(makeHarness, options?)", "function coordinatorContract"),
+    ...docSection("sharedCoordinator(options?)", "function sharedCoordinator"),
     "## The stores",
     ...typeSection("Authority"),
     ...typeSection("WorkosGrants"),
@@ -187,6 +189,8 @@ function renderApi(): string {
     ...typeSection("SigningIn"),
     ...typeSection("SignedInAgent"),
     ...typeSection("StoreHarness"),
+    ...typeSection("CoordinatorHarness"),
+    ...typeSection("SharedCoordinator"),
     "## A store of your own",
     "A store is an object with these members. `sessionStoreContract` of `orgate/testing` is the contract as a test suite.",
     ...typeSection("SessionStore"),
@@ -205,6 +209,8 @@ function renderApi(): string {
     ...typeSection("Repository"),
     "## Several processes",
     ...typeSection("Coordinator"),
+    ...typeSection("Lease"),
+    ...typeSection("ChannelListener"),
   );
 }
 

@@ -41,6 +41,7 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
       authenticationTime: true,
       impersonation: true,
       renewsBareToken: settings.expiredTokenRenewal > 0,
+      renewalSpends: "expired",
     },
     interpret: (claims) => interpretSessionClaims(claims),
     renew: (stale, renewal) => renewSession(context, stale, renewal),
@@ -57,6 +58,7 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
     ...(policy !== undefined && { policy: async () => policy }),
     profile: (of, { signal }) => readProfile(context, of, signal),
     onInvalidated: (listener) => invalidations.listen(listener),
+    hearInvalidation: (target) => invalidations.hear(target),
     onEvent: (listener) => events.listen(listener),
   };
 }
