@@ -122,7 +122,8 @@ function authenticatePresented(
   const { credential } = auth;
   if (credential === undefined) return auth;
   const session = lookUpVerified(instance, keyOf(credential));
-  if (session === undefined || expiresSoon(instance, session)) return authenticateSlowly(instance, auth, request, response);
+  if (session === undefined || expiresSoon(instance, session))
+    return authenticateSlowly(instance, auth, request, response);
   auth.authenticated(session, "local");
   reportAuthenticated(instance, auth);
   return auth;

@@ -39,7 +39,8 @@ export interface FleetRenewal<Value> {
 /** What became of a renewal. `given_up`: another process is still at it. `put_off`: it did not begin. */
 export type RenewedOnce<Value> =
   | { readonly status: "called" | "recalled"; readonly value: Value }
-  | { readonly status: "given_up" | "put_off" };
+  | { readonly status: "given_up" }
+  | { readonly status: "put_off" };
 
 type Turn<Value> =
   | { readonly status: "mine"; readonly lease: HeldLease }
@@ -108,10 +109,11 @@ async function callInTurn<Value>(
   lease: HeldLease | undefined,
 ): Promise<RenewedOnce<Value>> {
   const { coordination, key, call, keptFor, isContended, isRevoked } = renewal;
-  let kept: "kept" | "late" | "failed" = "failed";
+  const outcomes: ("kept" | "late" | "failed")[] = [];
   const value = await call(async (sealed) => {
-    kept = (await lease?.remember(sealed, keptFor)) ?? "failed";
+    if (lease !== undefined) outcomes.push(await lease.remember(sealed, keptFor));
   });
+  const [kept] = outcomes;
   // An empty text opens to nothing.
   if (kept === "kept" && isRevoked(value)) await coordination.remember(key, "", 1);
   const isLate = kept === "late";

@@ -15,10 +15,7 @@ export { sessionStoreContract } from "./store-contract.ts";
 export type { StoreContractOptions, StoreContractTest } from "./store-contract.ts";
 export type { StoreHarness } from "./contract/subject.ts";
 export { coordinatorContract } from "./coordinator-contract.ts";
-export type {
-  CoordinatorContractOptions,
-  CoordinatorContractTest,
-} from "./coordinator-contract.ts";
+export type { CoordinatorContractOptions, CoordinatorContractTest } from "./coordinator-contract.ts";
 export type { CoordinatorHarness } from "./contract/coordinator-harness.ts";
 export { sharedCoordinator } from "./shared-coordinator.ts";
 export type { SharedCoordinator, SharedCoordinatorOptions } from "./shared-coordinator.ts";

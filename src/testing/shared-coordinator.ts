@@ -47,9 +47,7 @@ interface Subscription {
  * const [a, b] = [orgate({ ...options, coordinator: shared.join() }), orgate({ ...options, coordinator: shared.join() })];
  * ```
  */
-export function sharedCoordinator({
-  clock = systemClock,
-}: SharedCoordinatorOptions = {}): SharedCoordinator {
+export function sharedCoordinator({ clock = systemClock }: SharedCoordinatorOptions = {}): SharedCoordinator {
   return new MemoryHub(clock);
 }
 

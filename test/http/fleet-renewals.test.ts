@@ -39,7 +39,10 @@ const reasonsOf = ({ events }: FleetProcess): string[] =>
   events.flatMap((event) => (event.type === "misconfigured" ? [event.reason] : []));
 
 /** Holds the reply of the next refresh until it is released. The refresh token is spent at once. */
-function holdReply({ workos: { fake } }: Fleet): { readonly asked: Promise<void>; readonly release: () => void } {
+function holdReply({ workos: { fake } }: Fleet): {
+  readonly asked: Promise<void>;
+  readonly release: () => void;
+} {
   let release = (): void => undefined;
   const asked = new Promise<void>((resolve) => {
     fake.fail("refresh_token", ({ perform, answer }) => {

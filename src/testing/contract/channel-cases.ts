@@ -65,7 +65,9 @@ interface Ear {
   heard(): readonly InvalidationMessage[];
   hasHeardTry(): boolean;
   /** Resolves when the condition holds. */
-  until(condition: (heard: readonly InvalidationMessage[], gaps: readonly string[]) => boolean): Promise<void>;
+  until(
+    condition: (heard: readonly InvalidationMessage[], gaps: readonly string[]) => boolean,
+  ): Promise<void>;
   forget(): void;
   stop(): void;
 }

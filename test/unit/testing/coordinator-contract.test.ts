@@ -66,7 +66,10 @@ describe("the contract finds a coordinator that", () => {
     ],
     [
       "rounds the time of results up to seconds",
-      (end) => ({ ...end, remember: (key, sealed, seconds) => end.remember(key, sealed, Math.ceil(seconds)) }),
+      (end) => ({
+        ...end,
+        remember: (key, sealed, seconds) => end.remember(key, sealed, Math.ceil(seconds)),
+      }),
       /^forgets a result when its time is over/,
     ],
     [
