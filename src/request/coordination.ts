@@ -120,7 +120,8 @@ class GuardedCoordinator implements Coordination {
   }
 
   async publish(message: InvalidationMessage): Promise<void> {
-    const sent = await this.#ask((coordinator) => coordinator.publish(message));
+    // Tried at once in any case: the others should hear of it as soon as they can.
+    const sent = await this.#call((coordinator) => coordinator.publish(message));
     if (sent === FAILED) this.#sendLater(message);
   }
 
@@ -160,7 +161,10 @@ class GuardedCoordinator implements Coordination {
 
   /** Calls the coordinator, unless it failed a moment ago. */
   async #ask<Value>(call: (coordinator: Coordinator) => Promise<Value>): Promise<Value | typeof FAILED> {
-    if (this.#secondsToWait() > 0) return FAILED;
+    return this.#secondsToWait() > 0 ? FAILED : this.#call(call);
+  }
+
+  async #call<Value>(call: (coordinator: Coordinator) => Promise<Value>): Promise<Value | typeof FAILED> {
     try {
       const value = await limitTime(COORDINATOR_TIMEOUT, () => call(this.#coordinator));
       if (value === TIMED_OUT) {
