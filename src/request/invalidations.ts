@@ -85,8 +85,7 @@ class BoundedInvalidations implements Invalidations {
     const { channel, store } = sources;
     this.#sources = sources;
     this.#unsubscribe = [
-      // A store knows what changed through this process alone: the others hear of it from here.
-      store.onInvalidated?.((target) => void this.invalidate(target)),
+      store.onInvalidated?.((target) => this.#passOn(target)),
       channel.subscribe((message) => this.#hear(message), {
         lost: (cause) => reportMisconfigured(sources.events, { reason: "coordinator_channel_lost", cause }),
         restored: () => this.#askAboutEverything(),
@@ -145,6 +144,15 @@ class BoundedInvalidations implements Invalidations {
   #ask(target: Invalidation, at: number): void {
     this.#remember(nameOf(target), at);
     this.#tell(target);
+  }
+
+  /** A store tells what changed through this process alone: the other processes hear of it from here. */
+  #passOn(target: Invalidation): void {
+    const at = this.#sources.clock();
+    this.#ask(target, at);
+    // They have heard already of a session that a sign-out has ended.
+    const isKnown = "sessionId" in target && this.endingOf(target.sessionId) !== undefined;
+    if (!isKnown) void this.#broadcast({ target, at, effect: "ask" });
   }
 
   /** By our own clock: the change was made before its message arrived, and the other process's clock may differ. */

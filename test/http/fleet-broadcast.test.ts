@@ -26,7 +26,9 @@ async function startPair(join: (hub: SharedCoordinator) => Coordinator = (hub) =
   const hub = sharedCoordinator({ clock: tell });
   const worlds = [makeWorld({ repository, clock: tell }), makeWorld({ repository, clock: tell })];
   const [a, b] = await Promise.all(
-    worlds.map((world) => start({ world, options: { coordinator: join(hub), clock: tell, warnings: false } })),
+    worlds.map((world) =>
+      start({ world, options: { coordinator: join(hub), clock: tell, warnings: false } }),
+    ),
   );
   if (a === undefined || b === undefined) throw new Error("there must be two processes");
   return {
