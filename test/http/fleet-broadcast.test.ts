@@ -14,7 +14,7 @@ interface Pair {
   readonly hub: SharedCoordinator;
   readonly clock: { now: number };
   /** Signs in at A, and shows the session to B, which then knows it. */
-  signIn(): Promise<SignIn>;
+  readonly signIn: () => Promise<SignIn>;
 }
 
 /** Two processes on one repository. */

@@ -18,7 +18,7 @@ interface AheadFleet extends Fleet {
   readonly b: FleetProcess;
   readonly cookie: string;
   /** Resolves once a process has renewed. */
-  renewedBy(process: FleetProcess): Promise<void>;
+  readonly renewedBy: (process: FleetProcess) => Promise<void>;
 }
 
 /** Two processes, and a session whose token is good for so many seconds more. */

@@ -22,7 +22,7 @@ export interface FleetProcess {
   readonly events: OrgateEvent[];
   /** Paths whose handler ran. */
   readonly reached: readonly string[];
-  send(sent?: Sent): Promise<Received>;
+  readonly send: (sent?: Sent) => Promise<Received>;
 }
 
 /** Several processes of one application on WorkOS. */
@@ -31,13 +31,13 @@ export interface Fleet {
   readonly hub: SharedCoordinator;
   readonly processes: readonly FleetProcess[];
   /** Signs a user of one organization in. Returns the value of the session cookie. */
-  signIn(): Promise<string>;
+  readonly signIn: () => Promise<string>;
   /** How often WorkOS was asked to refresh. */
-  refreshes(): number;
+  readonly refreshes: () => number;
   readonly sealer: Sealer;
   /** What a response put into the session cookie; `undefined` where it set none. */
-  sessionIn(received: Received): SealedSession | undefined;
-  close(): Promise<void>;
+  readonly sessionIn: (received: Received) => SealedSession | undefined;
+  readonly close: () => Promise<void>;
 }
 
 export interface FleetOptions {

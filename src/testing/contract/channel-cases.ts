@@ -1,9 +1,8 @@
 import assert from "node:assert/strict";
 import type { Coordinator, InvalidationMessage } from "../../fleet/coordinator.ts";
 import { TIMED_OUT, limitTime } from "../../lib/concurrency.ts";
-import type { CoordinatorCases, CoordinatorHarness } from "./coordinator-harness.ts";
+import { type CoordinatorCases, type CoordinatorHarness, needsControl } from "./coordinator-harness.ts";
 import { MAX_MESSAGE_DELAY } from "./lease-cases.ts";
-import { skipUnless } from "./subject.ts";
 
 /** Each kind of message, with the times and names that a careless implementation would round or cut. */
 const MESSAGES: readonly InvalidationMessage[] = [
@@ -38,7 +37,7 @@ export const CHANNEL_CASES: CoordinatorCases = {
   },
 
   async "tells of a lost channel and of its return, and delivers again"(harness) {
-    skipUnless(harness.cutChannel, "CoordinatorHarness.cutChannel");
+    needsControl(harness, "cutChannel");
     const sender = await harness.join();
     const ear = await listen(harness);
     await untilHeard(sender, [ear]);
@@ -72,7 +71,12 @@ interface Ear {
   stop(): void;
 }
 
-const TRY: InvalidationMessage = { target: { userId: "is anybody there" }, at: 1, effect: "ask" };
+const TRIED = "is anybody there";
+const TRY: InvalidationMessage = { target: { userId: TRIED }, at: 1, effect: "ask" };
+
+function isTry({ target }: InvalidationMessage): boolean {
+  return "userId" in target && target.userId === TRIED;
+}
 
 async function listen(harness: CoordinatorHarness): Promise<Ear> {
   const coordinator = await harness.join();
@@ -87,8 +91,6 @@ async function listen(harness: CoordinatorHarness): Promise<Ear> {
     lost: () => note(() => gaps.push("lost")),
     restored: () => note(() => gaps.push("restored")),
   });
-  const isTry = ({ target }: InvalidationMessage): boolean =>
-    "userId" in target && target.userId === "is anybody there";
   const without = (): readonly InvalidationMessage[] => heard.filter((message) => !isTry(message));
   return {
     heard: without,

@@ -1,4 +1,5 @@
 import type { Coordinator } from "../../fleet/coordinator.ts";
+import { skipUnless } from "./subject.ts";
 
 /** A coordinator and what a test needs to control it. Each case gets a harness of its own, whose keys nobody else uses. */
 export interface CoordinatorHarness {
@@ -17,3 +18,21 @@ export interface CoordinatorHarness {
 
 /** The cases of the contract, by their titles. A case rejects if the coordinator breaks the promise. */
 export type CoordinatorCases = Readonly<Record<string, (harness: CoordinatorHarness) => Promise<void>>>;
+
+type With<Owner, Name extends keyof Owner> = Owner & Required<Pick<Owner, Name>>;
+
+/** Skips the case if the coordinator lacks an optional method. */
+export function needsCoordinatorMethod<Name extends keyof Coordinator>(
+  coordinator: Coordinator,
+  name: Name,
+): asserts coordinator is With<Coordinator, Name> {
+  skipUnless(coordinator[name], `Coordinator.${name}`);
+}
+
+/** Skips the case if the harness lacks an optional method. */
+export function needsControl<Name extends keyof CoordinatorHarness>(
+  harness: CoordinatorHarness,
+  name: Name,
+): asserts harness is With<CoordinatorHarness, Name> {
+  skipUnless(harness[name], `CoordinatorHarness.${name}`);
+}

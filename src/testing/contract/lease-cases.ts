@@ -1,7 +1,11 @@
 import assert from "node:assert/strict";
-import type { Lease } from "../../fleet/coordinator.ts";
+import type { Coordinator, Lease } from "../../fleet/coordinator.ts";
 import { abortAfter } from "../../lib/concurrency.ts";
-import type { CoordinatorCases, CoordinatorHarness } from "./coordinator-harness.ts";
+import {
+  type CoordinatorCases,
+  type CoordinatorHarness,
+  needsCoordinatorMethod,
+} from "./coordinator-harness.ts";
 import { skipUnless } from "./subject.ts";
 
 const CONCURRENT_PROCESSES = 20;
@@ -15,7 +19,7 @@ export const ODD_KEYS = ["a", "A", "a:b", "a:b:c", "a b", "{a}", "*", "a%3Ab", "
 export const LEASE_CASES: CoordinatorCases = {
   async "grants the lease on a key to one process at a time"(harness) {
     const coordinators = await Promise.all(
-      Array.from({ length: CONCURRENT_PROCESSES }, () => harness.join()),
+      Array.from({ length: CONCURRENT_PROCESSES }, async () => harness.join()),
     );
     const leases = await Promise.all(coordinators.map((one) => one.acquire("key", 30)));
     assert.equal(leases.filter((lease) => lease !== undefined).length, 1, "one process alone has the lease");
@@ -88,8 +92,8 @@ export const LEASE_CASES: CoordinatorCases = {
   },
 
   async "wakes the processes that wait when the lease is released"(harness) {
-    const waiter = await harness.join();
-    skipUnless(waiter.settled, "Coordinator.settled");
+    const waiter: Coordinator = await harness.join();
+    needsCoordinatorMethod(waiter, "settled");
     const lease = await acquire(harness, "key", 30);
     const woken = waiter.settled("key", abortAfter(MAX_MESSAGE_DELAY));
     await letListen(harness);
@@ -99,8 +103,8 @@ export const LEASE_CASES: CoordinatorCases = {
   },
 
   async "wakes the processes that wait when a result is kept"(harness) {
-    const waiter = await harness.join();
-    skipUnless(waiter.settled, "Coordinator.settled");
+    const waiter: Coordinator = await harness.join();
+    needsCoordinatorMethod(waiter, "settled");
     const { remember } = await acquireFenced(harness, "key", 30);
     const aborting = new AbortController();
     const woken = waiter.settled("key", aborting.signal).then(() => aborting.signal.aborted);
@@ -113,8 +117,8 @@ export const LEASE_CASES: CoordinatorCases = {
   },
 
   async "ends the wait when its signal aborts"(harness) {
-    const waiter = await harness.join();
-    skipUnless(waiter.settled, "Coordinator.settled");
+    const waiter: Coordinator = await harness.join();
+    needsCoordinatorMethod(waiter, "settled");
     await acquire(harness, "key", 30);
     const aborting = new AbortController();
     const ended = waiter.settled("key", aborting.signal);
@@ -141,9 +145,9 @@ async function acquireFenced(
   seconds: number,
 ): Promise<FencedLease> {
   const lease = await acquire(harness, key, seconds);
-  const { remember } = lease;
+  const remember = lease.remember?.bind(lease);
   skipUnless(remember, "Lease.remember");
-  return { lease, remember: remember.bind(lease) };
+  return { lease, remember };
 }
 
 /** Lets a process that has begun to wait get its ear to the channel. */

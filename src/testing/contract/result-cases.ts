@@ -1,7 +1,12 @@
 import assert from "node:assert/strict";
-import type { CoordinatorCases, CoordinatorHarness } from "./coordinator-harness.ts";
+import type { Coordinator } from "../../fleet/coordinator.ts";
+import {
+  type CoordinatorCases,
+  type CoordinatorHarness,
+  needsControl,
+  needsCoordinatorMethod,
+} from "./coordinator-harness.ts";
 import { ODD_KEYS } from "./lease-cases.ts";
-import { skipUnless } from "./subject.ts";
 
 /** As long as the longest seal. */
 const MAX_RESULT_LENGTH = 12_288;
@@ -76,20 +81,19 @@ export const RESULT_CASES: CoordinatorCases = {
   },
 
   async "answers a ping, and fails it while its engine is down"(harness) {
-    const coordinator = await harness.join();
-    const { ping } = coordinator;
-    skipUnless(ping, "Coordinator.ping");
-    await ping.call(coordinator);
+    const coordinator: Coordinator = await harness.join();
+    needsCoordinatorMethod(coordinator, "ping");
+    await coordinator.ping();
     await whileBroken(harness, async () => {
-      await assert.rejects(ping.call(coordinator));
+      await assert.rejects(coordinator.ping());
     });
-    await ping.call(coordinator);
+    await coordinator.ping();
   },
 };
 
 async function whileBroken(harness: CoordinatorHarness, act: () => Promise<void>): Promise<void> {
-  skipUnless(harness.breakCoordinator, "CoordinatorHarness.breakCoordinator");
-  skipUnless(harness.mendCoordinator, "CoordinatorHarness.mendCoordinator");
+  needsControl(harness, "breakCoordinator");
+  needsControl(harness, "mendCoordinator");
   await harness.breakCoordinator();
   try {
     await act();

@@ -1,5 +1,16 @@
 import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
-import fc from "fast-check";
+import {
+  type Arbitrary,
+  array,
+  assert as assertProperty,
+  asyncProperty,
+  constant,
+  constantFrom,
+  nat,
+  oneof,
+  pre,
+  record,
+} from "fast-check";
 import { createEventSink } from "../../../src/events.ts";
 import type { Coordinator, Lease } from "../../../src/fleet/coordinator.ts";
 import { createCoordination } from "../../../src/request/coordination.ts";
@@ -203,22 +214,22 @@ type Action =
   | { readonly do: "start" }
   | { readonly do: "pass" | "jump"; readonly seconds: number; readonly choice: number };
 
-const choice = fc.nat(7);
-const HARMLESS: fc.Arbitrary<Action> = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ do: fc.constant("advance" as const), choice }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constant("start" as const) }) },
+const choice = nat(7);
+const HARMLESS: Arbitrary<Action> = oneof(
+  { weight: 12, arbitrary: record({ do: constant("advance" as const), choice }) },
+  { weight: 1, arbitrary: record({ do: constant("start" as const) }) },
 );
-const ANY: fc.Arbitrary<Action> = fc.oneof(
+const ANY: Arbitrary<Action> = oneof(
   { weight: 20, arbitrary: HARMLESS },
   {
     weight: 1,
-    arbitrary: fc.record({ do: fc.constantFrom("crash" as const, "lose reply" as const), choice }),
+    arbitrary: record({ do: constantFrom("crash" as const, "lose reply" as const), choice }),
   },
   {
     weight: 2,
-    arbitrary: fc.record({
-      do: fc.constantFrom("pass" as const, "jump" as const),
-      seconds: fc.constantFrom(0.1, 0.9, 2, 6),
+    arbitrary: record({
+      do: constantFrom("pass" as const, "jump" as const),
+      seconds: constantFrom(0.1, 0.9, 2, 6),
       choice,
     }),
   },
@@ -271,8 +282,8 @@ const FORMS = [
 
 describe.each(FORMS)("one renewal over several processes with %s", (_name, isComplete) => {
   it("makes one call, whose result everybody gets, while nothing fails", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(HARMLESS, { maxLength: 60 }), async (actions) => {
+    await assertProperty(
+      asyncProperty(array(HARMLESS, { maxLength: 60 }), async (actions) => {
         const world = await explore({ spends: true, isComplete }, actions);
         expect(world.calls).toBe(1);
         for (const { result } of world.processes) expect(result).toMatchObject({ value: 1 });
@@ -282,8 +293,8 @@ describe.each(FORMS)("one renewal over several processes with %s", (_name, isCom
   });
 
   it("ends for everybody, and says that a credential is spent only after a fault", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(ANY, { maxLength: 60 }), async (actions) => {
+    await assertProperty(
+      asyncProperty(array(ANY, { maxLength: 60 }), async (actions) => {
         const world = await explore({ spends: true, isComplete }, actions);
         for (const { result } of world.survivors) {
           expect(result).toBeDefined();
@@ -298,10 +309,10 @@ describe.each(FORMS)("one renewal over several processes with %s", (_name, isCom
   });
 
   it("leads a process that starts later to the result that was kept, without another call", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(ANY, { maxLength: 60 }), async (actions) => {
+    await assertProperty(
+      asyncProperty(array(ANY, { maxLength: 60 }), async (actions) => {
         const world = await explore({ spends: true, isComplete }, actions);
-        fc.pre(world.kept.length > 0);
+        pre(world.kept.length > 0);
         await world.pass(40);
         const calls = world.calls;
         world.start();
@@ -316,8 +327,8 @@ describe.each(FORMS)("one renewal over several processes with %s", (_name, isCom
 
 describe("a holder that slept past its lease", () => {
   it("never replaces a newer result by its own", async () => {
-    await fc.assert(
-      fc.asyncProperty(fc.array(ANY, { maxLength: 80 }), async (actions) => {
+    await assertProperty(
+      asyncProperty(array(ANY, { maxLength: 80 }), async (actions) => {
         const world = await explore({ spends: false, isComplete: true }, actions);
         expect(world.kept).toEqual(world.kept.toSorted((a, b) => a - b));
       }),
