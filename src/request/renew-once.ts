@@ -4,12 +4,12 @@ import type { Coordination, HeldLease } from "./coordination.ts";
 /*
  * One renewal for all processes, as a state machine that knows neither requests nor stores:
  *
- *   take the lease ── taken ──> wait for the holder ── its result ──> done
- *        │  ^                        │
- *        │  └──── lease is free ─────┘
- *        ├── the coordinator fails ──> call alone ──> done
- *        └── held ──> look for a result ── found ──> done
- *                          └── none ──> call ──> keep the result ──> done, lease released
+ *   take the lease -- taken --> wait for the holder -- its result --> done
+ *        |  ^                        |
+ *        |  +---- lease is free -----+
+ *        +-- the coordinator fails --> call alone --> done
+ *        +-- held --> look for a result -- found --> done
+ *                          +-- none --> call --> keep the result --> done, lease released
  *
  * The lease saves calls. Where it fails (its holder slept, crashed, or could not reach the coordinator) two processes call, and
  * the store refuses one of them, which then waits for the other's result. ARCHITECTURE.md has the states and what ends them.

@@ -23,7 +23,7 @@ export interface CoordinatorContractOptions {
   readonly onSkipped?: (name: string, lacks: string) => void;
 }
 
-const CASES: CoordinatorCases = { ...LEASE_CASES, ...RESULT_CASES, ...CHANNEL_CASES };
+const COORDINATOR_CASES: CoordinatorCases = { ...LEASE_CASES, ...RESULT_CASES, ...CHANNEL_CASES };
 
 /**
  * Lists what orgate relies on in every `Coordinator`, as tests for any runner.
@@ -40,7 +40,7 @@ export function coordinatorContract(
   makeHarness: () => CoordinatorHarness | Promise<CoordinatorHarness>,
   { onSkipped = warnOfSkipped }: CoordinatorContractOptions = {},
 ): readonly CoordinatorContractTest[] {
-  return Object.entries(CASES).map(([name, check]) => ({
+  return Object.entries(COORDINATOR_CASES).map(([name, check]) => ({
     name,
     async run() {
       const harness = await makeHarness();

@@ -8,7 +8,7 @@ import { MAX_MESSAGE_DELAY } from "./lease-cases.ts";
 const MESSAGES: readonly InvalidationMessage[] = [
   { target: { sessionId: "session_1" }, at: 1_800_000_000.25, effect: "refuse", until: 1_800_000_300.75 },
   { target: { sessionId: "session_2" }, at: 1_800_000_000.5, effect: "supersede" },
-  { target: { memberId: "member:1 ä \u{1F511}" }, at: 1_800_000_001, effect: "ask" },
+  { target: { memberId: "member:1 \u00E4 \u{1F511}" }, at: 1_800_000_001, effect: "ask" },
   { target: { userId: "__proto__" }, at: 0.001, effect: "ask" },
   { target: { organizationId: "x".repeat(500) }, at: 1_800_000_002.125, effect: "ask" },
 ];

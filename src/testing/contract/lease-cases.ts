@@ -13,7 +13,20 @@ const CONCURRENT_PROCESSES = 20;
 export const MAX_MESSAGE_DELAY = 5;
 
 /** Keys that a careless implementation confuses, or takes for patterns, paths or prefixes. */
-export const ODD_KEYS = ["a", "A", "a:b", "a:b:c", "a b", "{a}", "*", "a%3Ab", "ä", "__proto__", "'; --", ""];
+export const ODD_KEYS = [
+  "a",
+  "A",
+  "a:b",
+  "a:b:c",
+  "a b",
+  "{a}",
+  "*",
+  "a%3Ab",
+  "\u00E4",
+  "__proto__",
+  "'; --",
+  "",
+];
 
 /** What a coordinator promises of leases. */
 export const LEASE_CASES: CoordinatorCases = {

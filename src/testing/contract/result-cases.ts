@@ -19,7 +19,14 @@ export const RESULT_CASES: CoordinatorCases = {
 
   async "recalls a result in every process, as it was kept"(harness) {
     const [one, other] = [await harness.join(), await harness.join()];
-    const results = ["Fe26.2**a*b", "", "ä \u{1F511} \n\t", "null", '{"a":1}', "x".repeat(MAX_RESULT_LENGTH)];
+    const results = [
+      "Fe26.2**a*b",
+      "",
+      "\u00E4 \u{1F511} \n\t",
+      "null",
+      '{"a":1}',
+      "x".repeat(MAX_RESULT_LENGTH),
+    ];
     for (const [index, sealed] of results.entries()) {
       await one.remember(`key ${index}`, sealed, 30);
       assert.equal(await other.recall(`key ${index}`), sealed);
