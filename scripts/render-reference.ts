@@ -186,6 +186,8 @@ function renderApi(): string {
     ...docSection("createTestAuthority(options?)", "function createTestAuthority"),
     ...docSection("signedInAgents(options)", "function signedInAgents"),
     ...docSection("sessionStoreContract(makeHarness, options?)", "function sessionStoreContract"),
+    ...docSection("coordinatorContract(makeHarness, options?)", "function coordinatorContract"),
+    ...docSection("sharedCoordinator(options?)", "function sharedCoordinator"),
     "## The stores",
     ...typeSection("Authority"),
     ...typeSection("WorkosGrants"),
@@ -195,6 +197,8 @@ function renderApi(): string {
     ...typeSection("SigningIn"),
     ...typeSection("SignedInAgent"),
     ...typeSection("StoreHarness"),
+    ...typeSection("CoordinatorHarness"),
+    ...typeSection("SharedCoordinator"),
     "## A store of your own",
     "A store is an object with these members. `sessionStoreContract` of `orgate/testing` is the contract as a test suite.",
     ...typeSection("SessionStore"),
@@ -213,6 +217,8 @@ function renderApi(): string {
     ...typeSection("Repository"),
     "## Several processes",
     ...typeSection("Coordinator"),
+    ...typeSection("Lease"),
+    ...typeSection("ChannelListener"),
   );
 }
 

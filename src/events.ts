@@ -25,7 +25,7 @@ export type OrgateEvent =
       readonly reason: "expired" | "too_old" | "asked";
       readonly milliseconds: number;
     }
-  | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" }
+  | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" | "other_process" }
   | ({ readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string } & TroubleCause)
   | {
       readonly type: "denied";

@@ -33,7 +33,10 @@ export interface Interpretation {
 
 /** A verified credential (a good signature, or a good seal of ours) that the store must be asked about. */
 export interface StaleCredential {
-  /** Why the store is asked. `asked`: a guard or the application requires an answer of the store. */
+  /**
+   * Why the store is asked. `expired`: also where the token is about to expire (`renewAhead`). `asked`: a guard or the application
+   * requires an answer of the store.
+   */
   readonly reason: "expired" | "too_old" | "asked";
   /** The bare JWT, or the one inside the seal. */
   readonly accessToken?: string;
@@ -196,6 +199,8 @@ export interface SessionStore {
   ping?(context: StoreContext): Promise<void>;
   /** Tells the listener at once, within this process, what is no longer valid. Returns a function that stops it. */
   onInvalidated?(listener: (target: Invalidation) => void): () => void;
+  /** Hears what was invalidated in another process, for what the store itself decides from tokens that are fresh. */
+  hearInvalidation?(target: Invalidation): void;
   /** Passes events of the store's own (a reused refresh token) to the listener. Returns a function that stops it. */
   onEvent?(listener: (event: OrgateEvent) => void): () => void;
 }
@@ -299,8 +304,11 @@ export interface Capabilities {
   readonly permissions?: boolean;
   /** A bare JWT can be renewed, without a refresh token. */
   readonly renewsBareToken: boolean;
-  /** A renewal spends the credential, so that its successor must never be lost. @defaultValue true */
-  readonly renewalSpends?: boolean;
+  /**
+   * A renewal spends the credential, so that its successor must never be lost, and two processes must not renew it at once.
+   * `"expired"`: only where the token has expired. @defaultValue true
+   */
+  readonly renewalSpends?: boolean | "expired";
   /** A session keeps its id when it is switched to another organization. @defaultValue false */
   readonly switchKeepsSessionId?: boolean;
   /** A switch to another organization keeps the token's `sub`: it names the user, not the member. @defaultValue true */

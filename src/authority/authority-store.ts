@@ -41,6 +41,7 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
       authenticationTime: true,
       impersonation: true,
       renewsBareToken: settings.expiredTokenRenewal > 0,
+      renewalSpends: "expired",
     },
     interpret: (claims) => interpretSessionClaims(claims),
     renew: (stale, renewal) => renewSession(context, stale, renewal),
@@ -61,6 +62,7 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
       await context.records.ping();
     },
     onInvalidated: (listener) => invalidations.listen(listener),
+    hearInvalidation: (target) => invalidations.hear(target),
     onEvent: (listener) => events.listen(listener),
   };
 }

@@ -40,6 +40,11 @@ export class RecentInvalidations {
     }
   }
 
+  /** Records what another process invalidated. The middleware has told its own listeners already. */
+  hear(target: Invalidation): void {
+    this.#record(nameOf(target), this.#clock());
+  }
+
   /** Tells whether the store must be asked about a fresh token issued at `iat`. The same second counts as later. */
   concern({ memberSession, member }: Interpretation, iat: number): boolean {
     if (iat <= this.#everythingUntil) return true;

@@ -24,6 +24,8 @@ export interface Lease {
   /**
    * Keeps the call's result for the other processes, sealed by the caller, like {@link Coordinator.remember}.
    *
+   * An implementation may end the lease at the same time, which saves a round trip: `release` is called all the same.
+   *
    * @returns `false`, and keeps nothing, where another holder has kept a result since: this one slept past its lease. A
    * coordinator without this method is asked to `remember`.
    */
@@ -74,12 +76,19 @@ export interface Coordinator {
 
 const FREE: Lease = { release: () => Promise.resolve() };
 
+const inProcess = new WeakSet<Coordinator>();
+
+/** Whether a coordinator was made by {@link inProcessCoordinator}: there is no other process. */
+export function isInProcess(coordinator: Coordinator): boolean {
+  return inProcess.has(coordinator);
+}
+
 /**
  * Makes the coordinator for an application that runs in one process. It grants every lease, because the process's own single
  * flight has coalesced the requests already, and tells nobody.
  */
 export function inProcessCoordinator(): Coordinator {
-  return {
+  const coordinator: Coordinator = {
     acquire: () => Promise.resolve(FREE),
     remember: () => Promise.resolve(),
     recall: () => Promise.resolve(undefined),
@@ -87,4 +96,6 @@ export function inProcessCoordinator(): Coordinator {
     subscribe: () => () => undefined,
     close: () => Promise.resolve(),
   };
+  inProcess.add(coordinator);
+  return coordinator;
 }

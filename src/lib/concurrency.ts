@@ -111,6 +111,8 @@ export interface SingleFlight<Result> {
   run(request: FlightRequest<Result>): Promise<FlightResult<Result>>;
   /** The kept result, if there is one. */
   settledFor(key: string): Settled<Result> | undefined;
+  /** Whether work with the key is under way. */
+  isUnderWay(key: string): boolean;
   /** Waits for the work under way, if there is any, within the budget. */
   whenSettled(key: string): Promise<void>;
   /** Waits for all work whose callers may still wait for it. */
@@ -155,6 +157,10 @@ class KeyedFlights<Result> implements SingleFlight<Result> {
     if (settled === undefined || this.#isRecent(settled)) return settled;
     this.#settled.delete(key);
     return undefined;
+  }
+
+  isUnderWay(key: string): boolean {
+    return this.#flights.has(key);
   }
 
   async whenSettled(key: string): Promise<void> {

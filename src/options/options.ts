@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { OrgateEvent } from "../events.ts";
-import { type Coordinator, inProcessCoordinator } from "../fleet/coordinator.ts";
+import { type Coordinator, inProcessCoordinator, isInProcess } from "../fleet/coordinator.ts";
 import { type Clock, systemClock } from "../lib/clock.ts";
 import {
   functionLike,
@@ -81,6 +81,12 @@ export interface OrgateOptions<Shape extends PolicyShape = PolicyShape, Role ext
   readonly staleIfUnavailable?: number | undefined;
   /** Joins several processes. @defaultValue one process, alone */
   readonly coordinator?: Coordinator | undefined;
+  /**
+   * A request that arrives less than so long before its token expires starts the renewal and is served with the session that is
+   * still good; a later request gets the new credential. Needs a `coordinator` that processes share. @defaultValue 0: a token is
+   * renewed once it has expired
+   */
+  readonly renewAhead?: number | undefined;
   /** Verified credentials kept in memory; size it by the live sessions. @defaultValue `{ maxEntries: 20_000 }` */
   readonly cache?: { readonly maxEntries: number } | false | undefined;
   /** Origins, beside the application's own, whose cross-site requests are served. `false` switches the check off. @defaultValue none */
@@ -176,6 +182,7 @@ export const ORGATE_OPTIONS = schema<OrgateOptions>()({
       "close",
     ]),
   ),
+  renewAhead: optional(seconds({}, "Leave it out, and a token is renewed once it has expired."), 0),
   cache: optional(
     orFalse(
       onlyMember(
@@ -214,6 +221,11 @@ export function resolveOptions(given: unknown) {
   const context = { origin, secure, storeName: profile?.cookieName, isRead: choices.includes("cookie") };
   const cookie = resolveCookie(read.cookie ?? {}, context, problems);
   const sources = listSources(choices, cookie, profile?.opaqueCookieName, problems);
+  const isAlone = read.coordinator === undefined || isInProcess(read.coordinator);
+  if ((read.renewAhead ?? 0) > 0 && isAlone) {
+    const message = "needs a coordinator that the processes share.";
+    problems.invalid("renewAhead", message, "Pass one as coordinator, or leave renewAhead out.");
+  }
   const { signIn, organizationSelection, cache, csrf, attach, coordinator, maxTokenLifetime, ...rest } =
     reading.complete();
   return Object.freeze({

@@ -17,6 +17,9 @@ import {
 import { fitsIntoCookies } from "./respond.ts";
 import { type VerifiedCredential, readClaims } from "./verify-credential.ts";
 
+/** Why a good token that another process brought cannot be used: it has expired since. */
+export const EXPIRED = "expired";
+
 /** What accepting a new credential came to. */
 export type Acceptance =
   | { readonly status: "adopted"; readonly session: VerifiedSession; readonly successor: Successor }
@@ -176,6 +179,43 @@ export async function acceptRenewal(
   reportMisconfigured(events, { reason: isTooLarge ? reason : `renewed_token_${reason}`, cause });
   const kept = await keepRefreshToken(instance, presented, merged);
   return { ...unavailable, reason, ...(kept !== undefined && { successor: kept }) };
+}
+
+/**
+ * Accepts what another process renewed a credential to, as strictly as an answer of the store.
+ *
+ * @param renewedAt - when that process asked the store, in seconds since the epoch, by its own clock
+ * @returns `undefined` where it is of no use: the store must be asked
+ */
+export async function acceptRecalled(
+  instance: Instance,
+  presented: VerifiedCredential,
+  credential: SealedSession,
+  renewedAt: number,
+): Promise<RenewalResult | undefined> {
+  const { clockTolerance } = instance.options;
+  const kind = kindAfterRenewal(presented.kind);
+  const merged = mergeCredential(presented, credential);
+  const successor = await toSuccessor(instance, kind, merged);
+  const acceptance = await acceptCredential(instance, successor, {
+    via: presented.via,
+    // The other process's clock may be ahead.
+    verifiedAt: renewedAt - clockTolerance,
+    expected: identityOf(presented),
+  });
+  if (acceptance.status === "adopted" && fitsIntoCookies(instance, successor)) {
+    return { status: "active", session: acceptance.session, successor: acceptance.successor, isNew: true };
+  }
+  if (kind !== "sealed" || acceptance.status === "foreign" || acceptance.status === "refused")
+    return undefined;
+  // The refresh token leads on. Beside it goes the newest access token that verifies, though it has expired since.
+  const hasExpired = acceptance.status === "keep_refresh_token" && acceptance.reason === EXPIRED;
+  const kept = hasExpired ? acceptance.successor : await keepRefreshToken(instance, presented, merged);
+  const { reason, retryAfter } =
+    acceptance.status === "adopted"
+      ? { reason: "session_too_large", retryAfter: DEFAULT_RETRY_AFTER }
+      : acceptance;
+  return kept && { status: "unavailable", reason, retryAfter, successor: kept };
 }
 
 /** Whether what came with a token that cannot be read says that it is another member's. */

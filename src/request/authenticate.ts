@@ -6,6 +6,7 @@ import { describeClient, reportUntrustedProxy } from "./call-store.ts";
 import { type CredentialChoice, chooseCredential } from "./choose-credential.ts";
 import type { Instance } from "./instance.ts";
 import { type Credential, isSafeMethod, readCredential, readOpaqueBeside } from "./read-credential.ts";
+import { renewAheadOfExpiry } from "./renew-ahead.ts";
 import { renewStaleCredential } from "./renew.ts";
 import {
   type AttachNames,
@@ -114,7 +115,8 @@ function authenticatePresented(
   const { credential } = auth;
   if (credential === undefined) return auth;
   const session = lookUpVerified(instance, keyOf(credential));
-  if (session === undefined) return authenticateSlowly(instance, auth, request, response);
+  if (session === undefined || expiresSoon(instance, session))
+    return authenticateSlowly(instance, auth, request, response);
   auth.authenticated(session, "local");
   reportAuthenticated(instance, auth);
   return auth;
@@ -219,6 +221,11 @@ function settle(
 /** Whether another site made the browser send a request that may change something. */
 export function isCrossSiteWrite({ options, origins }: Instance, request: IncomingMessage): boolean {
   return options.checksCrossSite && !isSafeMethod(request) && origins.isCrossSite(request);
+}
+
+/** Whether a token that is still good is to be renewed already. */
+function expiresSoon({ options: { renewAhead, clock } }: Instance, { exp }: VerifiedSession): boolean {
+  return renewAhead > 0 && clock() >= exp - renewAhead;
 }
 
 /** Looks for a session that was verified before, is still fresh, and was not invalidated since. */
@@ -377,7 +384,11 @@ function authenticateCredential(
     if (reason !== undefined) return renewStaleCredential(instance, { key, credential, reason, requirement });
     session.checkedEpoch = instance.invalidations.epoch;
     instance.cache.set(key, session);
-    return { status: "authenticated", session, source: "local" };
+    const ahead =
+      expiresSoon(instance, session) && requirement.spendsRefreshToken
+        ? renewAheadOfExpiry(instance, { key, credential, reason: "expired", requirement })
+        : undefined;
+    return ahead ?? { status: "authenticated", session, source: "local" };
   };
   const verification = verifyCredential(instance, presented);
   return verification instanceof Promise ? verification.then(resolve) : resolve(verification);

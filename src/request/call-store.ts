@@ -164,7 +164,7 @@ function concernOf(
   error: unknown,
   signal: AbortSignal,
 ): "service" | "credential" | "unknown" | "ours" | "nobody" {
-  if (fieldOf(error, "misconfigured") === true || fieldOf(error, "contended") === true) return "nobody";
+  if (fieldOf(error, "misconfigured") === true || isContention(error)) return "nobody";
   if (signal.aborted) return "service";
   if (!isOrgateError(error)) return "unknown";
   if (fieldOf(error, "code") !== "store_unavailable") return "ours";
@@ -175,6 +175,11 @@ function concernOf(
 function askedWait(error: unknown): number | undefined {
   const wait = fieldOf(error, "retryAfter");
   return isFiniteNumber(wait) ? wait : undefined;
+}
+
+/** Whether a thrown value says that another process is using the same credential. */
+export function isContention(error: unknown): boolean {
+  return fieldOf(error, "contended") === true;
 }
 
 /** Seconds to wait while other requests use the same credential. */
@@ -188,7 +193,7 @@ export function classifyError(
   const reason = fieldOf(error, "reason");
   const code = isOrgateError(error) ? fieldOf(error, "code") : undefined;
   if (isRefusalCode(code)) return { status: "refused", code, ...(isString(reason) && { reason }) };
-  const defaultWait = fieldOf(error, "contended") === true ? CONTENDED_WAIT : STORE_BUDGET;
+  const defaultWait = isContention(error) ? CONTENDED_WAIT : STORE_BUDGET;
   return {
     status: "unavailable",
     reason: signal?.aborted === true ? "timeout" : toLabel(reason, "store_failed"),

@@ -10,6 +10,7 @@ import { type PolicySource, createPolicySource } from "../policy/policy-source.t
 import { type KeySet, createKeySet } from "../tokens/key-set.ts";
 import { type TokenVerifier, createTokenVerifier } from "../tokens/verify-token.ts";
 import { type KeptProfile, NO_CACHE, type VerifiedCache, createVerifiedCache } from "./cache.ts";
+import { type Coordination, createCoordination } from "./coordination.ts";
 import { type Invalidations, createInvalidations } from "./invalidations.ts";
 import { type OriginCheck, createOriginCheck } from "./read-credential.ts";
 import { type LostReplies, createLostReplies } from "./lost-replies.ts";
@@ -41,6 +42,8 @@ export interface Instance {
   readonly sealer: Sealer | undefined;
   readonly cache: VerifiedCache;
   readonly invalidations: Invalidations;
+  /** The other processes. */
+  readonly coordination: Coordination;
   /** Renewals by the key of the credential that they renew. */
   readonly renewals: SingleFlight<SharedRenewal>;
   /** Successors that no client has presented yet, for longer than `renewals` keeps their results. */
@@ -73,10 +76,11 @@ export function createInstance(options: ResolvedOptions): Instance {
   const cache = cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries);
   const keys = createKeySet(store.tokens.keys, { clock, events, onWithdrawn: () => cache.clear() });
   const profiles = createBoundedMap<string, KeptProfile>(Math.max(1, cacheEntries));
+  const coordination = createCoordination(coordinator, { clock, events });
   const invalidations = createInvalidations({
     clock,
     events,
-    coordinator,
+    channel: coordination,
     store,
     clockTolerance,
     maxTokenLifetime,
@@ -101,7 +105,19 @@ export function createInstance(options: ResolvedOptions): Instance {
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
     cache,
     invalidations,
+<<<<<<< HEAD
     renewals,
+=======
+    coordination,
+    renewals: createSingleFlight({
+      clock,
+      budget: STORE_BUDGET,
+      grace: GRACE,
+      // Trouble is not worth keeping, but a rotated refresh token must reach late requests with the old one.
+      keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
+      onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
+    }),
+>>>>>>> w-fleet
     lostReplies: createLostReplies(clock),
     breaker: createBreaker(clock),
     backOff: createCredentialBackOff(clock),
@@ -119,8 +135,13 @@ export function createInstance(options: ResolvedOptions): Instance {
       stopEvents?.();
       invalidations.close();
       keys.close();
+<<<<<<< HEAD
       await coordinator.close();
     }),
+=======
+      await coordination.close();
+    },
+>>>>>>> w-fleet
   };
 }
 

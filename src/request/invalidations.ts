@@ -1,11 +1,12 @@
 import { ConfigurationError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
-import type { Coordinator, Invalidation, InvalidationMessage } from "../fleet/coordinator.ts";
+import type { Invalidation, InvalidationMessage } from "../fleet/coordinator.ts";
 import type { Clock } from "../lib/clock.ts";
-import { isObject, isText } from "../lib/values.ts";
+import { isFiniteNumber, isObject, isText } from "../lib/values.ts";
 import type { SessionStore } from "../store.ts";
 import type { TokenTimes } from "../tokens/verify-token.ts";
 import type { VerifiedSession } from "./cache.ts";
+import type { Coordination } from "./coordination.ts";
 import { reportMisconfigured } from "./request-auth.ts";
 
 const MAX_TARGETS = 50_000;
@@ -48,8 +49,9 @@ export interface Invalidations {
 export interface InvalidationSources {
   readonly clock: Clock;
   readonly events: EventSink;
-  readonly coordinator: Coordinator;
-  readonly store: Pick<SessionStore, "onInvalidated">;
+  /** The way to the other processes. */
+  readonly channel: Pick<Coordination, "isShared" | "publish" | "subscribe">;
+  readonly store: Pick<SessionStore, "onInvalidated" | "hearInvalidation">;
   /** Seconds by which a foreign clock may be ahead. */
   readonly clockTolerance: number;
   /** Seconds that a token can be good at most, where it is not known better. @defaultValue 24 hours */
@@ -80,14 +82,13 @@ class BoundedInvalidations implements Invalidations {
   readonly #unsubscribe: readonly ((() => void) | undefined)[];
 
   constructor(sources: InvalidationSources) {
-    const { clock, coordinator, store } = sources;
+    const { channel, store } = sources;
     this.#sources = sources;
     this.#unsubscribe = [
-      store.onInvalidated?.((target) => this.#ask(target, clock())),
-      // By our own clock: the change was made before its message arrived, and the other process's clock may differ.
-      coordinator.subscribe(({ target, effect, until }) => {
-        if (effect !== "ask" && "sessionId" in target) this.#end(target.sessionId, effect, until);
-        else this.#ask(target, clock());
+      store.onInvalidated?.((target) => this.#passOn(target)),
+      channel.subscribe((message) => this.#hear(message), {
+        lost: (cause) => reportMisconfigured(sources.events, { reason: "coordinator_channel_lost", cause }),
+        restored: () => this.#askAboutEverything(),
       }),
     ];
   }
@@ -145,6 +146,37 @@ class BoundedInvalidations implements Invalidations {
     this.#tell(target);
   }
 
+  /** A store tells what changed through this process alone: the other processes hear of it from here. */
+  #passOn(target: Invalidation): void {
+    const at = this.#sources.clock();
+    this.#ask(target, at);
+    // They have heard already of a session that a sign-out has ended.
+    const isKnown = "sessionId" in target && this.endingOf(target.sessionId) !== undefined;
+    if (!isKnown) void this.#broadcast({ target, at, effect: "ask" });
+  }
+
+  /** By our own clock: the change was made before its message arrived, and the other process's clock may differ. */
+  #hear(message: unknown): void {
+    const { clock, events, store } = this.#sources;
+    const { target, effect, until } = isObject(message) ? message : {};
+    if (!isInvalidation(target)) {
+      reportMisconfigured(events, { reason: "coordinator_message_unreadable" });
+      return;
+    }
+    this.#tellOne(target, (heard) => store.hearInvalidation?.(heard));
+    if ("sessionId" in target && (effect === "refuse" || effect === "supersede")) {
+      this.#end(target.sessionId, effect, isFiniteNumber(until) ? until : undefined);
+    } else {
+      this.#ask(target, clock());
+    }
+  }
+
+  /** Messages were missed: whatever was confirmed before now may have changed. */
+  #askAboutEverything(): void {
+    this.#everythingUntil = Math.max(this.#everythingUntil, this.#sources.clock());
+    this.epoch++;
+  }
+
   /** Records a time, never an earlier one than before. */
   #remember(name: string, at: number): void {
     const latest = Math.max(at, this.#askedAt.get(name) ?? at);
@@ -174,12 +206,14 @@ class BoundedInvalidations implements Invalidations {
 
   /** Tells the application's listeners; one that throws keeps nobody from hearing of it. */
   #tell(target: Invalidation): void {
-    for (const listener of this.#listeners) {
-      try {
-        listener(target);
-      } catch (cause) {
-        reportMisconfigured(this.#sources.events, { reason: "invalidation_listener_failed", cause });
-      }
+    for (const listener of this.#listeners) this.#tellOne(target, listener);
+  }
+
+  #tellOne(target: Invalidation, listener: (target: Invalidation) => void): void {
+    try {
+      listener(target);
+    } catch (cause) {
+      reportMisconfigured(this.#sources.events, { reason: "invalidation_listener_failed", cause });
     }
   }
 
@@ -188,14 +222,9 @@ class BoundedInvalidations implements Invalidations {
     return at !== undefined && confirmedAt <= at;
   }
 
-  /** Tells the other processes. If that fails, the age of a token bounds what they miss. */
+  /** Tells the other processes. Until they hear of it, the age of a token bounds what they miss. */
   async #broadcast(message: InvalidationMessage): Promise<void> {
-    const { coordinator, events } = this.#sources;
-    try {
-      await coordinator.publish(message);
-    } catch (cause) {
-      reportMisconfigured(events, { reason: "coordinator_failed", cause });
-    }
+    await this.#sources.channel.publish(message);
   }
 }
 
@@ -220,6 +249,11 @@ function namesOf({ memberSession, member }: VerifiedSession): readonly string[] 
     ...(member.userId === undefined ? [] : [`user ${member.userId}`]),
     ...(organizationId === undefined ? [] : [`organization ${organizationId}`]),
   ];
+}
+
+/** Whether a message names one target in the form of ours. */
+function isInvalidation(given: unknown): given is Invalidation {
+  return isObject(given) && SCOPES.some((by) => isText(given[`${by}Id`]));
 }
 
 function nameOf(target: Invalidation): string {

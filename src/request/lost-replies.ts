@@ -1,5 +1,5 @@
 import type { Clock } from "../lib/clock.ts";
-import { type Successor, keyOfSuccessor } from "./request-auth.ts";
+import { type RenewalResult, type Successor, keyOfSuccessor } from "./request-auth.ts";
 
 /** Seconds for which the successor of a spent credential is kept for a client whose reply was lost. */
 export const MAX_LOST_REPLY_AGE = 900;
@@ -11,6 +11,8 @@ export interface KeptSuccessor {
   readonly cookieValue: string;
   /** When the store was asked, in seconds since the epoch. */
   readonly renewedAt: number;
+  /** Called once a client has presented it. */
+  readonly onPresented?: (() => void) | undefined;
 }
 
 /**
@@ -20,7 +22,7 @@ export interface KeptSuccessor {
  */
 export interface LostReplies {
   /** Keeps a sealed successor under the key of the credential that it replaces; others are not spent by a renewal. */
-  keep(spentKey: string, successor: Successor, renewedAt: number): void;
+  keep(spentKey: string, successor: Successor, renewedAt: number, onPresented?: () => void): void;
   find(spentKey: string): KeptSuccessor | undefined;
   /** Drops what leads to a credential that has reached its client. */
   arrived(key: string): void;
@@ -42,12 +44,12 @@ export function createLostReplies(clock: Clock): LostReplies {
   };
 
   return {
-    keep(spentKey, successor, renewedAt) {
+    keep(spentKey, successor, renewedAt, onPresented) {
       const { cookieValue } = successor;
       const key = keyOfSuccessor(successor);
       if (cookieValue === undefined || key === spentKey) return;
       drop(spentKey);
-      kept.set(spentKey, { key, cookieValue, renewedAt });
+      kept.set(spentKey, { key, cookieValue, renewedAt, onPresented });
       spentBySuccessor.set(key, spentKey);
       // The oldest come first.
       for (const [oldest, candidate] of kept) {
@@ -64,9 +66,30 @@ export function createLostReplies(clock: Clock): LostReplies {
     arrived(key) {
       // Where several replies were lost in a row, every credential before is spent too.
       for (let spent = spentBySuccessor.get(key); spent !== undefined; spent = spentBySuccessor.get(spent)) {
+        kept.get(spent)?.onPresented?.();
         drop(spent);
       }
     },
     drop,
   };
+}
+
+/**
+ * Keeps the new credential of a renewal for a client whose reply is lost.
+ *
+ * @param onPresented - called once a client has presented it
+ */
+export function keepUntilPresented(
+  lostReplies: LostReplies,
+  spentKey: string,
+  result: RenewalResult,
+  renewedAt: number,
+  onPresented?: () => void,
+): void {
+  if (result.status === "active" && result.isNew) {
+    result.session.isUnseen = true;
+    lostReplies.keep(spentKey, result.successor, renewedAt, onPresented);
+  } else if (result.status === "unavailable" && result.successor !== undefined) {
+    lostReplies.keep(spentKey, result.successor, renewedAt, onPresented);
+  }
 }

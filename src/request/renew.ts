@@ -3,10 +3,11 @@ import { toRedirectTarget } from "../lib/http.ts";
 import { isString } from "../lib/values.ts";
 import type { RejectedState } from "../model.ts";
 import type { Renewal, StaleCredential } from "../store.ts";
-import { acceptRenewal } from "./accept-credential.ts";
+import { EXPIRED, acceptRenewal } from "./accept-credential.ts";
 import { type VerifiedSession, keyOf } from "./cache.ts";
 import { STORE_TIMEOUT, callStoreWithin, toLabel, toUnavailable } from "./call-store.ts";
 import { GRACE, type Instance } from "./instance.ts";
+import { keepUntilPresented } from "./lost-replies.ts";
 import type { Credential } from "./read-credential.ts";
 import {
   type FreshnessRequirement,
@@ -19,6 +20,7 @@ import {
   reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
+import { type KeepRenewal, recallRenewal, renewInFleet } from "./share-renewal.ts";
 import type { StoreRefusal } from "./store-limits.ts";
 import {
   type VerifiedCredential,
@@ -50,6 +52,8 @@ export interface RenewalStep {
   readonly requirement: FreshnessRequirement;
   /** What the client must get, where the credential is not the one it sent. */
   readonly successor?: Successor;
+  /** Whether the token is still good: then the renewal may fail, and is put off where the other processes cannot be asked. */
+  readonly isAhead?: true;
 }
 
 // Each step follows one successor. A client whose replies are lost again and again leaves one every few seconds.
@@ -59,7 +63,7 @@ const MAX_STEPS = 64;
 export async function renewStaleCredential(instance: Instance, first: RenewalStep): Promise<Resolution> {
   let step = first;
   for (let count = 0; count < MAX_STEPS; count++) {
-    const kept = keptResult(instance, step);
+    const kept = keptRenewal(instance, step);
     // oxlint-disable-next-line no-await-in-loop -- each step goes on from what the last one left
     const next =
       kept === undefined ? await followLostReply(instance, step) : followKept(instance, step, kept);
@@ -70,11 +74,11 @@ export async function renewStaleCredential(instance: Instance, first: RenewalSte
     }
     // oxlint-disable-next-line no-await-in-loop -- as above
     const flight = await shareRenewal(instance, step);
-    if (flight.status === "settled") {
+    if (flight.status === "timed_out") return resolveUnavailable(instance, step, STORE_TIMEOUT);
+    if (flight.status === "settled" && isAnswerFor(instance, step, flight.settled.result)) {
       return toResolution(instance, step, flight.settled.result, { isLater: step !== first });
     }
-    if (flight.status === "timed_out") return resolveUnavailable(instance, step, STORE_TIMEOUT);
-    // A concurrent renewal does not meet this request's requirement: look at what it left.
+    // A renewal here or in another process does not meet this request's requirement: look at what it left.
   }
   return resolveUnavailable(instance, step, { status: "unavailable", reason: "contended", retryAfter: 1 });
 }
@@ -84,7 +88,8 @@ function keyWithoutRefreshToken({ key }: RenewalStep): string {
   return `${key} bare`;
 }
 
-function keptResult({ renewals }: Instance, step: RenewalStep): SharedRenewal | undefined {
+/** The result that an earlier renewal of the credential left, if it is kept. */
+export function keptRenewal({ renewals }: Instance, step: RenewalStep): SharedRenewal | undefined {
   const kept = renewals.settledFor(step.key);
   if (kept !== undefined || step.requirement.spendsRefreshToken) return kept?.result;
   return renewals.settledFor(keyWithoutRefreshToken(step))?.result;
@@ -102,9 +107,17 @@ function meets(
   return result.status !== "active" || needsStore(instance, result.session, age) === undefined;
 }
 
-function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResult<SharedRenewal>> {
+/** Whether the result of a flight answers the request that waited for it; what another process left may not. */
+function isAnswerFor(instance: Instance, step: RenewalStep, result: SharedRenewal): boolean {
+  if (result.manner === "put_off") return step.isAhead === true;
+  return result.manner !== "recalled" || (!mustFollow(result) && meets(instance, step.requirement, result));
+}
+
+/** Renews once for all requests with the credential, within the time budget. */
+export function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResult<SharedRenewal>> {
   const { renewals } = instance;
-  const accepts = (result: SharedRenewal): boolean => meets(instance, step.requirement, result);
+  const accepts = (result: SharedRenewal): boolean =>
+    result.manner !== "put_off" && meets(instance, step.requirement, result);
   const kept = renewals.settledFor(step.key)?.result;
   const usesOwnKey = step.requirement.spendsRefreshToken || (kept !== undefined && accepts(kept));
   return renewals.run({
@@ -114,18 +127,36 @@ function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResu
   });
 }
 
-/** Asks the store to renew, once for all requests. */
+/** Asks the store to renew, once for all requests and processes. */
 async function askStore(instance: Instance, step: RenewalStep, signal: AbortSignal): Promise<SharedRenewal> {
-  const calledAt = instance.nextInSequence();
-  const slipKey = slipKeyOf(step);
-  const waiting = instance.backOff.waitFor(slipKey);
+  const waiting = instance.backOff.waitFor(slipKeyOf(step));
   if (waiting !== undefined) {
     const { retryAfter, failure } = waiting;
-    return { status: "unavailable", reason: failure.reason, retryAfter, cause: failure.cause, calledAt };
+    const { reason, cause } = failure;
+    return { status: "unavailable", reason, retryAfter, cause, calledAt: instance.nextInSequence() };
   }
   const { key, reason, requirement } = step;
+  const { spendsRefreshToken } = requirement;
+  const credential = spendsRefreshToken ? step.credential : withholdRefreshToken(step.credential);
+  const mayGoAlone = step.isAhead !== true;
+  const subject = { key, reason, credential, spendsRefreshToken, mayGoAlone, signal };
+  const result = await renewInFleet(instance, subject, (keep) =>
+    askStoreHere(instance, { ...step, credential }, signal, keep),
+  );
+  const isSlip = result.status === "unavailable" && result.manner === "recalled" && !mustFollow(result);
+  return isSlip ? waitAfterSlip(instance, step, result) : result;
+}
+
+/** Asks the store from this process. */
+async function askStoreHere(
+  instance: Instance,
+  step: RenewalStep,
+  signal: AbortSignal,
+  keep: KeepRenewal,
+): Promise<SharedRenewal> {
+  const calledAt = instance.nextInSequence();
+  const { key, credential, reason, requirement } = step;
   const { clock, store, sessionDuration: extendBy } = instance.options;
-  const credential = requirement.spendsRefreshToken ? step.credential : withholdRefreshToken(step.credential);
   const context = { ...requirement.client(), signal, ...(extendBy !== undefined && { extendBy }) };
   const startedAt = clock();
   const { session, sealed } = credential;
@@ -133,13 +164,11 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
   const reply = await callStoreWithin(
     instance,
     context,
-    async () =>
-      acceptAnswer(
-        instance,
-        credential,
-        await store.renew(toStaleCredential(credential, reason), context),
-        startedAt,
-      ),
+    async () => {
+      const renewal = await store.renew(toStaleCredential(credential, reason), context);
+      await keep(renewal, startedAt);
+      return acceptAnswer(instance, credential, renewal, startedAt);
+    },
     {
       member: session?.member.id ?? sealed?.user?.id,
       backOffKey: key,
@@ -159,35 +188,32 @@ async function askStore(instance: Instance, step: RenewalStep, signal: AbortSign
   if (result.status === "active") {
     const milliseconds = Math.round((clock() - startedAt) * 1000);
     instance.events.emit({ type: "renewed", reason, milliseconds });
-    instance.backOff.succeeded(slipKey);
+    instance.backOff.succeeded(slipKeyOf(step));
   }
-  if (requirement.spendsRefreshToken) keepUntilPresented(instance, step, result, startedAt);
-  if (reply.status === "answered" && result.status === "unavailable") {
-    const { reason: slip, cause } = result;
-    const { retryAfter } = instance.backOff.failed(slipKey, { reason: slip, cause, isRefusal: false });
-    return { ...result, retryAfter, calledAt };
-  }
-  return { ...result, calledAt };
+  if (requirement.spendsRefreshToken) keepUntilPresented(instance.lostReplies, key, result, startedAt);
+  const isSlip = reply.status === "answered" && result.status === "unavailable";
+  return isSlip ? waitAfterSlip(instance, step, { ...result, calledAt }) : { ...result, calledAt };
+}
+
+/** Notes that the new token of a session cannot be used, so that its next renewal waits. */
+function waitAfterSlip(
+  { backOff }: Instance,
+  step: RenewalStep,
+  result: Extract<SharedRenewal, { status: "unavailable" }>,
+): SharedRenewal {
+  const { reason, cause } = result;
+  const { retryAfter } = backOff.failed(slipKeyOf(step), { reason, cause, isRefusal: false });
+  return { ...result, retryAfter };
+}
+
+/** Whether the token that another process brought has expired since, so that its refresh token leads on. */
+function mustFollow(result: SharedRenewal): boolean {
+  return result.manner === "recalled" && result.status === "unavailable" && result.reason === EXPIRED;
 }
 
 /** The key under which a session waits after a new token that could not be used: the credential itself is another each time. */
 function slipKeyOf({ key, credential: { session, sealed } }: RenewalStep): string {
   return `slip ${session?.memberSession.id ?? sealed?.user?.id ?? key}`;
-}
-
-/** Keeps the new credential for a client whose reply is lost. */
-function keepUntilPresented(
-  { lostReplies }: Instance,
-  { key }: RenewalStep,
-  result: RenewalResult,
-  renewedAt: number,
-): void {
-  if (result.status === "active" && result.isNew) {
-    result.session.isUnseen = true;
-    lostReplies.keep(key, result.successor, renewedAt);
-  } else if (result.status === "unavailable" && result.successor !== undefined) {
-    lostReplies.keep(key, result.successor, renewedAt);
-  }
 }
 
 function withholdRefreshToken(credential: VerifiedCredential): VerifiedCredential {
@@ -298,7 +324,8 @@ function withoutCookies({
   return credential;
 }
 
-function toResolution(
+/** What the result of a renewal means for one request. */
+export function toResolution(
   instance: Instance,
   step: RenewalStep,
   result: RenewalResult,
@@ -428,5 +455,8 @@ export async function currentCredential(
   }
   if (newest !== undefined) return toStaleCredential(withoutCookies(newest));
   const verification = await verifyCredential(instance, credential);
-  return verification.status === "verified" ? toStaleCredential(verification) : undefined;
+  if (verification.status !== "verified") return undefined;
+  const recalled = await recallRenewal(instance, key, verification);
+  const successor = recalled !== undefined && "successor" in recalled ? recalled.successor : undefined;
+  return toStaleCredential(successor === undefined ? verification : withoutCookies(successor));
 }

@@ -332,7 +332,6 @@ function defineGetter(prototype: object, name: string): void {
 
 /** Seconds after which to try again, where nothing else is known. */
 export const DEFAULT_RETRY_AFTER = 5;
-
 /** How fresh an answer one request, or one of its guards, requires. */
 export interface FreshnessRequirement {
   /** The request's place among the arrivals and store calls of the instance. */
@@ -387,7 +386,12 @@ export type RenewalResult =
     });
 
 /** A renewal's result, and the place of the call among the requests and store calls of the instance. */
-export type SharedRenewal = RenewalResult & { readonly calledAt: number };
+export type SharedRenewal = RenewalResult & {
+  /** 0: another process called, earlier than any request here. */
+  readonly calledAt: number;
+  /** `recalled`: another process renewed. `put_off`: it was not due, and answers no request. */
+  readonly manner?: "recalled" | "put_off";
+};
 
 /** Why an answer cannot be known right now. */
 export interface Unavailable {

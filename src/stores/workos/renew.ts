@@ -1,6 +1,8 @@
+import { createBoundedMap } from "../../lib/bounded-map.ts";
+import type { Clock } from "../../lib/clock.ts";
 import { type Settled, TIMED_OUT, createSingleFlight, limitTime, sleep } from "../../lib/concurrency.ts";
 import { sha256 } from "../../lib/crypto.ts";
-import { isText } from "../../lib/values.ts";
+import { isString, isText } from "../../lib/values.ts";
 import type { RenewContext, Renewal, StaleCredential } from "../../store.ts";
 import { readUnverifiedClaims } from "../hosted-store.ts";
 import type { WorkosAuthentication } from "./authentication.ts";
@@ -95,6 +97,43 @@ const ABORT_GRACE = 20;
 const MAX_REFRESH_ATTEMPTS = 4;
 /** Each turn follows one successor or waits for one exchange. */
 const MAX_REFRESH_TURNS = 64;
+/** Seconds for which another process may still be sending its client the result of an exchange. */
+const SIBLING_GRACE = 10;
+const MAX_SPENT_TOKENS = 10_000;
+/** What WorkOS says of a token that was exchanged before, and not of a session that has ended. */
+const ALREADY_EXCHANGED = /already (?:been )?(?:exchanged|used)/i;
+
+/**
+ * Tells the loser of a race from a session that is over: WorkOS answers both with `invalid_grant`.
+ *
+ * A token that another process has exchanged is not final for some seconds: that process is sending its client the successor, and
+ * the loser must not clear it. After that, and for a token that was exchanged here, the answer is final.
+ */
+interface SpentTokens {
+  exchangedHere(key: string): void;
+  /** Notes that WorkOS said so. Returns whether another process may have exchanged the token a moment ago. */
+  refused(key: string): boolean;
+  /** Whether WorkOS said so a moment ago, so that asking again is of no use. */
+  isContended(key: string): boolean;
+}
+
+function createSpentTokens(clock: Clock): SpentTokens {
+  /** When a token was first refused; `-Infinity` for one that was exchanged here. */
+  const refusedAt = createBoundedMap<string, number>(MAX_SPENT_TOKENS);
+  const isRecent = (at: number): boolean => Math.abs(clock() - at) < SIBLING_GRACE;
+  return {
+    exchangedHere: (key) => refusedAt.set(key, -Infinity),
+    refused(key) {
+      const at = refusedAt.get(key) ?? clock();
+      refusedAt.set(key, at);
+      return isRecent(at);
+    },
+    isContended(key) {
+      const at = refusedAt.get(key);
+      return at !== undefined && isRecent(at);
+    },
+  };
+}
 
 /**
  * Makes the exchange. One call at a time presents a refresh token, and for the grace a spent token leads to its successor:
@@ -102,6 +141,7 @@ const MAX_REFRESH_TURNS = 64;
  */
 export function createRefreshExchange(client: WorkosClient): RefreshExchange {
   const { clock, timeout } = client.settings;
+  const spent = createSpentTokens(clock);
   const flights = createSingleFlight<Exchanged>({
     clock,
     budget: timeout,
@@ -119,9 +159,15 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     const key = sha256(request.refreshToken);
     const refreshToken = findSuccessor(flights.settledFor(key), request);
     if (refreshToken !== undefined) return exchangeNewest({ ...request, refreshToken }, turnsLeft - 1);
+    if (spent.isContended(key)) throw contended();
     const flight = await flights.run({
       key,
-      start: () => exchangeOnce(client, request),
+      start: async () => {
+        const exchanged = await exchangeOnce(client, request);
+        if (exchanged.status === "authenticated") spent.exchangedHere(key);
+        else if (isAlreadyExchanged(exchanged) && spent.refused(key)) throw contended();
+        return exchanged;
+      },
       accepts: ({ result }) => isAnswerFor(result, request),
     });
     if (flight.status === "timed_out") throw workosUnavailable("timeout");
@@ -136,6 +182,11 @@ export function createRefreshExchange(client: WorkosClient): RefreshExchange {
     if (settled === TIMED_OUT) throw workosUnavailable("timeout");
     return settled;
   };
+}
+
+function isAlreadyExchanged({ code, body }: Extract<Exchanged, { status: "refused" }>): boolean {
+  const { error_description: description } = body;
+  return code === "invalid_grant" && isString(description) && ALREADY_EXCHANGED.test(description);
 }
 
 /** Finds the token that replaced the request's own, for the same user. */

@@ -1,10 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import { createEventSink } from "../../../src/events.ts";
-import {
-  inProcessCoordinator,
-  type Invalidation,
-  type InvalidationMessage,
-} from "../../../src/fleet/coordinator.ts";
+import type { Invalidation, InvalidationMessage } from "../../../src/fleet/coordinator.ts";
 import { createInvalidations, type Invalidations } from "../../../src/request/invalidations.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
 
@@ -67,8 +63,9 @@ function setUp(clock: () => number = () => AT): Setup {
     events: createEventSink(),
     store: {},
     clockTolerance: 5,
-    coordinator: {
-      ...inProcessCoordinator(),
+    channel: {
+      isShared: true,
+      publish: () => Promise.resolve(),
       subscribe(listener) {
         hear = listener;
         return () => undefined;

@@ -211,6 +211,20 @@ describe("two concurrent exchanges of one refresh token", () => {
     expect(await renew()).toMatchObject({ status: "ended" });
   });
 
+  it("keep the session for ten seconds when another process has exchanged the token, and ask once", async () => {
+    harness.fake.world.refresh(credential.refreshToken ?? "", "org_acme");
+    const isContended = { reason: "refresh_contended", contended: true, retryAfter: 1 };
+
+    await expect(renew()).rejects.toMatchObject(isContended);
+    harness.advance(9);
+    await expect(renew()).rejects.toMatchObject(isContended);
+    expect(refreshes()).toBe(1);
+
+    harness.advance(1);
+    expect(await renew()).toEqual({ status: "ended", reason: "invalid_grant" });
+    expect(refreshes()).toBe(2);
+  });
+
   it("give up after four attempts", async () => {
     answerNext(contended, 9);
 
