@@ -7,6 +7,7 @@ export const ENTRIES = {
   "./testing": "testing/index.ts",
   "./workos": "stores/workos/index.ts",
   "./stytch": "stores/stytch/index.ts",
+  "./redis": "fleet/redis/index.ts",
 };
 
 /** What a subpath's files in dist are called. */

@@ -28,6 +28,8 @@ export interface Lease {
    * coordinator without this method is asked to `remember`.
    */
   remember?(sealed: string, seconds: number): Promise<boolean>;
+  /** What was kept under the key when the lease was taken, where the coordinator tells: it need not be asked to `recall`. */
+  readonly kept?: { readonly sealed: string | undefined } | undefined;
   release(): Promise<void>;
 }
 

@@ -49,6 +49,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
     files: ["authority/"],
     imports: [...CONTRACTS, "policy", "tokens"],
   },
+  redis: { files: ["fleet/redis/"], imports: CONTRACTS, types: ["authority"] },
   testing: {
     files: ["testing/"],
     imports: [...CONTRACTS, "tokens", "authority", "instance"],
@@ -86,7 +87,7 @@ const PACKAGES: Readonly<
 
 /** The files behind the package's subpaths, the only ones that re-export. */
 const ENTRIES = ["index.ts", "core.ts", "express.ts"].concat(
-  ["authority", "testing", "stores/workos", "stores/stytch"].map((folder) => `${folder}/index.ts`),
+  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/redis"].map((folder) => `${folder}/index.ts`),
 );
 
 /** Names that say nothing of what is inside. */

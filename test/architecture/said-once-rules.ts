@@ -244,6 +244,7 @@ const RULES_OF_PLACES: readonly Rule[] = [
       "lib/crypto.ts",
       "authority/repository.ts",
       "authority/secrets.ts",
+      "fleet/redis/document.ts",
       TESTING,
     ],
     find: eachNode(["CallExpression"], (node, { text }) => {
