@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Repository } from "../../src/authority/index.ts";
@@ -22,7 +23,7 @@ const SESSION = { expiresAt: 2000, indexes: INDEXES };
 
 /** Counts the commands that reach servers, but not those that scripts make there. */
 class CommandCounter {
-  readonly #monitors: Redis[] = [];
+  readonly #nodes: { readonly client: Redis; readonly monitor: Redis }[] = [];
   #commands: string[] = [];
 
   static async watch(ports: readonly number[]): Promise<CommandCounter> {
@@ -30,8 +31,7 @@ class CommandCounter {
     for (const port of ports) {
       const client = new Redis(port);
       const monitor = await client.monitor();
-      client.disconnect();
-      counter.#monitors.push(monitor);
+      counter.#nodes.push({ client, monitor });
       monitor.on("monitor", (_time: string, [name = "", ...args]: string[], source: string) => {
         const isOurs = args.some((argument) => argument.startsWith("cost:"));
         if (source !== "lua" && isOurs) counter.#commands.push(name.toUpperCase());
@@ -40,28 +40,39 @@ class CommandCounter {
     return counter;
   }
 
-  /** The commands that a call sends, in the order of their arrival. */
-  async during(call: () => Promise<unknown>, ports: readonly number[]): Promise<readonly string[]> {
+  /** The commands that a call sends. */
+  async during(call: () => Promise<unknown>): Promise<readonly string[]> {
+    await this.#catchUp();
     this.#commands = [];
     await call();
-    // A monitor hears of a command in order: what comes after it shows that all was told.
-    const told = this.#monitors.map(
-      (monitor) =>
-        new Promise<void>((resolve) => {
-          monitor.on("monitor", (_time: string, [, text]: string[]) => text === "done" && resolve());
-        }),
-    );
-    for (const port of ports) {
-      const client = new Redis(port);
-      await client.echo("done");
-      client.disconnect();
-    }
-    await Promise.all(told);
+    await this.#catchUp();
     return this.#commands;
   }
 
+  /** A monitor hears of commands in their order: when it hears of the last one, it has heard of all. */
+  async #catchUp(): Promise<void> {
+    const token = randomUUID();
+    await Promise.all(
+      this.#nodes.map(async ({ client, monitor }) => {
+        const told = new Promise<void>((resolve) => {
+          const hear = (_time: string, [, text]: string[]): void => {
+            if (text !== token) return;
+            monitor.off("monitor", hear);
+            resolve();
+          };
+          monitor.on("monitor", hear);
+        });
+        await client.echo(token);
+        await told;
+      }),
+    );
+  }
+
   close(): void {
-    for (const monitor of this.#monitors) monitor.disconnect();
+    for (const { client, monitor } of this.#nodes) {
+      client.disconnect();
+      monitor.disconnect();
+    }
   }
 }
 
@@ -69,7 +80,7 @@ function countRoundTrips({ open }: ClientMaker, portsOf: () => readonly number[]
   let opened: OpenClient;
   let counter: CommandCounter;
   let repository: Repository;
-  const sent = (call: () => Promise<unknown>): Promise<readonly string[]> => counter.during(call, portsOf());
+  const sent = (call: () => Promise<unknown>): Promise<readonly string[]> => counter.during(call);
 
   beforeEach(async () => {
     opened = await open(portsOf());
@@ -77,12 +88,13 @@ function countRoundTrips({ open }: ClientMaker, portsOf: () => readonly number[]
     // The first use of each script on each node carries its text.
     for (let round = 0; round < 30; round += 1) {
       const id = `warm ${round}`;
-      await repository.insert("sessions", id, 1, SESSION);
+      await repository.insert("sessions", id, 1, { expiresAt: 2000, indexes: [`member:${id}`] });
       const { version = 0 } = (await repository.read("sessions", id)) ?? {};
       const change = { expiresAt: 2001, indexes: [`user:${id}`] };
       await repository.compareAndSet("sessions", id, version, 1, change);
       await repository.find("sessions", `user:${id}`);
       await repository.touchIfExists("sessions", id, 2002);
+      await repository.ping?.();
       await repository.consume("sessions", id);
     }
     counter = await CommandCounter.watch(portsOf());

@@ -185,12 +185,14 @@ describeWith(REDIS_SERVER, "trouble of Redis", () => {
       expect((await repository.read("sessions", "a"))?.value).toBe(1);
     });
 
-    it("loses nothing when Redis is killed, writes nothing late, and comes back", async () => {
+    it("loses nothing when Redis is killed, writes nothing once it is known to be down, and comes back", async () => {
       const repository = redisRepository(await connect(server.port), { clock });
       await repository.insert("sessions", "a", 1, { ...LATER, indexes: ["u"] });
       await server.kill();
-      const trouble = await troubleOf(repository.insert("sessions", "late", 1, LATER));
-      expect(["redis_unreachable", "redis_timeout"]).toContain(trouble.reason);
+      for (const id of ["noticed", "late"]) {
+        const reason = await reasonOf(repository.insert("sessions", id, 1, LATER));
+        expect(["redis_unreachable", "redis_timeout"]).toContain(reason);
+      }
       await server.restart();
       let found: unknown;
       while (found === undefined) {

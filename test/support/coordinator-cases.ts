@@ -52,7 +52,8 @@ export function collect(coordinator: Coordinator): {
 
 const PROBE = "probe";
 
-function isProbe({ target }: InvalidationMessage): boolean {
+/** Whether a message is one of {@link untilConnected}: the last ones may arrive late. */
+export function isProbe({ target }: InvalidationMessage): boolean {
   return "sessionId" in target && target.sessionId === PROBE;
 }
 

@@ -25,6 +25,7 @@ export class RedisBus {
   readonly #connection: RedisConnection;
   readonly #echoChannel: string;
   readonly #listeners = new Map<string, Set<TextListener>>();
+  readonly #pinned = new Set<string>();
   readonly #watchers = new Set<ChannelListener>();
   /** Calls that wait for one message, and must not wait for one that is gone. */
   readonly #waiting = new Set<() => void>();
@@ -48,14 +49,16 @@ export class RedisBus {
     this.#listeners.set(channel, listeners.add(listener));
     return () => {
       listeners.delete(listener);
-      if (listeners.size > 0 || this.#listeners.get(channel) !== listeners) return;
+      const isInUse = listeners.size > 0 || this.#pinned.has(channel);
+      if (isInUse || this.#listeners.get(channel) !== listeners) return;
       this.#listeners.delete(channel);
       this.#subscriber?.unsubscribe(channel).catch((error: unknown) => this.#lose(error));
     };
   }
 
-  /** Listens on a channel; failures are gaps. Returns a function that stops it. */
+  /** Listens on a channel that stays subscribed; failures are gaps. Returns a function that stops it. */
   join(channel: string, listener: TextListener): () => void {
+    this.#pinned.add(channel);
     const leave = this.add(channel, listener);
     this.confirm(channel).catch((error: unknown) => this.#lose(error));
     return leave;
@@ -104,6 +107,8 @@ export class RedisBus {
       },
     });
     this.#subscriber = opened;
+    // One channel for the whole life of the connection: a cluster's client closes one that has none.
+    opened.subscribe(this.#echoChannel).catch((error: unknown) => this.#lose(error));
     return opened;
   }
 

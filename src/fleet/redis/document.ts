@@ -32,7 +32,7 @@ export function writeDocument({ version, expiresAt, names, value }: StoredText):
  */
 export function readDocument(text: string): StoredText | undefined {
   const end = text.indexOf("\n");
-  const head = text.slice(0, Math.max(end, 0));
+  const head = end === -1 ? text : text.slice(0, end);
   const [, version, expiresAt, size, names = ""] = HEADER.exec(head) ?? [];
   if (version === undefined) {
     if (/^x1 \d+$/.test(head)) return undefined;

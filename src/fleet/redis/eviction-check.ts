@@ -21,8 +21,11 @@ export class EvictionCheck {
   start(): void {
     if (this.#isStarted) return;
     this.#isStarted = true;
-    this.#check().catch((error: unknown) => {
-      this.#events.emit({ type: "misconfigured", reason: "redis_eviction_unknown", error });
+    this.#check().catch((thrown: unknown) => {
+      const error = redisError(thrown);
+      // Other trouble passes: the next operation tries again.
+      if (error.reason !== "redis_permission_denied" && error.reason !== "redis_failed") this.#isStarted = false;
+      else this.#events.emit({ type: "misconfigured", reason: "redis_eviction_unknown", error });
     });
   }
 

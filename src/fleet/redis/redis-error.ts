@@ -15,6 +15,11 @@ const CREDENTIALS_REFUSED: Trouble = {
   message: "Redis refuses the user name or the password of the client",
   misconfigured: true,
 };
+const PERMISSION_DENIED: Trouble = {
+  reason: "redis_permission_denied",
+  message: "The Redis user of the client lacks the right to a command, a key or a channel",
+  misconfigured: true,
+};
 const CLUSTER_CLIENT_REQUIRED: Trouble = {
   reason: "redis_cluster_client_required",
   message: "The server belongs to a Redis Cluster, and the client is none for a cluster",
@@ -71,14 +76,7 @@ const BY_ERROR_WORD: ReadonlyMap<string, Trouble> = new Map<string, Trouble>([
   ],
   ["WRONGPASS", CREDENTIALS_REFUSED],
   ["NOAUTH", CREDENTIALS_REFUSED],
-  [
-    "NOPERM",
-    {
-      reason: "redis_permission_denied",
-      message: "The Redis user of the client lacks the right to a command, a key or a channel",
-      misconfigured: true,
-    },
-  ],
+  ["NOPERM", PERMISSION_DENIED],
   ["CROSSSLOT", CLUSTER_CLIENT_REQUIRED],
   ["MOVED", CLUSTER_CLIENT_REQUIRED],
   ["WRONGTYPE", UNREADABLE],
@@ -91,6 +89,8 @@ const BY_ERROR_WORD: ReadonlyMap<string, Trouble> = new Map<string, Trouble>([
 ]);
 
 const ERROR_WORD = /\b[A-Z]{3,12}\b/g;
+/** What Redis says of a command that a script calls; elsewhere the error begins with NOPERM. */
+const DENIED_IN_SCRIPT = /user executing the script can't|no permissions to/i;
 const OLD_PASSWORD_ERROR = /invalid password|invalid username-password|AUTH <password>/i;
 const CLOSED = /^(?:The client is closed|Connection is closed)/;
 const DISCONNECTED = /closed|connect|socket|writeable|retries|time|startup nodes|root nodes|aborted/i;
@@ -135,6 +135,7 @@ function classify(message: string, code: string | undefined): Trouble {
     const trouble = BY_ERROR_WORD.get(word);
     if (trouble !== undefined) return trouble;
   }
+  if (DENIED_IN_SCRIPT.test(message)) return PERMISSION_DENIED;
   if (OLD_PASSWORD_ERROR.test(message)) return CREDENTIALS_REFUSED;
   if (CLOSED.test(message)) return CLIENT_CLOSED;
   if (code !== undefined) return UNREACHABLE;

@@ -135,8 +135,9 @@ export const INDEX_SCRIPTS = {
     local start = base(ARGV[2], ARGV[3])
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf')) do
       local text = redis.call('GET', start .. id)
-      local names = text and string.match(text, '^o1 %d+ %S+ %d+([^\n]*)\n')
-      if not text or names and not string.find(names .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then
+      local expires, size, names, at = string.match(text or '', '^o1 %d+ (%S+) (%d+)([^\n]*)\n()')
+      local whole = at and tonumber(expires) and #text - at + 1 == tonumber(size)
+      if not text or whole and not string.find(names .. ' ', ' ' .. ARGV[4] .. ' ', 1, true) then
         redis.call('ZREM', KEYS[1], id)
       else
         found[#found + 1] = id

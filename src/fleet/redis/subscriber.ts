@@ -61,7 +61,7 @@ function openIoredis(client: RedisClient, listener: SubscriberListener): Subscri
 interface NodeRedisSubscriber extends ClientEvents {
   connect(): Promise<unknown>;
   subscribe(channel: string, listener: (text: string, channel: string) => void): Promise<unknown>;
-  unsubscribe(channel: string): Promise<unknown>;
+  unsubscribe(channel: string, listener: (text: string, channel: string) => void): Promise<unknown>;
   destroy?(): unknown;
   disconnect?(): unknown;
 }
@@ -77,7 +77,8 @@ function openNodeRedis(client: RedisClient, kind: ClientKind, listener: Subscrib
   connected.catch(listener.down);
   return {
     subscribe: async (channel) => void (await (await connected).subscribe(channel, hear)),
-    unsubscribe: async (channel) => void (await (await connected).unsubscribe(channel)),
+    // With its listener: else the client takes a subscription that follows at once for one that it has already.
+    unsubscribe: async (channel) => void (await (await connected).unsubscribe(channel, hear)),
     // Also while it still connects, which may never succeed.
     close: () => void duplicated.then(destroy).catch(listener.down),
   };
