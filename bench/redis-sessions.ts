@@ -55,7 +55,8 @@ async function openSession(): Promise<WrittenSession> {
     userId,
     authenticationMethod: "Password",
     ipAddress: "2001:db8::1234:5678",
-    userAgent: "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
+    userAgent:
+      "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36",
   });
   await authority.close();
   const [session] = written;
@@ -87,7 +88,9 @@ for (let written = 0; written < sessions; written += BATCH) {
 const bytes = ((await usedMemory(client)) - before) / sessions;
 const version = /^redis_version:(\S+)/m.exec(await client.info("server"))?.[1];
 const json = JSON.stringify(value).length;
-console.log(`Redis ${version}: ${bytes.toFixed(0)} bytes per session at ${sessions} sessions (${json} bytes of JSON)`);
+console.log(
+  `Redis ${version}: ${bytes.toFixed(0)} bytes per session at ${sessions} sessions (${json} bytes of JSON)`,
+);
 for await (const keys of client.scanStream({ match: `${prefix}:*`, count: 2000 })) {
   if (keys.length > 0) await client.unlink(keys as string[]);
 }

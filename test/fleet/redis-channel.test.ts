@@ -1,15 +1,9 @@
-import { once } from "node:events";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ChannelListener, Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
 import { redisCoordinator } from "../../src/fleet/redis/index.ts";
 import { collect, isProbe, messageAbout, untilConnected } from "../support/coordinator-cases.ts";
-import {
-  CLUSTER_CLIENTS,
-  type ClientMaker,
-  type OpenClient,
-  STANDALONE_CLIENTS,
-} from "../support/redis-clients.ts";
+import { CLUSTER_CLIENTS, type OpenClient, STANDALONE_CLIENTS } from "../support/redis-clients.ts";
 import {
   REDIS_SERVER,
   type RedisCluster,
@@ -190,23 +184,56 @@ describeWith(REDIS_SERVER, "the channel between processes over Redis", () => {
       await cluster.close();
     });
 
-    it.each([...CLUSTER_CLIENTS])("hears again over $name after its connection was killed", async (maker: ClientMaker) => {
-      const opened = await maker.open(cluster.ports);
-      const [one, other] = [redisCoordinator(opened.client), redisCoordinator(opened.client)];
-      await untilConnected(one, other);
-      const gaps = new Gaps();
-      other.subscribe(() => undefined, gaps);
-      const restored = gaps.next("restored");
-      for (const port of cluster.ports) {
-        const node = new Redis(port);
-        await node.call("CLIENT", "KILL", "TYPE", "pubsub");
-        node.disconnect();
-        await once(node, "end");
-      }
-      await Promise.race([restored, untilConnected(one, other)]);
-      await untilConnected(one, other);
-      await Promise.all([one.close(), other.close()]);
-      await opened.close();
-    });
+    it.each([...CLUSTER_CLIENTS])(
+      "tells of a gap over $name when its connection was killed, and hears again",
+      async ({ open }) => {
+        const opened = await open(cluster.ports);
+        const [one, other] = [redisCoordinator(opened.client), redisCoordinator(opened.client)];
+        await untilConnected(one, other);
+        const gaps = new Gaps();
+        other.subscribe(() => undefined, gaps);
+        const [lost, restored] = [gaps.next("lost"), gaps.next("restored")];
+        for (const port of cluster.ports) {
+          const node = new Redis(port);
+          await node.call("CLIENT", "KILL", "TYPE", "pubsub");
+          node.disconnect();
+        }
+        await lost;
+        await restored;
+        expect(gaps.heard).toEqual(["lost", "restored"]);
+        await untilConnected(one, other);
+        await Promise.all([one.close(), other.close()]);
+        await opened.close();
+      },
+    );
+
+    it.each([...CLUSTER_CLIENTS])(
+      "hears again over $name after a node was killed and has come back",
+      async ({ open }) => {
+        const opened = await open(cluster.ports);
+        const [one, other] = [redisCoordinator(opened.client), redisCoordinator(opened.client)];
+        other.subscribe(() => undefined, new Gaps());
+        await untilConnected(one, other);
+        const [first] = cluster.servers;
+        await first?.kill();
+        await first?.restart();
+        expect(await servesAllSlots(cluster)).toBe(true);
+        await untilConnected(one, other);
+        await Promise.all([one.close(), other.close()]);
+        await opened.close();
+      },
+    );
   });
 });
+
+async function servesAllSlots({ ports }: RedisCluster): Promise<boolean> {
+  const nodes = ports.map((port) => new Redis(port));
+  let states: readonly boolean[] = [];
+  while (!states.includes(true) || states.includes(false)) {
+    states = await Promise.all(
+      nodes.map(async (node) => String(await node.call("CLUSTER", "INFO")).includes("cluster_state:ok")),
+    );
+  }
+  for (const node of nodes) node.disconnect();
+  return true;
+}

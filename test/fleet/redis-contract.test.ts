@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { redisCoordinator, redisRepository } from "../../src/fleet/redis/index.ts";
 import { COORDINATOR_CASES, type CoordinatorUnderTest } from "../support/coordinator-cases.ts";
 import {
@@ -35,9 +35,9 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
   });
 
   const clientAt = (index: number): OpenClient["client"] => {
-    const open = clients[index];
-    if (open === undefined) throw new Error("There is no such client.");
-    return open.client;
+    const opened = clients[index];
+    if (opened === undefined) throw new Error("There is no such client.");
+    return opened.client;
   };
 
   describe("as a repository", () => {
@@ -54,7 +54,9 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
     afterEach(async () => {
       await Promise.all([subject.repository.close(), subject.other.close()]);
     });
-    it.each(Object.entries(REPOSITORY_CASES))("%s", (_name, check) => check(subject));
+    it.each(Object.entries(REPOSITORY_CASES))("%s", async (_name, check) => {
+      await expect(check(subject)).resolves.toBeUndefined();
+    });
   });
 
   describe("as a coordinator", () => {
@@ -68,7 +70,9 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
     afterEach(async () => {
       await Promise.all([subject.one.close(), subject.other.close()]);
     });
-    it.each(Object.entries(COORDINATOR_CASES))("%s", (_name, check) => check(subject));
+    it.each(Object.entries(COORDINATOR_CASES))("%s", async (_name, check) => {
+      await expect(check(subject)).resolves.toBeUndefined();
+    });
   });
 }
 

@@ -12,7 +12,7 @@ export interface OpenClient {
 export interface ClientMaker {
   readonly name: string;
   /** Connects to the server, or to the cluster, at these ports. */
-  open(ports: readonly number[]): Promise<OpenClient>;
+  readonly open: (ports: readonly number[]) => Promise<OpenClient>;
 }
 
 const HOST = "127.0.0.1";

@@ -110,11 +110,9 @@ export async function startRedisCluster(): Promise<RedisCluster> {
     servers.push(await startRedis(["--cluster-enabled", "yes", "--cluster-port", String(busPort)]));
   }
   const addresses = servers.map(({ port }) => `127.0.0.1:${port}`);
-  const { status, stdout } = spawnSync(
-    "redis-cli",
-    ["--cluster", "create", ...addresses, "--cluster-yes"],
-    { encoding: "utf8" },
-  );
+  const { status, stdout } = spawnSync("redis-cli", ["--cluster", "create", ...addresses, "--cluster-yes"], {
+    encoding: "utf8",
+  });
   if (status !== 0) throw new Error(`The cluster cannot be made:\n${stdout}`);
   return {
     ports: servers.map(({ port }) => port),

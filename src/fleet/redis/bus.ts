@@ -34,6 +34,7 @@ export class RedisBus {
   #timer: NodeJS.Timeout | undefined;
   /** `undefined` until the first proof. */
   #isUp: boolean | undefined;
+  #hasListened = false;
   #failures = 0;
   #beats = 0;
   #isClosed = false;
@@ -68,6 +69,7 @@ export class RedisBus {
   async confirm(channel: string): Promise<void> {
     const subscriber = this.#open();
     await this.#connection.limit(() => subscriber.subscribe(channel));
+    this.#hasListened = true;
   }
 
   /** Tells of gaps from now on. Returns a function that stops it. */
@@ -87,8 +89,7 @@ export class RedisBus {
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#subscriber?.close();
-    this.#subscriber = undefined;
+    this.#drop();
     this.#wake();
   }
 
@@ -100,7 +101,13 @@ export class RedisBus {
         if (isCurrent()) this.#hear(channel, text);
       },
       down: (cause) => {
-        if (isCurrent()) this.#lose(cause);
+        // While it connects for the first time there is nothing to lose.
+        if (isCurrent() && (this.#hasListened || this.#isUp !== undefined)) this.#lose(cause);
+      },
+      ended: (cause) => {
+        if (!isCurrent()) return;
+        this.#drop();
+        this.#lose(cause);
       },
       up: () => {
         if (isCurrent() && this.#timer !== undefined) this.#schedule(0);
@@ -156,15 +163,19 @@ export class RedisBus {
   async #subscribeAgain(subscriber: Subscriber): Promise<void> {
     await Promise.all([...this.#listeners.keys()].map((channel) => subscriber.subscribe(channel)));
     await subscriber.subscribe(this.#echoChannel);
+    this.#hasListened = true;
   }
 
   #pauseAfterFailure(): number {
     this.#failures += 1;
-    if (this.#failures % FAILURES_UNTIL_REOPENED === 0) {
-      this.#subscriber?.close();
-      this.#subscriber = undefined;
-    }
+    if (this.#failures % FAILURES_UNTIL_REOPENED === 0) this.#drop();
     return RETRY_INTERVAL;
+  }
+
+  /** The next use opens another connection. */
+  #drop(): void {
+    this.#subscriber?.close();
+    this.#subscriber = undefined;
   }
 
   #lose(thrown: unknown): void {

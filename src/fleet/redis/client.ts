@@ -55,8 +55,7 @@ export type ClientKind = "ioredis" | "ioredis_cluster" | "client" | "pool" | "cl
 export function kindOfClient(client: unknown): ClientKind | undefined {
   if (!isObject(client)) return undefined;
   const has = (name: string): boolean => isFunction(client[name]);
-  if (has("call") && has("duplicate"))
-    return client["isCluster"] === true ? "ioredis_cluster" : "ioredis";
+  if (has("call") && has("duplicate")) return client["isCluster"] === true ? "ioredis_cluster" : "ioredis";
   if (!has("sendCommand")) return undefined;
   if (has("getMasterNode")) return "sentinel";
   if (!has("duplicate")) return has("execute") ? "pool" : undefined;
@@ -69,41 +68,36 @@ export interface ClientEvents {
   off(event: string, listener: (error?: unknown) => void): unknown;
 }
 
-/** Sends one command to the node that holds a key. */
+/** Sends one command to the node that holds a key; with an empty one, to any node. */
 export type SendCommand = (key: string, command: readonly string[], signal: AbortSignal) => Promise<unknown>;
 
 /** Commands go to the primary alone: what a replica says may be older than a revocation. */
 const READONLY = false;
 
-/** Makes the function that sends commands over a client. */
-export function senderOf(client: RedisClient, kind: ClientKind, monitor: ClientMonitor): SendCommand {
-  switch (kind) {
-    case "ioredis":
-    case "ioredis_cluster": {
-      const { call } = client as IoredisClient;
-      return async (_key, [name = "", ...args], signal) => {
-        await monitor.whenReady(signal);
-        return call.call(client, name, args);
-      };
-    }
-    case "cluster": {
-      const { sendCommand } = client as unknown as WithOptions<[string, boolean, string[]]>;
-      return (key, command, signal) => sendCommand.call(client, key, READONLY, [...command], over(signal));
-    }
-    case "sentinel": {
-      const { sendCommand } = client as unknown as WithOptions<[boolean, string[]]>;
-      return (_key, command, signal) => sendCommand.call(client, READONLY, [...command], over(signal));
-    }
-    case "client":
-    case "pool": {
-      const { sendCommand } = client as unknown as WithOptions<[string[]]>;
-      return (_key, command, signal) => sendCommand.call(client, [...command], over(signal));
-    }
-  }
+/** What the clients of the two packages have for a command that orgate writes itself. */
+interface Sending {
+  call(name: string, args: readonly string[]): Promise<unknown>;
+  sendCommand(...parameters: readonly unknown[]): Promise<unknown>;
 }
 
-interface WithOptions<Parameters extends unknown[]> {
-  sendCommand(...parameters: [...Parameters, options: object]): Promise<unknown>;
+/** Makes the function that sends commands over a client. */
+export function senderOf(client: RedisClient, kind: ClientKind, monitor: ClientMonitor): SendCommand {
+  // Which of its methods is there, and what it takes, follows from the kind.
+  const sending = client as unknown as Sending;
+  const senders: Readonly<Record<ClientKind, SendCommand>> = {
+    ioredis: async (_key, [name = "", ...args], signal) => {
+      await monitor.whenReady(signal);
+      return sending.call(name, args);
+    },
+    ioredis_cluster: (...command) => senders.ioredis(...command),
+    client: (_key, command, signal) => sending.sendCommand([...command], over(signal)),
+    pool: (...command) => senders.client(...command),
+    cluster: (key, command, signal) => {
+      return sending.sendCommand(key === "" ? undefined : key, READONLY, [...command], over(signal));
+    },
+    sentinel: (_key, command, signal) => sending.sendCommand(READONLY, [...command], over(signal)),
+  };
+  return senders[kind];
 }
 
 /** Strings whatever the client maps replies to; and a command that was not sent in its time is never sent. */
@@ -120,28 +114,20 @@ interface Ioredis extends ClientEvents {
 export class ClientMonitor {
   readonly #client: Ioredis;
   readonly #waiting = new Set<() => void>();
-  readonly #listeners: Readonly<Record<string, (error?: unknown) => void>>;
+  readonly #listeners: Readonly<Record<string, (error?: unknown) => void>> = {
+    // Without a listener, node-redis would end the process when it loses its connection.
+    error: (error) => this.#fail(error),
+    "node error": (error) => this.#fail(error),
+    ready: () => {
+      this.succeed();
+      this.#release();
+    },
+    end: () => this.#release(),
+  };
   #lastError: unknown;
 
   constructor(client: RedisClient) {
     this.#client = client as unknown as Ioredis;
-    const fail = (error: unknown): void => {
-      this.#lastError = error;
-    };
-    const release = (): void => {
-      for (const resolve of this.#waiting) resolve();
-      this.#waiting.clear();
-    };
-    this.#listeners = {
-      // Without a listener, node-redis would end the process when it loses its connection.
-      error: fail,
-      "node error": fail,
-      ready: () => {
-        this.succeed();
-        release();
-      },
-      end: release,
-    };
     for (const [event, listener] of Object.entries(this.#listeners)) this.#client.on(event, listener);
   }
 
@@ -164,7 +150,7 @@ export class ClientMonitor {
     // A client that was closed refuses the command by itself.
     if (status === "ready" || status === "end") return;
     // A failure to connect is also an `error` event.
-    if (status === "wait") this.#client.connect?.().catch(this.#listeners["error"]);
+    if (status === "wait") void this.#client.connect?.().catch((error: unknown) => this.#fail(error));
     await new Promise<void>((resolve) => {
       this.#waiting.add(resolve);
       const giveUp = (): void => {
@@ -175,6 +161,15 @@ export class ClientMonitor {
     });
     // The caller has been answered: this ends the work and nothing else.
     if (signal.aborted) throw new Error("The connection did not come in time.");
+  }
+
+  #fail(error: unknown): void {
+    this.#lastError = error;
+  }
+
+  #release(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
   }
 
   /** Stops listening. */

@@ -83,7 +83,7 @@ export class RedisConnection {
 
   /** Publishes a text. @throws StoreUnavailableError */
   async publish(channel: string, text: string): Promise<void> {
-    await this.limit((signal) => this.#send(channel, ["PUBLISH", channel, text], signal));
+    await this.limit((signal) => this.#send("", ["PUBLISH", channel, text], signal));
   }
 
   /** Shows that Redis answers and takes writes. @throws StoreUnavailableError */

@@ -13,7 +13,13 @@ import {
   isText,
   objectWith,
 } from "../../lib/values.ts";
-import type { ChannelListener, Coordinator, Invalidation, InvalidationMessage, Lease } from "../coordinator.ts";
+import type {
+  ChannelListener,
+  Coordinator,
+  Invalidation,
+  InvalidationMessage,
+  Lease,
+} from "../coordinator.ts";
 import { RedisBus } from "./bus.ts";
 import type { RedisClient } from "./client.ts";
 import { REDIS_OPTIONS, RedisConnection, type RedisOptions } from "./connection.ts";
@@ -67,7 +73,11 @@ class RedisCoordinator implements Coordinator {
   async acquire(key: string, seconds: number): Promise<Lease | undefined> {
     const owner = randomUUID();
     const leaseKey = this.#leaseKey(key);
-    const answer = await this.#connection.run(LEASE_SCRIPTS.acquire, [leaseKey], [owner, milliseconds(seconds)]);
+    const answer = await this.#connection.run(
+      LEASE_SCRIPTS.acquire,
+      [leaseKey],
+      [owner, milliseconds(seconds)],
+    );
     if (!isListOf(answer, isString)) return undefined;
     const [fence = "", result = ""] = answer;
     const channel = this.#settledChannel(key);
@@ -76,7 +86,9 @@ class RedisCoordinator implements Coordinator {
       kept: { sealed: result === "" ? undefined : result },
       remember: async (sealed, keptFor) => {
         const parameters = [owner, fence, sealed, milliseconds(keptFor), channel];
-        const isKept = hasHappened(await this.#connection.run(LEASE_SCRIPTS.remember, [leaseKey], parameters));
+        const isKept = hasHappened(
+          await this.#connection.run(LEASE_SCRIPTS.remember, [leaseKey], parameters),
+        );
         // Whoever takes the lease next recalls the result first, so that the script has ended it: a round trip is saved.
         isOver ||= isKept;
         return isKept;

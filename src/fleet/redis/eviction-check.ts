@@ -24,7 +24,8 @@ export class EvictionCheck {
     this.#check().catch((thrown: unknown) => {
       const error = redisError(thrown);
       // Other trouble passes: the next operation tries again.
-      if (error.reason !== "redis_permission_denied" && error.reason !== "redis_failed") this.#isStarted = false;
+      if (error.reason !== "redis_permission_denied" && error.reason !== "redis_failed")
+        this.#isStarted = false;
       else this.#events.emit({ type: "misconfigured", reason: "redis_eviction_unknown", error });
     });
   }

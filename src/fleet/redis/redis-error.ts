@@ -111,7 +111,7 @@ export function timedOut(lastError: unknown): StoreUnavailableError {
 
 /** Makes the error for what a client threw. It has no command and no argument, which clients attach to their errors. */
 export function redisError(thrown: unknown): StoreUnavailableError {
-  if (isOrgateError(thrown) && thrown.code === "store_unavailable") return thrown as StoreUnavailableError;
+  if (isOrgateError(thrown) && thrown.code === "store_unavailable") return thrown;
   const { name, code, message } = describeThrown(thrown);
   const cause = Object.assign(new Error(message), { name, ...(code !== undefined && { code }) });
   return failure(classify(message, code), cause);

@@ -84,7 +84,9 @@ class RedisRepository implements Repository {
   }
 
   async read(collection: CollectionName, id: string): Promise<Versioned<unknown> | undefined> {
-    const text = await this.#connection.run(DOCUMENT_SCRIPTS.read, [this.#keysOf(collection).document(escapeName(id))]);
+    const text = await this.#connection.run(DOCUMENT_SCRIPTS.read, [
+      this.#keysOf(collection).document(escapeName(id)),
+    ]);
     this.#evictionCheck.start();
     const found = isString(text) ? readDocument(text) : undefined;
     if (found === undefined || this.#clock() >= found.expiresAt) return undefined;
@@ -289,7 +291,9 @@ class RedisRepository implements Repository {
   async #findOverNodes(collection: CollectionName, name: string, now: number): Promise<Hit[]> {
     const keys = this.#keysOf(collection);
     const ids = textsIn(await this.#connection.run(INDEX_SCRIPTS.list, [keys.index(name)], [String(now)]));
-    const texts = await Promise.all(ids.map((id) => this.#connection.run(DOCUMENT_SCRIPTS.read, [keys.document(id)])));
+    const texts = await Promise.all(
+      ids.map((id) => this.#connection.run(DOCUMENT_SCRIPTS.read, [keys.document(id)])),
+    );
     return texts.flatMap((text, index): Hit[] => (isString(text) ? [[ids[index] ?? "", text]] : []));
   }
 }
