@@ -181,9 +181,18 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
     "The tables in the database belong to a newer release, and this one cannot use them. Deploy the newer release.",
   request_property_taken:
     "Other middleware set `req.member`, `req.organization`, `req.memberSession` or `req.verdict` before orgate. Guards and `auth.session(req)` do not read it; handlers that read the property do. Rename one by `attach`.",
+  redis_eviction_unknown:
+    "`INFO memory` does not say whether Redis may evict keys; `error` says why. Make sure that `maxmemory-policy` is `noeviction`.",
+  redis_may_evict:
+    "Redis may evict keys when its memory is full (`maxmemory-policy`), which ends sessions. Set it to `noeviction`.",
   role_unknown: "A guard requires a role that the loaded policy does not know. Nobody can pass.",
   route_organization_missing:
     "A guard compares the route's organization, and the request names none: the pattern has no such parameter, or the header is absent.",
+  redis_cluster_client_required:
+    "The server belongs to a Redis Cluster. Pass `new Cluster(...)` of ioredis, or `createCluster(...)` of redis.",
+  redis_credentials_refused: "Redis refuses the user name or the password of the client. Correct its URL.",
+  redis_permission_denied:
+    "The Redis user lacks a right; `error` names it. It needs EVAL, EVALSHA, PUBLISH, SUBSCRIBE, what the scripts call (docs), and its prefix's keys and channels.",
   session_jwt_unreadable:
     "A page of another origin got a renewed `Session-Jwt` that it may not read. List the origin in `csrf.trustedOrigins`.",
   invalidation_listener_failed: "A listener of `onInvalidated` threw. The other listeners were called.",

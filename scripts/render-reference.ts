@@ -68,9 +68,14 @@ function renderOptions(): string {
     ...docSection("CookiePassword", "type CookiePassword"),
     ...docSection("CredentialOption", "type CredentialOption"),
     ...optionSection("createAuthority(options)", "AuthorityOptions"),
+<<<<<<< HEAD
     ...optionSection("postgresRepository(pool, options)", "PostgresRepositoryOptions"),
     ...optionSection("postgresCoordinator(pool, options)", "PostgresCoordinatorOptions"),
     ...optionSection("migrate(pool, options)", "MigrateOptions"),
+=======
+    ...optionSection("redisRepository(client, options)", "RedisRepositoryOptions"),
+    ...optionSection("redisRepository and redisCoordinator", "RedisOptions"),
+>>>>>>> w-redis
     ...optionSection("workos(options)", "WorkosOptions"),
     ...optionSection("stytch(options)", "StytchOptions"),
     ...optionSection("authority.workosRouter(options)", "WorkosRouterOptions"),
@@ -182,6 +187,9 @@ function renderApi(): string {
     ...docSection("workos(options)", "function workos"),
     ...docSection("stytch(options)", "function stytch"),
     ...docSection("fromStytch(response)", "function fromStytch"),
+    "## Functions of `orgate/redis`",
+    ...docSection("redisRepository(client, options?)", "function redisRepository"),
+    ...docSection("redisCoordinator(client, options?)", "function redisCoordinator"),
     "## Functions of `orgate/testing`",
     ...docSection("createTestAuthority(options?)", "function createTestAuthority"),
     ...docSection("signedInAgents(options)", "function signedInAgents"),

@@ -12,6 +12,11 @@ export function sha256(
   return hash("sha256", text, encoding);
 }
 
+/** The SHA-1 of a text in hexadecimal. For names that others compute so (Redis names its scripts by it), never for secrets. */
+export function sha1Name(text: string): string {
+  return hash("sha1", text, "hex");
+}
+
 /** Whether two secrets are equal; takes the same time wherever they differ. */
 export function isSameSecret(given: string, expected: string): boolean {
   return timingSafeEqual(hash("sha256", given, "buffer"), hash("sha256", expected, "buffer"));
