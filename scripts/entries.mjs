@@ -7,11 +7,8 @@ export const ENTRIES = {
   "./testing": "testing/index.ts",
   "./workos": "stores/workos/index.ts",
   "./stytch": "stores/stytch/index.ts",
-<<<<<<< HEAD
   "./postgres": "fleet/postgres/index.ts",
-=======
   "./redis": "fleet/redis/index.ts",
->>>>>>> w-redis
 };
 
 /** What a subpath's files in dist are called. */

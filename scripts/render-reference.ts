@@ -68,14 +68,11 @@ function renderOptions(): string {
     ...docSection("CookiePassword", "type CookiePassword"),
     ...docSection("CredentialOption", "type CredentialOption"),
     ...optionSection("createAuthority(options)", "AuthorityOptions"),
-<<<<<<< HEAD
     ...optionSection("postgresRepository(pool, options)", "PostgresRepositoryOptions"),
     ...optionSection("postgresCoordinator(pool, options)", "PostgresCoordinatorOptions"),
     ...optionSection("migrate(pool, options)", "MigrateOptions"),
-=======
     ...optionSection("redisRepository(client, options)", "RedisRepositoryOptions"),
     ...optionSection("redisRepository and redisCoordinator", "RedisOptions"),
->>>>>>> w-redis
     ...optionSection("workos(options)", "WorkosOptions"),
     ...optionSection("stytch(options)", "StytchOptions"),
     ...optionSection("authority.workosRouter(options)", "WorkosRouterOptions"),

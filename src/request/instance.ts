@@ -105,19 +105,8 @@ export function createInstance(options: ResolvedOptions): Instance {
     sealer: passwords === undefined ? undefined : createSealer(passwords, store.credential?.passwordId),
     cache,
     invalidations,
-<<<<<<< HEAD
-    renewals,
-=======
     coordination,
-    renewals: createSingleFlight({
-      clock,
-      budget: STORE_BUDGET,
-      grace: GRACE,
-      // Trouble is not worth keeping, but a rotated refresh token must reach late requests with the old one.
-      keeps: (result) => result.status !== "unavailable" || result.successor !== undefined,
-      onShared: (shared) => events.emit({ type: "coalesced", with: shared }),
-    }),
->>>>>>> w-fleet
+    renewals,
     lostReplies: createLostReplies(clock),
     breaker: createBreaker(clock),
     backOff: createCredentialBackOff(clock),
@@ -135,13 +124,8 @@ export function createInstance(options: ResolvedOptions): Instance {
       stopEvents?.();
       invalidations.close();
       keys.close();
-<<<<<<< HEAD
-      await coordinator.close();
-    }),
-=======
       await coordination.close();
-    },
->>>>>>> w-fleet
+    }),
   };
 }
 

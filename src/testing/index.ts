@@ -17,7 +17,7 @@ export type { RepositoryHarness } from "./contract/repository-cases.ts";
 export type { ContractOptions, ContractTest } from "./contract/run-cases.ts";
 export type { StoreHarness } from "./contract/subject.ts";
 export { coordinatorContract } from "./coordinator-contract.ts";
-export type { CoordinatorContractOptions, CoordinatorContractTest } from "./coordinator-contract.ts";
+
 export type { CoordinatorHarness } from "./contract/coordinator-harness.ts";
 export { sharedCoordinator } from "./shared-coordinator.ts";
 export type { SharedCoordinator, SharedCoordinatorOptions } from "./shared-coordinator.ts";

@@ -49,11 +49,7 @@ const ZONES: Readonly<Record<string, Zone>> = {
     files: ["authority/"],
     imports: [...CONTRACTS, "policy", "tokens"],
   },
-<<<<<<< HEAD
   fleet: { files: ["fleet/"], imports: CONTRACTS, types: ["authority"] },
-=======
-  redis: { files: ["fleet/redis/"], imports: CONTRACTS, types: ["authority"] },
->>>>>>> w-redis
   testing: {
     files: ["testing/"],
     imports: [...CONTRACTS, "tokens", "authority", "instance"],
@@ -91,11 +87,9 @@ const PACKAGES: Readonly<
 
 /** The files behind the package's subpaths, the only ones that re-export. */
 const ENTRIES = ["index.ts", "core.ts", "express.ts"].concat(
-<<<<<<< HEAD
-  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/postgres"].map((folder) => `${folder}/index.ts`),
-=======
-  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/redis"].map((folder) => `${folder}/index.ts`),
->>>>>>> w-redis
+  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/postgres", "fleet/redis"].map(
+    (folder) => `${folder}/index.ts`,
+  ),
 );
 
 /** Names that say nothing of what is inside. */

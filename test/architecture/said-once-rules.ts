@@ -246,11 +246,8 @@ const RULES_OF_PLACES: readonly Rule[] = [
       "lib/crypto.ts",
       "authority/repository.ts",
       "authority/secrets.ts",
-<<<<<<< HEAD
       "fleet/postgres/stored-values.ts",
-=======
       "fleet/redis/document.ts",
->>>>>>> w-redis
       TESTING,
     ],
     find: eachNode(["CallExpression"], (node, { text }) => {

@@ -70,7 +70,8 @@ async function crash(context: FaultContext, variant: Variant, grace: number): Pr
   }
   for (const [point, { lost, forked }] of outcomes) {
     // Without replay by the service, nobody can know a pair that died with the only process that had it.
-    const mayLose = variant.isHosted && grace === 0 && (point === "during the call" || point === "after the reply");
+    const mayLose =
+      variant.isHosted && grace === 0 && (point === "during the call" || point === "after the reply");
     findings.expect(`nobody signed out by a crash ${point}`, mayLose || lost === 0, lost);
     findings.expect(`no fork after a crash ${point}`, forked === 0, forked);
   }

@@ -35,7 +35,8 @@ export async function startOwnEngine(
 ): Promise<OwnEngine> {
   const folder = mkdtempSync(join(tmpdir(), `orgate-${kind}-`));
   const port = await freePort();
-  const server = kind === "redis" ? new RedisServer(folder, port, isDurable) : new PostgresServer(folder, port, isDurable);
+  const server =
+    kind === "redis" ? new RedisServer(folder, port, isDurable) : new PostgresServer(folder, port, isDurable);
   await server.start();
   const proxy = await startProxy(port);
   const name = `faults_${randomBytes(4).toString("hex")}`;

@@ -27,7 +27,10 @@ export const LOST: Reply = {
 export class Worker {
   readonly #child: ChildProcess;
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 128 });
-  readonly #waiting = new Map<number, { resolve: (value: unknown) => void; reject: (error: Error) => void }>();
+  readonly #waiting = new Map<
+    number,
+    { resolve: (value: unknown) => void; reject: (error: Error) => void }
+  >();
   readonly exited: Promise<unknown>;
   #lastId = 0;
   #port = 0;
@@ -94,7 +97,11 @@ export class Worker {
   send(path: string, cookie = "", method = "GET"): Promise<Reply> {
     const startedAt = performance.now();
     return new Promise((resolve) => {
-      const headers = { ...(cookie !== "" && { cookie }), accept: "application/json", origin: "http://127.0.0.1" };
+      const headers = {
+        ...(cookie !== "" && { cookie }),
+        accept: "application/json",
+        origin: "http://127.0.0.1",
+      };
       const outgoing = httpRequest(
         { host: "127.0.0.1", port: this.#port, agent: this.#agent, path, method, headers, timeout: 10_000 },
         (incoming) => {

@@ -30,7 +30,8 @@ export async function runFaults(
   let isGood = true;
   for (const name of chosen) {
     const test = TESTS[name];
-    if (test === undefined) throw new Error(`no fault test is called ${name}: ${Object.keys(TESTS).join(", ")}`);
+    if (test === undefined)
+      throw new Error(`no fault test is called ${name}: ${Object.keys(TESTS).join(", ")}`);
     const startedAt = Date.now();
     // oxlint-disable-next-line no-await-in-loop -- one after the other
     for (const { failures, ...result } of await test({ ...context, random: randomFrom(seed) })) {

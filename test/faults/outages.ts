@@ -12,7 +12,11 @@ const OUTAGES: readonly Outage[] = [
   { name: "kill -9", begin: (engine) => engine.kill(), end: (engine) => engine.revive() },
   { name: "SIGSTOP", begin: (engine) => engine.freeze(), end: (engine) => engine.thaw() },
   { name: "black hole", begin: (engine) => engine.swallow(true), end: (engine) => engine.swallow(false) },
-  { name: "read-only", begin: (engine) => engine.setReadOnly(true), end: (engine) => engine.setReadOnly(false) },
+  {
+    name: "read-only",
+    begin: (engine) => engine.setReadOnly(true),
+    end: (engine) => engine.setReadOnly(false),
+  },
 ];
 
 /** Requests a second, over all processes. */
@@ -56,10 +60,13 @@ async function survive(context: FaultContext, kind: EngineKind, outage: Outage):
     const fleet = await Fleet.start(context.script, { engine: engine.address }, 2);
     try {
       const cookies: string[] = [];
-      for (let index = 0; index < sessions; index += 1) cookies.push(await fleet.signIn(`user_${index}`, index));
+      for (let index = 0; index < sessions; index += 1)
+        cookies.push(await fleet.signIn(`user_${index}`, index));
       const ended = cookies.slice(0, Math.floor((sessions * ENDED_SHARE) / 100));
       const live = cookies.slice(ended.length);
-      await Promise.all(cookies.flatMap((cookie) => fleet.workers.map((worker) => worker.send("/me", cookie))));
+      await Promise.all(
+        cookies.flatMap((cookie) => fleet.workers.map((worker) => worker.send("/me", cookie))),
+      );
       for (const cookie of ended) await fleet.at(0).send("/sign-out", cookie, "POST");
       await passed(300);
       const load = sendLoad(fleet, { live, ended, random: context.random }, phase * 3, samples);
@@ -70,7 +77,11 @@ async function survive(context: FaultContext, kind: EngineKind, outage: Outage):
       await outage.end(engine);
       marks.upAt = performance.now();
       await load;
-      findings.expect("no process exits", fleet.workers.every(({ isRunning }) => isRunning), "one has ended");
+      findings.expect(
+        "no process exits",
+        fleet.workers.every(({ isRunning }) => isRunning),
+        "one has ended",
+      );
     } finally {
       await fleet.stop();
     }
@@ -88,7 +99,7 @@ async function sendLoad(
 ): Promise<void> {
   const startedAt = performance.now();
   const sent: Promise<unknown>[] = [];
-  for (let index = 0; performance.now() - startedAt < milliseconds; ) {
+  for (let index = 0; performance.now() - startedAt < milliseconds;) {
     const due = Math.floor(((performance.now() - startedAt) * RATE) / 1000);
     for (; index < due; index += 1) {
       const isEnded = random() * 100 < ENDED_SHARE;
@@ -115,7 +126,8 @@ interface Observed {
 function report(name: string, { samples, marks, findings, isShort }: Observed): FaultResult {
   const live = samples.filter(({ isEnded }) => !isEnded);
   const ended = samples.filter(({ isEnded }) => isEnded);
-  const statusesOf = (some: readonly Sample[]): Record<string, number> => tally(some.map(({ status }) => status));
+  const statusesOf = (some: readonly Sample[]): Record<string, number> =>
+    tally(some.map(({ status }) => status));
   const signedOut = live.filter(isSignedOut).length;
   findings.expect("no live session is signed out", signedOut === 0, statusesOf(live));
   const odd = live.filter(({ status }) => status !== 200 && status !== 503);
@@ -123,12 +135,25 @@ function report(name: string, { samples, marks, findings, isShort }: Observed): 
   const withoutWait = live.filter(({ status, retryAfter }) => status === 503 && retryAfter === undefined);
   findings.expect("every 503 says when to try again", withoutWait.length === 0, withoutWait.length);
   const fresh = live.filter(({ path }) => path === "/me");
-  findings.expect("fresh tokens are served throughout", fresh.every(({ status }) => status === 200), statusesOf(fresh));
-  findings.expect("no ended session is served", ended.every(({ status }) => status !== 200), statusesOf(ended));
+  findings.expect(
+    "fresh tokens are served throughout",
+    fresh.every(({ status }) => status === 200),
+    statusesOf(fresh),
+  );
+  findings.expect(
+    "no ended session is served",
+    ended.every(({ status }) => status !== 200),
+    statusesOf(ended),
+  );
   const after = live.filter(({ sentAt }) => sentAt > marks.upAt + RECOVERY);
   const good = after.filter(({ status }) => status === 200).length / Math.max(1, after.length);
   findings.expect("99.9 % are served two seconds after its return", good >= 0.999, statusesOf(after));
-  const p99 = Math.round(percentile(samples.map(({ milliseconds }) => milliseconds), 0.99));
+  const p99 = Math.round(
+    percentile(
+      samples.map(({ milliseconds }) => milliseconds),
+      0.99,
+    ),
+  );
   if (!isShort) findings.expect("p99 at most 1 s", p99 <= 1000, p99);
   const down = live.filter(({ sentAt }) => sentAt > marks.downAt && sentAt < marks.upAt);
   const figures = {

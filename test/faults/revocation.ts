@@ -67,12 +67,17 @@ export async function revocationBound(context: FaultContext): Promise<FaultResul
           const userId = `user_${name.replaceAll(/\W/g, "_")}_${trial}`;
           const cookie = await fleet.signIn(userId);
           const warm = await fleet.all((worker) => worker.send(path, cookie));
-          findings.expect("served before", warm.every(({ status }) => status === 200), warm.map((one) => one.status));
+          findings.expect(
+            "served before",
+            warm.every(({ status }) => status === 200),
+            warm.map((one) => one.status),
+          );
           await make(fleet, userId, cookie);
           const madeAt = performance.now();
           const others = fleet.workers.slice(1).map(async (worker) => {
             // Two seconds stand for "not until the token ends": the broadcast was not heard.
-            while (!isInEffect(await worker.send(path, cookie)) && performance.now() - madeAt < 2000) await passed(2);
+            while (!isInEffect(await worker.send(path, cookie)) && performance.now() - madeAt < 2000)
+              await passed(2);
             return performance.now() - madeAt;
           });
           delays.push(...(await Promise.all(others)));

@@ -17,7 +17,8 @@ export async function rollingDeploy(context: FaultContext): Promise<FaultResult[
     let signedOut = 0;
     try {
       const cookies: string[] = [];
-      for (let index = 0; index < sessions; index += 1) cookies.push(await fleet.signIn(`user_${index}`, index));
+      for (let index = 0; index < sessions; index += 1)
+        cookies.push(await fleet.signIn(`user_${index}`, index));
       const browse = async (offset: number): Promise<void> => {
         await Promise.all(
           cookies.map(async (cookie, index) => {
@@ -45,7 +46,11 @@ export async function rollingDeploy(context: FaultContext): Promise<FaultResult[
       await setting.stop();
     }
     findings.expect("nobody signed out", signedOut === 0, tally(statuses));
-    findings.expect("everybody served", statuses.every((status) => status === 200), tally(statuses));
+    findings.expect(
+      "everybody served",
+      statuses.every((status) => status === 200),
+      tally(statuses),
+    );
     results.push({
       name: `rolling deploy, authority on ${engine}`,
       figures: { sessions, rounds, statuses: tally(statuses), signedOut },

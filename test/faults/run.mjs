@@ -44,7 +44,8 @@ try {
   const script = await bundle("tested", broken);
   const newerScript = await bundle("newer", [...broken, ...NEWER_RELEASE]);
   const { runFaults } = await import(pathToFileURL(join(dirname(script), "main.mjs")).href);
-  const names = positionals.length > 0 || values.break === undefined ? positionals : TESTS_OF_BREAKS[values.break];
+  const names =
+    positionals.length > 0 || values.break === undefined ? positionals : TESTS_OF_BREAKS[values.break];
   const isGood = await runFaults(names, {
     script,
     newerScript,
@@ -61,7 +62,8 @@ try {
 async function bundle(name, edits) {
   const copy = join(folder, name);
   copyWithEdits({ from: join(ROOT, "src"), to: join(copy, "src"), edits });
-  for (const path of ["test/support", "test/faults"]) cpSync(join(ROOT, path), join(copy, path), { recursive: true });
+  for (const path of ["test/support", "test/faults"])
+    cpSync(join(ROOT, path), join(copy, path), { recursive: true });
   const outdir = join(folder, `${name}-built`);
   await build({
     entryPoints: ["main", "worker"].map((entry) => join(copy, "test/faults", `${entry}.ts`)),

@@ -27,7 +27,9 @@ export async function soak(context: FaultContext): Promise<FaultResult[]> {
           findings.expect("nobody signed out", !replies.some(isSignedOut), tally(statuses));
           await Promise.all(
             replies.map((reply, index) =>
-              index % 2 === 0 ? fleet.at(index).send("/sign-out", sessionCookie(reply) ?? "", "POST") : undefined,
+              index % 2 === 0
+                ? fleet.at(index).send("/sign-out", sessionCookie(reply) ?? "", "POST")
+                : undefined,
             ),
           );
           if (context.isShort) await passed(20);

@@ -1,4 +1,11 @@
-import { type FaultContext, type FaultResult, Findings, VARIANTS, type Variant, startSetting } from "./context.ts";
+import {
+  type FaultContext,
+  type FaultResult,
+  Findings,
+  VARIANTS,
+  type Variant,
+  startSetting,
+} from "./context.ts";
 import { isSignedOut, percentile, sessionCookie, tally } from "./fleet.ts";
 
 const LATENCY = 50;
@@ -50,11 +57,25 @@ async function storm(context: FaultContext, variant: Variant): Promise<FaultResu
     await setting.stop();
   }
   const all = processes * requests * rounds;
-  findings.expect("one renewal a round", renewalsByRound.every((count) => count === 1), tally(renewalsByRound));
-  findings.expect(`${all} answers of 200`, statuses.filter((status) => status === 200).length === all, tally(statuses));
+  findings.expect(
+    "one renewal a round",
+    renewalsByRound.every((count) => count === 1),
+    tally(renewalsByRound),
+  );
+  findings.expect(
+    `${all} answers of 200`,
+    statuses.filter((status) => status === 200).length === all,
+    tally(statuses),
+  );
   findings.expect("nobody signed out", signedOut === 0, signedOut);
   const p99 = Math.round(percentile(waits, 0.99));
   if (!isShort) findings.expect(`p99 at most ${LATENCY + 250} ms`, p99 <= LATENCY + 250, p99);
-  const figures = { rounds, statuses: tally(statuses), renewalsByRound: tally(renewalsByRound), signedOut, p99 };
+  const figures = {
+    rounds,
+    statuses: tally(statuses),
+    renewalsByRound: tally(renewalsByRound),
+    signedOut,
+    p99,
+  };
   return { name: `refresh storm, ${variant.name}`, figures, failures: findings.failures };
 }

@@ -46,7 +46,11 @@ export async function theft(context: FaultContext): Promise<FaultResult[]> {
     } finally {
       await setting.stop();
     }
-    findings.expect("every replay is refused", refused.every((status) => status === 401), tally(refused));
+    findings.expect(
+      "every replay is refused",
+      refused.every((status) => status === 401),
+      tally(refused),
+    );
     findings.expect("dead within a second", slowest <= 1000, slowest);
     results.push({
       name: `theft, authority on ${engine}`,

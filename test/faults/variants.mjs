@@ -9,9 +9,26 @@ export const BREAKS = {
     },
   ],
   // A refresh token that was rotated counts as stolen at once.
-  grace: [{ find: "return successorPresentedAt !== undefined && now >= rotatedAt + grace;", replace: "return true;" }],
+  grace: [
+    {
+      find: "return successorPresentedAt !== undefined && now >= rotatedAt + grace;",
+      replace: "return true;",
+    },
+  ],
+  // Every process gets the lease.
+  lease: [
+    {
+      find: 'return lease === undefined ? "taken" : this.#hold(key, lease);',
+      replace: "return this.#hold(key, lease ?? { release: () => Promise.resolve() });",
+    },
+  ],
   // Nobody is told.
-  broadcast: [{ find: "await coordinator.publish(message);", replace: "void message;" }],
+  broadcast: [
+    {
+      find: "const sent = await this.#call((coordinator) => coordinator.publish(message));",
+      replace: "const sent: unknown = message.target;",
+    },
+  ],
 };
 
 /** The fault tests that each of them must fail. */

@@ -132,7 +132,11 @@ interface Engine {
 async function openEngine(): Promise<Engine> {
   const { engine } = settings;
   if (engine.kind === "redis") {
-    const client = new Redis(engine.url, { maxRetriesPerRequest: 0, enableOfflineQueue: false, lazyConnect: true });
+    const client = new Redis(engine.url, {
+      maxRetriesPerRequest: 0,
+      enableOfflineQueue: false,
+      lazyConnect: true,
+    });
     client.on("error", () => undefined);
     await client.connect();
     const options = { prefix: engine.prefix };
@@ -301,4 +305,3 @@ async function carryOut(order: Order): Promise<unknown> {
       return undefined;
   }
 }
-

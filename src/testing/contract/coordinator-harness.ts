@@ -1,5 +1,5 @@
 import type { Coordinator } from "../../fleet/coordinator.ts";
-import { skipUnless } from "./subject.ts";
+import { skipUnless } from "./case-skipped.ts";
 
 /** A coordinator and what a test needs to control it. Each case gets a harness of its own, whose keys nobody else uses. */
 export interface CoordinatorHarness {

@@ -6,7 +6,7 @@ import {
   type CoordinatorHarness,
   needsCoordinatorMethod,
 } from "./coordinator-harness.ts";
-import { skipUnless } from "./subject.ts";
+import { skipUnless } from "./case-skipped.ts";
 
 const CONCURRENT_PROCESSES = 20;
 /** Seconds that a message may take to arrive. */
