@@ -165,9 +165,12 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   cookie_not_kept:
     "The browser drops the session cookie: its `Domain` is not the host's, or it is `Secure` and the connection is not https. Correct `baseUrl` or `cookie.domain`.",
   internal_error: "orgate failed in a way that it does not expect, and answered 503. Please report it.",
+  ip_address_failed:
+    "The option `ipAddress`, or `req.ip`, threw. The store is told no address, and limits by address treat all such clients as one.",
+  on_denied_failed: "`onDenied` threw. The application's error handler got the error too.",
   interpret_failed: "The store's `interpret` threw. The answer was 503.",
   permission_unknown:
-    "A guard asks for a permission that the loaded policy does not declare. Nobody can pass.",
+    "A guard asks for a permission that the loaded policy does not declare. Only roles with `*` can pass.",
   request_property_taken:
     "Other middleware set `req.member`, `req.organization`, `req.memberSession` or `req.verdict` before orgate. Guards and `auth.session(req)` do not read it; handlers that read the property do. Rename one by `attach`.",
   role_unknown: "A guard requires a role that the loaded policy does not know. Nobody can pass.",

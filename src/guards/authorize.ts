@@ -68,7 +68,7 @@ export type AccessDecision = (
 export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
-  spendsRefreshToken = true,
+  spendsRefreshToken: boolean,
 ): AccessDecision | Promise<AccessDecision> {
   const refreshed = refreshTooOld(context, requirements.maxTokenAge, spendsRefreshToken);
   return refreshed instanceof Promise
@@ -80,10 +80,10 @@ export function authorize(
 export function enforce(context: HandlerContext, requirements: AccessRequirements): void {
   const { request, response, next, auth } = context;
   auth.markUsed();
-  hookExchange(request, response, auth);
+  const canAnswer = hookExchange(request, response, auth);
   let decision: AccessDecision | Promise<AccessDecision>;
   try {
-    decision = authorize(context, requirements);
+    decision = authorize(context, requirements, canAnswer);
   } catch (error) {
     next(error);
     return;

@@ -284,22 +284,18 @@ let latestHooked: object | undefined;
  * An Express application has a response prototype of its own: hooked once, it costs most responses one look-up. Node's class
  * prototypes belong to the whole process and stay as they are: such a response is hooked itself, and stays so when an
  * application behind this middleware gives it another prototype.
+ *
+ * @returns whether headers can go out with it: other servers have responses that lack some of Node's methods.
  */
-export function hookResponse(response: ServerResponse): void {
+export function hookResponse(response: ServerResponse): boolean {
   const prototype = Object.getPrototypeOf(response) as object | null;
-  if (prototype === latestHooked || hooked.has(response)) return;
-  if (prototype === null) {
-    hookWriteHead(response);
-    return;
-  }
+  if (prototype === latestHooked || hooked.has(response)) return true;
+  if (prototype === null) return hookWriteHead(response);
   if (hooked.has(prototype)) {
     latestHooked = prototype;
-    return;
+    return true;
   }
-  if (Object.hasOwn(prototype, "constructor")) {
-    hookWriteHead(response);
-    return;
-  }
+  if (Object.hasOwn(prototype, "constructor") || !canWriteHeaders(prototype)) return hookWriteHead(response);
   const outermost = outermostOf(prototype);
   if (!hooked.has(outermost)) {
     hookWriteHead(outermost as ServerResponse);
@@ -307,19 +303,30 @@ export function hookResponse(response: ServerResponse): void {
     if (Object.hasOwn(response, "writeHead")) hookWriteHead(response);
   }
   hooked.add(prototype);
+  return true;
 }
 
 /**
  * Installs the getters and the hook again where they are gone: an Express application that is called as a function, from
  * Connect or by a virtual host, gives the request and the response prototypes of its own.
+ *
+ * @returns whether there is a response that headers can go out with.
  */
 export function hookExchange(
   request: IncomingMessage,
   response: ServerResponse | undefined,
   { names }: RequestAuth,
-): void {
+): boolean {
   if (names !== undefined) installRequestGetters(request, names);
-  if (response !== undefined) hookResponse(response);
+  return response !== undefined && hookResponse(response);
+}
+
+/** Whether a rotated refresh token can still go out: with a response of its own, whose head is not written yet. */
+export function canSendCredential(
+  { hasResponse }: RequestAuth,
+  response: Partial<Pick<ServerResponse, "headersSent">> | undefined,
+): boolean {
+  return hasResponse && response?.headersSent !== true;
 }
 
 /** Hooks the response itself if a credential must go out with it, so that any application may answer. */
@@ -346,9 +353,9 @@ function parentOf(prototype: object): object | undefined {
 
 type WriteHead = (this: ServerResponse, ...parameters: unknown[]) => ServerResponse;
 
-function hookWriteHead(target: ServerResponse): void {
+function hookWriteHead(target: ServerResponse): boolean {
   // Other servers pass responses of their own for a handshake, which have only some of Node's methods.
-  if (!canWriteHeaders(target)) return;
+  if (!canWriteHeaders(target)) return false;
   const own = Object.getOwnPropertyDescriptor(target, "writeHead")?.value as WriteHead | undefined;
   target.writeHead = function writeHead(
     this: ServerResponse,
@@ -367,6 +374,7 @@ function hookWriteHead(target: ServerResponse): void {
     return typeof first === "string" ? inherited.call(this, status, first) : inherited.call(this, status);
   };
   hooked.add(target);
+  return true;
 }
 
 /** Whether a response has the methods that headers are put on with. What else it lacks, nothing here needs. */
