@@ -350,16 +350,14 @@ function toResolution(
     }
     case "rejected": {
       const code = kind === "opaque" ? "invalid_session" : "invalid_token";
-      const { reason } = result;
+      const reason = toLabel(result.reason, "not_accepted");
       return refuse(events, { status: "rejected", code, via }, { reason, clearsCookie: kind === "opaque" });
     }
-    case "unrenewable":
+    case "unrenewable": {
       // A token that has not expired is only too old, or older than an invalidation.
-      return refuse(events, {
-        status: "rejected",
-        code: step.reason === "expired" ? "token_expired" : "token_too_old",
-        via,
-      });
+      const code = step.reason === "expired" ? "token_expired" : "token_too_old";
+      return refuse(events, { status: "rejected", code, via }, { reason: "not_renewable" });
+    }
     default:
       return resolveUnavailable(instance, step, result);
   }

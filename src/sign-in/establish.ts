@@ -103,7 +103,8 @@ export function establish(
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own error, unchanged
       if (toErrorHandler === undefined) reject(error);
       else {
-        toErrorHandler(error);
+        // Express takes `next()` for success, and would go on to the next route.
+        toErrorHandler(error ?? new TypeError("the authentication was rejected without an error"));
         resolve();
       }
     };

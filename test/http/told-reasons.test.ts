@@ -2,8 +2,10 @@ import { describe, expect, it, jest } from "@jest/globals";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
 import type { Orgate } from "../../src/orgate.ts";
+import type { Renewal } from "../../src/store.ts";
 import {
   closeAfterEach,
+  EXPRESSES,
   makeTenancy,
   start,
   withBearer,
@@ -204,6 +206,59 @@ describe("what the application's own functions throw", () => {
     expect([(await send({ headers: withCookie(seal) })).status, reached.length]).toEqual([200, 1]);
     expect(world.store.questions.map(({ context }) => context.ipAddress)).toEqual([undefined]);
     expect(world.events).toContainEqual({ type: "misconfigured", reason: "ip_address_failed", error });
+  });
+});
+
+describe("a refusal without a word of the store's", () => {
+  it.each<[string, Renewal, string, string]>([
+    ["a token that cannot be renewed", { status: "unrenewable" }, "token_expired", "not_renewable"],
+    ["a refusal with markup", { status: "rejected", reason: "<b>" }, "invalid_token", "not_accepted"],
+    ["an end with markup", { status: "ended", reason: "<b>" }, "session_revoked", "ended"],
+  ])("has a reason of ours: %s", async (_what, renewal, code, reason) => {
+    const { world, send, reached } = await start();
+    const { accessToken } = await world.signIn();
+    world.clock.now += PAST_EXPIRY;
+    world.store.behaviour = async () => renewal;
+    const answer = await send({ headers: withBearer(accessToken) });
+    expect([answer.status, JSON.parse(answer.body).code, reached]).toEqual([401, code, []]);
+    expect(world.events).toContainEqual({ type: "rejected", code, reason });
+  });
+});
+
+describe("policy_unavailable", () => {
+  it("is told for each request that the policy was needed for, with the loader's error", async () => {
+    const error = new Error("no policy");
+    const { world, send, reached } = await start({
+      options: { policy: () => Promise.reject(error) },
+      routes: (auth) => [{ path: "/x", guards: [auth.requirePermission("documents", "read")] }],
+    });
+    const { seal } = await world.signIn();
+    for (let time = 0; time < 2; time++) {
+      world.events.length = 0;
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const { status } = await send({ path: "/x", headers: withCookie(seal) });
+      expect([status, reached]).toEqual([503, []]);
+      expect(world.events).toContainEqual(
+        expect.objectContaining({ type: "unavailable", reason: "policy_unavailable", error }),
+      );
+    }
+  });
+});
+
+describe.each(EXPRESSES)("an authentication that is rejected without an error, on %s", (framework) => {
+  it.each([undefined, null])("goes to the error handler and not to the next route: %s", async (nothing) => {
+    const { send, errors, reached } = await start({
+      framework,
+      routes: (auth) => [
+        {
+          path: "/sign-in",
+          handler: (request, response) => auth.establish(request, response, Promise.reject(nothing)),
+        },
+        { path: "/sign-in" },
+      ],
+    });
+    expect((await send({ path: "/sign-in" })).status).toBe(500);
+    expect([errors, reached]).toEqual([[expect.any(TypeError)], ["GET /sign-in"]]);
   });
 });
 
