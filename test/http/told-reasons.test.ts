@@ -252,7 +252,9 @@ describe.each(EXPRESSES)("an authentication that is rejected without an error, o
       routes: (auth) => [
         {
           path: "/sign-in",
-          handler: (request, response) => auth.establish(request, response, Promise.reject(nothing)),
+          handler: (request, response) =>
+            // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- an SDK may reject with anything
+            auth.establish(request, response, Promise.reject(nothing)),
         },
         { path: "/sign-in" },
       ],
