@@ -169,9 +169,17 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   cookie_not_kept:
     "The browser drops the session cookie: its `Domain` is not the host's, or it is `Secure` and the connection is not https. Correct `baseUrl` or `cookie.domain`.",
   internal_error: "orgate failed in a way that it does not expect, and answered 503. Please report it.",
+  ip_address_failed:
+    "The option `ipAddress`, or `req.ip`, threw. The store is told no address, and limits by address treat all such clients as one.",
+  on_denied_failed: "`onDenied` threw. The application's error handler got the error too.",
   interpret_failed: "The store's `interpret` threw. The answer was 503.",
+  authentication_time_unknown:
+    "A route asks for a recent authentication, and the store's tokens do not say when the member signed in. Nobody can pass.",
+  page_render_failed: "`pages.render` threw, or returned no text. The plain page was sent.",
+  proxy_not_trusted:
+    "Every client seems to have the address of a proxy, which the limits by address then go by. Set `trust proxy` or `ipAddress`.",
   permission_unknown:
-    "A guard asks for a permission that the loaded policy does not declare. Nobody can pass.",
+    "A guard asks for a permission that the loaded policy does not declare. Only roles with `*` can pass.",
   postgres_access_denied:
     "Postgres refuses the user, the password or a privilege. Correct the pool's connection string, or the grants.",
   postgres_database_missing:

@@ -1,4 +1,4 @@
-import { type EventSink, type OrgateEvent, createEventSink, tellListener } from "../events.ts";
+import { type EventSink, type OrgateEvent, createEventSink, describeCause, tellListener } from "../events.ts";
 import type { Invalidation } from "../fleet/coordinator.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Interpretation } from "../store.ts";
@@ -33,9 +33,10 @@ export class RecentInvalidations {
     for (const listener of this.#listeners) {
       try {
         listener(target);
-      } catch {
-        // The other listeners must hear of it too. Events carry no error yet, so only the fact is reported.
-        this.#events.emit({ type: "misconfigured", reason: "invalidation_listener_failed" });
+      } catch (cause) {
+        // The other listeners must hear of it too.
+        const reason = "invalidation_listener_failed";
+        this.#events.emit({ type: "misconfigured", reason, ...describeCause(cause) });
       }
     }
   }

@@ -6,6 +6,7 @@ import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
 import { attachRequest, authenticateRequest } from "../request/authenticate.ts";
 import type { Instance } from "../request/instance.ts";
 import { reportMisconfigured } from "../request/request-auth.ts";
+import { canSendCredential } from "../request/respond.ts";
 import { type AccessRequirements, type PermissionPair, authorize } from "./authorize.ts";
 import { emitDenied } from "./denial.ts";
 import { type Next, requireCapability } from "./guard.ts";
@@ -79,9 +80,7 @@ export async function authorizeRequest(
   const auth = await authenticateRequest(instance, request, undefined);
   auth.markUsed();
   const context = { instance, request, auth };
-  // A rotated refresh token can only go out with a head that is not written yet.
-  const spendsRefreshToken = auth.hasResponse && request.res?.headersSent !== true;
-  const decision = await authorize(context, requirements, spendsRefreshToken);
+  const decision = await authorize(context, requirements, canSendCredential(auth, request.res));
   if (decision.verdict !== undefined) auth.noteVerdict(decision.verdict);
   if (decision.status === "denied") {
     emitDenied(instance, decision);

@@ -10,7 +10,12 @@ import { type VerifiedSession, rolesOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import { currentCredential } from "../request/renew.ts";
-import { type RequestAuth, reportMisconfigured, requestAuthOf } from "../request/request-auth.ts";
+import {
+  type RequestAuth,
+  reportMisconfigured,
+  reportUnavailable,
+  requestAuthOf,
+} from "../request/request-auth.ts";
 import { hookExchange } from "../request/respond.ts";
 import { needsStore } from "../request/verify-credential.ts";
 import type { PendingAuthentication, StoreContext } from "../store.ts";
@@ -68,7 +73,7 @@ export type AccessDecision = (
 export function authorize(
   context: RequestContext,
   requirements: AccessRequirements,
-  spendsRefreshToken = true,
+  spendsRefreshToken: boolean,
 ): AccessDecision | Promise<AccessDecision> {
   const refreshed = refreshTooOld(context, requirements.maxTokenAge, spendsRefreshToken);
   return refreshed instanceof Promise
@@ -80,10 +85,10 @@ export function authorize(
 export function enforce(context: HandlerContext, requirements: AccessRequirements): void {
   const { request, response, next, auth } = context;
   auth.markUsed();
-  hookExchange(request, response, auth);
+  const canAnswer = hookExchange(request, response, auth);
   let decision: AccessDecision | Promise<AccessDecision>;
   try {
-    decision = authorize(context, requirements);
+    decision = authorize(context, requirements, canAnswer);
   } catch (error) {
     next(error);
     return;
@@ -236,7 +241,9 @@ function decidePermissions(
 ): AccessDecision {
   // Without a policy nobody can say that a permission is missing.
   if (lookup.status === "unavailable") {
-    return { status: "denied", code: "store_unavailable", retryAfter: lookup.retryAfter };
+    const { retryAfter, cause } = lookup;
+    reportUnavailable(instance.events, { reason: "policy_unavailable", retryAfter, cause });
+    return { status: "denied", code: "store_unavailable", retryAfter };
   }
   // The verdict on several pairs that are all denied is that on the first.
   const denials = [];

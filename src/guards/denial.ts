@@ -19,7 +19,7 @@ import { isString } from "../lib/values.ts";
 import type { AuthState, Denial } from "../model.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
-import { showPage } from "./pages.ts";
+import { reportOnDenied, showPage } from "./pages.ts";
 
 /** A request, and the instance of orgate that handles it. */
 export interface ReceivedRequest {
@@ -94,7 +94,7 @@ export function answerDenial(context: HandlerContext, init: DenialInit): void {
   const { onDenied } = instance.options;
   if (onDenied === undefined) denial.respond();
   // What the application's own code throws goes to its error handler, on Express 4 as well.
-  else void (async () => onDenied(denial, request, response, next))().catch(next);
+  else void (async () => onDenied(denial, request, response, next))().catch(reportOnDenied(context));
 }
 
 /** Emits the event of a denial. */

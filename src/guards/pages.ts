@@ -14,6 +14,20 @@ export interface Page {
   readonly body: Html;
 }
 
+/** Reports what the application's own `onDenied` threw, and passes it on. */
+export function reportOnDenied({
+  instance,
+  next,
+}: {
+  readonly instance: Instance;
+  readonly next: (error?: unknown) => void;
+}): (cause: unknown) => void {
+  return (cause) => {
+    reportMisconfigured(instance.events, { reason: "on_denied_failed", cause });
+    next(cause);
+  };
+}
+
 interface PageContext {
   readonly instance: Instance;
   readonly request: IncomingMessage;

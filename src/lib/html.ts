@@ -88,6 +88,8 @@ export function pagePolicy(imageUrl: string | undefined): string {
 
 /** Sends a page. A `Content-Security-Policy` that the application set (helmet's, say) stays. */
 export function sendPage(response: ServerResponse, status: number, page: string, policy = POLICY): void {
-  if (!response.hasHeader("Content-Security-Policy")) response.setHeader("Content-Security-Policy", policy);
+  const name = "Content-Security-Policy";
+  // Responses of other servers have no `hasHeader`.
+  if (response.getHeader(name) === undefined) response.setHeader(name, policy);
   sendBody(response, status, "text/html; charset=utf-8", page);
 }

@@ -1,4 +1,5 @@
 import process from "node:process";
+import { type StoreUnavailableError, isOrgateError } from "../errors.ts";
 import type { OrgateEvent } from "../events.ts";
 
 /** Whether the process runs in production, as `NODE_ENV` says. */
@@ -12,14 +13,15 @@ const MAX_REASONS = 200;
 
 /**
  * Makes what warns the developer, once per reason, through `process.emitWarning`: of what is misconfigured, and of errors that the
- * application's own code or an unreachable service threw. Tells the error's name and never its message, which may hold anything.
+ * application's own code or an unreachable service threw. What a store refuses one member is no such trouble. Tells the error's
+ * name and never its message, which may hold anything.
  */
 export function createWarner(): (event: OrgateEvent) => void {
   const warned = new Set<string>();
   return (event) => {
     if (event.type !== "misconfigured" && event.type !== "unavailable") return;
     const { type, reason, error } = event;
-    if (type === "unavailable" && error === undefined) return;
+    if (type === "unavailable" && (error === undefined || isPassing(error))) return;
     if (warned.has(reason) || warned.size >= MAX_REASONS) return;
     warned.add(reason);
     const name = nameOf(error);
@@ -28,6 +30,13 @@ export function createWarner(): (event: OrgateEvent) => void {
     // oxlint-disable-next-line no-restricted-globals -- the one place that warns the developer
     process.emitWarning(message, { type: "OrgateWarning", code: `ORGATE_${reason.toUpperCase()}` });
   };
+}
+
+/** Whether an error says only that a store refused one credential, or was busy with it: no developer can help. */
+function isPassing(error: unknown): boolean {
+  if (!isOrgateError(error)) return false;
+  const { concerns, contended }: Partial<StoreUnavailableError> = error;
+  return concerns === "credential" || contended === true;
 }
 
 function nameOf(error: unknown): string | undefined {

@@ -1,6 +1,6 @@
 import { isString } from "../lib/values.ts";
 import type { UnavailableState } from "../model.ts";
-import type { Renewal, SealedSession } from "../store.ts";
+import type { Renewal, SealedSession, StaleCredential } from "../store.ts";
 import { decideFreshness } from "../tokens/verify-token.ts";
 import { type VerifiedSession, keepProfile } from "./cache.ts";
 import { type Instance, requireSealer } from "./instance.ts";
@@ -234,7 +234,13 @@ function isAnothers(
 /** Seals a rotated refresh token beside the access token that was presented; `undefined` where none was rotated. */
 async function keepRefreshToken(
   instance: Instance,
-  { kind, accessToken, sealed, claims, withheldRefreshToken }: VerifiedCredential,
+  {
+    kind,
+    accessToken,
+    sealed,
+    claims,
+    withheldRefreshToken,
+  }: Pick<VerifiedCredential, "kind" | "withheldRefreshToken"> & Omit<StaleCredential, "reason">,
   { refreshToken }: SealedSession,
 ): Promise<Successor | undefined> {
   const presented = withheldRefreshToken ?? sealed?.refreshToken;
@@ -270,16 +276,21 @@ export interface IssuedCredential {
   readonly expected: ExpectedIdentity;
   /** When the store was asked, in seconds since the epoch; at the latest, where the application asked it. */
   readonly calledAt: number;
+  /** What was switched, where the session goes on under its id: its refresh token may be spent now. */
+  readonly continues?: StaleCredential | undefined;
 }
 
 /**
  * Accepts a new session from a sign-in, a selection or a switch. A store that errs, or lies, signs in nobody. Reports failures.
  *
+ * Where a switch continues a session and its new token is bad, the successor is the new refresh token beside the access token
+ * of before: the member stays signed in where she was.
+ *
  * @throws ConfigurationError where it must be sealed and there is no password.
  */
 export async function acceptIssued(
   instance: Instance,
-  { credential, kind, expected, calledAt }: IssuedCredential,
+  { credential, kind, expected, calledAt, continues }: IssuedCredential,
 ): Promise<Acceptance> {
   const acceptance = await acceptCredential(instance, await toSuccessor(instance, kind, credential), {
     via: kind === "bearer" ? "bearer" : "cookie",
@@ -293,6 +304,11 @@ export async function acceptIssued(
   const { reason, cause } = acceptance;
   reportMisconfigured(instance.events, { reason: `issued_token_${reason}`, cause });
   reportUnavailable(instance.events, acceptance);
+  if (acceptance.status === "foreign") return acceptance;
   // A session that begins with an expired token is not worth keeping.
-  return reason === "expired" ? { ...acceptance, status: "refused" } : acceptance;
+  if (acceptance.status === "keep_refresh_token" && reason !== "expired") return acceptance;
+  const kept = continues && (await keepRefreshToken(instance, { ...continues, kind }, credential));
+  return kept === undefined
+    ? { ...acceptance, status: "refused" }
+    : { ...acceptance, status: "keep_refresh_token", successor: kept };
 }

@@ -18,7 +18,13 @@ import {
   reportMisconfigured,
   requestAuthOf,
 } from "./request-auth.ts";
-import { applyResolution, clearCredentialCookies, hookExchange, hookResponse } from "./respond.ts";
+import {
+  applyResolution,
+  canSendCredential,
+  clearCredentialCookies,
+  hookExchange,
+  hookResponse,
+} from "./respond.ts";
 import {
   type CredentialVerification,
   needsStore,
@@ -78,6 +84,7 @@ export async function authenticateAgain(
   const known = requestAuthOf(request, instance);
   if (known === undefined) return authenticateRequest(instance, request, response);
   await known.settled;
+  if (hookExchange(request, response, known)) known.gainResponse();
   known.restart();
   return authenticateAttached(instance, known, request, response);
 }
@@ -161,8 +168,7 @@ function attachNew(
     reportMisconfigured(instance.events, { reason: "request_property_taken" });
   }
   const reading = readCredential(request, sources);
-  const auth = attach(request, instance, reading, response !== undefined);
-  if (response !== undefined) hookResponse(response);
+  const auth = attach(request, instance, reading, response !== undefined && hookResponse(response));
   if (reading.status === "none") {
     auth.refused(ANONYMOUS);
   } else if (reading.status === "rejected") {
@@ -199,8 +205,8 @@ function resumeAuthentication(
   request: IncomingMessage,
   response: ServerResponse | undefined,
 ): RequestAuth | Promise<RequestAuth> {
-  hookExchange(request, response, auth);
-  if (response === undefined || auth.hasResponse) return auth.settled;
+  const canAnswer = hookExchange(request, response, auth);
+  if (!canAnswer || auth.hasResponse) return auth.settled;
   auth.gainResponse();
   return settle(auth, auth.settled, ({ state }) =>
     state.status === "rejected" && (state.code === "token_expired" || state.code === "token_too_old")
@@ -267,7 +273,7 @@ function authenticateSlowly(
   const { maxTokenAge: maxAge } = instance.options;
   const refreshed = refreshRequest(instance, auth, request, {
     maxAge,
-    spendsRefreshToken: response !== undefined,
+    spendsRefreshToken: response !== undefined && canSendCredential(auth, response),
   });
   return settle(auth, refreshed, () => {
     reportAuthenticated(instance, auth);
@@ -296,7 +302,7 @@ export function refreshRequest(
       // Only for credentials that anybody can make up do the limits go by address.
       const mayBeMadeUp = credential.kind === "opaque" || instance.options.store.tokens.unknownKey === "ask";
       if (mayBeMadeUp) reportUntrustedProxy(instance, request);
-      return describeClient(instance.options, request);
+      return describeClient(instance, request);
     },
   };
   const apply = (resolution: Resolution): RequestAuth => {

@@ -46,7 +46,7 @@ export async function callStore<Value>(
   call: (context: StoreContext) => Promise<Value>,
   subject: CallSubject<Value> = {},
 ): Promise<StoreReply<Value>> {
-  const client = describeClient(instance.options, request);
+  const client = describeClient(instance, request);
   if (subject.unverified !== undefined) reportUntrustedProxy(instance, request);
   const result = await limitTime(STORE_BUDGET, (signal) =>
     callStoreWithin(instance, { ...client, signal }, call, subject),
@@ -104,11 +104,17 @@ async function callUnlessBackedOff<Value>(
   // Anybody can make up a credential, so what was not verified counts for the address that it came from.
   const member =
     knownMember === undefined ? `address ${addressGroup(context.ipAddress)}` : `id ${knownMember}`;
-  const admission = breaker.admit(member);
+  const { signal } = context;
+  const waiting = breaker.admit(member);
+  const hasWaited = waiting instanceof Promise;
+  const admission = hasWaited ? await waiting : waiting;
   if (admission.status === "stop") {
     return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
   }
-  const { signal } = context;
+  if (hasWaited && signal.aborted) {
+    admission.abandoned();
+    return STORE_TIMEOUT;
+  }
   const calledAt = options.clock();
   // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
   let hasFailed = false;
@@ -117,7 +123,10 @@ async function callUnlessBackedOff<Value>(
     hasFailed = true;
   };
   const expire = (): void => {
-    fail();
+    // One that had to wait for others may have had no time left.
+    if (hasWaited) admission.abandoned();
+    else admission.failed();
+    hasFailed = true;
     if (backOffKey !== undefined) backOff.failed(backOffKey, { reason: "timeout", isRefusal: false });
   };
   signal.addEventListener("abort", expire, { once: true });
@@ -244,7 +253,7 @@ export function reportUntrustedProxy(instance: Instance, request: IncomingMessag
   if (reported.has(instance) || request.headers["x-forwarded-for"] === undefined) return;
   const { remoteAddress = "" } = request.socket;
   if (!PRIVATE_ADDRESS.test(remoteAddress)) return;
-  const client = readAddress(instance.options.ipAddress, request);
+  const client = readAddress(instance, request);
   if (client !== undefined && client !== unmap(remoteAddress)) return;
   reported.add(instance);
   reportMisconfigured(instance.events, { reason: "proxy_not_trusted" });
@@ -254,12 +263,15 @@ const MAX_ADDRESS_LENGTH = 45;
 const MAX_USER_AGENT_LENGTH = 512;
 const ADDRESS = /^[\da-f.:]+$/i;
 
+/** What the client's address is found by, and where trouble with that is reported. */
+type AddressSource = Pick<Instance, "events"> & { readonly options: Pick<ResolvedOptions, "ipAddress"> };
+
 /** Tells the store who the client is. Sanitised, because both values come from outside. */
 export function describeClient(
-  { ipAddress }: Pick<ResolvedOptions, "ipAddress">,
+  source: AddressSource,
   request: IncomingMessage,
 ): Omit<StoreContext, "signal"> {
-  const address = readAddress(ipAddress, request);
+  const address = readAddress(source, request);
   const userAgent = request.headers["user-agent"]?.replaceAll(/\p{Cc}/gu, "").slice(0, MAX_USER_AGENT_LENGTH);
   return {
     ...(address !== undefined && { ipAddress: address }),
@@ -267,8 +279,8 @@ export function describeClient(
   };
 }
 
-function readAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): string | undefined {
-  const given = askForAddress(ipAddress, request);
+function readAddress(source: AddressSource, request: IncomingMessage): string | undefined {
+  const given = askForAddress(source, request);
   if (typeof given !== "string" || given.length > MAX_ADDRESS_LENGTH) return undefined;
   const unmapped = unmap(given);
   return ADDRESS.test(unmapped) ? unmapped : undefined;
@@ -279,13 +291,14 @@ function unmap(address: string): string {
   return address.replace(/^::ffff:(?=\d+\.)/i, "");
 }
 
-function askForAddress(ipAddress: ResolvedOptions["ipAddress"], request: IncomingMessage): unknown {
+function askForAddress({ options: { ipAddress }, events }: AddressSource, request: IncomingMessage): unknown {
   try {
     // Express's `req.ip` obeys its "trust proxy" setting.
     return ipAddress === undefined
       ? ((request as { ip?: unknown }).ip ?? request.socket.remoteAddress)
       : ipAddress(request);
-  } catch {
+  } catch (cause) {
+    reportMisconfigured(events, { reason: "ip_address_failed", cause });
     return undefined;
   }
 }

@@ -8,6 +8,7 @@ import { callStore } from "./call-store.ts";
 import type { Instance } from "./instance.ts";
 import { currentCredential } from "./renew.ts";
 import { type RequestAuth, requireRequestAuth } from "./request-auth.ts";
+import { canSendCredential } from "./respond.ts";
 import { toStaleCredential } from "./verify-credential.ts";
 
 /** Returns who is asking, as a union. */
@@ -102,7 +103,9 @@ async function askForProfile(
 ): Promise<Profile | undefined> {
   const { store } = instance.options;
   if (store.profile === undefined || auth.credential === undefined) {
-    await refreshRequest(instance, auth, request, { maxAge: 0, spendsRefreshToken: true });
+    const { res } = request as IncomingMessage & { readonly res?: ServerResponse };
+    const spendsRefreshToken = canSendCredential(auth, res);
+    await refreshRequest(instance, auth, request, { maxAge: 0, spendsRefreshToken });
     if (auth.session === undefined) throw errorOf(auth.state);
     return keptProfileOf(instance, auth.session);
   }

@@ -244,8 +244,15 @@ async function acceptAnswer(
   return renewal.status === "active" ? acceptRenewal(instance, credential, renewal, calledAt) : renewal;
 }
 
-/** The step that goes on from what an earlier renewal left in place of the credential; `undefined` where its result will do. */
-function followKept(instance: Instance, step: RenewalStep, kept: SharedRenewal): RenewalStep | undefined {
+/**
+ * The step that goes on from what an earlier renewal left in place of the credential; `undefined` where its result will do. A
+ * session that has ended here since is refused.
+ */
+function followKept(
+  instance: Instance,
+  step: RenewalStep,
+  kept: SharedRenewal,
+): RenewalStep | Resolution | undefined {
   const { via, session: before } = step.credential;
   if (kept.status === "unavailable" && kept.successor !== undefined) {
     const { successor } = kept;
@@ -253,8 +260,10 @@ function followKept(instance: Instance, step: RenewalStep, kept: SharedRenewal):
     const credential = { status: "verified", via, ...session, ...withoutCookies(successor) } as const;
     return { ...step, key: keyOfSuccessor(successor), credential, successor };
   }
-  if (kept.status !== "active" || meets(instance, step.requirement, kept)) return undefined;
+  if (kept.status !== "active") return undefined;
   const { session, successor } = kept;
+  const ended = resolveEnded(instance, session);
+  if (ended !== undefined || meets(instance, step.requirement, kept)) return ended;
   return {
     ...step,
     key: keyOfSuccessor(successor),
@@ -336,8 +345,10 @@ export function toResolution(
   switch (result.status) {
     case "active": {
       const { session, successor, isNew } = result;
-      // Only now do we know which session a credential belongs to that could not be verified locally.
-      const ended = step.credential.session === undefined ? resolveEnded(instance, session) : undefined;
+      // Only now do we know which session a credential belongs to that could not be verified locally, or that a store renews
+      // under another id.
+      const isKnown = step.credential.session?.memberSession.id === session.memberSession.id;
+      const ended = isKnown ? undefined : resolveEnded(instance, session);
       if (ended !== undefined) return ended;
       cache.set(isNew ? keyOfSuccessor(successor) : step.key, session);
       // An opaque token stays valid, and is not asked about again while the JWT beside it is good.
@@ -366,16 +377,14 @@ export function toResolution(
     }
     case "rejected": {
       const code = kind === "opaque" ? "invalid_session" : "invalid_token";
-      const { reason } = result;
+      const reason = toLabel(result.reason, "not_accepted");
       return refuse(events, { status: "rejected", code, via }, { reason, clearsCookie: kind === "opaque" });
     }
-    case "unrenewable":
+    case "unrenewable": {
       // A token that has not expired is only too old, or older than an invalidation.
-      return refuse(events, {
-        status: "rejected",
-        code: step.reason === "expired" ? "token_expired" : "token_too_old",
-        via,
-      });
+      const code = step.reason === "expired" ? "token_expired" : "token_too_old";
+      return refuse(events, { status: "rejected", code, via }, { reason: "not_renewable" });
+    }
     default:
       return resolveUnavailable(instance, step, result);
   }

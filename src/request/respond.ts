@@ -275,29 +275,43 @@ const EXPOSED = "Access-Control-Expose-Headers";
 
 const hooked = new WeakSet<object>();
 
-/** Makes sure that queued headers are on the response when its head is written, whatever handlers do to the headers meanwhile. */
-export function hookResponse(response: ServerResponse): void {
-  if (!hooked.has(response)) hookWriteHead(response);
+/**
+ * Makes sure that queued headers are on the response when its head is written, whatever handlers do to the headers meanwhile.
+ *
+ * @returns whether headers can go out with it: other servers have responses that lack some of Node's methods.
+ */
+export function hookResponse(response: ServerResponse): boolean {
+  return hooked.has(response) || hookWriteHead(response);
 }
 
 /**
  * Installs the getters and the hook again where they are gone: an Express application that is called as a function, from
  * Connect or by a virtual host, gives the request and the response prototypes of its own.
+ *
+ * @returns whether there is a response that headers can go out with.
  */
 export function hookExchange(
   request: IncomingMessage,
   response: ServerResponse | undefined,
   { names }: RequestAuth,
-): void {
+): boolean {
   if (names !== undefined) installRequestGetters(request, names);
-  if (response !== undefined) hookResponse(response);
+  return response !== undefined && hookResponse(response);
+}
+
+/** Whether a rotated refresh token can still go out: with a response of its own, whose head is not written yet. */
+export function canSendCredential(
+  { hasResponse }: RequestAuth,
+  response: Partial<Pick<ServerResponse, "headersSent">> | undefined,
+): boolean {
+  return hasResponse && response?.headersSent !== true;
 }
 
 type WriteHead = (this: ServerResponse, ...parameters: unknown[]) => ServerResponse;
 
-function hookWriteHead(target: ServerResponse): void {
+function hookWriteHead(target: ServerResponse): boolean {
   // Other servers pass responses of their own for a handshake, which have only some of Node's methods.
-  if (!canWriteHeaders(target)) return;
+  if (!canWriteHeaders(target)) return false;
   const own = Object.getOwnPropertyDescriptor(target, "writeHead")?.value as WriteHead | undefined;
   target.writeHead = function writeHead(
     this: ServerResponse,
@@ -316,6 +330,7 @@ function hookWriteHead(target: ServerResponse): void {
     return typeof first === "string" ? inherited.call(this, status, first) : inherited.call(this, status);
   };
   hooked.add(target);
+  return true;
 }
 
 /** Whether a response has the methods that headers are put on with. What else it lacks, nothing here needs. */

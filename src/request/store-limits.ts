@@ -5,6 +5,8 @@ import { isObject } from "../lib/values.ts";
 import type { Renewal } from "../store.ts";
 
 const FAILED_MEMBERS_TO_OPEN = 5;
+/** Members that the store may be asked about at once before it has answered about any. */
+const MEMBERS_AT_ONCE = 8;
 /** Members whose outcome is kept. */
 const MAX_MEMBERS = 10_000;
 const FAILURE_WINDOW_SECONDS = 10;
@@ -20,14 +22,21 @@ export function toPause(seconds: number): number {
 }
 
 /** Permission to call, or the seconds to leave the store alone. */
-export type Admission =
-  | { readonly status: "go"; succeeded(): void; failed(retryAfter?: number): void }
-  | { readonly status: "stop"; readonly retryAfter: number };
+export type Admission = AdmittedCall | { readonly status: "stop"; readonly retryAfter: number };
+
+/** A call that was let through. */
+export interface AdmittedCall {
+  readonly status: "go";
+  succeeded(): void;
+  failed(retryAfter?: number): void;
+  /** The call got less time than a call may take, and its end says nothing about the store. */
+  abandoned(): void;
+}
 
 /** Stops calls to a store that fails for many members, and probes it with one call at a time. */
 export interface Breaker {
-  /** Asks to call about a member, or about whoever is behind a client address. */
-  admit(member: string): Admission;
+  /** Asks to call about a member, or about whoever is behind a client address. A promise where the call must wait for others. */
+  admit(member: string): Admission | Promise<Admission>;
   /** Whether the store has answered about another member in the last ten minutes. */
   hasAnsweredOthers(member: string): boolean;
 }
@@ -36,67 +45,161 @@ export interface Breaker {
  * Makes a breaker that goes by members: it opens when, within ten seconds, calls about at least five members failed, and these
  * are at least half of those asked about. It stays open for as long as the store asked (`Retry-After`, 1 to 30 s, else 5 s).
  * Then it lets one probe through at a time, whose success closes it.
+ *
+ * Calls about eight members are let through before the store has answered about any, and one more for each member that it
+ * answered about in the last ten seconds. The others wait: a crowd that arrives in an outage costs few calls, and one that
+ * arrives at a store that answers is let through twice as fast after each answer.
  */
 export function createBreaker(clock: Clock): Breaker {
+  return new MemberBreaker(clock);
+}
+
+interface WaitingCall {
+  readonly member: string;
+  readonly resolve: (admission: Admission) => void;
+}
+
+class MemberBreaker implements Breaker {
+  readonly #clock: Clock;
   /** The latest outcome of each member, oldest first. */
-  const outcomes = new Map<string, { readonly at: number; readonly hasFailed: boolean }>();
+  readonly #outcomes = new Map<string, { readonly at: number; readonly hasFailed: boolean }>();
+  #failedMembers = 0;
+  /** Calls under way, by member. */
+  readonly #underWay = new Map<string, number>();
+  readonly #waiting = new Set<WaitingCall>();
   /** The members that the store answered about last: two, so that one of them is another member. */
-  let answers: readonly { readonly member: string; readonly at: number }[] = [];
-  let openUntil = 0;
-  let isOpen = false;
-  let isProbing = false;
-  let failedProbe: { readonly member: string; readonly at: number } | undefined;
+  #answers: readonly { readonly member: string; readonly at: number }[] = [];
+  #openUntil = 0;
+  #isOpen = false;
+  #isProbing = false;
+  #failedProbe: { readonly member: string; readonly at: number } | undefined;
 
-  const note = (member: string, hasFailed: boolean): void => {
-    const now = clock();
-    outcomes.delete(member);
-    outcomes.set(member, { at: now, hasFailed });
-    for (const [oldest, { at }] of outcomes) {
-      const age = now - at;
-      if (age >= 0 && age < FAILURE_WINDOW_SECONDS && outcomes.size <= MAX_MEMBERS) break;
-      outcomes.delete(oldest);
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  admit(member: string): Admission | Promise<Admission> {
+    const admission = this.#tryToAdmit(member);
+    if (admission !== undefined) return admission;
+    return new Promise((resolve) => {
+      this.#waiting.add({ member, resolve });
+    });
+  }
+
+  hasAnsweredOthers(member: string): boolean {
+    const now = this.#clock();
+    return this.#answers.some(
+      (answer) => answer.member !== member && now - answer.at < LASTING_REFUSAL_SECONDS,
+    );
+  }
+
+  /** `undefined` where the call must wait until others have ended. */
+  #tryToAdmit(member: string): Admission | undefined {
+    const now = this.#clock();
+    const wait = this.#openUntil - now;
+    // A clock that was set back must not lengthen the pause.
+    const isPaused = wait > 0 && wait <= MAX_PAUSE;
+    // A member in trouble of her own must not be every probe.
+    const isInVain = this.#failedProbe?.member === member && Math.abs(now - this.#failedProbe.at) < MAX_PAUSE;
+    if (this.#isOpen && (isPaused || this.#isProbing || isInVain)) {
+      return { status: "stop", retryAfter: toPause(wait) };
     }
-  };
-  const isFailingForMany = (): boolean => {
-    const failed = [...outcomes.values()].filter(({ hasFailed }) => hasFailed).length;
-    return failed >= FAILED_MEMBERS_TO_OPEN && failed * 2 >= outcomes.size;
-  };
+    if (!this.#isOpen && !this.#hasRoomFor(member)) return undefined;
+    return this.#start(member);
+  }
 
-  return {
-    admit(member) {
-      const now = clock();
-      const wait = openUntil - now;
-      // A clock that was set back must not lengthen the pause.
-      const isPaused = wait > 0 && wait <= MAX_PAUSE;
-      // A member in trouble of her own must not be every probe.
-      const isInVain = failedProbe?.member === member && Math.abs(now - failedProbe.at) < MAX_PAUSE;
-      if (isOpen && (isPaused || isProbing || isInVain)) return { status: "stop", retryAfter: toPause(wait) };
-      const isProbe = isOpen;
-      isProbing = isProbe;
-      return {
-        status: "go",
-        succeeded() {
-          if (isOpen) outcomes.clear();
-          note(member, false);
-          answers = [{ member, at: clock() }, ...answers.filter((one) => one.member !== member)].slice(0, 2);
-          isOpen = false;
-          isProbing = false;
-          failedProbe = undefined;
-        },
-        failed(retryAfter = DEFAULT_PAUSE) {
-          note(member, true);
-          if (isProbe) {
-            isProbing = false;
-            failedProbe = { member, at: clock() };
-          }
-          isOpen ||= isProbe || isFailingForMany();
-          if (isOpen) openUntil = clock() + toPause(retryAfter);
-        },
-      };
-    },
-    hasAnsweredOthers: (member) =>
-      answers.some((answer) => answer.member !== member && clock() - answer.at < LASTING_REFUSAL_SECONDS),
-  };
+  /** A member in trouble of her own takes one place, however many sessions she has. */
+  #hasRoomFor(member: string): boolean {
+    if (this.#underWay.size === 0 || this.#underWay.has(member)) return true;
+    this.#forgetOld();
+    const hasFailed = this.#outcomes.get(member)?.hasFailed === true;
+    const unanswered = this.#underWay.size + this.#failedMembers - (hasFailed ? 1 : 0);
+    return unanswered < MEMBERS_AT_ONCE + this.#outcomes.size - this.#failedMembers;
+  }
+
+  #start(member: string): AdmittedCall {
+    const isProbe = this.#isOpen;
+    this.#isProbing = isProbe;
+    this.#underWay.set(member, (this.#underWay.get(member) ?? 0) + 1);
+    let hasEnded = false;
+    const end = (): void => {
+      if (hasEnded) return;
+      hasEnded = true;
+      const others = (this.#underWay.get(member) ?? 1) - 1;
+      if (others === 0) this.#underWay.delete(member);
+      else this.#underWay.set(member, others);
+    };
+    return {
+      status: "go",
+      succeeded: () => {
+        end();
+        if (this.#isOpen) this.#forgetAll();
+        this.#note(member, false);
+        const earlier = this.#answers.filter((one) => one.member !== member);
+        this.#answers = [{ member, at: this.#clock() }, ...earlier].slice(0, 2);
+        this.#isOpen = false;
+        this.#isProbing = false;
+        this.#failedProbe = undefined;
+        this.#admitWaiting();
+      },
+      failed: (retryAfter = DEFAULT_PAUSE) => {
+        end();
+        this.#note(member, true);
+        if (isProbe) {
+          this.#isProbing = false;
+          this.#failedProbe = { member, at: this.#clock() };
+        }
+        this.#isOpen ||= isProbe || this.#isFailingForMany();
+        if (this.#isOpen) this.#openUntil = this.#clock() + toPause(retryAfter);
+        this.#admitWaiting();
+      },
+      abandoned: () => {
+        end();
+        if (isProbe) this.#isProbing = false;
+        this.#admitWaiting();
+      },
+    };
+  }
+
+  #note(member: string, hasFailed: boolean): void {
+    this.#forget(member);
+    this.#outcomes.set(member, { at: this.#clock(), hasFailed });
+    if (hasFailed) this.#failedMembers += 1;
+    this.#forgetOld();
+  }
+
+  #forget(member: string): void {
+    if (this.#outcomes.get(member)?.hasFailed === true) this.#failedMembers -= 1;
+    this.#outcomes.delete(member);
+  }
+
+  #forgetOld(): void {
+    const now = this.#clock();
+    for (const [oldest, { at }] of this.#outcomes) {
+      const age = now - at;
+      if (age >= 0 && age < FAILURE_WINDOW_SECONDS && this.#outcomes.size <= MAX_MEMBERS) break;
+      this.#forget(oldest);
+    }
+  }
+
+  #forgetAll(): void {
+    this.#outcomes.clear();
+    this.#failedMembers = 0;
+  }
+
+  #isFailingForMany(): boolean {
+    return this.#failedMembers >= FAILED_MEMBERS_TO_OPEN && this.#failedMembers * 2 >= this.#outcomes.size;
+  }
+
+  /** Lets calls go on that have waited, the first ones first. */
+  #admitWaiting(): void {
+    for (const call of this.#waiting) {
+      const admission = this.#tryToAdmit(call.member);
+      if (admission === undefined) break;
+      this.#waiting.delete(call);
+      call.resolve(admission);
+    }
+  }
 }
 
 /** Why a credential could not be renewed, confirmed or used: the reason, and whether the store refused this credential. */

@@ -87,7 +87,7 @@ function presentedKeys({ options }: Instance, { auth: { credential }, request }:
   return sessionCookies(request, options.sources).map(keyOf);
 }
 
-function clientOf({ options }: Instance, request: IncomingMessage): string {
-  const { ipAddress = "", userAgent = "" } = describeClient(options, request);
+function clientOf(instance: Instance, request: IncomingMessage): string {
+  const { ipAddress = "", userAgent = "" } = describeClient(instance, request);
   return sha256(`${ipAddress} ${userAgent}`);
 }

@@ -94,8 +94,8 @@ export class SelectionDeduplicator {
     choice: AuthorizedChoice,
     ask: (context: StoreContext) => Promise<Outcome>,
   ): Promise<StoreReply<Outcome>> {
-    const { options, events } = this.#instance;
-    const client = describeClient(options, received.request);
+    const { events } = this.#instance;
+    const client = describeClient(this.#instance, received.request);
     const { chooser } = choice;
     // Within the flight: once the first click has spent the secret, the list of a second one would be empty.
     const start = async (signal: AbortSignal): Promise<StoreReply<Outcome>> =>

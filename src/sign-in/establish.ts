@@ -34,7 +34,7 @@ import {
 import { type Delivery, fitsIntoCookies, forbidCaching, sendCredential } from "../request/respond.ts";
 import { noteSignIn, supersedeCredentials } from "../request/supersede.ts";
 import { sessionOfCredential } from "../request/verify-credential.ts";
-import type { Outcome, SealedSession } from "../store.ts";
+import type { Outcome, SealedSession, StaleCredential } from "../store.ts";
 import {
   type DenialOptions,
   type HandlerRequest,
@@ -103,7 +103,8 @@ export function establish(
       // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- the application's own error, unchanged
       if (toErrorHandler === undefined) reject(error);
       else {
-        toErrorHandler(error);
+        // Express takes `next()` for success, and would go on to the next route.
+        toErrorHandler(error ?? new TypeError("the authentication was rejected without an error"));
         resolve();
       }
     };
@@ -278,6 +279,8 @@ export interface Completion {
   readonly pending?: Pending | undefined;
   /** Whom a new session must belong to. */
   readonly expected?: ExpectedIdentity;
+  /** The session that a switch continues under its id. */
+  readonly continues?: StaleCredential | undefined;
   /** How a denial is answered. */
   readonly denial?: DenialOptions;
   /** Where a person chooses again if the organization is not available. */
@@ -332,7 +335,7 @@ async function answerRefused(
  */
 async function startSession(
   context: HandlerContext,
-  { by, returnTo, expected = {}, denial, beforeRedirect }: Completion,
+  { by, returnTo, expected = {}, continues, denial, beforeRedirect }: Completion,
   credential: SealedSession,
   calledAt: number,
 ): Promise<void> {
@@ -345,10 +348,17 @@ async function startSession(
     }
     sendCredential(instance, { auth, request, session, target }, successor);
   };
-  const accepted = await acceptIssued(instance, { credential, kind: target.kind, expected, calledAt });
+  const issued = { credential, kind: target.kind, expected, calledAt, continues };
+  const accepted = await acceptIssued(instance, issued);
   if (accepted.status !== "adopted") {
     const { code, retryAfter } = accepted;
-    if (accepted.status === "keep_refresh_token") send(accepted.successor, undefined);
+    if (accepted.status === "keep_refresh_token") {
+      send(accepted.successor, undefined);
+      // The reply may be lost, and what was switched is spent.
+      if (continues !== undefined && auth.credential !== undefined) {
+        instance.lostReplies.keep(keyOf(auth.credential), accepted.successor, calledAt);
+      }
+    }
     deny(context, { ...denial, code, retryAfter });
     return;
   }

@@ -4,9 +4,8 @@ import { closeIfUnread } from "../lib/http.ts";
 import { keyOf } from "../request/cache.ts";
 import type { StoreReply } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
-import type { Credential } from "../request/read-credential.ts";
 import { currentCredential } from "../request/renew.ts";
-import type { Outcome } from "../store.ts";
+import type { Outcome, StaleCredential } from "../store.ts";
 import { type AuthorizedChoice, SelectionDeduplicator, readChoice } from "./choice.ts";
 import { answerOutcome, answerSignedIn } from "./establish.ts";
 import {
@@ -90,14 +89,17 @@ export async function switchToPosted(
     answerSignedIn(context, session, returnTo);
     return;
   }
-  const reply = settled ?? (await askToSwitch(received, credential, { deduplicator, choice }));
-  const keepsSubject = instance.options.store.capabilities.switchKeepsSubject ?? true;
+  const current = await currentCredential(instance, credential);
+  const reply = settled ?? (await askToSwitch(received, current, { deduplicator, choice }));
+  const { switchKeepsSubject: keepsSubject = true, switchKeepsSessionId: keepsSession = false } =
+    instance.options.store.capabilities;
   const page = { render, returnTo, current: session?.organizationId };
   await answerOutcome(context, {
     reply,
     by: "switch",
     returnTo,
     expected: { organizationId, subject: keepsSubject ? session?.subject : undefined },
+    continues: keepsSession ? current : undefined,
     denial: denialTo(returnTo),
     selection: hasPage && session ? { ...page, chooser: session.memberSession } : undefined,
   });
@@ -105,12 +107,11 @@ export async function switchToPosted(
 
 async function askToSwitch(
   received: ReceivedRequest,
-  credential: Credential,
+  current: StaleCredential | undefined,
   { deduplicator, choice }: { deduplicator: SelectionDeduplicator; choice: AuthorizedChoice },
 ): Promise<StoreReply<Outcome>> {
   const { instance } = received;
   const switchOrganization = requireMethod(instance, "switchOrganization");
-  const current = await currentCredential(instance, credential);
   if (current === undefined) return { status: "unavailable", reason: "not_verified", retryAfter: 5 };
   return deduplicator.choose(received, choice, (context) =>
     switchOrganization(current, choice.organizationId, context),

@@ -111,13 +111,14 @@ async function fetchKeys(url: URL, request: typeof fetch, signal: AbortSignal): 
     return { ...body.object, keys: body.object["keys"].filter(isJsonWebKey) };
   }
   const { reason, cause } = body.status === "unusable" ? body : { reason: "malformed" as const };
-  throw failure(...FAILURES[reason], { cause });
+  const unusable = FAILURES[reason];
+  throw failure(unusable.reason, unusable.message, { cause });
 }
 
-const FAILURES: Readonly<Record<UnusableBody, readonly [reason: string, message: string]>> = {
-  broken_off: ["keys_unreachable", "The key set broke off."],
-  too_large: ["keys_too_large", "The key set is too large."],
-  malformed: ["keys_malformed", "The key set is not a JSON object with keys."],
+const FAILURES: Readonly<Record<UnusableBody, { readonly reason: string; readonly message: string }>> = {
+  broken_off: { reason: "keys_unreachable", message: "The key set broke off." },
+  too_large: { reason: "keys_too_large", message: "The key set is too large." },
+  malformed: { reason: "keys_malformed", message: "The key set is not a JSON object with keys." },
 };
 
 function isJsonWebKey(value: unknown): value is JsonWebKey {

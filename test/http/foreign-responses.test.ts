@@ -80,6 +80,37 @@ describe.each(Object.entries(BASES))("a response that is %s", (_name, makeBase) 
     expect(auth.state(request).status).toBe("authenticated");
   });
 
+  it("gets a page where a guard refuses a page load", async () => {
+    const world = makeWorld();
+    const auth = world.mount();
+    const request = makeRequest({ headers: { accept: "text/html", "sec-fetch-mode": "navigate" } });
+    const { response, headers } = makeResponse(makeBase(), request);
+    await new Promise<unknown>((resolve) => auth(request, response, resolve));
+    const passed: unknown[] = [];
+    auth.requireAuth()(request, response, (error) => passed.push(error));
+    expect([passed, response.statusCode, headers["Content-Type"]]).toEqual([
+      [],
+      401,
+      "text/html; charset=utf-8",
+    ]);
+  });
+
+  it.each(["setHeader", "getHeader", "writeHead"] as const)(
+    "keeps the refresh token unspent where no cookie can go out: without %s",
+    async (missing) => {
+      const world = makeWorld();
+      const auth = world.mount();
+      const { seal } = await world.signIn();
+      world.clock.now += 1_000;
+      world.store.behaviour = () => Promise.reject(new Error("down"));
+      const request = makeRequest({ headers: { cookie: cookieOf(seal) } });
+      const { response } = makeResponse(makeBase(), request, [missing]);
+      await new Promise<unknown>((resolve) => auth(request, response, resolve));
+      expect(auth.state(request).status).toBe("unavailable");
+      expect(world.store.questions.map(({ stale }) => stale.sealed?.refreshToken)).toEqual([undefined]);
+    },
+  );
+
   it("keeps both of two headers that are passed to writeHead", async () => {
     const world = makeWorld();
     const auth = world.mount();

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@jest/globals";
 import { cookiesSet } from "../support/servers.ts";
 import { closeAfterEach, start, withCookie, type Harness } from "../support/apps.ts";
 import { COOKIE, type SignIn } from "../support/world.ts";
+import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
 
@@ -68,6 +69,36 @@ describe("a reply that was lost", () => {
     world.clock.now += 31;
     expect((await send({ headers: withCookie(signIn.seal) })).status).toBe(401);
     expect(lateReplays(harness)).toBe(0);
+  });
+
+  it("is not sent again once its session was signed out, where a renewal begins a session of another id", async () => {
+    const { world, send } = await start({
+      routes: (auth) => [
+        { path: "/sign-out", guards: [auth.signOut()] },
+        { path: "/documents", guards: [auth.requireAuth()] },
+      ],
+    });
+    const signIn = await world.signIn();
+    world.clock.now += PAST_EXPIRY;
+    world.store.behaviour = async () => ({
+      status: "active",
+      verifiedAt: world.clock.now,
+      credential: {
+        accessToken: resign(world, signIn, {
+          iat: world.clock.now,
+          exp: world.clock.now + 300,
+          sid: "session_2",
+        }),
+        refreshToken: "second",
+      },
+    });
+    const renewed = cookiesSet(await send({ headers: withCookie(signIn.seal) })).get(COOKIE) ?? "";
+    await send({ method: "POST", path: "/sign-out", headers: withCookie(renewed) });
+    for (const seal of [renewed, signIn.seal]) {
+      // oxlint-disable-next-line no-await-in-loop -- one after the other
+      const answer = await send({ headers: withCookie(seal) });
+      expect([answer.status, JSON.parse(answer.body).code]).toEqual([401, "session_revoked"]);
+    }
   });
 
   it.each<[string, (harness: Harness & { readonly signIn: SignIn }) => Promise<unknown>]>([

@@ -149,6 +149,65 @@ describe("one member's trouble", () => {
   });
 });
 
+describe("a crowd that arrives at once", () => {
+  /** 200 members whose tokens have expired, in a process that has not asked the store yet. */
+  async function startMany(): Promise<
+    Harness & { readonly askAll: () => Promise<number[]>; readonly crowded: Promise<void> }
+  > {
+    let arrived = 0;
+    let tell = (): void => undefined;
+    // The client has 32 connections.
+    const crowded = new Promise<void>((resolve) => {
+      tell = resolve;
+    });
+    const harness = await start({
+      before: (auth) => [
+        (_request, _response, next) => {
+          if (++arrived === 32) tell();
+          next();
+        },
+        auth,
+      ],
+    });
+    const { world, send } = harness;
+    const users = Array.from({ length: 200 }, (_, index) => `member_${index}`);
+    for (const id of users) world.directory.addUser({ id, emailAddress: `${id}@example.com` });
+    const seals = await Promise.all(users.map(async (userId) => (await world.signIn({ userId })).seal));
+    world.clock.now += PAST_EXPIRY;
+    const askAll = (): Promise<number[]> =>
+      Promise.all(seals.map(async (seal) => (await send({ headers: withCookie(seal) })).status));
+    return { ...harness, askAll, crowded };
+  }
+
+  it("costs few calls in an outage, and everybody is answered", async () => {
+    const { world, askAll, crowded, reached } = await startMany();
+    world.store.behaviour = async () => {
+      await crowded;
+      throw new StoreUnavailableError({ reason: "down" });
+    };
+    expect(new Set(await askAll())).toEqual(new Set([503]));
+    expect(world.store.questions.length).toBeLessThanOrEqual(10);
+    expect(reached).toEqual([]);
+  });
+
+  it("is served whole by a store that answers", async () => {
+    const { world, askAll } = await startMany();
+    expect(new Set(await askAll())).toEqual(new Set([200]));
+    expect(world.store.questions.length).toBe(200);
+  });
+
+  it("is served whole while eight members have trouble of their own", async () => {
+    const { world, askAll } = await startMany();
+    world.store.behaviour = (stale, context, ask) =>
+      /^member_[0-7]$/.test(stale.claims?.sub ?? "")
+        ? Promise.reject(new StoreUnavailableError(REFUSED))
+        : honest(stale, context, ask);
+    const statuses = await askAll();
+    expect(statuses.filter((status) => status === 503).length).toBe(8);
+    expect(statuses.filter((status) => status === 200).length).toBe(192);
+  });
+});
+
 describe("a real outage", () => {
   it.each(["an error of the store's own code", "a rate limit of her own"])(
     "costs at most ten calls for many members: %s",

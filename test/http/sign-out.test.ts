@@ -5,11 +5,11 @@ import {
   type InvalidationMessage,
 } from "../../src/fleet/coordinator.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
-import { FRAMEWORKS, makeTenancy } from "../support/apps.ts";
+import { FRAMEWORKS, makeTenancy, SELECTION, type TenancyOptions } from "../support/apps.ts";
 import { clears } from "../support/servers.ts";
 import { active } from "../support/stores.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
-import { JSON_CLIENT, openBrowser, setCookiesOf } from "../support/browser.ts";
+import { JSON_CLIENT, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";
 import { bearerOf, claimsOf, COOKIE, makeWorld } from "../support/world.ts";
 
 const FORM = { Accept: "text/html" };
@@ -125,6 +125,70 @@ describe("signing out", () => {
     expect(await app.countSessions("user_bob")).toBe(0);
     expect((await there.get("/me", { headers: JSON_CLIENT })).body.code).toBe("session_revoked");
     expect(await app.whoIs(others)).toMatchObject({ member: "user_vera:org_acme" });
+  });
+
+  describe("everywhere for a user of two organizations", () => {
+    /** Ada in both of her organizations, each in a browser of its own. */
+    async function signInTwice(
+      everywhere: "member" | "user",
+      overrides: TenancyOptions["overrides"] = () => ({}),
+    ) {
+      const app = makeTenancy({ signOut: { everywhere }, overrides });
+      const enter = async (organizationId: string): Promise<Visitor> => {
+        const browser = await app.signIn("user_ada");
+        await browser.post(SELECTION, { headers: FORM, body: `organization_id=${organizationId}` });
+        expect(await app.whoIs(browser)).toMatchObject({ organization: organizationId });
+        return browser;
+      };
+      const [acme, globex] = [await enter("org_acme"), await enter("org_globex")];
+      const bob = await app.signIn("user_bob");
+      app.world.clock.now += 1;
+      return { app, acme, globex, bob };
+    }
+
+    it("ends the user's sessions in every organization, at once, and nobody else's", async () => {
+      const { app, acme, globex, bob } = await signInTwice("user");
+      const asked = app.world.store.questions.length;
+      const answer = await acme.post("/sign-out", { headers: FORM });
+      expect([answer.status, answer.headers["location"], [...acme.cookies.keys()]]).toEqual([303, "/", []]);
+      expect(await app.countSessions("user_ada")).toBe(0);
+      const reached = app.reached.length;
+      const other = await globex.get("/me", { headers: JSON_CLIENT });
+      expect([other.status, other.body.code, app.reached.length - reached]).toEqual([
+        401,
+        "session_revoked",
+        0,
+      ]);
+      expect(await app.whoIs(bob)).toMatchObject({ member: "user_bob:org_acme" });
+      expect(app.world.store.questions.length - asked).toBeLessThanOrEqual(1);
+      expect(app.world.events).toContainEqual({ type: "revoked", by: "user", reason: "sign_out" });
+    });
+
+    it("of the member leaves the user's other organizations alone", async () => {
+      const { app, acme, globex } = await signInTwice("member");
+      await acme.post("/sign-out", { headers: FORM });
+      expect(await app.whoIs(globex)).toMatchObject({ organization: "org_globex" });
+      expect(await app.countSessions("user_ada")).toBe(1);
+    });
+
+    it("asks a store that knows no users to end the member's sessions", async () => {
+      const targets: unknown[] = [];
+      const { acme } = await signInTwice("user", (real) => ({
+        interpret(claims, sealed) {
+          const known = real.interpret(claims, sealed);
+          if (known === undefined) return undefined;
+          const { userId: _none, ...member } = known.member;
+          return { ...known, member };
+        },
+        async endSession(target) {
+          targets.push(target);
+          return {};
+        },
+      }));
+      targets.length = 0;
+      await acme.post("/sign-out", { headers: FORM });
+      expect(targets).toEqual([{ memberId: "user_ada:org_acme" }]);
+    });
   });
 
   it.each<[string, object | undefined, string | undefined, string]>([

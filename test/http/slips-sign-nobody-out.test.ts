@@ -1,9 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
 import { createSealer } from "../../src/lib/crypto.ts";
-import type { SealedSession } from "../../src/store.ts";
+import type { SealedSession, SessionStore } from "../../src/store.ts";
 import { cookiesSet } from "../support/servers.ts";
 import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
-import { COOKIE, PASSWORD, START, type SignIn } from "../support/world.ts";
+import { COOKIE, makeWorld, PASSWORD, START, type SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -78,6 +78,86 @@ describe.each(Object.entries(SLIPS))("a renewed token with %s", (_name, [claims,
     if (reason === "session_too_large") return;
     const answer = await send({ headers: withBearer(signIn.accessToken) });
     expect([answer.status, answer.headers["session-jwt"], answer.setCookies]).toEqual([503, undefined, []]);
+  });
+});
+
+describe("a switch whose new token cannot be used", () => {
+  const SWITCH = { method: "POST", path: "/switch" } as const;
+  const BAD = {
+    "another issuer": [{ iss: "https://auth.example.com" }, "issued_token_issuer"],
+    "no session id": [{ sid: undefined }, "issued_token_class"],
+    "an end that is past": [{ exp: START - 1000 }, "issued_token_expired"],
+  } as const;
+
+  /** A member of two organizations, whose store answers a switch with this token and a rotated refresh token. */
+  async function startSwitching(
+    claims: Readonly<Record<string, unknown>>,
+    keepsSession: boolean,
+  ): Promise<Harness & { signIn: SignIn; attempt: () => ReturnType<Harness["send"]> }> {
+    const world = makeWorld();
+    const signIn = await world.signIn();
+    const { capabilities } = world.store;
+    const store: SessionStore = {
+      ...world.store,
+      capabilities: { ...capabilities, switchKeepsSessionId: keepsSession },
+      async switchOrganization() {
+        const accessToken = resign(world, signIn, {
+          org_id: "org_globex",
+          org: { name: "Globex" },
+          ...claims,
+        });
+        return { status: "authenticated", credential: { ...signIn, accessToken, refreshToken: "rotated" } };
+      },
+    };
+    const harness = await start({
+      world,
+      options: { store },
+      routes: (auth) => [
+        { path: "/switch", guards: [auth.switchOrganization()] },
+        { path: "/documents", guards: [auth.requireAuth()] },
+      ],
+    });
+    const body = "organization_id=org_globex";
+    const headers = { ...withCookie(signIn.seal), "Content-Type": "application/x-www-form-urlencoded" };
+    return { ...harness, signIn, attempt: () => harness.send({ ...SWITCH, headers, body }) };
+  }
+
+  it.each(Object.entries(BAD))(
+    "keeps the rotated refresh token beside the last good access token: %s",
+    async (_what, [claims, reason]) => {
+      const { world, signIn, attempt, send, reached } = await startSwitching(claims, true);
+      const answer = await attempt();
+      expect([answer.status, JSON.parse(answer.body).code]).toEqual([503, "store_unavailable"]);
+      expect(sessionIn(answer)).toMatchObject({ accessToken: signIn.accessToken, refreshToken: "rotated" });
+      expect(world.events).toContainEqual(expect.objectContaining({ type: "misconfigured", reason }));
+      expect(reached).toEqual([]);
+      const kept = cookiesSet(answer).get(COOKIE) ?? "";
+      const next = await send({ headers: withCookie(kept) });
+      expect([next.status, JSON.parse(next.body).organization]).toEqual([200, "org_acme"]);
+    },
+  );
+
+  it("leads the old cookie to the rotated refresh token, where the answer was lost", async () => {
+    const { world, signIn, attempt, send } = await startSwitching({ iss: "https://other.example" }, true);
+    await attempt();
+    world.clock.now += PAST_EXPIRY;
+    world.store.behaviour = async (stale, context, ask) =>
+      stale.sealed?.refreshToken === "rotated"
+        ? ask({ ...stale, sealed: { ...signIn } }, context)
+        : { status: "ended", reason: "invalid_grant" };
+    expect((await send({ headers: withCookie(signIn.seal) })).status).toBe(200);
+  });
+
+  it("sends no cookie where a switch begins another session: the tokens do not belong together", async () => {
+    const { attempt } = await startSwitching({ iss: "https://auth.example.com" }, false);
+    const answer = await attempt();
+    expect([answer.status, answer.setCookies]).toEqual([503, []]);
+  });
+
+  it("keeps neither token of another member", async () => {
+    const { attempt, reached } = await startSwitching({ sub: "user_bob" }, true);
+    const answer = await attempt();
+    expect([answer.status, answer.setCookies, reached]).toEqual([503, [], []]);
   });
 });
 

@@ -130,6 +130,38 @@ describe.each(EXPRESSES)("a step-up that WorkOS requires, under %s", (framework)
 });
 
 describe("a step-up that WorkOS requires", () => {
+  it("for a switch has its challenge made by the store, and the member stays signed in meanwhile", async () => {
+    const app = await start();
+    const { fake } = app.harness;
+    const browser = app.open();
+    await signIn(browser, "ada");
+    await browser.post("/select-organization", {
+      headers: JSON_CLIENT,
+      body: { organization_id: "org_acme" },
+    });
+    fake.fail("refresh_token", ({ answer }) =>
+      answer({
+        status: 403,
+        body: {
+          code: "mfa_challenge",
+          pending_authentication_token: "pending_of_the_switch",
+          authentication_factors: [{ id: "auth_factor_1", type: "totp" }],
+        },
+      }),
+    );
+    fake.fail("/auth/factors/auth_factor_1/challenge", ({ answer }) =>
+      answer({ status: 201, body: { id: "auth_challenge_1" } }),
+    );
+    const switched = await browser.post("/switch", CHOOSE);
+    expect([switched.status, switched.body.reason]).toEqual([401, "mfa_challenge"]);
+    const { body } = await browser.copy().get("/pending", { headers: JSON_CLIENT });
+    expect([body.token, body.stepUp.details.authenticationChallengeId]).toEqual([
+      "pending_of_the_switch",
+      "auth_challenge_1",
+    ]);
+    expect((await browser.get("/read", { headers: JSON_CLIENT })).body.organization).toBe("org_acme");
+  });
+
   it("by single sign-on brings no token: the pending authentication is kept, with its return target", async () => {
     const app = await start();
     const { world } = app.harness.fake;

@@ -71,6 +71,8 @@ export class FakeStytchWorld {
   readonly organizationPolicies = new Map<string, Fields>();
   /** By member: the step that is due, as the answer says it. */
   readonly stepUps = new Map<string, Fields>();
+  /** The members to whose phones a code was sent. */
+  readonly codesSent: string[] = [];
   policy: Fields = POLICY_DOCUMENT;
   /** What signs. */
   key: SigningKey = KEY;
@@ -205,19 +207,32 @@ export class FakeStytchWorld {
     });
   }
 
-  /** Completes the step that is due for a member, for whoever holds an intermediate session. */
-  authenticateTotp(fields: Fields): Answer {
-    const token = textOf(fields["intermediate_session_token"]);
-    const known = this.intermediates.get(token);
+  /** The member that a step is due for, by the intermediate session. */
+  findPending(fields: Fields): FakeMember | Answer {
+    const known = this.intermediates.get(textOf(fields["intermediate_session_token"]));
     const member = this.members.get(textOf(fields["member_id"]));
     if (known === undefined || known.expiresAt <= this.clock()) {
       return refused(404, "intermediate_session_not_found");
     }
-    if (member?.email !== known.email || member.organizationId !== fields["organization_id"]) {
-      return refused(404, "member_not_found");
-    }
+    return member?.email === known.email && member.organizationId === fields["organization_id"]
+      ? member
+      : refused(404, "member_not_found");
+  }
+
+  /** Sends a code to the member's phone. */
+  sendCode(fields: Fields): Answer {
+    const member = this.findPending(fields);
+    if ("status" in member) return member;
+    this.codesSent.push(member.id);
+    return done({ member_id: member.id });
+  }
+
+  /** Completes the step that is due for a member, for whoever holds an intermediate session. */
+  authenticateTotp(fields: Fields): Answer {
+    const member = this.findPending(fields);
+    if ("status" in member) return member;
     if (fields["code"] !== "123456") return refused(400, "invalid_totp_code");
-    this.intermediates.delete(token);
+    this.intermediates.delete(textOf(fields["intermediate_session_token"]));
     return done({ ...this.issue(this.startSession(member)), member_id: member.id });
   }
 

@@ -113,6 +113,9 @@ function route(world: FakeStytchWorld, call: string, fields: Fields, request: In
       return world.exchange(fields);
     case "POST /v1/b2b/sessions/revoke":
       return world.revoke(fields);
+    case "POST /v1/b2b/otps/sms/send":
+      return world.sendCode(fields);
+    case "POST /v1/b2b/otps/sms/authenticate":
     case "POST /v1/b2b/totp/authenticate":
       return world.authenticateTotp(fields);
     case "GET /v1/b2b/rbac/policy":

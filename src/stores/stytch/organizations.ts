@@ -7,6 +7,7 @@ import type {
 } from "../../store.ts";
 import { SELECTION_ABORT_GRACE, asObject, refusedOutcome } from "../hosted-store.ts";
 import type { VerifyJwt } from "./authenticate-jwt.ts";
+import { challengeMember } from "./challenge.ts";
 import { identityOf, interpretStytchClaims } from "./claims.ts";
 import {
   STYTCH_TYPES,
@@ -61,7 +62,7 @@ export async function selectStytchOrganization(
   if (reply.status === "refused" && STYTCH_TYPES.notPending.has(reply.type)) {
     return refusedOutcome("invalid_pending_authentication", reply.type);
   }
-  return readExchange(reply, organizationId);
+  return challengeMember(client, readExchange(reply, organizationId), signal);
 }
 
 /** Signs in a member of exactly one organization; all others must choose. */
@@ -101,7 +102,7 @@ export async function switchStytchOrganization(
     return refusedOutcome("session_revoked", reply.type);
   }
   const outcome = readExchange(reply, organizationId);
-  if (outcome.status !== "authenticated") return outcome;
+  if (outcome.status !== "authenticated") return challengeMember(client, outcome, context.signal);
   const { credential } = outcome;
   // A new session that nobody could use must not cost the previous one.
   const verification = await verifyJwt(credential.accessToken);

@@ -24,7 +24,9 @@ const STEP_UP_FIELDS = {
   mfaPhoneNumber: asString,
   /** For `mfa_required`: the authenticator app that the member has enrolled; empty where there is none. */
   totpRegistrationId: asString,
-  /** For `mfa_required`: `sms_otp` where Stytch has sent a code already. */
+  /** For `mfa_required`: the member's own choice between them, `sms_otp` or `totp`. */
+  defaultMfaMethod: asText,
+  /** For `mfa_required`: `sms_otp` where Stytch, or the store, has sent a code already. */
   secondaryAuthInitiated: asText,
 };
 
@@ -83,7 +85,9 @@ function toStepUp(body: JsonObject): StytchOutcome {
   // The first factor comes before the second.
   const reason = primary ? "primary_required" : mfa ? "mfa_required" : "step_up_required";
   const organization_id = asObject(organization)?.["organization_id"];
-  const source = { ...asObject(mfa?.["member_options"]), ...mfa, ...primary, member_id, organization_id };
+  const default_mfa_method = asObject(body["member"])?.["default_mfa_method"];
+  const known = { member_id, organization_id, default_mfa_method };
+  const source = { ...asObject(mfa?.["member_options"]), ...mfa, ...primary, ...known };
   return {
     status: "step_up_required",
     reason,

@@ -6,6 +6,7 @@ import { isText } from "../../lib/values.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
 import type { Outcome, PendingAuthentication, Profile, StaleCredential, StoreContext } from "../../store.ts";
 import { refusedOutcome, toChoice } from "../hosted-store.ts";
+import { challengeFactor } from "./challenge.ts";
 import { interpretWorkosClaims, readPerson } from "./claims.ts";
 import { type WorkosClient, fetchList, fetchObject, workosUnavailable } from "./client.ts";
 import { type WorkosOutcome, toOutcome } from "./outcome.ts";
@@ -71,6 +72,7 @@ export function createPendingLists(clock: Clock): PendingLists {
 
 /** Refreshes into another organization; keeps the fields that others sealed beside the session. */
 export async function switchWorkosOrganization(
+  client: WorkosClient,
   exchange: RefreshExchange,
   stale: StaleCredential,
   organizationId: string,
@@ -80,7 +82,7 @@ export async function switchWorkosOrganization(
   if (session === undefined) return refusedOutcome("session_revoked", "no_refresh_token");
   const { result } = await exchange({ ...session, organizationId, mayShare: true, origin });
   const outcome = toOutcome(result, "switch");
-  if (outcome.status !== "authenticated") return outcome;
+  if (outcome.status !== "authenticated") return challengeFactor(client, outcome, origin);
   return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
 }
 

@@ -75,7 +75,7 @@ export function workos(options: WorkosOptions): WorkosStore {
       ),
     renew: (stale, context) => renewWorkosCredential(exchange, stale, context),
     switchOrganization: (stale, organizationId, context) =>
-      switchWorkosOrganization(exchange, stale, organizationId, context),
+      switchWorkosOrganization(client, exchange, stale, organizationId, context),
     profile: (of, context) => readProfile(client, of, context),
     endSession: (target, context) => endWorkosSession(client, target, context),
     endPresented: (of, scope, context) => endPresentedToWorkos(client, of, scope, context),

@@ -80,7 +80,7 @@ describe("callStore", () => {
         },
       );
     }
-    expect(refused.engine.breaker.admit("one more").status).toBe("go");
+    expect((await refused.engine.breaker.admit("one more")).status).toBe("go");
     const busy = makeBench();
     for (let time = 0; time < 5; time++) {
       const contended = new StoreUnavailableError({ retryAfter: 2, contended: true });
@@ -89,6 +89,6 @@ describe("callStore", () => {
       });
       expect(reply).toMatchObject({ status: "unavailable", retryAfter: 2 });
     }
-    expect(busy.engine.breaker.admit("one more").status).toBe("go");
+    expect((await busy.engine.breaker.admit("one more")).status).toBe("go");
   });
 });

@@ -1,11 +1,23 @@
 import { describe, expect, it } from "@jest/globals";
 import { describeClient, reportUntrustedProxy } from "../../../src/request/call-store.ts";
+import { createEventSink, type OrgateEvent } from "../../../src/events.ts";
+import type { OrgateOptions } from "../../../src/options/options.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";
 
+const TOLD: OrgateEvent[] = [];
+
+/** What the store is told of a client. */
+function tell(ipAddress: OrgateOptions["ipAddress"], request = makeRequest()) {
+  return describeClient(
+    { options: { ipAddress }, events: createEventSink((event) => TOLD.push(event)) },
+    request,
+  );
+}
+
 function addressOf(address: unknown): string | undefined {
   const ipAddress = (): string => address as string;
-  return describeClient({ ipAddress }, makeRequest()).ipAddress;
+  return tell(ipAddress).ipAddress;
 }
 
 describe("R-49: the client's address", () => {
@@ -42,18 +54,21 @@ describe("R-49: the client's address", () => {
       "X-Real-IP": "203.0.113.9",
     };
     const request = makeRequest({ headers });
-    expect(describeClient({ ipAddress: undefined }, request)).toEqual({});
+    expect(tell(undefined, request)).toEqual({});
     Object.defineProperty(request.socket, "remoteAddress", { value: "192.0.2.1" });
-    expect(describeClient({ ipAddress: undefined }, request)).toEqual({ ipAddress: "192.0.2.1" });
+    expect(tell(undefined, request)).toEqual({ ipAddress: "192.0.2.1" });
     Object.assign(request, { ip: "192.0.2.2" });
-    expect(describeClient({ ipAddress: undefined }, request)).toEqual({ ipAddress: "192.0.2.2" });
+    expect(tell(undefined, request)).toEqual({ ipAddress: "192.0.2.2" });
   });
 
-  it("R-45: is left out where the application's function throws", () => {
+  it("R-45: is left out where the application's function throws, and the error is told", () => {
+    const error = new Error("down");
     const ipAddress = (): string => {
-      throw new Error("down");
+      throw error;
     };
-    expect(describeClient({ ipAddress }, makeRequest())).toEqual({});
+    TOLD.length = 0;
+    expect(tell(ipAddress)).toEqual({});
+    expect(TOLD).toEqual([{ type: "misconfigured", reason: "ip_address_failed", error }]);
   });
 });
 
@@ -66,7 +81,7 @@ describe("R-49: the user agent", () => {
     ["", undefined],
   ])("tells %j as %j", (given, expected) => {
     const request = makeRequest({ headers: { "User-Agent": given } });
-    expect(describeClient({ ipAddress: () => undefined }, request).userAgent).toBe(expected);
+    expect(tell(() => undefined, request).userAgent).toBe(expected);
   });
 });
 
