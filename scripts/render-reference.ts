@@ -70,8 +70,8 @@ function renderOptions(): string {
     ...optionSection("createAuthority(options)", "AuthorityOptions"),
     ...optionSection("workos(options)", "WorkosOptions"),
     ...optionSection("stytch(options)", "StytchOptions"),
-    ...optionSection("authority.workosRouter(options)", "WorkosRouterOptions"),
-    ...optionSection("authority.stytchRouter(options)", "StytchRouterOptions"),
+    ...optionSection("workosRouter(authority, options)", "WorkosRouterOptions"),
+    ...optionSection("stytchRouter(authority, options)", "StytchRouterOptions"),
   );
 }
 
@@ -170,6 +170,9 @@ function renderApi(): string {
     ...docSection("createAuthority(options)", "function createAuthority"),
     ...docSection("memoryDirectory(input?)", "function memoryDirectory"),
     ...docSection("memoryRepository(options?)", "function memoryRepository"),
+    "## Functions of `orgate/authority/workos` and `orgate/authority/stytch`",
+    ...docSection("workosRouter(authority, options)", "function workosRouter"),
+    ...docSection("stytchRouter(authority, options)", "function stytchRouter"),
     "## Functions of `orgate/workos` and `orgate/stytch`",
     ...docSection("workos(options)", "function workos"),
     ...docSection("stytch(options)", "function stytch"),
@@ -201,6 +204,8 @@ function renderApi(): string {
     ...unionSection("Renewal"),
     ...unionSection("Outcome"),
     "## The interfaces of the authority",
+    ...typeSection("WorkosRouter"),
+    ...typeSection("StytchRouter"),
     ...typeSection("Directory"),
     ...typeSection("Repository"),
     "## Several processes",

@@ -5,6 +5,7 @@ import { type SingleFlight, createSingleFlight } from "../lib/concurrency.ts";
 import { isObject, isString } from "../lib/values.ts";
 import type { Algorithm, JsonWebKey, JsonWebKeySet } from "../store.ts";
 import { canonicalSpelling } from "../tokens/verify-token.ts";
+import { certifyKey } from "./key-certificate.ts";
 import { deriveKey } from "./secrets.ts";
 
 /** Options of {@link Issuer}. */
@@ -149,8 +150,9 @@ async function makeKey(algorithm: Algorithm): Promise<RingKey> {
 
 async function toRingKey(jwk: JsonWebKey, algorithm: Algorithm): Promise<RingKey> {
   const kid = jwk.kid ?? (await calculateJwkThumbprint(jwk));
-  const publicJwk = { ...toPublicJwk(jwk), kid, alg: algorithm, use: "sig" };
   const privateKey = createPrivateKey({ key: { ...jwk }, format: "jwk" });
+  const certificate = algorithm === "RS256" ? certifyKey(privateKey) : {};
+  const publicJwk = { ...toPublicJwk(jwk), kid, alg: algorithm, use: "sig", ...certificate };
   return { kid, algorithm, privateKey, privateJwk: jwk, publicJwk };
 }
 
