@@ -283,7 +283,7 @@ describeWith(SDK_MODELS, "the official SDKs can read every answer", () => {
     const { sessionToken } = await stytch.authenticate({ userId: "full_alone", authenticationMethod: "SSO" });
     down();
     try {
-      await grant(503, { grant_type: "refresh_token", refresh_token: "x".repeat(64) });
+      await grant(503, { grant_type: "password", email: "full_alone@example.com", password: PASSWORD });
       await call("sessions/authenticate", 503, { session_token: sessionToken });
     } finally {
       up();
