@@ -72,8 +72,8 @@ export function normalizeTime(value: unknown): string | undefined {
   const parts = typeof value === "string" ? DATABASE_TIME.exec(value) : null;
   if (parts === null) return undefined;
   const [, date = "", minutes = "00:00", seconds = ":00", zone = "Z"] = parts;
-  const [, sign = "+", hours = "00", offset = "00"] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
-  const instant = Date.parse(`${date}T${minutes}${seconds}${sign}${hours}:${offset}`);
+  const [, sign = "+", ahead = "00", minutesAhead = "00"] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
+  const instant = Date.parse(`${date}T${minutes}${seconds}${sign}${ahead}:${minutesAhead}`);
   return Number.isNaN(instant) ? undefined : new Date(instant).toISOString();
 }
 

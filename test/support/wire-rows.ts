@@ -158,16 +158,25 @@ export function makeWireDirectory(): Directory {
   const organizations = new Map<string, DirectoryOrganization>();
   for (const kind of KINDS) {
     const id = `org_${kind}`;
-    organizations.set(id, { ...ORGANIZATION_FIELDS[kind], id, slug: kind, name: `The ${kind} one` });
+    organizations.set(id, {
+      ...(JSON.parse(JSON.stringify(ORGANIZATION_FIELDS[kind])) as DirectoryOrganization),
+      id,
+      slug: kind,
+      name: `The ${kind} one`,
+    });
   }
   const users = new Map<string, DirectoryUser>();
   const memberships: DirectoryMembership[] = [];
   const addUser = (id: string, fields: Fields): void => {
-    users.set(id, { ...fields, id, emailAddress: `${id}@example.com` } as DirectoryUser);
+    users.set(id, {
+      ...(JSON.parse(JSON.stringify(fields)) as DirectoryUser),
+      id,
+      emailAddress: `${id}@example.com`,
+    });
   };
   const addMembership = (userId: string, kind: (typeof KINDS)[number], roles: readonly string[]): void => {
-    const row = { ...MEMBERSHIP_FIELDS[kind], userId, organizationId: `org_${kind}`, roles };
-    memberships.push(row as DirectoryMembership);
+    const fields = JSON.parse(JSON.stringify(MEMBERSHIP_FIELDS[kind])) as DirectoryMembership;
+    memberships.push({ ...fields, userId, organizationId: `org_${kind}`, roles });
   };
   for (const kind of KINDS) {
     addUser(`${kind}_in_all`, USER_FIELDS[kind]);

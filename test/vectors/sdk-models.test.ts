@@ -159,7 +159,8 @@ describeWith(SDK_MODELS, "the official SDKs can read every answer", () => {
   });
 
   it.each(KINDS)("of a %s organization", async (kind) => {
-    await read("GET /organizations/:id", `/organizations/org_${kind}`);
+    const organization = await read("GET /organizations/:id", `/organizations/org_${kind}`);
+    expect(organization).toMatchObject({ id: `org_${kind}` });
     for (const name of [`org_${kind}`, kind]) {
       await get("rbac/organizations/:organizationId", `rbac/organizations/${name}`);
     }
@@ -223,7 +224,8 @@ describeWith(SDK_MODELS, "the official SDKs can read every answer", () => {
   });
 
   it("of keys and policies", async () => {
-    await ask("workos", ["GET /sso/jwks/:clientId", `/sso/jwks/${CLIENT.client_id}`], 200);
+    const published = await ask("workos", ["GET /sso/jwks/:clientId", `/sso/jwks/${CLIENT.client_id}`], 200);
+    expect(published["keys"]).toHaveLength(1);
     await ask("workos", ["GET /sso/jwks/:clientId", "/sso/jwks/other"], 404);
     const endpoint = "GET /v1/b2b/sessions/jwks/:projectId";
     await ask("stytch", [endpoint, `/v1/b2b/sessions/jwks/${PROJECT.projectId}`], 200);
@@ -239,6 +241,7 @@ describeWith(SDK_MODELS, "the official SDKs can read every answer", () => {
     await grant(400, { grant_type: "refresh_token", refresh_token: "wrong" });
     await grant(400, { grant_type: SELECTION, organization_id: "x", pending_authentication_token: "wrong" });
     await grant(400, { ...password, client_secret: "wrong" });
+    expect(await grant(400, { grant_type: "password" })).toMatchObject({ error: "invalid_request" });
     await grant(401, password, { authorization: `Basic ${btoa("client_orgate:wrong")}` });
     await grant(413, { grant_type: "x".repeat(70_000) });
     const users = "GET /user_management/users/:id";
@@ -266,7 +269,9 @@ describeWith(SDK_MODELS, "the official SDKs can read every answer", () => {
       ...session,
       authorization_check: { ...check, organization_id: "org_odd" },
     });
-    await call("sessions/authenticate", 400, {});
+    expect(await call("sessions/authenticate", 400, {})).toMatchObject({
+      error_type: "no_session_arguments",
+    });
     await call("sessions/authenticate", 400, { session_jwt: "a.b.c" });
     await call("sessions/authenticate", 404, { session_token: "x".repeat(64) });
     await call("sessions/exchange", 404, { ...session, organization_id: "nobody" });
@@ -284,7 +289,8 @@ describeWith(SDK_MODELS, "the official SDKs can read every answer", () => {
     down();
     try {
       await grant(503, { grant_type: "password", email: "full_alone@example.com", password: PASSWORD });
-      await call("sessions/authenticate", 503, { session_token: sessionToken });
+      const refused = await call("sessions/authenticate", 503, { session_token: sessionToken });
+      expect(refused).toMatchObject({ error_type: "internal_server_error" });
     } finally {
       up();
     }
