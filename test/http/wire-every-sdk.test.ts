@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
 import { memoryDirectory, type MemoryDirectoryInput } from "orgate/authority";
 import { stytchRouter, type StytchRouter } from "orgate/authority/stytch";
 import { workosRouter, type WorkosRouter } from "orgate/authority/workos";
-import type { Received, Sent, TestServer } from "../support/servers.ts";
+import { type Received, type Sent, serve, type TestServer } from "../support/servers.ts";
 import {
   bodyOf,
   json,
@@ -154,6 +154,15 @@ describe("X-Request-ID", () => {
     expect(new Set(ids).size).toBe(ids.length);
   });
 
+  it("stands on the answer for a path that the router does not serve", async () => {
+    const server = await serve(workos);
+    const answer = await server.send({ path: "/unknown" });
+    await server.close();
+
+    expect(answer.status).toBe(404);
+    expect(answer.headers["x-request-id"]).toMatch(/^req_/);
+  });
+
   it("is the request_id in every body of stytchRouter", async () => {
     const paths = [
       `/v1/b2b/sessions/jwks/${PROJECT.projectId}`,
@@ -282,7 +291,9 @@ describe("the bodies of stytchRouter", () => {
   ])("reads an organization by %s in a path", async (_what, name, status) => {
     const path = `/v1/b2b/rbac/organizations/${name}`;
     const answer = await servers.stytch.send({ path, headers: BASIC });
+    const other = await ask({ path: `/organizations/${name}`, headers: BEARER });
 
-    expect(answer.status).toBe(status);
+    expect([answer.status, other.status]).toEqual([status, status]);
+    if (status === 200) expect(bodyOf(other)).toMatchObject({ object: "organization", id: "org_acme" });
   });
 });

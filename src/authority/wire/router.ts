@@ -96,7 +96,10 @@ export function createWireRouter<Service, Result>(protocol: WireProtocol<Service
         response.destroy(error instanceof Error ? error : undefined);
       });
     } else if (next !== undefined) next();
-    else send(request, response, { status: 404, body: { message: "Not Found" } });
+    else {
+      const headers = { "X-Request-ID": makeRequestId() };
+      send(request, response, { status: 404, body: { message: "Not Found" }, headers });
+    }
   };
 }
 

@@ -10,16 +10,6 @@ export function isNamed(organization: DirectoryOrganization, name: string): bool
   return NAMES.some((field) => organization[field] === name);
 }
 
-/** Finds the organization, of all, that an id, a slug or an external id names. */
-export async function findOrganization(
-  { directory }: Pick<AuthorityContext, "directory">,
-  name: string,
-): Promise<DirectoryOrganization> {
-  const organization = (await directory.organization(name)) ?? (await directory.organizationByName?.(name));
-  if (organization === undefined) throw organizationNotFound();
-  return organization;
-}
-
 /**
  * Finds the id of the organization, among the user's own, that an id, a slug or an external id names.
  *

@@ -9,6 +9,7 @@ import { revoke } from "../../revoke.ts";
 import { makeSessionToken } from "../../secrets.ts";
 import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
 import { type WireAuthority, requireWireAuthority } from "../../wire-access.ts";
+import { findOrganization } from "../find-organization.ts";
 import {
   type RouteOptions,
   type WireMiddleware,
@@ -20,8 +21,13 @@ import {
 } from "../router.ts";
 import { toStytchPolicy } from "./bodies.ts";
 import { answerDiscovery, answerExchange, answerIntermediateExchange } from "./discovery.ts";
-import { createRequestIds, refuseStytch, stytchError, unauthorizedCredentials } from "./errors.ts";
-import { findOrganization } from "./organization-names.ts";
+import {
+  createRequestIds,
+  organizationNotFound,
+  refuseStytch,
+  stytchError,
+  unauthorizedCredentials,
+} from "./errors.ts";
 import { createSessionJwtCheck, createStytchDialect } from "./session-jwt.ts";
 import { answerAuthenticate, answerMemberSessions, answerRevoke } from "./sessions.ts";
 import {
@@ -57,7 +63,7 @@ export const answerPolicy: StytchHandler = async ({ context }) => {
 
 /** `GET /v1/b2b/rbac/organizations/:id`: no organization has roles of its own. */
 export const answerOrganizationPolicy: StytchHandler = async ({ context }, { segments: [name = ""] }) => {
-  await findOrganization(context, name);
+  if ((await findOrganization(context, name)) === undefined) throw organizationNotFound();
   return { org_policy: { roles: [] } };
 };
 

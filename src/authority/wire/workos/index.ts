@@ -7,3 +7,4 @@ export type {
   AuthorizationRequest,
   AuthorizationSubject,
 } from "./authorize.ts";
+export type { WireMiddleware } from "../router.ts";

@@ -3,6 +3,7 @@ import { invalidRequest } from "../../check-input.ts";
 import { listMemberships } from "../../directory.ts";
 import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
 import { isSessionId } from "../../secrets.ts";
+import { findOrganization } from "../find-organization.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../router.ts";
 import { notFound, parameterMissing } from "./errors.ts";
@@ -22,12 +23,12 @@ export const answerUser: WorkosHandler = async ({ context, bodies }, { segments:
   return { status: 200, body: bodies.user(user) };
 };
 
-/** `GET /organizations/:id` */
+/** `GET /organizations/:id`, also by slug or external id. */
 export const answerOrganization: WorkosHandler = async (
   { context, bodies },
   { segments: [organizationId = ""] },
 ) => {
-  const organization = await context.directory.organization(organizationId);
+  const organization = await findOrganization(context, organizationId);
   if (organization === undefined) throw notFound("Organization");
   return { status: 200, body: bodies.organization(organization) };
 };
