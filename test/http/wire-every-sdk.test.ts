@@ -284,16 +284,15 @@ describe("the bodies of stytchRouter", () => {
   });
 
   it.each([
-    ["its id", "org_acme", 200],
-    ["its slug", "acme", 200],
-    ["its external id", "ext-acme", 200],
-    ["nothing of an organization", "unknown", 404],
-  ])("reads an organization by %s in a path", async (_what, name, status) => {
+    ["its id", "org_acme", [200, 200, "org_acme"]],
+    ["its slug", "acme", [200, 200, "org_acme"]],
+    ["its external id", "ext-acme", [200, 200, "org_acme"]],
+    ["a name of no organization", "unknown", [404, 404, undefined]],
+  ])("reads an organization by %s in a path", async (_what, name, expected) => {
     const path = `/v1/b2b/rbac/organizations/${name}`;
     const answer = await servers.stytch.send({ path, headers: BASIC });
     const other = await ask({ path: `/organizations/${name}`, headers: BEARER });
 
-    expect([answer.status, other.status]).toEqual([status, status]);
-    if (status === 200) expect(bodyOf(other)).toMatchObject({ object: "organization", id: "org_acme" });
+    expect([answer.status, other.status, bodyOf(other)["id"]]).toEqual(expected);
   });
 });
