@@ -4,6 +4,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import type { OrgateOptions } from "orgate";
+import { stytchRouter } from "orgate/authority/stytch";
+import { workosRouter } from "orgate/authority/workos";
 import { CURRENT, type PackageBuild } from "./package-build.ts";
 
 const BASE_URL = "https://app.example.com";
@@ -55,10 +57,10 @@ export async function makeWorld(members: number): Promise<World> {
   const { privateKey } = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const keys: Parts = [{ ...privateKey.export({ format: "jwk" }), kty: "RSA", kid: "bench", alg: "RS256" }];
   const authority = makeAuthority(CURRENT, keys, members);
-  const stytchRouter = authority.stytchRouter(STYTCH);
+  const wire = stytchRouter(authority, STYTCH);
   const app = express();
-  app.use(stytchRouter);
-  app.use(authority.workosRouter(WORKOS));
+  app.use(wire);
+  app.use(workosRouter(authority, WORKOS));
   const server = createServer((request, response) => void app(request, response));
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
@@ -67,7 +69,7 @@ export async function makeWorld(members: number): Promise<World> {
   const credentials: Record<Way, string[]> = { bearer: [], cookie: [] };
   for (let n = 0; n < members; n += 1) {
     const userId = `user_${n}`;
-    const { sessionJwt } = await stytchRouter.authenticate({
+    const { sessionJwt } = await wire.authenticate({
       userId,
       authenticationMethod: "Password",
       customClaims: { entitlements: "x".repeat(FILLER.bearer) },

@@ -7,7 +7,7 @@
 import { randomBytes } from "node:crypto";
 import express, { type Express } from "express";
 import { isOrgateError, type OrganizationSelectionRequiredError, type Outcome } from "orgate";
-import type { StytchRouter } from "orgate/authority";
+import { stytchRouter, type StytchRouter } from "orgate/authority/stytch";
 import { stytch } from "orgate/stytch";
 import { B2BClient } from "stytch";
 import { createApplication, type Backend, type Site } from "./hosted/application.ts";
@@ -68,7 +68,7 @@ export function createLocalStytch(
   project: { projectId: string; secret: string },
   deliver: (link: string) => void,
 ): Express {
-  const router = createLocalAuthority(url).stytchRouter(project);
+  const router = stytchRouter(createLocalAuthority(url), project);
   const links = new Map<string, string>();
   const app = express();
   app.use(router);

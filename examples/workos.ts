@@ -4,6 +4,7 @@
 // WORKOS_CLIENT_ID and WORKOS_COOKIE_PASSWORD it runs on the live service: allow http://localhost:3000/callback as a
 // redirect URI in the dashboard, and give your roles the permissions documents:read and documents:delete.
 import express, { type Express } from "express";
+import { workosRouter } from "orgate/authority/workos";
 import { workos, type WorkosOptions } from "orgate/workos";
 import { createApplication, type Backend, type Site } from "./hosted/application.ts";
 import { createLocalAuthority, SIGN_IN_PAGE } from "./hosted/company.ts";
@@ -26,7 +27,7 @@ export function createApp(site: Site, options: WorkosOptions): Express {
 
 /** Serves in place of WorkOS and its hosted page. */
 export function createLocalWorkos(url: string, appUrl: string, client: { clientId: string; apiKey: string }) {
-  const router = createLocalAuthority(url).workosRouter({
+  const router = workosRouter(createLocalAuthority(url), {
     ...client,
     signIn: { path: "/sign-in" },
     redirectUris: [`${appUrl}/callback`],

@@ -17,6 +17,17 @@ import { ENTRIES, nameOf } from "./entries.mjs";
 const ROOT = join(fileURLToPath(new URL("..", import.meta.url)));
 const ESM_ONLY = ["iron-webcrypto", "jose"];
 const TARGET = "node20.19";
+const ENTRY_MODULES = new Set(Object.values(ENTRIES).map((source) => source.replace(/\.ts$/, ".js")));
+
+/** The files that entries share, by the modules in them; the first match decides. Left to itself, rollup makes many small ones. */
+const SHARED = [
+  [/^(?:lib\/|errors\.|events\.|model\.)/, "base"],
+  [/^policy\//, "policy"],
+  [/^tokens\//, "tokens"],
+  [/^stores\/[\w-]+\.js$/, "stores"],
+  [/^authority\/(?!wire\/)/, "sessions"],
+  [/^authority\/wire\/[\w-]+\.js$/, "wire"],
+];
 
 // Beside dist and moved at the end, so that a reader never sees half a build.
 const staging = mkdtempSync(join(ROOT, "dist-"));
@@ -58,6 +69,7 @@ async function bundleImplementation(modules, folder) {
     format: "cjs",
     entryFileNames: "[name].cjs",
     chunkFileNames: "shared/[name].cjs",
+    manualChunks: (id) => sharedFileOf(relative(modules, id).replaceAll("\\", "/")),
     paths: (name) => (ESM_ONLY.includes(name) ? `#${name}` : name),
     generatedCode: "es2015",
     interop: "default",
@@ -68,6 +80,11 @@ async function bundleImplementation(modules, folder) {
   for (const { name, exports } of output.filter((chunk) => chunk.isEntry)) {
     writeFileSync(join(folder, `${name}.js`), wrapperOf(name, exports));
   }
+}
+
+function sharedFileOf(path) {
+  if (ENTRY_MODULES.has(path)) return undefined;
+  return SHARED.find(([pattern]) => pattern.test(path))?.[1];
 }
 
 /** Names are written out, because Node finds the names of CommonJS by guessing. */
@@ -95,6 +112,8 @@ async function bundleTypes(modules, folder) {
     entryFileNames: "[name].d.ts",
     minifyInternalExports: false,
     chunkFileNames: ({ name }) => `shared/${name.replace(/\.d$/, "")}.d.ts`,
+    // One file: types cost nothing at run time. What is added to Express's types stays with the entry that adds it.
+    manualChunks: (id) => (isSharedDeclaration(relative(modules, id)) ? "orgate" : undefined),
   });
   for (const path of listFiles(folder).filter((file) => file.endsWith(".d.ts"))) {
     const text = readFileSync(join(folder, path), "utf8");
@@ -103,6 +122,11 @@ async function bundleTypes(modules, folder) {
       text.replaceAll(/((?:from|import)\s*\(?["']\.{1,2}\/[^"']+)\.js(["'])/g, "$1.cjs$2"),
     );
   }
+}
+
+function isSharedDeclaration(path) {
+  const module = path.replaceAll("\\", "/").replace(/\.d\.ts$/, ".js");
+  return !ENTRY_MODULES.has(module) && module !== "augment.js";
 }
 
 function inputs(folder, suffix) {

@@ -4,6 +4,8 @@ export const ENTRIES = {
   "./core": "core.ts",
   "./express": "express.ts",
   "./authority": "authority/index.ts",
+  "./authority/workos": "authority/wire/workos/index.ts",
+  "./authority/stytch": "authority/wire/stytch/index.ts",
   "./testing": "testing/index.ts",
   "./workos": "stores/workos/index.ts",
   "./stytch": "stores/stytch/index.ts",

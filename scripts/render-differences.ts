@@ -1,4 +1,5 @@
 import type { DifferenceRow, JwtRow, Observation } from "../test/differential/difference.ts";
+import { STYTCH_WIRE_ROWS, WORKOS_WIRE_ROWS, type WireRow } from "../test/differential/wire-rows.ts";
 import { STYTCH_ROWS } from "../test/differential/stytch-rows.ts";
 import { WORKOS_ROWS } from "../test/differential/workos-rows.ts";
 
@@ -27,12 +28,20 @@ const STYTCH_HEAD = `## \`stytch\` 14.2.0
 One case is not in the table because the test would take too long: a Stytch that never answers. The SDK's \`timeout\` option has no effect, so the SDK waits. orgate answers 503 after at most 5 seconds.
 `;
 
+const WIRE_HEAD = `## The wire routers
+
+What \`workosRouter()\` and \`stytchRouter()\` of the authority answer otherwise than the services, on purpose. Every answer is checked against the models of the official SDKs: Node, Python, Go, Ruby, PHP, Java and Kotlin.
+`;
+
 /** The whole document. */
 export function renderDifferences(): string {
   return [
     HEAD,
     renderSection(WORKOS_HEAD, ["orgate"], WORKOS_ROWS),
     renderSection(STYTCH_HEAD, ["the operation", "the middleware"], STYTCH_ROWS),
+    WIRE_HEAD,
+    renderWire("WorkOS", "workosRouter()", WORKOS_WIRE_ROWS),
+    renderWire("Stytch", "stytchRouter()", STYTCH_WIRE_ROWS),
   ].join("\n");
 }
 
@@ -50,6 +59,11 @@ function renderSection(head: string, sides: readonly string[], rows: readonly Ro
     ...alike.map((row) => lineOf(cellsOf(row))),
     "",
   ].join("\n");
+}
+
+function renderWire(service: string, router: string, rows: readonly WireRow[]): string {
+  const lines = rows.map((row) => lineOf([row.asked, row.service, row.router, row.why]));
+  return [...lineUp(["asked for", service, `\`${router}\``, "why"]), ...lines, ""].join("\n");
 }
 
 function lineUp(columns: readonly string[]): string[] {

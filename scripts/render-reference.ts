@@ -75,8 +75,8 @@ function renderOptions(): string {
     ...optionSection("redisRepository and redisCoordinator", "RedisOptions"),
     ...optionSection("workos(options)", "WorkosOptions"),
     ...optionSection("stytch(options)", "StytchOptions"),
-    ...optionSection("authority.workosRouter(options)", "WorkosRouterOptions"),
-    ...optionSection("authority.stytchRouter(options)", "StytchRouterOptions"),
+    ...optionSection("workosRouter(authority, options)", "WorkosRouterOptions"),
+    ...optionSection("stytchRouter(authority, options)", "StytchRouterOptions"),
   );
 }
 
@@ -180,6 +180,9 @@ function renderApi(): string {
     ...docSection("schemaSql(options?)", "function schemaSql"),
     ...docSection("postgresRepository(pool, options?)", "function postgresRepository"),
     ...docSection("postgresCoordinator(pool, options?)", "function postgresCoordinator"),
+    "## Functions of `orgate/authority/workos` and `orgate/authority/stytch`",
+    ...docSection("workosRouter(authority, options)", "function workosRouter"),
+    ...docSection("stytchRouter(authority, options)", "function stytchRouter"),
     "## Functions of `orgate/workos` and `orgate/stytch`",
     ...docSection("workos(options)", "function workos"),
     ...docSection("stytch(options)", "function stytch"),
@@ -218,6 +221,8 @@ function renderApi(): string {
     ...unionSection("Renewal"),
     ...unionSection("Outcome"),
     "## The interfaces of the authority",
+    ...typeSection("WorkosRouter"),
+    ...typeSection("StytchRouter"),
     ...typeSection("Directory"),
     ...typeSection("Repository"),
     "## Several processes",

@@ -37,11 +37,7 @@ import {
   authenticate,
   authenticateWithOrganizationSelection,
 } from "./sign-in.ts";
-import type { WireAuthority } from "./wire/router.ts";
-import type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
-import { type StytchRouter, createStytchRouter } from "./wire/stytch/stytch-router.ts";
-import type { WorkosRouterOptions } from "./wire/workos/workos-options.ts";
-import { type WorkosRouter, createWorkosRouter } from "./wire/workos/workos-router.ts";
+import { wireAccess } from "./wire-access.ts";
 
 /**
  * A session authority in this process: it issues the tokens, keeps the sessions, rotates refresh tokens and serves the JWKS.
@@ -106,10 +102,6 @@ export interface Authority<Role extends string = string> extends AuthorityStore 
    * `keyEncryption`.
    */
   rotateKeys(): Promise<RotatedKey>;
-  /** Makes middleware that serves the authority to WorkOS's SDKs. Throws `ConfigurationError`. */
-  workosRouter(options: WorkosRouterOptions): WorkosRouter;
-  /** Makes middleware that serves the authority to Stytch's B2B SDKs. Throws `ConfigurationError`. */
-  stytchRouter(options: StytchRouterOptions): StytchRouter;
   /** Stops listening and reporting; closes the repository unless it was passed in. */
   close(): Promise<void>;
 }
@@ -160,10 +152,10 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
   };
   if (options.policy !== undefined) options.directory.acceptRoles?.(options.policy.roles);
   const closers: (() => void)[] = [];
-  const wireAuthority: WireAuthority = { context, onClose: (close) => void closers.push(close) };
   reportSetUp(options, fleet, { repository, events });
   const stopListening = options.directory.onChanged?.((change) => invalidations.announce(change));
   return {
+    ...wireAccess({ context, onClose: (close) => void closers.push(close) }),
     ...createAuthorityStore(context, profile),
     authenticate: (input) => authenticate(context, input),
     authenticateWithOrganizationSelection: (input) => authenticateWithOrganizationSelection(context, input),
@@ -177,8 +169,6 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
     revoke: (target) => revoke(context, target),
     jwks: () => issuer.jwks(),
     rotateKeys: () => issuer.rotate(),
-    workosRouter: (wire) => readGiven("workosRouter", () => createWorkosRouter(wireAuthority, wire)),
-    stytchRouter: (wire) => readGiven("stytchRouter", () => createStytchRouter(wireAuthority, wire)),
     close: once(async () => {
       stopListening?.();
       tokens.close();

@@ -73,6 +73,11 @@ export interface Directory {
   userByEmailAddress(emailAddress: string): Promise<DirectoryUser | undefined>;
   /** Returns the organization of an id. */
   organization(organizationId: string): Promise<DirectoryOrganization | undefined>;
+  /**
+   * Returns the organization of a slug or, if none has it as its slug, of an external id (`externalId`). The wire routers call it
+   * for a path that names an organization otherwise than by its id.
+   */
+  organizationByName?(name: string): Promise<DirectoryOrganization | undefined>;
   /** Returns the user's membership in an organization, if it is active now. */
   membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
   /** Returns all memberships of the user that are active now. */
@@ -115,6 +120,10 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
       ask("userByEmailAddress", isUser, () => directory.userByEmailAddress(emailAddress)),
     organization: (id) =>
       ask("organization", isNamed(isOrganization, { id }), () => directory.organization(id)),
+    ...(directory.organizationByName !== undefined && {
+      organizationByName: (name) =>
+        ask("organizationByName", isOrganizationOf(name), async () => directory.organizationByName?.(name)),
+    }),
     membership: (userId, organizationId) =>
       ask("membership", isNamed(isMembership, { userId, organizationId }), () =>
         directory.membership(userId, organizationId),
@@ -202,6 +211,11 @@ const isOrganization = objectWith<DirectoryOrganization>({
   name: isString,
   slug: absentOr(isString),
 });
+
+function isOrganizationOf(name: string): Predicate<DirectoryOrganization> {
+  return (value): value is DirectoryOrganization =>
+    isOrganization(value) && [value.slug, value["externalId"]].includes(name);
+}
 
 const isMembership = objectWith<DirectoryMembership>({
   id: absentOr(isText),
@@ -312,9 +326,10 @@ export function toMemberSession(record: SessionRecord, subject: Subject): Member
 }
 
 function toMember(subject: Subject): Member {
-  const { user, organization } = subject;
+  const { user, membership, organization } = subject;
   return {
     ...user,
+    ...membership,
     id: memberIdOf(subject),
     userId: user.id,
     ...(organization !== undefined && { organizationId: organization.id }),

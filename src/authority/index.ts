@@ -31,14 +31,4 @@ export type { RevokeTarget, SessionSummary, SessionsTarget } from "./revoke.ts";
 export type { AuthenticateInput, AuthenticateWithOrganizationSelectionInput } from "./sign-in.ts";
 export type { AuthorityOptions, KeyEncryption } from "./options.ts";
 export type { RotatedKey } from "./issuer.ts";
-export type { StytchRouter } from "./wire/stytch/stytch-router.ts";
-export type { StytchRouterOptions } from "./wire/stytch/stytch-options.ts";
-export type { WorkosRouter } from "./wire/workos/workos-router.ts";
-export type { WorkosRouterOptions, WorkosSignInHandler } from "./wire/workos/workos-options.ts";
-export type { AuthorizationRequest } from "./wire/workos/authorize.ts";
-export type {
-  AuthorizationAnswer,
-  AuthorizationRefusal,
-  AuthorizationSubject,
-} from "./wire/workos/authorize.ts";
 export type { CollectionName, Repository, Versioned, WriteOptions } from "./repository.ts";

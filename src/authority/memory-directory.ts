@@ -64,6 +64,7 @@ export function memoryDirectory<Role extends string = string>(
       );
     },
     organization: async (id) => structuredClone(organizations.get(id)),
+    organizationByName: async (name) => structuredClone(tables.findOrganization(name)),
     membership: async (userId, organizationId) =>
       structuredClone(memberships.get(userId)?.get(organizationId)),
     async seat(this: Directory | void, userId, organizationId) {
@@ -109,6 +110,14 @@ class DirectoryTables {
     this.#roles = roles;
     assertValid(input, roles);
     this.#store(input);
+  }
+
+  /** Slugs come before external ids, which may be there twice: a name of several organizations names none. */
+  findOrganization(name: string): DirectoryOrganization | undefined {
+    const all = [...this.organizations.values()];
+    const bySlug = all.filter(({ slug }) => slug === name);
+    const found = bySlug.length > 0 ? bySlug : all.filter(({ externalId }) => externalId === name);
+    return found.length === 1 ? found[0] : undefined;
   }
 
   acceptRoles(roles: ReadonlySet<string>): void {

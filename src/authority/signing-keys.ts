@@ -3,6 +3,7 @@ import { SignJWT, calculateJwkThumbprint, exportJWK, generateKeyPair } from "jos
 import { isObject, isString } from "../lib/values.ts";
 import type { Algorithm, JsonWebKey } from "../store.ts";
 import { canonicalSpelling } from "../tokens/verify-token.ts";
+import { certifyKey } from "./key-certificate.ts";
 
 /** A key that signs access tokens. */
 export interface SigningKey {
@@ -33,8 +34,9 @@ export async function makeSigningKey(algorithm: Algorithm): Promise<SigningKey> 
 export async function importSigningKey(jwk: JsonWebKey): Promise<SigningKey> {
   const algorithm = algorithmOf(jwk);
   const kid = jwk.kid ?? (await calculateJwkThumbprint(jwk));
-  const publicJwk = { ...toPublicJwk(jwk), kid, alg: algorithm, use: "sig" };
   const privateKey = createPrivateKey({ key: { ...jwk }, format: "jwk" });
+  const certificate = algorithm === "RS256" ? certifyKey(privateKey) : {};
+  const publicJwk = { ...toPublicJwk(jwk), kid, alg: algorithm, use: "sig", ...certificate };
   return { kid, algorithm, privateKey, privateJwk: jwk, publicJwk };
 }
 

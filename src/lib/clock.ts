@@ -59,6 +59,24 @@ export function secondsOf(timestamp: string): number {
   return Date.parse(timestamp) / 1000;
 }
 
+/** The ways in which databases write times: RFC 3339, SQL's form of it, and dates alone. */
+const DATABASE_TIME =
+  /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2})(:\d{2}(?:\.\d{1,9})?)?(?: ?(Z|UTC|[+-]\d{2}(?::?\d{2})?))?)?$/i;
+
+/**
+ * Writes a time that a database keeps as RFC 3339 in UTC, with milliseconds; `undefined` for anything that is no time.
+ *
+ * A time without a zone is in UTC, and a date alone is its midnight.
+ */
+export function normalizeTime(value: unknown): string | undefined {
+  const parts = typeof value === "string" ? DATABASE_TIME.exec(value) : null;
+  if (parts === null) return undefined;
+  const [, date = "", minutes = "00:00", seconds = ":00", zone = "Z"] = parts;
+  const [, sign = "+", ahead = "00", minutesAhead = "00"] = /^([+-])(\d{2}):?(\d{2})?$/.exec(zone) ?? [];
+  const instant = Date.parse(`${date}T${minutes}${seconds}${sign}${ahead}:${minutesAhead}`);
+  return Number.isNaN(instant) ? undefined : new Date(instant).toISOString();
+}
+
 /** Whether a value is a time in seconds since the epoch that RFC 3339 can write. */
 export function isWritableTime(value: unknown): value is number {
   return typeof value === "number" && value >= 0 && value <= LATEST_TIME;

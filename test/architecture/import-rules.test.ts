@@ -45,6 +45,11 @@ const ZONES: Readonly<Record<string, Zone>> = {
   workos: { files: ["stores/workos/"], imports: [...CONTRACTS, "policy", "store tools"] },
   stytch: { files: ["stores/stytch/"], imports: [...CONTRACTS, "policy", "store tools", "tokens"] },
   "store tools": { files: ["stores/"], imports: CONTRACTS },
+  // Loaded only by applications that serve the protocol.
+  "wire routers": {
+    files: ["authority/wire/"],
+    imports: [...CONTRACTS, "policy", "authority"],
+  },
   authority: {
     files: ["authority/"],
     imports: [...CONTRACTS, "policy", "tokens"],
@@ -87,9 +92,16 @@ const PACKAGES: Readonly<
 
 /** The files behind the package's subpaths, the only ones that re-export. */
 const ENTRIES = ["index.ts", "core.ts", "express.ts"].concat(
-  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/postgres", "fleet/redis"].map(
-    (folder) => `${folder}/index.ts`,
-  ),
+  [
+    "authority",
+    "authority/wire/workos",
+    "authority/wire/stytch",
+    "testing",
+    "stores/workos",
+    "stores/stytch",
+    "fleet/postgres",
+    "fleet/redis",
+  ].map((folder) => `${folder}/index.ts`),
 );
 
 /** Names that say nothing of what is inside. */
@@ -149,6 +161,7 @@ describe("the rules themselves", () => {
     ["lib/cookies.ts", 'import { find } from "../request/read-credential.ts";', judgeZone],
     ["stores/workos/session.ts", 'import { form } from "../stytch/form.ts";', judgeZone],
     ["stores/workos/session.ts", 'import { authenticate } from "../../request/authenticate.ts";', judgeZone],
+    ["authority/authority.ts", 'import { createWireRouter } from "./wire/router.ts";', judgeZone],
     ["pipeline/brand-new.ts", "export const x = 1;", judgeZone],
     ["options/options.ts", 'import { jwtVerify } from "jose";', judgePackages],
     ["request/request-auth.ts", 'import type { Request } from "express";', judgePackages],

@@ -1,6 +1,7 @@
 import type { ServerResponse } from "node:http";
 import { jest } from "@jest/globals";
 import { createAuthority, memoryDirectory } from "../../src/authority/index.ts";
+import { stytchRouter } from "../../src/authority/wire/stytch/index.ts";
 import type { Clock } from "../../src/lib/clock.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
 import { serve } from "../support/servers.ts";
@@ -74,7 +75,7 @@ export async function openBench(): Promise<StytchBench> {
     keys: [jwk],
     clock: () => clock() - ago,
   });
-  const router = authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
+  const router = stytchRouter(authority, { projectId: PROJECT_ID, secret: SECRET });
   const calls: string[] = [];
   const faults: { text: string; answer: (response: ServerResponse) => void }[] = [];
   const server = await serve((request, response) => {

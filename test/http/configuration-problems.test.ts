@@ -14,6 +14,8 @@ import {
   type OrgateOptions,
 } from "orgate";
 import { type Authority, createAuthority, memoryDirectory } from "orgate/authority";
+import { stytchRouter } from "orgate/authority/stytch";
+import { workosRouter } from "orgate/authority/workos";
 import { handler } from "orgate/express";
 import { fromStytch, stytch } from "orgate/stytch";
 import { workos } from "orgate/workos";
@@ -71,14 +73,14 @@ const FACTORIES = [
     empty: [],
   },
   {
-    name: "authority.workosRouter",
-    make: (options: never) => makeAuthority().workosRouter(options),
+    name: "workosRouter",
+    make: (options: never) => workosRouter(makeAuthority(), options),
     options: ["apiKey clientId codeLifetime issuer permissions redirectUris signIn signOutRedirects"],
     empty: ["option_invalid apiKey", "option_invalid clientId"],
   },
   {
-    name: "authority.stytchRouter",
-    make: (options: never) => makeAuthority().stytchRouter(options),
+    name: "stytchRouter",
+    make: (options: never) => stytchRouter(makeAuthority(), options),
     options: ["projectId secret"],
     empty: ["option_invalid projectId", "option_invalid secret"],
   },

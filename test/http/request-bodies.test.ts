@@ -4,6 +4,8 @@ import { afterEach, describe, expect, it } from "@jest/globals";
 import express from "express";
 import { createAuthority } from "../../src/authority/authority.ts";
 import { memoryDirectory } from "../../src/authority/memory-directory.ts";
+import { stytchRouter } from "../../src/authority/wire/stytch/index.ts";
+import { workosRouter } from "../../src/authority/wire/workos/index.ts";
 import { EXPRESSES, makeTenancy, SELECTION } from "../support/apps.ts";
 import { JSON_CLIENT, openBrowser } from "../support/browser.ts";
 import { serve, type TestServer } from "../support/servers.ts";
@@ -95,8 +97,8 @@ describe("the wire protocols", () => {
     const authority = createAuthority({ issuer: "https://app.example.com", directory: memoryDirectory() });
     const secret = "sk_test_0123456789abcdef";
     const app = express();
-    app.use(authority.workosRouter({ clientId: "client_1", apiKey: secret }));
-    app.use(authority.stytchRouter({ projectId: "project-test-1", secret }));
+    app.use(workosRouter(authority, { clientId: "client_1", apiKey: secret }));
+    app.use(stytchRouter(authority, { projectId: "project-test-1", secret }));
     const seen: string[] = [];
     const { port } = await start((request, response) => {
       seen.push(request.url ?? "");
@@ -148,7 +150,7 @@ describe("a form of many fields", () => {
     ["fields that differ", ""],
   ])("takes linear time: %s", async (_what, field) => {
     const authority = createAuthority({ issuer: "https://app.example.com", directory: memoryDirectory() });
-    const router = authority.workosRouter({ clientId: "client_1", apiKey: "sk_test_0123456789abcdef" });
+    const router = workosRouter(authority, { clientId: "client_1", apiKey: "sk_test_0123456789abcdef" });
     const server = await start((request, response) => router(request, response, () => response.end("?")));
     const bytes = 64_000;
     const body =

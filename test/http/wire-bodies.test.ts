@@ -8,6 +8,8 @@ import { createServer, type RequestListener, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { definePolicy, isOrgateError } from "orgate";
 import { type Authority, createAuthority, memoryDirectory } from "orgate/authority";
+import { stytchRouter, type StytchRouter } from "orgate/authority/stytch";
+import { workosRouter } from "orgate/authority/workos";
 
 const PASSWORD = "correct horse battery staple";
 const CLIENT = { client_id: "client_orgate", client_secret: "sk_test_0123456789abcdef" };
@@ -32,7 +34,7 @@ afterEach(() => {
 
 it("sends WorkOS's fields", async () => {
   const authority = makeAuthority();
-  const router = authority.workosRouter({
+  const router = workosRouter(authority, {
     clientId: CLIENT.client_id,
     apiKey: CLIENT.client_secret,
     redirectUris: [REDIRECT_URI],
@@ -106,7 +108,7 @@ it("sends WorkOS's fields", async () => {
 
 it("sends Stytch's fields", async () => {
   const authority = makeAuthority();
-  const router = authority.stytchRouter(PROJECT);
+  const router = stytchRouter(authority, PROJECT);
   const record = await openRecorder(router);
   const post = (title: string, path: string, fields: Body): Promise<Body> =>
     record.post(title, `/v1/b2b/${path}`, fields, BASIC);
@@ -202,7 +204,7 @@ function makeAuthority(): Authority {
   });
 }
 
-async function beginDiscovery(router: ReturnType<Authority["stytchRouter"]>): Promise<string> {
+async function beginDiscovery(router: StytchRouter): Promise<string> {
   try {
     await router.authenticate({ userId: "user_ada", authenticationMethod: "magic_link" });
   } catch (error) {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/glo
 import { WorkOS } from "@workos-inc/node";
 import express from "express";
 import { memoryRepository } from "../../src/authority/index.ts";
-import type { WorkosRouter } from "../../src/authority/index.ts";
+import { workosRouter, type WorkosRouter } from "../../src/authority/wire/workos/index.ts";
 import { orgate } from "../../src/orgate.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
 import { serve } from "../support/servers.ts";
@@ -30,7 +30,7 @@ describe("the middleware over the authority, and WorkOS's SDK over its router", 
       cookie: { password: COOKIE_PASSWORD, name: "wos-session" },
     });
     const app = express();
-    app.use(world.authority.workosRouter({ clientId: CLIENT.client_id, apiKey: CLIENT.client_secret }));
+    app.use(workosRouter(world.authority, { clientId: CLIENT.client_id, apiKey: CLIENT.client_secret }));
     app.use(auth);
     app.get("/documents", auth.requirePermission("documents", "write"), (request, response) => {
       response.json({ member: request.member?.id, organization: request.organization?.id });
@@ -98,7 +98,7 @@ describe("rare cases of the WorkOS router", () => {
         compareAndSet: async (...change) => (contended ? false : inner.compareAndSet(...change)),
       },
     });
-    router = world.authority.workosRouter({
+    router = workosRouter(world.authority, {
       clientId: CLIENT.client_id,
       apiKey: CLIENT.client_secret,
       redirectUris: ["https://app.example.com/callback"],
@@ -200,7 +200,7 @@ describe("rare cases of the WorkOS router", () => {
 it("accepts no invitation when the directory cannot create memberships", async () => {
   const world = makeWireWorld({}, { addMembership: undefined } as never);
   const server = await serveRouter(
-    world.authority.workosRouter({ clientId: CLIENT.client_id, apiKey: CLIENT.client_secret }),
+    workosRouter(world.authority, { clientId: CLIENT.client_id, apiKey: CLIENT.client_secret }),
   );
   const fields = {
     grant_type: "password",

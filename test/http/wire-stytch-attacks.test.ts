@@ -1,7 +1,8 @@
 import { generateKeyPairSync } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import { importJWK, SignJWT } from "jose";
-import type { StytchRouter } from "../../src/authority/index.ts";
+import { stytchRouter, type StytchRouter } from "../../src/authority/wire/stytch/index.ts";
+import { workosRouter } from "../../src/authority/wire/workos/index.ts";
 import type { JsonWebKey } from "../../src/store.ts";
 import { serve } from "../support/servers.ts";
 import type { Received, TestServer } from "../support/servers.ts";
@@ -20,7 +21,7 @@ let session: { sessionToken: string; sessionJwt: string };
 
 beforeAll(async () => {
   world = makeWireWorld({ keys: [key] });
-  router = world.authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
+  router = stytchRouter(world.authority, { projectId: PROJECT_ID, secret: SECRET });
   server = await serveRouter(router);
 });
 
@@ -256,7 +257,7 @@ describe("attacks on the authorization check", () => {
 
   it("answers 503 without a policy, which is not a denial", async () => {
     const without = makeWireWorld({ keys: [key], policy: undefined });
-    const itsRouter = without.authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
+    const itsRouter = stytchRouter(without.authority, { projectId: PROJECT_ID, secret: SECRET });
     const itsServer = await serveRouter(itsRouter);
     const { sessionToken } = await itsRouter.authenticate({ userId: "user_bob", authenticationMethod: "x" });
     const headers = { authorization: basic(PROJECT_ID, SECRET) };
@@ -416,11 +417,11 @@ it("requires an RSA key when the application sets the authority's keys", async (
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const ec = { ...privateKey.export({ format: "jwk" }), kty: "EC" };
   const { authority } = makeWireWorld({ keys: [ec] });
-  expect(() => authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET })).toThrow(/RS256/);
-  expect(() => authority.workosRouter({ clientId: "c", apiKey: SECRET })).toThrow(/RS256/);
+  expect(() => stytchRouter(authority, { projectId: PROJECT_ID, secret: SECRET })).toThrow(/RS256/);
+  expect(() => workosRouter(authority, { clientId: "c", apiKey: SECRET })).toThrow(/RS256/);
   expect(authority.tokens.algorithms).toEqual(["ES256"]);
   const { authority: both } = makeWireWorld({ keys: [ec, key] });
-  const itsRouter = both.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
+  const itsRouter = stytchRouter(both, { projectId: PROJECT_ID, secret: SECRET });
   const { sessionJwt } = await itsRouter.authenticate({ userId: "user_bob", authenticationMethod: "SSO" });
   const header = JSON.parse(Buffer.from(sessionJwt.split(".")[0] ?? "", "base64url").toString()) as unknown;
   expect(header).toEqual({ alg: "RS256", kid: "the-key", typ: "JWT" });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import stytch from "stytch";
-import type { StytchRouter } from "../../src/authority/index.ts";
+import { stytchRouter, type StytchRouter } from "../../src/authority/wire/stytch/index.ts";
 import { isOrgateError } from "../../src/errors.ts";
 import type { OrganizationSelectionRequiredError } from "../../src/errors.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
@@ -42,7 +42,7 @@ afterEach(async () => {
 });
 
 async function setUp(host = "Express 5", world = makeWireWorld()): Promise<Setup> {
-  const router = world.authority.stytchRouter({ projectId: PROJECT_ID, secret: SECRET });
+  const router = stytchRouter(world.authority, { projectId: PROJECT_ID, secret: SECRET });
   const asked: string[] = [];
   const server = await serve((request, response) => {
     if (!request.url?.includes("/jwks/")) asked.push(`${request.method} ${request.url}`);

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
-import type { WorkosRouter } from "../../src/authority/index.ts";
+import { workosRouter, type WorkosRouter } from "../../src/authority/wire/workos/index.ts";
 import { serve } from "../support/servers.ts";
 import type { Received, TestServer } from "../support/servers.ts";
 import { bodyOf, HOSTS, json, makeWireWorld, PASSWORD, serveRouter } from "../support/wire-world.ts";
@@ -19,14 +19,14 @@ let other: TestServer;
 beforeAll(async () => {
   world = makeWireWorld();
   const options = { redirectUris: [REDIRECT_URI], signIn: { path: "/sign-in" } };
-  router = world.authority.workosRouter({
+  router = workosRouter(world.authority, {
     clientId: CLIENT.client_id,
     apiKey: CLIENT.client_secret,
     ...options,
   });
   server = await serveRouter(router);
   other = await serveRouter(
-    world.authority.workosRouter({
+    workosRouter(world.authority, {
       clientId: "client_other",
       apiKey: "sk_test_fedcba9876543210",
       ...options,
@@ -251,7 +251,7 @@ describe("attacks on the authorization request", () => {
     const token = await requestToken();
     const tampered = `${token.slice(0, -2)}${token.endsWith("AA") ? "BB" : "AA"}`;
     await expect(router.readAuthorization(tampered)).rejects.toMatchObject({ code: "invalid_request" });
-    const foreign = world.authority.workosRouter({ clientId: "client_x", apiKey: "sk_0123456789abcdef" });
+    const foreign = workosRouter(world.authority, { clientId: "client_x", apiKey: "sk_0123456789abcdef" });
     await expect(foreign.readAuthorization(token)).rejects.toMatchObject({ code: "invalid_request" });
   });
 });
@@ -432,7 +432,7 @@ describe("hostile requests to the WorkOS router", () => {
 
   it("R-16: redirects a sign-out to an allowed address only", async () => {
     const strict = await serveRouter(
-      world.authority.workosRouter({
+      workosRouter(world.authority, {
         clientId: "client_x",
         apiKey: "sk_0123456789abcdef",
         signOutRedirects: ["https://app.example.com/bye"],

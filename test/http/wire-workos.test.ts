@@ -1,6 +1,11 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { WorkOS } from "@workos-inc/node";
-import type { Directory, WorkosRouter, WorkosRouterOptions } from "../../src/authority/index.ts";
+import type { Directory } from "../../src/authority/index.ts";
+import {
+  workosRouter,
+  type WorkosRouter,
+  type WorkosRouterOptions,
+} from "../../src/authority/wire/workos/index.ts";
 import { serve } from "../support/servers.ts";
 import type { TestServer } from "../support/servers.ts";
 import { HOSTS, makeWireWorld, PASSWORD } from "../support/wire-world.ts";
@@ -33,7 +38,7 @@ async function setUp(
   options: Partial<WorkosRouterOptions> = {},
   world = makeWireWorld(),
 ): Promise<Setup> {
-  const router = world.authority.workosRouter({
+  const router = workosRouter(world.authority, {
     clientId: CLIENT_ID,
     apiKey: API_KEY,
     redirectUris: [REDIRECT_URI],
@@ -581,7 +586,7 @@ describe("sessions and memberships", () => {
     async (authorization) => {
       const world = makeWireWorld();
       worlds.push(world);
-      const router = world.authority.workosRouter({ clientId: CLIENT_ID, apiKey: API_KEY });
+      const router = workosRouter(world.authority, { clientId: CLIENT_ID, apiKey: API_KEY });
       const server = await serve((request, response) =>
         router(request, response, () => response.end("the application's")),
       );

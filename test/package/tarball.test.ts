@@ -1,7 +1,7 @@
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { join, posix, relative } from "node:path";
 import { describe, expect, it } from "@jest/globals";
-import { ENTRIES, manifestFieldsOf } from "../../scripts/entries.mjs";
+import { ENTRIES, manifestFieldsOf, nameOf } from "../../scripts/entries.mjs";
 import { PROJECT_ROOT } from "../architecture/scan-source.ts";
 import { readManifest, UNPACKED } from "./consumer.ts";
 
@@ -57,6 +57,17 @@ describe("the tarball", () => {
   });
 });
 
+describe("the wire routers", () => {
+  const ROUTES = { workos: "/user_management/users/:", stytch: "/v1/b2b/rbac/organizations/:" };
+
+  it.each(["workos", "stytch"] as const)("are loaded by the entry of their own alone: %s", (service) => {
+    const loading = Object.keys(ENTRIES).filter((subpath) =>
+      loadedBy(`dist/${nameOf(subpath)}.cjs`).some((path) => read(path).includes(ROUTES[service])),
+    );
+    expect(loading).toEqual([`./authority/${service}`]);
+  });
+});
+
 describe("the declarations", () => {
   const declarations = packed.filter((path) => /\.d\.c?ts$/.test(path));
 
@@ -83,6 +94,16 @@ describe("the declarations", () => {
     expect(read("dist/shared/orgate.d.ts")).toContain("@defaultValue");
   });
 });
+
+/** The built files that are loaded with one of them, itself included. */
+function loadedBy(path: string, seen = new Set<string>()): readonly string[] {
+  if (seen.has(path)) return [];
+  seen.add(path);
+  for (const [, target = ""] of read(path).matchAll(/\brequire\(["'](\.{1,2}\/[^"'\n]+)["']\)/g)) {
+    loadedBy(posix.join(posix.dirname(path), target), seen);
+  }
+  return [...seen];
+}
 
 /** Packages that a built file imports; Node's own modules aside. */
 function specifiersOf(path: string): string[] {

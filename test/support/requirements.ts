@@ -32,6 +32,22 @@ export function vectors(folder: string): Requirement {
   };
 }
 
+/** The tables of what the official SDKs read of each answer: in `VECTORS_DIR`, or in the folder `protocols` beside it. */
+const SDK_MODEL_FOLDERS = [join(VECTORS, "sdk-models"), join(VECTORS, "../protocols/sdk-models")];
+
+/** The program that reads the tables. */
+export const SDK_MODELS_PATH = SDK_MODEL_FOLDERS.map((folder) => join(folder, "check.mjs")).find((path) =>
+  existsSync(path),
+);
+
+/** Requires the tables. */
+export const SDK_MODELS: Requirement = {
+  description:
+    "the models of the official SDKs: sdk-models in the folder that VECTORS_DIR names, or in protocols beside it",
+  isMet: SDK_MODELS_PATH !== undefined,
+  isOptional: VECTORS === "none",
+};
+
 /** Returns the path of a file or folder of the test vectors. */
 export function vectorPath(path: string): string {
   return join(VECTORS, path);

@@ -10,8 +10,9 @@ import {
   type AuthorityOptions,
   type Directory,
   type MemoryDirectory,
-  type StytchRouter,
 } from "../../src/authority/index.ts";
+import { stytchRouter, type StytchRouter } from "../../src/authority/wire/stytch/index.ts";
+import { workosRouter } from "../../src/authority/wire/workos/index.ts";
 import type { WireMiddleware } from "../../src/authority/wire/router.ts";
 import type { OrgateEvent } from "../../src/events.ts";
 import { definePolicy } from "../../src/policy/policy.ts";
@@ -163,7 +164,7 @@ interface WireService<Router> extends Omit<StoreHarness, "store" | "signIn"> {
 
 /** Makes `workos()` over the authority's WorkOS router; signing in uses the wire as well. */
 export async function makeWorkosWireHarness(): Promise<StoreHarness> {
-  const { url, ...service } = await startService((authority) => authority.workosRouter(WORKOS));
+  const { url, ...service } = await startService((authority) => workosRouter(authority, WORKOS));
   const store = workos({ ...WORKOS, baseUrl: url, issuers: [ISSUER], clock: service.clock });
   return {
     ...service,
@@ -178,7 +179,7 @@ export async function makeWorkosWireHarness(): Promise<StoreHarness> {
 
 /** Makes `stytch()` over the authority's Stytch router. */
 export async function makeStytchWireHarness(): Promise<StoreHarness> {
-  const { url, ...service } = await startService((authority) => authority.stytchRouter(STYTCH));
+  const { url, ...service } = await startService((authority) => stytchRouter(authority, STYTCH));
   const store = stytch({ ...STYTCH, baseUrl: url, clock: service.clock });
   return {
     ...service,

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import * as fc from "fast-check";
-import { formatTime, systemClock } from "../../src/lib/clock.ts";
+import { formatTime, normalizeTime, systemClock } from "../../src/lib/clock.ts";
 
 const SEED = Number(process.env["FC_SEED"] ?? 20_261_121);
 
@@ -43,4 +43,27 @@ describe("formatTime", () => {
   it.each([NaN, Infinity, -Infinity, 8_640_000_003_600])("has no form for %p, as Date has none", (time) => {
     expect(() => formatTime(time)).toThrow(RangeError);
   });
+});
+
+describe("normalizeTime", () => {
+  it.each([
+    ["2026-11-28T10:00:00Z", "2026-11-28T10:00:00.000Z"],
+    ["2026-11-28T10:00:00.155155Z", "2026-11-28T10:00:00.155Z"],
+    ["2026-11-28T10:00:00+02:00", "2026-11-28T08:00:00.000Z"],
+    ["2026-11-28 10:00:00.5+02", "2026-11-28T08:00:00.500Z"],
+    ["2026-11-28 10:00:00-0530", "2026-11-28T15:30:00.000Z"],
+    ["2026-11-28 10:00:00 UTC", "2026-11-28T10:00:00.000Z"],
+    ["2026-11-28 10:00:00", "2026-11-28T10:00:00.000Z"],
+    ["2026-11-28T10:00", "2026-11-28T10:00:00.000Z"],
+    ["2026-11-28", "2026-11-28T00:00:00.000Z"],
+  ])("writes %j as %j", (given, expected) => {
+    expect(normalizeTime(given)).toBe(expected);
+  });
+
+  it.each(["", "soon", "1700000000", 1_700_000_000, null, "2026-13-28", "2026-11-28T25:00:00Z", "10:00:00Z"])(
+    "takes %j as no time",
+    (given) => {
+      expect(normalizeTime(given)).toBeUndefined();
+    },
+  );
 });

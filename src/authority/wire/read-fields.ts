@@ -1,9 +1,8 @@
 import type { IncomingMessage } from "node:http";
 import { OrgateError } from "../../errors.ts";
-import { toCamelCase } from "../../lib/case.ts";
 import { readForm, readRawBody } from "../../lib/http.ts";
 import { parseStrictJson } from "../../lib/strict-json.ts";
-import { isObject, isString } from "../../lib/values.ts";
+import { isObject } from "../../lib/values.ts";
 import { invalidRequest } from "../check-input.ts";
 
 const MAX_WIRE_BODY_LENGTH = 65_536;
@@ -85,48 +84,4 @@ function readJson(text: string): Fields {
   const parsed = parseStrictJson(text, JSON_LIMITS);
   if (parsed.status === "parsed" && isObject(parsed.value)) return new Fields(Object.entries(parsed.value));
   throw invalidRequest("The request body must be one JSON object without duplicate keys.");
-}
-
-/** Reads one field of a directory's entity; anything of another type counts as absent. */
-export type FieldReader = (value: unknown) => unknown;
-
-/** A string. */
-export function textField(otherwise: string | null): FieldReader {
-  return (value) => (isString(value) ? value : otherwise);
-}
-
-/** `true`; anything else is `false`. */
-export function flagField(value: unknown): boolean {
-  return value === true;
-}
-
-/** A list. */
-export function listField(convert: (item: unknown) => unknown): FieldReader {
-  return (value) => (Array.isArray(value) ? value.map(convert) : []);
-}
-
-/** An object. */
-export function objectField(
-  otherwise: object | null,
-  convert: (value: unknown) => unknown = (value) => value,
-): FieldReader {
-  return (value) => (isObject(value) ? convert(value) : otherwise);
-}
-
-/**
- * Reads the further fields that a directory keeps of a user, an organization or a membership.
- *
- * @param readers - by the protocol's name. The directory keeps a field in camelCase, without the prefix.
- */
-export function readEntity(
-  entity: object,
-  readers: Readonly<Record<string, FieldReader>>,
-  prefix = "",
-): Record<string, unknown> {
-  return Object.fromEntries(
-    Object.entries(readers).map(([name, read]) => {
-      const key = toCamelCase(name.startsWith(prefix) ? name.slice(prefix.length) : name);
-      return [name, read(Reflect.get(entity, key))];
-    }),
-  );
 }

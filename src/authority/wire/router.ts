@@ -3,7 +3,6 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { type ErrorCode, OrgateError, type StoreUnavailableError, isOrgateError } from "../../errors.ts";
 import { closeIfUnread } from "../../lib/http.ts";
 import { isObject } from "../../lib/values.ts";
-import type { AuthorityContext } from "../context.ts";
 import { Fields, readQuery, readWireBody } from "./read-fields.ts";
 
 /** One request of a wire protocol. */
@@ -42,10 +41,12 @@ export interface WireRoute<Service, Result> extends RouteOptions<Service> {
 export interface WireProtocol<Service, Result> {
   readonly routes: readonly WireRoute<Service, Result>[];
   readonly service: Service;
+  /** Makes the id of a request, which every answer carries as `X-Request-ID`. */
+  readonly makeRequestId: () => string;
   /** Turns a result into an answer; `undefined` if the handler has taken over the response. */
-  readonly toAnswer: (result: Result) => WireAnswer | undefined;
+  readonly toAnswer: (result: Result, requestId: string) => WireAnswer | undefined;
   /** Words any thrown value. Never throws. */
-  readonly refuse: (error: unknown) => WireAnswer;
+  readonly refuse: (error: unknown, requestId: string) => WireAnswer;
 }
 
 /** Middleware for Express, Connect and `node:http`. Paths that it does not serve go to `next()`. */
@@ -57,21 +58,26 @@ export type WireMiddleware = (
 
 /** Makes the middleware of a protocol. It reads the body itself unless a parser has. */
 export function createWireRouter<Service, Result>(protocol: WireProtocol<Service, Result>): WireMiddleware {
-  const { service, toAnswer, refuse } = protocol;
+  const { service, makeRequestId, toAnswer, refuse } = protocol;
   const routes = protocol.routes.map((route) => ({ route, pattern: compilePath(route.path) }));
 
-  const answer = async (match: Match<Service, Result>, call: Call): Promise<WireAnswer | undefined> => {
+  const handle = async (match: Match<Service, Result>, call: Call): Promise<Result> => {
     const { route, segments } = match;
     route.authorize?.(service, call.request);
     const fields = route.method === "POST" ? await readWireBody(call.request) : new Fields();
-    return toAnswer(await route.handle(service, { ...call, segments, fields }));
+    return route.handle(service, { ...call, segments, fields });
   };
 
   const respond = async (matches: readonly Match<Service, Result>[], call: Call): Promise<void> => {
     const { request, response } = call;
+    const requestId = makeRequestId();
+    response.setHeader("X-Request-ID", requestId);
     const match = matches.find(({ route }) => acceptsMethod(route, request.method));
-    const answering = match === undefined ? Promise.reject(methodNotAllowed(matches)) : answer(match, call);
-    const answered = await answering.catch(refuse);
+    const handling = match === undefined ? Promise.reject(methodNotAllowed(matches)) : handle(match, call);
+    const answered = await handling.then(
+      (result) => toAnswer(result, requestId),
+      (error: unknown) => refuse(error, requestId),
+    );
     if (answered === undefined || response.headersSent) return;
     const cacheControl = answered.status === 200 ? match?.route.cacheControl : undefined;
     response.setHeader("Cache-Control", cacheControl ?? NO_STORE);
@@ -90,7 +96,10 @@ export function createWireRouter<Service, Result>(protocol: WireProtocol<Service
         response.destroy(error instanceof Error ? error : undefined);
       });
     } else if (next !== undefined) next();
-    else send(request, response, { status: 404, body: { message: "Not Found" } });
+    else {
+      const headers = { "X-Request-ID": makeRequestId() };
+      send(request, response, { status: 404, body: { message: "Not Found" }, headers });
+    }
   };
 }
 
@@ -193,13 +202,6 @@ function readScheme({ rawHeaders }: IncomingMessage, scheme: string): string | u
   const space = header.indexOf(" ");
   if (others.length > 0 || space < 0 || header.slice(0, space).toLowerCase() !== scheme) return undefined;
   return header.slice(space + 1).trim();
-}
-
-/** What a wire router needs from the authority that it serves. */
-export interface WireAuthority {
-  readonly context: AuthorityContext;
-  /** Calls `close` when the authority is closed. */
-  onClose(close: () => void): void;
 }
 
 /** An answer to a wire request. */

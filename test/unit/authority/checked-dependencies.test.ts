@@ -19,6 +19,8 @@ describe("a checked directory", () => {
     ["user", { id: "user_ada", emailAddress: "a@example.com", balance: 10n }],
     ["organization", { id: "org_acme" }],
     ["organization", { id: "org_globex", name: "Globex" }],
+    ["organizationByName", { id: "org_acme" }],
+    ["organizationByName", { id: "org_acme", name: "Acme", slug: "another" }],
     ["membership", { userId: "user_ada", organizationId: "org_acme" }],
     ["membership", { userId: "user_ada", organizationId: "org_acme", roles: "admin" }],
     ["membership", { userId: "user_ada", organizationId: "org_acme", roles: [7] }],
@@ -36,6 +38,7 @@ describe("a checked directory", () => {
     const asking = {
       user: () => directory.user("user_ada"),
       organization: () => directory.organization("org_acme"),
+      organizationByName: async () => directory.organizationByName?.("acme"),
       membership: () => directory.membership("user_ada", "org_acme"),
       memberships: () => directory.memberships("user_ada"),
     }[method as "user"];

@@ -160,3 +160,24 @@ describe("the memory directory", () => {
     ).rejects.toMatchObject({ code: "configuration_invalid" });
   });
 });
+
+describe("organizationByName", () => {
+  const directory = memoryDirectory({
+    organizations: [
+      { id: "org_a", slug: "a", name: "A", externalId: "shared" },
+      { id: "org_b", slug: "b", name: "B", externalId: "a" },
+      { id: "org_c", name: "C", externalId: "shared" },
+      { id: "org_d", name: "D", externalId: "d" },
+    ],
+  });
+
+  it.each([
+    ["a", "org_a"],
+    ["d", "org_d"],
+    ["shared", undefined],
+    ["org_a", undefined],
+    ["", undefined],
+  ])("finds for %j the organization %p: slugs first, and no name of several", async (name, id) => {
+    expect((await directory.organizationByName?.(name))?.id).toBe(id);
+  });
+});

@@ -2,6 +2,8 @@ import { describe, expect, it } from "@jest/globals";
 import { createAuthority } from "../../../src/authority/authority.ts";
 import { memoryDirectory } from "../../../src/authority/memory-directory.ts";
 import { memoryRepository } from "../../../src/authority/repository.ts";
+import { stytchRouter } from "../../../src/authority/wire/stytch/index.ts";
+import { workosRouter } from "../../../src/authority/wire/workos/index.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
 import { orgate } from "../../../src/orgate.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
@@ -40,8 +42,8 @@ const PLACES: Readonly<Record<string, (value: any) => unknown>> = {
   "createAuthority(value)": (value) => createAuthority(value),
   "workos(value)": (value) => workos(value),
   "stytch(value)": (value) => stytch(value),
-  "workosRouter(value)": (value) => authority.workosRouter(value),
-  "stytchRouter(value)": (value) => authority.stytchRouter(value),
+  "workosRouter(value)": (value) => workosRouter(authority, value),
+  "stytchRouter(value)": (value) => stytchRouter(authority, value),
   "remoteKeys(value)": (value) => remoteKeys(value),
   "remoteKeys(url, value)": (value) => remoteKeys("https://x.example/jwks", value),
   "definePolicy(value)": (value) => definePolicy(value),

@@ -1,6 +1,6 @@
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { listMemberships, membershipIdOf, rolesOf } from "../../directory.ts";
+import { listMemberships, toProfile } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
@@ -22,6 +22,7 @@ import type { Body, StytchHandler, StytchProject } from "./stytch-options.ts";
 export const answerDiscovery: StytchHandler = async (project, { fields }) => {
   const { directory } = project.context;
   const { userId, notFound } = await readUser(project, fields);
+  const readAt = project.context.clock();
   const user = await directory.user(userId);
   if (user === undefined) throw notFound();
   const memberships = await listMemberships(directory, userId);
@@ -33,12 +34,7 @@ export const answerDiscovery: StytchHandler = async (project, { fields }) => {
       membership: {
         type: "active_member",
         details: null,
-        member: toStytchMember({
-          memberId: membershipIdOf(membership),
-          organizationId: organization.id,
-          user,
-          roles: rolesOf({ membership }),
-        }),
+        member: toStytchMember(toProfile({ user, membership, organization, readAt }).member, organization.id),
       },
       member_authenticated: true,
       mfa_required: null,

@@ -7,7 +7,7 @@ import type { AuthorityContext, WireDialect } from "../../context.ts";
 import { memberIdOf, rolesOf } from "../../directory.ts";
 import { mayStillRenew } from "../../renew.ts";
 import type { WireRefusal } from "../router.ts";
-import { toSeconds, toStytchFactor } from "./bodies.ts";
+import { toSeconds, toStytchFactor } from "./factors.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 import { sessionNotFound, stytchError } from "./errors.ts";
 
@@ -41,7 +41,9 @@ export function createStytchDialect(projectId: string): WireDialect {
           last_accessed_at: toSeconds(formatTime(record.lastAccessedAt)),
           expires_at: toSeconds(formatTime(record.expiresAt)),
           attributes: { ip_address: record.ipAddress ?? "", user_agent: record.userAgent ?? "" },
-          authentication_factors: record.authenticationFactors.map(toStytchFactor),
+          authentication_factors: record.authenticationFactors.map((factor) =>
+            toStytchFactor(factor, record),
+          ),
           roles: rolesOf(subject),
         },
         ...(organization !== undefined && {

@@ -4,7 +4,7 @@ import { requireRsaKey } from "../../options.ts";
 import type { WireHandler } from "../router.ts";
 import type { SessionJwtCheck } from "./session-jwt.ts";
 
-/** Options of `authority.stytchRouter()`. */
+/** Options of `stytchRouter()`. */
 export interface StytchRouterOptions {
   /** The id of the project: the audience of its session JWTs, and part of the path of its JWKS. */
   readonly projectId: string;

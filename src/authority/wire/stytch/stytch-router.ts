@@ -1,13 +1,17 @@
 import { OrgateError, StoreUnavailableError } from "../../../errors.ts";
 import { isSameSecret } from "../../../lib/crypto.ts";
+import { readGiven } from "../../../lib/problems.ts";
+import type { JsonWebKey } from "../../../store.ts";
 import type { AuthenticateSessionResult } from "../../authenticate-session.ts";
+import type { Authority } from "../../authority.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { revoke } from "../../revoke.ts";
 import { makeSessionToken } from "../../secrets.ts";
 import { type AuthenticateInput, authenticate } from "../../sign-in.ts";
+import { type WireAuthority, requireWireAuthority } from "../../wire-access.ts";
+import { findOrganization } from "../find-organization.ts";
 import {
   type RouteOptions,
-  type WireAuthority,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
@@ -40,10 +44,14 @@ export const answerProjectKeys: StytchHandler = async ({ context, options }, { s
     throw stytchError(404, "project_not_found", "Project could not be found.");
   }
   const { keys } = await context.issuer.jwks();
-  return {
-    keys: keys.filter(({ alg }) => alg === "RS256").map((key) => ({ ...key, key_ops: ["verify"] })),
-  };
+  return { keys: keys.filter(({ alg }) => alg === "RS256").map(toStytchKey) };
 };
+
+/** Stytch's SDKs name the thumbprint of the certificate in two ways, and RFC 7517 in a third. */
+function toStytchKey(key: JsonWebKey): Body {
+  const thumbprint = key["x5t#S256"];
+  return { ...key, key_ops: ["verify"], x5tS256: thumbprint, x5t_s256: thumbprint };
+}
 
 /** `GET /v1/b2b/rbac/policy` */
 export const answerPolicy: StytchHandler = async ({ context }) => {
@@ -54,12 +62,8 @@ export const answerPolicy: StytchHandler = async ({ context }) => {
 };
 
 /** `GET /v1/b2b/rbac/organizations/:id`: no organization has roles of its own. */
-export const answerOrganizationPolicy: StytchHandler = async (
-  { context },
-  { segments: [organizationId = ""] },
-) => {
-  const organization = await context.directory.organization(organizationId);
-  if (organization === undefined) throw organizationNotFound();
+export const answerOrganizationPolicy: StytchHandler = async ({ context }, { segments: [name = ""] }) => {
+  if ((await findOrganization(context, name)) === undefined) throw organizationNotFound();
   return { org_policy: { roles: [] } };
 };
 
@@ -96,24 +100,31 @@ const ROUTES: readonly WireRoute<StytchProject, Body>[] = [
 ];
 
 /**
- * Serves the authority over Stytch's wire protocol, so that Stytch's B2B SDKs work against it unchanged.
+ * Serves an authority over Stytch's wire protocol, so that Stytch's B2B SDKs work against it unchanged.
  *
  * Session JWTs are signed by RS256. If the authority makes its own keys, it makes one for that.
  *
- * @throws `ConfigurationError` with every problem in the options
+ * @throws `ConfigurationError` with every problem in the options, and for an authority that `createAuthority` did not make
  */
-export function createStytchRouter(authority: WireAuthority, given: StytchRouterOptions): StytchRouter {
+export function stytchRouter(authority: Authority, options: StytchRouterOptions): StytchRouter {
+  return readGiven("stytchRouter", () => makeStytchRouter(requireWireAuthority(authority), options));
+}
+
+function makeStytchRouter(authority: WireAuthority, given: StytchRouterOptions): StytchRouter {
   const options = checkStytchOptions(given, authority.context.issuer.require("RS256"));
   const { projectId } = options;
   const context = { ...authority.context, wire: createStytchDialect(projectId) };
   const jwts = createSessionJwtCheck(context, projectId);
   authority.onClose(() => jwts.close());
-  const makeRequestId = createRequestIds(projectId);
   const router = createWireRouter<StytchProject, Body>({
     routes: ROUTES,
     service: { context, options, jwts },
-    toAnswer: (body) => ({ status: 200, body: { ...body, request_id: makeRequestId(), status_code: 200 } }),
-    refuse: (error) => refuseStytch(error, makeRequestId()),
+    makeRequestId: createRequestIds(projectId),
+    toAnswer: (body, requestId) => ({
+      status: 200,
+      body: { ...body, request_id: requestId, status_code: 200 },
+    }),
+    refuse: refuseStytch,
   });
   return Object.assign(router, {
     authenticate: (input: Omit<AuthenticateInput, "session">) => signIn(context, input),

@@ -1,4 +1,4 @@
-import { isObject } from "../../../lib/values.ts";
+import { isObject, isString } from "../../../lib/values.ts";
 import type { Impersonator } from "../../../model.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import {
@@ -6,90 +6,145 @@ import {
   type DirectoryUser,
   type OrganizationMembership,
   membershipIdOf,
+  rolesOf,
 } from "../../directory.ts";
 import type { SessionSummary } from "../../revoke.ts";
-import { type FieldReader, flagField, readEntity, textField } from "../read-fields.ts";
-
-/** Stands for an unknown time in a required field: clients in typed languages parse it. */
-const UNKNOWN_TIME = "1970-01-01T00:00:00.000Z";
+import {
+  type FieldReaders,
+  flagField,
+  freeField,
+  readEntity,
+  textField,
+  textMapField,
+  timeField,
+  wordField,
+} from "../entity-fields.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
-const TIMES = { created_at: textField(UNKNOWN_TIME), updated_at: textField(UNKNOWN_TIME) };
+/** A membership as lists show it. */
+export interface UserMembership extends OrganizationMembership {
+  readonly user: DirectoryUser;
+}
 
-/** A list passes as it is. */
-const metadata: FieldReader = (value) => (isObject(value) || Array.isArray(value) ? value : {});
+/** Writes WorkOS's objects. */
+export interface WorkosBodies {
+  /** Describes a user. A field that the directory does not keep is `null` or false. */
+  user(user: DirectoryUser): Body;
+  organization(organization: DirectoryOrganization): Body;
+  /** Describes an active membership. */
+  membership(membership: UserMembership): Body;
+  /** Describes a live session. */
+  session(session: SessionSummary): Body;
+  /** Describes a completed authentication. */
+  authentication(result: AuthenticationResult): Body;
+}
 
-const USER_FIELDS = {
-  name: textField(null),
-  first_name: textField(null),
-  last_name: textField(null),
-  profile_picture_url: textField(null),
-  last_sign_in_at: textField(null),
-  locale: textField(null),
-  external_id: textField(null),
-  metadata,
-  ...TIMES,
+const nullableText = textField(null);
+
+const USER_FIELDS: FieldReaders = {
+  name: nullableText,
+  first_name: nullableText,
+  last_name: nullableText,
+  profile_picture_url: nullableText,
+  last_sign_in_at: timeField(null),
+  locale: nullableText,
+  external_id: nullableText,
+  metadata: textMapField,
 };
 
-/** Describes a user. A field that the directory does not keep is `null` or false. */
-export function toWorkosUser(user: DirectoryUser): Body {
-  return {
+const DOMAIN_FIELDS: FieldReaders = {
+  id: textField(undefined),
+  domain: textField(""),
+  state: wordField(new Set(["verified", "failed", "legacy_verified", "pending", "unverified"]), undefined),
+  verification_strategy: wordField(new Set(["dns", "manual"]), undefined),
+  verification_token: textField(undefined),
+  verification_prefix: textField(undefined),
+};
+
+/**
+ * Makes the writer of WorkOS's objects.
+ *
+ * @param since - stands for the times that the directory does not keep: clients in typed languages require one
+ */
+export function createWorkosBodies(since: string): WorkosBodies {
+  const timesOf = (entity: object): Body => {
+    const { created_at: created, updated_at: updated } = readEntity(entity, TIMES);
+    return { created_at: created ?? updated ?? since, updated_at: updated ?? created ?? since };
+  };
+
+  const user = (row: DirectoryUser): Body => ({
     object: "user",
-    id: user.id,
-    email: user.emailAddress,
-    email_verified: user["emailVerified"] === true || user["emailAddressVerified"] === true,
-    ...readEntity(user, USER_FIELDS),
-  };
-}
+    id: row.id,
+    email: row.emailAddress,
+    email_verified: row["emailVerified"] === true || row["emailAddressVerified"] === true,
+    ...readEntity(row, USER_FIELDS),
+    ...timesOf(row),
+  });
 
-/** Describes an organization. The authority does not know its domains. */
-export function toWorkosOrganization(organization: DirectoryOrganization): Body {
+  const domain = (organizationId: string, row: object): Body => {
+    const fields = readEntity(row, DOMAIN_FIELDS);
+    return {
+      object: "organization_domain",
+      ...fields,
+      id: fields["id"] ?? `${organizationId}:${String(fields["domain"])}`,
+      organization_id: organizationId,
+      ...timesOf(row),
+    };
+  };
+
   return {
-    object: "organization",
-    id: organization.id,
-    name: organization.name,
-    ...readEntity(organization, { allow_profiles_outside_organization: flagField }),
-    domains: [],
-    ...readEntity(organization, { external_id: textField(null), metadata, ...TIMES }),
+    user,
+    organization: (row) => ({
+      object: "organization",
+      id: row.id,
+      name: row.name,
+      ...readEntity(row, { allow_profiles_outside_organization: flagField }),
+      domains: listDomains(row).map((each) => domain(row.id, each)),
+      ...readEntity(row, {
+        external_id: nullableText,
+        stripe_customer_id: textField(undefined),
+        metadata: textMapField,
+      }),
+      ...timesOf(row),
+    }),
+    membership: (row) => toMembership(row, { ...timesOf(row.membership), user: user(row.user) }),
+    session: (session) => ({
+      object: "session",
+      id: session.id,
+      user_id: session.userId,
+      ip_address: session.ipAddress ?? null,
+      user_agent: session.userAgent ?? null,
+      ...toOrganizationId(session.organizationId),
+      ...toImpersonator(session.impersonator),
+      auth_method: toAuthMethod(session.authenticationMethod ?? ""),
+      status: "active",
+      ...readEntity(session, { expires_at: timeField(since) }),
+      ended_at: null,
+      created_at: session.startedAt ?? since,
+      updated_at: session.lastAccessedAt ?? since,
+    }),
+    authentication: (result) => ({
+      user: user(result.user),
+      ...toOrganizationId(result.organizationId),
+      access_token: result.accessToken,
+      refresh_token: result.refreshToken,
+      authentication_method: result.authenticationMethod,
+      ...toImpersonator(result.impersonator),
+    }),
   };
 }
 
-/** Describes a completed authentication. */
-export function toWorkosAuthentication(result: AuthenticationResult): Body {
-  const { user, organizationId, accessToken, refreshToken, authenticationMethod, impersonator } = result;
-  return {
-    user: toWorkosUser(user),
-    ...toOrganizationId(organizationId),
-    access_token: accessToken,
-    refresh_token: refreshToken,
-    authentication_method: authenticationMethod,
-    ...toImpersonator(impersonator),
-  };
+const TIMES: FieldReaders = { created_at: timeField(null), updated_at: timeField(null) };
+
+/** Lists the domains that the directory keeps of an organization: by name, or with what is known of them. */
+function listDomains({ domains }: DirectoryOrganization): readonly object[] {
+  const rows = Array.isArray(domains) ? domains : [];
+  return rows.map((row: unknown) => (isString(row) ? { domain: row } : row)).filter(isObject);
 }
 
-/** Describes a live session. */
-export function toWorkosSession(session: SessionSummary): Body {
-  return {
-    object: "session",
-    id: session.id,
-    user_id: session.userId,
-    ip_address: session.ipAddress ?? null,
-    user_agent: session.userAgent ?? null,
-    ...toOrganizationId(session.organizationId),
-    ...toImpersonator(session.impersonator),
-    auth_method: toAuthMethod(session.authenticationMethod ?? ""),
-    status: "active",
-    expires_at: session.expiresAt ?? UNKNOWN_TIME,
-    ended_at: null,
-    created_at: session.startedAt ?? UNKNOWN_TIME,
-    updated_at: session.lastAccessedAt ?? UNKNOWN_TIME,
-  };
-}
-
-/** Describes an active membership. */
-export function toWorkosMembership({ membership, organization }: OrganizationMembership): Body {
-  const roles = membership.roles.map((slug) => ({ slug }));
+function toMembership({ membership, organization }: UserMembership, more: Body): Body {
+  const roles = rolesOf({ membership }).map((slug) => ({ slug }));
   return {
     object: "organization_membership",
     id: membershipIdOf(membership),
@@ -99,9 +154,8 @@ export function toWorkosMembership({ membership, organization }: OrganizationMem
     status: "active",
     role: roles[0] ?? { slug: "" },
     roles,
-    ...readEntity(membership, { directory_managed: flagField }),
-    custom_attributes: {},
-    ...readEntity(membership, TIMES),
+    ...readEntity(membership, { directory_managed: flagField, custom_attributes: freeField({}) }),
+    ...more,
   };
 }
 
@@ -114,11 +168,12 @@ function toImpersonator(impersonator: Impersonator | undefined): Body {
   return { impersonator: { email: impersonator.email, reason: impersonator.reason ?? null } };
 }
 
+/** The words of session lists, which are others than those of an authentication. */
 const AUTH_METHODS: ReadonlyMap<string, string> = new Map([
   ["SSO", "sso"],
   ["Password", "password"],
   ["Passkey", "passkey"],
-  ["MagicAuth", "magic_auth"],
+  ["MagicAuth", "magic_code"],
   ["CrossAppAuth", "cross_app_auth"],
   ["ExternalAuth", "external_auth"],
   ["Impersonation", "impersonation"],

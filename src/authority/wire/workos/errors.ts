@@ -1,8 +1,12 @@
 import { type ErrorWording, type WireAnswer, WireRefusal, wordError } from "../router.ts";
 
-/** Makes an error in OAuth's shape (RFC 6749 section 5.2). */
-export function oauthError(error: string, description: string): WireRefusal {
-  return new WireRefusal({ status: 400, body: { error, error_description: description } });
+/** Makes an error in OAuth's shape (RFC 6749 section 5.2). @param more - another status than 400, and headers */
+export function oauthError(
+  error: string,
+  description: string,
+  more: Partial<Pick<WireAnswer, "status" | "headers">> = {},
+): WireRefusal {
+  return new WireRefusal({ status: 400, ...more, body: { error, error_description: description } });
 }
 
 /** Makes an error in WorkOS's own shape. */

@@ -1,15 +1,13 @@
 import { type OrganizationSelectionRequiredError, isOrgateError } from "../../../errors.ts";
-import { isSameSecret } from "../../../lib/crypto.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { RequestOrigin } from "../../check-input.ts";
 import type { AuthorityContext } from "../../context.ts";
 import { refreshSession } from "../../renew.ts";
 import { authenticate, authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
-import type { WireClient } from "../../wire-client.ts";
 import type { Fields } from "../read-fields.ts";
-import { type WireAnswer, type WireCall, readBearer } from "../router.ts";
+import type { WireAnswer } from "../router.ts";
 import { exchangeCode } from "./authorize.ts";
-import { toWorkosAuthentication, toWorkosUser } from "./bodies.ts";
+import { authenticateClient } from "./client-authentication.ts";
 import { oauthError, workosError } from "./errors.ts";
 import type { WorkosEnvironment, WorkosHandler } from "./workos-options.ts";
 
@@ -29,29 +27,12 @@ export const answerGrant: WorkosHandler = async (environment, call) => {
   if (grant === undefined) throw unsupportedGrant();
   const context = { ...environment.context, wire: environment.dialectFor(client) };
   try {
-    return { status: 200, body: toWorkosAuthentication(await grant(context, call.fields)) };
+    return { status: 200, body: environment.bodies.authentication(await grant(context, call.fields)) };
   } catch (error) {
     if (!isSelectionRequired(error)) throw error;
-    return askForSelection(environment.context, error);
+    return askForSelection(environment, error);
   }
 };
-
-/**
- * Authenticates the client (RFC 6749 section 2.3): by its secret in the body, in the header or in both, or as a public client
- * by its id alone.
- */
-function authenticateClient({ options }: WorkosEnvironment, { request, fields }: WireCall): WireClient {
-  const { clientId, apiKey } = options;
-  const isKnown = isSameSecret(fields.text("client_id"), clientId);
-  const secrets = [fields.optionalText("client_secret"), readBearer(request)].filter(
-    (secret) => secret !== undefined,
-  );
-  // All are compared, so that the time does not tell which was wrong.
-  const wrong = secrets.filter((secret) => !isSameSecret(secret, apiKey));
-  if (!isKnown) throw oauthError("invalid_client", "Invalid client ID.");
-  if (wrong.length > 0) throw oauthError("invalid_client", "Invalid client secret.");
-  return { id: clientId, isPublic: secrets.length === 0 };
-}
 
 async function grantByCode(context: AuthorityContext, fields: Fields): Promise<AuthenticationResult> {
   const codeVerifier = fields.optionalText("code_verifier");
@@ -102,7 +83,7 @@ async function grantBySelection(context: AuthorityContext, fields: Fields): Prom
 }
 
 async function askForSelection(
-  context: AuthorityContext,
+  { context, bodies }: WorkosEnvironment,
   { pendingAuthenticationToken, organizations }: OrganizationSelectionRequiredError,
 ): Promise<WireAnswer> {
   const { userId } = await requirePending(context, pendingAuthenticationToken);
@@ -114,7 +95,7 @@ async function askForSelection(
       message: "The user must choose an organization to finish their authentication.",
       pending_authentication_token: pendingAuthenticationToken,
       organizations,
-      ...(user !== undefined && { user: toWorkosUser(user) }),
+      ...(user !== undefined && { user: bodies.user(user) }),
     },
   };
 }

@@ -3,9 +3,9 @@ import { invalidRequest } from "../../check-input.ts";
 import { listMemberships } from "../../directory.ts";
 import { type SessionSummary, listSessions, revoke } from "../../revoke.ts";
 import { isSessionId } from "../../secrets.ts";
+import { findOrganization } from "../find-organization.ts";
 import type { Fields } from "../read-fields.ts";
 import type { WireAnswer } from "../router.ts";
-import { toWorkosMembership, toWorkosOrganization, toWorkosSession, toWorkosUser } from "./bodies.ts";
 import { notFound, parameterMissing } from "./errors.ts";
 import type { WorkosHandler } from "./workos-options.ts";
 
@@ -17,25 +17,34 @@ export const answerClientKeys: WorkosHandler = async ({ context, options }, { se
 };
 
 /** `GET /user_management/users/:id` */
-export const answerUser: WorkosHandler = async ({ context }, { segments: [userId = ""] }) => {
+export const answerUser: WorkosHandler = async ({ context, bodies }, { segments: [userId = ""] }) => {
   const user = await context.directory.user(userId);
   if (user === undefined) throw notFound("User");
-  return { status: 200, body: toWorkosUser(user) };
+  return { status: 200, body: bodies.user(user) };
 };
 
-/** `GET /organizations/:id` */
-export const answerOrganization: WorkosHandler = async ({ context }, { segments: [organizationId = ""] }) => {
-  const organization = await context.directory.organization(organizationId);
+/** `GET /organizations/:id`, also by slug or external id. */
+export const answerOrganization: WorkosHandler = async (
+  { context, bodies },
+  { segments: [organizationId = ""] },
+) => {
+  const organization = await findOrganization(context, organizationId);
   if (organization === undefined) throw notFound("Organization");
-  return { status: 200, body: toWorkosOrganization(organization) };
+  return { status: 200, body: bodies.organization(organization) };
 };
 
 /** `GET /user_management/users/:id/sessions` */
-export const answerUserSessions: WorkosHandler = async ({ context }, { segments: [userId = ""], query }) => {
+export const answerUserSessions: WorkosHandler = async (
+  { context, bodies },
+  { segments: [userId = ""], query },
+) => {
   if ((await context.directory.user(userId)) === undefined) throw notFound("User");
   const sessions = await listSessions(context, { userId });
   const newestFirst = sessions.toSorted((one, other) => (sortKeyOf(one) < sortKeyOf(other) ? 1 : -1));
-  return toPage(newestFirst.map(toWorkosSession), query);
+  return toPage(
+    newestFirst.map((session) => bodies.session(session)),
+    query,
+  );
 };
 
 /** Sessions of the same second need an order too, or cursors would lose some. */
@@ -67,16 +76,21 @@ export const answerLogout: WorkosHandler = async ({ context, options }, { query 
 };
 
 /** `GET /user_management/organization_memberships`: the memberships of a user; the directory lists active ones only. */
-export const answerMemberships: WorkosHandler = async ({ context }, { query }) => {
+export const answerMemberships: WorkosHandler = async ({ context, bodies }, { query }) => {
   const userId = readRequired(query, "user_id");
   const organizationId = query.optionalText("organization_id");
   const statuses = [query.get("statuses"), query.get("statuses[]")].flat().filter(isString);
   const isActiveWanted = statuses.length === 0 || statuses.join(",").split(",").includes("active");
-  const memberships = isActiveWanted ? await listMemberships(context.directory, userId) : [];
+  const user = isActiveWanted ? await context.directory.user(userId) : undefined;
+  if (user === undefined) return toPage([], query);
+  const memberships = await listMemberships(context.directory, userId);
   const wanted = memberships.filter(
     ({ organization }) => organizationId === undefined || organization.id === organizationId,
   );
-  return toPage(wanted.map(toWorkosMembership), query);
+  return toPage(
+    wanted.map((membership) => bodies.membership({ ...membership, user })),
+    query,
+  );
 };
 
 function readRequired(fields: Fields, name: string): string {

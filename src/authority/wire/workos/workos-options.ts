@@ -13,7 +13,7 @@ import {
   seconds,
   trueOrFalse,
 } from "../../../lib/options.ts";
-import { isObject, isString } from "../../../lib/values.ts";
+import { isObject, isString, isTextList } from "../../../lib/values.ts";
 import type { Policy } from "../../../policy/policy.ts";
 import type { AuthorityContext, WireDialect } from "../../context.ts";
 import { rolesOf } from "../../directory.ts";
@@ -21,8 +21,9 @@ import { requireRsaKey } from "../../options.ts";
 import type { WireClient } from "../../wire-client.ts";
 import type { WireAnswer, WireHandler } from "../router.ts";
 import type { AuthorizationRequest } from "./authorize.ts";
+import type { WorkosBodies } from "./bodies.ts";
 
-/** Options of `authority.workosRouter()`. */
+/** Options of `workosRouter()`. */
 export interface WorkosRouterOptions {
   /** The id of the one client that is served; part of the path of its JWKS. */
   readonly clientId: string;
@@ -113,6 +114,7 @@ function isSignIn(value: unknown): value is NonNullable<WorkosRouterOptions["sig
 export interface WorkosEnvironment {
   readonly context: AuthorityContext;
   readonly options: ResolvedWorkosOptions;
+  readonly bodies: WorkosBodies;
   /** Makes the dialect in which access tokens are issued to a client. */
   readonly dialectFor: (client: WireClient) => WireDialect;
 }
@@ -137,10 +139,17 @@ export function createWorkosDialect(
       ...native,
       ...(issuer !== undefined && { iss: issuer }),
       client_id: clientId,
+      ...listGrants("entitlements", subject.organization?.["entitlements"]),
+      ...listGrants("feature_flags", subject.organization?.["featureFlags"]),
       ...(subject.organization !== undefined &&
         listPermissions !== undefined && { permissions: listPermissions(rolesOf(subject)) }),
     }),
   });
+}
+
+/** What an organization has paid for, and the flags that are on for it, if the directory keeps them. */
+function listGrants(claim: string, kept: unknown): Readonly<Record<string, readonly string[]>> {
+  return isTextList(kept) ? { [claim]: kept } : {};
 }
 
 /**

@@ -1,9 +1,13 @@
 import type { IncomingMessage } from "node:http";
+import { randomUUID } from "node:crypto";
+import { formatTime } from "../../../lib/clock.ts";
 import { isSameSecret } from "../../../lib/crypto.ts";
+import { readGiven } from "../../../lib/problems.ts";
+import type { Authority } from "../../authority.ts";
+import { type WireAuthority, requireWireAuthority } from "../../wire-access.ts";
 import {
   type RouteOptions,
   type WireAnswer,
-  type WireAuthority,
   type WireMiddleware,
   type WireRoute,
   createWireRouter,
@@ -22,6 +26,7 @@ import {
   openRequest,
   refuseAuthorization,
 } from "./authorize.ts";
+import { createWorkosBodies } from "./bodies.ts";
 import { refuseWorkos, unauthorized } from "./errors.ts";
 import { answerGrant } from "./grants.ts";
 import {
@@ -78,18 +83,28 @@ const ROUTES: readonly Route[] = [
 ];
 
 /**
- * Serves the authority over WorkOS's wire protocol, so that WorkOS's SDKs work against it unchanged.
+ * Serves an authority over WorkOS's wire protocol, so that WorkOS's SDKs work against it unchanged.
  *
  * Access tokens are signed by RS256. If the authority makes its own keys, it makes one for that.
  *
- * @throws `ConfigurationError` with every problem in the options
+ * @throws `ConfigurationError` with every problem in the options, and for an authority that `createAuthority` did not make
  */
-export function createWorkosRouter({ context }: WireAuthority, given: WorkosRouterOptions): WorkosRouter {
+export function workosRouter(authority: Authority, options: WorkosRouterOptions): WorkosRouter {
+  return readGiven("workosRouter", () => makeWorkosRouter(requireWireAuthority(authority), options));
+}
+
+function makeWorkosRouter({ context }: WireAuthority, given: WorkosRouterOptions): WorkosRouter {
   const options = checkWorkosOptions(given, context.issuer.require("RS256"));
-  const environment = { context, options, dialectFor: createWorkosDialect(options, context.policy) };
+  const environment = {
+    context,
+    options,
+    bodies: createWorkosBodies(formatTime(context.clock())),
+    dialectFor: createWorkosDialect(options, context.policy),
+  };
   const router = createWireRouter({
     routes: ROUTES,
     service: environment,
+    makeRequestId: () => `req_${randomUUID()}`,
     toAnswer: (answer) => answer,
     refuse: refuseWorkos,
   });

@@ -31,7 +31,15 @@ async function serveRoutes(
   const app = express();
   for (const handler of before) app.use(handler);
   server = await serve(
-    app.use(createWireRouter({ routes, service: undefined, toAnswer: (answer) => answer, refuse })),
+    app.use(
+      createWireRouter({
+        routes,
+        service: undefined,
+        makeRequestId: () => "request-1",
+        toAnswer: (answer) => answer,
+        refuse,
+      }),
+    ),
   );
   return server;
 }
