@@ -132,7 +132,7 @@ describe("directory.seat", () => {
       user: async (id: string) => ({ id, emailAddress: "other@example.com" }),
     };
     expect((await copy.seat("user_ada", "org_acme"))?.user.emailAddress).toBe("other@example.com");
-    const unbound = Reflect.get(makeDirectory(), "seat") as NonNullable<Directory["seat"]>;
+    const unbound = Reflect.get(makeDirectory(), "seat");
     expect((await unbound("user_ada", "org_acme"))?.user.name).toBe("Ada Lovelace");
     expect(await unbound("user_ada", "org_closed")).toBeUndefined();
   });
