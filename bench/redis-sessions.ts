@@ -23,7 +23,7 @@ const { values } = parseArgs({
     sessions: { type: "string", default: "100000" },
   },
 });
-const BATCH = 500;
+const BATCH = 200;
 
 interface WrittenSession {
   readonly value: object;
@@ -71,7 +71,7 @@ async function usedMemory(client: Redis): Promise<number> {
 
 const client = new Redis(values.url);
 const prefix = `bench-${randomUUID().slice(0, 8)}`;
-const repository = redisRepository(client, { prefix });
+const repository = redisRepository(client, { prefix, timeout: 5 });
 const sessions = Number(values.sessions);
 const { value, options } = await openSession();
 const before = await usedMemory(client);

@@ -117,4 +117,19 @@ describeWith(REDIS_SERVER, "a Redis Cluster keeps the contracts of repositories 
   describe.each([...CLUSTER_CLIENTS])("over $name", (maker) => {
     keepContracts(maker, () => cluster.ports);
   });
+
+  it.each([...STANDALONE_CLIENTS])(
+    "says over $name that a cluster needs a client of its own",
+    async (maker) => {
+      const { client, close } = await maker.open(cluster.ports);
+      const repository = redisRepository(client, { warnings: false });
+      const write = { expiresAt: 2 ** 32, indexes: ["a", "b", "c"] };
+      await expect(repository.insert("sessions", "a", 1, write)).rejects.toMatchObject({
+        code: "store_unavailable",
+        reason: "redis_cluster_client_required",
+        misconfigured: true,
+      });
+      await close();
+    },
+  );
 });

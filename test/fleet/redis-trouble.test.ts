@@ -272,21 +272,32 @@ describeWith(REDIS_SERVER, "trouble of Redis", () => {
 
     it("makes each write once, and answers as if nothing had happened", async () => {
       const repository = redisRepository(client, { clock, timeout: 5, warnings: false });
-      await repository.insert("sessions", "first", 1, LATER);
-      const afterDrop = async <Value>(call: () => Promise<Value>): Promise<Value> => {
-        const dropped = proxy.dropNextReply();
+      const coordinator = redisCoordinator(client, { timeout: 5 });
+      // A function that the server does not know yet is asked for twice anyway.
+      await repository.insert("sessions", "warm", 1, LATER);
+      const warm = (await repository.read("sessions", "warm"))?.version ?? 0;
+      await repository.compareAndSet("sessions", "warm", warm, 2, LATER);
+      await repository.consume("sessions", "warm");
+      await (await coordinator.acquire("warm", 30))?.remember?.("sealed", 30);
+
+      const afterDrop = async <Value>(text: string, call: () => Promise<Value>): Promise<Value> => {
+        const dropped = proxy.dropReplyTo(text);
         const answer = await call();
         await dropped;
         return answer;
       };
-      expect(await afterDrop(() => repository.insert("sessions", "a", 1, LATER))).toBe(true);
+      const key = "orgate:sessions:a";
+      expect(await afterDrop(key, () => repository.insert("sessions", "a", 1, LATER))).toBe(true);
       const version = (await repository.read("sessions", "a"))?.version ?? 0;
-      expect(await afterDrop(() => repository.compareAndSet("sessions", "a", version, 2, LATER))).toBe(true);
-      expect(await afterDrop(() => repository.consume("sessions", "a"))).toBe(2);
+      const replace = (): Promise<boolean> => repository.compareAndSet("sessions", "a", version, 2, LATER);
+      expect(await afterDrop(key, replace)).toBe(true);
+      expect(await afterDrop(key, () => repository.consume("sessions", "a"))).toBe(2);
       expect(await repository.consume("sessions", "a")).toBeUndefined();
-      const coordinator = redisCoordinator(client, { timeout: 5 });
-      const lease = await afterDrop(() => coordinator.acquire("a", 30));
-      expect(await afterDrop(() => lease?.remember?.("sealed", 30) ?? Promise.resolve(false))).toBe(true);
+      const leaseKey = "orgate:lease:a";
+      const lease = await afterDrop(leaseKey, () => coordinator.acquire("a", 30));
+      expect(lease).toBeDefined();
+      const remember = (): Promise<boolean> => lease?.remember?.("sealed", 30) ?? Promise.resolve(false);
+      expect(await afterDrop(leaseKey, remember)).toBe(true);
       expect(await coordinator.recall("a")).toBe("sealed");
       await coordinator.close();
     });

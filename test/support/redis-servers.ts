@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createConnection, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,15 +84,57 @@ export async function startRedis(options: readonly string[] = []): Promise<Redis
   };
 }
 
-async function launch(parameters: readonly string[]): Promise<ChildProcess> {
+async function launch(
+  parameters: readonly string[],
+  announcement = "Ready to accept connections",
+): Promise<ChildProcess> {
   const server = spawn("redis-server", parameters, { stdio: ["ignore", "pipe", "inherit"] });
   for await (const line of createInterface({ input: server.stdout })) {
-    if (line.includes("Ready to accept connections")) {
+    if (line.includes(announcement)) {
       server.stdout.resume();
       return server;
     }
   }
   throw new Error(`redis-server ended: ${parameters.join(" ")}`);
+}
+
+/** A primary, its replica, and a sentinel that watches them under the name `main`. */
+export interface RedisSentinel {
+  readonly sentinelPort: number;
+  /** Resolves when the replica has everything. Before a failover alone. */
+  replicated(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** Starts them, and waits until the sentinel knows the replica. */
+export async function startRedisSentinel(): Promise<RedisSentinel> {
+  const primary = await startRedis(["--repl-diskless-sync-delay", "0"]);
+  const replica = await startRedis(["--replicaof", "127.0.0.1", String(primary.port)]);
+  const [port, folder] = [await findFreePort(), mkdtempSync(join(tmpdir(), "orgate-sentinel-"))];
+  const configuration = join(folder, "sentinel.conf");
+  const lines = [
+    `port ${port}`,
+    "bind 127.0.0.1",
+    `dir ${folder}`,
+    `sentinel monitor main 127.0.0.1 ${primary.port} 1`,
+    "sentinel down-after-milliseconds main 1000",
+    "sentinel failover-timeout main 5000",
+  ];
+  writeFileSync(configuration, lines.join("\n"));
+  const sentinel = await launch([configuration, "--sentinel"], "+slave");
+  return {
+    sentinelPort: port,
+    async replicated() {
+      const parameters = ["-p", String(primary.port), "WAIT", "1", "10000"];
+      const { stdout } = spawnSync("redis-cli", parameters, { encoding: "utf8" });
+      if (stdout.trim() !== "1") throw new Error("The replica lags behind.");
+    },
+    async close() {
+      sentinel.kill("SIGKILL");
+      await Promise.all([primary.close(), replica.close()]);
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
 }
 
 /** A cluster of three primaries. */

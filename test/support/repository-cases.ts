@@ -38,9 +38,9 @@ export const ODD_NAMES: readonly string[] = [
   "\ud800",
   "\udfff",
   "\ufffd",
-  "é",
+  "\u00e9",
   "e\u0301",
-  "𝒳",
+  "\u{1d4b3}",
   "x".repeat(500),
 ];
 
@@ -54,7 +54,7 @@ const EXACT_VALUES: readonly unknown[] = [
   Number.MAX_SAFE_INTEGER,
   2 ** 70,
   "",
-  '\u2028\u0000\ud800é𝒳"\\/',
+  '\u2028\u0000\ud800\u00e9\u{1d4b3}"\\/',
   [],
   {},
   [[], {}],

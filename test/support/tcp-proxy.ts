@@ -6,8 +6,8 @@ export interface TcpProxy {
   readonly port: number;
   /** Swallows everything in both directions; the connections stay open. */
   blackHole(on: boolean): void;
-  /** Closes the connection on which the next reply arrives, in its place. Resolves when it has happened. */
-  dropNextReply(): Promise<void>;
+  /** Closes a connection in the place of the reply to what has this text. Resolves when it has happened. */
+  dropReplyTo(text: string): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -15,7 +15,7 @@ export interface TcpProxy {
 export async function startProxy(target: number): Promise<TcpProxy> {
   const sockets = new Set<Socket>();
   let isSilent = false;
-  let onReply: (() => void) | undefined;
+  let drop: { readonly text: string; readonly done: () => void } | undefined;
   const server = createServer((client) => {
     const upstream = createConnection({ host: "127.0.0.1", port: target });
     const end = (): void => {
@@ -28,19 +28,21 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       sockets.add(socket);
       socket.on("error", end).on("close", end);
     }
+    let isAsked = false;
     client.on("data", (chunk) => {
-      if (!isSilent) upstream.write(chunk);
+      if (isSilent) return;
+      isAsked ||= drop !== undefined && chunk.includes(drop.text);
+      upstream.write(chunk);
     });
     upstream.on("data", (chunk) => {
       if (isSilent) return;
-      const drop = onReply;
-      onReply = undefined;
-      if (drop === undefined) {
+      if (!isAsked) {
         client.write(chunk);
         return;
       }
       end();
-      drop();
+      drop?.done();
+      drop = undefined;
     });
   });
   server.listen(0, "127.0.0.1");
@@ -52,9 +54,9 @@ export async function startProxy(target: number): Promise<TcpProxy> {
       // What was swallowed is lost, so that the protocol cannot go on over the same connections.
       if (!on) for (const socket of sockets) socket.destroy();
     },
-    dropNextReply: () =>
+    dropReplyTo: (text) =>
       new Promise((resolve) => {
-        onReply = resolve;
+        drop = { text, done: resolve };
       }),
     async close() {
       server.close();

@@ -24,7 +24,7 @@ export interface RedisOptions {
 }
 
 // A brace would be a hash tag: every key would lie in one slot of a cluster.
-const PREFIX: Check<string> = matching(
+const KEY_PREFIX: Check<string> = matching(
   "up to 64 letters, digits and characters of _ . : / -",
   /^[\w.:/-]{1,64}$/,
   'Use the name of your application, like "shop".',
@@ -32,7 +32,7 @@ const PREFIX: Check<string> = matching(
 
 /** How the shared options are read. */
 export const REDIS_OPTIONS = {
-  prefix: optional(PREFIX, "orgate"),
+  prefix: optional(KEY_PREFIX, "orgate"),
   timeout: optional(seconds({ min: 0.05, max: 5 }, "Leave it out for 0.8."), 0.8),
 };
 

@@ -63,10 +63,10 @@ export function redisRepository(client: RedisClient, options: RedisRepositoryOpt
 }
 
 /** Larger than any version in use; versions are random, because a counter would be one more key, on another node. */
-const VERSION_LIMIT = 2 ** 48 - 1;
+const VERSION_LIMIT = 281_474_976_710_655;
 
 /** Milliseconds: more than a thousand years, which Redis can still add to its time. */
-const MAX_LIFE = 2 ** 45;
+const MAX_LIFE = 35_184_372_088_832;
 
 class RedisRepository implements Repository {
   readonly durability = "shared";

@@ -38,9 +38,11 @@ interface Duplicable {
 const DOWN_EVENTS = ["error", "close", "reconnecting", "topology-change", "client-error"];
 const LAST_EVENTS = ["end", "terminated"];
 
+function causeOf(event: string, error: unknown): unknown {
+  return error instanceof Error ? error : new Error(`The connection that listens has the event "${event}".`);
+}
+
 function watch(client: ClientEvents, { down, up, ended }: SubscriberListener): void {
-  const causeOf = (event: string, error: unknown): unknown =>
-    error instanceof Error ? error : new Error(`The connection that listens has the event "${event}".`);
   for (const event of DOWN_EVENTS) client.on(event, (error) => down(causeOf(event, error)));
   for (const event of LAST_EVENTS) client.on(event, (error) => ended(causeOf(event, error)));
   client.on("ready", up);
