@@ -47,7 +47,7 @@ describeWith(POSTGRES, "the example with users, organizations and sessions in Po
     const cookieOf = (response: request.Response): string =>
       [response.headers["set-cookie"] ?? []]
         .flat()
-        .map((line) => String(line).split(";")[0])
+        .map((line) => line.split(";")[0])
         .join("; ");
 
     const signedUp = await ada

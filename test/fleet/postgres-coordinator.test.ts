@@ -21,7 +21,7 @@ interface Fleet {
   readonly b: Coordinator;
   readonly clock: { now: number };
   readonly schema: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function makeFleet(engine: Engine, options: { readonly timeout?: number } = {}): Promise<Fleet> {
@@ -209,7 +209,8 @@ for (const [name, requirement, open] of ENGINES) {
       const order: string[] = [];
       void waits[2]?.then(() => order.push("freed"));
       await kept?.remember?.("sealed", 30);
-      await Promise.all(waits.slice(0, 2));
+      await waits[0];
+      await waits[1];
       expect(order).toEqual([]);
       expect(await b.recall("kept")).toBe("sealed");
       await freed?.release();
