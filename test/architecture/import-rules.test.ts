@@ -87,7 +87,9 @@ const PACKAGES: Readonly<
 
 /** The files behind the package's subpaths, the only ones that re-export. */
 const ENTRIES = ["index.ts", "core.ts", "express.ts"].concat(
-  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/postgres"].map((folder) => `${folder}/index.ts`),
+  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/postgres"].map(
+    (folder) => `${folder}/index.ts`,
+  ),
 );
 
 /** Names that say nothing of what is inside. */
