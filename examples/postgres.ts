@@ -116,9 +116,12 @@ export async function createApp({ baseUrl, databaseUrl, schema = "orgate" }: App
 
   app.post("/invitations", manage, async (req, res) => {
     const role = roleIn(req.body);
-    if (role === undefined) return void res.status(400).json({ error: "unknown role" });
     const emailAddress = String((req.body as { readonly email?: unknown }).email);
     const organizationId = auth.session(req).organization?.id ?? "";
+    if (role === undefined) {
+      res.status(400).json({ error: "unknown role" });
+      return;
+    }
     const { token } = await authority.invite({ emailAddress, organizationId, roles: [role] });
     // In production, send it to the address and answer without it.
     res.status(201).json({ token });
@@ -127,29 +130,33 @@ export async function createApp({ baseUrl, databaseUrl, schema = "orgate" }: App
   app.post("/join", async (req, res) => {
     const { email, name, password, token } = req.body as Record<string, string>;
     const known = await directory.passwordHashOf(String(email));
-    const mayUse = known === undefined || (await isPassword(String(password), known.hash));
-    if (!mayUse) return void res.status(400).json({ error: "wrong address or password" });
-    const passwordHash = await hashPassword(String(password));
-    const user =
-      known ??
-      (await directory.createUser({ emailAddress: String(email), name: String(name), passwordHash }));
-    const userId = user !== undefined && "userId" in user ? String(user.userId) : user?.id;
-    if (userId === undefined) res.status(409).json({ error: "taken" });
+    const isTheirs = known === undefined || (await isPassword(String(password), known.hash));
+    const userId = !isTheirs
+      ? undefined
+      : (known?.userId ??
+        (
+          await directory.createUser({
+            emailAddress: String(email),
+            name: String(name),
+            passwordHash: await hashPassword(String(password)),
+          })
+        )?.id);
+    if (userId === undefined) res.status(400).json({ error: "wrong address or password" });
     else await signIn(req, res, userId, String(token));
   });
 
   // From the next request on, in every process.
   app.put("/members/:userId/role", manage, async (req, res) => {
     const role = roleIn(req.body);
-    if (role === undefined) return void res.status(400).json({ error: "unknown role" });
     const organizationId = auth.session(req).organization?.id ?? "";
-    const found = await directory.setRoles(String(req.params["userId"]), organizationId, [role]);
-    res.sendStatus(found ? 204 : 404);
+    const isDone =
+      role !== undefined && (await directory.setRoles(req.params["userId"], organizationId, [role]));
+    res.sendStatus(isDone ? 204 : role === undefined ? 400 : 404);
   });
 
   app.delete("/members/:userId", manage, async (req, res) => {
     const organizationId = auth.session(req).organization?.id ?? "";
-    const found = await directory.removeMembership(String(req.params["userId"]), organizationId);
+    const found = await directory.removeMembership(req.params["userId"], organizationId);
     res.sendStatus(found ? 204 : 404);
   });
 

@@ -176,7 +176,7 @@ function renderApi(): string {
     ...docSection("memoryDirectory(input?)", "function memoryDirectory"),
     ...docSection("memoryRepository(options?)", "function memoryRepository"),
     "## Functions of `orgate/postgres`",
-    ...docSection("migrate(pool, options?)", "function migrate"),
+    ...docSection("migrate(pool, options?)", "async function migrate"),
     ...docSection("schemaSql(options?)", "function schemaSql"),
     ...docSection("postgresRepository(pool, options?)", "function postgresRepository"),
     ...docSection("postgresCoordinator(pool, options?)", "function postgresCoordinator"),

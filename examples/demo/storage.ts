@@ -1,7 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { PGlite } from "@electric-sql/pglite";
 import { Pool } from "pg";
 import type { Coordinator } from "orgate";
 import type { Directory, Repository } from "orgate/authority";
@@ -45,6 +44,8 @@ export function memoryStorage(): Storage {
 export async function folderStorage(folder: string): Promise<Storage> {
   await mkdir(folder, { recursive: true });
   const secrets = await readSecrets(join(folder, "secrets.json"));
+  // It takes a moment to load, which only this storage needs.
+  const { PGlite } = await import("@electric-sql/pglite");
   const database = await PGlite.create(join(folder, "database"));
   await prepare(database);
   const repository = postgresRepository(database);

@@ -1,11 +1,16 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import request from "supertest";
-import { createApp } from "../../examples/demo/app.ts";
+import { createApp, createDemo } from "../../examples/demo/app.ts";
+import { folderStorage } from "../../examples/demo/storage.ts";
+import { copyEmptyDatabase } from "../support/postgres.ts";
 
 jest.setTimeout(30_000);
 
@@ -19,11 +24,11 @@ describe("starting the demo", () => {
     children.clear();
   });
 
-  function start(port: string) {
+  function start(port: string, environment: Readonly<Record<string, string>> = {}) {
     const parameters = ["--import", "tsx", "examples/demo/main.ts"];
     const started = spawn(process.execPath, parameters, {
       cwd: ROOT,
-      env: { ...process.env, PORT: port },
+      env: { ...process.env, PORT: port, ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     children.add(started);
@@ -38,6 +43,12 @@ describe("starting the demo", () => {
     expect(welcome.toString()).toContain("Sign in as Ada");
     const page = await fetch(`http://localhost:${port}/sign-in`);
     expect(await page.text()).toContain("Who are you today?");
+  });
+
+  it("says which secrets it needs with DATABASE_URL", async () => {
+    const { said, exit } = start(await freePort(), { DATABASE_URL: "postgres://127.0.0.1:1/none" });
+    expect(await said).toMatch(/^With DATABASE_URL, set COOKIE_PASSWORD and KEY_ENCRYPTION too, .*\n$/);
+    expect(await exit).toEqual([1, null]);
   });
 
   it("says in one line that the port is taken, or not a number", async () => {
@@ -78,6 +89,39 @@ describe("the demo", () => {
     expect(browser.headers["www-authenticate"]).toContain("insufficient_scope");
     expect(browser.text).toContain("It would take");
   });
+
+  it("keeps everybody signed in through a restart with a folder for its data", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "orgate-demo-"));
+    await copyEmptyDatabase(join(folder, "database"));
+    const first = await folderStorage(folder);
+    const { app, authority } = createDemo({ baseUrl, storage: first });
+    const signedIn = await request(app).post("/sign-in").type("form").send({ as: "grace" }).expect(303);
+    const cookie = String([signedIn.headers["set-cookie"] ?? []].flat()[0]).split(";")[0] ?? "";
+    const away = await request(app).get("/o/acme/documents").set("Cookie", cookie);
+    expect(away.status).toBe(200);
+    await request(app)
+      .post("/o/acme/role")
+      .set("Cookie", cookie)
+      .type("form")
+      .send({ role: "viewer" })
+      .expect(303);
+    await authority.close();
+    await first.close();
+
+    const second = await folderStorage(folder);
+    let now = Date.now() / 1000;
+    const restarted = createDemo({ baseUrl, storage: second, clock: () => now });
+    const open = () =>
+      request(restarted.app).get("/o/acme/documents").set("Cookie", cookie).set("Accept", "text/html");
+    expect((await open()).status).toBe(200);
+    // The role that was changed before the restart counts at the next renewal.
+    now += 60;
+    const renewed = await open();
+    expect([renewed.status, renewed.text.includes("granted by viewer")]).toEqual([200, true]);
+    await restarted.authority.close();
+    await second.close();
+    await rm(folder, { recursive: true });
+  }, 180_000);
 
   it("escapes what users write", async () => {
     const grace = await signIn("grace");

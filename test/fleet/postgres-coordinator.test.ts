@@ -2,8 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
 import type { Pool } from "pg";
 import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
 import { migrate, postgresCoordinator } from "../../src/fleet/postgres/index.ts";
-import { sha256 } from "../../src/lib/crypto.ts";
 import { type Engine, POSTGRES, nameSchema, openPGlite, openServer, rowsOf } from "../support/postgres.ts";
+import { channelOf, endListeners } from "../support/postgres-coordinators.ts";
 import { openPooled } from "../support/pooled-postgres.ts";
 import { type Requirement, describeWith } from "../support/requirements.ts";
 import { START } from "../support/world.ts";
@@ -21,7 +21,7 @@ interface Fleet {
   readonly b: Coordinator;
   readonly clock: { now: number };
   readonly schema: string;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function makeFleet(engine: Engine, options: { readonly timeout?: number } = {}): Promise<Fleet> {
@@ -161,6 +161,18 @@ for (const [name, requirement, open] of ENGINES) {
       await close();
     });
 
+    it("ends the lease with its result, and no lease of another holder", async () => {
+      const { a, b, clock, close } = await makeFleet(engine);
+      const sleeper = await a.acquire("key", 5);
+      clock.now += 6;
+      const holder = await b.acquire("key", 5);
+      expect(await sleeper?.remember?.("late", 30)).toBe(true);
+      expect(await a.acquire("key", 5)).toBeUndefined();
+      await holder?.remember?.("new", 30);
+      expect(await a.acquire("key", 5)).toMatchObject({ kept: { sealed: "new" } });
+      await close();
+    });
+
     it("keeps nothing of a holder that slept while another kept its result", async () => {
       const { a, b, clock, close } = await makeFleet(engine);
       const sleeper = await a.acquire("key", 5);
@@ -209,7 +221,8 @@ for (const [name, requirement, open] of ENGINES) {
       const order: string[] = [];
       void waits[2]?.then(() => order.push("freed"));
       await kept?.remember?.("sealed", 30);
-      await Promise.all(waits.slice(0, 2));
+      await waits[0];
+      await waits[1];
       expect(order).toEqual([]);
       expect(await b.recall("kept")).toBe("sealed");
       await freed?.release();
@@ -281,7 +294,7 @@ for (const [name, requirement, open] of ENGINES) {
         'invalidated a.1.0.1:{"target":{}}',
         "invalidated a.2.1.2:rest",
       ];
-      const channel = `orgate_${sha256(schema, "hex").slice(0, 32)}`;
+      const channel = channelOf(schema);
       for (const payload of spoilt) await engine.source.query("SELECT pg_notify($1, $2)", [channel, payload]);
       await ear.until(() => ear.states.length >= 2 * spoilt.length);
       expect(ear.states).toEqual(spoilt.flatMap(() => ["lost TypeError", "restored"]));
@@ -330,7 +343,7 @@ describeWith(POSTGRES, "the channel of a coordinator in Postgres", () => {
     const { a, b, schema, close } = await makeFleet(engine);
     const ear = new Ear(b);
     await ear.open(a);
-    await endListeners(engine, schema);
+    expect(await endListeners(engine, schema)).toBe(1);
     await ear.until(() => ear.states.includes("restored"));
     expect(ear.states).toEqual(["lost postgres_unreachable", "restored"]);
     await a.publish(ASK);
@@ -347,7 +360,7 @@ describeWith(POSTGRES, "the channel of a coordinator in Postgres", () => {
     await ear.open(a);
     await a.acquire("key", 3_600);
     const waiting = b.settled?.("key", never);
-    await endListeners(engine, schema);
+    expect(await endListeners(engine, schema)).toBe(1);
     await expect(waiting).resolves.toBeUndefined();
     await close();
     await engine.close();
@@ -406,28 +419,19 @@ describeWith(POSTGRES, "the channel of a coordinator in Postgres", () => {
       await costOf(() => a.acquire("key", 5)),
       await costOf(() => a.remember("key", "sealed", 5)),
       await costOf(() => a.recall("key")),
+      await costOf(async () => lease?.release()),
       await costOf(async () => lease?.remember?.("sealed", 5)),
+      // The result has ended the lease already.
       await costOf(async () => lease?.release()),
       await costOf(() => a.publish(ASK)),
       await costOf(() => a.publish({ ...ASK, target: { userId: "x".repeat(20_000) } })),
     ];
-    expect(costs).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(costs).toEqual([1, 1, 1, 1, 1, 0, 1, 1]);
     await a.close();
     await pooled.source.query(`DROP SCHEMA ${schema} CASCADE`);
     await pooled.close();
   });
 });
-
-/** Ends the connections that listen, as an administrator or a failover does. */
-async function endListeners({ source }: Engine, schema: string): Promise<void> {
-  const channel = `orgate_${sha256(schema, "hex").slice(0, 32)}`;
-  const ended = await rowsOf(
-    source,
-    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = $1::text",
-    [`LISTEN "${channel}"`],
-  );
-  expect(ended).not.toHaveLength(0);
-}
 
 describe("a coordinator whose database is gone", () => {
   it("throws, and stops waiting", async () => {

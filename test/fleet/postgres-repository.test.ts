@@ -59,8 +59,8 @@ async function makeSubject({ source }: Engine): Promise<Subject> {
   };
 }
 
-for (const [name, requirement, open] of ENGINES) {
-  describeWith(requirement, `a repository in Postgres over ${name}`, () => {
+for (const [engineName, requirement, open] of ENGINES) {
+  describeWith(requirement, `a repository in Postgres over ${engineName}`, () => {
     let engine: Engine;
 
     beforeAll(async () => {

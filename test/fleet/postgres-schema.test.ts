@@ -28,8 +28,8 @@ async function tablesIn(sql: Sql, schema: string): Promise<readonly unknown[]> {
   return (await rowsOf(sql, text, [schema])).map((row) => row["tablename"]);
 }
 
-for (const [name, requirement, open] of ENGINES) {
-  describeWith(requirement, `orgate's tables in Postgres over ${name}`, () => {
+for (const [engineName, requirement, open] of ENGINES) {
+  describeWith(requirement, `orgate's tables in Postgres over ${engineName}`, () => {
     let engine: Engine;
 
     beforeAll(async () => {
@@ -63,7 +63,7 @@ for (const [name, requirement, open] of ENGINES) {
 
     it("can be made by another tool from their SQL, which may run again", async () => {
       const schema = nameSchema();
-      for (const _round of [1, 2]) {
+      for (let round = 0; round < 2; round += 1) {
         for (const statement of schemaSql({ schema }).split(";\n")) {
           if (statement.trim() !== "") await engine.source.query(statement);
         }

@@ -63,6 +63,7 @@ describe("a Postgres that cannot be reached", () => {
     await expectOutage(postgresRepository(pool).read("sessions", "s"), "postgres_unreachable");
     await expectOutage(postgresCoordinator(pool).acquire("k", 5), "postgres_unreachable");
     await expectOutage(migrate(pool), "postgres_unreachable");
+    expect(pool.totalCount).toBe(0);
     await pool.end();
   });
 
@@ -72,6 +73,7 @@ describe("a Postgres that cannot be reached", () => {
     const repository = postgresRepository(pool, { timeout: 0.05 });
     await expectOutage(repository.read("sessions", "s"), "postgres_timeout");
     await expectOutage(repository.insert("sessions", "a-secret", 1, LATER), "postgres_timeout");
+    await expect(repository.close()).resolves.toBeUndefined();
     await silence.stop();
     await pool.end();
   });

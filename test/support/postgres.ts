@@ -80,6 +80,12 @@ export async function openPGlite(): Promise<Engine> {
   return { source: database, close: () => database.close() };
 }
 
+/** Puts an empty database of the embedded engine into a folder. */
+export async function copyEmptyDatabase(folder: string): Promise<void> {
+  const database = await PGlite.create(folder, { loadDataDir: await readEmptyDatabase() });
+  await database.close();
+}
+
 /** An empty database of PGlite. Making one takes seconds, reading it again does not. */
 async function readEmptyDatabase(): Promise<Blob> {
   const path = join(tmpdir(), `orgate-pglite-${PGLITE_VERSION}.tar`);

@@ -112,7 +112,7 @@ export class Database {
     signal: AbortSignal,
     text: string,
     values: readonly unknown[],
-    attempts = MAX_ATTEMPTS,
+    attempts = MAX_TRIES,
   ): Promise<readonly unknown[]> {
     try {
       return await this.#connection.run(signal, text, values);
@@ -137,7 +137,7 @@ export class Database {
 /** Seconds for a new connection and its first statement. */
 const LISTEN_TIMEOUT = 3;
 
-const MAX_ATTEMPTS = 3;
+const MAX_TRIES = 3;
 
 /** Serialization failure and deadlock. */
 const CONFLICTS: ReadonlySet<string> = new Set(["40001", "40P01"]);

@@ -119,10 +119,16 @@ class PostgresCoordinator implements Coordinator {
     const fence = row?.["fence"];
     if (!isString(fence)) return undefined;
     const sealed = row?.["sealed"];
+    let isOver = false;
     return {
       kept: { sealed: isString(sealed) ? sealed : undefined },
-      remember: (result, kept) => this.#keep(this.#sql.rememberAsHolder, [stored, kept, result], [fence]),
+      // Ends the lease in the same round trip.
+      remember: async (result, kept) => {
+        isOver = await this.#keep(this.#sql.rememberAsHolder, [stored, kept, result], [fence]);
+        return isOver;
+      },
       release: async () => {
+        if (isOver) return;
         const message = [this.#channelName, SETTLED + stored];
         await this.#database.query(this.#sql.release, [stored, fence, ...message]);
       },
@@ -258,6 +264,7 @@ WITH kept AS (
   FROM (SELECT ${fence} AS fence) AS holder
   ON CONFLICT (key) DO UPDATE SET
     sealed = excluded.sealed, sealed_until = excluded.sealed_until, sealed_fence = excluded.sealed_fence,
+    leased_until = CASE WHEN renewal.fence = excluded.fence THEN 0 ELSE renewal.leased_until END,
     expires_at = greatest(renewal.expires_at, excluded.expires_at)
   WHERE coalesce(renewal.sealed_fence, 0) <= excluded.sealed_fence
   RETURNING key
@@ -280,13 +287,12 @@ WHERE renewal.leased_until <= ${now(3)}
 RETURNING fence::text, CASE WHEN sealed_until > ${now(3)} THEN sealed END AS sealed`,
     rememberAsHolder: rememberWith("$6::bigint", now(7)),
     remember: rememberWith(nextVersionIn(schemaGiven), now(6)),
-    // A holder that has kept its result has woken everybody already.
     release: `
 WITH freed AS (
   UPDATE ${renewals} SET leased_until = 0 WHERE key = $1::text AND fence = $2::bigint AND leased_until > 0
-  RETURNING sealed_fence IS DISTINCT FROM fence AS has_nothing
+  RETURNING key
 )
-SELECT pg_notify($3::text, $4::text) FROM freed WHERE has_nothing`,
+SELECT pg_notify($3::text, $4::text) FROM freed`,
     recall: `
 SELECT sealed FROM ${renewals} WHERE key = $1::text AND sealed IS NOT NULL AND sealed_until > ${now(2)}`,
     secondsLeft: `

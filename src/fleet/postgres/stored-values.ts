@@ -49,7 +49,7 @@ export function readStoredValueOrText(stored: string): unknown {
 
 const UNREADABLE = Symbol("unreadable");
 
-function parseOr<Otherwise>(text: string, otherwise: Otherwise): unknown {
+function parseOr(text: string, otherwise: unknown): unknown {
   try {
     return JSON.parse(text);
   } catch (error) {
