@@ -46,6 +46,20 @@ describe("a coordinator that hangs", () => {
     expect([lease, failures()]).toEqual([undefined, 1]);
   });
 
+  it("keeps a sign-out waiting for 800 ms once, and not at all after that", async () => {
+    const published: string[] = [];
+    const publish: Coordinator["publish"] = ({ effect }) => {
+      published.push(effect);
+      return forever();
+    };
+    const { coordination } = guard({ ...inProcessCoordinator(), publish });
+    const first = coordination.publish({ target: { userId: "one" }, at: 1, effect: "ask" });
+    await timers.pass(0.8);
+    await first;
+    await coordination.publish({ target: { sessionId: "two" }, at: 2, effect: "refuse" });
+    expect(published).toEqual(["ask", "refuse"]);
+  });
+
   it("gets a lease back that it grants too late", async () => {
     let grant: (lease: Lease) => void = () => undefined;
     const released: string[] = [];
