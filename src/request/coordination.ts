@@ -106,14 +106,13 @@ class GuardedCoordinator implements Coordination {
   }
 
   async awaken(key: string, pause: number, signal: AbortSignal): Promise<void> {
-    const { settled } = this.#coordinator;
-    if (settled === undefined) {
+    const coordinator = this.#coordinator;
+    if (coordinator.settled === undefined) {
       await sleep(pause);
       return;
     }
     try {
-      const wait = (aborted: AbortSignal): Promise<void> => settled.call(this.#coordinator, key, aborted);
-      await limitTime(MAX_WAKE_SECONDS, wait, { signal });
+      await limitTime(MAX_WAKE_SECONDS, async (over) => coordinator.settled?.(key, over), { signal });
     } catch (cause) {
       this.#fail(cause);
     }
