@@ -336,8 +336,8 @@ export function toResolution(
   switch (result.status) {
     case "active": {
       const { session, successor, isNew } = result;
-      // Only now do we know which session a credential belongs to that could not be verified locally.
-      const ended = step.credential.session === undefined ? resolveEnded(instance, session) : undefined;
+      // It may have ended meanwhile; and only now do we know the session of a credential that could not be verified locally.
+      const ended = resolveEnded(instance, session);
       if (ended !== undefined) return ended;
       cache.set(isNew ? keyOfSuccessor(successor) : step.key, session);
       // An opaque token stays valid, and is not asked about again while the JWT beside it is good.

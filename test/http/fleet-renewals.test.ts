@@ -164,6 +164,26 @@ describe.each(FORMS)("several processes with %s", (_name, join) => {
   });
 });
 
+describe("a session that is signed out while it is renewed", () => {
+  it("is refused by the process that renews and by those that wait for it", async () => {
+    const fleet = await startExpired();
+    const { a, b, cookie, hub, sealer, workos } = fleet;
+    const sessionId = String(claimsOf(sealer.unseal(cookie)?.accessToken ?? "")["sid"]);
+    const held = holdReply(fleet);
+    const renewing = a.send(withSession(cookie));
+    await held.asked;
+    const waiting = b.send(withSession(cookie));
+    // As a third process tells it that signs the session out.
+    await hub.join().publish({ target: { sessionId }, at: workos.clock(), effect: "refuse" });
+    held.release();
+    const answers = await Promise.all([renewing, waiting]);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401]);
+    expect([...a.reached, ...b.reached]).toEqual([]);
+    const kept = answers.map((answer) => cookiesSet(answer).get(FLEET_COOKIE) ?? "");
+    expect(kept).toEqual(["", ""]);
+  });
+});
+
 describe("a connection without a response", () => {
   it("uses what another process renewed, and takes no lease and spends nothing otherwise", async () => {
     const { a, b, cookie, hub, refreshes, workos } = await startExpired();
