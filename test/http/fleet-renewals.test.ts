@@ -16,6 +16,7 @@ import {
   type FleetProcess,
 } from "../support/fleet.ts";
 import { cookiesSet } from "../support/servers.ts";
+import { generateSigningKey } from "../support/tokens.ts";
 import { claimsOf, COOKIE, makeWorld, PASSWORD } from "../support/world.ts";
 
 closeAfterEach();
@@ -181,6 +182,26 @@ describe("a session that is signed out while it is renewed", () => {
     expect([...a.reached, ...b.reached]).toEqual([]);
     const kept = answers.map((answer) => cookiesSet(answer).get(FLEET_COOKIE) ?? "");
     expect(kept).toEqual(["", ""]);
+  });
+});
+
+describe("a token of another process that cannot be verified here", () => {
+  it("costs nobody the refresh token beside it: 503, and the next attempt goes on from that", async () => {
+    const { a, b, cookie, refreshes, sealer, sessionIn, workos } = await startExpired();
+    const before = sealer.unseal(cookie);
+    // B knows the old keys alone.
+    await b.send(withSession(await sealer.seal({ accessToken: before?.accessToken ?? "" })));
+    workos.fake.world.key = generateSigningKey("RS256", "the-next-key");
+    const renewed = sessionIn(await a.send(withSession(cookie)));
+    workos.fake.fail("/sso/jwks", ({ response }) => response.destroy(), 9);
+    const refused = await b.send(withSession(cookie));
+    const kept = sessionIn(refused);
+    expect([refused.status, refreshes()]).toEqual([503, 1]);
+    expect([kept?.accessToken, kept?.refreshToken]).toEqual([before?.accessToken, renewed?.refreshToken]);
+    workos.fake.clearFaults();
+    workos.advance(60);
+    const next = await b.send(withSession(cookiesSet(refused).get(FLEET_COOKIE) ?? ""));
+    expect([next.status, refreshes()]).toEqual([200, 2]);
   });
 });
 
