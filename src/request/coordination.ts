@@ -106,21 +106,26 @@ class GuardedCoordinator implements Coordination {
   }
 
   async awaken(key: string, pause: number, signal: AbortSignal): Promise<void> {
-    const { settled } = this.#coordinator;
-    if (settled === undefined) {
+    const coordinator = this.#coordinator;
+    if (coordinator.settled === undefined) {
       await sleep(pause);
       return;
     }
     try {
-      const wait = (aborted: AbortSignal): Promise<void> => settled.call(this.#coordinator, key, aborted);
-      await limitTime(MAX_WAKE_SECONDS, wait, { signal });
+      await limitTime(MAX_WAKE_SECONDS, async (over) => coordinator.settled?.(key, over), { signal });
     } catch (cause) {
       this.#fail(cause);
     }
   }
 
   async publish(message: InvalidationMessage): Promise<void> {
-    // Tried at once in any case: the others should hear of it as soon as they can.
+    // Tried at once in any case, because the others should hear of it as soon as they can; but nobody waits for a failure twice.
+    const isFailing = this.#secondsToWait() > 0;
+    const sending = this.#send(message);
+    if (!isFailing) await sending;
+  }
+
+  async #send(message: InvalidationMessage): Promise<void> {
     const sent = await this.#call((coordinator) => coordinator.publish(message));
     if (sent === FAILED) this.#sendLater(message);
   }
@@ -214,7 +219,7 @@ class GuardedCoordinator implements Coordination {
     this.#unsent.clear();
     for (const message of messages) {
       // oxlint-disable-next-line no-await-in-loop -- in their order; the first failure keeps the rest for later
-      await this.publish(message);
+      await this.#send(message);
     }
   }
 }

@@ -116,8 +116,8 @@ async function callInTurn<Value>(
   const [kept] = outcomes;
   // An empty text opens to nothing.
   if (kept === "kept" && isRevoked(value)) await coordination.remember(key, "", 1);
-  const isLate = kept === "late";
-  const found = isLate || (lease !== undefined && isContended(value)) ? await findWinner(renewal) : undefined;
+  const isBeaten = lease !== undefined && isContended(value);
+  const found = kept === "late" ? await recall(renewal) : isBeaten ? await findWinner(renewal) : undefined;
   return found ?? { status: "called", value };
 }
 

@@ -165,18 +165,11 @@ async function openRecalled(
   if (opened === undefined) return undefined;
   const { [RENEWED_AT]: renewedAt, ...given } = opened;
   if (!isFiniteNumber(renewedAt) || !isAnother(credential, given)) return undefined;
-  const { events, invalidations, options } = instance;
+  const { events, options } = instance;
   const at = Math.min(renewedAt, options.clock());
   const result = await acceptRecalled(instance, credential, given, at);
   if (result === undefined) return undefined;
   const shared: SharedRenewal = { ...result, calledAt: 0, manner: "recalled" };
-  if (result.status === "active") {
-    const ending = invalidations.endingOf(result.session.memberSession.id);
-    if (ending !== undefined) {
-      const reason = ending === "refuse" ? "ended_here" : "superseded";
-      return { status: "ended", reason, calledAt: 0, manner: "recalled" };
-    }
-  }
   if (options.clock() - at > GRACE) events.emit({ type: "late_replay" });
   const onPresented = (): void => shorten(instance, id, sealed, at);
   if (isSpentByRenewal(instance, credential)) {

@@ -1,5 +1,10 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
+import { memoryRepository } from "../../src/authority/repository.ts";
 import type { Coordinator } from "../../src/fleet/coordinator.ts";
+import { createSealer } from "../../src/lib/crypto.ts";
+import { sharedCoordinator } from "../../src/testing/shared-coordinator.ts";
+import { closeAfterEach, start, withCookie } from "../support/apps.ts";
+import { makeRequest } from "../support/exchange.ts";
 import {
   FLEET_COOKIE,
   PAST_EXPIRY,
@@ -10,8 +15,11 @@ import {
   type FleetOptions,
   type FleetProcess,
 } from "../support/fleet.ts";
-import { cookiesSet, type Received } from "../support/servers.ts";
-import { claimsOf } from "../support/world.ts";
+import { cookiesSet } from "../support/servers.ts";
+import { generateSigningKey } from "../support/tokens.ts";
+import { claimsOf, COOKIE, makeWorld, PASSWORD } from "../support/world.ts";
+
+closeAfterEach();
 
 let fleets: Fleet[] = [];
 afterEach(async () => {
@@ -101,10 +109,8 @@ describe.each(FORMS)("several processes with %s", (_name, join) => {
     ]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200]);
     expect(refreshes()).toBe(2);
-    expect(answers.map((answer) => sessionIn(answer)?.refreshToken)).toEqual([
-      sessionIn(answers[0] as Received)?.refreshToken,
-      sessionIn(answers[0] as Received)?.refreshToken,
-    ]);
+    const tokens = answers.map((answer) => sessionIn(answer)?.refreshToken);
+    expect(tokens).toEqual([tokens[0], tokens[0]]);
   });
 
   it("never answer a question about now with what another process asked before", async () => {
@@ -156,6 +162,100 @@ describe.each(FORMS)("several processes with %s", (_name, join) => {
     expect(out.status).toBeLessThan(300);
     const late = await b.send(withSession(cookie));
     expect([late.status, JSON.parse(late.body).code, b.reached]).toEqual([401, "session_revoked", []]);
+  });
+});
+
+describe("a session that is signed out while it is renewed", () => {
+  it("is refused by the process that renews and by those that wait for it", async () => {
+    const fleet = await startExpired();
+    const { a, b, cookie, hub, sealer, workos } = fleet;
+    const sessionId = String(claimsOf(sealer.unseal(cookie)?.accessToken ?? "")["sid"]);
+    const held = holdReply(fleet);
+    const renewing = a.send(withSession(cookie));
+    await held.asked;
+    const waiting = b.send(withSession(cookie));
+    // As a third process tells it that signs the session out.
+    await hub.join().publish({ target: { sessionId }, at: workos.clock(), effect: "refuse" });
+    held.release();
+    const answers = await Promise.all([renewing, waiting]);
+    expect(answers.map(({ status }) => status)).toEqual([401, 401]);
+    expect([...a.reached, ...b.reached]).toEqual([]);
+    const kept = answers.map((answer) => cookiesSet(answer).get(FLEET_COOKIE) ?? "");
+    expect(kept).toEqual(["", ""]);
+  });
+});
+
+describe("a token of another process that cannot be verified here", () => {
+  it("costs nobody the refresh token beside it: 503, and the next attempt goes on from that", async () => {
+    const { a, b, cookie, refreshes, sealer, sessionIn, workos } = await startExpired();
+    const before = sealer.unseal(cookie);
+    // B knows the old keys alone.
+    await b.send(withSession(await sealer.seal({ accessToken: before?.accessToken ?? "" })));
+    workos.fake.world.key = generateSigningKey("RS256", "the-next-key");
+    const renewed = sessionIn(await a.send(withSession(cookie)));
+    workos.fake.fail("/sso/jwks", ({ response }) => response.destroy(), 9);
+    const refused = await b.send(withSession(cookie));
+    const kept = sessionIn(refused);
+    expect([refused.status, refreshes()]).toEqual([503, 1]);
+    expect([kept?.accessToken, kept?.refreshToken]).toEqual([before?.accessToken, renewed?.refreshToken]);
+    workos.fake.clearFaults();
+    workos.advance(60);
+    const next = await b.send(withSession(cookiesSet(refused).get(FLEET_COOKIE) ?? ""));
+    expect([next.status, refreshes()]).toEqual([200, 2]);
+  });
+});
+
+describe("a connection without a response", () => {
+  it("uses what another process renewed, and takes no lease and spends nothing otherwise", async () => {
+    const { a, b, cookie, hub, refreshes, workos } = await startExpired();
+    const connect = (): ReturnType<typeof b.auth.authenticate> =>
+      b.auth.authenticate(makeRequest({ headers: { cookie: `${FLEET_COOKIE}=${cookie}` } }));
+    expect(await connect()).toMatchObject({ status: "rejected", code: "token_expired" });
+    expect([refreshes(), hub.calls.get("acquire")]).toEqual([0, undefined]);
+    await a.send(withSession(cookie));
+    // An answer is kept for the grace window.
+    workos.advance(31);
+    expect(await connect()).toMatchObject({ status: "authenticated", member: { userId: "user_bob" } });
+    expect(refreshes()).toBe(1);
+  });
+});
+
+describe("the embedded authority in several processes", () => {
+  it("renews once for requests that arrive together, with one new refresh token", async () => {
+    const first = makeWorld();
+    const { clock } = first;
+    const tell = (): number => clock.now;
+    const repository = memoryRepository({ clock: tell });
+    const hub = sharedCoordinator({ clock: tell });
+    const worlds = [1, 2, 3].map(() => makeWorld({ repository, clock: tell }));
+    const processes = await Promise.all(
+      worlds.map((world) => start({ world, options: { coordinator: hub.join(), clock: tell } })),
+    );
+    const { seal } = await (worlds[0] ?? first).signIn();
+    clock.now += PAST_EXPIRY;
+    const asked = processes.flatMap((one) =>
+      Array.from({ length: 5 }, () => one.send({ headers: withCookie(seal) })),
+    );
+    const answers = await Promise.all(asked);
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(worlds.flatMap(({ store }) => store.questions).length).toBe(1);
+    const sealer = createSealer({ 1: PASSWORD });
+    const tokens = answers.map((answer) => sealer.unseal(cookiesSet(answer).get(COOKIE) ?? "")?.refreshToken);
+    expect(new Set(tokens).size).toBe(1);
+    expect(tokens[0]).toEqual(expect.any(String));
+  });
+
+  it("asks the coordinator nothing for a question about now, which spends nothing", async () => {
+    const first = makeWorld();
+    const tell = (): number => first.clock.now;
+    const hub = sharedCoordinator({ clock: tell });
+    const { world, send } = await start({
+      world: first,
+      options: { coordinator: hub.join(), maxTokenAge: 0 },
+    });
+    const { seal } = await world.signIn();
+    expect((await send({ headers: withCookie(seal) })).status).toBe(200);
+    expect([world.store.questions.length, hub.calls.get("acquire")]).toEqual([1, undefined]);
   });
 });
 

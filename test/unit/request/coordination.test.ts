@@ -46,6 +46,20 @@ describe("a coordinator that hangs", () => {
     expect([lease, failures()]).toEqual([undefined, 1]);
   });
 
+  it("keeps a sign-out waiting for 800 ms once, and not at all after that", async () => {
+    const published: string[] = [];
+    const publish: Coordinator["publish"] = ({ effect }) => {
+      published.push(effect);
+      return forever();
+    };
+    const { coordination } = guard({ ...inProcessCoordinator(), publish });
+    const first = coordination.publish({ target: { userId: "one" }, at: 1, effect: "ask" });
+    await timers.pass(0.8);
+    await first;
+    await coordination.publish({ target: { sessionId: "two" }, at: 2, effect: "refuse" });
+    expect(published).toEqual(["ask", "refuse"]);
+  });
+
   it("gets a lease back that it grants too late", async () => {
     let grant: (lease: Lease) => void = () => undefined;
     const released: string[] = [];
@@ -125,6 +139,25 @@ describe("a coordinator that fails", () => {
     ]);
   });
 
+  it("gets the latest 10,000 of its unsent messages", async () => {
+    const sent: string[] = [];
+    let isDown = true;
+    const publish: Coordinator["publish"] = async ({ target }) => {
+      if (isDown) return down();
+      sent.push("userId" in target ? target.userId : "");
+      return undefined;
+    };
+    const { coordination, clock } = guard({ ...inProcessCoordinator(), publish });
+    const users = Array.from({ length: 10_001 }, (_, index) => `user ${index}`);
+    await Promise.all(
+      users.map((userId) => coordination.publish({ target: { userId }, at: 1, effect: "ask" })),
+    );
+    isDown = false;
+    clock.now += 1;
+    await timers.pass(1);
+    expect([sent.length, sent[0], sent.at(-1)]).toEqual([10_000, "user 1", "user 10000"]);
+  });
+
   it("gets nothing more once it is closed", async () => {
     const sent: unknown[] = [];
     const publish: Coordinator["publish"] = (message) => {
@@ -134,9 +167,10 @@ describe("a coordinator that fails", () => {
     const { coordination, clock } = guard({ ...inProcessCoordinator(), publish });
     await coordination.publish({ target: { userId: "one" }, at: 1, effect: "ask" });
     await coordination.close();
+    await coordination.publish({ target: { userId: "two" }, at: 2, effect: "ask" });
     clock.now += 60;
     await timers.pass(60);
-    expect(sent.length).toBe(1);
+    expect(sent.length).toBe(2);
   });
 });
 
