@@ -345,15 +345,8 @@ export function toResolution(
   switch (result.status) {
     case "active": {
       const { session, successor, isNew } = result;
-<<<<<<< HEAD
-      // Only now do we know which session a credential belongs to that could not be verified locally, or that a store renews
-      // under another id.
-      const isKnown = step.credential.session?.memberSession.id === session.memberSession.id;
-      const ended = isKnown ? undefined : resolveEnded(instance, session);
-=======
       // It may have ended meanwhile; and only now do we know the session of a credential that could not be verified locally.
       const ended = resolveEnded(instance, session);
->>>>>>> w-fleet
       if (ended !== undefined) return ended;
       cache.set(isNew ? keyOfSuccessor(successor) : step.key, session);
       // An opaque token stays valid, and is not asked about again while the JWT beside it is good.

@@ -92,7 +92,6 @@ const PACKAGES: Readonly<
 
 /** The files behind the package's subpaths, the only ones that re-export. */
 const ENTRIES = ["index.ts", "core.ts", "express.ts"].concat(
-<<<<<<< HEAD
   [
     "authority",
     "authority/wire/workos",
@@ -103,11 +102,6 @@ const ENTRIES = ["index.ts", "core.ts", "express.ts"].concat(
     "fleet/postgres",
     "fleet/redis",
   ].map((folder) => `${folder}/index.ts`),
-=======
-  ["authority", "testing", "stores/workos", "stores/stytch", "fleet/postgres"].map(
-    (folder) => `${folder}/index.ts`,
-  ),
->>>>>>> w-postgres
 );
 
 /** Names that say nothing of what is inside. */
