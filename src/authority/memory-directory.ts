@@ -1,8 +1,10 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
 import { foldEmailAddress } from "../lib/case.ts";
-import { isObject, isText, isTextList } from "../lib/values.ts";
+import { isObject, isString, isText, isListOf } from "../lib/values.ts";
+import type { RoleAssignment } from "../model.ts";
 import type { Policy, PolicyShape } from "../policy/policy.ts";
+import { PREDEFINED_ROLES } from "../policy/predefined-roles.ts";
 import {
   type Directory,
   type DirectoryChange,
@@ -11,6 +13,10 @@ import {
   type DirectoryUser,
   membershipIdOf,
 } from "./directory.ts";
+import { type ObjectKind, findFieldProblems, isOptionalField } from "./members/field-checks.ts";
+import type { MembershipFields, OrganizationFields, UserFields } from "./members/objects.ts";
+import { listTakenByRetired, retireEmailAddress } from "./members/retired-addresses.ts";
+import { isRoleAssignment, slugOf } from "./members/roles.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput<Role extends string = string> {
@@ -25,13 +31,39 @@ export interface MemoryDirectoryOptions<Role extends string = string> {
   readonly policy?: Policy<PolicyShape, Role> | undefined;
 }
 
-/** A directory in memory that can be changed while it is in use. It announces every change of roles and every removal. */
+/** New values of some fields; `null` removes an optional field. */
+export type FieldChanges<Fields> = { readonly [Name in keyof Fields]?: Fields[Name] | null } & {
+  readonly [field: string]: unknown;
+};
+
+/** A directory in memory that can be changed while it is in use. It announces every change and every removal. */
 export interface MemoryDirectory<Role extends string = string> extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
   addMembership(membership: DirectoryMembership<Role>): Promise<void>;
+  /**
+   * Changes fields of a user. When the address changes, each membership of the user gets the old one in `retiredEmailAddresses`:
+   * no other member of its organization can use it, until it is unlinked.
+   */
+  updateUser(
+    userId: string,
+    changes: FieldChanges<UserFields & { readonly emailAddress: string }>,
+  ): void;
+  /** Changes fields of an organization. */
+  updateOrganization(
+    organizationId: string,
+    changes: FieldChanges<OrganizationFields & { readonly name: string; readonly slug?: string }>,
+  ): void;
+  /** Changes fields of a member: those of the membership, which win over the user's. */
+  updateMembership(
+    userId: string,
+    organizationId: string,
+    changes: FieldChanges<MembershipFields & { readonly roles: DirectoryMembership<Role>["roles"] }>,
+  ): void;
+  /** Lets other members of the organization use an address that the member used before. */
+  unlinkRetiredEmailAddress(userId: string, organizationId: string, emailAddress: string): void;
   /** Replaces the roles of a member. */
-  setRoles(userId: string, organizationId: string, roles: readonly Role[]): void;
+  setRoles(userId: string, organizationId: string, roles: DirectoryMembership<Role>["roles"]): void;
   removeMembership(userId: string, organizationId: string): void;
   /** Removes the user and all their memberships. */
   removeUser(userId: string): void;
@@ -45,7 +77,8 @@ export interface MemoryDirectory<Role extends string = string> extends Directory
 /**
  * Keeps users, organizations and memberships in memory: for demos, tests and first steps.
  *
- * Copies what it is given. Throws one `ConfigurationError` with all unknown ids, duplicates, and roles that are not in the policy.
+ * Copies what it is given. Throws one `ConfigurationError` with all unknown ids, duplicates, misspelt fields, impossible values, and
+ * roles that are not in the policy.
  */
 export function memoryDirectory<Role extends string = string>(
   input: MemoryDirectoryInput<NoInfer<Role>> = {},
@@ -70,7 +103,15 @@ export function memoryDirectory<Role extends string = string>(
       readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
     addMembership: async (membership) =>
       readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
-    setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
+    updateUser: (userId, changes) => readGiven("updateUser", () => tables.updateUser(userId, changes)),
+    updateOrganization: (organizationId, changes) =>
+      readGiven("updateOrganization", () => tables.updateOrganization(organizationId, changes)),
+    updateMembership: (userId, organizationId, changes) =>
+      readGiven("updateMembership", () => tables.updateMembership(userId, organizationId, changes)),
+    unlinkRetiredEmailAddress: (userId, organizationId, emailAddress) =>
+      tables.unlinkRetired(userId, organizationId, emailAddress),
+    setRoles: (userId, organizationId, roles) =>
+      readGiven("setRoles", () => tables.setRoles(userId, organizationId, roles)),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
     removeOrganization: (organizationId) => tables.removeOrganization(organizationId),
@@ -116,18 +157,74 @@ class DirectoryTables {
     this.#store(input);
   }
 
-  setRoles(userId: string, organizationId: string, roles: readonly string[]): void {
-    const membership = this.memberships.get(userId)?.get(organizationId);
-    if (membership === undefined) {
-      const option = `setRoles("${userId}", "${organizationId}")`;
-      const suggestion = "Add the membership first.";
-      throw configurationError("membership_unknown", option, "names no membership.", suggestion);
-    }
+  setRoles(userId: string, organizationId: string, roles: DirectoryMembership["roles"]): void {
+    const option = `setRoles("${userId}", "${organizationId}")`;
+    const membership = this.#requireMembership(option, userId, organizationId);
     const problems: ConfigurationProblem[] = [];
-    reportUnknownRoles(`setRoles("${userId}", "${organizationId}")`, roles, this.#roles, reporter(problems));
+    checkRoles(option, roles, this.#roles, reporter(problems));
     if (problems.length > 0) throw new ConfigurationError(problems);
     this.#store({ memberships: [{ ...membership, roles }] });
     this.#announce({ memberId: membershipIdOf(membership) });
+  }
+
+  updateUser(userId: string, changes: Row): void {
+    const user = this.users.get(userId);
+    if (user === undefined) throw unknownId("updateUser", userId, this.users.keys());
+    const changed = change("user", user, changes) as DirectoryUser;
+    const memberships = [...(this.memberships.get(userId)?.values() ?? [])];
+    const retired =
+      isText(changed.emailAddress) && isText(user.emailAddress)
+        ? memberships.map((one) => retireEmailAddress(one, user.emailAddress, changed.emailAddress))
+        : memberships;
+    this.#replace({ users: [changed], memberships: retired });
+    this.#announce({ userId });
+  }
+
+  updateOrganization(organizationId: string, changes: Row): void {
+    const organization = this.organizations.get(organizationId);
+    if (organization === undefined) {
+      throw unknownId("updateOrganization", organizationId, this.organizations.keys());
+    }
+    const changed = change("organization", organization, changes) as DirectoryOrganization;
+    this.#replace({ organizations: [changed] });
+    this.#announce({ organizationId });
+  }
+
+  updateMembership(userId: string, organizationId: string, changes: Row): void {
+    const option = `updateMembership("${userId}", "${organizationId}")`;
+    const membership = this.#requireMembership(option, userId, organizationId);
+    this.#replace({ memberships: [change("membership", membership, changes) as DirectoryMembership] });
+    this.#announce({ memberId: membershipIdOf(membership) });
+  }
+
+  unlinkRetired(userId: string, organizationId: string, emailAddress: string): void {
+    const option = `unlinkRetiredEmailAddress("${userId}", "${organizationId}")`;
+    const membership = this.#requireMembership(option, userId, organizationId);
+    const unlinked = foldEmailAddress(emailAddress);
+    const retiredEmailAddresses = (membership.retiredEmailAddresses ?? []).filter(
+      (retired) => foldEmailAddress(retired.emailAddress) !== unlinked,
+    );
+    this.#store({ memberships: [{ ...membership, retiredEmailAddresses }] });
+    this.#announce({ memberId: membershipIdOf(membership) });
+  }
+
+  #requireMembership(option: string, userId: string, organizationId: string): DirectoryMembership {
+    const membership = this.memberships.get(userId)?.get(organizationId);
+    if (membership !== undefined) return membership;
+    throw configurationError("membership_unknown", option, "names no membership.", "Add the membership first.");
+  }
+
+  /** Replaces entries that are there by changed ones: all of them, or none. */
+  #replace(changed: MemoryDirectoryInput): void {
+    const all = this.#all();
+    const { users = [], organizations = [], memberships = [] } = changed;
+    const whole = {
+      users: all.users.map((user) => users.find(({ id }) => id === user.id) ?? user),
+      organizations: all.organizations.map((one) => organizations.find(({ id }) => id === one.id) ?? one),
+      memberships: all.memberships.map((one) => memberships.find((other) => isSameMembership(one, other)) ?? one),
+    };
+    assertValid(whole, this.#roles);
+    this.#store(changed);
   }
 
   removeMembership(userId: string, organizationId: string): void {
@@ -172,8 +269,42 @@ class DirectoryTables {
   }
 }
 
+function isSameMembership(one: DirectoryMembership, other: DirectoryMembership): boolean {
+  return one.userId === other.userId && one.organizationId === other.organizationId;
+}
+
+/** What an object is named by, which never changes. */
+const IDS = ["id", "userId", "organizationId"] as const;
+
+/** Copies an object with changes; `null` removes an optional field. */
+function change(kind: ObjectKind, row: Row, changes: Row): Row {
+  if (!isObject(changes)) {
+    const message = `was given ${describeValue(changes)}.`;
+    throw configurationError("option_invalid", "changes", message, "Pass an object of new values.");
+  }
+  for (const name of IDS.filter((id) => id in changes && changes[id] !== row[id])) {
+    throw configurationError("option_invalid", name, "cannot change.", "Remove it, and add a new one.");
+  }
+  const entries = Object.entries({ ...row, ...changes });
+  return Object.fromEntries(
+    entries.filter(([name, value]) => value !== undefined && (value !== null || !isOptionalField(kind, name))),
+  );
+}
+
+function unknownId(method: string, id: string, ids: Iterable<string>): ConfigurationError {
+  const suggestion = didYouMean(String(id), ids, "Add it first, or correct the id.");
+  const message = `${quoteName(String(id))} is not in the directory.`;
+  return configurationError("directory_unknown_id", method, message, suggestion);
+}
+
 type Row = Readonly<Record<string, unknown>>;
 type List = keyof MemoryDirectoryInput;
+
+const KINDS: Readonly<Record<List, ObjectKind>> = {
+  users: "user",
+  organizations: "organization",
+  memberships: "membership",
+};
 
 /** The fields of each list that must be non-empty strings. */
 const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
@@ -226,6 +357,8 @@ function assertValid(input: unknown, roles: ReadonlySet<string> | undefined): vo
   if (problems.length === 0) {
     reportDuplicates(rows, report);
     checkMemberships(rows, roles, report);
+    checkRoleRules(rows, roles, report);
+    checkRetired(rows, report);
   }
   if (problems.length > 0) throw new ConfigurationError(problems);
 }
@@ -240,6 +373,11 @@ function readRows(input: object, list: List, report: Report): readonly Row[] {
   for (const [index, row] of rows.entries()) {
     for (const field of REQUIRED_FIELDS[list].filter((name) => !isText(row[name]))) {
       report("option_invalid", `${list}[${index}].${field}`, "must be a non-empty string.", "Set it.");
+    }
+    for (const { kind, field, message, suggestion } of findFieldProblems(KINDS[list], row)) {
+      if (REQUIRED_FIELDS[list].includes(field) && !isText(row[field])) continue;
+      const code = kind === "near_miss" ? "option_unknown" : "option_invalid";
+      report(code, `${list}[${index}].${field}`, message, suggestion);
     }
   }
   return rows;
@@ -274,11 +412,58 @@ function checkMemberships(
     const option = `memberships[${index}]`;
     checkId(`${option}.userId`, String(userId), userIds);
     checkId(`${option}.organizationId`, String(organizationId), organizationIds);
-    if (!isTextList(roles)) {
-      report("option_invalid", `${option}.roles`, "must be an array of role slugs.", "Use [] for none.");
-    } else {
-      reportUnknownRoles(`${option}.roles`, roles, known, report);
+    checkRoles(`${option}.roles`, roles, known, report);
+  }
+}
+
+function isRole(value: unknown): value is string | RoleAssignment {
+  return isText(value) || (isRoleAssignment(value) && value.sources.length > 0);
+}
+
+function checkRoles(
+  option: string,
+  roles: unknown,
+  known: ReadonlySet<string> | undefined,
+  report: Report,
+): void {
+  if (!isListOf(roles, isRole)) {
+    const suggestion = "Use [] for none.";
+    report("option_invalid", option, "must be an array of role slugs, or of { role, sources }.", suggestion);
+    return;
+  }
+  reportUnknownRoles(option, roles.map(slugOf), known, report);
+}
+
+const ROLE_RULES = [
+  "rbacEmailImplicitRoleAssignments",
+  "samlConnectionImplicitRoleAssignments",
+  "samlGroupImplicitRoleAssignments",
+  "scimGroupImplicitRoleAssignments",
+] as const;
+
+/** Checks the roles that organizations give by rules. */
+function checkRoleRules(
+  { organizations }: Rows,
+  known: ReadonlySet<string> | undefined,
+  report: Report,
+): void {
+  for (const [index, organization] of organizations.entries()) {
+    for (const name of ROLE_RULES) {
+      const rules: unknown = organization[name];
+      const roles = Array.isArray(rules)
+        ? rules.map((rule: unknown) => (isObject(rule) ? rule["roleId"] : undefined)).filter(isString)
+        : [];
+      reportUnknownRoles(`organizations[${index}].${name}`, roles, known, report);
     }
+  }
+}
+
+/** Refuses members with an address that another member of the organization used before. */
+function checkRetired(rows: Rows, report: Report): void {
+  for (const index of listTakenByRetired(rows.users, rows.memberships)) {
+    const message = "has an address that another member of the organization used before.";
+    const suggestion = "Unlink it with unlinkRetiredEmailAddress().";
+    report("email_address_retired", `memberships[${index}].userId`, message, suggestion);
   }
 }
 
@@ -288,7 +473,8 @@ function reportUnknownRoles(
   known: ReadonlySet<string> | undefined,
   report: Report,
 ): void {
-  for (const role of roles.filter((one) => known?.has(one) === false)) {
+  const isUnknown = (role: string): boolean => known?.has(role) === false && !PREDEFINED_ROLES.has(role);
+  for (const role of roles.filter(isUnknown)) {
     const suggestion = didYouMean(role, known ?? [], "Check the spelling, or add it to the policy's roles.");
     report("role_unknown", option, `${quoteName(role)} is not a role of the policy.`, suggestion);
   }

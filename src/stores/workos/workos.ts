@@ -9,9 +9,9 @@ import { type WorkosOptions, type WorkosSettings, resolveWorkosOptions } from ".
 import {
   createPendingLists,
   listWorkosOrganizations,
-  readProfile,
   switchWorkosOrganization,
 } from "./organizations.ts";
+import { type WorkosProfile, readProfile } from "./profile.ts";
 import { createRefreshExchange, renewWorkosCredential } from "./renew.ts";
 import {
   beginWorkosSignIn,
@@ -32,7 +32,8 @@ export type WorkosStore = WorkosGrants &
     | "profile"
     | "endSession"
     | "endPresented"
-    | "logoutUrl"
+    | "logoutUrl",
+    WorkosProfile
   >;
 
 const WORKOS_CAPABILITIES: Capabilities = {

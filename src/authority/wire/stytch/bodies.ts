@@ -2,13 +2,14 @@ import { toSnakeCase } from "../../../lib/case.ts";
 import { isObject } from "../../../lib/values.ts";
 import type { AuthenticationFactor, MemberSession, Organization } from "../../../model.ts";
 import type { Policy, ResourceDescription } from "../../../policy/policy.ts";
-import type { DirectoryUser } from "../../directory.ts";
+import type { AuthorityMember } from "../../members/profile.ts";
 import { flagField, listField, objectField, readEntity, textField } from "../read-fields.ts";
 import { listOwnClaims } from "./custom-claims.ts";
 
 type Body = Readonly<Record<string, unknown>>;
 
 const MEMBER_FIELDS = {
+  status: textField("active"),
   name: textField(""),
   sso_registrations: listField(snakeCaseKeys),
   is_breakglass: flagField,
@@ -23,7 +24,6 @@ const MEMBER_FIELDS = {
   mfa_enrolled: flagField,
   mfa_phone_number: textField(""),
   default_mfa_method: textField(""),
-  roles: listField(snakeCaseKeys),
   trusted_metadata: objectField({}),
   untrusted_metadata: objectField({}),
   created_at: textField(null),
@@ -69,27 +69,19 @@ const ORGANIZATION_FIELDS = {
   scim_active_connection: objectField(null, snakeCaseKeys),
 };
 
-/** A member, as far as the directory knows them. */
-export interface MemberFacts {
-  readonly memberId: string;
-  readonly organizationId: string;
-  readonly user: DirectoryUser;
-  /** The roles that the directory has now. */
-  readonly roles: readonly string[];
-}
-
-/** Describes a member. A field that the directory does not keep is empty, `null` or false. */
-export function toStytchMember({ memberId, organizationId, user, roles }: MemberFacts): Body {
-  const fields = readEntity(user, MEMBER_FIELDS);
+/** Describes a member, with every role that was assigned. A field that the directory does not keep is empty, `null` or false. */
+export function toStytchMember(member: AuthorityMember, organizationId: string): Body {
+  const { roleAssignments = [] } = member;
   return {
     organization_id: organizationId,
-    member_id: memberId,
-    email_address: user.emailAddress,
-    status: "active",
-    ...fields,
-    email_address_verified: fields["email_address_verified"] === true || user["emailVerified"] === true,
-    is_admin: fields["is_admin"] === true || roles.includes("stytch_admin"),
-    roles: roles.map((role) => ({ role_id: role, sources: [{ type: "direct_assignment", details: {} }] })),
+    member_id: member.id,
+    email_address: member.emailAddress,
+    ...readEntity(member, MEMBER_FIELDS),
+    email_address_verified: (member.emailAddressVerified ?? member.emailVerified) === true,
+    roles: roleAssignments.map(({ role, sources }) => ({
+      role_id: role,
+      sources: sources.map(({ type, ...details }) => ({ type, details: snakeCaseMembers(details) })),
+    })),
   };
 }
 

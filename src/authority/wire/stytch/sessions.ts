@@ -4,7 +4,14 @@ import { type Policy, decideVerdict } from "../../../policy/policy.ts";
 import { issueAccessToken } from "../../access-token.ts";
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { AmendableSession, AuthorityContext, WireDialect } from "../../context.ts";
-import { type Subject, loadSubject, memberIdOf, rolesOf, toMemberSession } from "../../directory.ts";
+import {
+  type Subject,
+  loadSubject,
+  memberIdOf,
+  rolesOf,
+  toMemberSession,
+  toProfile,
+} from "../../directory.ts";
 import type { SessionRecord } from "../../records.ts";
 import { listSessions, revoke } from "../../revoke.ts";
 import { isSessionId, makeSessionToken, openSessionToken } from "../../secrets.ts";
@@ -34,12 +41,10 @@ export const answerAuthenticate: StytchHandler = async (project, { fields }) => 
       verdict = decide?.(member);
     },
   });
-  const { user, organization } = requireMember(named, subject);
   const session = await describeSession(context, {
     memberSession: toMemberSession(record, subject),
     accessToken: await issueAccessToken(context, record, subject),
-    user,
-    organization,
+    ...toProfile(requireMember(named, subject)),
   });
   return { ...session, ...(verdict !== undefined && { verdict }) };
 };
@@ -58,16 +63,15 @@ export const answerMemberSessions: StytchHandler = async ({ context }, { query }
 /** Describes a session with its credentials, its member and its organization. */
 export async function describeSession(
   { issuer }: AuthorityContext,
-  result: Pick<AuthenticationResult, "memberSession" | "accessToken" | "user" | "organization">,
+  result: Pick<AuthenticationResult, "memberSession" | "accessToken" | "member" | "organization">,
 ): Promise<Body> {
-  const { memberSession, accessToken, user, organization } = result;
+  const { memberSession, accessToken, member, organization } = result;
   if (organization === undefined) throw sessionNotFound();
-  const { id, memberId, roles } = memberSession;
   return {
     member_session: toStytchMemberSession(memberSession),
-    session_token: await makeSessionToken(issuer, id),
+    session_token: await makeSessionToken(issuer, memberSession.id),
     session_jwt: accessToken,
-    member: toStytchMember({ memberId, organizationId: organization.id, user, roles }),
+    member: toStytchMember(member, organization.id),
     organization: toStytchOrganization(organization),
   };
 }
@@ -273,7 +277,7 @@ async function assertMayRevoke(project: StytchProject, acting: Fields, target: T
   const named = await readSession(project, acting);
   const { value: record } = await readLiveSession(context, named.sessionId);
   const organizationId = named.organizationId ?? record.organizationId;
-  const subject = await loadSubject(context, record.userId, organizationId);
+  const subject = await loadSubject(context, record.userId, organizationId, record.authenticationFactors);
   if (typeof subject === "string" || subject.organization === undefined) throw sessionNotFound();
   const isOwn =
     "memberId" in target ? record.memberIds.includes(target.memberId) : target.sessionId === record.id;

@@ -7,6 +7,7 @@ import {
   type OrganizationMembership,
   membershipIdOf,
 } from "../../directory.ts";
+import { slugOf } from "../../members/roles.ts";
 import type { SessionSummary } from "../../revoke.ts";
 import { type FieldReader, flagField, readEntity, textField } from "../read-fields.ts";
 
@@ -89,7 +90,7 @@ export function toWorkosSession(session: SessionSummary): Body {
 
 /** Describes an active membership. */
 export function toWorkosMembership({ membership, organization }: OrganizationMembership): Body {
-  const roles = membership.roles.map((slug) => ({ slug }));
+  const roles = membership.roles.map((role) => ({ slug: slugOf(role) }));
   return {
     object: "organization_membership",
     id: membershipIdOf(membership),

@@ -1,0 +1,49 @@
+import { EVERY_ACTION, type PolicyStatements } from "./policy-forms.ts";
+
+/** Stytch's role of every active member. */
+export const MEMBER_ROLE = "stytch_member";
+
+/** Stytch's role of the administrators of an organization. */
+export const ADMIN_ROLE = "stytch_admin";
+
+/** The roles that Stytch names. They grant what the policy says of them: nothing, unless it has them. */
+export const PREDEFINED_ROLES: ReadonlySet<string> = new Set([MEMBER_ROLE, ADMIN_ROLE]);
+
+const INFO_OF_MEMBERS = ["update.info.name", "update.info.untrusted_metadata", "update.info.mfa-phone"];
+const INFO_OF_ORGANIZATIONS = [
+  ...["name", "slug", "untrusted_metadata", "email_jit_provisioning", "logo_url", "email_invites"],
+  ...["allowed_domains", "default_sso_connection", "sso_jit_provisioning", "mfa_policy", "implicit_roles"],
+];
+
+/** Stytch's own resources. */
+const RESOURCES: Readonly<Record<string, readonly string[]>> = {
+  "stytch.organization": [...INFO_OF_ORGANIZATIONS.map((name) => `update.info.${name}`), "delete"],
+  "stytch.member": [
+    ...["create", ...INFO_OF_MEMBERS, "update.info.delete.mfa-phone"],
+    ...["is-breakglass", "mfa_enrolled", "roles"].map((name) => `update.settings.${name}`),
+    ...["search", "revoke.sessions", "delete"],
+  ],
+  "stytch.sso": ["create", "update", "delete"],
+  "stytch.scim": ["create", "update", "delete"],
+  "stytch.self": [
+    ...[...INFO_OF_MEMBERS, "update.info.delete.mfa-phone", "update.info.delete.password"],
+    ...["update.settings.mfa_enrolled", "delete"],
+  ],
+};
+
+/** The roles as they are before anybody edits them. */
+const ROLES: PolicyStatements["permissions"] = new Map([
+  [MEMBER_ROLE, [{ resource: "stytch.self", actions: [EVERY_ACTION] }]],
+  [ADMIN_ROLE, Object.keys(RESOURCES).map((resource) => ({ resource, actions: [EVERY_ACTION] }))],
+]);
+
+/** Adds Stytch's predefined roles and resources to a policy. What the policy says of one itself stays as it is. */
+export function addPredefinedRoles({ permissions, declared }: PolicyStatements): PolicyStatements {
+  const resources = Object.entries(RESOURCES).map(
+    ([name, actions]) => [name, new Set([...actions, EVERY_ACTION])] as const,
+  );
+  return {
+    permissions: new Map([...permissions, ...[...ROLES].filter(([role]) => !permissions.has(role))]),
+    declared: declared && new Map([...resources, ...declared]),
+  };
+}
