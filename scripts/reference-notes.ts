@@ -159,6 +159,15 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   client_rejected:
     "The hosted store refused the application's own credentials. Check the API key or the secret.",
   clock_skew: "A token is not valid yet. Synchronize the clocks of this server and of the issuer.",
+  directory_field_invalid:
+    "An object of the application's directory has a field with an impossible value. `error` names the field. See " +
+    "[members and organizations](directory.md).",
+  directory_field_unknown:
+    "An object of the application's directory has a field that is probably misspelt, and so has no effect. `error` names it and the " +
+    "one that was probably meant. See [members and organizations](directory.md).",
+  sealed_fields_too_large:
+    "Fields of a user that the authority's option `seal` names do not fit into the session cookie, and were left out. `error` names " +
+    "them. Seal fewer or smaller fields; `auth.profile(req)` has all.",
   coordinator_failed:
     "The coordinator threw. An invalidation may not have reached the other processes. Check its connection.",
   configuration_invalid: "`auth.errorHandler()` answered a `ConfigurationError` with 500. `error` has it.",

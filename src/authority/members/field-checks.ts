@@ -410,7 +410,8 @@ function isNearMiss(kind: ObjectKind, name: string, candidate: string): boolean 
   if (shorter < 5) return false;
   // `domain` beside `domains` is a field of the application's own.
   if (shorter < 8 && [`${name}s`, name.slice(0, -1)].includes(candidate)) return false;
-  return countEdits(flatten(name), wanted) <= (shorter < 10 ? 1 : 2);
+  // Two edits would take `lastSignInIp` for `lastSignInAt`.
+  return countEdits(flatten(name), wanted) === 1;
 }
 
 /** `email_verified`, `EmailVerified` and `email-verified` are the same name. */

@@ -164,8 +164,9 @@ function isAddressOf(
 }
 
 /** Returns the domain of an e-mail address in the form in which domains are compared: letters of ASCII in lower case, and nothing else folded. */
-export function domainOf(emailAddress: string): string {
-  return foldEmailAddress(emailAddress.slice(emailAddress.lastIndexOf("@") + 1));
+export function domainOf(emailAddress: string): string | undefined {
+  const at = emailAddress.lastIndexOf("@");
+  return at === -1 ? undefined : foldEmailAddress(emailAddress.slice(at + 1));
 }
 
 const CONNECTION_FACTORS = ["samlSsoFactor", "oidcSsoFactor"] as const;

@@ -68,7 +68,7 @@ export function skipUnless<Value>(value: Value | undefined, lacks: string): asse
 type With<Owner, Name extends keyof Owner> = Owner & Required<Pick<Owner, Name>>;
 
 /** Skips the case if the store lacks an optional method. */
-export function needsStoreMethod<Name extends keyof SessionStore>(
+export function needsStoreMethod<Name extends keyof SessionStore & string>(
   store: SessionStore,
   name: Name,
 ): asserts store is With<SessionStore, Name> {
