@@ -289,8 +289,9 @@ const FORMS: Readonly<Record<ObjectKind, Readonly<Record<string, FieldCheck>>>> 
   user: {},
   membership: {},
   organization: {
+    // Guards compare it: a slug that cannot be read must not count as none.
     slug: {
-      ...field("a slug of 2 to 128 letters, digits and -._~", isString),
+      ...forbidding(field("a slug of 2 to 128 letters, digits and -._~", isString)),
       hasForm: (value) => isString(value) && SLUG.test(value),
     },
     name: {

@@ -28,7 +28,6 @@ describe("a checked directory", () => {
     ["membership", { userId: "user_ada", organizationId: "org_acme", roles: [], id: 7 }],
     ["organization", { name: "Acme" }],
     ["organization", { id: "org_acme", name: "Acme", slug: 7 }],
-    ["user", { id: "user_ada", emailAddress: "a@example.com", name: 7 }],
     ["memberships", undefined],
     ["memberships", {}],
     ["memberships", [{ userId: "user_bob", organizationId: "org_acme", roles: [] }]],
