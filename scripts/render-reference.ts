@@ -218,6 +218,8 @@ function renderDirectory(): string {
       "of an own directory both are reported once, as `misconfigured`.",
     "A field that forbids something and has an impossible value makes the whole answer unusable: the authority answers 503, " +
       "because without the field more would be permitted. Any other field with an impossible value counts as absent.",
+    "`Time` is a text in the form of RFC 3339, such as `2026-01-31T12:00:00Z`, or a `Date`; in a profile it is a text. `Metadata` " +
+      "is an object of the application's own. `null`, as databases say it, counts as absent.",
     "## The objects",
     ...typeSection("DirectoryUser"),
     ...typeSection("DirectoryMembership"),
@@ -241,7 +243,9 @@ function renderDirectory(): string {
     "## Roles and their sources",
     ...typeSection("RoleAssignment"),
     ...unionSection("RoleSource", "type"),
-    ...["EmailRoleRule", "ConnectionRoleRule", "ConnectionGroupRoleRule", "ScimGroupRoleRule"].flatMap(typeSection),
+    ...["EmailRoleRule", "ConnectionRoleRule", "ConnectionGroupRoleRule", "ScimGroupRoleRule"].flatMap(
+      typeSection,
+    ),
     "## In full, in a profile",
     "`await auth.profile(req)` and `authority.authenticateJwt()` return these.",
     ...typeSection("AuthorityMember"),

@@ -82,7 +82,11 @@ function buildNativeClaims({ settings }: AuthorityContext, record: SessionRecord
     ...(record.impersonator !== undefined && {
       act: { sub: record.impersonator.email, reason: record.impersonator.reason },
     }),
-    member: { id: memberIdOf(subject), email: user.emailAddress, name: subject.membership?.name ?? user.name },
+    member: {
+      id: memberIdOf(subject),
+      email: user.emailAddress,
+      name: subject.membership?.name ?? user.name,
+    },
     session: {
       started_at: record.startedAt,
       last_accessed_at: record.lastAccessedAt,

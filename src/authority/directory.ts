@@ -336,5 +336,5 @@ export function toMember(subject: Subject): AuthorityMember {
     userId: user.id,
     ...(organization !== undefined && { organizationId: organization.id }),
     roles: rolesOf(subject),
-  } as AuthorityMember;
+  };
 }

@@ -45,10 +45,7 @@ export interface MemoryDirectory<Role extends string = string> extends Directory
    * Changes fields of a user. When the address changes, each membership of the user gets the old one in `retiredEmailAddresses`:
    * no other member of its organization can use it, until it is unlinked.
    */
-  updateUser(
-    userId: string,
-    changes: FieldChanges<UserFields & { readonly emailAddress: string }>,
-  ): void;
+  updateUser(userId: string, changes: FieldChanges<UserFields & { readonly emailAddress: string }>): void;
   /** Changes fields of an organization. */
   updateOrganization(
     organizationId: string,
@@ -170,7 +167,7 @@ class DirectoryTables {
   updateUser(userId: string, changes: Row): void {
     const user = this.users.get(userId);
     if (user === undefined) throw unknownId("updateUser", userId, this.users.keys());
-    const changed = change("user", user, changes) as DirectoryUser;
+    const changed = applyChanges("user", user, changes) as DirectoryUser;
     const memberships = [...(this.memberships.get(userId)?.values() ?? [])];
     const retired =
       isText(changed.emailAddress) && isText(user.emailAddress)
@@ -185,7 +182,7 @@ class DirectoryTables {
     if (organization === undefined) {
       throw unknownId("updateOrganization", organizationId, this.organizations.keys());
     }
-    const changed = change("organization", organization, changes) as DirectoryOrganization;
+    const changed = applyChanges("organization", organization, changes) as DirectoryOrganization;
     this.#replace({ organizations: [changed] });
     this.#announce({ organizationId });
   }
@@ -193,7 +190,7 @@ class DirectoryTables {
   updateMembership(userId: string, organizationId: string, changes: Row): void {
     const option = `updateMembership("${userId}", "${organizationId}")`;
     const membership = this.#requireMembership(option, userId, organizationId);
-    this.#replace({ memberships: [change("membership", membership, changes) as DirectoryMembership] });
+    this.#replace({ memberships: [applyChanges("membership", membership, changes) as DirectoryMembership] });
     this.#announce({ memberId: membershipIdOf(membership) });
   }
 
@@ -211,7 +208,12 @@ class DirectoryTables {
   #requireMembership(option: string, userId: string, organizationId: string): DirectoryMembership {
     const membership = this.memberships.get(userId)?.get(organizationId);
     if (membership !== undefined) return membership;
-    throw configurationError("membership_unknown", option, "names no membership.", "Add the membership first.");
+    throw configurationError(
+      "membership_unknown",
+      option,
+      "names no membership.",
+      "Add the membership first.",
+    );
   }
 
   /** Replaces entries that are there by changed ones: all of them, or none. */
@@ -221,7 +223,9 @@ class DirectoryTables {
     const whole = {
       users: all.users.map((user) => users.find(({ id }) => id === user.id) ?? user),
       organizations: all.organizations.map((one) => organizations.find(({ id }) => id === one.id) ?? one),
-      memberships: all.memberships.map((one) => memberships.find((other) => isSameMembership(one, other)) ?? one),
+      memberships: all.memberships.map(
+        (one) => memberships.find((other) => isSameMembership(one, other)) ?? one,
+      ),
     };
     assertValid(whole, this.#roles);
     this.#store(changed);
@@ -277,7 +281,7 @@ function isSameMembership(one: DirectoryMembership, other: DirectoryMembership):
 const IDS = ["id", "userId", "organizationId"] as const;
 
 /** Copies an object with changes; `null` removes an optional field. */
-function change(kind: ObjectKind, row: Row, changes: Row): Row {
+function applyChanges(kind: ObjectKind, row: Row, changes: Row): Row {
   if (!isObject(changes)) {
     const message = `was given ${describeValue(changes)}.`;
     throw configurationError("option_invalid", "changes", message, "Pass an object of new values.");
@@ -287,13 +291,15 @@ function change(kind: ObjectKind, row: Row, changes: Row): Row {
   }
   const entries = Object.entries({ ...row, ...changes });
   return Object.fromEntries(
-    entries.filter(([name, value]) => value !== undefined && (value !== null || !isOptionalField(kind, name))),
+    entries.filter(
+      ([name, value]) => value !== undefined && (value !== null || !isOptionalField(kind, name)),
+    ),
   );
 }
 
 function unknownId(method: string, id: string, ids: Iterable<string>): ConfigurationError {
-  const suggestion = didYouMean(String(id), ids, "Add it first, or correct the id.");
-  const message = `${quoteName(String(id))} is not in the directory.`;
+  const suggestion = didYouMean(id, ids, "Add it first, or correct the id.");
+  const message = `${quoteName(id)} is not in the directory.`;
   return configurationError("directory_unknown_id", method, message, suggestion);
 }
 

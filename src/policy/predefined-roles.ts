@@ -9,26 +9,27 @@ export const ADMIN_ROLE = "stytch_admin";
 /** The roles that Stytch names. They grant what the policy says of them: nothing, unless it has them. */
 export const PREDEFINED_ROLES: ReadonlySet<string> = new Set([MEMBER_ROLE, ADMIN_ROLE]);
 
-const INFO_OF_MEMBERS = ["update.info.name", "update.info.untrusted_metadata", "update.info.mfa-phone"];
-const INFO_OF_ORGANIZATIONS = [
-  ...["name", "slug", "untrusted_metadata", "email_jit_provisioning", "logo_url", "email_invites"],
-  ...["allowed_domains", "default_sso_connection", "sso_jit_provisioning", "mfa_policy", "implicit_roles"],
-];
+function words(list: string): readonly string[] {
+  return list.trim().split(/\s+/);
+}
 
 /** Stytch's own resources. */
 const RESOURCES: Readonly<Record<string, readonly string[]>> = {
-  "stytch.organization": [...INFO_OF_ORGANIZATIONS.map((name) => `update.info.${name}`), "delete"],
-  "stytch.member": [
-    ...["create", ...INFO_OF_MEMBERS, "update.info.delete.mfa-phone"],
-    ...["is-breakglass", "mfa_enrolled", "roles"].map((name) => `update.settings.${name}`),
-    ...["search", "revoke.sessions", "delete"],
-  ],
-  "stytch.sso": ["create", "update", "delete"],
-  "stytch.scim": ["create", "update", "delete"],
-  "stytch.self": [
-    ...[...INFO_OF_MEMBERS, "update.info.delete.mfa-phone", "update.info.delete.password"],
-    ...["update.settings.mfa_enrolled", "delete"],
-  ],
+  "stytch.organization": words(`
+    update.info.name update.info.slug update.info.untrusted_metadata update.info.email_jit_provisioning update.info.logo_url
+    update.info.email_invites update.info.allowed_domains update.info.default_sso_connection update.info.sso_jit_provisioning
+    update.info.mfa_policy update.info.implicit_roles delete
+  `),
+  "stytch.member": words(`
+    create update.info.name update.info.untrusted_metadata update.info.mfa-phone update.info.delete.mfa-phone
+    update.settings.is-breakglass update.settings.mfa_enrolled update.settings.roles search revoke.sessions delete
+  `),
+  "stytch.sso": words("create update delete"),
+  "stytch.scim": words("create update delete"),
+  "stytch.self": words(`
+    update.info.name update.info.untrusted_metadata update.info.mfa-phone update.info.delete.mfa-phone
+    update.info.delete.password update.settings.mfa_enrolled delete
+  `),
 };
 
 /** The roles as they are before anybody edits them. */

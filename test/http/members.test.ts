@@ -3,7 +3,14 @@ import { describe, expect, it } from "@jest/globals";
 import { memoryDirectory, type AuthenticateInput, type MemoryDirectory } from "../../src/authority/index.ts";
 import type { AuthenticationFactor } from "../../src/model.ts";
 import type { Orgate } from "../../src/orgate.ts";
-import { closeAfterEach, start, withBearer, withCookie, type Handler, type Harness } from "../support/apps.ts";
+import {
+  closeAfterEach,
+  start,
+  withBearer,
+  withCookie,
+  type Handler,
+  type Harness,
+} from "../support/apps.ts";
 import { createSealer } from "../../src/lib/crypto.ts";
 import { makeWorld, PASSWORD, POLICY, type World } from "../support/world.ts";
 

@@ -373,12 +373,12 @@ export const profiles: [
   onOwn.profile(request),
 ];
 export const fields = async (): Promise<(string | boolean | undefined)[]> => {
-  const [{ member: ours, organization }, { member: theirs }, { member: user }] = await Promise.all([
+  const [{ member: ours, organization: tenant }, { member: theirs }, { member: user }] = await Promise.all([
     onAuthority.profile(request),
     onStytch.profile(request),
     onWorkos.profile(request),
   ]);
-  return [ours.mfaPhoneNumber, organization?.mfaPolicy, theirs.isBreakglass, user.profilePictureUrl];
+  return [ours.mfaPhoneNumber, tenant?.mfaPolicy, theirs.isBreakglass, user.profilePictureUrl];
 };
 // @ts-expect-error a store of one's own has the least
 void onOwn.profile(request).then((profile) => profile.member.mfaEnrolled);

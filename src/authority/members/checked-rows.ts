@@ -76,5 +76,7 @@ function withoutNulls(
   row: Readonly<Record<string, unknown>>,
 ): Readonly<Record<string, unknown>> {
   const entries = Object.entries(row);
-  return Object.fromEntries(entries.filter(([name, value]) => value !== null || !isOptionalField(kind, name)));
+  return Object.fromEntries(
+    entries.filter(([name, value]) => value !== null || !isOptionalField(kind, name)),
+  );
 }

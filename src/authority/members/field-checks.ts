@@ -282,6 +282,7 @@ const ORGANIZATION: FieldTable<OrganizationFields> = {
   updatedAt: time,
 };
 
+const NAME = /^.{1,128}$/su;
 const SLUG = /^[\w.~-]{2,128}$/;
 
 /** Fields whose type is checked elsewhere. */
@@ -296,7 +297,7 @@ const FORMS: Readonly<Record<ObjectKind, Readonly<Record<string, FieldCheck>>>> 
     },
     name: {
       ...field("a name of 1 to 128 characters", isString),
-      hasForm: (value) => isString(value) && value !== "" && [...value].length <= 128,
+      hasForm: (value) => isString(value) && NAME.test(value),
     },
   },
 };

@@ -172,7 +172,7 @@ export interface ScimGroupRoleRule<Role extends string = string> extends Connect
   readonly groupId: string;
 }
 
-/** A role that one organization defines. */
+/** A role that one organization defines, in Stytch's form. */
 export interface DirectoryCustomRole {
   readonly roleId: string;
   readonly description: string;
@@ -190,7 +190,7 @@ export interface DirectoryDomain {
 /** What the two protocols know of an organization. */
 export interface OrganizationFields<Time = DirectoryTime> {
   readonly logoUrl?: string;
-  /** The application's own id for the organization. */
+  /** The application's own id for the organization; the wire routers find it by this id, too. */
   readonly externalId?: string;
 
   /** Which methods of authentication are allowed: all, or those of `allowedAuthMethods`. @defaultValue `ALL_ALLOWED` */
@@ -212,7 +212,7 @@ export interface OrganizationFields<Time = DirectoryTime> {
   readonly emailInvites?: AllowedType;
   /** Domains, such as `example.com`. @defaultValue `[]` */
   readonly emailAllowedDomains?: readonly string[];
-  /** Domains that only this organization's members have. */
+  /** For SDKs to read; the authority does not enforce it. */
   readonly claimedEmailDomains?: readonly string[];
   /** By which SSO connections somebody becomes a member. @defaultValue `NOT_ALLOWED` */
   readonly ssoJitProvisioning?: AllowedType;
@@ -237,14 +237,16 @@ export interface OrganizationFields<Time = DirectoryTime> {
   readonly samlGroupImplicitRoleAssignments?: readonly ConnectionGroupRoleRule[];
   /** Roles by a group of the SCIM connection. */
   readonly scimGroupImplicitRoleAssignments?: readonly ScimGroupRoleRule[];
+  /** For SDKs to read; the authority decides by its own policy. */
   readonly customRoles?: readonly DirectoryCustomRole[];
 
+  /** For SDKs to read, as the three fields below: the authority has no connected apps. */
   readonly firstPartyConnectedAppsAllowedType?: AllowedType;
   readonly allowedFirstPartyConnectedApps?: readonly string[];
   readonly thirdPartyConnectedAppsAllowedType?: AllowedType;
   readonly allowedThirdPartyConnectedApps?: readonly string[];
 
-  /** WorkOS: whether users with addresses of other domains can be members. */
+  /** WorkOS: whether users with addresses of other domains can be members. For SDKs to read; the authority does not enforce it. */
   readonly allowProfilesOutsideOrganization?: boolean;
   /** WorkOS's domains of the organization. */
   readonly domains?: readonly DirectoryDomain[];

@@ -51,13 +51,15 @@ export function listHeldRoles(grounds: RoleGrounds): readonly RoleAssignment[] {
 }
 
 /** What each type of source names. */
-const SOURCE_FIELDS: ReadonlyMap<unknown, readonly string[]> = new Map<RoleSource["type"], readonly string[]>([
-  ["direct_assignment", []],
-  ["email_assignment", ["emailDomain"]],
-  ["sso_connection", ["connectionId"]],
-  ["sso_connection_group", ["connectionId", "group"]],
-  ["scim_connection_group", ["connectionId", "groupId"]],
-]);
+const SOURCE_FIELDS: ReadonlyMap<unknown, readonly string[]> = new Map<RoleSource["type"], readonly string[]>(
+  [
+    ["direct_assignment", []],
+    ["email_assignment", ["emailDomain"]],
+    ["sso_connection", ["connectionId"]],
+    ["sso_connection_group", ["connectionId", "group"]],
+    ["scim_connection_group", ["connectionId", "groupId"]],
+  ],
+);
 
 /** Checks that a value is the source of a role, and complete. */
 export function isRoleSource(value: unknown): value is RoleSource {

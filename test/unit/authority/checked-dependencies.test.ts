@@ -134,7 +134,10 @@ describe("an error of the application's own code", () => {
 
   it("is passed on unchanged if it is an OrgateError", async () => {
     const own = new OrgateError("sign_in_failed", { reason: "suspended" });
-    const directory = checkedDirectory({ ...makeDirectory(), user: async () => Promise.reject(own) }, createEventSink());
+    const directory = checkedDirectory(
+      { ...makeDirectory(), user: async () => Promise.reject(own) },
+      createEventSink(),
+    );
     expect(await refusal(directory.user("a"))).toBe(own);
   });
 

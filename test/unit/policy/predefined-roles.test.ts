@@ -12,7 +12,8 @@ function problemsOf(make: () => unknown): readonly string[] {
   try {
     make();
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.problems.map(({ code, option }) => `${code} ${option}`);
+    if (error instanceof ConfigurationError)
+      return error.problems.map(({ code, option }) => `${code} ${option}`);
     throw error;
   }
   return [];
@@ -51,7 +52,12 @@ describe("Stytch's predefined roles", () => {
   });
 
   it.each<[string, unknown, unknown, readonly string[]]>([
-    ["another form", { resources: {}, roles: {} }, { predefinedRoles: true }, ["option_invalid predefinedRoles"]],
+    [
+      "another form",
+      { resources: {}, roles: {} },
+      { predefinedRoles: true },
+      ["option_invalid predefinedRoles"],
+    ],
     ["a value of another type", DOCUMENT, { predefinedRoles: "yes" }, ["option_invalid predefinedRoles"]],
     ["an option that does not exist", DOCUMENT, { predefined: true }, ["option_unknown predefined"]],
     ["options that are none", DOCUMENT, true, ["option_invalid options"]],

@@ -41,7 +41,9 @@ describe("a field of an own directory", () => {
       "directory_field_invalid",
       "directory_field_invalid",
     ]);
-    expect(JSON.stringify(events.map((event) => String(Reflect.get(event, "error"))))).not.toContain("yesterday");
+    expect(JSON.stringify(events.map((event) => String(Reflect.get(event, "error"))))).not.toContain(
+      "yesterday",
+    );
   });
 
   it("that has another form than the protocol's is reported, and stays", async () => {

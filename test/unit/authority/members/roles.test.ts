@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
-import fc from "fast-check";
+import * as fc from "fast-check";
 import {
   connectionsOf,
   domainOf,
@@ -133,7 +133,10 @@ describe("the roles of a membership", () => {
       false,
     ],
   ])("are held for %s, or not", (_case, source, more, isHeld) => {
-    const given = { ...more, membership: { ...more.membership, roles: [{ role: "admin", sources: [source] }] } };
+    const given = {
+      ...more,
+      membership: { ...more.membership, roles: [{ role: "admin", sources: [source] }] },
+    };
     expect(held(given)).toEqual(isHeld ? ["admin"] : []);
   });
 
@@ -144,7 +147,9 @@ describe("the roles of a membership", () => {
     ];
     const membership = { roles: [{ role: "admin", sources }] };
     expect(listHeldRoles(grounds({ membership }))).toEqual([{ role: "admin", sources: [sources[0]] }]);
-    expect(listHeldRoles(grounds({ membership, factors: [saml("c1")] }))).toEqual([{ role: "admin", sources }]);
+    expect(listHeldRoles(grounds({ membership, factors: [saml("c1")] }))).toEqual([
+      { role: "admin", sources },
+    ]);
     expect(listRoleAssignments(grounds({ membership }))).toEqual([{ role: "admin", sources }]);
   });
 });
@@ -253,9 +258,11 @@ describe("a role with sources", () => {
     const connection = fc.constantFrom("c1", "c2", "c3");
     const source = fc.oneof(
       connection.map((connectionId): RoleSource => ({ type: "sso_connection", connectionId })),
-      connection.map(
-        (connectionId): RoleSource => ({ type: "sso_connection_group", connectionId, group: "g" }),
-      ),
+      connection.map((connectionId): RoleSource => ({
+        type: "sso_connection_group",
+        connectionId,
+        group: "g",
+      })),
     );
     const role = fc.record({ role: fc.constantFrom("a", "b"), sources: fc.array(source, { minLength: 1 }) });
     fc.assert(

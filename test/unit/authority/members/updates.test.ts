@@ -11,7 +11,12 @@ function makeDirectory(): { readonly directory: MemoryDirectory; readonly told: 
       { id: "eve", emailAddress: "eve@globex.com" },
     ],
     organizations: [
-      { id: "acme", name: "Acme", slug: "acme", scimActiveConnection: { connectionId: "s1", displayName: "S" } },
+      {
+        id: "acme",
+        name: "Acme",
+        slug: "acme",
+        scimActiveConnection: { connectionId: "s1", displayName: "S" },
+      },
       { id: "globex", name: "Globex", slug: "globex" },
     ],
     memberships: [
@@ -30,7 +35,8 @@ function problemsOf(make: () => unknown): readonly string[] {
   try {
     make();
   } catch (error) {
-    if (error instanceof ConfigurationError) return error.problems.map(({ code, option }) => `${code} ${option}`);
+    if (error instanceof ConfigurationError)
+      return error.problems.map(({ code, option }) => `${code} ${option}`);
     throw error;
   }
   return [];
@@ -67,49 +73,57 @@ describe("an update of the memory directory", () => {
   });
 
   it.each<[string, (directory: MemoryDirectory) => void, readonly string[]]>([
-    ["an unknown user", ({ updateUser }) => updateUser("adda", { name: "x" }), ["directory_unknown_id updateUser"]],
+    [
+      "an unknown user",
+      (directory) => directory.updateUser("adda", { name: "x" }),
+      ["directory_unknown_id updateUser"],
+    ],
     [
       "an unknown organization",
-      ({ updateOrganization }) => updateOrganization("acne", { name: "x" }),
+      (directory) => directory.updateOrganization("acne", { name: "x" }),
       ["directory_unknown_id updateOrganization"],
     ],
     [
       "an unknown membership",
-      ({ updateMembership }) => updateMembership("bob", "globex", { isLocked: true }),
+      (directory) => directory.updateMembership("bob", "globex", { isLocked: true }),
       ['membership_unknown updateMembership("bob", "globex")'],
     ],
-    ["an id", ({ updateUser }) => updateUser("ada", { id: "eve" }), ["option_invalid id"]],
+    ["an id", (directory) => directory.updateUser("ada", { id: "eve" }), ["option_invalid id"]],
     [
       "the organization of a membership",
-      ({ updateMembership }) => updateMembership("bob", "acme", { organizationId: "globex" }),
+      (directory) => directory.updateMembership("bob", "acme", { organizationId: "globex" }),
       ["option_invalid organizationId"],
     ],
     [
       "a misspelt field",
-      ({ updateUser }) => updateUser("ada", { emialVerified: true }),
+      (directory) => directory.updateUser("ada", { emialVerified: true }),
       ["option_unknown users[0].emialVerified"],
     ],
     [
       "an impossible value",
-      ({ updateMembership }) => updateMembership("bob", "acme", { status: "gone" as "deleted" }),
+      (directory) => directory.updateMembership("bob", "acme", { status: "gone" as "deleted" }),
       ["option_invalid memberships[2].status"],
     ],
     [
       "a required field that is null",
-      ({ updateUser }) => updateUser("ada", { emailAddress: null }),
+      (directory) => directory.updateUser("ada", { emailAddress: null }),
       ["option_invalid users[0].emailAddress"],
     ],
     [
       "a slug that is taken",
-      ({ updateOrganization }) => updateOrganization("globex", { slug: "acme" }),
+      (directory) => directory.updateOrganization("globex", { slug: "acme" }),
       ["directory_duplicate organizations[1].slug"],
     ],
     [
       "an address that is taken",
-      ({ updateUser }) => updateUser("ada", { emailAddress: "BOB@acme.com" }),
+      (directory) => directory.updateUser("ada", { emailAddress: "BOB@acme.com" }),
       ["directory_duplicate users[1].emailAddress"],
     ],
-    ["no changes at all", ({ updateUser }) => updateUser("ada", null as never), ["option_invalid changes"]],
+    [
+      "no changes at all",
+      (directory) => directory.updateUser("ada", null as never),
+      ["option_invalid changes"],
+    ],
   ])("refuses %s, and changes nothing", async (_case, update, expected) => {
     const { directory, told } = makeDirectory();
     const before = await directory.memberships("ada");
@@ -185,9 +199,9 @@ describe("an address that a member used before", () => {
     directory.addOrganization({ id: "initech", name: "Initech" });
     directory.updateUser("ada", { emailAddress: "ada@lovelace.org" });
     directory.addUser({ id: "new", emailAddress: "ada@acme.com" });
-    await expect(directory.addMembership({ userId: "new", organizationId: "acme", roles: [] })).rejects.toThrow(
-      "used before",
-    );
+    await expect(
+      directory.addMembership({ userId: "new", organizationId: "acme", roles: [] }),
+    ).rejects.toThrow("used before");
     await directory.addMembership({ userId: "new", organizationId: "initech", roles: [] });
     expect(await directory.memberships("new")).toHaveLength(1);
   });
