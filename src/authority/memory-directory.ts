@@ -306,7 +306,7 @@ function unknownId(method: string, id: string, ids: Iterable<string>): Configura
 type Row = Readonly<Record<string, unknown>>;
 type List = keyof MemoryDirectoryInput;
 
-const KINDS: Readonly<Record<List, ObjectKind>> = {
+const KIND_BY_LIST: Readonly<Record<List, ObjectKind>> = {
   users: "user",
   organizations: "organization",
   memberships: "membership",
@@ -380,7 +380,7 @@ function readRows(input: object, list: List, report: Report): readonly Row[] {
     for (const field of REQUIRED_FIELDS[list].filter((name) => !isText(row[name]))) {
       report("option_invalid", `${list}[${index}].${field}`, "must be a non-empty string.", "Set it.");
     }
-    for (const { kind, field, message, suggestion } of findFieldProblems(KINDS[list], row)) {
+    for (const { kind, field, message, suggestion } of findFieldProblems(KIND_BY_LIST[list], row)) {
       if (REQUIRED_FIELDS[list].includes(field) && !isText(row[field])) continue;
       const code = kind === "near_miss" ? "option_unknown" : "option_invalid";
       report(code, `${list}[${index}].${field}`, message, suggestion);

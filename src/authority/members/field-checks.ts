@@ -1,6 +1,6 @@
 import { createBoundedMap } from "../../lib/bounded-map.ts";
 import { isTimestamp } from "../../lib/clock.ts";
-import { countEdits, describeValue, quoteName } from "../../lib/problems.ts";
+import { countEdits, describeValue, didYouMean, quoteName } from "../../lib/problems.ts";
 import {
   type Predicate,
   absentOr,
@@ -94,10 +94,10 @@ const allOrRestricted = choice("ALL_ALLOWED", "RESTRICTED");
 const provisioning = choice("RESTRICTED", "NOT_ALLOWED");
 
 /** Letters of ASCII: domains are compared as they are written, and a look-alike is another domain. */
-const DOMAIN = /^[a-z\d](?:[a-z\d-]*[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]*[a-z\d])?)+$/i;
+const EMAIL_DOMAIN = /^[a-z\d](?:[a-z\d-]*[a-z\d])?(?:\.[a-z\d](?:[a-z\d-]*[a-z\d])?)+$/i;
 
 function isDomain(value: unknown): value is string {
-  return isString(value) && value.length <= 253 && DOMAIN.test(value);
+  return isString(value) && value.length <= 253 && EMAIL_DOMAIN.test(value);
 }
 
 const domains = field('a list of domains, such as "example.com"', arrayOf(isDomain));
@@ -131,7 +131,7 @@ const isRetiredEmailAddress = objectWith<DirectoryRetiredEmailAddress>({
   emailAddress: isText,
 });
 
-const MEMBER: FieldTable<MemberFields> = {
+const CHECKS_OF_MEMBERS: FieldTable<MemberFields> = {
   status: forbidding(choice("pending", "invited", "active", "inactive", "deleted")),
   externalId: text,
   isBreakglass: flag,
@@ -162,8 +162,8 @@ const MEMBER: FieldTable<MemberFields> = {
   updatedAt: time,
 };
 
-const USER: FieldTable<UserFields> = {
-  ...MEMBER,
+const CHECKS_OF_USERS: FieldTable<UserFields> = {
+  ...CHECKS_OF_MEMBERS,
   name: text,
   firstName: text,
   lastName: text,
@@ -174,8 +174,8 @@ const USER: FieldTable<UserFields> = {
   metadata: object,
 };
 
-const MEMBERSHIP: FieldTable<MembershipFields> = {
-  ...MEMBER,
+const CHECKS_OF_MEMBERSHIPS: FieldTable<MembershipFields> = {
+  ...CHECKS_OF_MEMBERS,
   name: text,
   directoryManaged: flag,
   customAttributes: object,
@@ -232,7 +232,7 @@ function isLifetime(value: unknown): value is number {
   return isFiniteNumber(value) && value >= 1 && value <= MAX_SESSION_LIFETIME;
 }
 
-const ORGANIZATION: FieldTable<OrganizationFields> = {
+const CHECKS_OF_ORGANIZATIONS: FieldTable<OrganizationFields> = {
   logoUrl: text,
   externalId: text,
   authMethods: forbidding(allOrRestricted),
@@ -307,9 +307,9 @@ function toMap(...tables: readonly Readonly<Record<string, FieldCheck>>[]): Read
 }
 
 const FIELDS: Readonly<Record<ObjectKind, ReadonlyMap<string, FieldCheck>>> = {
-  user: toMap(USER, FORMS.user),
-  membership: toMap(MEMBERSHIP, FORMS.membership),
-  organization: toMap(ORGANIZATION, FORMS.organization),
+  user: toMap(CHECKS_OF_USERS, FORMS.user),
+  membership: toMap(CHECKS_OF_MEMBERSHIPS, FORMS.membership),
+  organization: toMap(CHECKS_OF_ORGANIZATIONS, FORMS.organization),
 };
 
 /** Fields that every object of a kind has, and is checked for elsewhere. */
@@ -372,7 +372,7 @@ function findNearMiss(kind: ObjectKind, name: string): readonly FieldProblem[] {
       field: name,
       kind: "near_miss",
       message: `is not a field of the ${kind}.`,
-      suggestion: `Did you mean ${quoteName(meant)}?`,
+      suggestion: didYouMean(meant, [meant], meant),
       isUnusable: false,
       forbids: false,
     },

@@ -14,7 +14,7 @@ import {
 import { interpretWorkosClaims, readPerson } from "./claims.ts";
 import { type WorkosClient, fetchObject, workosUnavailable } from "./client.ts";
 
-const USER = {
+const WORKOS_USER = {
   emailVerified: asBoolean,
   firstName: asText,
   lastName: asText,
@@ -30,9 +30,9 @@ const USER = {
 };
 
 /** A user in full, as WorkOS knows them now. `roles` are the session's. */
-export interface WorkosMember extends KnownFields<typeof USER>, Member {}
+export interface WorkosMember extends KnownFields<typeof WORKOS_USER>, Member {}
 
-const DOMAIN = {
+const WORKOS_DOMAIN = {
   id: asText,
   domain: asText,
   /** `verified`, `pending`, `failed`, `legacy_verified`, `unverified`. */
@@ -42,12 +42,12 @@ const DOMAIN = {
 };
 
 /** A domain of an organization. */
-export interface WorkosDomain extends KnownFields<typeof DOMAIN> {}
+export interface WorkosDomain extends KnownFields<typeof WORKOS_DOMAIN> {}
 
-const ORGANIZATION = {
+const WORKOS_ORGANIZATION = {
   name: asText,
   allowProfilesOutsideOrganization: asBoolean,
-  domains: asListOf<WorkosDomain>(asObjectOf(DOMAIN)),
+  domains: asListOf<WorkosDomain>(asObjectOf(WORKOS_DOMAIN)),
   stripeCustomerId: asText,
   externalId: asText,
   /** The application's own, as it is. */
@@ -57,7 +57,7 @@ const ORGANIZATION = {
 };
 
 /** An organization in full, as WorkOS knows it now. */
-export interface WorkosOrganization extends KnownFields<typeof ORGANIZATION>, Organization {}
+export interface WorkosOrganization extends KnownFields<typeof WORKOS_ORGANIZATION>, Organization {}
 
 /** A user and an organization in full, as WorkOS knows them now. */
 export interface WorkosProfile extends Profile {
@@ -87,11 +87,14 @@ export async function readProfile(
   return {
     member: describeMember(member, user),
     ...(organization !== undefined && {
-      organization: { ...organization, ...(found !== undefined && readKnownFields(found, ORGANIZATION)) },
+      organization: {
+        ...organization,
+        ...(found !== undefined && readKnownFields(found, WORKOS_ORGANIZATION)),
+      },
     }),
   };
 }
 
 function describeMember(member: Member, user: JsonObject): WorkosMember {
-  return { ...member, ...readKnownFields(user, USER), ...readPerson(camelCaseKeys(user)) };
+  return { ...member, ...readKnownFields(user, WORKOS_USER), ...readPerson(camelCaseKeys(user)) };
 }
