@@ -1,10 +1,8 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
 import { foldEmailAddress } from "../lib/case.ts";
-import { isObject, isString, isText, isListOf } from "../lib/values.ts";
-import type { RoleAssignment } from "../model.ts";
+import { isObject, isText } from "../lib/values.ts";
 import type { Policy, PolicyShape } from "../policy/policy.ts";
-import { PREDEFINED_ROLES } from "../policy/predefined-roles.ts";
 import {
   type Directory,
   type DirectoryChange,
@@ -13,10 +11,16 @@ import {
   type DirectoryUser,
   membershipIdOf,
 } from "./directory.ts";
-import { type ObjectKind, findFieldProblems, isOptionalField } from "./members/field-checks.ts";
+import { type ObjectKind, isOptionalField } from "./members/field-checks.ts";
 import type { MembershipFields, OrganizationFields, UserFields } from "./members/objects.ts";
-import { listTakenByRetired, retireEmailAddress } from "./members/retired-addresses.ts";
-import { isRoleAssignment, slugOf } from "./members/roles.ts";
+import { retireEmailAddress } from "./members/retired-addresses.ts";
+import {
+  type List,
+  type Row,
+  assertValid,
+  checkMembershipRoles,
+  addTo,
+} from "./members/validate-directory.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput<Role extends string = string> {
@@ -158,7 +162,7 @@ class DirectoryTables {
     const option = `setRoles("${userId}", "${organizationId}")`;
     const membership = this.#requireMembership(option, userId, organizationId);
     const problems: ConfigurationProblem[] = [];
-    checkRoles(option, roles, this.#roles, reporter(problems));
+    checkMembershipRoles(option, roles, this.#roles, addTo(problems));
     if (problems.length > 0) throw new ConfigurationError(problems);
     this.#store({ memberships: [{ ...membership, roles }] });
     this.#announce({ memberId: membershipIdOf(membership) });
@@ -301,187 +305,4 @@ function unknownId(method: string, id: string, ids: Iterable<string>): Configura
   const suggestion = didYouMean(id, ids, "Add it first, or correct the id.");
   const message = `${quoteName(id)} is not in the directory.`;
   return configurationError("directory_unknown_id", method, message, suggestion);
-}
-
-type Row = Readonly<Record<string, unknown>>;
-type List = keyof MemoryDirectoryInput;
-
-const KIND_BY_LIST: Readonly<Record<List, ObjectKind>> = {
-  users: "user",
-  organizations: "organization",
-  memberships: "membership",
-};
-
-/** The fields of each list that must be non-empty strings. */
-const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
-  users: ["id", "emailAddress"],
-  organizations: ["id", "name"],
-  memberships: ["userId", "organizationId"],
-};
-
-/** The fields whose values, or what is made of them, must not occur twice. */
-const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
-  ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
-  ["organizations", "id", ({ id }) => id],
-  ["organizations", "slug", ({ slug }) => slug],
-  [
-    "memberships",
-    "id",
-    ({ id, userId, organizationId }) =>
-      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
-  ],
-  ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
-];
-
-type Rows = Readonly<Record<List, readonly Row[]>>;
-type Report = (code: string, option: string, message: string, suggestion: string) => void;
-
-function reporter(problems: ConfigurationProblem[]): Report {
-  return (code, option, message, suggestion) => problems.push({ code, option, message, suggestion });
-}
-
-/** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
-function assertValid(input: unknown, roles: ReadonlySet<string> | undefined): void {
-  if (!isObject(input)) {
-    const message = `was given ${describeValue(input)}.`;
-    const suggestion = "Pass { users, organizations, memberships }, or nothing.";
-    throw configurationError("option_invalid", "memoryDirectory", message, suggestion);
-  }
-  const problems: ConfigurationProblem[] = [];
-  const report = reporter(problems);
-  const lists = Object.keys(REQUIRED_FIELDS);
-  for (const name of Object.keys(input).filter((given) => !lists.includes(given))) {
-    const suggestion = didYouMean(name, lists, `Known lists: ${lists.join(", ")}.`);
-    report("option_unknown", name, "is not a list of a directory.", suggestion);
-  }
-  const rows: Rows = {
-    users: readRows(input, "users", report),
-    organizations: readRows(input, "organizations", report),
-    memberships: readRows(input, "memberships", report),
-  };
-  if (problems.length === 0) {
-    reportDuplicates(rows, report);
-    checkMemberships(rows, roles, report);
-    checkRoleRules(rows, roles, report);
-    checkRetired(rows, report);
-  }
-  if (problems.length > 0) throw new ConfigurationError(problems);
-}
-
-function readRows(input: object, list: List, report: Report): readonly Row[] {
-  const given: unknown = Reflect.get(input, list) ?? [];
-  if (!Array.isArray(given)) {
-    report("option_invalid", list, "must be an array.", "Leave it out for none.");
-    return [];
-  }
-  const rows = given.map((row: unknown): Row => (isObject(row) ? row : {}));
-  for (const [index, row] of rows.entries()) {
-    for (const field of REQUIRED_FIELDS[list].filter((name) => !isText(row[name]))) {
-      report("option_invalid", `${list}[${index}].${field}`, "must be a non-empty string.", "Set it.");
-    }
-    for (const { kind, field, message, suggestion } of findFieldProblems(KIND_BY_LIST[list], row)) {
-      if (REQUIRED_FIELDS[list].includes(field) && !isText(row[field])) continue;
-      const code = kind === "near_miss" ? "option_unknown" : "option_invalid";
-      report(code, `${list}[${index}].${field}`, message, suggestion);
-    }
-  }
-  return rows;
-}
-
-function reportDuplicates(rows: Rows, report: Report): void {
-  for (const [list, field, valueOf] of UNIQUE_FIELDS) {
-    const seen = new Set<unknown>();
-    for (const [index, value] of rows[list].map(valueOf).entries()) {
-      if (value !== undefined && seen.has(value)) {
-        const message = "is already taken by an entry before it.";
-        report("directory_duplicate", `${list}[${index}].${field}`, message, "Remove one of them.");
-      }
-      seen.add(value);
-    }
-  }
-}
-
-function checkMemberships(
-  { users, organizations, memberships }: Rows,
-  known: ReadonlySet<string> | undefined,
-  report: Report,
-): void {
-  const userIds = new Set(users.map(({ id }) => String(id)));
-  const organizationIds = new Set(organizations.map(({ id }) => String(id)));
-  const checkId = (option: string, id: string, ids: ReadonlySet<string>): void => {
-    if (ids.has(id)) return;
-    const suggestion = didYouMean(id, ids, "Add it, or correct the id.");
-    report("directory_unknown_id", option, `"${id}" is not in the directory.`, suggestion);
-  };
-  for (const [index, { userId, organizationId, roles }] of memberships.entries()) {
-    const option = `memberships[${index}]`;
-    checkId(`${option}.userId`, String(userId), userIds);
-    checkId(`${option}.organizationId`, String(organizationId), organizationIds);
-    checkRoles(`${option}.roles`, roles, known, report);
-  }
-}
-
-function isRole(value: unknown): value is string | RoleAssignment {
-  return isText(value) || (isRoleAssignment(value) && value.sources.length > 0);
-}
-
-function checkRoles(
-  option: string,
-  roles: unknown,
-  known: ReadonlySet<string> | undefined,
-  report: Report,
-): void {
-  if (!isListOf(roles, isRole)) {
-    const suggestion = "Use [] for none.";
-    report("option_invalid", option, "must be an array of role slugs, or of { role, sources }.", suggestion);
-    return;
-  }
-  reportUnknownRoles(option, roles.map(slugOf), known, report);
-}
-
-const ROLE_RULES = [
-  "rbacEmailImplicitRoleAssignments",
-  "samlConnectionImplicitRoleAssignments",
-  "samlGroupImplicitRoleAssignments",
-  "scimGroupImplicitRoleAssignments",
-] as const;
-
-/** Checks the roles that organizations give by rules. */
-function checkRoleRules(
-  { organizations }: Rows,
-  known: ReadonlySet<string> | undefined,
-  report: Report,
-): void {
-  for (const [index, organization] of organizations.entries()) {
-    for (const name of ROLE_RULES) {
-      const rules: unknown = organization[name];
-      const roles = Array.isArray(rules)
-        ? rules.map((rule: unknown) => (isObject(rule) ? rule["roleId"] : undefined)).filter(isString)
-        : [];
-      reportUnknownRoles(`organizations[${index}].${name}`, roles, known, report);
-    }
-  }
-}
-
-/** Refuses members with an address that another member of the organization used before. */
-function checkRetired(rows: Rows, report: Report): void {
-  for (const index of listTakenByRetired(rows.users, rows.memberships)) {
-    const message = "has an address that another member of the organization used before.";
-    const suggestion = "Unlink it with unlinkRetiredEmailAddress().";
-    report("email_address_retired", `memberships[${index}].userId`, message, suggestion);
-  }
-}
-
-function reportUnknownRoles(
-  option: string,
-  roles: readonly string[],
-  known: ReadonlySet<string> | undefined,
-  report: Report,
-): void {
-  const isUnknown = (role: string): boolean => known?.has(role) === false && !PREDEFINED_ROLES.has(role);
-  for (const role of roles.filter(isUnknown)) {
-    const suggestion = didYouMean(role, known ?? [], "Check the spelling, or add it to the policy's roles.");
-    report("role_unknown", option, `${quoteName(role)} is not a role of the policy.`, suggestion);
-  }
 }
