@@ -216,9 +216,9 @@ function renderDirectory(): string {
       "camelCase and without the object's own prefix: `organization_logo_url` is `logoUrl`. Further fields of the application pass " +
       "through. `memoryDirectory()` throws a `ConfigurationError` for a misspelt field (`emialVerified`) and for an impossible value; " +
       "of an own directory both are reported once, as `misconfigured`.",
-    "A field that forbids something and has an impossible value makes the whole answer unusable: the authority answers 503, " +
-      "because without the field more would be permitted. Any other field with an impossible value counts as absent.",
-    "`Time` is a text in the form of RFC 3339, such as `2026-01-31T12:00:00Z`, or a `Date`; in a profile it is a text. `Metadata` " +
+    "In an own directory, an impossible value of a field that forbids something, such as `isLocked` or `mfaPolicy`, counts as the " +
+      "strictest, because without the field more would be permitted. Any other field with an impossible value counts as absent.",
+    "`Time` is a text such as `2026-01-31T12:00:00Z` (RFC 3339), a date or time as SQL writes it, or a `Date`; in a profile it is a text. `Metadata` " +
       "is an object of the application's own. `null`, as databases say it, counts as absent.",
     "## The objects",
     ...typeSection("DirectoryUser"),

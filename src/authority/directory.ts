@@ -167,8 +167,7 @@ async function ask<Value>(
   // Databases say null for "no such row".
   if (answer === undefined || answer === null) return undefined;
   const checked = rows.check(kind, toPlainRows(name, answer));
-  if ("broken" in checked) throw malformedAnswer(name, new TypeError(checked.broken));
-  if (isAnswer(checked.rows)) return checked.rows;
+  if (isAnswer(checked)) return checked;
   throw malformedAnswer(name);
 }
 

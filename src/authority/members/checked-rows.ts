@@ -10,18 +10,12 @@ const SEAT = ["user", "organization", "membership"] as const;
 
 /** Checks the fields of what an application's own directory answers. */
 export interface RowChecker {
-  /**
-   * Returns a row, or each row of a list, without the fields that databases say null for and without those that cannot be used.
-   *
-   * @returns the message for a field that cannot be used and forbids something: without it, more would be permitted
-   */
-  check(kind: RowKind, answer: unknown): CheckedRows;
+  /** Returns a row, or each row of a list, without the fields that databases say null for and without those that cannot be used. */
+  check(kind: RowKind, answer: unknown): unknown;
 }
 
 /** What an answer is made of: objects of one kind, or one of each. */
 export type RowKind = ObjectKind | "seat";
-
-type CheckedRows = { readonly rows: unknown } | { readonly broken: string };
 
 /**
  * Makes the checker. It reports each misspelt field and each impossible value once, as `misconfigured` with reason
@@ -39,34 +33,25 @@ export function createRowChecker(events: EventSink): RowChecker {
     events.emit({ type: "misconfigured", reason, error });
   }
 
-  function checkSeat(seat: unknown): CheckedRows {
-    if (!isObject(seat)) return { rows: seat };
-    const checked = SEAT.map((kind) => [kind, checkRow(kind, seat[kind])] as const);
-    const broken = checked.map(([, one]) => one).find((one) => "broken" in one);
-    if (broken !== undefined) return broken;
-    return { rows: Object.fromEntries(checked.map(([kind, one]) => [kind, "rows" in one && one.rows])) };
-  }
-
-  function checkRow(kind: ObjectKind, row: unknown): CheckedRows {
-    if (!isObject(row)) return { rows: row };
+  function checkRow(kind: ObjectKind, row: unknown): unknown {
+    if (!isObject(row)) return row;
     const given = withoutNulls(kind, row);
     const problems = findFieldProblems(kind, given);
     for (const problem of problems) report(kind, problem);
-    const unusable = problems.filter(({ isUnusable }) => isUnusable);
-    const broken = unusable.find(({ forbids }) => forbids);
-    if (broken !== undefined) return { broken: `The field "${broken.field}" ${broken.message}` };
-    if (unusable.length === 0) return { rows: given };
-    const names = new Set(unusable.map(({ field }) => field));
-    return { rows: Object.fromEntries(Object.entries(given).filter(([name]) => !names.has(name))) };
+    const unusable = new Set(problems.filter((one) => one.isUnusable).map(({ field }) => field));
+    if (unusable.size === 0) return given;
+    return Object.fromEntries(Object.entries(given).filter(([name]) => !unusable.has(name)));
   }
 
   return {
     check(kind, answer) {
-      if (kind === "seat") return checkSeat(answer);
-      if (!Array.isArray(answer)) return checkRow(kind, answer);
-      const checked = answer.map((row: unknown) => checkRow(kind, row));
-      const broken = checked.find((one) => "broken" in one);
-      return broken ?? { rows: checked.map((one) => ("rows" in one ? one.rows : undefined)) };
+      if (kind !== "seat") {
+        return Array.isArray(answer)
+          ? answer.map((row: unknown) => checkRow(kind, row))
+          : checkRow(kind, answer);
+      }
+      if (!isObject(answer)) return answer;
+      return Object.fromEntries(SEAT.map((part) => [part, checkRow(part, answer[part])]));
     },
   };
 }

@@ -68,14 +68,19 @@ const flag = field("true or false", isBoolean);
 const object = field("an object", isObject);
 const texts = field("a list of non-empty strings", isTextList);
 
+/** As databases write times: without a time of day, with a space for the `T`, without a zone. */
+const SQL_TIME =
+  /^(\d{4}-\d\d-\d\d)(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?: ?(?:Z|UTC|[+-]\d\d(?::?\d\d)?))?)?$/;
+
 /** Dates of another realm are dates too. */
 function isTime(value: unknown): value is DirectoryTime {
   if (isTimestamp(value)) return true;
+  if (isString(value)) return !Number.isNaN(Date.parse(SQL_TIME.exec(value)?.[1] ?? ""));
   const isDate = Object.prototype.toString.call(value) === "[object Date]";
   return isDate && !Number.isNaN(Number(value));
 }
 
-const time = field('a time in the form of RFC 3339, such as "2026-01-31T12:00:00Z", or a Date', isTime);
+const time = field('a time such as "2026-01-31T12:00:00Z", or a Date', isTime);
 
 function choice<const Value extends string>(...values: readonly Value[]): FieldCheck<Value> {
   return field(`one of ${values.map(quoteName).join(", ")}`, isOneOf(...values));
@@ -106,22 +111,22 @@ const E164 = /^\+[1-9]\d{1,14}$/;
 
 const isSsoRegistration = objectWith<DirectorySsoRegistration>({
   connectionId: isText,
-  externalId: isString,
-  registrationId: isString,
+  externalId: absentOr(isString),
+  registrationId: absentOr(isString),
   ssoAttributes: absentOr(isObject),
 });
 
 const isOauthRegistration = objectWith<DirectoryOauthRegistration>({
   providerType: isText,
   providerSubject: isText,
-  memberOauthRegistrationId: isString,
+  memberOauthRegistrationId: absentOr(isString),
   profilePictureUrl: absentOr(isString),
   locale: absentOr(isString),
 });
 
 const isScimRegistration = objectWith<DirectoryScimRegistration>({
   connectionId: isText,
-  registrationId: isString,
+  registrationId: absentOr(isString),
   externalId: absentOr(isString),
   scimAttributes: absentOr(isObject),
 });
@@ -150,12 +155,9 @@ const CHECKS_OF_MEMBERS: FieldTable<MemberFields> = {
   mfaPhoneNumberVerified: flag,
   defaultMfaMethod: choice("sms_otp", "totp", ""),
   totpRegistrationId: text,
-  ssoRegistrations: forbidding(list("{ connectionId, externalId, registrationId }", isSsoRegistration)),
-  oauthRegistrations: list(
-    "{ providerType, providerSubject, memberOauthRegistrationId }",
-    isOauthRegistration,
-  ),
-  scimRegistration: field("{ connectionId, registrationId }", isScimRegistration),
+  ssoRegistrations: forbidding(list("{ connectionId, ... }", isSsoRegistration)),
+  oauthRegistrations: list("{ providerType, providerSubject, ... }", isOauthRegistration),
+  scimRegistration: field("{ connectionId, ... }", isScimRegistration),
   trustedMetadata: object,
   untrustedMetadata: object,
   createdAt: time,
@@ -196,13 +198,13 @@ const isScimGroupRule = objectWith<ScimGroupRoleRule>({
 
 const isSsoConnection = objectWith<DirectorySsoConnection>({
   connectionId: isText,
-  displayName: isString,
-  identityProvider: isString,
+  displayName: absentOr(isString),
+  identityProvider: absentOr(isString),
 });
 
 const isScimConnection = objectWith<DirectoryScimConnection>({
   connectionId: isText,
-  displayName: isString,
+  displayName: absentOr(isString),
   bearerTokenLastFour: absentOr(isString),
   bearerTokenExpiresAt: absentOr(isTime),
 });
@@ -215,12 +217,16 @@ const isCustomRole = objectWith<DirectoryCustomRole>({
   ),
 });
 
-const isDomainEntry = objectWith<DirectoryDomain>({
-  id: isText,
+const isDomainObject = objectWith<DirectoryDomain>({
+  id: absentOr(isText),
   domain: isText,
   state: isOneOf(undefined, "verified", "failed", "legacy_verified", "pending", "unverified"),
   verificationStrategy: isOneOf(undefined, "dns", "manual"),
 });
+
+function isDomainEntry(value: unknown): value is string | DirectoryDomain {
+  return isText(value) || isDomainObject(value);
+}
 
 function isTenants(value: unknown): value is Readonly<Record<string, readonly string[]>> {
   return isObject(value) && isListOf(Object.values(value), isTextList);
@@ -259,10 +265,10 @@ const CHECKS_OF_ORGANIZATIONS: FieldTable<OrganizationFields> = {
   ssoJitProvisioningAllowedConnections: texts,
   oauthTenantJitProvisioning: provisioning,
   allowedOauthTenants: field("lists of tenants by provider", isTenants),
-  ssoActiveConnections: forbidding(list("{ connectionId, displayName, identityProvider }", isSsoConnection)),
+  ssoActiveConnections: forbidding(list("{ connectionId, ... }", isSsoConnection)),
   ssoDefaultConnectionId: text,
   scimActiveConnection: forbidding(
-    field("{ connectionId, displayName }, or null for none", nullOr(isScimConnection)),
+    field("{ connectionId, ... }, or null for none", nullOr(isScimConnection)),
   ),
   rbacEmailImplicitRoleAssignments: list("{ domain, roleId }", isEmailRule),
   samlConnectionImplicitRoleAssignments: list("{ connectionId, roleId }", isConnectionRule),
@@ -274,7 +280,7 @@ const CHECKS_OF_ORGANIZATIONS: FieldTable<OrganizationFields> = {
   thirdPartyConnectedAppsAllowedType: allowedType,
   allowedThirdPartyConnectedApps: texts,
   allowProfilesOutsideOrganization: flag,
-  domains: list("{ id, domain }", isDomainEntry),
+  domains: field("a list of domains, or of { id, domain }", arrayOf(isDomainEntry)),
   metadata: object,
   stripeCustomerId: text,
   trustedMetadata: object,
@@ -332,10 +338,11 @@ export interface FieldProblem {
   /** Goes on after the field's name. Quotes no value. */
   readonly message: string;
   readonly suggestion: string;
-  /** Whether the value has another type than the field, so that it cannot be used. */
+  /**
+   * Whether the value has another type than the field and nothing is lost without it. A value that forbids something stays: what
+   * reads it takes a value that it does not know for the strictest.
+   */
   readonly isUnusable: boolean;
-  /** Whether more would be permitted without the field. */
-  readonly forbids: boolean;
 }
 
 /** Finds the fields of an object that are misspelt, or whose values are impossible. `null` counts as absent. */
@@ -357,8 +364,7 @@ export function findFieldProblems(
         kind: "invalid",
         message: `must be ${check.what}${given}.`,
         suggestion: "Correct it, or leave it out.",
-        isUnusable: !isUsable,
-        forbids: check.forbids === true,
+        isUnusable: !isUsable && check.forbids !== true,
       },
     ];
   });
@@ -374,7 +380,6 @@ function findNearMiss(kind: ObjectKind, name: string): readonly FieldProblem[] {
       message: `is not a field of the ${kind}.`,
       suggestion: didYouMean(meant, [meant], meant),
       isUnusable: false,
-      forbids: false,
     },
   ];
 }

@@ -1,4 +1,4 @@
-/** A point in time as a directory's row holds it: an RFC 3339 timestamp, or a `Date`. */
+/** A point in time as a directory's row holds it: an RFC 3339 timestamp, a date or time as SQL writes it, or a `Date`. */
 export type DirectoryTime = string | Date;
 
 /** Where a member's e-mail address, invitation or account stands. Only `active` members sign in. */
@@ -29,8 +29,8 @@ export type Metadata = Readonly<Record<string, unknown>>;
 export interface DirectorySsoRegistration {
   readonly connectionId: string;
   /** The member's id at the identity provider. */
-  readonly externalId: string;
-  readonly registrationId: string;
+  readonly externalId?: string;
+  readonly registrationId?: string;
   /** As the identity provider gave them. `groups`, a name or a list of names, counts for roles that come from groups. */
   readonly ssoAttributes?: Metadata;
 }
@@ -41,7 +41,7 @@ export interface DirectoryOauthRegistration {
   readonly providerType: string;
   /** The member's id at the provider. */
   readonly providerSubject: string;
-  readonly memberOauthRegistrationId: string;
+  readonly memberOauthRegistrationId?: string;
   readonly profilePictureUrl?: string;
   readonly locale?: string;
 }
@@ -49,7 +49,7 @@ export interface DirectoryOauthRegistration {
 /** A member's registration at the SCIM connection. */
 export interface DirectoryScimRegistration {
   readonly connectionId: string;
-  readonly registrationId: string;
+  readonly registrationId?: string;
   readonly externalId?: string;
   /**
    * As the identity provider gave them, with names in camelCase or as they are. `groups`, a list of `{ value }` with the ids of
@@ -135,15 +135,15 @@ export interface MembershipFields<Time = DirectoryTime> extends MemberFields<Tim
 /** An SSO connection of an organization that is in use. */
 export interface DirectorySsoConnection {
   readonly connectionId: string;
-  readonly displayName: string;
+  readonly displayName?: string;
   /** `okta`, `microsoft-entra`, `google-workspace`, `generic`, ... */
-  readonly identityProvider: string;
+  readonly identityProvider?: string;
 }
 
 /** The SCIM connection of an organization that is in use. */
 export interface DirectoryScimConnection<Time = DirectoryTime> {
   readonly connectionId: string;
-  readonly displayName: string;
+  readonly displayName?: string;
   readonly bearerTokenLastFour?: string;
   readonly bearerTokenExpiresAt?: Time;
 }
@@ -181,7 +181,7 @@ export interface DirectoryCustomRole {
 
 /** A domain of an organization, in WorkOS's form. */
 export interface DirectoryDomain {
-  readonly id: string;
+  readonly id?: string;
   readonly domain: string;
   readonly state?: "verified" | "failed" | "legacy_verified" | "pending" | "unverified";
   readonly verificationStrategy?: "dns" | "manual";
@@ -249,7 +249,7 @@ export interface OrganizationFields<Time = DirectoryTime> {
   /** WorkOS: whether users with addresses of other domains can be members. For SDKs to read; the authority does not enforce it. */
   readonly allowProfilesOutsideOrganization?: boolean;
   /** WorkOS's domains of the organization. */
-  readonly domains?: readonly DirectoryDomain[];
+  readonly domains?: readonly (string | DirectoryDomain)[];
   /** WorkOS's metadata of an organization. */
   readonly metadata?: Metadata;
   readonly stripeCustomerId?: string;

@@ -1,7 +1,12 @@
 import { foldEmailAddress } from "../../lib/case.ts";
 import { arrayOf, isObject, isString, isText, objectWith } from "../../lib/values.ts";
 import type { AuthenticationFactor, RoleAssignment, RoleSource } from "../../model.ts";
-import type { MembershipFields, OrganizationFields, UserFields } from "./objects.ts";
+import type {
+  DirectorySsoRegistration,
+  MembershipFields,
+  OrganizationFields,
+  UserFields,
+} from "./objects.ts";
 
 /** What decides which roles a member holds. */
 export interface RoleGrounds {
@@ -43,7 +48,7 @@ export function listRoleAssignments(grounds: RoleGrounds): readonly RoleAssignme
  * only in a session with a factor of this connection.
  */
 export function listHeldRoles(grounds: RoleGrounds): readonly RoleAssignment[] {
-  const connections = connectionsOf(grounds.factors);
+  const connections = connectionsOfSession(grounds.factors);
   return listRoleAssignments(grounds).flatMap(({ role, sources }) => {
     const held = sources.filter((source) => !isOfConnection(source) || connections.has(source.connectionId));
     return held.length === 0 ? [] : [{ role, sources: held }];
@@ -108,16 +113,23 @@ function isInForce(source: RoleSource, { user, membership, organization }: RoleG
     case "sso_connection":
     case "sso_connection_group": {
       const active = organization?.ssoActiveConnections;
-      return active === undefined || active.some(({ connectionId }) => connectionId === source.connectionId);
+      return active === undefined || namesConnection(active, source.connectionId);
     }
     case "scim_connection_group": {
       const active = organization?.scimActiveConnection;
-      return active === undefined || active?.connectionId === source.connectionId;
+      return active === undefined || namesConnection([active], source.connectionId);
     }
     // A source that this release does not know cannot be checked.
     default:
       return false;
   }
+}
+
+/** Whether a list has an object of a connection. A directory's own rows may hold anything: what cannot be read names none. */
+function namesConnection(list: unknown, connectionId: string): boolean {
+  return (
+    Array.isArray(list) && list.some((one: unknown) => isObject(one) && one["connectionId"] === connectionId)
+  );
 }
 
 /** Roles by the rules of the organization. */
@@ -126,19 +138,22 @@ function* listImplicit(grounds: RoleGrounds): Generator<readonly [role: string, 
   for (const { domain, roleId } of organization.rbacEmailImplicitRoleAssignments ?? []) {
     yield [roleId, { type: "email_assignment", emailDomain: domain }];
   }
-  const registrations = membership?.ssoRegistrations ?? user.ssoRegistrations;
-  const used = connectionsOf(factors);
+  const kept: unknown = membership?.ssoRegistrations ?? user.ssoRegistrations;
+  const registrations: readonly DirectorySsoRegistration[] | undefined =
+    kept === undefined ? undefined : Array.isArray(kept) ? kept : [];
+  const used = connectionsOfSession(factors);
   for (const { connectionId, roleId } of organization.samlConnectionImplicitRoleAssignments ?? []) {
     // An application that keeps no registrations has the session's factor to go by.
     const isMember =
-      registrations?.some((one) => one.connectionId === connectionId) ?? used.has(connectionId);
+      registrations === undefined ? used.has(connectionId) : namesConnection(registrations, connectionId);
     if (isMember) yield [roleId, { type: "sso_connection", connectionId }];
   }
   for (const { connectionId, group, roleId } of organization.samlGroupImplicitRoleAssignments ?? []) {
-    const isMember = registrations?.some(
-      (one) => one.connectionId === connectionId && listNames(one.ssoAttributes?.["groups"]).includes(group),
+    const ofConnection = (registrations ?? []).filter((one) => namesConnection([one], connectionId));
+    const isMember = ofConnection.some(({ ssoAttributes }) =>
+      listNames(ssoAttributes?.["groups"]).includes(group),
     );
-    if (isMember === true) yield [roleId, { type: "sso_connection_group", connectionId, group }];
+    if (isMember) yield [roleId, { type: "sso_connection_group", connectionId, group }];
   }
   const scim = membership?.scimRegistration ?? user.scimRegistration;
   for (const { connectionId, groupId, roleId } of organization.scimGroupImplicitRoleAssignments ?? []) {
@@ -162,25 +177,28 @@ function isAddressOf(
   membership: RoleGrounds["membership"],
 ): boolean {
   const isVerified = membership?.emailAddressVerified ?? user.emailAddressVerified ?? user.emailVerified;
-  return isVerified !== false && domainOf(user.emailAddress) === foldEmailAddress(domain);
+  const isKnownToBe = isVerified === undefined || isVerified;
+  return isKnownToBe === true && domainOfAddress(user.emailAddress) === foldEmailAddress(domain);
 }
 
-/** Returns the domain of an e-mail address in the form in which domains are compared: letters of ASCII in lower case, and nothing else folded. */
-export function domainOf(emailAddress: string): string | undefined {
-  const at = emailAddress.lastIndexOf("@");
-  return at === -1 ? undefined : foldEmailAddress(emailAddress.slice(at + 1));
+/** Returns the domain of an address in the form in which domains are compared; nothing but letters of ASCII is folded. */
+function domainOfAddress(emailAddress: string): string | undefined {
+  const [, domain, ...others] = emailAddress.split("@");
+  return domain === undefined || others.length > 0 ? undefined : foldEmailAddress(domain);
 }
 
 const CONNECTION_FACTORS = ["samlSsoFactor", "oidcSsoFactor"] as const;
 
 /**
- * Lists the SSO connections that a session was authenticated by: `samlSsoFactor.providerId` or `oidcSsoFactor.providerId` of the
- * factors of type `sso`.
+ * Lists the SSO connections that a session was authenticated by: `providerId`, or `connectionId`, of `samlSsoFactor` or
+ * `oidcSsoFactor` of its factors of type `sso`.
  */
-export function connectionsOf(factors: readonly AuthenticationFactor[]): ReadonlySet<string> {
+function connectionsOfSession(factors: readonly AuthenticationFactor[]): ReadonlySet<string> {
   const details = factors
     .filter(({ type }) => type === "sso")
     .flatMap((factor) => CONNECTION_FACTORS.map((name) => factor[name]));
-  const ids = details.map((detail) => (isObject(detail) ? detail["providerId"] : undefined));
+  const ids = details.flatMap((detail) =>
+    isObject(detail) ? [detail["providerId"], detail["connectionId"]] : [],
+  );
   return new Set(ids.filter(isString));
 }

@@ -1,8 +1,6 @@
 import { describe, expect, it } from "@jest/globals";
 import * as fc from "fast-check";
 import {
-  connectionsOf,
-  domainOf,
   isRoleAssignment,
   listHeldRoles,
   listRoleAssignments,
@@ -180,7 +178,7 @@ describe("the rules of an organization", () => {
   it("never fold a look-alike of a domain to the domain", () => {
     const rules = { rbacEmailImplicitRoleAssignments: [{ domain: "kilo.com", roleId: "employee" }] };
     expect(held({ organization: rules, user: { emailAddress: "ada@\u212Ailo.com" } })).toEqual([]);
-    expect(domainOf("ada@KILO.com")).toBe("kilo.com");
+    expect(held({ organization: rules, user: { emailAddress: "ada@KILO.com" } })).toEqual(["employee"]);
   });
 
   it("give a role of a connection in its sessions alone, and list it for its members", () => {
@@ -230,15 +228,50 @@ describe("the rules of an organization", () => {
 });
 
 describe("a session's connections", () => {
-  it("are those of its factors of SSO", () => {
-    const factors: readonly AuthenticationFactor[] = [
-      saml("c1"),
-      { type: "sso", oidcSsoFactor: { providerId: "c2" } },
-      { type: "password", samlSsoFactor: { providerId: "c3" } },
-      { type: "sso" },
-      { type: "sso", samlSsoFactor: { providerId: 7 } },
-    ];
-    expect([...connectionsOf(factors)]).toEqual(["c1", "c2"]);
+  it.each<[AuthenticationFactor, boolean]>([
+    [saml("c1"), true],
+    [{ type: "sso", oidcSsoFactor: { providerId: "c1" } }, true],
+    [{ type: "sso", oidcSsoFactor: { connectionId: "c1" } }, true],
+    [{ type: "password", samlSsoFactor: { providerId: "c1" } }, false],
+    [{ type: "sso", emailFactor: { providerId: "c1" } }, false],
+    [{ type: "sso" }, false],
+    [{ type: "sso", samlSsoFactor: { providerId: 7 } }, false],
+  ])("are those of its factors of SSO: %j", (factor, isOne) => {
+    const sources = [{ type: "sso_connection", connectionId: "c1" }] as const;
+    const membership = { roles: [{ role: "admin", sources }] };
+    expect(held({ membership, factors: [factor] })).toEqual(isOne ? ["admin"] : []);
+  });
+});
+
+describe("what cannot be read", () => {
+  const sources = [{ type: "sso_connection", connectionId: "c1" }] as const;
+  const membership = { roles: [{ role: "admin", sources }] };
+
+  it.each(["c1", [5, null], {}, 7])("is taken for the strictest: ssoActiveConnections %j", (odd) => {
+    const organization = { ssoActiveConnections: odd as never };
+    expect(held({ membership, organization, factors: [saml("c1")] })).toEqual([]);
+  });
+
+  it.each(["yes", 1, {}])("is taken for the strictest: emailVerified %j", (odd) => {
+    const organization = { rbacEmailImplicitRoleAssignments: [{ domain: "acme.com", roleId: "employee" }] };
+    expect(held({ organization, user: { emailVerified: odd as never } })).toEqual([]);
+  });
+
+  it.each(["c1", [5, null, { connectionId: 5 }], {}])(
+    "is taken for the strictest: ssoRegistrations %j",
+    (odd) => {
+      const organization = {
+        samlConnectionImplicitRoleAssignments: [{ connectionId: "c1", roleId: "editor" }],
+      };
+      const user = { ssoRegistrations: odd as never };
+      expect(held({ organization, user, factors: [saml("c1")] })).toEqual([]);
+    },
+  );
+
+  it.each([5, "s1", { connectionId: 5 }])("is taken for the strictest: scimActiveConnection %j", (odd) => {
+    const scim = [{ type: "scim_connection_group", connectionId: "s1", groupId: "g" }] as const;
+    const organization = { scimActiveConnection: odd as never };
+    expect(held({ organization, membership: { roles: [{ role: "auditor", sources: scim }] } })).toEqual([]);
   });
 });
 
