@@ -177,8 +177,10 @@ function isAddressOf(
   membership: RoleGrounds["membership"],
 ): boolean {
   const isVerified = membership?.emailAddressVerified ?? user.emailAddressVerified ?? user.emailVerified;
-  const isKnownToBe = isVerified === undefined || isVerified;
-  return isKnownToBe === true && domainOfAddress(user.emailAddress) === foldEmailAddress(domain);
+  // A value that cannot be read is no confirmation.
+  return (
+    [undefined, true].includes(isVerified) && domainOfAddress(user.emailAddress) === foldEmailAddress(domain)
+  );
 }
 
 /** Returns the domain of an address in the form in which domains are compared; nothing but letters of ASCII is folded. */

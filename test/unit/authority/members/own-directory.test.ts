@@ -53,7 +53,7 @@ describe("a field of an own directory", () => {
   });
 
   it("that forbids something stays as it is, for its readers to take for the strictest", async () => {
-    const odd = { ...ACME, mfaPolicy: "REQUIRED", authMethods: 7, ssoActiveConnections: "none", logoUrl: 7 };
+    const odd = { ...ACME, mfaPolicy: "REQUIRED", authMethods: 7, allowedAuthMethods: "sso", logoUrl: 7 };
     const { directory, events } = answering({
       organization: odd,
       memberships: [{ ...MEMBERSHIP, isLocked: 1 }],
