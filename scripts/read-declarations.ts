@@ -45,12 +45,18 @@ export interface InterfaceDeclaration {
 export function readInterface(name: string): InterfaceDeclaration {
   const { text, end, docs } = findExport(`interface ${name}`);
   const open = text.indexOf("{", end);
-  const inherits = /\bextends ([^<>]+)$/.exec(text.slice(end, open).trim())?.[1]?.split(", ") ?? [];
+  const head = withoutTypeParameters(text.slice(end, open)).trim();
+  const inherits = /\bextends (.+)$/s.exec(head)?.[1]?.split(/,\s*/) ?? [];
   return {
     doc: docs[0] ?? NO_DOC,
     inherits,
     members: readMembers(text.slice(open + 1, findClosing(text, open))),
   };
+}
+
+function withoutTypeParameters(text: string): string {
+  const inner = text.replaceAll(/<[^<>]*>/g, "");
+  return inner === text ? text : withoutTypeParameters(inner);
 }
 
 /** Reads an exported union of object types: the members of each. */

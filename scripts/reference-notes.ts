@@ -161,6 +161,15 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   clock_skew: "A token is not valid yet. Synchronize the clocks of this server and of the issuer.",
   coordinator_channel_lost:
     "This process does not hear the other processes. Until it does, a change made there takes effect when the token expires, or is older than `maxTokenAge`; then every session is asked about once. Check the coordinator's connection.",
+  directory_field_invalid:
+    "An object of the application's directory has a field with an impossible value. `error` names the field. See " +
+    "[members and organizations](directory.md).",
+  directory_field_unknown:
+    "An object of the application's directory has a field that is probably misspelt, and so has no effect. `error` names it and the " +
+    "one that was probably meant. See [members and organizations](directory.md).",
+  sealed_fields_too_large:
+    "Fields of a user that the authority's option `seal` names do not fit into the session cookie, and were left out. `error` names " +
+    "them. Seal fewer or smaller fields; `auth.profile(req)` has all.",
   coordinator_failed:
     "The coordinator threw, or did not answer within 0.8 s. This process renews alone for a while (1 s, doubling to 30 s), and sends its invalidations later. Check its connection.",
   coordinator_message_unreadable:

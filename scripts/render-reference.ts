@@ -37,6 +37,7 @@ export async function renderDocuments(): Promise<ReadonlyMap<string, string>> {
     ["docs/reference/decision-table.md", renderDecisions()],
     ["docs/reference/options.md", renderOptions()],
     ["docs/reference/api.md", renderApi()],
+    ["docs/reference/directory.md", renderDirectory()],
     ["docs/reference/errors.md", await renderErrors()],
     ["docs/reference/events.md", renderEvents()],
     ["docs/differences.md", wrapDocument(renderDifferences())],
@@ -232,6 +233,52 @@ function renderApi(): string {
   );
 }
 
+function renderDirectory(): string {
+  return page(
+    "Members and organizations",
+    "The objects of a directory, with every field of the two protocols that the authority speaks. The names are the protocols', in " +
+      "camelCase and without the object's own prefix: `organization_logo_url` is `logoUrl`. Further fields of the application pass " +
+      "through. `memoryDirectory()` throws a `ConfigurationError` for a misspelt field (`emialVerified`) and for an impossible value; " +
+      "of an own directory both are reported once, as `misconfigured`.",
+    "In an own directory, an impossible value of a field that forbids something, such as `isLocked` or `mfaPolicy`, counts as the " +
+      "strictest, because without the field more would be permitted. Any other field with an impossible value counts as absent.",
+    "`Time` is a text such as `2026-01-31T12:00:00Z` (RFC 3339), a date or time as SQL writes it, or a `Date`; in a profile it is a text. `Metadata` " +
+      "is an object of the application's own. `null`, as databases say it, counts as absent.",
+    "## The objects",
+    ...typeSection("DirectoryUser"),
+    ...typeSection("DirectoryMembership"),
+    ...typeSection("DirectoryOrganization"),
+    "## Their fields",
+    ...typeSection("UserFields"),
+    ...typeSection("MembershipFields"),
+    ...typeSection("MemberFields"),
+    ...typeSection("OrganizationFields"),
+    "## What the fields hold",
+    ...[
+      "DirectorySsoRegistration",
+      "DirectoryOauthRegistration",
+      "DirectoryScimRegistration",
+      "DirectoryRetiredEmailAddress",
+      "DirectorySsoConnection",
+      "DirectoryScimConnection",
+      "DirectoryDomain",
+      "DirectoryCustomRole",
+    ].flatMap(typeSection),
+    "## Roles and their sources",
+    ...typeSection("RoleAssignment"),
+    ...unionSection("RoleSource", "type"),
+    ...["EmailRoleRule", "ConnectionRoleRule", "ConnectionGroupRoleRule", "ScimGroupRoleRule"].flatMap(
+      typeSection,
+    ),
+    "## In full, in a profile",
+    "`await auth.profile(req)` and `authority.authenticateJwt()` return these.",
+    ...typeSection("AuthorityMember"),
+    ...typeSection("AuthorityOrganization"),
+    "## The directory in memory",
+    ...typeSection("MemoryDirectory"),
+  );
+}
+
 function methodSection(title: string, { members }: InterfaceDeclaration, names: readonly string[]): string[] {
   const methods = names.map((name) => members.find((member) => member.name === name));
   return [
@@ -259,29 +306,26 @@ function typeSection(name: string): string[] {
   ];
 }
 
-/** A union whose parts are told apart by `status`. */
-function unionSection(name: string): string[] {
+/** A union whose parts are told apart by one member. */
+function unionSection(name: string, discriminator = "status"): string[] {
+  const isDiscriminator = (member: Member): boolean => member.name === discriminator;
   return [
     `### ${code(name)}`,
     ...readDocs(`type ${name}`).flatMap(({ paragraphs }) => paragraphs),
     table(
-      ["status", "further members"],
+      [discriminator, "further members"],
       readUnion(name).map((members) => [
         members
-          .filter(isStatus)
+          .filter(isDiscriminator)
           .map(({ type }) => code(type))
           .join(),
         members
-          .filter((member) => !isStatus(member))
+          .filter((member) => !isDiscriminator(member))
           .map((member) => code(member.name + optionalMark(member)))
           .join(", "),
       ]),
     ),
   ];
-}
-
-function isStatus({ name }: Member): boolean {
-  return name === "status";
 }
 
 function memberTable(kind: "property" | "method", members: readonly Member[]): string {

@@ -6,7 +6,7 @@ export type { OrgateOptions } from "./options/options.ts";
 export { definePolicy } from "./policy/policy.ts";
 export { mergePolicies } from "./policy/policy.ts";
 export type { ActionOf, Policy, PolicyShape, ResourceOf } from "./policy/policy.ts";
-export type { VerdictExplanation } from "./policy/policy.ts";
+export type { StytchPolicyOptions, VerdictExplanation } from "./policy/policy.ts";
 export type {
   AnonymousState,
   AuthenticatedState,
@@ -24,6 +24,8 @@ export type {
   MemberSession,
   Organization,
   OrganizationChoice,
+  RoleAssignment,
+  RoleSource,
   Verdict,
 } from "./model.ts";
 export {

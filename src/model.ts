@@ -22,6 +22,24 @@ export interface Organization {
   readonly name?: string;
 }
 
+/**
+ * Why a member holds a role. `email_assignment`, `sso_connection`, `sso_connection_group` and `scim_connection_group` are implicit:
+ * the member holds the role as long as the reason lasts.
+ */
+export type RoleSource =
+  | { readonly type: "direct_assignment" }
+  | { readonly type: "email_assignment"; readonly emailDomain: string }
+  | { readonly type: "sso_connection"; readonly connectionId: string }
+  | { readonly type: "sso_connection_group"; readonly connectionId: string; readonly group: string }
+  | { readonly type: "scim_connection_group"; readonly connectionId: string; readonly groupId: string };
+
+/** A role and why the member holds it. */
+export interface RoleAssignment<Role extends string = string> {
+  readonly role: Role;
+  /** At least one. */
+  readonly sources: readonly RoleSource[];
+}
+
 /** One way in which the member authenticated (`authentication_factors[]` in camelCase). */
 export interface AuthenticationFactor {
   /** `password`, `magic_link`, `sso`, `totp`, ... */
@@ -54,6 +72,8 @@ export interface MemberSession {
   readonly expiresAt?: string;
   readonly authenticationFactors: readonly AuthenticationFactor[];
   readonly roles: readonly string[];
+  /** Why the session holds those of its roles that were not assigned directly; absent if there are none, or the store does not tell. */
+  readonly roleAssignments?: readonly RoleAssignment[];
   /** `null` if there are none. */
   readonly customClaims: Readonly<Record<string, unknown>> | null;
   readonly impersonator?: Impersonator;
@@ -69,6 +89,8 @@ export interface Verdict {
   readonly authorized: boolean;
   /** **All** roles of the session that grant it. Empty when denied, or when a permission slug granted it. */
   readonly grantingRoles: readonly string[];
+  /** Why the session holds those of the granting roles that were not assigned directly. Absent if there are none, or unknown. */
+  readonly grantingAssignments?: readonly RoleAssignment[];
   readonly resource: string;
   readonly action: string;
   readonly organizationId?: string;

@@ -57,9 +57,11 @@ import type { Profile } from "./store.ts";
  *
  * @throws ConfigurationError that lists every mistake in the options.
  */
-export function orgate<Shape extends PolicyShape = PolicyShape, Role extends string = string>(
-  options: OrgateOptions<Shape, Role>,
-): Orgate<Shape, Role> {
+export function orgate<
+  Shape extends PolicyShape = PolicyShape,
+  Role extends string = string,
+  FullProfile extends Profile = Profile,
+>(options: OrgateOptions<Shape, Role, FullProfile>): Orgate<Shape, Role, FullProfile> {
   const instance = readGiven("orgate", () => createInstance(resolveOptions(options)));
   /** Binds a maker of middleware to the instance. Passed to a route without being called, it fails the request. */
   const bind =
@@ -67,7 +69,7 @@ export function orgate<Shape extends PolicyShape = PolicyShape, Role extends str
     (...given: Given): Middleware =>
       readGiven(name, () => (refuseUncalled(name, given) ? NO_MIDDLEWARE : make(instance, ...given)));
   // The methods are written for any policy; `Shape` narrows their parameters for the caller.
-  const methods: Methods = {
+  const methods: Methods<FullProfile> = {
     requireAuth: bind("requireAuth", requireAuth),
     requireOrganization: bind("requireOrganization", requireOrganization),
     requirePermission: bind(
@@ -105,7 +107,8 @@ export function orgate<Shape extends PolicyShape = PolicyShape, Role extends str
     check: (request: IncomingMessage, resource: string, action: string) =>
       checkPermission(instance, request, [resource, action]),
     session: (request) => sessionOf(instance, request),
-    profile: (request) => profileOf(instance, request),
+    // What the store answers has the store's type.
+    profile: (request) => profileOf(instance, request) as Promise<FullProfile>,
     pendingAuthentication: (request) => pendingAuthenticationOf(instance, request),
     state: (request) => stateOfRequest(instance, request),
     invalidate: (target) => invalidateNamed(instance, target),
@@ -121,7 +124,10 @@ type PermissionOf<Shape extends PolicyShape> = {
 }[ResourceOf<Shape>];
 
 /** Everything of {@link Orgate} but the middleware itself. */
-type Methods = Pick<Orgate<Record<string, string>>, keyof Orgate>;
+type Methods<FullProfile extends Profile> = Pick<
+  Orgate<Record<string, string>, string, FullProfile>,
+  keyof Orgate
+>;
 
 const NO_MIDDLEWARE: Middleware = () => undefined;
 
@@ -147,9 +153,14 @@ function createMiddleware(instance: Instance): Middleware {
 /**
  * The middleware, with its guards and handlers.
  *
- * As middleware it never rejects a request. `Shape` comes from the policy, so that a misspelt permission does not compile.
+ * As middleware it never rejects a request. `Shape` comes from the policy, so that a misspelt permission does not compile;
+ * `FullProfile` comes from the store.
  */
-export interface Orgate<Shape extends PolicyShape = PolicyShape, Role extends string = string> {
+export interface Orgate<
+  Shape extends PolicyShape = PolicyShape,
+  Role extends string = string,
+  FullProfile extends Profile = Profile,
+> {
   (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void): void;
 
   /** Requires a signed-in member; else 401 `unauthenticated` or a code that says more, and 503 when nobody can know. */
@@ -241,8 +252,8 @@ export interface Orgate<Shape extends PolicyShape = PolicyShape, Role extends st
    * no middleware ran, and an `OrgateError` where nobody is signed in.
    */
   session(request: IncomingMessage): SignedIn;
-  /** Returns the member and organization in full, from the store's last answer or by asking the store. */
-  profile(request: IncomingMessage): Promise<Profile>;
+  /** Returns the member and organization in full, as the store describes them: from its last answer, or by asking it. */
+  profile(request: IncomingMessage): Promise<FullProfile>;
   /**
    * Returns the unfinished authentication of this browser, for the handler of a step that is due: MFA, a further sign-in, ...
    * `auth.establish` finishes it and continues where it began. `undefined` if there is none.

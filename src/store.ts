@@ -70,7 +70,7 @@ export interface OrganizationsContext extends StoreContext {
 }
 
 /** What a store answers about a stale credential. For trouble it throws a `StoreUnavailableError`. */
-export type Renewal =
+export type Renewal<FullProfile extends Profile = Profile> =
   | {
       readonly status: "active";
       /** The new credential. @defaultValue the client keeps the credential it has */
@@ -80,8 +80,8 @@ export type Renewal =
        * `renew` where that is earlier.
        */
       readonly verifiedAt: number;
-      readonly member?: Member;
-      readonly organization?: Organization;
+      readonly member?: FullProfile["member"];
+      readonly organization?: NonNullable<FullProfile["organization"]>;
     }
   | { readonly status: "ended"; readonly reason: string }
   | {
@@ -136,11 +136,15 @@ export interface Profile {
   readonly organization?: Organization;
 }
 
+declare const fullProfile: unique symbol;
+
 /**
  * Where sessions live. orgate asks it only about a credential that is verified and stale, and decides everything else locally.
  * Write your own over any backend, and run the contract suite of `orgate/testing` against it.
  */
-export interface SessionStore {
+export interface SessionStore<FullProfile extends Profile = Profile> {
+  /** The type of `auth.profile(req)`; has no value. */
+  readonly [fullProfile]?: FullProfile;
   /** How its access tokens are verified. */
   readonly tokens: TokenProfile;
   /** Its own cookies. @defaultValue one sealed cookie, named by `baseUrl` */
@@ -153,7 +157,7 @@ export interface SessionStore {
    */
   interpret(claims: VerifiedClaims, sealed?: SealedSession): Interpretation | undefined;
   /** Renews a credential that is verified and stale, or of a kind that the store declares. Throws where it cannot tell. */
-  renew(stale: StaleCredential, context: RenewContext): Promise<Renewal>;
+  renew(stale: StaleCredential, context: RenewContext): Promise<Renewal<FullProfile>>;
   /** Lists the organizations that can be chosen. Called for each view; the list is never kept. */
   organizations?(
     of: PendingAuthentication | MemberSession,
@@ -194,7 +198,7 @@ export interface SessionStore {
   /** Loads the RBAC policy in force, for stores that keep one. */
   policy?(organizationId: string | undefined, context: StoreContext): Promise<Policy>;
   /** Loads the full member and organization, without spending the credential. */
-  profile?(of: StaleCredential, context: StoreContext): Promise<Profile | undefined>;
+  profile?(of: StaleCredential, context: StoreContext): Promise<FullProfile | undefined>;
   /** Asks whether the store answers now; throws where it does not. For `auth.health()`. */
   ping?(context: StoreContext): Promise<void>;
   /** Tells the listener at once, within this process, what is no longer valid. Returns a function that stops it. */

@@ -11,13 +11,21 @@ import {
   nullOr,
   objectWith,
 } from "../lib/values.ts";
-import type { AuthenticationFactor, Impersonator, Member, MemberSession, Organization } from "../model.ts";
+import type {
+  AuthenticationFactor,
+  Impersonator,
+  Member,
+  MemberSession,
+  Organization,
+  RoleAssignment,
+} from "../model.ts";
 import type { Interpretation, TokenProfile, VerifiedClaims } from "../store.ts";
 import { createKeySet } from "../tokens/key-set.ts";
 import { MAX_TOKEN_LENGTH, createTokenVerifier } from "../tokens/verify-token.ts";
 import type { AuthorityContext } from "./context.ts";
-import { type Subject, memberIdOf, rolesOf } from "./directory.ts";
+import { type Subject, implicitRolesOf, memberIdOf, rolesOf } from "./directory.ts";
 import { type SessionRecord, deadlineOf, isFactor } from "./records.ts";
+import { isRoleAssignment } from "./members/roles.ts";
 import { makeSecret } from "./secrets.ts";
 
 /** Header, signature (RSA of 4096 bits) and separators. */
@@ -52,6 +60,7 @@ function buildClaims(context: AuthorityContext, record: SessionRecord, subject: 
 function buildNativeClaims({ settings }: AuthorityContext, record: SessionRecord, subject: Subject): Claims {
   const { user, organization } = subject;
   const roles = rolesOf(subject);
+  const implicitRoles = implicitRolesOf(subject);
   // A change in the directory after it was asked must find the token older than itself.
   const issuedAt = Math.floor(subject.readAt);
   const deadline = Math.floor(deadlineOf(record, settings.idleTimeout));
@@ -67,12 +76,17 @@ function buildNativeClaims({ settings }: AuthorityContext, record: SessionRecord
       org_id: organization.id,
       role: roles[0],
       roles,
+      ...(implicitRoles.length > 0 && { role_sources: implicitRoles }),
       org: { slug: organization.slug, name: organization.name },
     }),
     ...(record.impersonator !== undefined && {
       act: { sub: record.impersonator.email, reason: record.impersonator.reason },
     }),
-    member: { id: memberIdOf(subject), email: user.emailAddress, name: user.name },
+    member: {
+      id: memberIdOf(subject),
+      email: user.emailAddress,
+      name: subject.membership?.name ?? user.name,
+    },
     session: {
       started_at: record.startedAt,
       last_accessed_at: record.lastAccessedAt,
@@ -135,6 +149,8 @@ interface SessionClaims {
   readonly org_id?: string | null;
   readonly org?: { readonly slug?: string | null; readonly name: string } | null;
   readonly roles?: readonly string[] | null;
+  /** The roles that were not assigned directly. */
+  readonly role_sources?: readonly RoleAssignment[] | null;
   /** RFC 8693 section 4.1. */
   readonly act?: { readonly sub: string; readonly reason?: string | null } | null;
   readonly member: { readonly id: string; readonly email: string; readonly name?: string | null };
@@ -157,6 +173,7 @@ const isSessionClaims = objectWith<SessionClaims>({
   org_id: optional(isText),
   org: optional(objectWith<NonNullable<SessionClaims["org"]>>({ slug: optional(isString), name: isString })),
   roles: optional(arrayOf(isString)),
+  role_sources: optional(arrayOf(isRoleAssignment)),
   act: optional(objectWith<NonNullable<SessionClaims["act"]>>({ sub: isText, reason: optional(isString) })),
   member: objectWith<SessionClaims["member"]>({ id: isText, email: isString, name: optional(isString) }),
   session: objectWith<SessionClaims["session"]>({
@@ -212,10 +229,12 @@ function toMemberSession({
   org,
   act,
   roles,
+  role_sources,
   member,
   session,
   custom_claims = null,
 }: SessionClaims): MemberSession {
+  const roleAssignments = role_sources ?? undefined;
   return Object.freeze<MemberSession>({
     id: sid,
     memberId: member.id,
@@ -226,6 +245,7 @@ function toMemberSession({
     expiresAt: formatTime(session.expires_at),
     authenticationFactors: session.factors,
     roles: roles ?? WITHOUT_ROLES,
+    ...(roleAssignments !== undefined && { roleAssignments }),
     customClaims: custom_claims,
     ...(isObject(act) && { impersonator: toImpersonator(act) }),
     authenticationMethod: session.method,

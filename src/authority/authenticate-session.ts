@@ -1,11 +1,12 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
-import type { Member, MemberSession, Organization, Verdict } from "../model.ts";
+import type { MemberSession, RoleAssignment, Verdict } from "../model.ts";
 import { decideVerdict } from "../policy/policy.ts";
 import { type Freshness, decideFreshness } from "../tokens/verify-token.ts";
 import { type CheckedToken, issueAccessToken } from "./access-token.ts";
 import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optionalField } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
-import { rolesOf, toMemberSession, toProfile } from "./directory.ts";
+import { implicitRolesOf, rolesOf, toMemberSession, toProfile } from "./directory.ts";
+import type { AuthorityMember, AuthorityOrganization } from "./members/profile.ts";
 import { mayStillRenew } from "./renew.ts";
 import { makeSessionToken, openSessionToken } from "./secrets.ts";
 import { type SessionUse, useSession } from "./sessions.ts";
@@ -43,8 +44,8 @@ export interface AuthenticateJwtResult {
   readonly sessionJwt: string;
   /** Opaque; names the session to `authenticateSession` for as long as it lives. */
   readonly sessionToken?: string;
-  readonly member?: Member;
-  readonly organization?: Organization;
+  readonly member?: AuthorityMember;
+  readonly organization?: AuthorityOrganization;
   /** The answer to `authorizationCheck`; always authorized, because a refusal is thrown. */
   readonly verdict?: Verdict;
 }
@@ -52,7 +53,7 @@ export interface AuthenticateJwtResult {
 /** The store's answer for a session. */
 export interface AuthenticateSessionResult extends AuthenticateJwtResult {
   readonly sessionToken: string;
-  readonly member: Member;
+  readonly member: AuthorityMember;
 }
 
 const OPTION_CHECKS = {
@@ -77,8 +78,9 @@ export async function authenticateJwt(
   const freshness = findFreshness(context, { claims, session }, maxTokenAgeSeconds);
   if (freshness === "not_yet_valid") throw new OrgateError("clock_skew");
   if (freshness === "fresh") {
-    const { organizationId, roles } = memberSession;
-    const verdict = authorize(context, options, { organizationId, roles, source: "local" });
+    const { organizationId, roles, roleAssignments } = memberSession;
+    const actor = { organizationId, roles, roleAssignments, source: "local" } as const;
+    const verdict = authorize(context, options, actor);
     return { memberSession, sessionJwt, ...(verdict !== undefined && { verdict }) };
   }
   if (freshness === "expired" && !mayStillRenew(context, claims)) throw new OrgateError("token_expired");
@@ -116,13 +118,16 @@ function findFreshness(
   return freshness === "fresh" && invalidations.concern(session, claims.iat) ? "too_old" : freshness;
 }
 
-type Actor = Pick<MemberSession, "roles"> & Pick<Verdict, "source"> & { organizationId: string | undefined };
+interface Actor extends Pick<MemberSession, "roles">, Pick<Verdict, "source"> {
+  readonly organizationId: string | undefined;
+  readonly roleAssignments: readonly RoleAssignment[] | undefined;
+}
 
 /** Answers the authorization check, or throws the refusal; `undefined` if none was asked for. */
 function authorize(
   { policy }: AuthorityContext,
   { authorizationCheck: check }: CheckedOptions,
-  { organizationId, roles, source }: Actor,
+  { organizationId, ...actor }: Actor,
 ): Verdict | undefined {
   if (check === undefined) return undefined;
   if (organizationId !== check.organizationId) throw new OrgateError("organization_mismatch");
@@ -130,7 +135,7 @@ function authorize(
   if (policy === undefined) {
     throw new StoreUnavailableError({ message: "The authority has no policy.", reason: "policy_missing" });
   }
-  const verdict = decideVerdict({ ...check, policy, roles, source });
+  const verdict = decideVerdict({ ...check, ...actor, policy });
   if (!verdict.authorized) throw new OrgateError("permission_denied");
   return verdict;
 }
@@ -152,6 +157,7 @@ async function askStore(
       const actor = {
         organizationId: found.organization?.id,
         roles: rolesOf(found),
+        roleAssignments: implicitRolesOf(found),
         source: "store",
       } as const;
       verdict = authorize(context, options, actor);

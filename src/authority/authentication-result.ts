@@ -1,10 +1,12 @@
 import { createSealer } from "../lib/crypto.ts";
-import { configurationError } from "../lib/problems.ts";
-import type { Impersonator, Member, MemberSession, Organization } from "../model.ts";
+import { configurationError, quoteName } from "../lib/problems.ts";
+import type { Impersonator, MemberSession } from "../model.ts";
 import { issueAccessToken } from "./access-token.ts";
 import type { AuthenticationMethod } from "./authentication-factors.ts";
 import type { AuthorityContext } from "./context.ts";
-import { type DirectoryUser, toMemberSession, toProfile } from "./directory.ts";
+import { type DirectoryUser, type Subject, toMemberSession, toProfile } from "./directory.ts";
+import type { AuthorityMember, AuthorityOrganization } from "./members/profile.ts";
+import { MAX_SEALED_BYTES, type SealedFields, sealFields } from "./members/sealed-user.ts";
 import type { OpenedSession, UsedSession } from "./sessions.ts";
 
 /** WorkOS's SDKs give their one password this number; their cookies and ours are then interchangeable. */
@@ -23,6 +25,7 @@ export interface SealRequest {
 
 /** What the session cookie carries of an authentication. */
 export interface SessionCredential {
+  /** The fields that the option `seal` names; a wire protocol's routers return the whole user. */
   readonly user: DirectoryUser;
   /** Absent for a user without any organization. */
   readonly organizationId?: string;
@@ -38,8 +41,8 @@ export interface AuthenticationResult extends SessionCredential {
   /** The value for the session cookie, if it was asked for. */
   readonly sealedSession?: string;
   readonly memberSession: MemberSession;
-  readonly member: Member;
-  readonly organization?: Organization;
+  readonly member: AuthorityMember;
+  readonly organization?: AuthorityOrganization;
 }
 
 /** Signs the access token of a session, and lists what the session cookie carries. */
@@ -49,7 +52,8 @@ export async function toSessionCredential(
 ): Promise<SessionCredential> {
   const { user, organization } = subject;
   return {
-    user,
+    // What a wire protocol's client gets is in no cookie of ours.
+    user: context.wire === undefined ? sealedUserOf(context, subject).user : user,
     ...(organization !== undefined && { organizationId: organization.id }),
     accessToken: await issueAccessToken(context, record, subject),
     ...(refreshToken !== undefined && { refreshToken }),
@@ -67,15 +71,30 @@ export async function toAuthenticationResult(
   const { record, subject, refreshToken } = session;
   const credential = await toSessionCredential(context, session);
   const password = readSealPassword(request);
+  const { user, leftOut } = sealedUserOf(context, subject);
+  if (leftOut.length > 0) reportLeftOut(context, leftOut);
   return {
     ...credential,
     refreshToken,
     ...(password !== undefined && {
-      sealedSession: await createSealer({ [SEAL_ID]: password }).seal({ ...credential }),
+      sealedSession: await createSealer({ [SEAL_ID]: password }).seal({ ...credential, user }),
     }),
     memberSession: toMemberSession(record, subject),
     ...toProfile(subject),
   };
+}
+
+function sealedUserOf({ settings }: AuthorityContext, { user }: Subject): SealedFields<DirectoryUser> {
+  return sealFields(user, settings.seal);
+}
+
+/** Tells the developer at sign-in, where it is noticed, and not at some renewal of a session that has grown. */
+function reportLeftOut({ events }: AuthorityContext, names: readonly string[]): void {
+  const list = names.map(quoteName).join(", ");
+  const error = new RangeError(
+    `The fields ${list} of the user do not fit into the ${MAX_SEALED_BYTES} bytes of the option seal.`,
+  );
+  events.emit({ type: "misconfigured", reason: "sealed_fields_too_large", error });
 }
 
 /** Reads the password to seal with, if sealing is asked for. Call it before an operation does anything. */

@@ -3,7 +3,6 @@ import type { MemberSession, OrganizationChoice } from "../model.ts";
 import type {
   Outcome,
   PendingAuthentication,
-  Profile,
   SessionStore,
   StaleCredential,
   StoreContext,
@@ -13,6 +12,7 @@ import { interpretSessionClaims } from "./access-token.ts";
 import type { AuthenticationResult } from "./authentication-result.ts";
 import type { AuthorityContext } from "./context.ts";
 import { loadSubject, toProfile } from "./directory.ts";
+import type { AuthorityProfile } from "./members/profile.ts";
 import type { SessionRecord } from "./records.ts";
 import { assertNotAborted, isRenewable, readStaleSession, renewSession } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
@@ -29,7 +29,8 @@ type NotImplemented =
   | "policy";
 
 /** The session store that every authority is. It implements everything but a hosted sign-in page. */
-export type AuthorityStore = SessionStore & Required<Omit<SessionStore, NotImplemented>>;
+export type AuthorityStore = SessionStore<AuthorityProfile> &
+  Required<Omit<SessionStore<AuthorityProfile>, NotImplemented | symbol>>;
 
 /** Makes the session store's side of an authority. */
 export function createAuthorityStore(context: AuthorityContext, tokens: TokenProfile): AuthorityStore {
@@ -109,14 +110,14 @@ async function readProfile(
   context: AuthorityContext,
   of: StaleCredential,
   signal: AbortSignal,
-): Promise<Profile | undefined> {
+): Promise<AuthorityProfile | undefined> {
   assertNotAborted(signal);
   const named = readStaleSession(of);
   const record = named && (await readUnlessEnded(context, named.sessionId));
   if (record === undefined) return undefined;
   const claimed = of.claims === undefined ? record.organizationId : of.claims["org_id"];
   const organizationId = typeof claimed === "string" ? claimed : undefined;
-  const subject = await loadSubject(context, record.userId, organizationId);
+  const subject = await loadSubject(context, record.userId, organizationId, record.authenticationFactors);
   return typeof subject === "string" ? undefined : toProfile(subject);
 }
 

@@ -143,7 +143,7 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
     settings,
     clock,
     events,
-    directory: checkedDirectory(options.directory),
+    directory: checkedDirectory(options.directory, events),
     records,
     issuer,
     tokens,

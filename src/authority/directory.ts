@@ -1,37 +1,52 @@
+import type { EventSink } from "../events.ts";
 import { type Clock, formatTime } from "../lib/clock.ts";
-import { type Predicate, absentOr, arrayOf, isObject, isString, isText, objectWith } from "../lib/values.ts";
-import type { Member, MemberSession } from "../model.ts";
-import type { Profile } from "../store.ts";
+import { type Predicate, absentOr, arrayOf, isString, isText, objectWith } from "../lib/values.ts";
+import type { AuthenticationFactor, MemberSession, RoleAssignment } from "../model.ts";
+import type { Policy } from "../policy/policy.ts";
+import { type RowChecker, type RowKind, createRowChecker } from "./members/checked-rows.ts";
+import type { MembershipFields, OrganizationFields, UserFields } from "./members/objects.ts";
+import {
+  type AuthorityMember,
+  type AuthorityOrganization,
+  type AuthorityProfile,
+  describeMember,
+} from "./members/profile.ts";
+import { isDirect, isRoleAssignment, listHeldRoles, listRoleAssignments } from "./members/roles.ts";
 import type { SessionRecord } from "./records.ts";
 import { callDependency, malformedAnswer } from "./repository.ts";
 
-/** A person, across organizations. */
-export interface DirectoryUser {
+/** A person, across organizations. What a membership says of the member wins over what the user says. */
+export interface DirectoryUser extends UserFields {
   readonly id: string;
   readonly emailAddress: string;
-  readonly name?: string;
-  /** Further fields; they go into the profile and the sealed session, so never keep a secret here. */
+  /** Further fields of the application; they go into the profile, so never keep a secret here. */
   readonly [field: string]: unknown;
 }
 
-/** An organization (tenant). */
-export interface DirectoryOrganization {
+/** An organization (tenant), with its settings. */
+export interface DirectoryOrganization extends OrganizationFields {
   readonly id: string;
-  /** Unique. Chosen by the tenant: never compare it with an id. */
+  /** Unique: 2 to 128 letters, digits and `-._~`. Chosen by the tenant: never compare it with an id. */
   readonly slug?: string;
+  /** 1 to 128 characters. */
   readonly name: string;
-  /** Further fields; they go into the profile, so never keep a secret here. */
+  /** Further fields of the application; they go into the profile, so never keep a secret here. */
   readonly [field: string]: unknown;
 }
 
-/** A user's membership in an organization. */
-export interface DirectoryMembership<Role extends string = string> {
+/** A member: a user in one organization. */
+export interface DirectoryMembership<Role extends string = string> extends MembershipFields {
   /** Names the member. @defaultValue `${userId}:${organizationId}`, with `:` and `%` inside the two percent-encoded */
   readonly id?: string;
   readonly userId: string;
   readonly organizationId: string;
-  /** Role slugs, as the policy names them; `[]` for none. */
-  readonly roles: readonly Role[];
+  /**
+   * Roles, as the policy names them; `[]` for none. A slug is assigned directly; a role with sources is held for their reasons.
+   * Roles by the rules of the organization come on top.
+   */
+  readonly roles: readonly (Role | RoleAssignment<Role>)[];
+  /** Further fields of the application; they go into the profile, so never keep a secret here. */
+  readonly [field: string]: unknown;
 }
 
 /** Returns the id of a membership: its own, or one made of its two ids. No two pairs of ids make the same one. */
@@ -111,33 +126,44 @@ export type CheckedDirectory = Omit<Directory, "acceptRoles" | "onChanged">;
 /**
  * Checks every answer of the application's directory.
  *
- * An error, or an answer that the interface does not allow, means "cannot know" and never "there is no such user".
+ * An error, or an answer that the interface does not allow, means "cannot know" and never "there is no such user". Misspelt fields
+ * and impossible values are reported once.
  */
-export function checkedDirectory(directory: Directory): CheckedDirectory {
+export function checkedDirectory(directory: Directory, events: EventSink): CheckedDirectory {
+  const rows = createRowChecker(events);
+  const ofUsers: Asking = { kind: "user", rows };
+  const ofOrganizations: Asking = { kind: "organization", rows };
+  const ofMemberships: Asking = { kind: "membership", rows };
   return {
-    user: (id) => ask("user", isNamed(isUser, { id }), () => directory.user(id)),
+    user: (id) => ask(ofUsers, "user", isNamed(isUser, { id }), () => directory.user(id)),
     userByEmailAddress: (emailAddress) =>
-      ask("userByEmailAddress", isUser, () => directory.userByEmailAddress(emailAddress)),
+      ask(ofUsers, "userByEmailAddress", isUser, () => directory.userByEmailAddress(emailAddress)),
     organization: (id) =>
-      ask("organization", isNamed(isOrganization, { id }), () => directory.organization(id)),
+      ask(ofOrganizations, "organization", isNamed(isOrganization, { id }), () => directory.organization(id)),
     ...(directory.organizationByName !== undefined && {
       organizationByName: (name) =>
-        ask("organizationByName", isOrganizationOf(name), async () => directory.organizationByName?.(name)),
+        ask(ofOrganizations, "organizationByName", isOrganizationOf(name), async () =>
+          directory.organizationByName?.(name),
+        ),
     }),
     membership: (userId, organizationId) =>
-      ask("membership", isNamed(isMembership, { userId, organizationId }), () =>
+      ask(ofMemberships, "membership", isNamed(isMembership, { userId, organizationId }), () =>
         directory.membership(userId, organizationId),
       ),
     async memberships(userId) {
       const isAnswer = arrayOf(isNamed(isMembership, { userId }));
-      const memberships = await ask("memberships", isAnswer, () => directory.memberships(userId));
+      const memberships = await ask(ofMemberships, "memberships", isAnswer, () =>
+        directory.memberships(userId),
+      );
       if (memberships === undefined) throw malformedAnswer("directory.memberships");
       return memberships;
     },
     ...(directory.seat !== undefined && {
       async seat(userId, organizationId) {
         const isAnswer = isSeatOf(userId, organizationId);
-        return ask("seat", isAnswer, async () => directory.seat?.(userId, organizationId));
+        return ask({ kind: "seat", rows }, "seat", isAnswer, async () =>
+          directory.seat?.(userId, organizationId),
+        );
       },
     }),
     ...(directory.addMembership !== undefined && {
@@ -155,7 +181,14 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
   };
 }
 
+/** What a method of the directory returns, and what checks the fields of it. */
+interface Asking {
+  readonly kind: RowKind;
+  readonly rows: RowChecker;
+}
+
 async function ask<Value>(
+  { kind, rows }: Asking,
   method: string,
   isAnswer: Predicate<Value>,
   call: () => Promise<unknown>,
@@ -164,38 +197,18 @@ async function ask<Value>(
   const answer = await callDependency(name, call);
   // Databases say null for "no such row".
   if (answer === undefined || answer === null) return undefined;
-  const copy = toPlainRows(name, answer);
-  if (isAnswer(copy)) return copy;
+  const checked = rows.check(kind, toPlainRows(name, answer));
+  if (isAnswer(checked)) return checked;
   throw malformedAnswer(name);
 }
-
-/** The rows that a seat is made of. */
-const SEAT_ROWS: ReadonlySet<string> = new Set(["user", "organization", "membership"]);
-
-/** Optional fields, which databases say null for. */
-const OPTIONAL_FIELDS: ReadonlySet<string> = new Set(["id", "name", "slug"]);
 
 /** Rows of a database hold dates and more; tokens, seals and answers carry what JSON makes of them. */
 function toPlainRows(name: string, answer: unknown): unknown {
   try {
-    const copy: unknown = JSON.parse(JSON.stringify(answer));
-    if (Array.isArray(copy)) return copy.map(withoutNulls);
-    return name === "directory.seat" && isObject(copy) ? mapSeatRows(copy) : withoutNulls(copy);
+    return JSON.parse(JSON.stringify(answer));
   } catch (cause) {
     throw malformedAnswer(name, cause);
   }
-}
-
-function mapSeatRows(seat: Readonly<Record<string, unknown>>): unknown {
-  return Object.fromEntries(
-    Object.entries(seat).flatMap(([name, row]) => (SEAT_ROWS.has(name) ? [[name, withoutNulls(row)]] : [])),
-  );
-}
-
-function withoutNulls(row: unknown): unknown {
-  if (!isObject(row)) return row;
-  const entries = Object.entries(row);
-  return Object.fromEntries(entries.filter(([name, value]) => value !== null || !OPTIONAL_FIELDS.has(name)));
 }
 
 /** Checks that an answer is about the ids that were asked for. */
@@ -204,25 +217,38 @@ function isNamed<Value extends object>(check: Predicate<Value>, ids: Partial<Val
     check(value) && Object.entries(ids).every(([name, id]) => Reflect.get(value, name) === id);
 }
 
-const isUser = objectWith<DirectoryUser>({ id: isText, emailAddress: isString, name: absentOr(isString) });
+// The further fields were checked before: see checked-rows.ts.
+const isUser = objectWith<Pick<DirectoryUser, "id" | "emailAddress" | "name">>({
+  id: isText,
+  emailAddress: isString,
+  name: absentOr(isString),
+}) as Predicate<DirectoryUser>;
 
-const isOrganization = objectWith<DirectoryOrganization>({
+const isOrganization = objectWith<Pick<DirectoryOrganization, "id" | "name" | "slug">>({
   id: isText,
   name: isString,
   slug: absentOr(isString),
-});
+}) as Predicate<DirectoryOrganization>;
 
 function isOrganizationOf(name: string): Predicate<DirectoryOrganization> {
   return (value): value is DirectoryOrganization =>
     isOrganization(value) && [value.slug, value["externalId"]].includes(name);
 }
 
-const isMembership = objectWith<DirectoryMembership>({
+const isMembership = objectWith<
+  Pick<DirectoryMembership, "id" | "userId" | "organizationId" | "name" | "roles">
+>({
   id: absentOr(isText),
   userId: isText,
   organizationId: isText,
-  roles: arrayOf(isString),
-});
+  name: absentOr(isString),
+  roles: arrayOf(isRole),
+}) as Predicate<DirectoryMembership>;
+
+/** Whether a value is a role of a membership; one whose sources nobody knows cannot be judged. */
+function isRole(value: unknown): value is string | RoleAssignment {
+  return isString(value) || isRoleAssignment(value);
+}
 
 function isSeatOf(userId: string, organizationId: string): Predicate<DirectorySeat> {
   return objectWith<DirectorySeat>({
@@ -235,6 +261,10 @@ function isSeatOf(userId: string, organizationId: string): Predicate<DirectorySe
 /** A user and, unless they act in no organization, their membership, as the directory has them now. */
 export interface Subject extends Partial<OrganizationMembership> {
   readonly user: DirectoryUser;
+  /** How the session's user authenticated. */
+  readonly factors: readonly AuthenticationFactor[];
+  /** Roles that the policy gives to every active member. */
+  readonly memberRoles: readonly string[];
   /** When the directory was asked, in seconds since the epoch: what is said of the subject is as old as that. */
   readonly readAt: number;
 }
@@ -248,20 +278,28 @@ export interface OrganizationMembership {
 /** Why there is no such subject. */
 export type SubjectProblem = "user_removed" | "membership_removed";
 
-/** Reads a user and, unless `organizationId` is `undefined`, their membership in the organization. */
+/** What reading a subject needs of the authority. */
+export interface SubjectContext {
+  readonly directory: CheckedDirectory;
+  readonly clock: Clock;
+  readonly policy: Policy | undefined;
+}
+
+/** Reads a user who authenticated by these factors and, unless `organizationId` is `undefined`, their membership in the organization. */
 export async function loadSubject(
-  { directory, clock }: { readonly directory: CheckedDirectory; readonly clock: Clock },
+  { directory, clock, policy }: SubjectContext,
   userId: string,
   organizationId: string | undefined,
+  factors: readonly AuthenticationFactor[],
 ): Promise<Subject | SubjectProblem> {
-  const readAt = clock();
+  const known = { factors, memberRoles: policy?.memberRoles ?? [], readAt: clock() };
   if (organizationId === undefined) {
     const user = await directory.user(userId);
-    return user === undefined ? "user_removed" : { user, readAt };
+    return user === undefined ? "user_removed" : { ...known, user };
   }
   if (directory.seat !== undefined) {
     const seat = await directory.seat(userId, organizationId);
-    if (seat !== undefined) return { ...seat, readAt };
+    if (seat !== undefined) return { ...known, ...seat };
     // Something is missing: only the user's absence ends the session whatever the organization.
     return (await directory.user(userId)) === undefined ? "user_removed" : "membership_removed";
   }
@@ -272,7 +310,7 @@ export async function loadSubject(
   ]);
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
-  return { user, membership, organization, readAt };
+  return { ...known, user, membership, organization };
 }
 
 /** Lists the memberships of a user, with their organizations. */
@@ -290,9 +328,14 @@ export async function listMemberships(
   return found.flat();
 }
 
-/** Returns the roles that a subject has in the session; every use of roles goes through this function. */
-export function rolesOf({ membership }: Pick<Subject, "membership">): readonly string[] {
-  return membership?.roles ?? [];
+/** Returns the roles that a subject has in the session, by its factors; every use of roles goes through this function. */
+export function rolesOf(subject: Subject): readonly string[] {
+  return listHeldRoles(subject).map(({ role }) => role);
+}
+
+/** Returns the roles of a subject's session that it has for other reasons than that they were assigned, with these reasons. */
+export function implicitRolesOf(subject: Subject): readonly RoleAssignment[] {
+  return listHeldRoles(subject).filter((assignment) => !isDirect(assignment));
 }
 
 /** Returns the id of the member: the membership's own or one made of its two ids; the user's id without a membership. */
@@ -300,21 +343,27 @@ export function memberIdOf({ user, membership }: Subject): string {
   return membership === undefined ? user.id : membershipIdOf(membership);
 }
 
-/** Returns the member and the organization in orgate's model, with the further fields that the directory keeps. */
-export function toProfile(subject: Subject): Profile {
+/** Returns the member and the organization in full. */
+export function toProfile(subject: Subject): AuthorityProfile {
   const { organization } = subject;
-  return { member: toMember(subject), ...(organization !== undefined && { organization }) };
+  const member = toMember(subject);
+  // The checked directory made texts of all times.
+  return organization === undefined
+    ? { member }
+    : { member, organization: organization as AuthorityOrganization };
 }
 
 /** Returns the session in orgate's model, with the roles that the directory has now. */
 export function toMemberSession(record: SessionRecord, subject: Subject): MemberSession {
   const { organization } = subject;
+  const roleAssignments = implicitRolesOf(subject);
   return {
     id: record.id,
     memberId: memberIdOf(subject),
     ...(organization !== undefined && { organizationId: organization.id }),
     ...(organization?.slug !== undefined && { organizationSlug: organization.slug }),
     roles: rolesOf(subject),
+    ...(roleAssignments.length > 0 && { roleAssignments }),
     startedAt: formatTime(record.startedAt),
     lastAccessedAt: formatTime(record.lastAccessedAt),
     expiresAt: formatTime(record.expiresAt),
@@ -325,11 +374,13 @@ export function toMemberSession(record: SessionRecord, subject: Subject): Member
   };
 }
 
-function toMember(subject: Subject): Member {
+/** Returns the member of a subject in full; without an organization, the user. */
+export function toMember(subject: Subject): AuthorityMember {
   const { user, membership, organization } = subject;
+  const known =
+    membership === undefined ? user : describeMember(user, membership, listRoleAssignments(subject));
   return {
-    ...user,
-    ...membership,
+    ...known,
     id: memberIdOf(subject),
     userId: user.id,
     ...(organization !== undefined && { organizationId: organization.id }),

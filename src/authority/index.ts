@@ -11,7 +11,32 @@ export type {
   DirectorySeat,
   DirectoryUser,
 } from "./directory.ts";
-export type { MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
+export type {
+  AllowedAuthMethod,
+  AllowedType,
+  ConnectionGroupRoleRule,
+  ConnectionRoleRule,
+  DirectoryCustomRole,
+  DirectoryDomain,
+  DirectoryOauthRegistration,
+  DirectoryRetiredEmailAddress,
+  DirectoryScimConnection,
+  DirectoryScimRegistration,
+  DirectorySsoConnection,
+  DirectorySsoRegistration,
+  DirectoryTime,
+  EmailRoleRule,
+  MemberFields,
+  MembershipFields,
+  MemberStatus,
+  Metadata,
+  MfaMethod,
+  OrganizationFields,
+  ScimGroupRoleRule,
+  UserFields,
+} from "./members/objects.ts";
+export type { AuthorityMember, AuthorityOrganization, AuthorityProfile } from "./members/profile.ts";
+export type { FieldChanges, MemoryDirectory, MemoryDirectoryInput } from "./memory-directory.ts";
 export type { MemoryRepositoryOptions } from "./repository.ts";
 export type {
   AuthenticateJwtInput,

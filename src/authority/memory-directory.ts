@@ -1,7 +1,7 @@
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
 import { foldEmailAddress } from "../lib/case.ts";
-import { isObject, isText, isTextList } from "../lib/values.ts";
+import { isObject, isText } from "../lib/values.ts";
 import type { Policy, PolicyShape } from "../policy/policy.ts";
 import {
   type Directory,
@@ -12,6 +12,16 @@ import {
   type DirectoryUser,
   membershipIdOf,
 } from "./directory.ts";
+import { type ObjectKind, isOptionalField } from "./members/field-checks.ts";
+import type { MembershipFields, OrganizationFields, UserFields } from "./members/objects.ts";
+import { retireEmailAddress } from "./members/retired-addresses.ts";
+import {
+  type List,
+  type Row,
+  assertValid,
+  checkMembershipRoles,
+  addTo,
+} from "./members/validate-directory.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput<Role extends string = string> {
@@ -26,13 +36,36 @@ export interface MemoryDirectoryOptions<Role extends string = string> {
   readonly policy?: Policy<PolicyShape, Role> | undefined;
 }
 
-/** A directory in memory that can be changed while it is in use. It announces every change of roles and every removal. */
+/** New values of some fields; `null` removes an optional field. */
+export type FieldChanges<Fields> = { readonly [Name in keyof Fields]?: Fields[Name] | null } & {
+  readonly [field: string]: unknown;
+};
+
+/** A directory in memory that can be changed while it is in use. It announces every change and every removal. */
 export interface MemoryDirectory<Role extends string = string> extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
   addMembership(membership: DirectoryMembership<Role>): Promise<void>;
+  /**
+   * Changes fields of a user. When the address changes, each membership of the user gets the old one in `retiredEmailAddresses`:
+   * no other member of its organization can use it, until it is unlinked.
+   */
+  updateUser(userId: string, changes: FieldChanges<UserFields & { readonly emailAddress: string }>): void;
+  /** Changes fields of an organization. */
+  updateOrganization(
+    organizationId: string,
+    changes: FieldChanges<OrganizationFields & { readonly name: string; readonly slug?: string }>,
+  ): void;
+  /** Changes fields of a member: those of the membership, which win over the user's. */
+  updateMembership(
+    userId: string,
+    organizationId: string,
+    changes: FieldChanges<MembershipFields & { readonly roles: DirectoryMembership<Role>["roles"] }>,
+  ): void;
+  /** Lets other members of the organization use an address that the member used before. */
+  unlinkRetiredEmailAddress(userId: string, organizationId: string, emailAddress: string): void;
   /** Replaces the roles of a member. */
-  setRoles(userId: string, organizationId: string, roles: readonly Role[]): void;
+  setRoles(userId: string, organizationId: string, roles: DirectoryMembership<Role>["roles"]): void;
   removeMembership(userId: string, organizationId: string): void;
   /** Removes the user and all their memberships. */
   removeUser(userId: string): void;
@@ -47,7 +80,8 @@ export interface MemoryDirectory<Role extends string = string> extends Directory
 /**
  * Keeps users, organizations and memberships in memory: for demos, tests and first steps.
  *
- * Copies what it is given. Throws one `ConfigurationError` with all unknown ids, duplicates, and roles that are not in the policy.
+ * Copies what it is given. Throws one `ConfigurationError` with all unknown ids, duplicates, misspelt fields, impossible values, and
+ * roles that are not in the policy.
  */
 export function memoryDirectory<Role extends string = string>(
   input: MemoryDirectoryInput<NoInfer<Role>> = {},
@@ -83,7 +117,15 @@ export function memoryDirectory<Role extends string = string>(
       readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
     addMembership: async (membership) =>
       readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
-    setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
+    updateUser: (userId, changes) => readGiven("updateUser", () => tables.updateUser(userId, changes)),
+    updateOrganization: (organizationId, changes) =>
+      readGiven("updateOrganization", () => tables.updateOrganization(organizationId, changes)),
+    updateMembership: (userId, organizationId, changes) =>
+      readGiven("updateMembership", () => tables.updateMembership(userId, organizationId, changes)),
+    unlinkRetiredEmailAddress: (userId, organizationId, emailAddress) =>
+      tables.unlinkRetired(userId, organizationId, emailAddress),
+    setRoles: (userId, organizationId, roles) =>
+      readGiven("setRoles", () => tables.setRoles(userId, organizationId, roles)),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
     removeOrganization: (organizationId) => tables.removeOrganization(organizationId),
@@ -138,18 +180,81 @@ class DirectoryTables {
     this.#store(input);
   }
 
-  setRoles(userId: string, organizationId: string, roles: readonly string[]): void {
-    const membership = this.memberships.get(userId)?.get(organizationId);
-    if (membership === undefined) {
-      const option = `setRoles("${userId}", "${organizationId}")`;
-      const suggestion = "Add the membership first.";
-      throw configurationError("membership_unknown", option, "names no membership.", suggestion);
-    }
+  setRoles(userId: string, organizationId: string, roles: DirectoryMembership["roles"]): void {
+    const option = `setRoles("${userId}", "${organizationId}")`;
+    const membership = this.#requireMembership(option, userId, organizationId);
     const problems: ConfigurationProblem[] = [];
-    reportUnknownRoles(`setRoles("${userId}", "${organizationId}")`, roles, this.#roles, reporter(problems));
+    checkMembershipRoles(option, roles, this.#roles, addTo(problems));
     if (problems.length > 0) throw new ConfigurationError(problems);
     this.#store({ memberships: [{ ...membership, roles }] });
     this.#announce({ memberId: membershipIdOf(membership) });
+  }
+
+  updateUser(userId: string, changes: Row): void {
+    const user = this.users.get(userId);
+    if (user === undefined) throw unknownId("updateUser", userId, this.users.keys());
+    const changed = applyChanges("user", user, changes) as DirectoryUser;
+    const memberships = [...(this.memberships.get(userId)?.values() ?? [])];
+    const retired =
+      isText(changed.emailAddress) && isText(user.emailAddress)
+        ? memberships.map((one) => retireEmailAddress(one, user.emailAddress, changed.emailAddress))
+        : memberships;
+    this.#replace({ users: [changed], memberships: retired });
+    this.#announce({ userId });
+  }
+
+  updateOrganization(organizationId: string, changes: Row): void {
+    const organization = this.organizations.get(organizationId);
+    if (organization === undefined) {
+      throw unknownId("updateOrganization", organizationId, this.organizations.keys());
+    }
+    const changed = applyChanges("organization", organization, changes) as DirectoryOrganization;
+    this.#replace({ organizations: [changed] });
+    this.#announce({ organizationId });
+  }
+
+  updateMembership(userId: string, organizationId: string, changes: Row): void {
+    const option = `updateMembership("${userId}", "${organizationId}")`;
+    const membership = this.#requireMembership(option, userId, organizationId);
+    this.#replace({ memberships: [applyChanges("membership", membership, changes) as DirectoryMembership] });
+    this.#announce({ memberId: membershipIdOf(membership) });
+  }
+
+  unlinkRetired(userId: string, organizationId: string, emailAddress: string): void {
+    const option = `unlinkRetiredEmailAddress("${userId}", "${organizationId}")`;
+    const membership = this.#requireMembership(option, userId, organizationId);
+    const unlinked = foldEmailAddress(emailAddress);
+    const retiredEmailAddresses = (membership.retiredEmailAddresses ?? []).filter(
+      (retired) => foldEmailAddress(retired.emailAddress) !== unlinked,
+    );
+    this.#store({ memberships: [{ ...membership, retiredEmailAddresses }] });
+    this.#announce({ memberId: membershipIdOf(membership) });
+  }
+
+  #requireMembership(option: string, userId: string, organizationId: string): DirectoryMembership {
+    const membership = this.memberships.get(userId)?.get(organizationId);
+    if (membership !== undefined) return membership;
+    throw configurationError(
+      "membership_unknown",
+      option,
+      "names no membership.",
+      "Add the membership first.",
+    );
+  }
+
+  /** Replaces entries that are there by changed ones: all of them, or none. */
+  #replace(changed: MemoryDirectoryInput): void {
+    const all = this.#all();
+    const { users = [], organizations = [], memberships = [] } = changed;
+    const whole = {
+      users: all.users.map((user) => users.find(({ id }) => id === user.id) ?? user),
+      organizations: all.organizations.map((one) => organizations.find(({ id }) => id === one.id) ?? one),
+      memberships: all.memberships.map(
+        (one) => memberships.find((other) => isSameMembership(one, other)) ?? one,
+      ),
+    };
+    assertValid(whole, this.#roles);
+    this.#store(changed);
   }
 
   removeMembership(userId: string, organizationId: string): void {
@@ -194,124 +299,32 @@ class DirectoryTables {
   }
 }
 
-type Row = Readonly<Record<string, unknown>>;
-type List = keyof MemoryDirectoryInput;
-
-/** The fields of each list that must be non-empty strings. */
-const REQUIRED_FIELDS: Readonly<Record<List, readonly string[]>> = {
-  users: ["id", "emailAddress"],
-  organizations: ["id", "name"],
-  memberships: ["userId", "organizationId"],
-};
-
-/** The fields whose values, or what is made of them, must not occur twice. */
-const UNIQUE_FIELDS: readonly (readonly [list: List, field: string, valueOf: (row: Row) => unknown])[] = [
-  ["users", "id", ({ id }) => id],
-  ["users", "emailAddress", ({ emailAddress }) => foldEmailAddress(String(emailAddress))],
-  ["organizations", "id", ({ id }) => id],
-  ["organizations", "slug", ({ slug }) => slug],
-  [
-    "memberships",
-    "id",
-    ({ id, userId, organizationId }) =>
-      id ?? membershipIdOf({ userId: String(userId), organizationId: String(organizationId) }),
-  ],
-  ["memberships", "userId", ({ userId, organizationId }) => JSON.stringify([userId, organizationId])],
-];
-
-type Rows = Readonly<Record<List, readonly Row[]>>;
-type Report = (code: string, option: string, message: string, suggestion: string) => void;
-
-function reporter(problems: ConfigurationProblem[]): Report {
-  return (code, option, message, suggestion) => problems.push({ code, option, message, suggestion });
+function isSameMembership(one: DirectoryMembership, other: DirectoryMembership): boolean {
+  return one.userId === other.userId && one.organizationId === other.organizationId;
 }
 
-/** Throws one `ConfigurationError` with every mistake: names, types, duplicates, and unknown ids. */
-function assertValid(input: unknown, roles: ReadonlySet<string> | undefined): void {
-  if (!isObject(input)) {
-    const message = `was given ${describeValue(input)}.`;
-    const suggestion = "Pass { users, organizations, memberships }, or nothing.";
-    throw configurationError("option_invalid", "memoryDirectory", message, suggestion);
+/** What an object is named by, which never changes. */
+const IDS = ["id", "userId", "organizationId"] as const;
+
+/** Copies an object with changes; `null` removes an optional field. */
+function applyChanges(kind: ObjectKind, row: Row, changes: Row): Row {
+  if (!isObject(changes)) {
+    const message = `was given ${describeValue(changes)}.`;
+    throw configurationError("option_invalid", "changes", message, "Pass an object of new values.");
   }
-  const problems: ConfigurationProblem[] = [];
-  const report = reporter(problems);
-  const lists = Object.keys(REQUIRED_FIELDS);
-  for (const name of Object.keys(input).filter((given) => !lists.includes(given))) {
-    const suggestion = didYouMean(name, lists, `Known lists: ${lists.join(", ")}.`);
-    report("option_unknown", name, "is not a list of a directory.", suggestion);
+  for (const name of IDS.filter((id) => id in changes && changes[id] !== row[id])) {
+    throw configurationError("option_invalid", name, "cannot change.", "Remove it, and add a new one.");
   }
-  const rows: Rows = {
-    users: readRows(input, "users", report),
-    organizations: readRows(input, "organizations", report),
-    memberships: readRows(input, "memberships", report),
-  };
-  if (problems.length === 0) {
-    reportDuplicates(rows, report);
-    checkMemberships(rows, roles, report);
-  }
-  if (problems.length > 0) throw new ConfigurationError(problems);
+  const entries = Object.entries({ ...row, ...changes });
+  return Object.fromEntries(
+    entries.filter(
+      ([name, value]) => value !== undefined && (value !== null || !isOptionalField(kind, name)),
+    ),
+  );
 }
 
-function readRows(input: object, list: List, report: Report): readonly Row[] {
-  const given: unknown = Reflect.get(input, list) ?? [];
-  if (!Array.isArray(given)) {
-    report("option_invalid", list, "must be an array.", "Leave it out for none.");
-    return [];
-  }
-  const rows = given.map((row: unknown): Row => (isObject(row) ? row : {}));
-  for (const [index, row] of rows.entries()) {
-    for (const field of REQUIRED_FIELDS[list].filter((name) => !isText(row[name]))) {
-      report("option_invalid", `${list}[${index}].${field}`, "must be a non-empty string.", "Set it.");
-    }
-  }
-  return rows;
-}
-
-function reportDuplicates(rows: Rows, report: Report): void {
-  for (const [list, field, valueOf] of UNIQUE_FIELDS) {
-    const seen = new Set<unknown>();
-    for (const [index, value] of rows[list].map(valueOf).entries()) {
-      if (value !== undefined && seen.has(value)) {
-        const message = "is already taken by an entry before it.";
-        report("directory_duplicate", `${list}[${index}].${field}`, message, "Remove one of them.");
-      }
-      seen.add(value);
-    }
-  }
-}
-
-function checkMemberships(
-  { users, organizations, memberships }: Rows,
-  known: ReadonlySet<string> | undefined,
-  report: Report,
-): void {
-  const userIds = new Set(users.map(({ id }) => String(id)));
-  const organizationIds = new Set(organizations.map(({ id }) => String(id)));
-  const checkId = (option: string, id: string, ids: ReadonlySet<string>): void => {
-    if (ids.has(id)) return;
-    const suggestion = didYouMean(id, ids, "Add it, or correct the id.");
-    report("directory_unknown_id", option, `"${id}" is not in the directory.`, suggestion);
-  };
-  for (const [index, { userId, organizationId, roles }] of memberships.entries()) {
-    const option = `memberships[${index}]`;
-    checkId(`${option}.userId`, String(userId), userIds);
-    checkId(`${option}.organizationId`, String(organizationId), organizationIds);
-    if (!isTextList(roles)) {
-      report("option_invalid", `${option}.roles`, "must be an array of role slugs.", "Use [] for none.");
-    } else {
-      reportUnknownRoles(`${option}.roles`, roles, known, report);
-    }
-  }
-}
-
-function reportUnknownRoles(
-  option: string,
-  roles: readonly string[],
-  known: ReadonlySet<string> | undefined,
-  report: Report,
-): void {
-  for (const role of roles.filter((one) => known?.has(one) === false)) {
-    const suggestion = didYouMean(role, known ?? [], "Check the spelling, or add it to the policy's roles.");
-    report("role_unknown", option, `${quoteName(role)} is not a role of the policy.`, suggestion);
-  }
+function unknownId(method: string, id: string, ids: Iterable<string>): ConfigurationError {
+  const suggestion = didYouMean(id, ids, "Add it first, or correct the id.");
+  const message = `${quoteName(id)} is not in the directory.`;
+  return configurationError("directory_unknown_id", method, message, suggestion);
 }

@@ -4,6 +4,7 @@ import {
   type Check,
   PRINTABLE,
   functionLike,
+  listWith,
   matching,
   must,
   optional,
@@ -16,7 +17,7 @@ import {
 } from "../lib/options.ts";
 import { GENERATE_PASSWORD, passwords } from "../lib/passwords.ts";
 import { type Problems, describeValue } from "../lib/problems.ts";
-import { isObject } from "../lib/values.ts";
+import { isObject, isText } from "../lib/values.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { JsonWebKey } from "../store.ts";
 import { REPOSITORY_TIMEOUT } from "./checked-repository.ts";
@@ -61,6 +62,13 @@ export interface AuthorityOptions<Role extends string = string> {
   readonly pendingLifetime?: number | undefined;
   /** For this long past its `exp` a JWT of a live session renews; `0`: refresh tokens only. @defaultValue `sessionLifetime` */
   readonly expiredTokenRenewal?: number | undefined;
+  /**
+   * Fields of the user that the sealed session carries beside id and address, the most important first; together at most 1,024 bytes.
+   * Those that do not fit are left out, which is reported at sign-in. Everything else is in `auth.profile(req)`.
+   *
+   * @defaultValue `["name"]`
+   */
+  readonly seal?: readonly string[] | undefined;
   /** For tests: the time in seconds. @defaultValue the machine's clock */
   readonly clock?: Clock | undefined;
   /** Hears what the authority notices: `revoked`, `reuse_detected`. @defaultValue the `events` of the middleware it is the store of */
@@ -143,6 +151,10 @@ export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
   refreshGrace: optional(duration(0, 3600), 30),
   pendingLifetime: optional(duration(1, 600), 600),
   expiredTokenRenewal: optional(duration(0, YEAR)),
+  seal: optional(
+    listWith("names of fields of a user", isText, 'Pass names such as "name", or leave it out.'),
+    ["name"],
+  ),
 });
 
 /**
@@ -177,6 +189,7 @@ export function resolveSettings(options: AuthorityOptions) {
     refreshGrace: read.refreshGrace,
     pendingLifetime: read.pendingLifetime,
     expiredTokenRenewal: read.expiredTokenRenewal ?? read.sessionLifetime,
+    seal: read.seal,
     clock: read.clock,
     /** What concerns the repository and the keys in it. */
     fleet: {

@@ -10,6 +10,7 @@ import {
 import { MAX_LIFETIME, checkFields, checkId, checkToken, numberFrom, optionalField } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { toProfile } from "./directory.ts";
+import type { AuthorityProfile } from "./members/profile.ts";
 import { type RefreshToken, parseRefreshToken } from "./refresh-token.ts";
 import { type SessionUse, type UsedSession, useSession } from "./sessions.ts";
 
@@ -62,7 +63,7 @@ export async function renewSession(
   context: AuthorityContext,
   stale: StaleCredential,
   { extendBy, signal }: RenewContext,
-): Promise<Renewal> {
+): Promise<Renewal<AuthorityProfile>> {
   assertNotAborted(signal);
   checkFields({ extendBy }, { extendBy: optionalField(numberFrom(0, MAX_LIFETIME)) });
   const named = readStaleSession(stale);
@@ -141,7 +142,7 @@ async function toRenewal(
   context: AuthorityContext,
   { sealed }: StaleCredential,
   used: UsedSession,
-): Promise<Renewal> {
+): Promise<Renewal<AuthorityProfile>> {
   // Fields that others sealed stay; each of ours is replaced or removed.
   const { organizationId: _organization, impersonator: _impersonator, ...others } = sealed ?? {};
   const credential = { ...others, ...(await toSessionCredential(context, used)) };

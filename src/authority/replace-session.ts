@@ -99,7 +99,13 @@ export async function replaceSession(
   if (refreshToken !== undefined) {
     await acceptRefreshToken(context, before, refreshToken, { rotate: false, organizationId: undefined });
   }
-  const subject = await loadSubject(context, before.userId, organizationId ?? before.organizationId);
+  const next = { ...continueSession(context, before, factor), ...cleanOrigin(request) };
+  const subject = await loadSubject(
+    context,
+    before.userId,
+    organizationId ?? before.organizationId,
+    next.authenticationFactors,
+  );
   if (subject === "membership_removed" && organizationId !== undefined) {
     throw new OrgateError("organization_not_available");
   }
@@ -107,7 +113,6 @@ export async function replaceSession(
     await removeSession(context, sessionId);
     throw sessionEnded(subject);
   }
-  const next = { ...continueSession(context, before, factor), ...cleanOrigin(request) };
   const opened = await openSession(context, subject, next, async () => {
     if (!(await removeSession(context, sessionId))) throw sessionEnded("revoked");
   });

@@ -61,7 +61,8 @@ async function summarize(
   context: AuthorityContext,
   record: SessionRecord,
 ): Promise<SessionSummary | undefined> {
-  const subject = await loadSubject(context, record.userId, record.organizationId);
+  const { userId, organizationId, authenticationFactors } = record;
+  const subject = await loadSubject(context, userId, organizationId, authenticationFactors);
   if (typeof subject === "string") return undefined;
   return {
     ...toMemberSession(record, subject),

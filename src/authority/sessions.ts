@@ -177,7 +177,7 @@ export async function useSession(
     const { refreshToken } = use;
     const accepted = refreshToken && (await acceptRefreshToken(context, before, refreshToken, use));
     const organizationId = use.organizationId === undefined ? before.organizationId : use.organizationId;
-    const subject = await load(before.userId, organizationId ?? undefined);
+    const subject = await load(before, organizationId ?? undefined);
     if (typeof subject === "string") {
       const isCurrent = organizationId === before.organizationId;
       throw await refuseWithoutSubject(context, sessionId, { problem: subject, isCurrent, use });
@@ -192,13 +192,14 @@ export async function useSession(
   throw new StoreUnavailableError({ reason: "contention", retryAfter: 1 });
 }
 
-/** Asks the directory once for each question of one operation, however often the write is attempted. */
+/** Asks the directory once for each question of one operation, however often the write is attempted. The factors of a session never change. */
 function createSubjectLoader(
   context: AuthorityContext,
-): (userId: string, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
+): (record: SessionRecord, organizationId: string | undefined) => ReturnType<typeof loadSubject> {
   const loaded = new Map<string | undefined, ReturnType<typeof loadSubject>>();
-  return (userId, organizationId) => {
-    const subject = loaded.get(organizationId) ?? loadSubject(context, userId, organizationId);
+  return ({ userId, authenticationFactors }, organizationId) => {
+    const subject =
+      loaded.get(organizationId) ?? loadSubject(context, userId, organizationId, authenticationFactors);
     loaded.set(organizationId, subject);
     return subject;
   };

@@ -94,17 +94,18 @@ export async function signIn(
   request: SealRequest,
   spend?: () => Promise<void>,
 ): Promise<AuthenticationResult> {
-  const readAt = context.clock();
-  const user = await context.directory.user(userId);
-  if (user === undefined) throw userNotFound();
+  const { authenticationFactors: factors } = evidence;
+  const person = await loadSubject(context, userId, undefined, factors);
+  if (typeof person === "string") throw userNotFound();
+  const { user } = person;
   const wanted =
     invitationToken === undefined
       ? organizationId
       : await acceptInvitation(context, invitationToken, { user, organizationId });
   const subject =
     wanted === undefined
-      ? await requireOnlyMembership(context, { user, readAt }, evidence)
-      : await requireMember(context, userId, wanted);
+      ? await requireOnlyMembership(context, person, evidence)
+      : await requireMember(context, userId, wanted, factors);
   const startedAt = Math.floor(context.clock());
   const expiresAt = startedAt + Math.floor(context.settings.sessionLifetime);
   const opened = await openSession(context, subject, { ...evidence, startedAt, expiresAt }, spend);
@@ -151,8 +152,9 @@ async function requireMember(
   context: AuthorityContext,
   userId: string,
   organizationId: string,
+  factors: readonly AuthenticationFactor[],
 ): Promise<Subject> {
-  const subject = await loadSubject(context, userId, organizationId);
+  const subject = await loadSubject(context, userId, organizationId, factors);
   if (subject === "user_removed") throw userNotFound();
   if (subject === "membership_removed") throw new OrgateError("organization_not_available");
   return subject;
@@ -169,7 +171,9 @@ async function requireOnlyMembership(
   const organizations = await listOrganizationChoices(context, user.id);
   const [only] = organizations;
   if (only === undefined) return subject;
-  if (organizations.length === 1) return requireMember(context, user.id, only.id);
+  if (organizations.length === 1) {
+    return requireMember(context, user.id, only.id, evidence.authenticationFactors);
+  }
   const token = await records.pending.issue({
     version: 1,
     userId: user.id,

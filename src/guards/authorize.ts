@@ -271,6 +271,7 @@ export function permissionQuestion(
     policy: lookup.status === "found" ? lookup.policy : undefined,
     roles: session === undefined ? [] : rolesOf(session),
     permissions: session?.permissions,
+    roleAssignments: session?.memberSession.roleAssignments,
     organizationId: session?.organizationId,
     resource,
     action,

@@ -131,7 +131,7 @@ export function suggestName(given: string, known: Iterable<string>): string | un
 }
 
 /** Computes the optimal string alignment distance, each row from the two before it. */
-function countEdits(from: string, to: string): number {
+export function countEdits(from: string, to: string): number {
   let beforeLast: number[] = [];
   let last = Array.from({ length: to.length + 1 }, (_, column) => column);
   for (let row = 1; row <= from.length; row += 1) {

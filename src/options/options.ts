@@ -24,7 +24,7 @@ import { isFunction, isObject } from "../lib/values.ts";
 import type { Denial, PageView } from "../model.ts";
 import { type Policy, type PolicyShape, isPolicy } from "../policy/policy.ts";
 import type { AttachNames } from "../request/request-auth.ts";
-import type { SessionStore } from "../store.ts";
+import type { Profile, SessionStore } from "../store.ts";
 import {
   BASE_URL_EXAMPLE,
   type CsrfOptions,
@@ -46,14 +46,18 @@ import {
 } from "./cookie.ts";
 
 /** Options of `orgate()`. Durations are seconds. All are validated at construction. */
-export interface OrgateOptions<Shape extends PolicyShape = PolicyShape, Role extends string = string> {
+export interface OrgateOptions<
+  Shape extends PolicyShape = PolicyShape,
+  Role extends string = string,
+  FullProfile extends Profile = Profile,
+> {
   /**
    * The application's public origin, `https://app.example.com`. Decides `Secure`, the cookie's default name and what is
    * same-origin; the `Host` header is never trusted.
    */
   readonly baseUrl: string;
   /** Where sessions live. */
-  readonly store: SessionStore;
+  readonly store: SessionStore<FullProfile>;
   readonly cookie?: CookieOptions | undefined;
   /** Which credentials are read; the first listed that is present decides alone. @defaultValue `["bearer", "cookie"]` */
   readonly credentials?: readonly CredentialOption[] | undefined;

@@ -1,6 +1,6 @@
-import { configurationError, createProblems, readGiven } from "../lib/problems.ts";
-import { isObject, isString } from "../lib/values.ts";
-import type { Verdict } from "../model.ts";
+import { type Problems, configurationError, createProblems, readGiven } from "../lib/problems.ts";
+import { isObject, isString, isTextList } from "../lib/values.ts";
+import type { RoleAssignment, RoleSource, Verdict } from "../model.ts";
 import {
   EVERY_ACTION,
   type PolicyDefinition,
@@ -11,6 +11,7 @@ import {
   readObjectForm,
   readStytchForm,
 } from "./policy-forms.ts";
+import { MEMBER_ROLE, addPredefinedRoles } from "./predefined-roles.ts";
 
 /** Resources and their actions, as a type: `{ documents: "read" | "write" }`. */
 export type PolicyShape = Readonly<Record<string, string>>;
@@ -33,6 +34,8 @@ export interface Policy<Shape extends PolicyShape = PolicyShape, RoleName extend
   grantingRoles(resource: string, action: string): ReadonlySet<string>;
   /** Every role the policy knows. */
   readonly roles: ReadonlySet<string>;
+  /** Roles that an authority gives to every active member of an organization. @defaultValue none */
+  readonly memberRoles?: readonly string[];
   /** The policy written out: what an authority tells others of it. Policies that `definePolicy` made have it. */
   describe?(): PolicyDescription;
 }
@@ -56,6 +59,17 @@ export type ResourceOf<Shape extends PolicyShape> = keyof Shape & string;
 /** Actions that a policy's type lists for a resource. */
 export type ActionOf<Shape extends PolicyShape, Resource extends ResourceOf<Shape>> = Shape[Resource];
 
+/** Options of `definePolicy` for a policy in Stytch's form. */
+export interface StytchPolicyOptions {
+  /**
+   * Adds Stytch's roles `stytch_member`, which an authority then gives to every active member, and `stytch_admin`, with Stytch's
+   * resources, as a project has them at first. What the policy says of one of them itself is left as it is.
+   *
+   * @defaultValue `false`
+   */
+  readonly predefinedRoles?: boolean | undefined;
+}
+
 /**
  * Compiles a policy in Stytch's JSON form.
  *
@@ -65,7 +79,7 @@ export type ActionOf<Shape extends PolicyShape, Resource extends ResourceOf<Shap
  *
  * @throws ConfigurationError naming everything that is malformed.
  */
-export function definePolicy(document: StytchPolicyDocument): Policy;
+export function definePolicy(document: StytchPolicyDocument, options?: StytchPolicyOptions): Policy;
 /**
  * Compiles a policy whose resources, actions and roles are written in code.
  *
@@ -84,8 +98,11 @@ export function definePolicy(document: StytchPolicyDocument): Policy;
 export function definePolicy<const Resources extends ResourceActions, const RoleName extends string>(
   definition: PolicyDefinition<Resources, RoleName>,
 ): Policy<{ readonly [Resource in keyof Resources]: Resources[Resource][number] }, RoleName>;
-export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<ResourceActions>): Policy {
-  return readGiven("definePolicy", () => parsePolicy(source));
+export function definePolicy(
+  source: StytchPolicyDocument | PolicyDefinition<ResourceActions>,
+  options: StytchPolicyOptions = {},
+): Policy {
+  return readGiven("definePolicy", () => parsePolicy(source, options));
 }
 
 /**
@@ -93,24 +110,43 @@ export function definePolicy(source: StytchPolicyDocument | PolicyDefinition<Res
  *
  * @throws ConfigurationError with every problem
  */
-export function parsePolicy(source: unknown): Policy {
+export function parsePolicy(source: unknown, options: StytchPolicyOptions = {}): Policy {
   const members = membersOf(source);
   if (members === undefined) {
     const suggestion = "Write { resources: { ... }, roles: { ... } }.";
     throw configurationError("option_invalid", "policy", "must be a plain object.", suggestion);
   }
   const problems = createProblems();
-  const read = Array.isArray(members.get("roles")) ? readStytchForm : readObjectForm;
-  const statements = read(members, problems);
+  const isStytchForm = Array.isArray(members.get("roles"));
+  const statements = (isStytchForm ? readStytchForm : readObjectForm)(members, problems);
+  const hasPredefinedRoles = readPredefinedRoles(options, isStytchForm, problems);
   problems.throwIfAny();
-  return compilePolicy(statements);
+  if (!hasPredefinedRoles) return compilePolicy(statements);
+  return Object.freeze({ ...compilePolicy(addPredefinedRoles(statements)), memberRoles: [MEMBER_ROLE] });
+}
+
+function readPredefinedRoles(options: unknown, isStytchForm: boolean, problems: Problems): boolean {
+  if (!isObject(options)) {
+    problems.invalid("options", "must be an object.", "Pass { predefinedRoles: true }, or nothing.");
+    return false;
+  }
+  problems.unknown(options, ["predefinedRoles"]);
+  const { predefinedRoles = false } = options;
+  if (predefinedRoles !== true && predefinedRoles !== false) {
+    problems.invalid("predefinedRoles", "must be a boolean.", "Pass true or false.");
+  } else if (predefinedRoles && !isStytchForm) {
+    const suggestion = "Add the roles to the policy, or write it in Stytch's form.";
+    problems.invalid("predefinedRoles", "is for policies in Stytch's form.", suggestion);
+  }
+  return predefinedRoles === true;
 }
 
 /** Whether a value can be asked what a {@link Policy} is asked. */
 export function isPolicy(value: unknown): value is Policy {
   if (!isObject(value)) return false;
-  const { declares, grantingRoles, describe } = value;
+  const { declares, grantingRoles, describe, memberRoles } = value;
   return (
+    (memberRoles === undefined || isTextList(memberRoles)) &&
     typeof declares === "function" &&
     typeof grantingRoles === "function" &&
     (describe === undefined || typeof describe === "function") &&
@@ -286,7 +322,13 @@ function mergeTwo(one: Policy, other: Policy): Policy {
     grantingRoles: (resource: string, action: string) =>
       unite(one.grantingRoles(resource, action), other.grantingRoles(resource, action)),
     ...describeBoth(one, other),
+    ...joinMemberRoles(one, other),
   });
+}
+
+function joinMemberRoles(one: Policy, other: Policy): Pick<Policy, "memberRoles"> {
+  const memberRoles = [...new Set([...(one.memberRoles ?? []), ...(other.memberRoles ?? [])])];
+  return memberRoles.length === 0 ? {} : { memberRoles };
 }
 
 /** Describes two policies; if one of them cannot be described, the result cannot either. */
@@ -328,6 +370,8 @@ export interface PermissionQuestion {
   readonly resource: string;
   readonly action: string;
   readonly source: Verdict["source"];
+  /** Why the session holds those of its roles that were not assigned directly. */
+  readonly roleAssignments?: readonly RoleAssignment[] | undefined;
 }
 
 /** Explains a verdict to the administrators of the organization. Never show it to the member who was denied. */
@@ -336,6 +380,11 @@ export interface VerdictExplanation {
   readonly held: readonly string[];
   /** Every role of the policy that grants the permission, in the order of the policy. */
   readonly wouldGrant: readonly string[];
+  /**
+   * Why the session holds those of its roles that were not assigned directly, as sentences: `admin, by the SSO connection
+   * saml-connection-1`. Absent if there are none, or if the store does not tell.
+   */
+  readonly sources?: readonly string[];
 }
 
 const EMPTY_LIST: readonly string[] = Object.freeze([]);
@@ -346,16 +395,18 @@ const EMPTY_LIST: readonly string[] = Object.freeze([]);
  * Roles that the policy does not know are ignored. Names are compared as whole strings.
  */
 export function decideVerdict(question: PermissionQuestion): Verdict {
-  const { policy, roles, permissions, organizationId, resource, action, source } = question;
+  const { policy, roles, permissions, organizationId, resource, action, source, roleAssignments } = question;
   const granting = policy === undefined ? NO_ROLES : policy.grantingRoles(resource, action);
   const grantingRoles = selectGranting(granting, roles);
   const byRole = grantingRoles.length > 0;
   const bySlug = !byRole && listOf(permissions).includes(`${resource}:${action}`);
   const authorized = byRole || bySlug;
   const via = bySlug ? "permission" : "role";
+  const grantingAssignments = roleAssignments?.filter(({ role }) => grantingRoles.includes(role)) ?? [];
   return Object.freeze<Verdict>({
     authorized,
     grantingRoles,
+    ...(grantingAssignments.length > 0 && { grantingAssignments }),
     resource,
     action,
     ...(organizationId !== undefined && { organizationId }),
@@ -379,15 +430,36 @@ export function deferVerdict(question: PermissionQuestion): () => Verdict {
   return () => (verdict ??= decideVerdict(question));
 }
 
-/** Lists the roles that are held, and those that would grant the permission. */
+/** Lists the roles that are held, with their sources, and those that would grant the permission. */
 export function explainVerdict(
-  question: Pick<PermissionQuestion, "policy" | "roles" | "resource" | "action">,
+  question: Pick<PermissionQuestion, "policy" | "roles" | "resource" | "action" | "roleAssignments">,
 ): VerdictExplanation {
-  const { policy, roles, resource, action } = question;
+  const { policy, roles, resource, action, roleAssignments = [] } = question;
   return Object.freeze({
     held: Object.freeze([...listOf(roles)]),
     wouldGrant: Object.freeze([...(policy?.grantingRoles(resource, action) ?? [])]),
+    ...(roleAssignments.length > 0 && { sources: Object.freeze(roleAssignments.map(describeAssignment)) }),
   });
+}
+
+/** Names a role and why it is held: `admin, by the SSO connection saml-connection-1`. */
+function describeAssignment({ role, sources }: RoleAssignment): string {
+  return `${role}, ${sources.map(describeSource).join(" and ")}`;
+}
+
+function describeSource(source: RoleSource): string {
+  switch (source.type) {
+    case "direct_assignment":
+      return "assigned directly";
+    case "email_assignment":
+      return `by the e-mail domain ${source.emailDomain}`;
+    case "sso_connection":
+      return `by the SSO connection ${source.connectionId}`;
+    case "sso_connection_group":
+      return `by the group ${source.group} of the SSO connection ${source.connectionId}`;
+    default:
+      return `by the group ${source.groupId} of the SCIM connection ${source.connectionId}`;
+  }
 }
 
 function selectGranting(granting: ReadonlySet<string>, held: readonly string[]): readonly string[] {

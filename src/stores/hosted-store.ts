@@ -4,11 +4,13 @@ import type { JsonObject, UnavailableReply } from "../lib/json-client.ts";
 import { parseStrictJson } from "../lib/strict-json.ts";
 import { isObject, isString, isText, isTextList } from "../lib/values.ts";
 import type { OrganizationChoice } from "../model.ts";
-import type { Outcome, PendingAuthentication, SessionStore } from "../store.ts";
+import type { Outcome, PendingAuthentication, Profile, SessionStore } from "../store.ts";
 
 /** A session store that has these optional operations. */
-export type StoreWith<Operation extends keyof SessionStore> = SessionStore &
-  Required<Pick<SessionStore, Operation>>;
+export type StoreWith<
+  Operation extends keyof SessionStore,
+  FullProfile extends Profile = Profile,
+> = SessionStore<FullProfile> & Required<Pick<SessionStore<FullProfile>, Operation>>;
 
 /**
  * Turns a reply without an answer into the error that a store throws for it. It repeats nothing that was received but the

@@ -16,12 +16,16 @@ import {
   type Orgate,
   type OrgateEvent,
   type Policy,
+  type PolicyShape,
+  type Profile,
   type SessionStore,
   type Verdict,
 } from "orgate";
-import { createAuthority, memoryDirectory } from "orgate/authority";
+import { createAuthority, memoryDirectory, type AuthorityProfile } from "orgate/authority";
 import { orgate as coreOrgate } from "orgate/core";
 import { handler } from "orgate/express";
+import { stytch, type StytchProfile } from "orgate/stytch";
+import { workos, type WorkosProfile } from "orgate/workos";
 
 // Nothing here runs: the assertion is that it compiles.
 
@@ -75,7 +79,8 @@ open.requirePermission("any", "thing");
 const loaded = orgate({ baseUrl: "https://app.example.com", store, policy: () => Promise.resolve(policy) });
 // @ts-expect-error a policy that is loaded has a shape too
 loaded.requirePermission("documents", "raed");
-export type AnyInstance = Holds<Same<typeof open, Orgate>>;
+export type AnyInstance = Holds<Same<typeof open, Orgate<PolicyShape, string, AuthorityProfile>>>;
+export const plain: Orgate = open;
 
 // Options.
 orgate({
@@ -346,3 +351,38 @@ own.tokens.algorithms.includes("HS256");
 const core = coreOrgate({ baseUrl: "https://app.example.com", store, policy });
 export type CoreIsTheSame = Holds<Same<typeof core, typeof auth>>;
 export type PolicyOfShape = Holds<typeof policy extends Policy ? true : false>;
+
+// The profile has the type of the store.
+const onAuthority = orgate({
+  baseUrl: "https://app.example.com",
+  store: createAuthority({ issuer: "https://app.example.com", directory: memoryDirectory() }),
+});
+const onWorkos = orgate({ baseUrl: "https://app.example.com", store: workos({ clientId: "", apiKey: "" }) });
+const onStytch = orgate({ baseUrl: "https://app.example.com", store: stytch({ projectId: "", secret: "" }) });
+declare const ownStore: SessionStore;
+const onOwn = orgate({ baseUrl: "https://app.example.com", store: ownStore });
+export const profiles: [
+  Promise<AuthorityProfile>,
+  Promise<WorkosProfile>,
+  Promise<StytchProfile>,
+  Promise<Profile>,
+] = [
+  onAuthority.profile(request),
+  onWorkos.profile(request),
+  onStytch.profile(request),
+  onOwn.profile(request),
+];
+export const fields = async (): Promise<(string | boolean | undefined)[]> => {
+  const [{ member: ours, organization: tenant }, { member: theirs }, { member: user }] = await Promise.all([
+    onAuthority.profile(request),
+    onStytch.profile(request),
+    onWorkos.profile(request),
+  ]);
+  return [ours.mfaPhoneNumber, tenant?.mfaPolicy, theirs.isBreakglass, user.profilePictureUrl];
+};
+// @ts-expect-error a store of one's own has the least
+void onOwn.profile(request).then((profile) => profile.member.mfaEnrolled);
+// @ts-expect-error not a value of the field
+memoryDirectory().updateOrganization("org_acme", { mfaPolicy: "REQUIRED" });
+// @ts-expect-error a time is no number
+memoryDirectory().updateUser("user_ada", { createdAt: 0 });

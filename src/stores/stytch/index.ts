@@ -16,10 +16,11 @@ export type {
   EmailImplicitRoleAssignment,
   OauthRegistration,
   RetiredEmailAddress,
-  RoleAssignment,
-  RoleSource,
   ScimRegistration,
   SsoRegistration,
   StytchMember,
   StytchOrganization,
+  StytchProfile,
+  StytchRoleAssignment,
+  StytchRoleSource,
 } from "./profile.ts";

@@ -1,6 +1,7 @@
 import type { JsonObject } from "../../lib/json-client.ts";
 import { isText } from "../../lib/values.ts";
 import type { Member, Organization } from "../../model.ts";
+import type { Profile } from "../../store.ts";
 import {
   type KnownFields,
   type Reader,
@@ -20,13 +21,13 @@ const ROLE_SOURCE = {
   details: asObject,
 };
 
-/** Why a member holds a role. */
-export interface RoleSource extends KnownFields<typeof ROLE_SOURCE> {}
+/** Why a member holds a role, in Stytch's form. */
+export interface StytchRoleSource extends KnownFields<typeof ROLE_SOURCE> {}
 
-const ROLE_ASSIGNMENT = { roleId: asString, sources: asListOf<RoleSource>(asObjectOf(ROLE_SOURCE)) };
+const ROLE_ASSIGNMENT = { roleId: asString, sources: asListOf<StytchRoleSource>(asObjectOf(ROLE_SOURCE)) };
 
 /** A role that a member was given. `roles` says whether a session holds it. */
-export interface RoleAssignment extends KnownFields<typeof ROLE_ASSIGNMENT> {}
+export interface StytchRoleAssignment extends KnownFields<typeof ROLE_ASSIGNMENT> {}
 
 const SSO_REGISTRATION = {
   connectionId: asString,
@@ -73,7 +74,7 @@ const MEMBER = {
   name: asText,
   /** `pending`, `invited`, `active`, `deleted`. */
   status: asString,
-  roleAssignments: ["roles", asListOf<RoleAssignment>(asObjectOf(ROLE_ASSIGNMENT))],
+  roleAssignments: ["roles", asListOf<StytchRoleAssignment>(asObjectOf(ROLE_ASSIGNMENT))],
   emailAddressVerified: asBoolean,
   retiredEmailAddresses: asListOf<RetiredEmailAddress>(asObjectOf(RETIRED_EMAIL_ADDRESS)),
   isBreakglass: asBoolean,
@@ -202,6 +203,12 @@ const ORGANIZATION = {
 
 /** An organization in full, with its settings, as Stytch knows it now. */
 export interface StytchOrganization extends KnownFields<typeof ORGANIZATION>, Organization {}
+
+/** A member and an organization in full, as Stytch knows them now. */
+export interface StytchProfile extends Profile {
+  readonly member: StytchMember;
+  readonly organization?: StytchOrganization;
+}
 
 /** Reads an organization of an answer; `undefined` where it has no id. */
 export function readOrganization(organization: JsonObject): StytchOrganization | undefined {

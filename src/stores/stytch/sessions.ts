@@ -27,7 +27,13 @@ import {
 } from "./client.ts";
 import { toSessionMinutes } from "./options.ts";
 import { readSealedSession } from "./outcome.ts";
-import { type StytchMember, type StytchOrganization, readMember, readOrganization } from "./profile.ts";
+import {
+  type StytchMember,
+  type StytchOrganization,
+  type StytchProfile,
+  readMember,
+  readOrganization,
+} from "./profile.ts";
 
 /** What names a session to Stytch: exactly one of the two. */
 export type SessionSecret = { readonly session_jwt: string } | { readonly session_token: string };
@@ -143,7 +149,7 @@ export async function renewStytchCredential(
   client: StytchClient,
   stale: StaleCredential,
   context: RenewContext,
-): Promise<Renewal> {
+): Promise<Renewal<StytchProfile>> {
   const secret = secretOf(stale);
   if (secret === undefined) return { status: "unrenewable" };
   const reply = await authenticateStytchSession(client, {

@@ -18,13 +18,15 @@ import {
   switchStytchOrganization,
 } from "./organizations.ts";
 import type { StytchOutcome, StytchResponse } from "./outcome.ts";
+import type { StytchProfile } from "./profile.ts";
 import { createPolicyLoader } from "./project-policy.ts";
 import { endPresentedToStytch, endStytchSession, renewStytchCredential } from "./sessions.ts";
 
 /** Stytch B2B as a session store, and operations for the application's own handlers. */
 export type StytchStore = StytchOperations &
   StoreWith<
-    "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy"
+    "organizations" | "selectOrganization" | "switchOrganization" | "endSession" | "endPresented" | "policy",
+    StytchProfile
   >;
 
 /** Operations for the application's own handlers. */

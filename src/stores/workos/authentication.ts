@@ -2,7 +2,7 @@ import type { JsonObject } from "../../lib/json-client.ts";
 import { isObject, isText } from "../../lib/values.ts";
 import type { Impersonator } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
-import { type Reader, asText, readKnownFields } from "../hosted-store.ts";
+import { type FieldTable, type Reader, asText, readKnownFields } from "../hosted-store.ts";
 
 /** A session as WorkOS has just issued it. */
 export interface WorkosAuthentication extends SealedSession {
@@ -14,16 +14,20 @@ export interface WorkosAuthentication extends SealedSession {
  * Reads the answer to a grant, in the form in which WorkOS's SDKs seal it. Other fields of the answer (provider tokens,
  * another seal) are left out: they would only fill the cookie.
  *
+ * @param sealed - the fields of the user that are kept. @defaultValue all that WorkOS's SDKs seal
  * @returns `undefined` for an incomplete answer.
  */
-export function readWorkosAuthentication(body: JsonObject): WorkosAuthentication | undefined {
+export function readWorkosAuthentication(
+  body: JsonObject,
+  sealed: readonly string[] = SEALABLE_FIELDS,
+): WorkosAuthentication | undefined {
   const { access_token: accessToken, refresh_token: refreshToken, user } = body;
   if (!isText(accessToken) || !isText(refreshToken) || !isObject(user) || !isText(user["id"]))
     return undefined;
   const impersonator = readImpersonator(body["impersonator"]);
   return {
     ...readKnownFields(body, { organizationId: asText, authenticationMethod: asText }),
-    user: { ...readKnownFields(user, USER_FIELDS), id: user["id"] },
+    user: { ...readKnownFields(user, pickFields(sealed)), id: user["id"] },
     accessToken,
     refreshToken,
     ...(impersonator !== undefined && { impersonator }),
@@ -56,6 +60,16 @@ const USER_FIELDS = {
   externalId: asScalar,
   metadata: asSmallObject,
 };
+
+/** The fields of a user that can be sealed. */
+export type SealableField = keyof typeof USER_FIELDS;
+
+/** Their names. */
+export const SEALABLE_FIELDS: readonly string[] = Object.keys(USER_FIELDS);
+
+function pickFields(names: readonly string[]): FieldTable {
+  return Object.fromEntries(Object.entries(USER_FIELDS).filter(([name]) => names.includes(name)));
+}
 
 /** Reads who impersonates the user, in an answer and in a seal alike. */
 export function readImpersonator(value: unknown): Impersonator | undefined {

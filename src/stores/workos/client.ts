@@ -59,7 +59,8 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
       const client = { client_id: clientId, client_secret: apiKey };
       const body = { ...client, ...grant, ip_address: ipAddress, user_agent: userAgent };
       const path = "/user_management/authenticate";
-      return readGrantReply(await http.send({ method: "POST", path, body, signal, abortGrace }));
+      const reply = await http.send({ method: "POST", path, body, signal, abortGrace });
+      return readGrantReply(reply, settings.seal);
     },
     async call(request) {
       const reply = await http.send(request);
@@ -76,7 +77,7 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
 /** Seconds to wait during contention, where WorkOS does not say how many. */
 const DEFAULT_CONTENTION_PAUSE = 1;
 
-function readGrantReply(reply: JsonReply): GrantReply {
+function readGrantReply(reply: JsonReply, sealed: readonly string[] | undefined): GrantReply {
   if (reply.status === "unavailable") {
     const code = readErrorCode(reply.body ?? {});
     const isContended = reply.httpStatus === 429 && code === "too_many_requests";
@@ -85,7 +86,7 @@ function readGrantReply(reply: JsonReply): GrantReply {
   }
   const { httpStatus, body } = reply;
   if (httpStatus < 300) {
-    const authentication = readWorkosAuthentication(body);
+    const authentication = readWorkosAuthentication(body, sealed);
     if (authentication === undefined) throw workosUnavailable("nonsense");
     return { status: "authenticated", authentication };
   }

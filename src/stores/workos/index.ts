@@ -12,4 +12,5 @@ export type {
 } from "./grants.ts";
 export type { StepUpDetails, WorkosOutcome } from "./outcome.ts";
 export type { WorkosOptions } from "./options.ts";
+export type { WorkosDomain, WorkosMember, WorkosOrganization, WorkosProfile } from "./profile.ts";
 export type { WorkosStore } from "./workos.ts";

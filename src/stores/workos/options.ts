@@ -21,6 +21,7 @@ import {
   wholeNumber,
 } from "../../lib/options.ts";
 import { isString } from "../../lib/values.ts";
+import { SEALABLE_FIELDS, type SealableField } from "./authentication.ts";
 
 /** Options of `workos()`. Nothing is read from the environment: pass `process.env.WORKOS_API_KEY` and the like. */
 export interface WorkosOptions {
@@ -56,6 +57,12 @@ export interface WorkosOptions {
   readonly port?: number;
   /** As in WorkOS's SDK, in place of `baseUrl`. @defaultValue true */
   readonly https?: boolean;
+  /**
+   * Fields of the user that the sealed session carries beside the id. Everything is in `auth.profile(req)`.
+   *
+   * @defaultValue all that WorkOS's SDKs seal; `metadata` up to 1,024 bytes
+   */
+  readonly seal?: readonly SealableField[];
   /** Seconds that one operation may take, waiting for others included, from 0.05 to 5. @defaultValue 5 */
   readonly timeout?: number;
   /** Fetches in place of the global one: for proxies, and for tests. */
@@ -70,6 +77,9 @@ const CLIENT_ID = /^[\w.-]{1,128}$/;
 const PROVIDER = /^\w{1,64}$/;
 const HOSTNAME = /^(?:[\da-z](?:[\da-z.-]{0,251}[\da-z])?|\[[\da-f:.]+\])$/i;
 const API_KEYS_HINT = "It is in the WorkOS dashboard, under API keys.";
+
+const isSealable = (given: unknown): given is SealableField =>
+  isString(given) && SEALABLE_FIELDS.includes(given);
 
 const isPrintable = (given: unknown): given is string => isString(given) && PRINTABLE.test(given);
 
@@ -111,6 +121,9 @@ export const WORKOS_OPTIONS = schema<WorkosOptions>()({
       ),
     ),
     {},
+  ),
+  seal: optional(
+    listWith("names of fields of a user", isSealable, `Known fields: ${SEALABLE_FIELDS.join(", ")}.`),
   ),
   timeout: optional(seconds({ min: 0.05, max: 5 }, "Leave it out for 5."), 5),
   fetch: optional(functionLike<typeof fetch>()),

@@ -1,14 +1,12 @@
 import { createBoundedMap } from "../../lib/bounded-map.ts";
-import { camelCaseKeys } from "../../lib/case.ts";
 import type { Clock } from "../../lib/clock.ts";
 import { sha256 } from "../../lib/crypto.ts";
 import { isText } from "../../lib/values.ts";
 import type { MemberSession, OrganizationChoice } from "../../model.ts";
-import type { Outcome, PendingAuthentication, Profile, StaleCredential, StoreContext } from "../../store.ts";
+import type { Outcome, PendingAuthentication, StaleCredential, StoreContext } from "../../store.ts";
 import { refusedOutcome, toChoice } from "../hosted-store.ts";
 import { challengeFactor } from "./challenge.ts";
-import { interpretWorkosClaims, readPerson } from "./claims.ts";
-import { type WorkosClient, fetchList, fetchObject, workosUnavailable } from "./client.ts";
+import { type WorkosClient, fetchList, workosUnavailable } from "./client.ts";
 import { type WorkosOutcome, toOutcome } from "./outcome.ts";
 import { type RefreshExchange, readRefreshableSession } from "./renew.ts";
 
@@ -84,30 +82,4 @@ export async function switchWorkosOrganization(
   const outcome = toOutcome(result, "switch");
   if (outcome.status !== "authenticated") return challengeFactor(client, outcome, origin);
   return { ...outcome, credential: { ...stale.sealed, ...outcome.credential, organizationId } };
-}
-
-/**
- * Fetches the user and the organization as they are now; the roles are the session's.
- *
- * @returns `undefined` for a credential whose claims are unknown, and for a user who no longer exists.
- */
-export async function readProfile(
-  client: WorkosClient,
-  { claims, sealed }: StaleCredential,
-  { signal }: StoreContext,
-): Promise<Profile | undefined> {
-  const known = claims && interpretWorkosClaims(client.settings.clientId, claims, sealed);
-  if (known === undefined) return undefined;
-  const { member, organization } = known;
-  const [user, found] = await Promise.all([
-    fetchObject(client, `/user_management/users/${encodeURIComponent(member.id)}`, signal),
-    organization && fetchObject(client, `/organizations/${encodeURIComponent(organization.id)}`, signal),
-  ]);
-  if (user === undefined) return undefined;
-  if (user["id"] !== member.id) throw workosUnavailable("identity");
-  const name = found?.["name"];
-  return {
-    member: { ...member, ...readPerson(camelCaseKeys(user)) },
-    ...(organization !== undefined && { organization: { ...organization, ...(isText(name) && { name }) } }),
-  };
 }

@@ -6,12 +6,8 @@ import { interpretWorkosClaims } from "./claims.ts";
 import { createWorkosClient } from "./client.ts";
 import { type WorkosGrants, createGrants, selectWorkosOrganization } from "./grants.ts";
 import { type WorkosOptions, type WorkosSettings, resolveWorkosOptions } from "./options.ts";
-import {
-  createPendingLists,
-  listWorkosOrganizations,
-  readProfile,
-  switchWorkosOrganization,
-} from "./organizations.ts";
+import { createPendingLists, listWorkosOrganizations, switchWorkosOrganization } from "./organizations.ts";
+import { type WorkosProfile, readProfile } from "./profile.ts";
 import { createRefreshExchange, renewWorkosCredential } from "./renew.ts";
 import {
   beginWorkosSignIn,
@@ -32,7 +28,8 @@ export type WorkosStore = WorkosGrants &
     | "profile"
     | "endSession"
     | "endPresented"
-    | "logoutUrl"
+    | "logoutUrl",
+    WorkosProfile
   >;
 
 const WORKOS_CAPABILITIES: Capabilities = {

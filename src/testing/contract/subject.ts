@@ -48,7 +48,7 @@ export type ContractCases = Readonly<Record<string, (subject: ContractSubject) =
 type With<Owner, Name extends keyof Owner> = Owner & Required<Pick<Owner, Name>>;
 
 /** Skips the case if the store lacks an optional method. */
-export function needsStoreMethod<Name extends keyof SessionStore>(
+export function needsStoreMethod<Name extends keyof SessionStore & string>(
   store: SessionStore,
   name: Name,
 ): asserts store is With<SessionStore, Name> {

@@ -99,7 +99,11 @@ describe("authenticateJwt, answered by the store", () => {
       },
       sessionJwt: expect.any(String),
       sessionToken: expect.stringMatching(/^[\w-]{64}$/),
-      member: { ...first.member, roles: ["viewer"] },
+      member: {
+        ...first.member,
+        roles: ["viewer"],
+        roleAssignments: [{ role: "viewer", sources: [{ type: "direct_assignment" }] }],
+      },
       organization: first.organization,
       verdict: expect.objectContaining({ authorized: true, grantingRoles: ["viewer"], source: "store" }),
     });

@@ -4,10 +4,11 @@ import { memoryRepository } from "../../../src/authority/index.ts";
 import type { Directory } from "../../../src/authority/index.ts";
 import { checkedRepository } from "../../../src/authority/checked-repository.ts";
 import { OrgateError } from "../../../src/errors.ts";
+import { createEventSink } from "../../../src/events.ts";
 import { makeDirectory, makeWorld, refusal, refusedWith, START } from "./set-up.ts";
 
 function answering(method: keyof Directory, answer: unknown): ReturnType<typeof checkedDirectory> {
-  return checkedDirectory({ ...makeDirectory(), [method]: async () => answer });
+  return checkedDirectory({ ...makeDirectory(), [method]: async () => answer }, createEventSink());
 }
 
 describe("a checked directory", () => {
@@ -29,7 +30,6 @@ describe("a checked directory", () => {
     ["membership", { userId: "user_ada", organizationId: "org_acme", roles: [], id: 7 }],
     ["organization", { name: "Acme" }],
     ["organization", { id: "org_acme", name: "Acme", slug: 7 }],
-    ["user", { id: "user_ada", emailAddress: "a@example.com", name: 7 }],
     ["memberships", undefined],
     ["memberships", {}],
     ["memberships", [{ userId: "user_bob", organizationId: "org_acme", roles: [] }]],
@@ -79,7 +79,7 @@ describe("a checked directory", () => {
         return this.#rows.memberships(userId);
       }
     }
-    const directory = checkedDirectory(new Own());
+    const directory = checkedDirectory(new Own(), createEventSink());
     expect(await directory.organization("org_acme")).toMatchObject({ name: "Acme" });
     expect(await directory.memberships("user_ada")).toHaveLength(2);
   });
@@ -131,23 +131,24 @@ describe("an error of the application's own code", () => {
     expect(error.message).toBe(`repository.read failed (${kind})`);
     expect(error.cause).toBe(thrown);
     expect(Object.keys(error)).not.toContain("cause");
-    const directory = checkedDirectory({ ...makeDirectory(), user: broken });
+    const directory = checkedDirectory({ ...makeDirectory(), user: broken }, createEventSink());
     expect((await refusal(directory.user("a"))).message).toBe(`directory.user failed (${kind})`);
   });
 
   it("is passed on unchanged if it is an OrgateError", async () => {
     const own = new OrgateError("sign_in_failed", { reason: "suspended" });
-    const directory = checkedDirectory({ ...makeDirectory(), user: async () => Promise.reject(own) });
+    const directory = checkedDirectory(
+      { ...makeDirectory(), user: async () => Promise.reject(own) },
+      createEventSink(),
+    );
     expect(await refusal(directory.user("a"))).toBe(own);
   });
 
   it("means unavailable also when a method throws synchronously", async () => {
-    const directory = checkedDirectory({
-      ...makeDirectory(),
-      memberships: () => {
-        throw new RangeError("x");
-      },
-    });
+    const memberships = (): never => {
+      throw new RangeError("x");
+    };
+    const directory = checkedDirectory({ ...makeDirectory(), memberships }, createEventSink());
     expect(await refusedWith(directory.memberships("a"))).toBe("store_unavailable dependency_failed");
   });
 });

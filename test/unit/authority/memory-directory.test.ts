@@ -63,8 +63,8 @@ describe("the memory directory", () => {
           { id: "u", emailAddress: "U@EXAMPLE.com" },
         ],
         organizations: [
-          { id: "o", name: "O", slug: "s" },
-          { id: "o", name: "O", slug: "s" },
+          { id: "o", name: "O", slug: "a-slug" },
+          { id: "o", name: "O", slug: "a-slug" },
         ],
         memberships: [
           { userId: "u", organizationId: "o", roles: [] },

@@ -4,6 +4,8 @@ import { createAuthority } from "../../../src/authority/index.ts";
 import type { Directory, DirectorySeat } from "../../../src/authority/index.ts";
 import { context, makeDirectory, makeWorld, refusedWith, signInAda } from "./set-up.ts";
 
+const NO_EVENTS = { wants: () => false, emit: () => undefined };
+
 const SEAT: DirectorySeat = {
   user: { id: "user_ada", emailAddress: "ada@example.com", name: "Ada" },
   organization: { id: "org_acme", slug: "acme", name: "Acme" },
@@ -97,7 +99,7 @@ describe("directory.seat", () => {
     ["another organization's", { ...SEAT, membership: { ...SEAT.membership, organizationId: "org_globex" } }],
     ["roles that are none", { ...SEAT, membership: { ...SEAT.membership, roles: "admin" } }],
   ])("must answer as the interface says, and not %s", async (_case, answer) => {
-    const directory = checkedDirectory({ ...makeDirectory(), seat: async () => answer as never });
+    const directory = checkedDirectory({ ...makeDirectory(), seat: async () => answer as never }, NO_EVENTS);
     expect(await refusedWith(directory.seat?.("user_ada", "org_acme") ?? Promise.resolve())).toBe(
       "store_unavailable dependency_malformed",
     );
@@ -111,13 +113,13 @@ describe("directory.seat", () => {
       row_number: 1n,
     };
     const seat = async (): Promise<never> => ({ ...rows, row_number: 1 }) as never;
-    const directory = checkedDirectory({ ...makeDirectory(), seat });
+    const directory = checkedDirectory({ ...makeDirectory(), seat }, NO_EVENTS);
     expect(await directory.seat?.("user_ada", "org_acme")).toEqual({
       user: { id: "user_ada", emailAddress: "ada@example.com", createdAt: "1970-01-01T00:00:00.000Z" },
       organization: { id: "org_acme", name: "Acme" },
       membership: { userId: "user_ada", organizationId: "org_acme", roles: ["viewer"] },
     });
-    const none = checkedDirectory({ ...makeDirectory(), seat: async () => null as never });
+    const none = checkedDirectory({ ...makeDirectory(), seat: async () => null as never }, NO_EVENTS);
     expect(await none.seat?.("user_ada", "org_acme")).toBeUndefined();
   });
 

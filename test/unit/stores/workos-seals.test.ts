@@ -200,4 +200,19 @@ describe("the sealed fields of an answer", () => {
     fake.world.users.set("user_bob", { ...user, metadata: { note: "x".repeat(2000) } });
     expect((await signInHere()).user).not.toHaveProperty("metadata");
   });
+
+  it("are those that the option seal names, beside the id, also after a renewal", async () => {
+    store = workos({ clientId: CLIENT_ID, apiKey: API_KEY, baseUrl: fake.url, seal: ["email"] });
+    const credential = await signInHere();
+    expect(credential.user).toEqual({ id: "user_bob", email: "bob@example.com" });
+
+    const renewed = await store.authenticateWithRefreshToken({ refreshToken: credential.refreshToken ?? "" });
+    if (renewed.status !== "authenticated") throw new Error(renewed.status);
+    expect(renewed.credential.user).toEqual({ id: "user_bob", email: "bob@example.com" });
+  });
+
+  it("have names that WorkOS's users have", () => {
+    const options = { clientId: CLIENT_ID, apiKey: API_KEY, seal: ["emial"] as never };
+    expect(() => workos(options)).toThrow("seal: must be a list of names of fields of a user");
+  });
 });

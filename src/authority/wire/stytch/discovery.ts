@@ -1,6 +1,6 @@
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { listMemberships, toProfile } from "../../directory.ts";
+import { listMemberships, toMember } from "../../directory.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
 import { authenticateWithOrganizationSelection, requirePending } from "../../sign-in.ts";
@@ -20,11 +20,12 @@ import type { Body, StytchHandler, StytchProject } from "./stytch-options.ts";
 
 /** `POST /v1/b2b/discovery/organizations`: the organizations of the user whom one token names. Spends nothing. */
 export const answerDiscovery: StytchHandler = async (project, { fields }) => {
-  const { directory } = project.context;
+  const { directory, clock, policy } = project.context;
   const { userId, notFound } = await readUser(project, fields);
-  const readAt = project.context.clock();
+  const readAt = clock();
   const user = await directory.user(userId);
   if (user === undefined) throw notFound();
+  const known = { user, factors: [], memberRoles: policy?.memberRoles ?? [], readAt };
   const memberships = await listMemberships(directory, userId);
   return {
     email_address: user.emailAddress,
@@ -34,7 +35,7 @@ export const answerDiscovery: StytchHandler = async (project, { fields }) => {
       membership: {
         type: "active_member",
         details: null,
-        member: toStytchMember(toProfile({ user, membership, organization, readAt }).member, organization.id),
+        member: toStytchMember(toMember({ ...known, membership, organization }), organization.id),
       },
       member_authenticated: true,
       mfa_required: null,

@@ -282,7 +282,7 @@ async function assertMayRevoke(project: StytchProject, acting: Fields, target: T
   const named = await readSession(project, acting);
   const { value: record } = await readLiveSession(context, named.sessionId);
   const organizationId = named.organizationId ?? record.organizationId;
-  const subject = await loadSubject(context, record.userId, organizationId);
+  const subject = await loadSubject(context, record.userId, organizationId, record.authenticationFactors);
   if (typeof subject === "string" || subject.organization === undefined) throw sessionNotFound();
   const isOwn =
     "memberId" in target ? record.memberIds.includes(target.memberId) : target.sessionId === record.id;

@@ -6,8 +6,8 @@ import {
   type DirectoryUser,
   type OrganizationMembership,
   membershipIdOf,
-  rolesOf,
 } from "../../directory.ts";
+import { slugOf } from "../../members/roles.ts";
 import type { SessionSummary } from "../../revoke.ts";
 import {
   type FieldReaders,
@@ -144,7 +144,7 @@ function listDomains({ domains }: DirectoryOrganization): readonly object[] {
 }
 
 function toMembership({ membership, organization }: UserMembership, more: Body): Body {
-  const roles = rolesOf({ membership }).map((slug) => ({ slug }));
+  const roles = membership.roles.map((role) => ({ slug: slugOf(role) }));
   return {
     object: "organization_membership",
     id: membershipIdOf(membership),
