@@ -152,6 +152,8 @@ export const EVENT_NOTES: Readonly<Record<OrgateEventType, string>> = {
   late_replay:
     "A client presented a spent cookie more than 30 seconds after its renewal, because the reply was lost. orgate sent the new " +
     "cookie again.",
+  member_provisioned:
+    "A user became a member at sign-in, because the organization provisions members just in time. `by` tells which rule it was.",
 };
 
 /** The reasons of `misconfigured` that orgate itself gives, and what to do about each. */

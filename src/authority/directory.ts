@@ -1,9 +1,11 @@
+import { foldEmailAddress } from "../lib/case.ts";
 import { type Clock, formatTime } from "../lib/clock.ts";
 import { type Predicate, absentOr, arrayOf, isObject, isString, isText, objectWith } from "../lib/values.ts";
 import type { Member, MemberSession } from "../model.ts";
 import type { Profile } from "../store.ts";
 import type { SessionRecord } from "./records.ts";
 import { callDependency, malformedAnswer } from "./repository.ts";
+import { isActiveMembership } from "./rules/settings.ts";
 
 /** A person, across organizations. */
 export interface DirectoryUser {
@@ -32,6 +34,13 @@ export interface DirectoryMembership<Role extends string = string> {
   readonly organizationId: string;
   /** Role slugs, as the policy names them; `[]` for none. */
   readonly roles: readonly Role[];
+}
+
+/** A user to be made. The directory chooses the id. */
+export interface NewDirectoryUser {
+  readonly emailAddress: string;
+  readonly name?: string;
+  readonly [field: string]: unknown;
 }
 
 /** Returns the id of a membership: its own, or one made of its two ids. No two pairs of ids make the same one. */
@@ -70,8 +79,16 @@ export interface Directory {
   membership(userId: string, organizationId: string): Promise<DirectoryMembership | undefined>;
   /** Returns all memberships of the user that are active now. */
   memberships(userId: string): Promise<readonly DirectoryMembership[]>;
-  /** Makes the membership an invitation was issued for; required for `invite`. */
+  /**
+   * Makes the membership that an invitation was issued for, or that an organization provisions; puts one that is not active in force.
+   * Required for `invite`; without it, no member is provisioned.
+   */
   addMembership?(membership: DirectoryMembership): Promise<void>;
+  /**
+   * Makes the user who accepts an invitation, and returns them; called only once the token is known to be good. Required to accept
+   * an invitation for an address that no user has.
+   */
+  createUser?(user: NewDirectoryUser): Promise<DirectoryUser>;
   /**
    * Adds a listener that is called once a change is made, so that the store is asked about older tokens; returns the way to stop.
    * Call it for changed roles, for memberships, users and organizations that are removed, and for an organization whose slug
@@ -116,6 +133,13 @@ export function checkedDirectory(directory: Directory): CheckedDirectory {
     ...(directory.addMembership !== undefined && {
       addMembership: (membership) =>
         callDependency("directory.addMembership", async () => directory.addMembership?.(membership)),
+    }),
+    ...(directory.createUser !== undefined && {
+      async createUser(user) {
+        const made = await ask("createUser", isUser, async () => directory.createUser?.(user));
+        if (made === undefined) throw malformedAnswer("directory.createUser");
+        return made;
+      },
     }),
     ...(directory.verifyPassword !== undefined && {
       async verifyPassword(userId, password) {
@@ -182,6 +206,16 @@ const isMembership = objectWith<DirectoryMembership>({
   roles: arrayOf(isString),
 });
 
+/** Finds the user of an e-mail address. A database may compare addresses more loosely than an invitation may. */
+export async function findUserByAddress(
+  directory: CheckedDirectory,
+  emailAddress: string,
+): Promise<DirectoryUser | undefined> {
+  const user = await directory.userByEmailAddress(emailAddress);
+  if (user === undefined) return undefined;
+  return foldEmailAddress(user.emailAddress) === foldEmailAddress(emailAddress) ? user : undefined;
+}
+
 /** A user and, unless they act in no organization, their membership, as the directory has them now. */
 export interface Subject extends Partial<OrganizationMembership> {
   readonly user: DirectoryUser;
@@ -216,6 +250,7 @@ export async function loadSubject(
   ]);
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
+  if (!isActiveMembership(membership)) return "membership_removed";
   return { user, membership, organization, readAt };
 }
 
@@ -226,7 +261,7 @@ export async function listMemberships(
 ): Promise<readonly OrganizationMembership[]> {
   const memberships = await directory.memberships(userId);
   const found = await Promise.all(
-    memberships.map(async (membership) => {
+    memberships.filter(isActiveMembership).map(async (membership) => {
       const organization = await directory.organization(membership.organizationId);
       return organization === undefined ? [] : [{ membership, organization }];
     }),

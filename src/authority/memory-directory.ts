@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
 import { foldEmailAddress } from "../lib/case.ts";
@@ -9,8 +10,10 @@ import {
   type DirectoryMembership,
   type DirectoryOrganization,
   type DirectoryUser,
+  type NewDirectoryUser,
   membershipIdOf,
 } from "./directory.ts";
+import { isActiveMembership } from "./rules/settings.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput<Role extends string = string> {
@@ -29,7 +32,9 @@ export interface MemoryDirectoryOptions<Role extends string = string> {
 export interface MemoryDirectory<Role extends string = string> extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
+  /** Adds a membership, or puts one that is not active in force, with the roles given. */
   addMembership(membership: DirectoryMembership<Role>): Promise<void>;
+  createUser(user: NewDirectoryUser): Promise<DirectoryUser>;
   /** Replaces the roles of a member. */
   setRoles(userId: string, organizationId: string, roles: readonly Role[]): void;
   removeMembership(userId: string, organizationId: string): void;
@@ -68,8 +73,12 @@ export function memoryDirectory<Role extends string = string>(
     addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
     addOrganization: (organization) =>
       readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
-    addMembership: async (membership) =>
-      readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
+    addMembership: async (membership) => readGiven("memoryDirectory", () => tables.addMembership(membership)),
+    async createUser(user) {
+      const made: DirectoryUser = { ...user, id: `user_${randomUUID()}` };
+      readGiven("memoryDirectory", () => tables.add({ users: [made] }));
+      return structuredClone(made);
+    },
     setRoles: (userId, organizationId, roles) => tables.setRoles(userId, organizationId, roles),
     removeMembership: (userId, organizationId) => tables.removeMembership(userId, organizationId),
     removeUser: (userId) => tables.removeUser(userId),
@@ -114,6 +123,21 @@ class DirectoryTables {
     };
     assertValid(whole, this.#roles);
     this.#store(input);
+  }
+
+  addMembership(membership: DirectoryMembership): void {
+    const { userId, organizationId } = membership;
+    const existing = this.memberships.get(userId)?.get(organizationId);
+    if (existing === undefined || isActiveMembership(existing)) {
+      this.add({ memberships: [membership] });
+      return;
+    }
+    const all = this.#all();
+    const others = all.memberships.filter((one) => one !== existing);
+    const renewed = { ...existing, status: "active", ...membership };
+    assertValid({ ...all, memberships: [...others, renewed] }, this.#roles);
+    this.#store({ memberships: [renewed] });
+    this.#announce({ memberId: membershipIdOf(renewed) });
   }
 
   setRoles(userId: string, organizationId: string, roles: readonly string[]): void {

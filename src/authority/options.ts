@@ -20,6 +20,7 @@ import type { JsonWebKey } from "../store.ts";
 import type { Directory } from "./directory.ts";
 import { findKeyProblem } from "./issuer.ts";
 import type { Repository } from "./repository.ts";
+import type { SignInRules } from "./rules/sign-in-rules.ts";
 
 /** What an authority is made of. Durations are seconds. */
 export interface AuthorityOptions<Role extends string = string> {
@@ -36,6 +37,8 @@ export interface AuthorityOptions<Role extends string = string> {
   readonly keys?: readonly JsonWebKey[] | undefined;
   /** Answers authorization checks, and the middleware where it has no policy of its own. */
   readonly policy?: Policy<PolicyShape, Role> | undefined;
+  /** A rule of your own about sessions that begin or go on. @defaultValue the organization's settings decide alone */
+  readonly signInRules?: SignInRules | undefined;
   /** @defaultValue 300 */
   readonly accessTokenLifetime?: number | undefined;
   /** From sign-in on; only `sessionDuration` and `sessionDurationMinutes` extend it. @defaultValue 30 days */
@@ -60,7 +63,7 @@ export type AuthoritySettings = Omit<ReturnType<typeof resolveSettings>, "clock"
 const YEAR = 366 * 86_400;
 
 const directory: Check<Directory> = (given, report) => {
-  for (const name of ["addMembership", "onChanged"] as const) {
+  for (const name of ["addMembership", "createUser", "onChanged"] as const) {
     const method: unknown = isObject(given) ? given[name] : undefined;
     if (method !== undefined) functionLike()(method, report.member(name));
   }
@@ -112,6 +115,7 @@ export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
   policy: optional(must("a policy", isPolicy, "Pass definePolicy({...}).")),
   clock: optional(functionLike<Clock>(), systemClock),
   events: optional(functionLike<NonNullable<AuthorityOptions["events"]>>()),
+  signInRules: optional(functionLike<SignInRules>()),
   keys: optional(privateKeys),
   accessTokenLifetime: optional(duration(1, 86_400), 300),
   sessionLifetime: optional(duration(1, YEAR), 30 * 86_400),

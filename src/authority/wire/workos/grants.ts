@@ -11,6 +11,7 @@ import { type WireAnswer, type WireCall, readBearer } from "../router.ts";
 import { exchangeCode } from "./authorize.ts";
 import { toWorkosAuthentication, toWorkosUser } from "./bodies.ts";
 import { oauthError, workosError } from "./errors.ts";
+import { answerStepUp, demandOf } from "./step-ups.ts";
 import type { WorkosEnvironment, WorkosHandler } from "./workos-options.ts";
 
 type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
@@ -31,8 +32,10 @@ export const answerGrant: WorkosHandler = async (environment, call) => {
   try {
     return { status: 200, body: toWorkosAuthentication(await grant(context, call.fields)) };
   } catch (error) {
-    if (!isSelectionRequired(error)) throw error;
-    return askForSelection(environment.context, error);
+    if (isSelectionRequired(error)) return askForSelection(environment.context, error);
+    const demand = demandOf(error);
+    if (demand === undefined) throw error;
+    return answerStepUp(environment.context, demand);
   }
 };
 
@@ -97,6 +100,7 @@ async function grantBySelection(context: AuthorityContext, fields: Fields): Prom
   return authenticateWithOrganizationSelection(context, {
     pendingAuthenticationToken: fields.text("pending_authentication_token"),
     organizationId: fields.text("organization_id"),
+    invitationToken: readInvitation(context, fields),
     ...readOrigin(fields),
   });
 }
