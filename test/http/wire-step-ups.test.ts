@@ -1,5 +1,4 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { DirectoryOrganization } from "../../src/authority/index.ts";
 import type { WireMiddleware } from "../../src/authority/wire/router.ts";
 import { isOrgateError } from "../../src/errors.ts";
 import { stytch } from "../../src/stores/stytch/index.ts";
@@ -24,8 +23,8 @@ afterEach(async () => {
 
 interface RuledWorld {
   readonly world: WireWorld;
-  setRules(organizationId: string, fields: Body): void;
-  setMember(fields: Body): void;
+  readonly setRules: (organizationId: string, fields: Body) => void;
+  readonly setMember: (fields: Body) => void;
 }
 
 /** A world whose organizations and members a test can give rules. */
@@ -37,7 +36,7 @@ function makeRuledWorld(): RuledWorld {
     {
       async organization(id) {
         const found = await world.directory.organization(id);
-        return found && ({ ...found, ...rules.get(id) } as DirectoryOrganization);
+        return found && { ...found, ...rules.get(id) };
       },
       async membership(userId, organizationId) {
         const found = await world.directory.membership(userId, organizationId);

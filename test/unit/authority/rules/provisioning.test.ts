@@ -193,7 +193,7 @@ describe("provisioning by single sign-on and by OAuth tenant", () => {
     await signIn(world, input).catch(() => undefined);
     expect(await isMember(world)).toBe(isAdmitted);
     world.setOrganization("org_acme", { oauthTenantJitProvisioning: "NOT_ALLOWED" });
-    await world.directory.removeMembership("user_nora", "org_acme");
+    world.directory.removeMembership("user_nora", "org_acme");
     expect(await refusedWith(signIn(world, input))).toBe("organization_not_available");
   });
 });
