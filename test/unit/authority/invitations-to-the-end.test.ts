@@ -187,6 +187,38 @@ describe("accepting without signing in", () => {
     expect([outcomes.filter(({ status }) => status === "fulfilled").length, made]).toEqual([1, 1]);
   });
 
+  it.each([
+    ["the Kelvin sign for a k", "erika@example.com", "eri\u212aa@example.com"],
+    ["a letter that looks alike", "zoe@example.com", "z\u043ee@example.com"],
+    ["an accent", "zoe@example.com", "zo\u00e9@example.com"],
+    ["a dotless i", "mira@example.com", "m\u0131ra@example.com"],
+    ["a sharp s", "strasse@example.com", "stra\u00dfe@example.com"],
+    ["another domain", "zoe@example.com", "zoe@example.co"],
+  ])("is not for an address with %s", async (_name, emailAddress, folded) => {
+    // A database with a loose collation finds the one by the other.
+    const found = { id: "user_folded", emailAddress: folded };
+    const world = makeRulesWorld(
+      {},
+      {
+        userByEmailAddress: async () => found,
+        user: async (id) => (id === "user_folded" ? found : undefined),
+        createUser: async (user) => ({ ...user, id: "user_new" }),
+        addMembership: async () => undefined,
+      },
+    );
+    const { token } = await world.authority.invite({ ...FOR_ZOE, emailAddress });
+    const input = { invitationToken: token, userId: "user_folded" };
+    expect(await refusedWith(world.authority.acceptInvitation(input))).toBe(
+      "sign_in_failed invitation_cannot_be_used_for_email",
+    );
+    expect(await refusedWith(accept(world, token, "user_folded"))).toBe(
+      "sign_in_failed invitation_cannot_be_used_for_email",
+    );
+    expect(await world.authority.readInvitation(token)).toMatchObject({ hasUser: false });
+    const accepted = await world.authority.acceptInvitation({ invitationToken: token });
+    expect(accepted.user.id).toBe("user_new");
+  });
+
   it.each<[string, object]>([
     ["cannot make users", { createUser: undefined }],
     ["fails to make one", { createUser: () => Promise.reject(new Error("down")) }],
