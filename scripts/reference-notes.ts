@@ -90,7 +90,7 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     fix: "The client sends the fields that the handler documents.",
   },
   sign_in_failed: {
-    when: "The hosted sign-in page sent the browser back with an error.",
+    when: "The hosted sign-in page sent the browser back with an error, or an invitation cannot be accepted.",
     fix: "The user tries again. The event `rejected` has the reason.",
   },
   method_not_allowed: {
