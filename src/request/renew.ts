@@ -104,7 +104,8 @@ function meets(
 
 function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResult<SharedRenewal>> {
   const { renewals } = instance;
-  const accepts = (result: SharedRenewal): boolean => meets(instance, step.requirement, result);
+  const accepts = (result: SharedRenewal): boolean =>
+    meets(instance, step.requirement, result) && !isOverruled(instance, step, result);
   const kept = renewals.settledFor(step.key)?.result;
   const usesOwnKey = step.requirement.spendsRefreshToken || (kept !== undefined && accepts(kept));
   return renewals.run({
@@ -112,6 +113,16 @@ function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResu
     accepts: ({ result }) => accepts(result),
     start: (signal) => askStore(instance, step, signal),
   });
+}
+
+/** Whether something changed since the store demanded another sign-in: it may demand none any more. */
+function isOverruled(
+  { invalidations }: Instance,
+  { credential: { session } }: RenewalStep,
+  { status, calledAt }: SharedRenewal,
+): boolean {
+  const isDemand = status === "reauthenticate" && session !== undefined;
+  return isDemand && invalidations.mustAsk({ ...session, verifiedAt: calledAt });
 }
 
 /** Asks the store to renew, once for all requests. */
