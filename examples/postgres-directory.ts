@@ -31,7 +31,7 @@ export interface PostgresDirectory extends Directory {
   addMembership(membership: DirectoryMembership): Promise<void>;
   onChanged(listener: (change: DirectoryChange) => void): () => void;
   /** Creates a user; `undefined` if the address is taken. */
-  createUser(user: NewUser): Promise<DirectoryUser | undefined>;
+  signUp(user: NewUser): Promise<DirectoryUser | undefined>;
   /** Creates an organization, whose first member is the user; `undefined` if the slug is taken. */
   createOrganization(
     userId: string,
@@ -116,7 +116,7 @@ export function createPostgresDirectory(
         [`member_${randomUUID()}`, userId, organizationId, [...roles]],
       );
     },
-    createUser: ({ emailAddress, name, passwordHash = "" }) =>
+    signUp: ({ emailAddress, name, passwordHash = "" }) =>
       one(
         `INSERT INTO users (id, email_address, name, password_hash) VALUES ($1, $2, $3, $4)
         ON CONFLICT DO NOTHING RETURNING ${USER} AS row`,

@@ -83,7 +83,7 @@ export async function createApp({ baseUrl, databaseUrl, schema = "orgate" }: App
   app.post("/sign-up", async (req, res) => {
     const { email, name, password, organization, slug } = req.body as Record<string, string>;
     const passwordHash = await hashPassword(String(password));
-    const user = await directory.createUser({
+    const user = await directory.signUp({
       emailAddress: String(email),
       name: String(name),
       passwordHash,
@@ -135,7 +135,7 @@ export async function createApp({ baseUrl, databaseUrl, schema = "orgate" }: App
       ? undefined
       : (known?.userId ??
         (
-          await directory.createUser({
+          await directory.signUp({
             emailAddress: String(email),
             name: String(name),
             passwordHash: await hashPassword(String(password)),

@@ -90,7 +90,7 @@ export const CODE_NOTES: Readonly<Record<ErrorCode, CodeNote>> = {
     fix: "The client sends the fields that the handler documents.",
   },
   sign_in_failed: {
-    when: "The hosted sign-in page sent the browser back with an error.",
+    when: "The hosted sign-in page sent the browser back with an error, or an invitation cannot be accepted.",
     fix: "The user tries again. The event `rejected` has the reason.",
   },
   method_not_allowed: {
@@ -152,6 +152,8 @@ export const EVENT_NOTES: Readonly<Record<OrgateEventType, string>> = {
   late_replay:
     "A client presented a spent cookie more than 30 seconds after its renewal, because the reply was lost. orgate sent the new " +
     "cookie again.",
+  member_provisioned:
+    "A user became a member at sign-in, because the organization provisions members just in time. `by` tells which rule it was.",
 };
 
 /** The reasons of `misconfigured` that orgate itself gives, and what to do about each. */

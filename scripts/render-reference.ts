@@ -114,7 +114,15 @@ const API = {
     "requireFactor",
     "denyImpersonation",
   ],
-  Handlers: ["establish", "organizationSelection", "switchOrganization", "signOut", "signIn", "callback"],
+  Handlers: [
+    "establish",
+    "organizationSelection",
+    "switchOrganization",
+    "acceptInvitation",
+    "signOut",
+    "signIn",
+    "callback",
+  ],
   "Reading a request": [
     "state",
     "session",

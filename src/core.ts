@@ -34,9 +34,10 @@ export {
   isOrgateError,
   OrganizationSelectionRequiredError,
   OrgateError,
+  StepUpRequiredError,
   StoreUnavailableError,
 } from "./errors.ts";
-export type { ConfigurationProblem, ErrorCode } from "./errors.ts";
+export type { ConfigurationProblem, ErrorCode, StepUpRequiredErrorInit } from "./errors.ts";
 export type { Clock } from "./lib/clock.ts";
 export type { OrgateEvent, OrgateEventType } from "./events.ts";
 export type { Denial, PageView } from "./model.ts";
@@ -58,6 +59,8 @@ export type { EstablishOptions } from "./sign-in/establish.ts";
 export type { StepUp, UnfinishedAuthentication } from "./sign-in/pending.ts";
 export type { Authentication, AuthenticationResultLike } from "./sign-in/establish.ts";
 export type { CallbackOptions, SignInOptions } from "./sign-in/hosted-sign-in.ts";
+export type { AcceptInvitationOptions } from "./sign-in/invitation.ts";
+export type { AcceptInvitationView } from "./sign-in/invitation-page.ts";
 export type { OrganizationSelectionOptions } from "./sign-in/selection.ts";
 export type { OrganizationSelectionView } from "./sign-in/selection-page.ts";
 export type { SignOutOptions } from "./sign-in/sign-out.ts";
@@ -76,6 +79,7 @@ export type { EndSessionTarget, LogoutTarget, PresentedEnd } from "./store.ts";
 export type { CredentialProfile } from "./store.ts";
 export type {
   Interpretation,
+  InvitationView,
   OrganizationsContext,
   Outcome,
   PendingAuthentication,

@@ -200,3 +200,30 @@ export class OrganizationSelectionRequiredError extends OrgateError {
     Object.defineProperty(this, "pendingAuthenticationToken", { get: () => pendingAuthenticationToken });
   }
 }
+
+/** What a {@link StepUpRequiredError} carries beside its reason. */
+export interface StepUpRequiredErrorInit {
+  readonly details?: Readonly<Record<string, unknown>> | undefined;
+  readonly pendingAuthenticationToken?: string | undefined;
+}
+
+/**
+ * Code `reauthentication_required`: the user is known, and a rule of the organization or of the application demands more.
+ *
+ * `reason` is `primary_required` (another first factor), `mfa_required` (a second factor), or a rule's own word. `details` say what
+ * would do. Neither they nor the pending token are enumerable, so that logging the error does not log them.
+ */
+export class StepUpRequiredError extends OrgateError {
+  override readonly name: string = "StepUpRequiredError";
+  declare readonly reason: string;
+  /** `allowedAuthMethods` and `connectionIds`, or `allowedMfaMethods`, `mfaPhoneNumber` and `totpRegistrationId`. */
+  declare readonly details: Readonly<Record<string, unknown>>;
+  /** Continues the authentication with its factors so far; absent where the user must begin anew. */
+  declare readonly pendingAuthenticationToken?: string;
+
+  constructor(reason: string, { details = {}, pendingAuthenticationToken }: StepUpRequiredErrorInit = {}) {
+    super("reauthentication_required", { reason });
+    Object.defineProperty(this, "details", { get: () => details });
+    Object.defineProperty(this, "pendingAuthenticationToken", { get: () => pendingAuthenticationToken });
+  }
+}

@@ -48,7 +48,15 @@ export type OrgateEvent =
   | { readonly type: "reuse_detected"; readonly sessionId: string }
   | ({ readonly type: "misconfigured"; readonly reason: string } & TroubleCause)
   /** A spent credential was presented long after its renewal, whose reply was lost: its successor was sent again. */
-  | { readonly type: "late_replay" };
+  | { readonly type: "late_replay" }
+  /** A user became a member at sign-in, by a rule of the organization. The ids are no metric labels. */
+  | {
+      readonly type: "member_provisioned";
+      readonly by: "email_domain" | "sso_connection" | "oauth_tenant";
+      readonly organizationId: string;
+      readonly userId: string;
+      readonly memberId: string;
+    };
 
 /** The names of the events. */
 export type OrgateEventType = OrgateEvent["type"];
@@ -71,6 +79,7 @@ const CHANNELS = {
   reuse_detected: channel("orgate:reuse_detected"),
   misconfigured: channel("orgate:misconfigured"),
   late_replay: channel("orgate:late_replay"),
+  member_provisioned: channel("orgate:member_provisioned"),
 } as const;
 
 /**

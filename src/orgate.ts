@@ -45,6 +45,7 @@ import {
   createCallback,
   createSignIn,
 } from "./sign-in/hosted-sign-in.ts";
+import { type AcceptInvitationOptions, createAcceptInvitation } from "./sign-in/invitation.ts";
 import { type UnfinishedAuthentication, pendingAuthenticationOf } from "./sign-in/pending.ts";
 import { type OrganizationSelectionOptions, createOrganizationSelection } from "./sign-in/selection.ts";
 import { type SignOutOptions, createSignOut } from "./sign-in/sign-out.ts";
@@ -90,6 +91,7 @@ export function orgate<
     establish: (...given) => establish(instance, ...given),
     organizationSelection: bind("organizationSelection", createOrganizationSelection),
     switchOrganization: bind("switchOrganization", createSwitchOrganization),
+    acceptInvitation: bind("acceptInvitation", createAcceptInvitation),
     signOut: bind("signOut", createSignOut),
     signIn: bind("signIn", createSignIn),
     callback: bind("callback", createCallback),
@@ -195,6 +197,8 @@ export interface Orgate<
   organizationSelection(options?: OrganizationSelectionOptions): Middleware;
   /** Handles POST `{ organization_id }`: continues the session in another organization. */
   switchOrganization(options?: SwitchOrganizationOptions): Middleware;
+  /** Handles invitations: the page (GET `?invitation_token=`) and the acceptance (POST `{ invitation_token }`). */
+  acceptInvitation(options?: AcceptInvitationOptions): Middleware;
   /** Handles POST: ends the session at the store, and clears every cookie. */
   signOut(options?: SignOutOptions): Middleware;
   /** For hosted stores: redirects to the store's sign-in page. */

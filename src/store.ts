@@ -130,6 +130,15 @@ export type Outcome =
       readonly reason?: string;
     };
 
+/** An invitation as the page shows it on which it is accepted. */
+export interface InvitationView {
+  readonly organization: OrganizationChoice;
+  /** The address that was invited: only its user can accept. */
+  readonly emailAddress: string;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
 /** The member and organization in full, as the store knows them now. */
 export interface Profile {
   readonly member: Member;
@@ -173,6 +182,17 @@ export interface SessionStore<FullProfile extends Profile = Profile> {
   switchOrganization?(
     stale: StaleCredential,
     organizationId: string,
+    context: StoreContext,
+  ): Promise<Outcome>;
+  /** Reads an invitation without spending it; `undefined` if its token is not good. */
+  describeInvitation?(invitationToken: string, context: StoreContext): Promise<InvitationView | undefined>;
+  /**
+   * Accepts an invitation for the user who is signing in (a pending authentication) or signed in, and continues in its
+   * organization. A refusal must spend neither the invitation nor the credential.
+   */
+  joinOrganization?(
+    of: PendingAuthentication | StaleCredential,
+    invitationToken: string,
     context: StoreContext,
   ): Promise<Outcome>;
   /** For hosted sign-in: returns where the browser goes, and what `completeSignIn` needs (state, PKCE), which is sealed meanwhile. */

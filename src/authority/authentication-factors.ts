@@ -36,6 +36,8 @@ const STYTCH_FACTORS = {
   magic_link: { type: "magic_link", deliveryMethod: "email" },
   email_otp: { type: "email_otp", deliveryMethod: "email" },
   password: { type: "password", deliveryMethod: "knowledge" },
+  otp: { type: "otp", deliveryMethod: "sms" },
+  sms_otp: { type: "otp", deliveryMethod: "sms" },
   totp: { type: "totp", deliveryMethod: "authenticator_app" },
   recovery_codes: { type: "recovery_codes", deliveryMethod: "recovery_code" },
   impersonated: { type: "impersonated", deliveryMethod: "impersonation" },
@@ -56,4 +58,16 @@ export function factorOf(method: string, now: number): AuthenticationFactor {
     lastAuthenticatedAt: formatTime(now),
     sequenceOrder: "PRIMARY",
   };
+}
+
+/** Adds a factor to those of a session, in place of the one of the same type and delivery method. */
+export function addFactor(
+  factors: readonly AuthenticationFactor[],
+  factor: AuthenticationFactor,
+): readonly AuthenticationFactor[] {
+  const others = factors.filter(
+    ({ type, deliveryMethod }) => type !== factor.type || deliveryMethod !== factor.deliveryMethod,
+  );
+  const sequenceOrder = others.length === 0 ? "PRIMARY" : "SECONDARY";
+  return [...others, { sequenceOrder, ...factor }];
 }

@@ -1,6 +1,7 @@
-import { type OrgateError, isOrgateError } from "../errors.ts";
+import { OrgateError, type StepUpRequiredError, isOrgateError } from "../errors.ts";
 import type { MemberSession, OrganizationChoice } from "../model.ts";
 import type {
+  InvitationView,
   Outcome,
   PendingAuthentication,
   SessionStore,
@@ -12,13 +13,19 @@ import { interpretSessionClaims } from "./access-token.ts";
 import type { AuthenticationResult } from "./authentication-result.ts";
 import type { AuthorityContext } from "./context.ts";
 import { loadSubject, toProfile } from "./directory.ts";
+import { readInvitation } from "./invitations.ts";
 import type { AuthorityProfile } from "./members/profile.ts";
 import type { SessionRecord } from "./records.ts";
 import { assertNotAborted, isRenewable, readStaleSession, renewSession } from "./renew.ts";
 import { replaceSession } from "./replace-session.ts";
 import { revoke } from "./revoke.ts";
 import { readLiveSession } from "./sessions.ts";
-import { authenticateWithOrganizationSelection, listOrganizationChoices, requirePending } from "./sign-in.ts";
+import {
+  type AuthenticateWithOrganizationSelectionInput,
+  authenticateWithOrganizationSelection,
+  listOrganizationChoices,
+  requirePending,
+} from "./sign-in.ts";
 
 type NotImplemented =
   | "credential"
@@ -51,6 +58,8 @@ export function createAuthorityStore(context: AuthorityContext, tokens: TokenPro
       selectOrganization(context, pending, organizationId, origin),
     switchOrganization: (stale, organizationId, origin) =>
       switchOrganization(context, stale, organizationId, origin),
+    describeInvitation: (token, { signal }) => describeInvitation(context, token, signal),
+    joinOrganization: (of, invitationToken, origin) => joinOrganization(context, of, invitationToken, origin),
     async endSession(target, { signal }) {
       assertNotAborted(signal);
       await revoke(context, target, events.own);
@@ -106,6 +115,50 @@ async function switchOrganization(
   return toOutcome(replaceSession(context, named, { organizationId, request: { ipAddress, userAgent } }));
 }
 
+async function describeInvitation(
+  context: AuthorityContext,
+  token: string,
+  signal: AbortSignal,
+): Promise<InvitationView | undefined> {
+  assertNotAborted(signal);
+  const invitation = await readInvitation(context, token);
+  if (invitation === undefined) return undefined;
+  const { organizationId, organizationName, emailAddress, expiresAt } = invitation;
+  return { organization: { id: organizationId, name: organizationName }, emailAddress, expiresAt };
+}
+
+/** Accepts an invitation for the user who is signing in or signed in, and continues in its organization. */
+async function joinOrganization(
+  context: AuthorityContext,
+  of: PendingAuthentication | StaleCredential,
+  invitationToken: string,
+  { signal, ipAddress, userAgent }: StoreContext,
+): Promise<Outcome> {
+  assertNotAborted(signal);
+  const origin = { ipAddress, userAgent };
+  if ("pendingAuthenticationToken" in of) {
+    const { pendingAuthenticationToken } = of;
+    return toOutcome(acceptPending(context, { ...origin, pendingAuthenticationToken, invitationToken }));
+  }
+  const named = readStaleSession(of);
+  if (named === undefined || !isRenewable(context, of, named)) {
+    return { status: "refused", code: "session_revoked", reason: "credential_mismatch" };
+  }
+  return toOutcome(replaceSession(context, named, { invitationToken, request: origin }));
+}
+
+async function acceptPending(
+  context: AuthorityContext,
+  input: Omit<AuthenticateWithOrganizationSelectionInput, "organizationId"> & {
+    readonly invitationToken: string;
+  },
+): Promise<AuthenticationResult> {
+  const invitation = await readInvitation(context, input.invitationToken);
+  if (invitation === undefined) throw new OrgateError("sign_in_failed", { reason: "invitation_invalid" });
+  const { organizationId } = invitation;
+  return authenticateWithOrganizationSelection(context, { ...input, organizationId });
+}
+
 async function readProfile(
   context: AuthorityContext,
   of: StaleCredential,
@@ -144,10 +197,21 @@ async function toOutcome(authentication: Promise<AuthenticationResult>): Promise
     } = await authentication;
     return { status: "authenticated", credential };
   } catch (error) {
-    const refusal = isOrgateError(error) ? toRefusal(error) : undefined;
-    if (refusal === undefined) throw error;
-    return refusal;
+    const outcome = isOrgateError(error) ? (toStepUp(error) ?? toRefusal(error)) : undefined;
+    if (outcome === undefined) throw error;
+    return outcome;
   }
+}
+
+function toStepUp(error: OrgateError): Outcome | undefined {
+  if (error.code !== "reauthentication_required") return undefined;
+  const { reason, details, pendingAuthenticationToken: token }: Partial<StepUpRequiredError> = error;
+  return {
+    status: "step_up_required",
+    reason: reason ?? error.code,
+    ...(details !== undefined && { details }),
+    ...(token !== undefined && { pending: { pendingAuthenticationToken: token } }),
+  };
 }
 
 function toRefusal({ code, reason }: OrgateError): Outcome | undefined {

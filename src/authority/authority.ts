@@ -15,8 +15,25 @@ import type { AuthenticationResult } from "./authentication-result.ts";
 import { type AuthorityStore, createAuthorityStore } from "./authority-store.ts";
 import type { AuthorityContext } from "./context.ts";
 import { checkedDirectory } from "./directory.ts";
+import {
+  type AcceptInvitationInput,
+  type AcceptedInvitation,
+  acceptInvitation,
+} from "./accept-invitation.ts";
 import { type AuthorityEvents, RecentInvalidations, createAuthorityEvents } from "./invalidations.ts";
-import { type Invitation, type InviteInput, invite } from "./invitations.ts";
+import {
+  type Invitation,
+  type InvitationSummary,
+  type InvitationsTarget,
+  type InviteInput,
+  type ReadableInvitation,
+  type ResendOptions,
+  invite,
+  listInvitations,
+  readInvitation,
+  resendInvitation,
+  revokeInvitation,
+} from "./invitations.ts";
 import { Issuer, type RotatedKey } from "./issuer.ts";
 import { createStoredKeyRing, sharingOf } from "./key-ring.ts";
 import { type AuthorityOptions, resolveSettings } from "./options.ts";
@@ -51,14 +68,15 @@ export interface Authority<Role extends string = string> extends AuthorityStore 
    * without an organization.
    *
    * @throws `OrganizationSelectionRequiredError` for a user of several organizations, unless one is named or invited to;
-   * `organization_not_available`, `sign_in_failed` (`user_not_found`, `invitation_invalid`,
-   * `invitation_cannot_be_used_for_email`), `invalid_request`, `session_too_large`
+   * `StepUpRequiredError` where the organization's rules or `signInRules` demand more; `organization_not_available`,
+   * `sign_in_failed` (`user_not_found`, `invitation_invalid`, `invitation_cannot_be_used_for_email`), `invalid_request`,
+   * `invalid_pending_authentication`, `session_too_large`
    */
   authenticate(input: AuthenticateInput): Promise<AuthenticationResult>;
   /**
    * Completes a pending authentication, once. A wrong choice or a failure does not spend the token.
    *
-   * @throws `invalid_pending_authentication`, `organization_not_available`, `sign_in_failed`
+   * @throws `invalid_pending_authentication`, `StepUpRequiredError`, `organization_not_available`, `sign_in_failed`
    */
   authenticateWithOrganizationSelection(
     input: AuthenticateWithOrganizationSelectionInput,
@@ -68,13 +86,14 @@ export interface Authority<Role extends string = string> extends AuthorityStore 
    * one is in use and `refreshGrace` is over; after that it ends the session (RFC 9700 section 4.14.2).
    *
    * @throws `invalid_token`, `session_revoked` (`revoked`, `expired`, `idle`, `reuse_detected`, `membership_removed`,
-   * `user_removed`), `organization_not_available`
+   * `user_removed`), `reauthentication_required` for a session that does not meet the rules any more, `organization_not_available`
    */
   authenticateWithRefreshToken(input: AuthenticateWithRefreshTokenInput): Promise<AuthenticationResult>;
   /**
    * Authenticates a session JWT: locally while it is fresh, by the store if it is expired or too old.
    *
-   * @throws `invalid_token`, `token_expired`, `session_revoked`, `permission_denied`, `organization_mismatch`
+   * @throws `invalid_token`, `token_expired`, `session_revoked`, `reauthentication_required`, `permission_denied`,
+   * `organization_mismatch`
    */
   authenticateJwt(input: AuthenticateJwtInput): Promise<AuthenticateJwtResult>;
   /** Authenticates a session token, always by the store. Throws like `authenticateJwt`. */
@@ -82,13 +101,33 @@ export interface Authority<Role extends string = string> extends AuthorityStore 
   /**
    * Continues a session in another organization under a new id; the old one ends in the same step.
    *
-   * @throws `organization_not_available`, `session_revoked`, `invalid_token`, `token_expired`, `invalid_request`
+   * @throws `organization_not_available`, `StepUpRequiredError`, `session_revoked`, `invalid_token`, `token_expired`,
+   * `invalid_request`
    */
   exchange(input: ExchangeInput): Promise<AuthenticationResult>;
   /** Adds a factor that the application has checked, under a new session id, and moves the time of authentication. */
   stepUp(input: StepUpInput): Promise<AuthenticationResult>;
-  /** Invites an e-mail address to an organization; needs `directory.addMembership`. Only roles of the policy are accepted. */
+  /**
+   * Invites an e-mail address to an organization; needs `directory.addMembership`. Only roles of the policy are accepted.
+   *
+   * @throws `invalid_request` (`role_unknown`, `organization_not_found`, `already_member`, `invitations_not_allowed`,
+   * `invitation_domain_not_allowed`)
+   */
   invite(input: InviteInput<Role>): Promise<Invitation>;
+  /** Reads a pending invitation for the page on which it is accepted, without spending it; `undefined` if the token is not good. */
+  readInvitation(token: string): Promise<ReadableInvitation | undefined>;
+  /** Lists the pending invitations, newest first. Pass one of `organizationId` and `emailAddress`. */
+  listInvitations(target: InvitationsTarget): Promise<readonly InvitationSummary[]>;
+  /** Issues a pending invitation again, with a new token. Throws like `invite`, and `invalid_request` (`invitation_not_found`). */
+  resendInvitation(invitationId: string, options?: ResendOptions): Promise<Invitation>;
+  /** Revokes a pending invitation. */
+  revokeInvitation(invitationId: string): Promise<void>;
+  /**
+   * Accepts an invitation without signing in. Makes the user, by `directory.createUser`, where none has the address.
+   *
+   * @throws `sign_in_failed` (`invitation_invalid`, `invitation_cannot_be_used_for_email`, `user_not_found`)
+   */
+  acceptInvitation(input: AcceptInvitationInput): Promise<AcceptedInvitation>;
   /** Lists the live sessions of a user or of a member: pass exactly one of them. */
   listSessions(target: SessionsTarget): Promise<readonly SessionSummary[]>;
   /** Ends sessions. Pass one of `sessionId`, `memberId` (also sessions that act as another member by now) and `userId`. */
@@ -149,6 +188,7 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
     tokens,
     invalidations,
     policy: options.policy,
+    signInRules: options.signInRules,
   };
   if (options.policy !== undefined) options.directory.acceptRoles?.(options.policy.roles);
   const closers: (() => void)[] = [];
@@ -165,6 +205,11 @@ function makeAuthority<Role extends string>(options: AuthorityOptions<Role>): Au
     exchange: (input) => exchangeSession(context, input),
     stepUp: (input) => stepUp(context, input),
     invite: (input) => invite(context, input),
+    readInvitation: (token) => readInvitation(context, token),
+    listInvitations: (target) => listInvitations(context, target),
+    resendInvitation: (invitationId, resend) => resendInvitation(context, invitationId, resend),
+    revokeInvitation: (invitationId) => revokeInvitation(context, invitationId),
+    acceptInvitation: (input) => acceptInvitation(context, input),
     listSessions: (target) => listSessions(context, target),
     revoke: (target) => revoke(context, target),
     jwks: () => issuer.jwks(),

@@ -7,6 +7,7 @@ import type { AuthorityEvents, RecentInvalidations } from "./invalidations.ts";
 import type { Issuer } from "./issuer.ts";
 import type { AuthoritySettings } from "./options.ts";
 import type { AuthorityRecords, SessionRecord } from "./records.ts";
+import type { SignInRules } from "./rules/sign-in-rules.ts";
 import type { WireClient } from "./wire-client.ts";
 
 /** What every operation of one authority works with. */
@@ -22,6 +23,8 @@ export interface AuthorityContext {
   readonly invalidations: RecentInvalidations;
   /** Answers authorization checks. */
   readonly policy: Policy | undefined;
+  /** The application's own rule about sessions that begin or go on. */
+  readonly signInRules: SignInRules | undefined;
   /** The wire protocol that the operation came by; absent for the application's own calls. */
   readonly wire?: WireDialect;
 }

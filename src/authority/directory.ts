@@ -1,4 +1,5 @@
 import type { EventSink } from "../events.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import { type Clock, formatTime } from "../lib/clock.ts";
 import { type Predicate, absentOr, arrayOf, isString, isText, objectWith } from "../lib/values.ts";
 import type { AuthenticationFactor, MemberSession, RoleAssignment } from "../model.ts";
@@ -14,6 +15,7 @@ import {
 import { isDirect, isRoleAssignment, listHeldRoles, listRoleAssignments } from "./members/roles.ts";
 import type { SessionRecord } from "./records.ts";
 import { callDependency, malformedAnswer } from "./repository.ts";
+import { isActiveMembership } from "./rules/settings.ts";
 
 /** A person, across organizations. What a membership says of the member wins over what the user says. */
 export interface DirectoryUser extends UserFields {
@@ -46,6 +48,13 @@ export interface DirectoryMembership<Role extends string = string> extends Membe
    */
   readonly roles: readonly (Role | RoleAssignment<Role>)[];
   /** Further fields of the application; they go into the profile, so never keep a secret here. */
+  readonly [field: string]: unknown;
+}
+
+/** A user to be made. The directory chooses the id. */
+export interface NewDirectoryUser {
+  readonly emailAddress: string;
+  readonly name?: string;
   readonly [field: string]: unknown;
 }
 
@@ -102,8 +111,16 @@ export interface Directory {
    * one of the three is missing. Each renewal asks it. Without it, the three methods above are called at once.
    */
   seat?(userId: string, organizationId: string): Promise<DirectorySeat | undefined>;
-  /** Makes the membership an invitation was issued for; required for `invite`. */
+  /**
+   * Makes the membership that an invitation was issued for, or that an organization provisions; puts one that is not active in force.
+   * Required for `invite`; without it, no member is provisioned.
+   */
   addMembership?(membership: DirectoryMembership): Promise<void>;
+  /**
+   * Makes the user who accepts an invitation, and returns them; called only once the token is known to be good. Required to accept
+   * an invitation for an address that no user has.
+   */
+  createUser?(user: NewDirectoryUser): Promise<DirectoryUser>;
   /**
    * Adds a listener that is called once a change is made, so that the store is asked about older tokens; returns the way to stop.
    * Call it for changed roles, for memberships, users and organizations that are removed, and for an organization whose slug
@@ -169,6 +186,13 @@ export function checkedDirectory(directory: Directory, events: EventSink): Check
     ...(directory.addMembership !== undefined && {
       addMembership: (membership) =>
         callDependency("directory.addMembership", async () => directory.addMembership?.(membership)),
+    }),
+    ...(directory.createUser !== undefined && {
+      async createUser(user) {
+        const made = await ask(ofUsers, "createUser", isUser, async () => directory.createUser?.(user));
+        if (made === undefined) throw malformedAnswer("directory.createUser");
+        return made;
+      },
     }),
     ...(directory.verifyPassword !== undefined && {
       async verifyPassword(userId, password) {
@@ -258,6 +282,16 @@ function isSeatOf(userId: string, organizationId: string): Predicate<DirectorySe
   });
 }
 
+/** Finds the user of an e-mail address. A database may compare addresses more loosely than an invitation may. */
+export async function findUserByAddress(
+  directory: CheckedDirectory,
+  emailAddress: string,
+): Promise<DirectoryUser | undefined> {
+  const user = await directory.userByEmailAddress(emailAddress);
+  if (user === undefined) return undefined;
+  return foldEmailAddress(user.emailAddress) === foldEmailAddress(emailAddress) ? user : undefined;
+}
+
 /** A user and, unless they act in no organization, their membership, as the directory has them now. */
 export interface Subject extends Partial<OrganizationMembership> {
   readonly user: DirectoryUser;
@@ -299,7 +333,9 @@ export async function loadSubject(
   }
   if (directory.seat !== undefined) {
     const seat = await directory.seat(userId, organizationId);
-    if (seat !== undefined) return { ...known, ...seat };
+    if (seat !== undefined) {
+      return isActiveMembership(seat.membership) ? { ...known, ...seat } : "membership_removed";
+    }
     // Something is missing: only the user's absence ends the session whatever the organization.
     return (await directory.user(userId)) === undefined ? "user_removed" : "membership_removed";
   }
@@ -310,6 +346,7 @@ export async function loadSubject(
   ]);
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
+  if (!isActiveMembership(membership)) return "membership_removed";
   return { ...known, user, membership, organization };
 }
 
@@ -320,7 +357,7 @@ export async function listMemberships(
 ): Promise<readonly OrganizationMembership[]> {
   const memberships = await directory.memberships(userId);
   const found = await Promise.all(
-    memberships.map(async (membership) => {
+    memberships.filter(isActiveMembership).map(async (membership) => {
       const organization = await directory.organization(membership.organizationId);
       return organization === undefined ? [] : [{ membership, organization }];
     }),

@@ -10,6 +10,7 @@ export type {
   DirectoryOrganization,
   DirectorySeat,
   DirectoryUser,
+  NewDirectoryUser,
 } from "./directory.ts";
 export type {
   AllowedAuthMethod,
@@ -49,7 +50,21 @@ export type {
 export type { AuthenticationMethod } from "./authentication-factors.ts";
 export type { AuthenticationResult, SealRequest } from "./authentication-result.ts";
 export type { RequestOrigin } from "./check-input.ts";
-export type { Invitation, InviteInput } from "./invitations.ts";
+export type { AcceptedInvitation, AcceptInvitationInput } from "./accept-invitation.ts";
+export type {
+  Invitation,
+  InvitationsTarget,
+  InvitationSummary,
+  InviteInput,
+  ReadableInvitation,
+  ResendOptions,
+} from "./invitations.ts";
+export type {
+  SignInPhase,
+  SignInRuleContext,
+  SignInRuleOutcome,
+  SignInRules,
+} from "./rules/sign-in-rules.ts";
 export type { AuthenticateWithRefreshTokenInput } from "./renew.ts";
 export type { ExchangeInput, SessionReference, StepUpInput } from "./replace-session.ts";
 export type { RevokeTarget, SessionSummary, SessionsTarget } from "./revoke.ts";

@@ -1,3 +1,4 @@
+import { randomUUID } from "node:crypto";
 import { ConfigurationError, type ConfigurationProblem } from "../errors.ts";
 import { configurationError, describeValue, didYouMean, quoteName, readGiven } from "../lib/problems.ts";
 import { foldEmailAddress } from "../lib/case.ts";
@@ -10,6 +11,7 @@ import {
   type DirectoryOrganization,
   type DirectorySeat,
   type DirectoryUser,
+  type NewDirectoryUser,
   membershipIdOf,
 } from "./directory.ts";
 import { type ObjectKind, isOptionalField } from "./members/field-checks.ts";
@@ -22,6 +24,7 @@ import {
   checkMembershipRoles,
   addTo,
 } from "./members/validate-directory.ts";
+import { isActiveMembership } from "./rules/settings.ts";
 
 /** What a memory directory begins with. */
 export interface MemoryDirectoryInput<Role extends string = string> {
@@ -45,6 +48,7 @@ export type FieldChanges<Fields> = { readonly [Name in keyof Fields]?: Fields[Na
 export interface MemoryDirectory<Role extends string = string> extends Directory {
   addUser(user: DirectoryUser): void;
   addOrganization(organization: DirectoryOrganization): void;
+  /** Adds a membership, or puts one that is not active in force, with the roles given. */
   addMembership(membership: DirectoryMembership<Role>): Promise<void>;
   /**
    * Changes fields of a user. When the address changes, each membership of the user gets the old one in `retiredEmailAddresses`:
@@ -64,6 +68,7 @@ export interface MemoryDirectory<Role extends string = string> extends Directory
   ): void;
   /** Lets other members of the organization use an address that the member used before. */
   unlinkRetiredEmailAddress(userId: string, organizationId: string, emailAddress: string): void;
+  createUser(user: NewDirectoryUser): Promise<DirectoryUser>;
   /** Replaces the roles of a member. */
   setRoles(userId: string, organizationId: string, roles: DirectoryMembership<Role>["roles"]): void;
   removeMembership(userId: string, organizationId: string): void;
@@ -115,8 +120,12 @@ export function memoryDirectory<Role extends string = string>(
     addUser: (user) => readGiven("memoryDirectory", () => tables.add({ users: [user] })),
     addOrganization: (organization) =>
       readGiven("memoryDirectory", () => tables.add({ organizations: [organization] })),
-    addMembership: async (membership) =>
-      readGiven("memoryDirectory", () => tables.add({ memberships: [membership] })),
+    addMembership: async (membership) => readGiven("memoryDirectory", () => tables.addMembership(membership)),
+    async createUser(user) {
+      const made: DirectoryUser = { ...user, id: `user_${randomUUID()}` };
+      readGiven("memoryDirectory", () => tables.add({ users: [made] }));
+      return structuredClone(made);
+    },
     updateUser: (userId, changes) => readGiven("updateUser", () => tables.updateUser(userId, changes)),
     updateOrganization: (organizationId, changes) =>
       readGiven("updateOrganization", () => tables.updateOrganization(organizationId, changes)),
@@ -178,6 +187,18 @@ class DirectoryTables {
     };
     assertValid(whole, this.#roles);
     this.#store(input);
+  }
+
+  addMembership(membership: DirectoryMembership): void {
+    const { userId, organizationId } = membership;
+    const existing = this.memberships.get(userId)?.get(organizationId);
+    if (existing === undefined || isActiveMembership(existing)) {
+      this.add({ memberships: [membership] });
+      return;
+    }
+    const renewed = { ...existing, status: "active" as const, ...membership };
+    this.#replace({ memberships: [renewed] });
+    this.#announce({ memberId: membershipIdOf(renewed) });
   }
 
   setRoles(userId: string, organizationId: string, roles: DirectoryMembership["roles"]): void {

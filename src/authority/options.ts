@@ -23,6 +23,7 @@ import type { JsonWebKey } from "../store.ts";
 import { REPOSITORY_TIMEOUT } from "./checked-repository.ts";
 import type { Directory } from "./directory.ts";
 import type { Repository } from "./repository.ts";
+import type { SignInRules } from "./rules/sign-in-rules.ts";
 import { findKeyProblem } from "./signing-keys.ts";
 
 /** What an authority is made of. Durations are seconds. */
@@ -50,6 +51,8 @@ export interface AuthorityOptions<Role extends string = string> {
   readonly keys?: readonly JsonWebKey[] | undefined;
   /** Answers authorization checks, and the middleware where it has no policy of its own. */
   readonly policy?: Policy<PolicyShape, Role> | undefined;
+  /** A rule of your own about sessions that begin or go on. @defaultValue the organization's settings decide alone */
+  readonly signInRules?: SignInRules | undefined;
   /** @defaultValue 300 */
   readonly accessTokenLifetime?: number | undefined;
   /** From sign-in on; only `sessionDuration` and `sessionDurationMinutes` extend it. @defaultValue 30 days */
@@ -89,7 +92,7 @@ export type AuthoritySettings = Omit<ReturnType<typeof resolveSettings>, "clock"
 const YEAR = 366 * 86_400;
 
 const directory: Check<Directory> = (given, report) => {
-  for (const name of ["addMembership", "onChanged", "seat"] as const) {
+  for (const name of ["addMembership", "createUser", "onChanged", "seat"] as const) {
     const method: unknown = isObject(given) ? given[name] : undefined;
     if (method !== undefined) functionLike()(method, report.member(name));
   }
@@ -141,6 +144,7 @@ export const AUTHORITY_OPTIONS = schema<AuthorityOptions>()({
   policy: optional(must("a policy", isPolicy, "Pass definePolicy({...}).")),
   clock: optional(functionLike<Clock>(), systemClock),
   events: optional(functionLike<NonNullable<AuthorityOptions["events"]>>()),
+  signInRules: optional(functionLike<SignInRules>()),
   keys: optional(privateKeys),
   keyEncryption: optional(passwords),
   repositoryTimeout: optional(seconds({ above: 0, max: 60 }, "Leave it at 0.8."), REPOSITORY_TIMEOUT),

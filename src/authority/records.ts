@@ -1,5 +1,6 @@
 import { StoreUnavailableError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
+import { foldEmailAddress } from "../lib/case.ts";
 import type { Clock } from "../lib/clock.ts";
 import { sha256 } from "../lib/crypto.ts";
 import {
@@ -71,6 +72,12 @@ export interface PendingRecord {
   readonly version: 1;
   readonly userId: string;
   readonly evidence: AuthenticationRecord;
+  /** The organization that more was demanded for; absent while it is an organization that must be chosen. */
+  readonly organizationId?: string | undefined;
+  /** The invitation that is accepted once the rules are met. */
+  readonly invitationToken?: string | undefined;
+  /** The session that was being switched or stepped up: if it ends, so does this. */
+  readonly sessionId?: string | undefined;
   readonly expiresAt: number;
 }
 
@@ -158,6 +165,9 @@ export const isPendingRecord = objectWith<PendingRecord>({
   version: isOneOf(1),
   userId: isText,
   evidence: objectWith(AUTHENTICATION_CHECKS),
+  organizationId: absentOr(isText),
+  invitationToken: absentOr(isText),
+  sessionId: absentOr(isText),
   expiresAt: isFiniteNumber,
 });
 
@@ -226,13 +236,22 @@ export function createRecords(
     invitations: new TokenRecords(context, {
       collection: "invitations",
       isRecord: isInvitationRecord,
-      indexesOf: ({ id, organizationId }) => [`invitation:${id}`, `organization:${organizationId}`],
+      indexesOf: ({ id, organizationId, emailAddress }) => [
+        `invitation:${id}`,
+        `organization:${organizationId}`,
+        invitationIndexOf(emailAddress),
+      ],
     }),
     codes: new CodeRecords(context),
     keys: keyRingStorage(context),
     ping: () => context.repository.ping(),
     close: () => callDependency("repository.close", () => repository.close()),
   };
+}
+
+/** Names the invitations for an e-mail address, without showing it. */
+export function invitationIndexOf(emailAddress: string): string {
+  return `address:${sha256(foldEmailAddress(emailAddress))}`;
 }
 
 /** Seconds that a session is kept after its end, so that a late credential can be told why it is refused. */
@@ -340,6 +359,20 @@ export class TokenRecords<Value extends { readonly expiresAt: number }> {
     const { collection, indexesOf = () => [] } = this.#kind;
     const options = { expiresAt: record.expiresAt, indexes: indexesOf(record) };
     await this.#context.repository.insert(collection, this.#nameOf(token), record, options);
+  }
+
+  /** Lists the records under an index, each with the name to remove it by. */
+  async listBy(index: string): Promise<readonly { readonly name: string; readonly record: Value }[]> {
+    const found = await this.#context.repository.find(this.#kind.collection, index);
+    return found.flatMap(({ id: name, value }) => {
+      const record = this.#check(value);
+      return record === undefined ? [] : [{ name, record }];
+    });
+  }
+
+  /** Deletes a listed record; of several callers at once exactly one gets `true`. */
+  async remove(name: string): Promise<boolean> {
+    return (await this.#context.repository.consume(this.#kind.collection, name)) !== undefined;
   }
 
   #nameOf(token: string): string {

@@ -1,4 +1,5 @@
 import { OrgateError, StoreUnavailableError, isOrgateError } from "../errors.ts";
+import { isText } from "../lib/values.ts";
 import type { RenewContext, Renewal, StaleCredential, VerifiedClaims } from "../store.ts";
 import {
   type AuthenticationResult,
@@ -84,6 +85,14 @@ export async function renewSession(
   } catch (error) {
     if (isOrgateError(error) && error.code === "session_revoked") {
       return { status: "ended", reason: error.reason ?? "revoked" };
+    }
+    if (isOrgateError(error) && error.code === "reauthentication_required") {
+      const organizationId = organizationOf(stale);
+      return {
+        status: "reauthenticate",
+        reason: error.reason ?? error.code,
+        ...(isText(organizationId) && { organizationId }),
+      };
     }
     if (isOrgateError(error) && error.code === "invalid_token") {
       return { status: "ended", reason: "credential_mismatch" };

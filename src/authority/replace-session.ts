@@ -1,6 +1,7 @@
 import { OrgateError } from "../errors.ts";
 import { formatTime } from "../lib/clock.ts";
 import type { AuthenticationFactor } from "../model.ts";
+import { addFactor } from "./authentication-factors.ts";
 import {
   type AuthenticationResult,
   type SealRequest,
@@ -18,10 +19,13 @@ import {
   invalidRequest,
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
-import { loadSubject } from "./directory.ts";
+import { type Subject, type SubjectProblem, loadSubject } from "./directory.ts";
 import type { SessionRecord } from "./records.ts";
 import { parseRefreshToken } from "./refresh-token.ts";
 import { type StaleSession, mayStillRenew } from "./renew.ts";
+import { requireInvitation } from "./accept-invitation.ts";
+import { type SignInTarget, findMember } from "./find-member.ts";
+import { requireRules } from "./rules/rules.ts";
 import { openSessionToken } from "./secrets.ts";
 import {
   type NewSession,
@@ -80,6 +84,8 @@ interface Replacement {
   /** @defaultValue the one used most recently */
   readonly organizationId?: string;
   readonly factor?: AuthenticationFactor;
+  /** Joins the organization of the invitation first, and continues there. */
+  readonly invitationToken?: string;
   readonly request: SealRequest & RequestOrigin;
 }
 
@@ -91,7 +97,7 @@ interface Replacement {
 export async function replaceSession(
   context: AuthorityContext,
   { sessionId, userId, refreshToken }: Partial<StaleSession> & Pick<StaleSession, "sessionId">,
-  { organizationId, factor, request }: Replacement,
+  { organizationId, factor, invitationToken, request }: Replacement,
 ): Promise<AuthenticationResult> {
   if (organizationId !== undefined) checkId("organizationId", organizationId);
   const { value: before } = await readLiveSession(context, sessionId);
@@ -100,23 +106,55 @@ export async function replaceSession(
     await acceptRefreshToken(context, before, refreshToken, { rotate: false, organizationId: undefined });
   }
   const next = { ...continueSession(context, before, factor), ...cleanOrigin(request) };
-  const subject = await loadSubject(
-    context,
-    before.userId,
-    organizationId ?? before.organizationId,
-    next.authenticationFactors,
-  );
-  if (subject === "membership_removed" && organizationId !== undefined) {
+  const { authenticationFactors: factors } = next;
+  const target: ReplacementTarget =
+    invitationToken === undefined
+      ? {
+          subject: await loadSubject(
+            context,
+            before.userId,
+            organizationId ?? before.organizationId,
+            factors,
+          ),
+        }
+      : await findInvited(context, before, invitationToken);
+  if (target.subject === "membership_removed" && organizationId !== undefined) {
     throw new OrgateError("organization_not_available");
   }
-  if (typeof subject === "string") {
+  if (typeof target.subject === "string") {
     await removeSession(context, sessionId);
-    throw sessionEnded(subject);
+    throw sessionEnded(target.subject);
   }
+  const phase = factor === undefined ? "switch" : "step_up";
+  await requireRules(
+    context,
+    { phase, subject: target.subject, session: next, from: before.organizationId },
+    { organizationId: target.subject.organization?.id, invitationToken, sessionId },
+  );
+  const subject = (await target.join?.()) ?? target.subject;
   const opened = await openSession(context, subject, next, async () => {
     if (!(await removeSession(context, sessionId))) throw sessionEnded("revoked");
   });
   return toAuthenticationResult(context, opened, request);
+}
+
+/** Whom the next session will act for, if there is anybody. */
+type ReplacementTarget =
+  | SignInTarget
+  | { readonly subject: Subject | SubjectProblem; readonly join?: undefined };
+
+/** Finds the member that the session's user becomes by an invitation. */
+async function findInvited(
+  context: AuthorityContext,
+  { userId, authenticationFactors }: SessionRecord,
+  invitationToken: string,
+): Promise<ReplacementTarget> {
+  const user = await context.directory.user(userId);
+  if (user === undefined) return { subject: "user_removed" };
+  const wanted = { user, organizationId: undefined };
+  const invitation = await requireInvitation(context, invitationToken, wanted);
+  const { organizationId } = invitation;
+  return findMember(context, { user, organizationId, authenticationFactors, invitation, invitationToken });
 }
 
 /** What the next session takes over; `openSession` sets the members that belong to one session. */
@@ -127,15 +165,9 @@ function continueSession(
 ): NewSession {
   if (factor === undefined) return before;
   const now = Math.floor(clock());
-  const others = before.authenticationFactors.filter(
-    ({ type, deliveryMethod }) => type !== factor.type || deliveryMethod !== factor.deliveryMethod,
-  );
-  const added: AuthenticationFactor = {
-    sequenceOrder: others.length === 0 ? "PRIMARY" : "SECONDARY",
-    ...factor,
-    lastAuthenticatedAt: formatTime(now),
-  };
-  return { ...before, authenticationFactors: [...others, added], authenticatedAt: now };
+  const added = { ...factor, lastAuthenticatedAt: formatTime(now) };
+  const authenticationFactors = addFactor(before.authenticationFactors, added);
+  return { ...before, authenticationFactors, authenticatedAt: now };
 }
 
 /** Finds the session that exactly one of the references names. */

@@ -11,6 +11,7 @@ import {
   mintRefreshToken,
 } from "./refresh-token.ts";
 import type { Versioned } from "./repository.ts";
+import { latestEnd, requireRulesStill } from "./rules/rules.ts";
 import { isSessionId, makeSecret, makeSessionId } from "./secrets.ts";
 import { mayUse } from "./wire-client.ts";
 
@@ -55,9 +56,11 @@ export async function openSession(
   const key = makeSecret();
   const { token, hash } = mintRefreshToken(id, 0, key);
   const client = session.client ?? context.wire?.client;
+  const { customClaims, expiresAt } = context.wire?.amend?.(session) ?? session;
   const record: SessionRecord = {
     ...session,
-    ...context.wire?.amend?.(session),
+    customClaims,
+    expiresAt: Math.min(expiresAt, latestEnd(subject.organization, session.startedAt)),
     ...(client !== undefined && { client }),
     version: 1,
     id,
@@ -162,8 +165,8 @@ export interface SessionUse {
  * This is the one place where a live session changes. It writes by compare-and-set; if another write came first, it decides
  * anew on the record that was written, so that an ended session is never written back.
  *
- * @throws `session_revoked`, `invalid_token` (not a token of this session), `organization_not_available`, and what
- * {@link readLiveSession} throws
+ * @throws `session_revoked`, `invalid_token` (not a token of this session), `organization_not_available`, `StepUpRequiredError`
+ * for a session that does not meet the rules any more, and what {@link readLiveSession} throws
  */
 export async function useSession(
   context: AuthorityContext,
@@ -171,6 +174,7 @@ export async function useSession(
   use: SessionUse,
 ): Promise<UsedSession> {
   const load = createSubjectLoader(context);
+  let admitted: Subject | undefined;
   for (let attempt = 0; attempt < MAX_WRITE_ATTEMPTS; attempt += 1) {
     const { value: before, version } = await readLiveSession(context, sessionId);
     if (use.userId !== undefined && use.userId !== before.userId) throw new OrgateError("invalid_token");
@@ -182,6 +186,8 @@ export async function useSession(
       const isCurrent = organizationId === before.organizationId;
       throw await refuseWithoutSubject(context, sessionId, { problem: subject, isCurrent, use });
     }
+    if (admitted !== subject) await requireMayGoOn(context, subject, before);
+    admitted = subject;
     use.authorize?.(subject, before);
     const record = advance(context, before, { subject, accepted, extendBy: use.extendBy });
     assertTokenFits(context, record, subject);
@@ -190,6 +196,22 @@ export async function useSession(
     }
   }
   throw new StoreUnavailableError({ reason: "contention", retryAfter: 1 });
+}
+
+/** Requires that a session still meets the rules. One that outlived its organization's `sessionLifetime` has ended. */
+async function requireMayGoOn(
+  context: AuthorityContext,
+  subject: Subject,
+  record: SessionRecord,
+): Promise<void> {
+  const { organization } = subject;
+  const isCurrent = organization?.id === record.organizationId;
+  if (isCurrent && context.clock() >= latestEnd(organization, record.startedAt)) {
+    await removeSession(context, record.id);
+    throw sessionEnded("expired");
+  }
+  const from = record.organizationId;
+  await requireRulesStill(context, { phase: "renewal", subject, session: record, from });
 }
 
 /** Asks the directory once for each question of one operation, however often the write is attempted. The factors of a session never change. */
@@ -240,7 +262,10 @@ function advance(
     ...before,
     family,
     lastAccessedAt: Math.max(before.lastAccessedAt, Math.floor(now)),
-    expiresAt: Math.max(expiresAt, Math.floor(now + extendBy)),
+    expiresAt: Math.min(
+      Math.max(expiresAt, Math.floor(now + extendBy)),
+      current === organizationId ? latestEnd(subject.organization, before.startedAt) : Infinity,
+    ),
     customClaims,
     memberIds: addMember(before.memberIds, memberIdOf(subject), current === organizationId),
     ...(organizationId !== undefined && { organizationId }),

@@ -1,6 +1,6 @@
-import { OrganizationSelectionRequiredError, OrgateError } from "../errors.ts";
+import { OrganizationSelectionRequiredError, OrgateError, isOrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator, OrganizationChoice } from "../model.ts";
-import { type AuthenticationMethod, factorOf } from "./authentication-factors.ts";
+import { type AuthenticationMethod, addFactor, factorOf } from "./authentication-factors.ts";
 import {
   type AuthenticationResult,
   type SealRequest,
@@ -20,9 +20,12 @@ import {
 } from "./check-input.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type Subject, listMemberships, loadSubject } from "./directory.ts";
-import { acceptInvitation } from "./invitations.ts";
+import { requireInvitation } from "./accept-invitation.ts";
+import { findMember, requireMember, userNotFound } from "./find-member.ts";
 import type { AuthenticationRecord, PendingRecord, SignInRecord } from "./records.ts";
-import { openSession } from "./sessions.ts";
+import { mfaMethodOf } from "./rules/factor-names.ts";
+import { lifetimeIn, requireRules } from "./rules/rules.ts";
+import { openSession, readLiveSession } from "./sessions.ts";
 import { mayUse } from "./wire-client.ts";
 
 /** Says whom the application has authenticated by password, magic link, SSO or another method. */
@@ -33,6 +36,11 @@ export interface AuthenticateInput extends RequestOrigin, SealRequest {
   readonly organizationId?: string | undefined;
   /** Joins the organization that the invitation was issued for, and signs in to it. */
   readonly invitationToken?: string | undefined;
+  /**
+   * Continues a pending authentication of the same user after a further step: its factors count as well, and so do its organization
+   * and its invitation.
+   */
+  readonly pendingAuthenticationToken?: string | undefined;
   readonly impersonator?: Impersonator | undefined;
   /** How the user proved who they are. @defaultValue one factor, by the method */
   readonly authenticationFactors?: readonly AuthenticationFactor[] | undefined;
@@ -54,8 +62,51 @@ export async function authenticate(
   input: AuthenticateInput,
 ): Promise<AuthenticationResult> {
   const signInRecord = checkSignIn(context, input);
+  const { pendingAuthenticationToken } = checkFields(input, {
+    pendingAuthenticationToken: optionalField(checkToken),
+  });
   readSealPassword(input);
-  return signIn(context, signInRecord, input);
+  if (pendingAuthenticationToken === undefined) return signIn(context, signInRecord, input);
+  const pending = await requirePending(context, pendingAuthenticationToken);
+  if (pending.userId !== signInRecord.userId) throw new OrgateError("invalid_pending_authentication");
+  return signIn(context, continueSignIn(pending, signInRecord), input, {
+    continues: pending,
+    spend: () => spendPending(context, pendingAuthenticationToken),
+  });
+}
+
+/** Adds what the user has just done to what is pending. A second factor leaves the method of the first. */
+function continueSignIn(pending: PendingRecord, added: SignInRecord): SignInRecord {
+  const { evidence: before } = pending;
+  const { evidence: now } = added;
+  const isSecond = now.authenticationFactors.every((factor) => mfaMethodOf(factor) !== undefined);
+  const { impersonator = before.impersonator } = now;
+  const organizationId = added.organizationId ?? pending.organizationId;
+  return {
+    userId: pending.userId,
+    organizationId,
+    invitationToken: added.invitationToken ?? pendingInvitation(pending, organizationId),
+    evidence: {
+      ...before,
+      ...now,
+      authenticationMethod: isSecond ? before.authenticationMethod : now.authenticationMethod,
+      authenticationFactors: now.authenticationFactors
+        .map(({ sequenceOrder: _order, ...factor }) => factor)
+        .reduce(addFactor, before.authenticationFactors),
+      ...(impersonator !== undefined && { impersonator }),
+      customClaims: now.customClaims ?? before.customClaims,
+    },
+  };
+}
+
+/** The invitation that is pending is for one organization: choosing another one leaves it as it is. */
+function pendingInvitation(pending: PendingRecord, organizationId: string | undefined): string | undefined {
+  return organizationId === pending.organizationId ? pending.invitationToken : undefined;
+}
+
+async function spendPending({ records }: AuthorityContext, token: string): Promise<void> {
+  if ((await records.pending.spend(token)) === undefined)
+    throw new OrgateError("invalid_pending_authentication");
 }
 
 /** Checks who signs in, to which organization, and how they authenticated just now. */
@@ -83,32 +134,56 @@ export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInpu
   return { userId, organizationId, invitationToken, evidence };
 }
 
-/**
- * Signs in a user by evidence that was checked before.
- *
- * @param spend - as for {@link openSession}
- */
+/** How a sign-in ends, beyond opening the session. */
+interface SignInCompletion {
+  readonly phase?: "sign_in" | "selection";
+  /** As for {@link openSession}. */
+  readonly spend?: () => Promise<void>;
+  /** What it continues: a further step neither prolongs it nor outlives its session. */
+  readonly continues?: PendingRecord;
+}
+
+/** Signs in a user by evidence that was checked before. Nobody becomes a member before the rules are met. */
 export async function signIn(
   context: AuthorityContext,
   { userId, organizationId, invitationToken, evidence }: SignInRecord,
   request: SealRequest,
-  spend?: () => Promise<void>,
+  { phase = "sign_in", spend, continues }: SignInCompletion = {},
 ): Promise<AuthenticationResult> {
   const { authenticationFactors: factors } = evidence;
   const person = await loadSubject(context, userId, undefined, factors);
   if (typeof person === "string") throw userNotFound();
   const { user } = person;
-  const wanted =
+  const invitation =
     invitationToken === undefined
-      ? organizationId
-      : await acceptInvitation(context, invitationToken, { user, organizationId });
-  const subject =
+      ? undefined
+      : await requireInvitation(context, invitationToken, { user, organizationId });
+  const wanted = invitation?.organizationId ?? organizationId;
+  const target =
     wanted === undefined
-      ? await requireOnlyMembership(context, person, evidence)
-      : await requireMember(context, userId, wanted, factors);
+      ? { subject: await requireOnlyMembership(context, person, evidence) }
+      : await findMember(context, {
+          user,
+          organizationId: wanted,
+          authenticationFactors: factors,
+          impersonator: evidence.impersonator,
+          invitation,
+          invitationToken,
+        });
+  await requireRules(
+    context,
+    { phase, subject: target.subject, session: evidence },
+    {
+      organizationId: target.subject.organization?.id,
+      invitationToken,
+      sessionId: continues?.sessionId,
+      expiresAt: continues?.expiresAt,
+    },
+  );
+  const subject = (await target.join?.()) ?? target.subject;
   const startedAt = Math.floor(context.clock());
-  const expiresAt = startedAt + Math.floor(context.settings.sessionLifetime);
-  const opened = await openSession(context, subject, { ...evidence, startedAt, expiresAt }, spend);
+  const end = startedAt + lifetimeIn(context, subject.organization);
+  const opened = await openSession(context, subject, { ...evidence, startedAt, expiresAt: end }, spend);
   return toAuthenticationResult(context, opened, request);
 }
 
@@ -123,11 +198,18 @@ export async function authenticateWithOrganizationSelection(
     invitationToken: optionalField(checkToken),
   });
   readSealPassword(input);
-  const { userId, evidence } = await requirePending(context, pendingAuthenticationToken);
-  const signInRecord = { ...choice, userId, evidence: { ...evidence, ...cleanOrigin(input) } };
-  return signIn(context, signInRecord, input, async () => {
-    const spent = await context.records.pending.spend(pendingAuthenticationToken);
-    if (spent === undefined) throw new OrgateError("invalid_pending_authentication");
+  const pending = await requirePending(context, pendingAuthenticationToken);
+  const { userId, evidence } = pending;
+  const signInRecord = {
+    ...choice,
+    userId,
+    invitationToken: choice.invitationToken ?? pendingInvitation(pending, choice.organizationId),
+    evidence: { ...evidence, ...cleanOrigin(input) },
+  };
+  return signIn(context, signInRecord, input, {
+    phase: "selection",
+    continues: pending,
+    spend: () => spendPending(context, pendingAuthenticationToken),
   });
 }
 
@@ -144,20 +226,21 @@ export async function listOrganizationChoices(
 /** Reads a pending authentication without spending it; throws `invalid_pending_authentication` if there is none. */
 export async function requirePending(context: AuthorityContext, token: string): Promise<PendingRecord> {
   const record = await context.records.pending.read(token);
-  if (record !== undefined && mayUse(record.evidence.client, context.wire?.client)) return record;
-  throw new OrgateError("invalid_pending_authentication");
+  if (record === undefined || !mayUse(record.evidence.client, context.wire?.client)) {
+    throw new OrgateError("invalid_pending_authentication");
+  }
+  if (record.sessionId !== undefined) await requireLive(context, record.sessionId);
+  return record;
 }
 
-async function requireMember(
-  context: AuthorityContext,
-  userId: string,
-  organizationId: string,
-  factors: readonly AuthenticationFactor[],
-): Promise<Subject> {
-  const subject = await loadSubject(context, userId, organizationId, factors);
-  if (subject === "user_removed") throw userNotFound();
-  if (subject === "membership_removed") throw new OrgateError("organization_not_available");
-  return subject;
+/** What was begun from a session ends with it. */
+async function requireLive(context: AuthorityContext, sessionId: string): Promise<void> {
+  try {
+    await readLiveSession(context, sessionId);
+  } catch (cause) {
+    if (!isOrgateError(cause) || cause.code !== "session_revoked") throw cause;
+    throw new OrgateError("invalid_pending_authentication", { cause });
+  }
 }
 
 /** Returns the only membership of the user, if any; throws for the user to choose if there are several. */
@@ -181,8 +264,4 @@ async function requireOnlyMembership(
     expiresAt: clock() + settings.pendingLifetime,
   });
   throw new OrganizationSelectionRequiredError(token, organizations);
-}
-
-function userNotFound(): OrgateError {
-  return new OrgateError("sign_in_failed", { reason: "user_not_found" });
 }

@@ -117,7 +117,9 @@ function isAnswerFor(instance: Instance, step: RenewalStep, result: SharedRenewa
 export function shareRenewal(instance: Instance, step: RenewalStep): Promise<FlightResult<SharedRenewal>> {
   const { renewals } = instance;
   const accepts = (result: SharedRenewal): boolean =>
-    result.manner !== "put_off" && meets(instance, step.requirement, result);
+    result.manner !== "put_off" &&
+    meets(instance, step.requirement, result) &&
+    !isOverruled(instance, step, result);
   const kept = renewals.settledFor(step.key)?.result;
   const usesOwnKey = step.requirement.spendsRefreshToken || (kept !== undefined && accepts(kept));
   return renewals.run({
@@ -125,6 +127,16 @@ export function shareRenewal(instance: Instance, step: RenewalStep): Promise<Fli
     accepts: ({ result }) => accepts(result),
     start: (signal) => askStore(instance, step, signal),
   });
+}
+
+/** Whether something changed since the store demanded another sign-in: it may demand none any more. */
+function isOverruled(
+  { invalidations }: Instance,
+  { credential: { session } }: RenewalStep,
+  { status, askedAt = 0 }: SharedRenewal,
+): boolean {
+  const isDemand = status === "reauthenticate" && session !== undefined;
+  return isDemand && invalidations.mustAsk({ ...session, verifiedAt: askedAt });
 }
 
 /** Asks the store to renew, once for all requests and processes. */
@@ -192,7 +204,8 @@ async function askStoreHere(
   }
   if (requirement.spendsRefreshToken) keepUntilPresented(instance.lostReplies, key, result, startedAt);
   const isSlip = reply.status === "answered" && result.status === "unavailable";
-  return isSlip ? waitAfterSlip(instance, step, { ...result, calledAt }) : { ...result, calledAt };
+  const shared: SharedRenewal = { ...result, calledAt, askedAt: startedAt };
+  return isSlip ? waitAfterSlip(instance, step, { ...result, calledAt }) : shared;
 }
 
 /** Notes that the new token of a session cannot be used, so that its next renewal waits. */

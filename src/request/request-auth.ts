@@ -389,6 +389,8 @@ export type RenewalResult =
 export type SharedRenewal = RenewalResult & {
   /** 0: another process called, earlier than any request here. */
   readonly calledAt: number;
+  /** When the store was asked, in seconds since the epoch; absent if nobody asked it here. */
+  readonly askedAt?: number;
   /** `recalled`: another process renewed. `put_off`: it was not due, and answers no request. */
   readonly manner?: "recalled" | "put_off";
 };

@@ -33,6 +33,21 @@ export async function readChoice(
   context: HandlerContext,
   denial: DenialOptions = {},
 ): Promise<PostedChoice | undefined> {
+  const fields = await readPosted(context, denial);
+  if (fields === undefined) return undefined;
+  const organizationId = fields.get("organization_id");
+  if (!isOrganizationId(organizationId)) {
+    deny(context, { ...denial, code: "invalid_request" });
+    return undefined;
+  }
+  return { organizationId, returnTo: fields.get("return_to") };
+}
+
+/** Reads the posted fields; `undefined` if the request has been answered or is gone. */
+export async function readPosted(
+  context: HandlerContext,
+  denial: DenialOptions = {},
+): Promise<ReadonlyMap<string, unknown> | undefined> {
   const body = await readBody(context.request);
   if (body.status === "aborted") return undefined;
   closeIfUnread(context.request, context.response);
@@ -41,13 +56,7 @@ export async function readChoice(
     deny(context, { ...denial, code });
     return undefined;
   }
-  const fields = body.status === "read" ? body.fields : new Map<string, unknown>();
-  const organizationId = fields.get("organization_id");
-  if (!isOrganizationId(organizationId)) {
-    deny(context, { ...denial, code: "invalid_request" });
-    return undefined;
-  }
-  return { organizationId, returnTo: fields.get("return_to") };
+  return body.status === "read" ? body.fields : new Map<string, unknown>();
 }
 
 function isOrganizationId(value: unknown): value is string {

@@ -3,6 +3,7 @@ import {
   type ErrorCode,
   type OrganizationSelectionRequiredError,
   OrgateError,
+  type StepUpRequiredError,
   isOrgateError,
 } from "../errors.ts";
 import { isOrganizationChoice } from "../guards/authorize.ts";
@@ -157,8 +158,8 @@ async function readAuthentication(
   try {
     return { status: "answered", value: toOutcome(await authentication), calledAt };
   } catch (error) {
-    const selection = selectionOf(error);
-    if (selection !== undefined) return { status: "answered", value: selection, calledAt };
+    const unfinished = selectionOf(error) ?? stepOf(error);
+    if (unfinished !== undefined) return { status: "answered", value: unfinished, calledAt };
     const reply = classifyError(error);
     if (reply.status === "refused" || (isOrgateError(error) && error.code === "store_unavailable"))
       return reply;
@@ -224,6 +225,15 @@ function selectionOf(error: unknown): Outcome | undefined {
   const { pendingAuthenticationToken, organizations }: Partial<OrganizationSelectionRequiredError> = error;
   const selection = { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
   return isOutcome(selection) ? selection : undefined;
+}
+
+/** The step that is due, as a `StepUpRequiredError` carries it. */
+function stepOf(error: unknown): Outcome | undefined {
+  if (!isOrgateError(error) || error.code !== "reauthentication_required") return undefined;
+  const { reason, details, pendingAuthenticationToken: token }: Partial<StepUpRequiredError> = error;
+  const pending = token === undefined ? undefined : { pendingAuthenticationToken: token };
+  const step = { status: "step_up_required", reason, details, pending };
+  return isOutcome(step) ? step : undefined;
 }
 
 const REFUSAL_CODES: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([

@@ -105,6 +105,8 @@ export type OptionalMethod =
   | "switchOrganization"
   | "beginSignIn"
   | "completeSignIn"
+  | "describeInvitation"
+  | "joinOrganization"
   | "endSession";
 
 /** Reports a handler whose store has none of the methods that it works by. */

@@ -19,6 +19,7 @@ const TYPES: readonly OrgateEventType[] = [
   "reuse_detected",
   "misconfigured",
   "late_replay",
+  "member_provisioned",
 ];
 
 let stop: (() => void) | undefined;
@@ -107,6 +108,24 @@ const CASES: Readonly<Record<OrgateEventType, { provoke: Provoke; event: unknown
     },
     event: { type: "late_replay" },
   },
+  member_provisioned: {
+    provoke({ world }) {
+      world.directory.addOrganization({
+        id: "org_open",
+        name: "Open",
+        emailJitProvisioning: "RESTRICTED",
+        emailAllowedDomains: ["example.com"],
+      });
+      const nora = { userId: "user_nora", organizationId: "org_open" };
+      return world.authority.authenticate({ ...nora, authenticationMethod: "magic_link" });
+    },
+    event: {
+      type: "member_provisioned",
+      by: "email_domain",
+      organizationId: "org_open",
+      userId: "user_nora",
+    },
+  },
 };
 
 async function startWatched(): Promise<Harness & { readonly signIn: SignIn }> {
@@ -149,7 +168,7 @@ describe("each type of event", () => {
         .join(" "),
     );
     const known =
-      /^(?:action|by|code|error|milliseconds|reason|resource|retryAfter|sessionId|source|type|via|with| )*$/;
+      /^(?:action|by|code|error|memberId|milliseconds|organizationId|reason|resource|retryAfter|sessionId|source|type|userId|via|with| )*$/;
     expect(labels.filter((names) => !known.test(names))).toEqual([]);
   });
 });

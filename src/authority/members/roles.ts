@@ -1,6 +1,7 @@
 import { foldEmailAddress } from "../../lib/case.ts";
 import { arrayOf, isObject, isString, isText, objectWith } from "../../lib/values.ts";
 import type { AuthenticationFactor, RoleAssignment, RoleSource } from "../../model.ts";
+import { connectionsOf } from "../rules/factor-names.ts";
 import type {
   DirectorySsoRegistration,
   MembershipFields,
@@ -189,18 +190,7 @@ function domainOfAddress(emailAddress: string): string | undefined {
   return domain === undefined || others.length > 0 ? undefined : foldEmailAddress(domain);
 }
 
-const CONNECTION_FACTORS = ["samlSsoFactor", "oidcSsoFactor"] as const;
-
-/**
- * Lists the SSO connections that a session was authenticated by: `providerId`, or `connectionId`, of `samlSsoFactor` or
- * `oidcSsoFactor` of its factors of type `sso`.
- */
+/** Lists the SSO connections that a session was authenticated by. */
 function connectionsOfSession(factors: readonly AuthenticationFactor[]): ReadonlySet<string> {
-  const details = factors
-    .filter(({ type }) => type === "sso")
-    .flatMap((factor) => CONNECTION_FACTORS.map((name) => factor[name]));
-  const ids = details.flatMap((detail) =>
-    isObject(detail) ? [detail["providerId"], detail["connectionId"]] : [],
-  );
-  return new Set(ids.filter(isString));
+  return new Set(factors.flatMap(connectionsOf));
 }

@@ -164,6 +164,7 @@ export async function renewStytchCredential(
   }
   const { type: reason } = reply;
   if (STYTCH_TYPES.ended.has(reason)) return { status: "ended", reason };
+  if (STYTCH_TYPES.stepUp.has(reason)) return { status: "reauthenticate", reason };
   const isVerified = stale.claims !== undefined || stale.sealed !== undefined;
   if (!isVerified && STYTCH_TYPES.notOurs.has(reason)) return { status: "rejected", reason };
   throw stytchRejected(reply);

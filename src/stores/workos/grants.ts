@@ -42,6 +42,8 @@ export interface AuthenticateWithRefreshTokenInput extends Origin {
 export interface AuthenticateWithOrganizationSelectionInput extends Origin {
   readonly pendingAuthenticationToken: string;
   readonly organizationId: string;
+  /** Joins the organization first; the invitation must be for the organization chosen. */
+  readonly invitationToken?: string;
 }
 
 /** The code that was sent to verify an e-mail address. */
@@ -136,6 +138,7 @@ export function selectWorkosOrganization(
     type: `${WORKOS_GRANT}organization-selection`,
     kind: "selection",
     required: ["pendingAuthenticationToken", "organizationId"],
+    optional: ["invitationToken"],
   };
   return submitGrant(context, form, input, abortGrace);
 }

@@ -169,12 +169,13 @@ describe("an invitation", () => {
 
   it("keeps the roles of a user who is a member already", async () => {
     const world = makeWorld();
+    const token = await inviteNora(world);
     await world.directory.addMembership({
       userId: "user_nora",
       organizationId: "org_acme",
       roles: ["admin"],
     });
-    expect(await accept(world, await inviteNora(world))).toMatchObject({ member: { roles: ["admin"] } });
+    expect(await accept(world, token)).toMatchObject({ member: { roles: ["admin"] } });
   });
 
   it.each(["", "x", "A".repeat(43), "__proto__"])("is not %j", async (token) => {

@@ -68,6 +68,12 @@ const WORDING: ErrorWording = {
     token_expired: sessionNotFound,
     organization_not_available: organizationNotFound,
     invalid_pending_authentication: intermediateSessionNotFound,
+    reauthentication_required: () =>
+      stytchError(
+        403,
+        "insufficient_factors",
+        "The session does not meet the organization's rules any more.",
+      ),
     sign_in_failed: () => stytchError(404, "member_not_found", "Member could not be found."),
     session_too_large: () => stytchError(400, "session_too_large", "The session JWT would be too large."),
     invalid_request: ({ message }) => stytchError(400, "bad_request", message),

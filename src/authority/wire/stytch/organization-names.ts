@@ -16,15 +16,36 @@ export function isNamed(organization: DirectoryOrganization, name: string): bool
  * An id comes before a slug, and a slug before an external id. A name of two organizations names neither.
  */
 export async function findOrganizationId(
-  { directory }: Pick<AuthorityContext, "directory">,
+  context: Pick<AuthorityContext, "directory">,
   userId: string,
   name: string,
 ): Promise<string> {
+  const found = await findOwn(context, userId, name);
+  if (found === undefined) throw organizationNotFound();
+  return found;
+}
+
+/** Finds the same, or else the organization of this id, which the user may join just in time. Whether they may is decided later. */
+export async function findJoinableOrganizationId(
+  context: Pick<AuthorityContext, "directory">,
+  userId: string,
+  name: string,
+): Promise<string> {
+  const found = (await findOwn(context, userId, name)) ?? (await context.directory.organization(name))?.id;
+  if (found === undefined) throw organizationNotFound();
+  return found;
+}
+
+async function findOwn(
+  { directory }: Pick<AuthorityContext, "directory">,
+  userId: string,
+  name: string,
+): Promise<string | undefined> {
   const organizations = (await listMemberships(directory, userId)).map(({ organization }) => organization);
   const candidates = NAMES.map((field) =>
     organizations.filter((organization) => organization[field] === name),
   );
   const [found, ...others] = candidates.find(({ length }) => length > 0) ?? [];
-  if (found === undefined || others.length > 0) throw organizationNotFound();
-  return found.id;
+  if (others.length > 0) throw organizationNotFound();
+  return found?.id;
 }

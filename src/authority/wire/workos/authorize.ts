@@ -128,7 +128,7 @@ function describeProblem(error: string, description: string): Parameters {
 }
 
 /** Whom the application has authenticated for an authorization request, and how. */
-export type AuthorizationSubject = Omit<AuthenticateInput, "session">;
+export type AuthorizationSubject = Omit<AuthenticateInput, "session" | "pendingAuthenticationToken">;
 
 /** Why the application refuses an authorization request. */
 export interface AuthorizationRefusal {

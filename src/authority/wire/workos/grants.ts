@@ -9,6 +9,7 @@ import type { WireAnswer } from "../router.ts";
 import { exchangeCode } from "./authorize.ts";
 import { authenticateClient } from "./client-authentication.ts";
 import { oauthError, workosError } from "./errors.ts";
+import { answerStepUp, demandOf } from "./step-ups.ts";
 import type { WorkosEnvironment, WorkosHandler } from "./workos-options.ts";
 
 type Grant = (context: AuthorityContext, fields: Fields) => Promise<AuthenticationResult>;
@@ -29,8 +30,10 @@ export const answerGrant: WorkosHandler = async (environment, call) => {
   try {
     return { status: 200, body: environment.bodies.authentication(await grant(context, call.fields)) };
   } catch (error) {
-    if (!isSelectionRequired(error)) throw error;
-    return askForSelection(environment, error);
+    if (isSelectionRequired(error)) return askForSelection(environment, error);
+    const demand = demandOf(error);
+    if (demand === undefined) throw error;
+    return answerStepUp(environment, demand);
   }
 };
 
@@ -78,6 +81,7 @@ async function grantBySelection(context: AuthorityContext, fields: Fields): Prom
   return authenticateWithOrganizationSelection(context, {
     pendingAuthenticationToken: fields.text("pending_authentication_token"),
     organizationId: fields.text("organization_id"),
+    invitationToken: readInvitation(context, fields),
     ...readOrigin(fields),
   });
 }
