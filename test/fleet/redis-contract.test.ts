@@ -19,6 +19,9 @@ import {
 import { REPOSITORY_CASES, type RepositoryUnderTest } from "../support/repository-cases.ts";
 import { describeWith } from "../support/requirements.ts";
 
+/** Seconds for a call: a machine that is busy is not a failure. */
+const PATIENCE = 5;
+
 /** Runs both contracts over a client. */
 function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]): void {
   const clients: OpenClient[] = [];
@@ -44,7 +47,7 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
     let subject: RepositoryUnderTest;
     beforeEach(() => {
       const clock = { now: 1000 };
-      const options = { prefix, clock: () => clock.now, warnings: false };
+      const options = { prefix, timeout: PATIENCE, clock: () => clock.now, warnings: false };
       subject = {
         repository: redisRepository(clientAt(0), options),
         other: redisRepository(clientAt(1), options),
@@ -63,8 +66,8 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
     let subject: CoordinatorUnderTest;
     beforeEach(() => {
       subject = {
-        one: redisCoordinator(clientAt(0), { prefix }),
-        other: redisCoordinator(clientAt(1), { prefix }),
+        one: redisCoordinator(clientAt(0), { prefix, timeout: PATIENCE }),
+        other: redisCoordinator(clientAt(1), { prefix, timeout: PATIENCE }),
       };
     });
     afterEach(async () => {
