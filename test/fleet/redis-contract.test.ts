@@ -124,15 +124,15 @@ describeWith(REDIS_SERVER, "a Redis Cluster keeps the contracts of repositories 
   it.each([...STANDALONE_CLIENTS])(
     "says over $name that a cluster needs a client of its own",
     async (maker) => {
-      const { client, close } = await maker.open(cluster.ports);
-      const repository = redisRepository(client, { warnings: false });
+      const opened = await maker.open(cluster.ports);
+      const repository = redisRepository(opened.client, { warnings: false });
       const write = { expiresAt: 2 ** 32, indexes: ["a", "b", "c"] };
       await expect(repository.insert("sessions", "a", 1, write)).rejects.toMatchObject({
         code: "store_unavailable",
         reason: "redis_cluster_client_required",
         misconfigured: true,
       });
-      await close();
+      await opened.close();
     },
   );
 });
