@@ -57,7 +57,7 @@ export type { GuardOptions, Middleware, Next } from "./guards/guard.ts";
 export type { RecentAuthOptions } from "./guards/requirements.ts";
 export type { EstablishOptions } from "./sign-in/establish.ts";
 export type { StepUp, UnfinishedAuthentication } from "./sign-in/pending.ts";
-export type { Authentication, AuthenticationResultLike } from "./sign-in/establish.ts";
+export type { Authentication, AuthenticationResultLike } from "./sign-in/read-outcome.ts";
 export type { CallbackOptions, SignInOptions } from "./sign-in/hosted-sign-in.ts";
 export type { AcceptInvitationOptions } from "./sign-in/invitation.ts";
 export type { AcceptInvitationView } from "./sign-in/invitation-page.ts";

@@ -38,7 +38,8 @@ import {
 } from "./request/inspect.ts";
 import { type Instance, createInstance } from "./request/instance.ts";
 import { invalidateNamed } from "./request/invalidations.ts";
-import { type Authentication, type EstablishOptions, establish } from "./sign-in/establish.ts";
+import { type EstablishOptions, establish } from "./sign-in/establish.ts";
+import type { Authentication } from "./sign-in/read-outcome.ts";
 import {
   type CallbackOptions,
   type SignInOptions,

@@ -231,17 +231,15 @@ function reportSetUp(
   { repository, events }: { readonly repository: Repository; readonly events: AuthorityEvents },
 ): void {
   const { durability } = repository;
-  const isUnsealed = durability === undefined && keys === undefined && keyEncryption === undefined;
-  const reasons = [
-    ...(isUnsealed ? ["keys_not_sealed"] : []),
-    ...(durability === "memory" && isProduction() ? ["memory_in_production"] : []),
-  ];
   const warn = createWarner();
-  for (const reason of reasons) {
+  const report = (reason: string): void => {
     const event = { type: "misconfigured", reason } as const;
     events.emitToAll(event);
     if (warnings) warn(event);
-  }
+  };
+  const isUnsealed = durability === undefined && keys === undefined && keyEncryption === undefined;
+  if (isUnsealed) report("keys_not_sealed");
+  if (durability === "memory" && isProduction()) report("memory_in_production");
 }
 
 function createTokenProfile(issuer: Issuer, name: string): TokenProfile {

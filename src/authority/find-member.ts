@@ -53,19 +53,19 @@ export async function findMember(context: AuthorityContext, question: MemberQues
     const membership = { userId: user.id, organizationId, roles: invitation.roles };
     return { subject: { ...known, membership, organization }, join };
   }
-  const reason =
+  const ground =
     directory.addMembership === undefined || impersonator !== undefined
       ? undefined
       : findProvisioning(organization, user, authenticationFactors);
   // A membership that is there and not in force was ended by somebody: a domain does not bring it back.
-  if (reason === undefined || (await directory.membership(user.id, organizationId)) !== undefined) {
+  if (ground === undefined || (await directory.membership(user.id, organizationId)) !== undefined) {
     throw new OrgateError("organization_not_available");
   }
   const membership = { userId: user.id, organizationId, roles: [] };
   return {
     subject: { ...known, membership, organization },
     async join() {
-      await provisionMember(context, membership, reason);
+      await provisionMember(context, membership, ground);
       return reload();
     },
   };

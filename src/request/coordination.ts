@@ -52,7 +52,7 @@ export interface Coordination {
   close(): Promise<void>;
 }
 
-const FAILED: unique symbol = Symbol("the coordinator failed");
+const CALL_FAILED: unique symbol = Symbol("the coordinator failed");
 
 /** Makes the {@link Coordination} of an instance. */
 export function createCoordination(
@@ -89,7 +89,7 @@ class GuardedCoordinator implements Coordination {
       if (isLate) await taken?.release();
       return taken;
     });
-    if (lease === FAILED) {
+    if (lease === CALL_FAILED) {
       isLate = true;
       return undefined;
     }
@@ -98,7 +98,7 @@ class GuardedCoordinator implements Coordination {
 
   async recall(key: string): Promise<string | undefined> {
     const sealed = await this.#ask((coordinator) => coordinator.recall(key));
-    return sealed === FAILED ? undefined : sealed;
+    return sealed === CALL_FAILED ? undefined : sealed;
   }
 
   async remember(key: string, sealed: string, seconds: number): Promise<void> {
@@ -127,7 +127,7 @@ class GuardedCoordinator implements Coordination {
 
   async #send(message: InvalidationMessage): Promise<void> {
     const sent = await this.#call((coordinator) => coordinator.publish(message));
-    if (sent === FAILED) this.#sendLater(message);
+    if (sent === CALL_FAILED) this.#sendLater(message);
   }
 
   subscribe(listener: (message: InvalidationMessage) => void, channel: ChannelListener): () => void {
@@ -158,29 +158,31 @@ class GuardedCoordinator implements Coordination {
     return {
       remember: async (sealed, seconds) => {
         const kept = await this.#ask((coordinator) => remember(coordinator, sealed, seconds));
-        return kept === FAILED ? "failed" : kept;
+        return kept === CALL_FAILED ? "failed" : kept;
       },
       release: () => void this.#ask(() => lease.release()),
     };
   }
 
   /** Calls the coordinator, unless it failed a moment ago. */
-  async #ask<Value>(call: (coordinator: Coordinator) => Promise<Value>): Promise<Value | typeof FAILED> {
-    return this.#secondsToWait() > 0 ? FAILED : this.#call(call);
+  async #ask<Value>(call: (coordinator: Coordinator) => Promise<Value>): Promise<Value | typeof CALL_FAILED> {
+    return this.#secondsToWait() > 0 ? CALL_FAILED : this.#call(call);
   }
 
-  async #call<Value>(call: (coordinator: Coordinator) => Promise<Value>): Promise<Value | typeof FAILED> {
+  async #call<Value>(
+    call: (coordinator: Coordinator) => Promise<Value>,
+  ): Promise<Value | typeof CALL_FAILED> {
     try {
       const value = await limitTime(COORDINATOR_TIMEOUT, () => call(this.#coordinator));
       if (value === TIMED_OUT) {
         this.#fail(new Error(`The coordinator did not answer within ${COORDINATOR_TIMEOUT} s.`));
-        return FAILED;
+        return CALL_FAILED;
       }
       this.#failures = 0;
       return value;
     } catch (cause) {
       this.#fail(cause);
-      return FAILED;
+      return CALL_FAILED;
     }
   }
 

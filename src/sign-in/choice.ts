@@ -14,7 +14,7 @@ import {
 import { GRACE, type Instance, STORE_BUDGET } from "../request/instance.ts";
 import { reportUnavailable } from "../request/request-auth.ts";
 import type { Outcome, StoreContext } from "../store.ts";
-import { isOutcome } from "./establish.ts";
+import { isOutcome } from "./read-outcome.ts";
 import type { DenialOptions } from "./handler-context.ts";
 
 /** The organization that was posted, and perhaps where to go on. */

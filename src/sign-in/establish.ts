@@ -1,26 +1,9 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import {
-  type ErrorCode,
-  type OrganizationSelectionRequiredError,
-  OrgateError,
-  type StepUpRequiredError,
-  isOrgateError,
-} from "../errors.ts";
-import { isOrganizationChoice } from "../guards/authorize.ts";
+import { type ErrorCode, OrgateError, isOrgateError } from "../errors.ts";
 import { type HandlerContext, deny, noteSignInForLoops } from "../guards/denial.ts";
 import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
-import { configurationError } from "../lib/problems.ts";
-import {
-  isFiniteNumber,
-  isFunction,
-  isListOf,
-  isObject,
-  isOptional,
-  isString,
-  isText,
-} from "../lib/values.ts";
-import type { Impersonator } from "../model.ts";
+import { isFiniteNumber, isFunction, isListOf, isObject, isString, isText } from "../lib/values.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
 import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
@@ -51,6 +34,7 @@ import {
   keepPending,
   returnToOfStep,
 } from "./pending.ts";
+import { type Authentication, toOutcome, unfinishedOf } from "./read-outcome.ts";
 import { type FailedChoice, renderSelectionError } from "./selection-page.ts";
 
 /** Options of `auth.establish()`. */
@@ -61,19 +45,6 @@ export interface EstablishOptions {
    */
   readonly returnTo?: string | undefined;
 }
-
-/** What an authority answers a sign-in with: the members that a session cookie carries. */
-export interface AuthenticationResultLike {
-  readonly accessToken: string;
-  readonly refreshToken?: string | undefined;
-  readonly user?: { readonly id: string } | undefined;
-  readonly organizationId?: string | undefined;
-  readonly authenticationMethod?: string | undefined;
-  readonly impersonator?: Impersonator | undefined;
-}
-
-/** A completed authentication, or what must be done first. */
-export type Authentication = Outcome | AuthenticationResultLike;
 
 /**
  * Ends a sign-in handler: sets the session cookie and goes on, or begins organization selection. Answers refusals and an
@@ -158,7 +129,7 @@ async function readAuthentication(
   try {
     return { status: "answered", value: toOutcome(await authentication), calledAt };
   } catch (error) {
-    const unfinished = selectionOf(error) ?? stepOf(error);
+    const unfinished = unfinishedOf(error);
     if (unfinished !== undefined) return { status: "answered", value: unfinished, calledAt };
     const reply = classifyError(error);
     if (reply.status === "refused" || (isOrgateError(error) && error.code === "store_unavailable"))
@@ -194,88 +165,6 @@ function answerOfSdk(error: unknown): { readonly status: number; readonly reason
     // A getter of the error throws: it is no SDK's, and goes on unchanged.
     return undefined;
   }
-}
-
-function toOutcome(given: unknown): Outcome {
-  if (isOutcome(given)) return given;
-  if (isCredential(given)) return { status: "authenticated", credential: toCredential(given) };
-  throw configurationError(
-    "authentication_invalid",
-    "establish",
-    "was not given an authentication.",
-    "Pass what authority.authenticate({ ... }) returns, or an Outcome of your store.",
-  );
-}
-
-function toCredential(result: AuthenticationResultLike): SealedSession {
-  const { accessToken, refreshToken, user, organizationId, authenticationMethod, impersonator } = result;
-  return {
-    accessToken,
-    ...(refreshToken !== undefined && { refreshToken }),
-    ...(user !== undefined && { user: { ...user } }),
-    ...(organizationId !== undefined && { organizationId }),
-    ...(authenticationMethod !== undefined && { authenticationMethod }),
-    ...(impersonator !== undefined && { impersonator }),
-  };
-}
-
-/** The organizations to choose from, as an `OrganizationSelectionRequiredError` carries them. */
-function selectionOf(error: unknown): Outcome | undefined {
-  if (!isOrgateError(error) || error.code !== "organization_selection_required") return undefined;
-  const { pendingAuthenticationToken, organizations }: Partial<OrganizationSelectionRequiredError> = error;
-  const selection = { status: "selection_required", pending: { pendingAuthenticationToken }, organizations };
-  return isOutcome(selection) ? selection : undefined;
-}
-
-/** The step that is due, as a `StepUpRequiredError` carries it. */
-function stepOf(error: unknown): Outcome | undefined {
-  if (!isOrgateError(error) || error.code !== "reauthentication_required") return undefined;
-  const { reason, details, pendingAuthenticationToken: token }: Partial<StepUpRequiredError> = error;
-  const pending = token === undefined ? undefined : { pendingAuthenticationToken: token };
-  const step = { status: "step_up_required", reason, details, pending };
-  return isOutcome(step) ? step : undefined;
-}
-
-const REFUSAL_CODES: ReadonlySet<unknown> = new Set<Extract<Outcome, { status: "refused" }>["code"]>([
-  "organization_not_available",
-  "invalid_pending_authentication",
-  "sign_in_failed",
-  "session_revoked",
-]);
-
-/** Whether a value is an outcome; `null` counts as an absent member. */
-export function isOutcome(value: unknown): value is Outcome {
-  if (!isObject(value)) return false;
-  const { status, credential, pending, organizations, reason, details, code } = value;
-  switch (status) {
-    case "authenticated":
-      return isCredential(credential);
-    case "selection_required":
-      return isPendingAuthentication(pending) && isListOf(organizations, isOrganizationChoice);
-    case "step_up_required":
-      return (
-        isString(reason) &&
-        (pending === undefined || isPendingAuthentication(pending)) &&
-        (details === undefined || isObject(details))
-      );
-    case "refused":
-      return REFUSAL_CODES.has(code) && isOptional(reason, isString);
-    default:
-      return false;
-  }
-}
-
-/** Whether a value has the tokens of a session; what else it has is checked when it is verified. */
-function isCredential(value: unknown): value is AuthenticationResultLike {
-  return isObject(value) && isString(value["accessToken"]) && isOptional(value["refreshToken"], isString);
-}
-
-function isPendingAuthentication(value: unknown): boolean {
-  return (
-    isObject(value) &&
-    isString(value["pendingAuthenticationToken"]) &&
-    (value["userId"] === undefined || isString(value["userId"]))
-  );
 }
 
 /** What a sign-in, a selection or a switch came to, and how to answer it. */

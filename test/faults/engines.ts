@@ -5,7 +5,7 @@ import { type AddressInfo, type Socket, connect, createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
-import pg from "pg";
+import { Client } from "pg";
 import { passed } from "./fleet.ts";
 import type { EngineAddress } from "./worker.ts";
 
@@ -169,7 +169,7 @@ class PostgresServer extends EngineServer {
   }
 
   async setReadOnly(isOn: boolean): Promise<void> {
-    const client = new pg.Client(`postgres://postgres@127.0.0.1:${this.port}/postgres`);
+    const client = new Client(`postgres://postgres@127.0.0.1:${this.port}/postgres`);
     await client.connect();
     await client.query(`ALTER SYSTEM SET default_transaction_read_only = ${isOn ? "on" : "off"}`);
     await client.query("SELECT pg_reload_conf()");

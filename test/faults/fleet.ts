@@ -189,13 +189,15 @@ export class Fleet {
   }
 }
 
-const SESSION_COOKIE = /^(orgate=[^;]+)/;
+/** Ours, and WorkOS's. */
+const SESSION_COOKIE = /^(?:orgate|wos-session)=/;
 
 /** The session cookie that a reply sets; `undefined` where it sets none, `""` where it clears it. */
 export function sessionCookie({ cookies }: Reply): string | undefined {
-  const line = cookies.find((each) => each.startsWith("orgate="));
+  const line = cookies.find((each) => SESSION_COOKIE.test(each));
+  const [pair = ""] = line?.split(";", 1) ?? [];
   if (line === undefined) return undefined;
-  return SESSION_COOKIE.exec(line)?.[1] ?? "";
+  return pair.endsWith("=") ? "" : pair;
 }
 
 /** Whether a reply signs the browser out. */

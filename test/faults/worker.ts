@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import express from "express";
 import { Redis } from "ioredis";
-import pg from "pg";
+import { Pool } from "pg";
 import { createAuthority } from "../../src/authority/index.ts";
 import type {
   Authority,
@@ -143,10 +143,10 @@ async function openEngine(): Promise<Engine> {
     return {
       repository: redisRepository(client, options),
       coordinator: redisCoordinator(client, options),
-      close: async () => void client.disconnect(),
+      close: async () => client.disconnect(),
     };
   }
-  const pool = new pg.Pool({ connectionString: engine.url, max: 10, connectionTimeoutMillis: 800 });
+  const pool = new Pool({ connectionString: engine.url, max: 10, connectionTimeoutMillis: 800 });
   pool.on("error", () => undefined);
   const options = { schema: engine.schema };
   await migrate(pool, options);
@@ -229,7 +229,8 @@ const auth = orgate({
 
 const app = express();
 app.post("/sign-in", (request, response, next) => {
-  const userId = String(request.query["user"]);
+  const { user: userId } = request.query;
+  if (typeof userId !== "string") throw new TypeError("a sign-in names its user");
   const signedIn =
     authority === undefined
       ? hosted?.authenticateWithPassword({ emailAddress: `${userId}@example.com`, password: `pw-${userId}` })

@@ -5,7 +5,7 @@ import { migrate, postgresRepository } from "../../src/fleet/postgres/index.ts";
 import { type Engine, POSTGRES, nameSchema, openPGlite, openServer, rowsOf } from "../support/postgres.ts";
 import { openPooled } from "../support/pooled-postgres.ts";
 import { type Requirement, describeWith } from "../support/requirements.ts";
-import { START } from "../support/world.ts";
+import { START, makeWorld } from "../support/world.ts";
 import { repositoryContract } from "../../src/testing/index.ts";
 import type { RepositoryHarness } from "../../src/testing/index.ts";
 
@@ -179,6 +179,19 @@ describeWith(POSTGRES, "the cost of a repository in Postgres", () => {
       await costOf(async () => repository.ping?.()),
     ];
     expect(costs).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    await subject.close();
+    await engine.close();
+  });
+
+  it("is two round trips for a renewal of the authority", async () => {
+    const engine = await openPooled();
+    const subject = await makeSubject(engine);
+    const world = makeWorld({ repository: subject.repository, clock: subject.clock });
+    const { refreshToken } = await world.signIn();
+    const before = engine.pooler.roundTrips.count;
+    await world.authority.authenticateWithRefreshToken({ refreshToken });
+    expect(engine.pooler.roundTrips.count - before).toBe(2);
+    await world.authority.close();
     await subject.close();
     await engine.close();
   });

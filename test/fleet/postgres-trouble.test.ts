@@ -4,7 +4,8 @@ import { describe, expect, it } from "@jest/globals";
 import type { Pool } from "pg";
 import { isOrgateError } from "../../src/errors.ts";
 import { migrate, postgresCoordinator, postgresRepository } from "../../src/fleet/postgres/index.ts";
-import { POSTGRES, nameSchema, openPGlite, openPool, serverUrl } from "../support/postgres.ts";
+import { openPooled } from "../support/pooled-postgres.ts";
+import { POSTGRES, nameSchema, openPGlite, openPool, rowsOf, serverUrl } from "../support/postgres.ts";
 import { describeWith } from "../support/requirements.ts";
 
 const LATER = { expiresAt: 4_000_000_000, indexes: ["user:a-secret-user"] };
@@ -204,15 +205,8 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
         repository.touchIfExists("sessions", "s", 4_000_000_001),
         "postgres_unreachable",
       );
-      let ended = 0;
-      while (ended === 0) {
-        const { rowCount } = await admin.query(
-          `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-          WHERE wait_event_type = 'Lock' AND query LIKE '%${schema}%touch%' OR query LIKE '%UPDATE "${schema}"%'
-          AND pid <> pg_backend_pid()`,
-        );
-        ended = rowCount ?? 0;
-      }
+      const pid = await waitForBlocked(admin, schema);
+      await admin.query("SELECT pg_terminate_backend($1)", [pid]);
       await waiting;
       await locker.query("ROLLBACK");
       locker.release();
@@ -258,18 +252,55 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
 
   it("rolls a statement back for another one: it is repeated", async () => {
     await withRepository(
-      async ({ repository, pool, schema }) => {
+      async ({ repository, admin, schema }) => {
         await repository.insert("sessions", "s", 0, LATER);
         const { version = 0 } = (await repository.read("sessions", "s")) ?? {};
-        const changed = await Promise.all(
-          Array.from({ length: 10 }, (_, index) =>
-            repository.compareAndSet("sessions", "s", version, index + 1, LATER),
-          ),
-        );
-        expect(changed.filter(Boolean)).toHaveLength(1);
-        await pool.query(`SELECT 1 FROM ${schema}.documents`);
+        const other = await admin.connect();
+        await other.query("BEGIN");
+        await other.query(`UPDATE ${schema}.documents SET value = '1' WHERE id = 's'`);
+        const changing = repository.compareAndSet("sessions", "s", version, 2, LATER);
+        await waitForBlocked(admin, schema);
+        await other.query("COMMIT");
+        other.release();
+        expect(await changing).toBe(true);
+        expect((await repository.read("sessions", "s"))?.value).toBe(2);
       },
-      { options: "-c default_transaction_isolation=serializable", max: 10 },
+      { options: "-c default_transaction_isolation=serializable" },
     );
   });
+
+  it("is cut off by the network in the middle of a statement: an outage, and the process goes on", async () => {
+    const admin = openPool();
+    const schema = nameSchema();
+    await migrate(admin, { schema });
+    const pooled = await openPooled();
+    const repository = postgresRepository(pooled.source, { schema });
+    await repository.insert("sessions", "s", 1, LATER);
+    const locker = await admin.connect();
+    await locker.query("BEGIN");
+    await locker.query(`SELECT 1 FROM ${schema}.documents FOR UPDATE`);
+    const waiting = thrownBy(repository.touchIfExists("sessions", "s", 4_000_000_001));
+    await waitForBlocked(admin, schema);
+    pooled.pooler.cutClients();
+    expect(await waiting).toMatchObject({ reason: "postgres_unreachable", retryAfter: 1 });
+    await locker.query("ROLLBACK");
+    locker.release();
+    expect((await repository.read("sessions", "s"))?.value).toBe(1);
+    await repository.close();
+    await pooled.close();
+    await admin.query(`DROP SCHEMA ${schema} CASCADE`);
+    await admin.end();
+  });
 });
+
+/** Waits until a statement on the schema waits for a lock, and returns the process that runs it. */
+async function waitForBlocked(admin: Pool, schema: string): Promise<unknown> {
+  for (;;) {
+    const [row] = await rowsOf(
+      admin,
+      `SELECT pid FROM pg_stat_activity
+      WHERE wait_event_type = 'Lock' AND query LIKE '%"${schema}".documents%' AND pid <> pg_backend_pid()`,
+    );
+    if (row !== undefined) return row["pid"];
+  }
+}

@@ -19,6 +19,9 @@ import {
 import { REPOSITORY_CASES, type RepositoryUnderTest } from "../support/repository-cases.ts";
 import { describeWith } from "../support/requirements.ts";
 
+/** Seconds for a call: a machine that is busy is not a failure. */
+const PATIENCE = 5;
+
 /** Runs both contracts over a client. */
 function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]): void {
   const clients: OpenClient[] = [];
@@ -44,7 +47,7 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
     let subject: RepositoryUnderTest;
     beforeEach(() => {
       const clock = { now: 1000 };
-      const options = { prefix, clock: () => clock.now, warnings: false };
+      const options = { prefix, timeout: PATIENCE, clock: () => clock.now, warnings: false };
       subject = {
         repository: redisRepository(clientAt(0), options),
         other: redisRepository(clientAt(1), options),
@@ -63,8 +66,8 @@ function keepContracts({ open }: ClientMaker, portsOf: () => readonly number[]):
     let subject: CoordinatorUnderTest;
     beforeEach(() => {
       subject = {
-        one: redisCoordinator(clientAt(0), { prefix }),
-        other: redisCoordinator(clientAt(1), { prefix }),
+        one: redisCoordinator(clientAt(0), { prefix, timeout: PATIENCE }),
+        other: redisCoordinator(clientAt(1), { prefix, timeout: PATIENCE }),
       };
     });
     afterEach(async () => {
@@ -121,15 +124,15 @@ describeWith(REDIS_SERVER, "a Redis Cluster keeps the contracts of repositories 
   it.each([...STANDALONE_CLIENTS])(
     "says over $name that a cluster needs a client of its own",
     async (maker) => {
-      const { client, close } = await maker.open(cluster.ports);
-      const repository = redisRepository(client, { warnings: false });
+      const opened = await maker.open(cluster.ports);
+      const repository = redisRepository(opened.client, { warnings: false });
       const write = { expiresAt: 2 ** 32, indexes: ["a", "b", "c"] };
       await expect(repository.insert("sessions", "a", 1, write)).rejects.toMatchObject({
         code: "store_unavailable",
         reason: "redis_cluster_client_required",
         misconfigured: true,
       });
-      await close();
+      await opened.close();
     },
   );
 });

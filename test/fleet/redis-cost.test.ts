@@ -1,4 +1,7 @@
 import { randomUUID } from "node:crypto";
+import { once } from "node:events";
+import { type Socket, createConnection } from "node:net";
+import { createInterface } from "node:readline";
 import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { Repository } from "../../src/authority/index.ts";
@@ -18,24 +21,30 @@ import {
 } from "../support/redis-servers.ts";
 import { describeWith } from "../support/requirements.ts";
 
+/** Seconds for a call: a machine that is busy is not a failure. */
+const PATIENCE = 5;
+
 const INDEXES = ["user:u", "member:m", "organization:o"];
 const SESSION = { expiresAt: 2000, indexes: INDEXES };
 
+/** One command, as `MONITOR` tells of it. */
+const MONITORED = /^\+[\d.]+ \[\d+ (\S+)\] (.+)$/;
+
 /** Counts the commands that reach servers, but not those that scripts make there. */
 class CommandCounter {
-  readonly #nodes: { readonly client: Redis; readonly monitor: Redis }[] = [];
+  readonly #nodes: { readonly client: Redis; readonly monitor: Socket }[] = [];
+  readonly #told = new Map<string, () => void>();
   #commands: string[] = [];
 
   static async watch(ports: readonly number[]): Promise<CommandCounter> {
     const counter = new CommandCounter();
     for (const port of ports) {
-      const client = new Redis(port);
-      const monitor = await client.monitor();
-      counter.#nodes.push({ client, monitor });
-      monitor.on("monitor", (_time: string, [name = "", ...args]: string[], source: string) => {
-        const isOurs = args.some((argument) => argument.startsWith("cost:"));
-        if (source !== "lua" && isOurs) counter.#commands.push(name.toUpperCase());
-      });
+      const monitor = createConnection({ host: "127.0.0.1", port });
+      const lines = createInterface({ input: monitor });
+      monitor.write("MONITOR\r\n");
+      await once(lines, "line");
+      lines.on("line", (line: string) => counter.#hear(line, port));
+      counter.#nodes.push({ client: new Redis(port), monitor });
     }
     return counter;
   }
@@ -49,29 +58,34 @@ class CommandCounter {
     return this.#commands;
   }
 
+  #hear(line: string, port: number): void {
+    const [, source, command = ""] = MONITORED.exec(line) ?? [];
+    const [name = "", ...args] = [...command.matchAll(/"((?:[^"\\]|\\.)*)"/g)].map(([, text = ""]) => text);
+    if (source !== "lua" && args.some((argument) => argument.startsWith("cost:"))) {
+      this.#commands.push(name.toUpperCase());
+    }
+    this.#told.get(`${port} ${args[0]}`)?.();
+  }
+
   /** A monitor hears of commands in their order: when it hears of the last one, it has heard of all. */
   async #catchUp(): Promise<void> {
     const token = randomUUID();
     await Promise.all(
       this.#nodes.map(async ({ client, monitor }) => {
         const told = new Promise<void>((resolve) => {
-          const hear = (_time: string, [, text]: string[]): void => {
-            if (text !== token) return;
-            monitor.off("monitor", hear);
-            resolve();
-          };
-          monitor.on("monitor", hear);
+          this.#told.set(`${monitor.remotePort} ${token}`, resolve);
         });
         await client.echo(token);
         await told;
       }),
     );
+    this.#told.clear();
   }
 
   close(): void {
     for (const { client, monitor } of this.#nodes) {
       client.disconnect();
-      monitor.disconnect();
+      monitor.destroy();
     }
   }
 }
@@ -84,7 +98,12 @@ function countRoundTrips({ open }: ClientMaker, portsOf: () => readonly number[]
 
   beforeEach(async () => {
     opened = await open(portsOf());
-    repository = redisRepository(opened.client, { prefix: "cost:a", clock: () => 1000, warnings: false });
+    repository = redisRepository(opened.client, {
+      prefix: "cost:a",
+      timeout: PATIENCE,
+      clock: () => 1000,
+      warnings: false,
+    });
     // The first use of each script on each node carries its text.
     for (let round = 0; round < 30; round += 1) {
       const id = `warm ${round}`;
@@ -127,7 +146,7 @@ function countRoundTrips({ open }: ClientMaker, portsOf: () => readonly number[]
   });
 
   it("coordinates a renewal in three round trips", async () => {
-    const coordinator = redisCoordinator(opened.client, { prefix: "cost:b" });
+    const coordinator = redisCoordinator(opened.client, { prefix: "cost:b", timeout: PATIENCE });
     const renew = async (key: string): Promise<void> => {
       await coordinator.recall(key);
       const lease = await coordinator.acquire(key, 30);
@@ -157,9 +176,9 @@ describeWith(REDIS_SERVER, "the cost of Redis", () => {
     it("gives every key an expiry, and leaves none behind but for the fences of leases", async () => {
       const client = new Redis(server.port);
       await client.flushall();
-      const options = { prefix: "life", clock: () => 1000 };
+      const options = { prefix: "life", timeout: PATIENCE, clock: () => 1000 };
       const repository = redisRepository(client, options);
-      const coordinator = redisCoordinator(client, { prefix: "life" });
+      const coordinator = redisCoordinator(client, { prefix: "life", timeout: PATIENCE });
       await repository.insert("sessions", "a", 1, { expiresAt: 1000.5, indexes: INDEXES });
       await repository.insert("pending", "b", 1, { expiresAt: 5000 });
       await repository.consume("pending", "b");
@@ -182,7 +201,11 @@ describeWith(REDIS_SERVER, "the cost of Redis", () => {
     it("keeps an index small: entries of documents that ended are dropped as others are written", async () => {
       const client = new Redis(server.port);
       const time = { now: 1000 };
-      const repository = redisRepository(client, { prefix: "index", clock: () => time.now });
+      const repository = redisRepository(client, {
+        prefix: "index",
+        timeout: PATIENCE,
+        clock: () => time.now,
+      });
       const indexes = ["user:u"];
       for (let index = 0; index < 50; index += 1) {
         await repository.insert("sessions", `old ${index}`, 1, { expiresAt: 1100, indexes });
@@ -213,8 +236,12 @@ describeWith(REDIS_SERVER, "the cost of Redis", () => {
       const [maker] = CLUSTER_CLIENTS;
       const opened = await maker?.open(cluster.ports);
       if (opened === undefined) throw new Error("There is no client.");
-      const repository = redisRepository(opened.client, { prefix: "spread", clock: () => 1000 });
-      const coordinator = redisCoordinator(opened.client, { prefix: "spread" });
+      const repository = redisRepository(opened.client, {
+        prefix: "spread",
+        timeout: PATIENCE,
+        clock: () => 1000,
+      });
+      const coordinator = redisCoordinator(opened.client, { prefix: "spread", timeout: PATIENCE });
       for (let index = 0; index < 90; index += 1) {
         const options = { expiresAt: 2000, indexes: [`user:${index}`] };
         await repository.insert("sessions", `ses_${index}`, index, options);

@@ -7,7 +7,8 @@ import {
 } from "../../src/fleet/coordinator.ts";
 import { OrgateError, StoreUnavailableError } from "../../src/errors.ts";
 import type { OrgateOptions } from "../../src/options/options.ts";
-import type { Authentication, EstablishOptions } from "../../src/sign-in/establish.ts";
+import type { EstablishOptions } from "../../src/sign-in/establish.ts";
+import type { Authentication } from "../../src/sign-in/read-outcome.ts";
 import { FRAMEWORKS, makeApp, makeTenancy, SELECTION, type TestApp } from "../support/apps.ts";
 import { generateSigningKey, signToken } from "../support/tokens.ts";
 import { JSON_CLIENT, NAVIGATION, openBrowser, setCookiesOf, type Visitor } from "../support/browser.ts";

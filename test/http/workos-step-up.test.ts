@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import type { Authentication } from "../../src/sign-in/establish.ts";
+import type { Authentication } from "../../src/sign-in/read-outcome.ts";
 import type { StepUpDetails, WorkosStore } from "../../src/stores/workos/index.ts";
 import type { UnfinishedAuthentication } from "../../src/sign-in/pending.ts";
 import { EXPRESSES, type FrameworkName } from "../support/apps.ts";

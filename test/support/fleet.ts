@@ -49,17 +49,16 @@ export interface FleetOptions {
 
 /** The coordinator of an application that knows only the methods that are required. */
 export function withoutOptionalMethods(end: Coordinator): Coordinator {
-  const { acquire, remember, recall, publish, subscribe, close } = end;
   return {
     async acquire(key, seconds) {
-      const lease = await acquire(key, seconds);
+      const lease = await end.acquire(key, seconds);
       return lease && { release: () => lease.release() };
     },
-    remember,
-    recall,
-    publish,
-    subscribe: (listener) => subscribe(listener),
-    close,
+    remember: (key, sealed, seconds) => end.remember(key, sealed, seconds),
+    recall: (key) => end.recall(key),
+    publish: (message) => end.publish(message),
+    subscribe: (listener) => end.subscribe(listener),
+    close: () => end.close(),
   };
 }
 

@@ -6,6 +6,8 @@ export interface TransactionPooler {
   readonly port: number;
   /** Counts the round trips: queries of the simple protocol, and groups of messages that end with Sync. */
   readonly roundTrips: { count: number };
+  /** Breaks the connections of the clients, as a network does. */
+  cutClients(): void;
   close(): Promise<void>;
 }
 
@@ -59,6 +61,9 @@ export async function startTransactionPooler(
   return {
     port: (listener.address() as AddressInfo).port,
     roundTrips,
+    cutClients() {
+      for (const socket of clients) socket.resetAndDestroy();
+    },
     async close() {
       for (const socket of [...clients, ...servers.map((server) => server.socket)]) socket.destroy();
       await new Promise((resolve) => {

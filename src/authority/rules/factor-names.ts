@@ -1,8 +1,6 @@
 import { isObject, isText, isTextList } from "../../lib/values.ts";
 import type { AuthenticationFactor } from "../../model.ts";
-
-/** A second factor, as `allowedMfaMethods` names it. */
-export type MfaMethod = "sms_otp" | "totp";
+import type { MfaMethod } from "../members/objects.ts";
 
 /** Every second factor, in the order in which it is offered. */
 export const MFA_METHODS: readonly MfaMethod[] = ["totp", "sms_otp"];

@@ -12,15 +12,15 @@ import { connectionsOf, tenantsOf } from "./factor-names.ts";
 import { isOfDomains } from "./email-domains.ts";
 import { isAddressVerified, isActiveMembership, readJoiningRules } from "./settings.ts";
 
-/** Why a user becomes a member without an invitation. */
-export type ProvisioningReason = "email_domain" | "sso_connection" | "oauth_tenant";
+/** By what a user becomes a member without an invitation. */
+export type ProvisioningGround = "email_domain" | "sso_connection" | "oauth_tenant";
 
-/** Finds why a user may join an organization just in time; `undefined` if they may not. */
+/** Finds by what a user may join an organization just in time; `undefined` if they may not. */
 export function findProvisioning(
   organization: DirectoryOrganization,
   user: DirectoryUser,
   factors: readonly AuthenticationFactor[],
-): ProvisioningReason | undefined {
+): ProvisioningGround | undefined {
   const rules = readJoiningRules(organization);
   const connections = factors.flatMap(connectionsOf);
   if (connections.some((connection) => rules.byConnection?.includes(connection))) return "sso_connection";
@@ -50,7 +50,7 @@ function provesAddress(
 export async function provisionMember(
   { directory, events }: Pick<AuthorityContext, "directory" | "events">,
   membership: DirectoryMembership,
-  by: ProvisioningReason,
+  by: ProvisioningGround,
 ): Promise<void> {
   const { userId, organizationId } = membership;
   try {

@@ -1,6 +1,7 @@
 import { isFiniteNumber, isObject, isString, isText, isTextList } from "../../lib/values.ts";
 import type { DirectoryMembership, DirectoryOrganization, DirectoryUser } from "../directory.ts";
-import { MFA_METHODS, type MfaMethod } from "./factor-names.ts";
+import type { MfaMethod } from "../members/objects.ts";
+import { MFA_METHODS } from "./factor-names.ts";
 
 /** What an organization demands of the sessions of its members. */
 export interface OrganizationRules {

@@ -46,7 +46,7 @@ export interface DatabaseOptions {
 }
 
 /** A row, by the names of its columns. */
-export type Row = Readonly<Record<string, unknown>>;
+export type DatabaseRow = Readonly<Record<string, unknown>>;
 
 /** Runs statements against the tables of one schema. Every error is a `StoreUnavailableError` with a reason. */
 export class Database {
@@ -61,7 +61,7 @@ export class Database {
   }
 
   /** Runs one statement, in one round trip. The first one also asks for the version of the tables. */
-  async query(text: string, values: readonly unknown[]): Promise<readonly Row[]> {
+  async query(text: string, values: readonly unknown[]): Promise<readonly DatabaseRow[]> {
     if (!this.#isChecked) await this.check();
     return this.#run(text, values);
   }
@@ -100,7 +100,7 @@ export class Database {
     this.#connection.close();
   }
 
-  async #run(text: string, values: readonly unknown[]): Promise<readonly Row[]> {
+  async #run(text: string, values: readonly unknown[]): Promise<readonly DatabaseRow[]> {
     const rows = await this.#limited(this.#options.timeout, (signal) =>
       this.#runAgainAfterConflict(signal, text, values),
     );

@@ -4,7 +4,14 @@ import { functionLike, optional, readOptions, schema, seconds } from "../../lib/
 import { readGiven } from "../../lib/problems.ts";
 import { isString } from "../../lib/values.ts";
 import type { PostgresSource } from "./connection.ts";
-import { DEFAULT_TIMEOUT, Database, POOL, type PoolArgument, type Row, withPool } from "./database.ts";
+import {
+  DEFAULT_TIMEOUT,
+  Database,
+  POOL,
+  type PoolArgument,
+  type DatabaseRow,
+  withPool,
+} from "./database.ts";
 import { schemaName, tablesIn } from "./schema.ts";
 import { readName, readStoredValue, readStoredValueOrText, storeName } from "./stored-values.ts";
 
@@ -153,11 +160,11 @@ function columnsOf(
   return { indexes: indexes.map((index) => indexEntryOf(collection, index)), expiresAt };
 }
 
-function valueOrTextIn(row: Row): unknown {
+function valueOrTextIn(row: DatabaseRow): unknown {
   return readStoredValueOrText(textIn(row, "value"));
 }
 
-function textIn(row: Row, column: string): string {
+function textIn(row: DatabaseRow, column: string): string {
   const text = row[column];
   return isString(text) ? text : "";
 }

@@ -2,7 +2,7 @@ import { sha256 } from "../../lib/crypto.ts";
 import { toUnreadable } from "./database-error.ts";
 
 /** Longer names are stored by their digest: an index entry of Postgres holds 2,704 bytes. */
-const MAX_NAME_LENGTH = 500;
+const MAX_KEY_LENGTH = 500;
 
 /** A name as it is stored. */
 export interface StoredName {
@@ -19,7 +19,7 @@ export interface StoredName {
 export function storeName(name: string): StoredName {
   const key = JSON.stringify(name).slice(1, -1);
   // No text that JSON escapes begins like this.
-  return key.length > MAX_NAME_LENGTH ? { key: `\\#${sha256(key)}`, long: key } : { key, long: null };
+  return key.length > MAX_KEY_LENGTH ? { key: `\\#${sha256(key)}`, long: key } : { key, long: null };
 }
 
 /** Reads a name that was stored; one that something else has stored is returned as it is. */

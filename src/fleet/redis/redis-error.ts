@@ -25,7 +25,7 @@ const CLUSTER_CLIENT_REQUIRED: Trouble = {
   message: "The server belongs to a Redis Cluster, and the client is none for a cluster",
   misconfigured: true,
 };
-const UNREADABLE: Trouble = {
+const REDIS_UNREADABLE: Trouble = {
   reason: "redis_value_unreadable",
   message: "A key with this prefix holds a value that orgate did not write, or that was damaged",
   retryAfter: 5,
@@ -38,7 +38,7 @@ const NEWER: Trouble = {
   retryAfter: 5,
   contended: true,
 };
-const UNREACHABLE: Trouble = {
+const REDIS_UNREACHABLE: Trouble = {
   reason: "redis_unreachable",
   message: "Redis cannot be reached",
   retryAfter: 1,
@@ -53,7 +53,11 @@ const TIMED_OUT_TROUBLE: Trouble = {
   message: "Redis did not answer in time",
   retryAfter: 1,
 };
-const FAILED: Trouble = { reason: "redis_failed", message: "Redis or its client failed", retryAfter: 1 };
+const REDIS_FAILED: Trouble = {
+  reason: "redis_failed",
+  message: "Redis or its client failed",
+  retryAfter: 1,
+};
 
 /** By the first word of Redis's error. Inside a script it stands further on. */
 const BY_ERROR_WORD: ReadonlyMap<string, Trouble> = new Map<string, Trouble>([
@@ -79,7 +83,7 @@ const BY_ERROR_WORD: ReadonlyMap<string, Trouble> = new Map<string, Trouble>([
   ["NOPERM", PERMISSION_DENIED],
   ["CROSSSLOT", CLUSTER_CLIENT_REQUIRED],
   ["MOVED", CLUSTER_CLIENT_REQUIRED],
-  ["WRONGTYPE", UNREADABLE],
+  ["WRONGTYPE", REDIS_UNREADABLE],
   ["LOADING", NOT_READY],
   ["BUSY", NOT_READY],
   ["MASTERDOWN", NOT_READY],
@@ -97,7 +101,7 @@ const DISCONNECTED = /closed|connect|socket|writeable|retries|time|startup nodes
 
 /** Makes the error for a value under our prefix that cannot be read; `newer`: a later release wrote it. */
 export function unreadableValue(kind: "unreadable" | "newer", cause?: unknown): StoreUnavailableError {
-  return failure(kind === "newer" ? NEWER : UNREADABLE, cause);
+  return failure(kind === "newer" ? NEWER : REDIS_UNREADABLE, cause);
 }
 
 /**
@@ -138,8 +142,8 @@ function classify(message: string, code: string | undefined): Trouble {
   if (DENIED_IN_SCRIPT.test(message)) return PERMISSION_DENIED;
   if (OLD_PASSWORD_ERROR.test(message)) return CREDENTIALS_REFUSED;
   if (CLOSED.test(message)) return CLIENT_CLOSED;
-  if (code !== undefined) return UNREACHABLE;
-  return !message.startsWith("ERR ") && DISCONNECTED.test(message) ? UNREACHABLE : FAILED;
+  if (code !== undefined) return REDIS_UNREACHABLE;
+  return !message.startsWith("ERR ") && DISCONNECTED.test(message) ? REDIS_UNREACHABLE : REDIS_FAILED;
 }
 
 interface Described {

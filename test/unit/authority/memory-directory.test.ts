@@ -164,15 +164,15 @@ describe("the memory directory", () => {
 describe("organizationByName", () => {
   const directory = memoryDirectory({
     organizations: [
-      { id: "org_a", slug: "a", name: "A", externalId: "shared" },
-      { id: "org_b", slug: "b", name: "B", externalId: "a" },
+      { id: "org_a", slug: "aa", name: "A", externalId: "shared" },
+      { id: "org_b", slug: "bb", name: "B", externalId: "aa" },
       { id: "org_c", name: "C", externalId: "shared" },
       { id: "org_d", name: "D", externalId: "d" },
     ],
   });
 
   it.each([
-    ["a", "org_a"],
+    ["aa", "org_a"],
     ["d", "org_d"],
     ["shared", undefined],
     ["org_a", undefined],

@@ -95,6 +95,7 @@ describe("the options of an authority", () => {
       authenticationTime: true,
       impersonation: true,
       renewsBareToken: true,
+      renewalSpends: "expired",
     });
   });
 });

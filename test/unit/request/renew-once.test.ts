@@ -100,7 +100,7 @@ class World {
     });
     return {
       ...end,
-      settled: isComplete ? end.settled : undefined,
+      settled: isComplete ? end.settled?.bind(end) : undefined,
       acquire: async (key, seconds) => {
         await this.#step(process, "acquire");
         const lease = await end.acquire(key, seconds);

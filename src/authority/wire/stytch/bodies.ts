@@ -1,6 +1,7 @@
 import { arrayOf, isObject, isText, objectWith } from "../../../lib/values.ts";
 import type { Member, MemberSession, Organization } from "../../../model.ts";
 import type { Policy, ResourceDescription } from "../../../policy/policy.ts";
+import { ADMIN_ROLE } from "../../../policy/predefined-roles.ts";
 import {
   type FieldReaders,
   flagField,
@@ -123,9 +124,6 @@ export function toStytchMember(member: Member, organizationId: string): Body {
     roles: assignments.map(({ role, sources }) => ({ role_id: role, sources: sources.map(toSource) })),
   };
 }
-
-/** The predefined role of those who administer their organization; `is_admin` follows from it alone. */
-const ADMIN_ROLE = "stytch_admin";
 
 const DIRECT_ASSIGNMENT = { type: "direct_assignment" };
 
