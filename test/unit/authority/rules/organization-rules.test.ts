@@ -285,6 +285,20 @@ describe("members with a setting of their own", () => {
     expect(await refusedWith(renewal)).toBe("session_revoked membership_removed");
   });
 
+  it.each(["pending", "invited", "inactive", "deleted"])(
+    "is none for a user who is %s, unless the membership says otherwise",
+    async (status) => {
+      const world = makeRulesWorld();
+      const { refreshToken } = await signIn(world);
+      world.setUser("user_ada", { status });
+      expect(await refusedWith(signIn(world))).toBe("organization_not_available");
+      const renewal = world.authority.authenticateWithRefreshToken({ refreshToken });
+      expect(await refusedWith(renewal)).toBe("session_revoked membership_removed");
+      world.setMember("user_ada", "org_acme", { status: "active" });
+      expect(await signIn(world)).toMatchObject({ organizationId: "org_acme" });
+    },
+  );
+
   it("are not bound by the methods while somebody impersonates them", async () => {
     const world = makeRulesWorld();
     world.setOrganization("org_acme", { ...SSO_ONLY, mfaPolicy: "REQUIRED_FOR_ALL" });
