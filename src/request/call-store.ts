@@ -127,7 +127,8 @@ async function callUnlessBackedOff<Value>(
     if (hasWaited) admission.abandoned();
     else admission.failed();
     hasFailed = true;
-    if (backOffKey !== undefined) backOff.failed(backOffKey, { reason: "timeout", isRefusal: false });
+    if (backOffKey !== undefined)
+      backOff.failed(backOffKey, { reason: "timeout", isRefusal: false, isOutage: true });
   };
   signal.addEventListener("abort", expire, { once: true });
   try {
@@ -151,7 +152,8 @@ async function callUnlessBackedOff<Value>(
     if (backOffKey === undefined || isLate) return isRefusal ? { ...reply, refusal: "recent" } : reply;
     const { reason, cause } = reply;
     const upstreamCode = upstreamOf(error).upstream?.code;
-    const failure = { reason, upstreamCode, isRefusal, retryAfter: askedWait(error), cause };
+    const isOutage = isTrouble && !isRefusal;
+    const failure = { reason, upstreamCode, isRefusal, isOutage, retryAfter: askedWait(error), cause };
     return toUnavailable(backOff.failed(backOffKey, failure));
   } finally {
     signal.removeEventListener("abort", expire);

@@ -76,6 +76,7 @@ export function createInstance(options: ResolvedOptions): Instance {
   const cache = cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries);
   const keys = createKeySet(store.tokens.keys, { clock, events, onWithdrawn: () => cache.clear() });
   const profiles = createBoundedMap<string, KeptProfile>(Math.max(1, cacheEntries));
+  const backOff = createCredentialBackOff(clock);
   const coordination = createCoordination(coordinator, { clock, events });
   const invalidations = createInvalidations({
     clock,
@@ -108,8 +109,8 @@ export function createInstance(options: ResolvedOptions): Instance {
     coordination,
     renewals,
     lostReplies: createLostReplies(clock),
-    breaker: createBreaker(clock),
-    backOff: createCredentialBackOff(clock),
+    breaker: createBreaker(clock, () => backOff.recovered()),
+    backOff,
     unverified: createUnverifiedCredentialLimiter(clock),
     policies: createPolicies(options, events),
     challenge: createChallenger(new URL(options.origin).host),

@@ -30,8 +30,10 @@ export interface Invalidations {
   /**
    * Whether something that the session belongs to was invalidated after the session was confirmed. Without `verifiedAt`, its
    * `iat` decides: a time of a foreign clock, which may be ahead by `clockTolerance`.
+   *
+   * @param options - `afterGap: false` leaves out what may have been missed while the other processes could not be heard
    */
-  mustAsk(session: VerifiedSession): boolean;
+  mustAsk(session: VerifiedSession, options?: { readonly afterGap?: boolean }): boolean;
   /** Calls the listener for each target, whoever named it. Returns a function that stops it. */
   listen(listener: (target: Invalidation) => void): () => void;
   /**
@@ -79,6 +81,8 @@ class BoundedInvalidations implements Invalidations {
   readonly #endings = new Map<string, EndedSession>();
   /** Everything confirmed until then must be asked about. */
   #everythingUntil = -Infinity;
+  /** Messages about what was confirmed until then may have been missed. */
+  #gapUntil = -Infinity;
   readonly #unsubscribe: readonly ((() => void) | undefined)[];
 
   constructor(sources: InvalidationSources) {
@@ -114,11 +118,12 @@ class BoundedInvalidations implements Invalidations {
     return ended !== undefined && this.#sources.clock() < ended.until ? ended.because : undefined;
   }
 
-  mustAsk(session: VerifiedSession): boolean {
+  mustAsk(session: VerifiedSession, { afterGap = true }: { readonly afterGap?: boolean } = {}): boolean {
     if (this.epoch === 0) return false;
     const confirmedAt = session.verifiedAt ?? session.iat - this.#sources.clockTolerance;
     return (
       confirmedAt <= this.#everythingUntil ||
+      (afterGap && confirmedAt <= this.#gapUntil) ||
       namesOf(session).some((name) => this.#isOlder(name, confirmedAt))
     );
   }
@@ -173,7 +178,7 @@ class BoundedInvalidations implements Invalidations {
 
   /** Messages were missed: whatever was confirmed before now may have changed. */
   #askAboutEverything(): void {
-    this.#everythingUntil = Math.max(this.#everythingUntil, this.#sources.clock());
+    this.#gapUntil = Math.max(this.#gapUntil, this.#sources.clock());
     this.epoch++;
   }
 

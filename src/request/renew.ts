@@ -431,10 +431,21 @@ function resolveUnavailable(
 }
 
 function mayServeStale(
-  { options, invalidations }: Instance,
+  instance: Instance,
   { reason, requirement: { maxAge, mayServeStale: isAllowed } }: RenewalStep,
   session: VerifiedSession,
 ): boolean {
+  const { options, invalidations } = instance;
+  // Missed messages are no invalidation: until the store can be asked, the bound of a lost channel holds.
+  const isGapAlone = !invalidations.mustAsk(session, { afterGap: false });
+  if (
+    reason === "asked" &&
+    isGapAlone &&
+    maxAge !== 0 &&
+    needsStore(instance, session, { maxAge }) === "asked"
+  ) {
+    return true;
+  }
   const { staleIfUnavailable, clock } = options;
   if (reason !== "too_old" || staleIfUnavailable === 0 || maxAge === undefined || maxAge === 0) return false;
   if (!isAllowed() || invalidations.mustAsk(session)) return false;

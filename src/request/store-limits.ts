@@ -49,9 +49,11 @@ export interface Breaker {
  * Calls about eight members are let through before the store has answered about any, and one more for each member that it
  * answered about in the last ten seconds. The others wait: a crowd that arrives in an outage costs few calls, and one that
  * arrives at a store that answers is let through twice as fast after each answer.
+ *
+ * @param onRecovered - called when it closes: the outage is over for everybody
  */
-export function createBreaker(clock: Clock): Breaker {
-  return new MemberBreaker(clock);
+export function createBreaker(clock: Clock, onRecovered: () => void = () => undefined): Breaker {
+  return new MemberBreaker(clock, onRecovered);
 }
 
 interface WaitingCall {
@@ -61,6 +63,7 @@ interface WaitingCall {
 
 class MemberBreaker implements Breaker {
   readonly #clock: Clock;
+  readonly #onRecovered: () => void;
   /** The latest outcome of each member, oldest first. */
   readonly #outcomes = new Map<string, { readonly at: number; readonly hasFailed: boolean }>();
   #failedMembers = 0;
@@ -74,8 +77,9 @@ class MemberBreaker implements Breaker {
   #isProbing = false;
   #failedProbe: { readonly member: string; readonly at: number } | undefined;
 
-  constructor(clock: Clock) {
+  constructor(clock: Clock, onRecovered: () => void) {
     this.#clock = clock;
+    this.#onRecovered = onRecovered;
   }
 
   admit(member: string): Admission | Promise<Admission> {
@@ -133,7 +137,10 @@ class MemberBreaker implements Breaker {
       status: "go",
       succeeded: () => {
         end();
-        if (this.#isOpen) this.#forgetAll();
+        if (this.#isOpen) {
+          this.#forgetAll();
+          this.#onRecovered();
+        }
         this.#note(member, false);
         const earlier = this.#answers.filter((one) => one.member !== member);
         this.#answers = [{ member, at: this.#clock() }, ...earlier].slice(0, 2);
@@ -208,6 +215,8 @@ export interface CredentialFailure {
   readonly reason: string;
   /** Whether the store refused it: ten minutes of the same refusal ask for a new sign-in. Never set for trouble of ours. */
   readonly isRefusal: boolean;
+  /** Whether the store did not answer at all: then nobody waits any longer than the outage lasts. */
+  readonly isOutage?: boolean;
   /** The service's own code: another one is another refusal. */
   readonly upstreamCode?: string | undefined;
   /** Seconds that the store asked for, if it did; at most 30 count. */
@@ -234,12 +243,16 @@ export interface CredentialBackOff {
   failed(key: string, failure: CredentialFailure): BackedOff;
   /** Notes an answer: the next failure begins at one second. */
   succeeded(key: string): void;
+  /** Notes that an outage is over: what failed because of it may be tried again now. */
+  recovered(): void;
 }
 
 const MAX_CREDENTIALS_BACKED_OFF = 20_000;
 interface BackOffEntry extends BackedOff {
   readonly failedAt: number;
   readonly attempts: number;
+  /** How many outages had ended by then. */
+  readonly outage: number;
   /** The refusal given last, and since when; an outage in between does not make it another one. */
   readonly refusal?: { readonly name: string; readonly since: number } | undefined;
 }
@@ -247,10 +260,12 @@ interface BackOffEntry extends BackedOff {
 /** Makes a back-off. Keys are cache keys of credentials. */
 export function createCredentialBackOff(clock: Clock): CredentialBackOff {
   const entries = createBoundedMap<string, BackOffEntry>(MAX_CREDENTIALS_BACKED_OFF);
+  let outage = 0;
   return {
     waitFor(key) {
       const entry = entries.get(key);
       if (entry === undefined) return undefined;
+      if (entry.failure.isOutage === true && entry.outage !== outage) return undefined;
       const wait = entry.failedAt + entry.retryAfter - clock();
       // A clock that was set back must not lengthen the wait.
       if (wait <= 0 || wait > MAX_PAUSE) return undefined;
@@ -266,12 +281,15 @@ export function createCredentialBackOff(clock: Clock): CredentialBackOff {
       const refusal = isRefusal && !isRepeated ? { name, since: now } : before?.refusal;
       const isLasting = isRefusal && refusal !== undefined && now - refusal.since >= LASTING_REFUSAL_SECONDS;
       const retryAfter = toPause(Math.max(backOffSeconds(attempts, MAX_PAUSE), failure.retryAfter ?? 0));
-      const entry = { retryAfter, failure, isLasting, failedAt: now, attempts, refusal };
+      const entry = { retryAfter, failure, isLasting, failedAt: now, attempts, refusal, outage };
       entries.set(key, entry);
       return entry;
     },
     succeeded(key) {
       entries.delete(key);
+    },
+    recovered() {
+      outage += 1;
     },
   };
 }
