@@ -52,7 +52,7 @@ class Calls {
 interface CountedEngine {
   readonly join: () => Coordinator;
   readonly during: (call: () => Promise<unknown>) => Promise<number>;
-  close(): Promise<void>;
+  readonly close: () => Promise<void>;
 }
 
 async function openRedis(): Promise<CountedEngine> {

@@ -91,9 +91,13 @@ describeWith(REDIS_SERVER, "an application of several processes over Redis", () 
     expect((await browser.get("/me", { headers: JSON_CLIENT })).status).toBe(200);
     const heard: unknown[] = [];
     second.auth.onInvalidated((target) => heard.push(target));
+    // Subscribing takes a moment: ask about somebody else until the second process hears it.
+    while (heard.length === 0) await first.auth.invalidate({ userId: "user_nobody" });
+    const revoked = new Promise((resolve) => {
+      second.auth.onInvalidated((target) => "sessionId" in target && resolve(target));
+    });
     await first.world.authority.revoke({ sessionId });
-    // Subscribing takes a moment.
-    while (heard.length === 0) await first.auth.invalidate({ sessionId });
+    expect(await revoked).toEqual({ sessionId });
     const refused = await browser.get("/me", { headers: JSON_CLIENT });
     expect(refused.status).toBe(401);
     expect(refused.body).toMatchObject({ code: "session_revoked" });
