@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { EventEmitter } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll, describe, expect, it } from "@jest/globals";
@@ -43,6 +44,8 @@ class Clients {
     this.ports = portsOf;
     beforeAll(async () => {
       this.#opened.push(await open(portsOf()), await open(portsOf()));
+      // Many processes of a test share a client, and each listens to its errors.
+      for (const { client } of this.#opened) if (client instanceof EventEmitter) client.setMaxListeners(0);
     });
     afterAll(async () => {
       await Promise.all(this.#opened.map((each) => each.close()));
