@@ -55,8 +55,8 @@ interface Engine {
 
 /** Measures both engines, prints the tables, and returns what it printed. */
 export async function runFleetBenchmark({ quick }: FleetBenchOptions): Promise<string> {
-  const plan: Plan = { rounds: quick ? 3 : 15, slices: quick ? 1 : 2, warmUps: quick ? 1 : 3 };
-  const renewals = quick ? 320 : 1_600;
+  const plan: Plan = { rounds: quick ? 3 : 11, slices: 1, warmUps: quick ? 1 : 2 };
+  const renewals = quick ? 320 : 960;
   const engines = [await openRedis(), await openPostgres()];
   const [cpu] = cpus();
   const date = new Date().toISOString().slice(0, 10);
