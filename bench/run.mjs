@@ -3,8 +3,9 @@
  *
  * npm run bench                 measures everything, in about six minutes
  * npm run bench -- --ablation   measures each optimisation against a build without it
+ * npm run bench -- --fleet      measures renewals through Redis and Postgres, which must run
  *
- *   --quick         runs either so briefly that the figures mean little
+ *   --quick         runs any of them so briefly that the figures mean little
  *   --only <text>   measures only the groups or optimisations whose name has the text
  *   --write         puts the tables into docs/performance.md
  *
@@ -26,6 +27,7 @@ const [MAJOR] = process.versions.node.split(".");
 const { values } = parseArgs({
   options: {
     ablation: { type: "boolean", default: false },
+    fleet: { type: "boolean", default: false },
     only: { type: "string" },
     quick: { type: "boolean", default: false },
     write: { type: "boolean", default: false },
@@ -40,7 +42,7 @@ mkdirSync(CACHE, { recursive: true });
 const folder = mkdtempSync(join(CACHE, "bench-"));
 try {
   await build({
-    entryPoints: ["main", "ablation", "load"].map((name) => join(ROOT, "bench", `${name}.ts`)),
+    entryPoints: ["main", "ablation", "fleet", "load"].map((name) => join(ROOT, "bench", `${name}.ts`)),
     outdir: folder,
     outExtension: { ".js": ".mjs" },
     bundle: true,
@@ -58,6 +60,10 @@ try {
     const { runAblation } = await load("ablation");
     const tables = await runAblation({ ...options, root: ROOT, folder });
     if (values.write) writeDocument(`ablation, Node ${MAJOR}`, tables);
+  } else if (values.fleet) {
+    const { runFleetBenchmark } = await load("fleet");
+    const tables = await runFleetBenchmark(options);
+    if (values.write) writeDocument("fleet", tables);
   } else {
     if ("import".includes(values.only ?? "")) buildPackage();
     const { runBenchmark } = await load("main");

@@ -22,6 +22,8 @@ const MAX_UNSENT = 10_000;
 
 /** The lease of this process on a key. */
 export interface HeldLease {
+  /** What was kept when the lease was taken; `undefined` where the coordinator does not tell. */
+  readonly kept: Lease["kept"];
   /** Keeps a result. `late`: another process has kept one since, because this one slept past its lease. */
   remember(sealed: string, seconds: number): Promise<"kept" | "late" | "failed">;
   /** Lets the next process have it. Nobody waits for that. */
@@ -156,6 +158,7 @@ class GuardedCoordinator implements Coordination {
       return "kept";
     };
     return {
+      kept: lease.kept,
       remember: async (sealed, seconds) => {
         const kept = await this.#ask((coordinator) => remember(coordinator, sealed, seconds));
         return kept === CALL_FAILED ? "failed" : kept;

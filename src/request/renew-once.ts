@@ -8,7 +8,7 @@ import type { Coordination, HeldLease } from "./coordination.ts";
  *        |  ^                        |
  *        |  +---- lease is free -----+
  *        +-- the coordinator fails --> call alone --> done
- *        +-- held --> look for a result -- found --> done
+ *        +-- held --> look for a result, told with the lease or recalled -- found --> done
  *                          +-- none --> call --> keep the result --> done, lease released
  *
  * The lease saves calls. Where it fails (its holder slept, crashed, or could not reach the coordinator) two processes call, and
@@ -78,7 +78,8 @@ async function awaitTurn<Value>(renewal: FleetRenewal<Value>): Promise<Turn<Valu
     if (lease === undefined) return { status: "alone" };
     // Listening begins before the look, so that no message falls between the two.
     const awakened = lease === "taken" ? coordination.awaken(key, pause, signal) : undefined;
-    const found = await recall(renewal);
+    const kept = lease === "taken" ? undefined : lease.kept;
+    const found = await (kept === undefined ? recall(renewal) : open(renewal, kept.sealed));
     if (found !== undefined) {
       if (lease !== "taken") lease.release();
       return found;
@@ -87,20 +88,22 @@ async function awaitTurn<Value>(renewal: FleetRenewal<Value>): Promise<Turn<Valu
     await awakened;
     if (looks >= MAX_FRUITLESS_LOOKS) await sleep(FIRST_PAUSE);
     pause = Math.min(pause * 1.5, LAST_PAUSE);
-    const kept = await recall(renewal);
-    if (kept !== undefined) return kept;
+    const foundLater = await recall(renewal);
+    if (foundLater !== undefined) return foundLater;
   }
   /* oxlint-enable no-await-in-loop */
   return { status: "given_up" };
 }
 
-async function recall<Value>({
-  coordination,
-  key,
-  open,
-}: FleetRenewal<Value>): Promise<RenewedOnce<Value> | undefined> {
-  const sealed = await coordination.recall(key);
-  const value = sealed === undefined ? undefined : await open(sealed);
+async function recall<Value>(renewal: FleetRenewal<Value>): Promise<RenewedOnce<Value> | undefined> {
+  return open(renewal, await renewal.coordination.recall(renewal.key));
+}
+
+async function open<Value>(
+  renewal: FleetRenewal<Value>,
+  sealed: string | undefined,
+): Promise<RenewedOnce<Value> | undefined> {
+  const value = sealed === undefined ? undefined : await renewal.open(sealed);
   return value === undefined ? undefined : { status: "recalled", value };
 }
 

@@ -137,6 +137,7 @@ class MemoryHub implements SharedCoordinator {
     const fence = ++this.#fence;
     this.#leases.set(key, { fence, until: this.#clock() + seconds });
     return {
+      kept: { sealed: this.#live(this.#results, key)?.sealed },
       remember: async (sealed, keptFor) => {
         this.#begin("remember");
         const before = this.#live(this.#results, key);

@@ -91,9 +91,13 @@ describeWith(REDIS_SERVER, "an application of several processes over Redis", () 
     expect((await browser.get("/me", { headers: JSON_CLIENT })).status).toBe(200);
     const heard: unknown[] = [];
     second.auth.onInvalidated((target) => heard.push(target));
+    // Subscribing takes a moment: ask about somebody else until the second process hears it.
+    while (heard.length === 0) await first.auth.invalidate({ userId: "user_nobody" });
+    const revoked = new Promise((resolve) => {
+      second.auth.onInvalidated((target) => "sessionId" in target && resolve(target));
+    });
     await first.world.authority.revoke({ sessionId });
-    // Subscribing takes a moment.
-    while (heard.length === 0) await first.auth.invalidate({ sessionId });
+    expect(await revoked).toEqual({ sessionId });
     const refused = await browser.get("/me", { headers: JSON_CLIENT });
     expect(refused.status).toBe(401);
     expect(refused.body).toMatchObject({ code: "session_revoked" });
@@ -113,7 +117,9 @@ describeWith(REDIS_SERVER, "an application of several processes over Redis", () 
     expect(setCookiesOf(answer)).toEqual([]);
     expect(member.app.reached).toHaveLength(2);
     const reasons = member.world.events.flatMap((event) => ("reason" in event ? [event.reason] : []));
-    expect(reasons.some((reason) => reason?.startsWith("redis_"))).toBe(true);
+    // Two limits of the same length: the one that ends first names the trouble.
+    const isNamed = (reason: string): boolean => /^(?:redis_|repository_timeout$)/.test(reason);
+    expect(reasons.some((reason) => reason !== undefined && isNamed(reason))).toBe(true);
     await server.restart();
     let status = 503;
     while (status === 503) {

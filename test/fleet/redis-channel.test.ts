@@ -2,7 +2,7 @@ import { Redis } from "ioredis";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
 import type { ChannelListener, Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
 import { redisCoordinator } from "../../src/fleet/redis/index.ts";
-import { collect, isProbe, messageAbout, untilConnected } from "../support/coordinator-cases.ts";
+import { collect, isProbe, messageAbout, untilConnected } from "../support/coordinator-messages.ts";
 import { CLUSTER_CLIENTS, type OpenClient, STANDALONE_CLIENTS } from "../support/redis-clients.ts";
 import {
   REDIS_SERVER,

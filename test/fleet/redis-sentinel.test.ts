@@ -3,7 +3,7 @@ import { createSentinel } from "redis";
 import { afterEach, beforeEach, expect, it } from "@jest/globals";
 import { redisCoordinator, redisRepository } from "../../src/fleet/redis/index.ts";
 import { isUnavailable } from "../../src/testing/contract/subject.ts";
-import { untilConnected } from "../support/coordinator-cases.ts";
+import { untilConnected } from "../support/coordinator-messages.ts";
 import type { ClientMaker } from "../support/redis-clients.ts";
 import { REDIS_SERVER, type RedisSentinel, startRedisSentinel } from "../support/redis-servers.ts";
 import { describeWith } from "../support/requirements.ts";

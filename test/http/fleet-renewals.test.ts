@@ -396,10 +396,10 @@ describe("a coordinator that is down", () => {
 });
 
 describe("the round trips of one renewal to the coordinator", () => {
-  it("are four, of which the client waits for three", async () => {
+  it("are three, of which the client waits for two, where a lease tells what is kept", async () => {
     const { a, cookie, hub } = await startExpired({ count: 1 });
     await a.send(withSession(cookie));
-    expect(Object.fromEntries(hub.calls)).toEqual({ acquire: 1, recall: 1, remember: 1, release: 1 });
+    expect(Object.fromEntries(hub.calls)).toEqual({ acquire: 1, remember: 1, release: 1 });
   });
 
   it("are none for a request whose token is fresh", async () => {

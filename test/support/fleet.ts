@@ -37,6 +37,8 @@ export interface Fleet {
   readonly sealer: Sealer;
   /** What a response put into the session cookie; `undefined` where it set none. */
   readonly sessionIn: (received: Received) => SealedSession | undefined;
+  /** The session cookie that a response set; empty where it set none. */
+  readonly cookieIn: (received: Received) => string;
   readonly close: () => Promise<void>;
 }
 
@@ -104,6 +106,7 @@ export async function startFleet({
   };
   const processes = await Promise.all(Array.from({ length: count }, startProcess));
   const sealer = createSealer({ 1: PASSWORD });
+  const cookieIn = (received: Received): string => cookiesSet(received).get(FLEET_COOKIE) ?? "";
   return {
     workos: harness,
     hub,
@@ -115,7 +118,8 @@ export async function startFleet({
     },
     refreshes: () => fake.calls.filter((call) => call.endsWith("refresh_token")).length,
     sealer,
-    sessionIn: (received) => sealer.unseal(cookiesSet(received).get(FLEET_COOKIE) ?? ""),
+    sessionIn: (received) => sealer.unseal(cookieIn(received)),
+    cookieIn,
     async close() {
       await Promise.all(closing.map((end) => end()));
       harness.close();

@@ -83,6 +83,20 @@ export const LEASE_CASES: CoordinatorCases = {
     assert.ok(await other.acquire("key", 30), "the lease is free");
   },
 
+  async "tells with the lease what is kept, where it tells"(harness) {
+    const first = await acquire(harness, "key", 30);
+    skipUnless(first.kept, "Lease.kept");
+    assert.equal(first.kept.sealed, undefined, "nothing has been kept");
+    await first.release();
+    await (await harness.join()).remember("key", "the result", 0.5);
+    const second = await acquire(harness, "key", 30);
+    assert.equal(second.kept?.sealed, "the result");
+    await second.release();
+    await harness.advance(0.7);
+    const third = await acquire(harness, "key", 30);
+    assert.equal(third.kept?.sealed, undefined, "the result has expired");
+  },
+
   async "refuses the result of a holder that slept past its lease, once another holder has kept one"(
     harness,
   ) {

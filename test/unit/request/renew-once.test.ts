@@ -53,6 +53,8 @@ interface WorldOptions {
   readonly spends: boolean;
   /** Whether the coordinator has the optional methods. */
   readonly isComplete: boolean;
+  /** Whether a lease tells what is kept. @defaultValue as {@link isComplete} */
+  readonly tells?: boolean;
 }
 
 class World {
@@ -83,8 +85,9 @@ class World {
 
   #join(process: Process): Coordinator {
     const end = this.#hub.join();
-    const { isComplete } = this.#options;
+    const { isComplete, tells = isComplete } = this.#options;
     const lend = (lease: Lease): Lease => ({
+      ...(tells && { kept: lease.kept }),
       ...(isComplete && {
         remember: async (sealed: string, seconds: number) => {
           await this.#step(process, "keep");
@@ -287,15 +290,16 @@ async function explore(options: WorldOptions, actions: readonly Action[]): Promi
 
 const RUNS = { numRuns: 250 };
 const FORMS = [
-  ["a complete coordinator", true],
-  ["a coordinator without the optional methods", false],
+  ["a complete coordinator", { isComplete: true }],
+  ["a coordinator whose leases do not tell what is kept", { isComplete: true, tells: false }],
+  ["a coordinator without the optional methods", { isComplete: false }],
 ] as const;
 
-describe.each(FORMS)("one renewal over several processes with %s", (_name, isComplete) => {
+describe.each(FORMS)("one renewal over several processes with %s", (_name, form) => {
   it("makes one call, whose result everybody gets, while nothing fails", async () => {
     await assertProperty(
       asyncProperty(array(HARMLESS, { maxLength: 60 }), async (actions) => {
-        const world = await explore({ spends: true, isComplete }, actions);
+        const world = await explore({ spends: true, ...form }, actions);
         expect(world.calls).toBe(1);
         for (const { result } of world.processes) expect(result).toMatchObject({ value: 1 });
       }),
@@ -306,7 +310,7 @@ describe.each(FORMS)("one renewal over several processes with %s", (_name, isCom
   it("ends for everybody, and says that a credential is spent only after a fault", async () => {
     await assertProperty(
       asyncProperty(array(ANY, { maxLength: 60 }), async (actions) => {
-        const world = await explore({ spends: true, isComplete }, actions);
+        const world = await explore({ spends: true, ...form }, actions);
         for (const { result } of world.survivors) {
           expect(result).toBeDefined();
           expect(result).not.toBeInstanceOf(Error);
@@ -322,7 +326,7 @@ describe.each(FORMS)("one renewal over several processes with %s", (_name, isCom
   it("leads a process that starts later to the result that was kept, without another call", async () => {
     await assertProperty(
       asyncProperty(array(ANY, { maxLength: 60 }), async (actions) => {
-        const world = await explore({ spends: true, isComplete }, actions);
+        const world = await explore({ spends: true, ...form }, actions);
         pre(world.kept.length > 0);
         await world.pass(40);
         const calls = world.calls;
@@ -375,7 +379,7 @@ describe("the crash of the process that renews", () => {
   it.each(["acquire", "recall", "call", "reply", "keep", "release"])(
     "before its step %s is survived by the others once the lease is over",
     async (step) => {
-      const world = new World({ spends: true, isComplete: true });
+      const world = new World({ spends: true, isComplete: true, tells: step !== "recall" });
       world.start();
       await settle();
       while (world.pending[0]?.name !== step) {

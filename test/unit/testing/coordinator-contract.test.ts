@@ -46,7 +46,7 @@ describe("a coordinator without the optional methods keeps the rest of the contr
   });
 
   it("and says what it lacks", () => {
-    const optional = ["Lease.remember", "Coordinator.settled", "Coordinator.ping"];
+    const optional = ["Lease.kept", "Lease.remember", "Coordinator.settled", "Coordinator.ping"];
     expect(new Set(skipped)).toEqual(new Set([...optional, "CoordinatorHarness.cutChannel"]));
   });
 });
