@@ -175,11 +175,11 @@ function withCrashes<Store extends SessionStore>(store: Store): Store {
 
 function withCrashAfterPersisting(coordinator: Coordinator): Coordinator {
   if (settings.crashAt !== "after persisting") return coordinator;
-  const { settled } = coordinator;
+  const settled = coordinator.settled?.bind(coordinator);
   return {
     remember: (...kept) => coordinator.remember(...kept),
     recall: (key) => coordinator.recall(key),
-    ...(settled !== undefined && { settled: (key, signal) => settled.call(coordinator, key, signal) }),
+    ...(settled !== undefined && { settled }),
     publish: (message) => coordinator.publish(message),
     subscribe: (...listeners) => coordinator.subscribe(...listeners),
     close: () => coordinator.close(),
