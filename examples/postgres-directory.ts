@@ -193,11 +193,13 @@ const CHANNEL = "directory_changed";
  */
 export function listenOnServer(connectionString: string): ListenForChanges {
   return (listener) => {
+    let isStopped = false;
     let stop = (): void => undefined;
     const connect = (): void => {
       const client = new Client({ connectionString, keepAlive: true, connectionTimeoutMillis: 5_000 });
       let again: NodeJS.Timeout | undefined;
       const retry = (error?: Error): void => {
+        if (isStopped) return;
         if (error !== undefined) console.error("LISTEN failed:", error.message);
         again ??= setTimeout(connect, 1_000).unref();
       };
@@ -209,8 +211,8 @@ export function listenOnServer(connectionString: string): ListenForChanges {
         .then(() => client.query(`LISTEN ${CHANNEL}`))
         .catch(retry);
       stop = () => {
+        isStopped = true;
         clearTimeout(again);
-        client.removeListener("end", retry);
         void client.end();
       };
     };

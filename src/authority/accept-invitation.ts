@@ -12,7 +12,7 @@ import {
 import { type InvitationSummary, requireAddMembership, toInvitationSummary } from "./invitations.ts";
 import type { InvitationRecord } from "./records.ts";
 import { malformedAnswer } from "./repository.ts";
-import { isActiveMembership } from "./rules/settings.ts";
+import { isActiveMembership, isAwaited } from "./rules/settings.ts";
 
 /** An invitation, and who accepts it. */
 export interface AcceptInvitationInput {
@@ -134,16 +134,25 @@ async function spendToJoin(
   const addMembership = requireAddMembership(context);
   if ((await records.invitations.spend(token)) === undefined) throw refused("invitation_invalid");
   try {
-    const { id: userId } = await findUser();
-    const { organizationId, roles } = invitation;
-    const existing = await directory.membership(userId, organizationId);
+    const user = await findUser();
+    const { organizationId } = invitation;
+    const existing = await directory.membership(user.id, organizationId);
     if (existing !== undefined && isActiveMembership(existing)) return existing;
-    await addMembership({ userId, organizationId, roles });
-    return (await directory.membership(userId, organizationId)) ?? { userId, organizationId, roles };
+    const membership = membershipBy(invitation, user);
+    await addMembership(membership);
+    return (await directory.membership(user.id, organizationId)) ?? membership;
   } catch (error) {
     await records.invitations.restore(token, invitation);
     throw error;
   }
+}
+
+/** The membership that an invitation makes. It is active, also where the user was awaited until now. */
+export function membershipBy(
+  { organizationId, roles }: InvitationRecord,
+  user: DirectoryUser,
+): DirectoryMembership {
+  return { userId: user.id, organizationId, roles, ...(isAwaited(user) && { status: "active" }) };
 }
 
 async function readInvitationRecord(context: AuthorityContext, token: string): Promise<InvitationRecord> {

@@ -15,7 +15,7 @@ import {
 import { isDirect, isRoleAssignment, listHeldRoles, listRoleAssignments } from "./members/roles.ts";
 import type { SessionRecord } from "./records.ts";
 import { callDependency, malformedAnswer } from "./repository.ts";
-import { isActiveMembership } from "./rules/settings.ts";
+import { isActiveMember, isActiveMembership } from "./rules/settings.ts";
 
 /** A person, across organizations. What a membership says of the member wins over what the user says. */
 export interface DirectoryUser extends UserFields {
@@ -334,7 +334,7 @@ export async function loadSubject(
   if (directory.seat !== undefined) {
     const seat = await directory.seat(userId, organizationId);
     if (seat !== undefined) {
-      return isActiveMembership(seat.membership) ? { ...known, ...seat } : "membership_removed";
+      return isActiveMember(seat.user, seat.membership) ? { ...known, ...seat } : "membership_removed";
     }
     // Something is missing: only the user's absence ends the session whatever the organization.
     return (await directory.user(userId)) === undefined ? "user_removed" : "membership_removed";
@@ -346,7 +346,7 @@ export async function loadSubject(
   ]);
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
-  if (!isActiveMembership(membership)) return "membership_removed";
+  if (!isActiveMember(user, membership)) return "membership_removed";
   return { ...known, user, membership, organization };
 }
 

@@ -1,10 +1,11 @@
 import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
-import { joinByInvitation } from "./accept-invitation.ts";
+import { joinByInvitation, membershipBy } from "./accept-invitation.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type DirectoryUser, type Subject, loadSubject } from "./directory.ts";
 import type { InvitationRecord } from "./records.ts";
 import { findProvisioning, provisionMember } from "./rules/provisioning.ts";
+import { isActiveMember } from "./rules/settings.ts";
 
 /** Who wants to be in which organization, and by what. */
 export interface MemberQuestion {
@@ -50,11 +51,12 @@ export async function findMember(context: AuthorityContext, question: MemberQues
   const organization = await directory.organization(organizationId);
   if (organization === undefined) throw new OrgateError("organization_not_available");
   if (invitation !== undefined && join !== undefined) {
-    const membership = { userId: user.id, organizationId, roles: invitation.roles };
+    const membership = membershipBy(invitation, user);
+    if (!isActiveMember(user, membership)) throw new OrgateError("organization_not_available");
     return { subject: { ...known, membership, organization }, join };
   }
   const ground =
-    directory.addMembership === undefined || impersonator !== undefined
+    directory.addMembership === undefined || impersonator !== undefined || !isActiveMember(user, undefined)
       ? undefined
       : findProvisioning(organization, user, authenticationFactors);
   // A membership that is there and not in force was ended by somebody: a domain does not bring it back.

@@ -20,7 +20,7 @@ import {
   reportMisconfigured,
   reportUnavailable,
 } from "./request-auth.ts";
-import { type KeepRenewal, recallRenewal, renewInFleet } from "./share-renewal.ts";
+import { isRetired, type KeepRenewal, recallRenewal, renewInFleet } from "./share-renewal.ts";
 import type { StoreRefusal } from "./store-limits.ts";
 import {
   type VerifiedCredential,
@@ -322,7 +322,7 @@ async function followLostReply(
     session !== undefined &&
     (invalidations.endingOf(session.memberSession.id) !== undefined ||
       invalidations.mustAsk({ ...session, verifiedAt: renewedAt }));
-  if (hasEnded) {
+  if (hasEnded || (await isRetired(instance, { renewedAt, successor: credential }))) {
     lostReplies.drop(step.key);
     return undefined;
   }

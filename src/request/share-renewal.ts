@@ -32,6 +32,8 @@ export interface RenewalSubject {
 /** Keeps the store's answer for the other processes. */
 export type KeepRenewal = (renewal: Renewal, calledAt: number) => Promise<void>;
 
+/** Begins a kept result whose successor a client has presented: it is for late requests in the grace window alone. */
+const PRESENTED = "presented ";
 /** The field of a sealed result that says when the store was asked. */
 const RENEWED_AT = "orgate:renewed_at";
 
@@ -54,7 +56,7 @@ export async function renewInFleet(
     const recalled = sealed === undefined ? undefined : await open(sealed);
     return recalled ?? call(() => Promise.resolve());
   }
-  const keptFor = isSpentByRenewal(instance, credential) ? MAX_LOST_REPLY_AGE : GRACE;
+  const keptFor = mustOutliveGrace(instance, credential) ? MAX_LOST_REPLY_AGE : GRACE;
   const kept = { sealed: "", at: 0 };
   const renewed = await renewOnce<SharedRenewal>({
     coordination,
@@ -80,7 +82,7 @@ export async function renewInFleet(
   }
   if (renewed.status === "recalled") instance.events.emit({ type: "coalesced", with: "other_process" });
   if (renewed.status === "called" && kept.sealed !== "" && keptFor > GRACE) {
-    const onPresented = (): void => shorten(instance, name.id, kept.sealed, kept.at);
+    const onPresented = (): void => markPresented(instance, name.id, kept.sealed, kept.at);
     keepUntilPresented(instance.lostReplies, subject.key, renewed.value, kept.at, onPresented);
   }
   return renewed.value;
@@ -111,6 +113,9 @@ function isWorthLease({ options: { store } }: Instance, reason: RenewalSubject["
   return renewalSpends || reason !== "asked";
 }
 
+/** The tokens that name a renewal. */
+type RenewedTokens = Pick<VerifiedCredential, "accessToken" | "sealed" | "withheldRefreshToken">;
+
 /** What names the renewal of a credential in every process, and what seals its result. */
 interface RenewalName {
   readonly id: string;
@@ -123,7 +128,7 @@ interface RenewalName {
  */
 function nameOf(
   { options: { store } }: Instance,
-  { accessToken, sealed, withheldRefreshToken }: VerifiedCredential,
+  { accessToken, sealed, withheldRefreshToken }: RenewedTokens,
 ): RenewalName {
   const { issuers, audience, sessionClaim } = store.tokens;
   const tokens = [accessToken, sealed?.refreshToken ?? withheldRefreshToken];
@@ -133,9 +138,28 @@ function nameOf(
   };
 }
 
-/** Whether the store never accepts a credential again once it is renewed: then its successor is worth more. */
-function isSpentByRenewal({ options: { store } }: Instance, { kind }: VerifiedCredential): boolean {
-  return kind === "sealed" && store.capabilities.renewalSpends !== false;
+/**
+ * Whether a successor is kept for longer than the grace window: where the store never accepts a credential again once it is
+ * renewed. A store that says when it spends (`"expired"`) knows itself which successors were presented, in whatever process.
+ */
+function mustOutliveGrace({ options: { store } }: Instance, { kind }: VerifiedCredential): boolean {
+  const { renewalSpends = true } = store.capabilities;
+  return kind === "sealed" && renewalSpends === true;
+}
+
+/**
+ * Whether a credential that was replaced longer ago than the grace window leads nowhere any more: its client has presented the
+ * successor. Another process may have seen that; then the successor has been renewed in turn, or will be within its lifetime.
+ */
+export async function isRetired(
+  instance: Instance,
+  { renewedAt, successor }: { readonly renewedAt: number; readonly successor: RenewedTokens },
+): Promise<boolean> {
+  const { coordination, options } = instance;
+  const age = options.clock() - renewedAt;
+  if (!coordination.isShared || age <= GRACE + options.renewAhead) return false;
+  if (options.store.capabilities.renewalSpends === "expired" || age > MAX_LOST_REPLY_AGE) return true;
+  return (await coordination.recall(nameOf(instance, successor).id)) !== undefined;
 }
 
 /** Seals what a renewal brought; `undefined` where it brought nothing new. */
@@ -161,30 +185,41 @@ async function openRecalled(
   { id, sealer }: RenewalName,
   sealed: string,
 ): Promise<SharedRenewal | undefined> {
-  const opened = sealer.unseal(sealed);
+  const isPresented = sealed.startsWith(PRESENTED);
+  const opened = sealer.unseal(isPresented ? sealed.slice(PRESENTED.length) : sealed);
   if (opened === undefined) return undefined;
   const { [RENEWED_AT]: renewedAt, ...given } = opened;
   if (!isFiniteNumber(renewedAt) || !isAnother(credential, given)) return undefined;
   const { events, options } = instance;
   const at = Math.min(renewedAt, options.clock());
+  const successor = { accessToken: given.accessToken, sealed: given };
+  const isOver = isPresented && options.clock() - at > GRACE + options.renewAhead;
+  if (isOver || (await isRetired(instance, { renewedAt: at, successor }))) return undefined;
   const result = await acceptRecalled(instance, credential, given, at);
   if (result === undefined) return undefined;
   const shared: SharedRenewal = { ...result, calledAt: 0, manner: "recalled" };
   if (options.clock() - at > GRACE) events.emit({ type: "late_replay" });
-  const onPresented = (): void => shorten(instance, id, sealed, at);
-  if (isSpentByRenewal(instance, credential)) {
+  const onPresented = (): void => markPresented(instance, id, sealed, at);
+  if (!isPresented && mustOutliveGrace(instance, credential)) {
     keepUntilPresented(instance.lostReplies, key, result, at, onPresented);
   }
   return shared;
 }
 
 /**
- * Drops a result whose client has its successor: late requests need it for the rest of the grace window alone, which begins when
- * the token has expired.
+ * Notes that a client has the successor: late requests need the result for the rest of the grace window alone, which begins when
+ * the token has expired. The note stays for as long as an earlier credential of the same client could lead here.
  */
-function shorten({ coordination, options }: Instance, id: string, sealed: string, renewedAt: number): void {
-  const left = Math.ceil(GRACE + options.renewAhead - (options.clock() - renewedAt));
-  void (left > 0 ? coordination.remember(id, sealed, left) : coordination.remember(id, "", 1));
+function markPresented(
+  { coordination, options }: Instance,
+  id: string,
+  sealed: string,
+  renewedAt: number,
+): void {
+  const age = options.clock() - renewedAt;
+  const left = Math.ceil(MAX_LOST_REPLY_AGE - age);
+  const isNeeded = age < GRACE + options.renewAhead;
+  if (left > 0) void coordination.remember(id, isNeeded ? PRESENTED + sealed : PRESENTED, left);
 }
 
 /** Whether the store refused a credential because another process spends it, or has spent it. */

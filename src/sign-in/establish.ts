@@ -34,7 +34,7 @@ import {
   keepPending,
   returnToOfStep,
 } from "./pending.ts";
-import { type Authentication, toOutcome, unfinishedOf } from "./read-outcome.ts";
+import { type Authentication, outcomeOf, unfinishedOf } from "./read-outcome.ts";
 import { type FailedChoice, renderSelectionError } from "./selection-page.ts";
 
 /** Options of `auth.establish()`. */
@@ -127,7 +127,7 @@ async function readAuthentication(
   calledAt: number,
 ): Promise<StoreReply<Outcome>> {
   try {
-    return { status: "answered", value: toOutcome(await authentication), calledAt };
+    return { status: "answered", value: outcomeOf(await authentication), calledAt };
   } catch (error) {
     const unfinished = unfinishedOf(error);
     if (unfinished !== undefined) return { status: "answered", value: unfinished, calledAt };

@@ -23,7 +23,7 @@ export interface AuthenticationResultLike {
 export type Authentication = Outcome | AuthenticationResultLike;
 
 /** Reads what a sign-in handler passes; throws a `ConfigurationError` for anything else. */
-export function toOutcome(given: unknown): Outcome {
+export function outcomeOf(given: unknown): Outcome {
   if (isOutcome(given)) return given;
   if (isCredential(given)) return { status: "authenticated", credential: toCredential(given) };
   throw configurationError(

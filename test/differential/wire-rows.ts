@@ -67,6 +67,27 @@ export const WORKOS_WIRE_ROWS: readonly WireRow[] = [
     }),
   },
   {
+    asked: "`POST /auth/factors/enroll`, `/auth/factors/:id/challenge` and `/auth/challenges/:id/verify`",
+    service: "registers an authenticator app or a phone, and checks its codes",
+    router:
+      "are not served; a grant that needs a second factor is answered with `mfa_challenge` or `mfa_enrollment`",
+    why: "As above: `pending_authentication_token` goes to the application, which continues by `authenticate({ pendingAuthenticationToken, ... })`.",
+    probe: { method: "POST", path: "/auth/factors/auth_factor_1/challenge", body: {}, status: 404 },
+  },
+  {
+    asked: "`/user_management/invitations` and below",
+    service: "sends, lists, accepts and revokes invitations",
+    router: "is not served; `invitation_token` of `authorize` and of the grants is accepted",
+    why: "The authority sends no messages. The application invites by `authority.invite`, and manages by `listInvitations`, `resendInvitation`, `revokeInvitation` and `acceptInvitation`.",
+    probe: { method: "GET", path: "/user_management/invitations?organization_id=org_acme", status: 404 },
+  },
+  {
+    asked: "a session that does not meet a rule of its organization any more, at a refresh",
+    service: "`sso_required` or `mfa_enrollment` with a `pending_authentication_token`",
+    router: "the same without a token; the session goes on once the rule is met or lifted",
+    why: "A refresh is no sign-in: nothing but the user's next sign-in may continue it.",
+  },
+  {
     asked:
       "the grants `urn:workos:oauth:grant-type:radar-email-challenge:code` and `...radar-sms-challenge:code`, and `POST /user_management/radar_challenges`",
     service: "asks for a further proof if a sign-in looks like an attack",
@@ -168,6 +189,32 @@ export const STYTCH_WIRE_ROWS: readonly WireRow[] = [
     router: "is not served",
     why: "The directory is the application's; it makes organizations itself.",
     probe: { method: "POST", path: "/v1/b2b/discovery/organizations/create", body: {}, status: 404 },
+  },
+  {
+    asked:
+      "organizations of a discovery that the user may join (`eligible_to_join_by_email_domain`, `eligible_to_join_by_oauth_tenant`, `pending_member`, `invited_member`)",
+    service: "lists them beside those of `active_member`",
+    router: "lists `active_member` alone",
+    why: "The directory answers about the user's own organizations. An exchange for an organization that the application names itself provisions the member where the organization says so.",
+  },
+  {
+    asked: "`POST /v1/b2b/magic_links/email/invite`",
+    service: "invites by e-mail",
+    router: "is not served",
+    why: "The authority sends no messages. The application invites by `authority.invite`.",
+    probe: { method: "POST", path: "/v1/b2b/magic_links/email/invite", body: {}, status: 404 },
+  },
+  {
+    asked: "`secondary_auth_initiated` of `mfa_required`",
+    service: "names the factor whose code it has sent",
+    router: "`null`",
+    why: "The authority sends no codes. The application sends them and continues by `authenticate` of the router.",
+  },
+  {
+    asked: "a session from before a rule of its organization",
+    service: "goes on until it ends",
+    router: "403 `insufficient_factors` until the rule is met or lifted",
+    why: "What an organization demands holds for the sessions that are there, too.",
   },
   {
     asked: "`PUT /v1/b2b/rbac/organizations/:organization_id`",

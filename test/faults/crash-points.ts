@@ -16,8 +16,8 @@ const POINTS: readonly CrashPoint[] = [
   "after persisting",
 ];
 
-/** Seconds within which another process must have taken over: what is left of the lease, and a renewal. */
-const RECOVERY = 12;
+/** Seconds within which another process must have answered: what is left of the lease, and the doubt about a token that is spent. */
+const RECOVERY = 20;
 
 /**
  * Crash points: the process that renews is killed before the call, during it, after the reply, or after it kept the result. The

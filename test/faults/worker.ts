@@ -175,8 +175,14 @@ function withCrashes<Store extends SessionStore>(store: Store): Store {
 
 function withCrashAfterPersisting(coordinator: Coordinator): Coordinator {
   if (settings.crashAt !== "after persisting") return coordinator;
+  const { settled } = coordinator;
   return {
-    ...coordinator,
+    remember: (...kept) => coordinator.remember(...kept),
+    recall: (key) => coordinator.recall(key),
+    ...(settled !== undefined && { settled: (key, signal) => settled.call(coordinator, key, signal) }),
+    publish: (message) => coordinator.publish(message),
+    subscribe: (...listeners) => coordinator.subscribe(...listeners),
+    close: () => coordinator.close(),
     async acquire(key, seconds) {
       const lease = await coordinator.acquire(key, seconds);
       if (lease === undefined) return undefined;

@@ -97,6 +97,27 @@ describe.each(FORMS)("several processes with %s", (_name, join) => {
     expect(sessionIn(second)).toEqual(sessionIn(first));
   });
 
+  it.each([
+    ["the process that renewed it, which knows", 0, 401],
+    ["a process that never saw it, which waits first", 2, 503],
+  ])(
+    "R-24: honour no copy of a cookie whose successor was renewed elsewhere, at %s",
+    async (_, at, status) => {
+      const fleet = await startExpired({ ...options, count: 3 });
+      const { processes, workos, cookie, a, b } = fleet;
+      const renewed = cookiesSet(await a.send(withSession(cookie))).get(FLEET_COOKIE) ?? "";
+      workos.advance(PAST_EXPIRY);
+      const current = cookiesSet(await b.send(withSession(renewed))).get(FLEET_COOKIE) ?? "";
+      expect((await b.send(withSession(current))).status).toBe(200);
+      const copied = await processes[at]?.send(withSession(cookie));
+      expect(copied?.status).toBe(status);
+      workos.advance(30);
+      const again = await processes[at]?.send(withSession(cookie));
+      expect(again?.status).toBe(401);
+      expect((await b.send(withSession(current))).status).toBe(200);
+    },
+  );
+
   it("renew once for two cookies that hold the same tokens", async () => {
     const { a, b, cookie, refreshes, workos, sessionIn } = await startExpired(options);
     const [one, other] = [await a.send(withSession(cookie)), await b.send(withSession(cookie))];

@@ -156,6 +156,17 @@ export function isLockedOut(
   return !(isString(end) && now >= Date.parse(end) / 1000);
 }
 
+/** Tells whether a member is active: by the membership's status, else by the user's. */
+export function isActiveMember(user: DirectoryUser, membership: DirectoryMembership | undefined): boolean {
+  return (ofMember(user, membership, "status") ?? "active") === "active";
+}
+
+/** Tells whether a user who was asked to join has yet to do so. */
+export function isAwaited(user: DirectoryUser): boolean {
+  const status = read(user, "status");
+  return status === "invited" || status === "pending";
+}
+
 /** Tells whether a membership is in force. Without a status, the directory lists only those that are. */
 export function isActiveMembership(membership: DirectoryMembership): boolean {
   return (read(membership, "status") ?? "active") === "active";

@@ -9,6 +9,25 @@ const FOR_ZOE = { ...FOR_NORA, emailAddress: "zoe@example.com" };
 const accept = ({ authority }: RulesWorld, invitationToken: string, userId = "user_nora") =>
   authority.authenticate({ userId, authenticationMethod: "MagicAuth", invitationToken });
 
+describe("the status of an invited user", () => {
+  it.each(["invited", "pending"])("%s becomes active in the organization", async (status) => {
+    const world = makeRulesWorld();
+    world.setUser("user_nora", { status });
+    const { token } = await world.authority.invite(FOR_NORA);
+    expect(await accept(world, token)).toMatchObject({ organizationId: "org_acme" });
+    expect(await world.directory.membership("user_nora", "org_acme")).toMatchObject({ status: "active" });
+  });
+
+  it.each(["inactive", "deleted"])("%s leaves the invitation as it is", async (status) => {
+    const world = makeRulesWorld();
+    world.setUser("user_nora", { status });
+    const { token } = await world.authority.invite(FOR_NORA);
+    expect(await refusedWith(accept(world, token))).toBe("organization_not_available");
+    expect(await world.directory.membership("user_nora", "org_acme")).toBeUndefined();
+    expect(await world.authority.readInvitation(token)).toMatchObject({ state: "pending" });
+  });
+});
+
 describe("inviting", () => {
   it("says that the address is a member's already", async () => {
     const world = makeRulesWorld();

@@ -1,6 +1,10 @@
 import { describe, expect, it } from "@jest/globals";
-import type { AuthenticateInput, AuthenticationResult } from "../../../../src/authority/index.ts";
-import { context, refusal, refusedWith } from "../set-up.ts";
+import type {
+  AuthenticateInput,
+  AuthenticationResult,
+  MemberStatus,
+} from "../../../../src/authority/index.ts";
+import { context, makeDirectory, makeWorld, refusal, refusedWith } from "../set-up.ts";
 import { demanded, makeRulesWorld, sso, type RulesWorld } from "./rules-world.ts";
 
 const SSO_ONLY = { authMethods: "RESTRICTED", allowedAuthMethods: ["sso"] };
@@ -284,6 +288,35 @@ describe("members with a setting of their own", () => {
     const renewal = world.authority.authenticateWithRefreshToken({ refreshToken });
     expect(await refusedWith(renewal)).toBe("session_revoked membership_removed");
   });
+
+  it.each(["pending", "invited", "deleted", "inactive"])(
+    "are none while %s where the directory has no seat method",
+    async (status) => {
+      // oxlint-disable-next-line typescript/unbound-method -- left out, never called
+      const { seat: _left, ...directory } = makeDirectory();
+      const membership = async (userId: string, organizationId: string) => {
+        const found = await directory.membership(userId, organizationId);
+        return found && { ...found, status: status as MemberStatus };
+      };
+      const world = makeWorld({ directory: { ...directory, membership } });
+      const asked = { userId: "user_ada", organizationId: "org_acme", authenticationMethod: "SSO" };
+      expect(await refusedWith(world.authority.authenticate(asked))).toBe("organization_not_available");
+    },
+  );
+
+  it.each(["pending", "invited", "inactive", "deleted"])(
+    "is none for a user who is %s, unless the membership says otherwise",
+    async (status) => {
+      const world = makeRulesWorld();
+      const { refreshToken } = await signIn(world);
+      world.setUser("user_ada", { status });
+      expect(await refusedWith(signIn(world))).toBe("organization_not_available");
+      const renewal = world.authority.authenticateWithRefreshToken({ refreshToken });
+      expect(await refusedWith(renewal)).toBe("session_revoked membership_removed");
+      world.setMember("user_ada", "org_acme", { status: "active" });
+      expect(await signIn(world)).toMatchObject({ organizationId: "org_acme" });
+    },
+  );
 
   it("are not bound by the methods while somebody impersonates them", async () => {
     const world = makeRulesWorld();

@@ -26,6 +26,14 @@ async function isMember({ directory }: RulesWorld, userId = "user_nora"): Promis
 }
 
 describe("provisioning by e-mail domain", () => {
+  it("makes nobody a member who was deactivated", async () => {
+    const world = makeRulesWorld();
+    world.setOrganization("org_acme", BY_DOMAIN);
+    world.setUser("user_nora", { status: "inactive" });
+    expect(await refusedWith(signIn(world))).toBe("organization_not_available");
+    expect(await isMember(world)).toBe(false);
+  });
+
   it("makes a member without roles, once, and says so in an event", async () => {
     const world = makeRulesWorld();
     world.setOrganization("org_acme", BY_DOMAIN);
