@@ -45,8 +45,8 @@ function renderCode({ organization, emailAddress, code }: DueStep): Html {
 
 function renderSingleSignOn({ organization, emailAddress }: DueStep): Html {
   return html`<p class="lead">
-      <strong>${organization}</strong> lets nobody in but by its own single sign-on. A password is not enough,
-      and neither is a session of another organization.
+      <strong>${organization}</strong> accepts only its own single sign-on. A password is not enough, and
+      neither is a session of another organization.
     </p>
     <div class="stand-in">
       <h2>In place of the identity provider of ${organization}</h2>
