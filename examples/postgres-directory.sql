@@ -15,7 +15,9 @@ CREATE UNIQUE INDEX IF NOT EXISTS users_by_email_address ON users (lower(email_a
 CREATE TABLE IF NOT EXISTS organizations (
   id text PRIMARY KEY,
   slug text NOT NULL UNIQUE,
-  name text NOT NULL
+  name text NOT NULL,
+  -- The further fields of a DirectoryOrganization, such as {"mfaPolicy": "REQUIRED_FOR_ALL"}.
+  settings jsonb NOT NULL DEFAULT '{}'
 );
 
 CREATE TABLE IF NOT EXISTS memberships (
@@ -23,6 +25,8 @@ CREATE TABLE IF NOT EXISTS memberships (
   user_id text NOT NULL REFERENCES users ON DELETE CASCADE,
   organization_id text NOT NULL REFERENCES organizations ON DELETE CASCADE,
   roles text[] NOT NULL,
+  -- The further fields of a DirectoryMembership, such as {"isLocked": true}.
+  settings jsonb NOT NULL DEFAULT '{}',
   UNIQUE (user_id, organization_id)
 );
 
@@ -43,6 +47,6 @@ CREATE OR REPLACE TRIGGER membership_changed AFTER UPDATE OR DELETE ON membershi
 CREATE OR REPLACE TRIGGER user_removed AFTER DELETE ON users
   FOR EACH ROW EXECUTE FUNCTION announce_directory_change('userId');
 
--- Guards may compare the slug in the token.
-CREATE OR REPLACE TRIGGER organization_changed AFTER UPDATE OF slug OR DELETE ON organizations
+-- Guards may compare the slug in the token, and the settings are the organization's rules.
+CREATE OR REPLACE TRIGGER organization_changed AFTER UPDATE OF slug, settings OR DELETE ON organizations
   FOR EACH ROW EXECUTE FUNCTION announce_directory_change('organizationId');

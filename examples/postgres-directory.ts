@@ -44,9 +44,14 @@ export interface PostgresDirectory extends Directory {
   members(organizationId: string): Promise<readonly unknown[]>;
   /** Replaces a member's roles; `false` if there is no such member. */
   setRoles(userId: string, organizationId: string, roles: readonly string[]): Promise<boolean>;
+  /** Changes settings of a member, such as `isLocked`; `false` if there is no such member. */
+  updateMembership(userId: string, organizationId: string, settings: MembershipSettings): Promise<boolean>;
   removeMembership(userId: string, organizationId: string): Promise<boolean>;
   removeUser(userId: string): Promise<boolean>;
 }
+
+/** What the column `settings` of a membership holds. */
+export type MembershipSettings = Pick<DirectoryMembership, "isLocked" | "isBreakglass" | "mfaEnrolled">;
 
 interface Seat {
   readonly user: DirectoryUser;
@@ -55,8 +60,9 @@ interface Seat {
 }
 
 const USER = `json_build_object('id', users.id, 'emailAddress', users.email_address, 'name', users.name)`;
-const ORGANIZATION = `json_build_object('id', organizations.id, 'slug', organizations.slug, 'name', organizations.name)`;
-const MEMBERSHIP = `json_build_object('id', memberships.id, 'userId', memberships.user_id,
+const ORGANIZATION = `organizations.settings ||
+  jsonb_build_object('id', organizations.id, 'slug', organizations.slug, 'name', organizations.name)`;
+const MEMBERSHIP = `memberships.settings || jsonb_build_object('id', memberships.id, 'userId', memberships.user_id,
   'organizationId', memberships.organization_id, 'roles', memberships.roles)`;
 
 /** Makes the tables. */
@@ -159,6 +165,14 @@ export function createPostgresDirectory(
         userId,
         organizationId,
         [...roles],
+      ),
+    updateMembership: (userId, organizationId, settings) =>
+      hasChanged(
+        `UPDATE memberships SET settings = settings || $3::jsonb WHERE user_id = $1 AND organization_id = $2
+        RETURNING id AS row`,
+        userId,
+        organizationId,
+        JSON.stringify(settings),
       ),
     removeMembership: (userId, organizationId) =>
       hasChanged(

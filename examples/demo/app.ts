@@ -4,11 +4,16 @@ import helmet from "helmet";
 import { orgate, type Clock } from "orgate";
 import { createAuthority, type Authority } from "orgate/authority";
 import { createActivity } from "./activity.ts";
+import { createAuthenticator } from "./authenticator.ts";
 import { policy } from "./company.ts";
 import { createLibrary } from "./documents.ts";
 import { addCompanyRoutes } from "./company-routes.ts";
+import { addInvitationRoutes } from "./invitation-routes.ts";
+import { createMailbox } from "./mailbox.ts";
+import { addMemberRoutes } from "./member-routes.ts";
 import { addSessionRoutes } from "./session-routes.ts";
 import { createShow } from "./show.ts";
+import { addStepRoutes } from "./step-routes.ts";
 import { memoryStorage, type Storage } from "./storage.ts";
 
 /** Seconds that an access token lives: short, so that you can watch a renewal. In production it is minutes. */
@@ -24,7 +29,7 @@ export interface DemoOptions {
   readonly storage?: Storage;
 }
 
-/** Makes the demo: a small application for two companies that needs no other process. */
+/** Makes the demo: a small application for four companies that needs no other process. */
 export function createApp(options: DemoOptions): Express {
   return createDemo(options).app;
 }
@@ -70,6 +75,15 @@ export function createDemo({
   app.get("/favicon.ico", (_req, res) => res.redirect(301, "/icon.svg"));
   app.use(auth);
   addSessionRoutes(app, { auth, authority, directory, show });
+  addStepRoutes(app, {
+    auth,
+    authority,
+    directory,
+    authenticator: createAuthenticator(cookiePassword, clock),
+  });
+  const mailbox = createMailbox();
+  addInvitationRoutes(app, { auth, authority, directory, mailbox, show });
+  addMemberRoutes(app, { auth, authority, directory, mailbox, show });
   addCompanyRoutes(app, { auth, directory, library: createLibrary(clock), show });
   return { app, authority };
 }

@@ -1,7 +1,7 @@
 import { urlencoded, type Express } from "express";
 import type { GuardOptions } from "orgate";
 import { handler } from "orgate/express";
-import { ROLES } from "./company.ts";
+import { rolesFor } from "./company.ts";
 import { renderBilling, renderDocuments, renderKeys, renderLive } from "./company-pages.ts";
 import type { Library } from "./documents.ts";
 import type { Auth, Show } from "./show.ts";
@@ -97,10 +97,10 @@ export function addCompanyRoutes(app: Express, { auth, directory, library, show 
     form,
     handler<{ org: string }>(async (req, res) => {
       const { role } = req.body as { role?: unknown };
-      const chosen = ROLES.find((one) => one === role);
+      const roles = rolesFor(role);
       const { userId } = req.member;
-      if (chosen !== undefined && userId !== undefined) {
-        await directory.setRoles(userId, req.organization.id, chosen === "none" ? [] : [chosen]);
+      if (roles !== undefined && userId !== undefined) {
+        await directory.setRoles(userId, req.organization.id, roles);
       }
       res.redirect(303, `/o/${req.params.org}/documents`);
     }),

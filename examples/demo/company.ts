@@ -3,11 +3,11 @@ import { memoryDirectory } from "orgate/authority";
 
 /** The actions, and the roles that grant them. */
 export const policy = definePolicy({
-  resources: { documents: ["read", "write", "delete"], billing: ["manage"] },
+  resources: { documents: ["read", "write", "delete"], billing: ["manage"], members: ["manage"] },
   roles: {
     viewer: { documents: ["read"] },
     editor: { documents: ["read", "write"] },
-    admin: { documents: "*", billing: ["manage"] },
+    admin: { documents: "*", billing: ["manage"], members: ["manage"] },
   },
 });
 
@@ -20,67 +20,14 @@ export const PERMISSIONS = [
   ["documents", "write"],
   ["documents", "delete"],
   ["billing", "manage"],
+  ["members", "manage"],
 ] as const;
 
-/** A sample user. */
-export interface Persona {
-  readonly userId: string;
-  readonly name: string;
-  readonly about: string;
-  /** Organizations and roles, as the card shows them. */
-  readonly places: readonly string[];
-  readonly impersonator?: { readonly email: string; readonly reason: string };
+/** The roles of a membership for the button that was pressed; `undefined` for a name that is on no button. */
+export function rolesFor(button: unknown): string[] | undefined {
+  const chosen = ROLES.find((role) => role === button);
+  return chosen && (chosen === "none" ? [] : [chosen]);
 }
-
-/** The cards of the sign-in page. */
-export const PERSONAS: ReadonlyMap<string, Persona> = new Map([
-  [
-    "ada",
-    {
-      userId: "user_ada",
-      name: "Ada Lovelace",
-      about: "Works for two companies, so she is asked for which one.",
-      places: ["Acme Press: editor", "Globex Labs: viewer"],
-    },
-  ],
-  [
-    "grace",
-    {
-      userId: "user_grace",
-      name: "Grace Hopper",
-      about: "Runs one company. One membership: nothing to choose.",
-      places: ["Acme Press: admin"],
-    },
-  ],
-  [
-    "alan",
-    {
-      userId: "user_alan",
-      name: "Alan Turing",
-      about: "May read and nothing else. Try to delete something.",
-      places: ["Globex Labs: viewer"],
-    },
-  ],
-  [
-    "sam",
-    {
-      userId: "user_grace",
-      name: "Sam Porter, support",
-      about: "Acts as Grace Hopper. Sees what she sees, but not her billing.",
-      places: ["Acme Press: as Grace"],
-      impersonator: { email: "sam@support.example", reason: "ticket 4711" },
-    },
-  ],
-  [
-    "nora",
-    {
-      userId: "user_nora",
-      name: "Nora Vance",
-      about: "New here: a user whom nobody has invited yet.",
-      places: ["no organization"],
-    },
-  ],
-]);
 
 /** The users, organizations and memberships that the demo begins with. */
 export function seeds() {
@@ -89,19 +36,43 @@ export function seeds() {
       { id: "user_ada", emailAddress: "ada@example.com", name: "Ada Lovelace" },
       { id: "user_grace", emailAddress: "grace@example.com", name: "Grace Hopper" },
       { id: "user_alan", emailAddress: "alan@example.com", name: "Alan Turing" },
+      { id: "user_margaret", emailAddress: "margaret@example.com", name: "Margaret Hamilton" },
+      { id: "user_dorothy", emailAddress: "dorothy@example.com", name: "Dorothy Vaughan" },
       { id: "user_nora", emailAddress: "nora@example.com", name: "Nora Vance" },
     ],
     organizations: [
       { id: "org_acme", slug: "acme", name: "Acme Press" },
       { id: "org_globex", slug: "globex", name: "Globex Labs" },
+      {
+        id: "org_apogee",
+        slug: "apogee",
+        name: "Apogee Health",
+        // A second factor for everybody, by an authenticator app.
+        mfaPolicy: "REQUIRED_FOR_ALL",
+        mfaMethods: "RESTRICTED",
+        allowedMfaMethods: ["totp"],
+      },
+      {
+        id: "org_meridian",
+        slug: "meridian",
+        name: "Meridian Bank",
+        // Nothing but single sign-on, which makes every member an editor.
+        authMethods: "RESTRICTED",
+        allowedAuthMethods: ["sso"],
+        ssoActiveConnections: [{ connectionId: "meridian-saml", displayName: "Meridian's sign-on" }],
+        samlConnectionImplicitRoleAssignments: [{ connectionId: "meridian-saml", roleId: "editor" }],
+      },
     ],
     memberships: [
       { userId: "user_ada", organizationId: "org_acme", roles: ["editor"] },
       { userId: "user_ada", organizationId: "org_globex", roles: ["viewer"] },
       { userId: "user_grace", organizationId: "org_acme", roles: ["admin"] },
       { userId: "user_alan", organizationId: "org_globex", roles: ["viewer"] },
+      { userId: "user_margaret", organizationId: "org_apogee", roles: ["admin"] },
+      { userId: "user_dorothy", organizationId: "org_globex", roles: ["viewer"] },
+      { userId: "user_dorothy", organizationId: "org_meridian", roles: ["viewer"] },
     ],
-  };
+  } satisfies Parameters<typeof memoryDirectory>[0];
 }
 
 /** Users, organizations and memberships, in memory. */

@@ -33,6 +33,8 @@ export function createLibrary(now: () => number) {
       "org_globex",
       [seed("Notes on computable numbers", "Alan Turing", 5), seed("Lab safety", "Alan Turing", 50)],
     ],
+    ["org_apogee", [seed("On-call rota", "Margaret Hamilton", 8)]],
+    ["org_meridian", [seed("Rates, second quarter", "Dorothy Vaughan", 26)]],
   ]);
   const shelfOf = (organizationId: string): Document[] => shelves.get(organizationId) ?? [];
   return {

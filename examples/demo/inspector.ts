@@ -72,6 +72,7 @@ function renderChecks({ checks, verdict, memberSession }: Inspection): Html {
     <ul class="checks">
       ${checks.map(renderCheck)}
     </ul>
+    ${(checks[0]?.explanation.sources ?? []).map((source) => html`<p class="quiet">${source}</p>`)}
     ${verdict !== undefined && html`<p class="quiet">${describeVerdict(verdict)}</p>`}
   </section>`;
 }

@@ -4,11 +4,12 @@ import { html, type Html } from "./html.ts";
 const PAGES = [
   ["documents", "Documents"],
   ["billing", "Billing"],
+  ["members", "Members"],
   ["keys", "API keys"],
   ["live", "Live roles"],
 ] as const;
 
-const STYLES = ["base", "frame", "content", "panel"];
+const STYLES = ["base", "frame", "content", "members", "panel"];
 
 /** A signed-in user, as the head of each page shows them. */
 export interface Visitor {
@@ -86,6 +87,7 @@ function renderMember({ name }: Visitor): Html {
       <span class="initials" aria-hidden="true">${initialsOf(name)}</span><span class="name">${name}</span>
     </summary>
     <div>
+      <a class="button" href="/mail">Your mail</a>
       <form method="post" action="/sign-out"><button>Sign out</button></form>
       <form method="post" action="/sign-out-everywhere"><button>Sign out everywhere</button></form>
     </div>

@@ -17,6 +17,10 @@ const WELCOME = `
     5. Sign in as Sam, who impersonates Grace, and open Billing.
     6. Open API keys a minute after you signed in: you are asked to sign in again.
     7. Sign in in a second browser too, and sign out everywhere.
+    8. Sign in as Margaret, whose company demands a second factor.
+    9. Sign in as Dorothy, choose Globex Labs, and switch to her bank, which demands single sign-on.
+   10. Sign in as Grace, lock Ada on the page of the members, and see in a second browser what becomes of Ada.
+   11. Let Grace invite Nora. Sign in as Nora, and accept the invitation.
 
   It forgets everything when it stops. Keep it in a folder: npm run demo -- --data ./data
 

@@ -1,7 +1,7 @@
 import { urlencoded, type Express, type Request } from "express";
 import type { Authority } from "orgate/authority";
-import { PERSONAS } from "./company.ts";
-import { renderNowhere, renderSignIn } from "./sign-in-page.ts";
+import { PERSONAS } from "./people.ts";
+import { renderSignIn } from "./sign-in-page.ts";
 import type { Auth, Show } from "./show.ts";
 import type { DemoDirectory } from "./storage.ts";
 
@@ -13,7 +13,7 @@ export interface SessionParts {
   readonly show: Show;
 }
 
-/** Routes for signing in and out, selection and switching, and the page for a user without an organization. */
+/** Routes for signing in and out, selection and switching. */
 export function addSessionRoutes(app: Express, { auth, authority, directory, show }: SessionParts): void {
   const form = urlencoded({ extended: false, limit: "8kb" });
 
@@ -26,6 +26,7 @@ export function addSessionRoutes(app: Express, { auth, authority, directory, sho
 
   app.post("/sign-in", form, async (req, res) => {
     const { as } = req.body as { as?: unknown };
+    const { organization_id: organizationId } = req.query;
     const persona = PERSONAS.get(String(as));
     if (persona === undefined) {
       res.status(400).send(renderSignIn(req.originalUrl, "Nobody here goes by that name."));
@@ -34,6 +35,8 @@ export function addSessionRoutes(app: Express, { auth, authority, directory, sho
     const { userId, impersonator } = persona;
     const authentication = authority.authenticate({
       userId,
+      // The organization that demands a new sign-in, if one does.
+      ...(typeof organizationId === "string" && { organizationId }),
       authenticationMethod: impersonator === undefined ? "Password" : "Impersonation",
       impersonator,
       ...originOf(req),
@@ -42,26 +45,9 @@ export function addSessionRoutes(app: Express, { auth, authority, directory, sho
   });
 
   app.get("/", auth.requireAuth(), (req, res) => {
-    const { organization, member } = req;
-    if (organization !== undefined) res.redirect(303, `/o/${organization.slug ?? ""}/documents`);
-    else res.send(renderNowhere(member?.name ?? ""));
-  });
-
-  // Like an invitation link: creates the membership, and switches the session to the organization.
-  app.post("/join", auth.requireAuth(), async (req, res) => {
-    const { userId = "", emailAddress = "" } = req.member ?? {};
-    const { token } = await authority.invite({
-      emailAddress,
-      organizationId: "org_globex",
-      roles: ["viewer"],
-    });
-    const authentication = authority.authenticate({
-      userId,
-      authenticationMethod: "Password",
-      invitationToken: token,
-      ...originOf(req),
-    });
-    await auth.establish(req, res, authentication);
+    const { organization } = req;
+    // In no organization, the mail is the one page there is: an invitation arrives there.
+    res.redirect(303, organization === undefined ? "/mail" : `/o/${organization.slug ?? ""}/documents`);
   });
 
   app.use("/select-organization", async (req, res, next) => {
@@ -78,6 +64,7 @@ export function addSessionRoutes(app: Express, { auth, authority, directory, sho
   app.get("/live.json", auth.requireOrganization(), (req, res) => void res.json(show.live(req)));
 }
 
-function originOf(req: Request) {
+/** Where a sign-in comes from, for the list of sessions. */
+export function originOf(req: Request) {
   return { ipAddress: req.ip, userAgent: req.get("user-agent") };
 }

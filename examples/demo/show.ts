@@ -46,7 +46,12 @@ export function createShow(options: ShowOptions) {
     /** Gives browsers a page that explains the denial, and everything else orgate's own answer. */
     async denial(denial: Denial, request: IncomingMessage, response: ServerResponse): Promise<void> {
       const isPage = request.headers.accept?.includes("text/html") ?? false;
-      if (!isPage || denial.redirectTo !== undefined) {
+      if (isPage && (await isStepDue(auth, denial, request))) {
+        response.writeHead(303, { Location: "/sign-in/step" }).end();
+        return;
+      }
+      // orgate's own page says more about an invitation that is refused.
+      if (!isPage || denial.redirectTo !== undefined || denial.code === "sign_in_failed") {
         denial.respond();
         return;
       }
@@ -67,6 +72,13 @@ export function createShow(options: ShowOptions) {
 
 /** Makes the renderer of the demo's pages. */
 export type Show = ReturnType<typeof createShow>;
+
+/** Whether an organization demands a further step of the sign-in or the switch that was just denied. */
+async function isStepDue(auth: Auth, denial: Denial, request: IncomingMessage): Promise<boolean> {
+  if (denial.code !== "reauthentication_required") return false;
+  const pending = await auth.pendingAuthentication(request);
+  return pending?.stepUp !== undefined && pending.stepUp.reason === denial.extensions["reason"];
+}
 
 async function describeVisitor(directory: DemoDirectory, state: SignedInState): Promise<Visitor> {
   const { member, organization, memberSession } = state;

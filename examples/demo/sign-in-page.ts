@@ -1,13 +1,13 @@
-import { PERSONAS, type Persona } from "./company.ts";
 import { html, type Html } from "./html.ts";
 import { initialsOf, renderPage } from "./layout.ts";
+import { PERSONAS, type Persona } from "./people.ts";
 
 /** Renders the sign-in page with the sample users. */
 export function renderSignIn(action: string, problem?: string): string {
   const main = html`<div class="narrow">
     <h1>Who are you today?</h1>
     <p class="lead">
-      Paperclip keeps the documents of two companies. Pick somebody: there are no passwords, because checking
+      Paperclip keeps the documents of four companies. Pick somebody: there are no passwords, because checking
       one is your application's part, and sessions are orgate's.
     </p>
     ${problem !== undefined && html`<p role="alert">${problem}</p>`}
@@ -31,19 +31,4 @@ function renderCard([key, { name, about, places }]: [string, Persona]): Html {
       </span>
     </button>
   </li>`;
-}
-
-/** Renders the page for a signed-in user without an organization. */
-export function renderNowhere(name: string): string {
-  const main = html`<div class="narrow">
-    <h1>Welcome, ${name}</h1>
-    <p class="lead">
-      You are signed in, and not a member of any organization yet. That is a session too: every page of a
-      company asks for an organization first, and there is none to choose.
-    </p>
-    <form method="post" action="/join">
-      <button class="primary">Accept an invitation to Globex Labs</button>
-    </form>
-  </div>`;
-  return renderPage({ title: "Welcome", main, visitor: { name, others: [] } });
 }

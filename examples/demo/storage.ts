@@ -15,9 +15,10 @@ import {
   type PostgresDirectory,
 } from "../postgres-directory.ts";
 
-/** A directory whose roles the demo changes. */
+/** A directory whose members the demo changes. */
 export interface DemoDirectory extends Directory {
   setRoles(userId: string, organizationId: string, roles: readonly string[]): unknown;
+  updateMembership(userId: string, organizationId: string, changes: { isLocked: boolean }): unknown;
 }
 
 /** Where the demo keeps what it must not forget. */
@@ -92,8 +93,9 @@ async function prepare(database: Database & Parameters<typeof migrate>[0]): Prom
     people AS (INSERT INTO users (id, email_address, name)
       SELECT row ->> 'id', row ->> 'emailAddress', row ->> 'name' FROM sample, json_array_elements(users) AS row
       RETURNING id),
-    companies AS (INSERT INTO organizations (id, slug, name)
-      SELECT row ->> 'id', row ->> 'slug', row ->> 'name' FROM sample, json_array_elements(organizations) AS row
+    companies AS (INSERT INTO organizations (id, slug, name, settings)
+      SELECT row ->> 'id', row ->> 'slug', row ->> 'name', row::jsonb - '{id,slug,name}'::text[]
+      FROM sample, json_array_elements(organizations) AS row
       RETURNING id)
     INSERT INTO memberships (id, user_id, organization_id, roles)
       SELECT concat(row ->> 'userId', '.', row ->> 'organizationId'), row ->> 'userId', row ->> 'organizationId',

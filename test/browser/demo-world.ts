@@ -6,7 +6,7 @@ import { createDemo } from "../../examples/demo/app.ts";
 import { serve } from "../support/servers.ts";
 
 /** What a browser says by itself of a page that was refused; everything else on its console is a defect. */
-const REFUSED = /^Failed to load resource: the server responded with a status of (?:401|403) /;
+const REFUSED = /^Failed to load resource: the server responded with a status of (?:400|401|403) /;
 
 const IMAGES = new URL("../../docs/images/", import.meta.url).pathname;
 const START = Date.UTC(2027, 0, 15, 8) / 1000;

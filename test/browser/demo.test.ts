@@ -98,15 +98,6 @@ describeWith(CHROMIUM, "the demo", () => {
     expect(whereIs(page)).toBe("/o/acme/keys");
   });
 
-  it("has a page for a user without an organization, who can accept an invitation", async () => {
-    await signInAs(page, "Nora Vance");
-    expect(await page.getByRole("heading", { level: 1 }).textContent()).toBe("Welcome, Nora Vance");
-    await page.goto("/o/acme/documents");
-    expect(whereIs(page)).toBe("/");
-    await follow(page, page.getByRole("button", { name: "Accept an invitation" }));
-    expect(whereIs(page)).toBe("/o/globex/documents");
-  });
-
   it("signs out everywhere: another browser must sign in again", async () => {
     await signInAs(page, "Grace Hopper");
     const other = await (await world.open()).newPage();

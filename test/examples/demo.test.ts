@@ -9,6 +9,7 @@ import { text } from "node:stream/consumers";
 import { afterEach, describe, expect, it, jest } from "@jest/globals";
 import request from "supertest";
 import { createApp, createDemo } from "../../examples/demo/app.ts";
+import { createAuthenticator, makeCode } from "../../examples/demo/authenticator.ts";
 import { folderStorage } from "../../examples/demo/storage.ts";
 import { copyEmptyDatabase } from "../support/postgres.ts";
 
@@ -105,6 +106,7 @@ describe("the demo", () => {
       .type("form")
       .send({ role: "viewer" })
       .expect(303);
+    await first.directory.updateMembership("user_ada", "org_acme", { isLocked: true });
     await authority.close();
     await first.close();
 
@@ -118,6 +120,14 @@ describe("the demo", () => {
     now += 60;
     const renewed = await open();
     expect([renewed.status, renewed.text.includes("granted by viewer")]).toEqual([200, true]);
+    // The organizations' rules and the lock come from the tables.
+    const signInAs = (as: string, path = "/sign-in") =>
+      request(restarted.app).post(path).set("Accept", "text/html").type("form").send({ as });
+    const margaret = await signInAs("margaret").expect(303);
+    expect(margaret.headers["location"]).toBe("/sign-in/step");
+    const dorothy = await signInAs("dorothy", "/sign-in?organization_id=org_meridian").expect(303);
+    expect(dorothy.headers["location"]).toBe("/sign-in/step");
+    await signInAs("ada", "/sign-in?organization_id=org_acme").expect(403);
     await restarted.authority.close();
     await second.close();
     await rm(folder, { recursive: true });
@@ -139,6 +149,10 @@ describe("the demo", () => {
     ["/sign-out", {}],
     ["/sign-out-everywhere", {}],
     ["/join", {}],
+    ["/mail/invite-me", {}],
+    ["/o/acme/members/user_ada/role", { role: "admin" }],
+    ["/o/acme/members/user_ada/lock", { locked: "yes" }],
+    ["/o/acme/invitations", { email_address: "alan@example.com" }],
     ["/sign-in", { as: "alan" }],
   ])("accepts no form of another site: %s", async (path, body) => {
     const grace = await signIn("grace");
@@ -147,6 +161,59 @@ describe("the demo", () => {
     expect(page.text).toContain("Documents of Acme Press");
     expect(page.text).not.toContain("Forged");
     expect(page.text).toContain("granted by admin");
+  });
+
+  it.each([
+    ["margaret", "org_apogee", "/sign-in/code"],
+    ["dorothy", "org_meridian", "/sign-in/sso"],
+  ])("finishes no sign-in of %s by a form of another site", async (as, organization, path) => {
+    const { app, authority } = createDemo({ baseUrl });
+    const agent = request.agent(app);
+    const begin = agent.post(`/sign-in?organization_id=${organization}`).set("Accept", "text/html");
+    await begin.type("form").send({ as }).expect(303);
+    const { text: page } = await agent.get("/sign-in/step").expect(200);
+    const [, code] = /<code>([\d ]+)</.exec(page) ?? [];
+    const forged = await agent.post(path).set("Origin", "https://evil.example").type("form").send({ code });
+    expect([forged.status, forged.headers["set-cookie"]]).toEqual([403, undefined]);
+    const home = await agent.get("/").set("Accept", "text/html").expect(303);
+    expect(home.headers["location"]).toContain("/sign-in");
+    await authority.close();
+  });
+
+  it("lets an administrator manage the members of one organization alone", async () => {
+    const { app, authority } = createDemo({ baseUrl });
+    const [ada, grace] = [request.agent(app), request.agent(app)];
+    await ada.post("/sign-in?organization_id=org_globex").type("form").send({ as: "ada" }).expect(303);
+    await grace.post("/sign-in").type("form").send({ as: "grace" }).expect(303);
+    const [elsewhere] = await authority.listSessions({ userId: "user_ada" });
+    const other = await authority.invite({
+      emailAddress: "nora@example.com",
+      organizationId: "org_globex",
+      roles: ["viewer"],
+    });
+    const post = (path: string, body: object = {}) => grace.post(path).type("form").send(body);
+
+    await post(`/o/acme/members/user_ada/sessions/${elsewhere?.id ?? ""}/end`).expect(303);
+    expect(await authority.listSessions({ userId: "user_ada" })).toHaveLength(1);
+    await post(`/o/acme/invitations/${other.id}/revoke`).expect(303);
+    expect(await authority.readInvitation(other.token)).toBeDefined();
+    await post("/o/acme/members/user_alan/lock", { locked: "yes" }).expect(303);
+    await post("/o/acme/members/user_alan/role", { role: "admin" }).expect(303);
+    await post("/o/globex/members/user_alan/lock", { locked: "yes" }).expect(403);
+    const alan = request.agent(app);
+    await alan.post("/sign-in").type("form").send({ as: "alan" }).expect(303);
+    const { text: page } = await alan.get("/o/globex/documents").set("Accept", "text/html").expect(200);
+    expect(page).toContain("granted by viewer");
+    await authority.close();
+  });
+
+  it("shows the mail of a user to nobody else, an impersonator included", async () => {
+    const nora = await signIn("nora");
+    await nora.post("/mail/invite-me").expect(303, "See Other. Redirecting to /mail");
+    const { text: page } = await nora.get("/mail").set("Accept", "text/html").expect(200);
+    expect(page).toContain("/join?invitation_token=");
+    const sam = await signIn("sam");
+    await sam.get("/mail").set("Accept", "application/json").expect(403);
   });
 
   it.each([{}, { as: "__proto__" }, { as: ["ada", "grace"] }])("signs nobody in for %j", async (body) => {
@@ -167,5 +234,29 @@ describe("the demo", () => {
       expect(headers["x-content-type-options"]).toBe("nosniff");
       expect(headers["x-powered-by"]).toBeUndefined();
     }
+  });
+});
+
+describe("the demo's authenticator", () => {
+  // RFC 6238 appendix B, whose codes have two digits more.
+  it.each([
+    [59, "287082"],
+    [1_111_111_109, "081804"],
+    [20_000_000_000, "353130"],
+  ])("makes the code of %d seconds", (time, code) => {
+    expect(makeCode(Buffer.from("12345678901234567890"), time)).toBe(code);
+  });
+
+  it("accepts the code of its user, now and for 30 seconds more", () => {
+    let now = 3000;
+    const authenticator = createAuthenticator("a secret", () => now);
+    const code = authenticator.codeOf("user_ada");
+    expect(authenticator.accepts("user_ada", `${code.slice(0, 3)} ${code.slice(3)}`)).toBe(true);
+    expect(authenticator.accepts("user_alan", code)).toBe(false);
+    expect(authenticator.accepts("user_ada", undefined)).toBe(false);
+    now += 59;
+    expect(authenticator.accepts("user_ada", code)).toBe(true);
+    now += 1;
+    expect(authenticator.accepts("user_ada", code)).toBe(false);
   });
 });
