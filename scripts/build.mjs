@@ -21,9 +21,7 @@ const ENTRY_MODULES = new Set(Object.values(ENTRIES).map((source) => source.repl
 
 /** The files that entries share, by the modules in them; the first match decides. Left to itself, rollup makes many small ones. */
 const SHARED = [
-  [/^(?:lib\/|errors\.|events\.|model\.)/, "base"],
-  [/^policy\//, "policy"],
-  [/^tokens\//, "tokens"],
+  [/^(?:lib\/|errors\.|events\.|model\.|policy\/|tokens\/)/, "base"],
   [/^stores\/[\w-]+\.js$/, "stores"],
   [/^authority\/(?!wire\/)/, "sessions"],
   [/^authority\/wire\/[\w-]+\.js$/, "wire"],
@@ -115,12 +113,16 @@ async function bundleTypes(modules, folder) {
     // One file: types cost nothing at run time. What is added to Express's types stays with the entry that adds it.
     manualChunks: (id) => (isSharedDeclaration(relative(modules, id)) ? "orgate" : undefined),
   });
+  // The types are those of the implementation, which is CommonJS: the ES modules hand them on.
   for (const path of listFiles(folder).filter((file) => file.endsWith(".d.ts"))) {
     const text = readFileSync(join(folder, path), "utf8");
+    const common = path.replace(/\.d\.ts$/, ".d.cts");
     writeFileSync(
-      join(folder, path.replace(/\.d\.ts$/, ".d.cts")),
+      join(folder, common),
       text.replaceAll(/((?:from|import)\s*\(?["']\.{1,2}\/[^"']+)\.js(["'])/g, "$1.cjs$2"),
     );
+    if (path.startsWith("shared/")) rmSync(join(folder, path));
+    else writeFileSync(join(folder, path), `export * from "./${common.replace(/\.d\.cts$/, ".cjs")}";\n`);
   }
 }
 
@@ -147,6 +149,8 @@ async function bundleDependency(name, folder) {
     format: "cjs",
     platform: "node",
     target: TARGET,
+    // A copy that nobody reads.
+    minify: true,
     metafile: true,
     logLevel: "warning",
   });

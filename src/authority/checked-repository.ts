@@ -22,13 +22,15 @@ export const REPOSITORY_TIMEOUT = 0.8;
  * return in time, is a `StoreUnavailableError`.
  */
 export function checkedRepository(repository: Repository, timeout = REPOSITORY_TIMEOUT): CheckedRepository {
+  // Those of Redis and Postgres give up by themselves, and say why: they get the time for that.
+  const patience = repository.durability === "shared" ? timeout + 0.1 : timeout;
   const ask = async <Answer>(
     method: string,
     isAnswer: Predicate<Answer>,
     call: () => Promise<unknown>,
   ): Promise<Answer> => {
     const name = `repository.${method}`;
-    const answer = await callDependency(name, () => limitTime(timeout, call));
+    const answer = await callDependency(name, () => limitTime(patience, call));
     if (answer === TIMED_OUT) {
       const message = `${name} did not answer within ${timeout} s`;
       throw new StoreUnavailableError({ message, reason: "repository_timeout" });

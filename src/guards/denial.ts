@@ -259,14 +259,8 @@ function wayOn(context: HandlerContext, init: DenialInit, stepText = "Sign in ag
       return linkTo(isNavigation(request) ? sanitizeReturnTo(requestedUrl(request)) : form, "Try again");
     case "sign_in_failed":
       return linkTo(signIn, "Try again");
-    case "invalid_request":
-    case "payload_too_large":
-    case "cross_site_request":
-    case "method_not_allowed":
-    case "request_timeout":
-      return linkTo(form, "Try again");
     default:
-      return linkTo(ERROR_TABLE[code].status === 401 ? signIn : undefined, "Sign in again");
+      return ERROR_TABLE[code].status === 401 ? linkTo(signIn, "Sign in again") : linkTo(form, "Try again");
   }
 }
 

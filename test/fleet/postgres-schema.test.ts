@@ -181,7 +181,7 @@ describeWith(POSTGRES, "orgate's statements in Postgres", () => {
     await coordinator.settled?.("key_8", new AbortController().signal);
     await coordinator.close();
     const plans = explainer.plans.filter(({ text }) => /documents|renewals/.test(text));
-    expect(plans.map(({ text }) => text.trim().split(" ")[0])).toHaveLength(12);
+    expect(plans.map(({ text }) => text.trim().split(" ")[0])).toHaveLength(11);
     expect(plans.filter(({ plan }) => plan.includes("Seq Scan"))).toEqual([]);
     expect(plans.find(({ text }) => text.includes("@>"))?.plan).toContain("documents_by_index");
     const purges = plans.filter(({ text }) => text.includes("SKIP LOCKED")).map(({ plan }) => plan);

@@ -207,6 +207,17 @@ describe("auth.authorize asks what guards ask", () => {
   });
 });
 
+it("denies a role while the policy cannot be loaded, and calls no role unknown", async () => {
+  const { world, send, reached } = await start({
+    options: { policy: () => Promise.reject(new Error("down")) },
+    routes: (auth) => [{ path: "/documents", guards: [auth.requireRole("owner")] }],
+  });
+  const { seal } = await world.signIn();
+  const { status, body } = await send({ headers: withCookie(seal) });
+  expect([status, JSON.parse(body)["code"], reached]).toEqual([403, "role_required", []]);
+  expect(world.events).not.toContainEqual(expect.objectContaining({ reason: "role_unknown" }));
+});
+
 describe("auth.errorHandler", () => {
   const failWith =
     (error: unknown): Middleware =>
@@ -234,6 +245,7 @@ describe("auth.errorHandler", () => {
     [new StoreUnavailableError({ reason: "down", retryAfter: 7 }), 503, "7", "down"],
     [new OrgateError("permission_denied", { reason: "theirs" }), 403, undefined, "theirs"],
     [new OrgateError("role_required"), 403, undefined, undefined],
+    [new OrgateError("unauthenticated"), 401, undefined, undefined],
   ])("answers an error that the application made, as far as it says: %s", async (error, ...expected) => {
     let own: Orgate | undefined;
     const { send } = await start({

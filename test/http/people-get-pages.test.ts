@@ -6,6 +6,7 @@ import type { OrgateOptions } from "../../src/options/options.ts";
 import { type Tenancy, type TenancyOptions, makeTenancy } from "../support/apps.ts";
 import { JSON_CLIENT, NAVIGATION } from "../support/browser.ts";
 import { TROUBLE } from "../support/stores.ts";
+import { PASSWORD } from "../support/world.ts";
 import { makeStytchApp } from "../support/stytch-app.ts";
 import { makeWorkosApp } from "../support/workos-app.ts";
 
@@ -238,6 +239,15 @@ describe("pages that the application brands", () => {
 });
 
 describe("redirects to sign in that are no loop", () => {
+  it("are remembered in frames of other sites too, where the session's cookie is sent there", async () => {
+    const app = makePages({ cookie: { password: PASSWORD, sameSite: "none" } });
+    const { headers } = await app.browser.get("/me");
+    expect(headers["set-cookie"]).toEqual([expect.stringMatching(/^__Host-orgate-bounce=.*; SameSite=None/)]);
+    const strict = makePages({ cookie: { password: PASSWORD, sameSite: "strict" } });
+    const { headers: others } = await strict.browser.get("/me");
+    expect(others["set-cookie"]).toEqual([expect.stringMatching(/^__Host-orgate-bounce=.*; SameSite=Lax/)]);
+  });
+
   it.each<[string, Record<string, string>]>([
     ["Sec-Purpose: prefetch", { "Sec-Purpose": "prefetch" }],
     ["Sec-Purpose: prefetch;prerender", { "Sec-Purpose": "prefetch;prerender" }],

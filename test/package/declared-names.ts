@@ -49,5 +49,5 @@ export function isDocumented({ name, file }: DeclaredName): boolean {
 }
 
 function follow(file: string, specifier: string): string {
-  return join(dirname(file), specifier.replace(/\.js$/, ".d.ts"));
+  return join(dirname(file), specifier.replace(/\.cjs$/, ".d.cts"));
 }

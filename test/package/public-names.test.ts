@@ -5,7 +5,7 @@ import { isDocumented, listDeclaredNames } from "./declared-names.ts";
 import { PUBLIC_NAMES } from "./public-names.ts";
 
 const declared = Object.keys(ENTRIES).map(
-  (subpath) => [subpath, listDeclaredNames(`dist/${nameOf(subpath)}.d.ts`)] as const,
+  (subpath) => [subpath, listDeclaredNames(`dist/${nameOf(subpath)}.d.cts`)] as const,
 );
 
 describe("the public names", () => {

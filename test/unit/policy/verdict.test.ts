@@ -210,3 +210,33 @@ describe("explainVerdict", () => {
     expect(explainVerdict({ ...question, roles: "admin" as unknown as string[] }).held).toEqual([]);
   });
 });
+
+describe("an explanation", () => {
+  it("says in words why each role is held", () => {
+    const { sources } = explainVerdict({
+      policy,
+      roles: ["viewer"],
+      resource: "documents",
+      action: "read",
+      roleAssignments: [
+        {
+          role: "viewer",
+          sources: [{ type: "direct_assignment" }, { type: "email_assignment", emailDomain: "acme.example" }],
+        },
+        { role: "editor", sources: [{ type: "sso_connection", connectionId: "saml-1" }] },
+        {
+          role: "admin",
+          sources: [
+            { type: "sso_connection_group", connectionId: "saml-1", group: "staff" },
+            { type: "scim_connection_group", connectionId: "scim-1", groupId: "group-1" },
+          ],
+        },
+      ],
+    });
+    expect(sources).toEqual([
+      "viewer, assigned directly and by the e-mail domain acme.example",
+      "editor, by the SSO connection saml-1",
+      "admin, by the group staff of the SSO connection saml-1 and by the group group-1 of the SCIM connection scim-1",
+    ]);
+  });
+});
