@@ -50,6 +50,12 @@ const HINT = `
   end`;
 
 /**
+ * A write that changes nothing. A replica refuses it: one that was a primary a moment ago may have dropped its data, and would
+ * list no sessions where some must be ended.
+ */
+const PRIMARY_ALONE = "redis.call('ZREM', KEYS[1], '')";
+
+/**
  * The start of an index key of the same collection. KEYS[1] may carry a prefix that the client added, so that only its end is
  * known here: as many bytes as the first argument says.
  */
@@ -131,6 +137,7 @@ export const INDEX_SCRIPTS = {
   /** KEYS: index. ARGV: now, tail, start of document keys, index name. Returns ids and texts, and drops what is not indexed so. */
   find: script(
     INDEX_BASE,
+    PRIMARY_ALONE,
     String.raw`local found = {}
     local start = base(ARGV[2], ARGV[3])
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf')) do
@@ -149,7 +156,7 @@ export const INDEX_SCRIPTS = {
   /** KEYS: index. ARGV: id, expiry, now, ttl. */
   add: script(HINT, "hint(KEYS[1], ARGV[1], ARGV[2], ARGV[3], ARGV[4])"),
   /** KEYS: index. ARGV: now. */
-  list: script("return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf')"),
+  list: script(PRIMARY_ALONE, "return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf')"),
   /** KEYS: index. ARGV: id. */
   remove: script("return redis.call('ZREM', KEYS[1], ARGV[1])"),
 };
