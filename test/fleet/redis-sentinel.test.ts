@@ -72,8 +72,8 @@ describeWith(REDIS_SERVER, "Redis behind a sentinel", () => {
       const add = (): Promise<boolean> => repository.insert("sessions", "b", 2, { expiresAt: 2000 });
       while ((await unlessUnavailable(add)) === undefined);
       let found: unknown;
-      while (found === undefined) found = await unlessUnavailable(() => repository.read("sessions", "b"));
-      expect(found).toMatchObject({ value: 2 });
+      while (found === undefined) found = await unlessUnavailable(() => repository.find("sessions", "u"));
+      expect(found).toEqual([{ id: "a", value: 1 }]);
       expect(troubles.filter((trouble) => !isUnavailable(trouble))).toEqual([]);
       await untilConnected(one, other);
       expect(gaps.slice(0, 2)).toEqual(["lost", "restored"]);

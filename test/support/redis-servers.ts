@@ -125,9 +125,10 @@ export async function startRedisSentinel(): Promise<RedisSentinel> {
   return {
     sentinelPort: port,
     async replicated() {
-      const parameters = ["-p", String(primary.port), "WAIT", "1", "10000"];
-      const { stdout } = spawnSync("redis-cli", parameters, { encoding: "utf8" });
-      if (stdout.trim() !== "1") throw new Error("The replica lags behind.");
+      // WAIT is about the writes of its own connection: one after all others has the others before it.
+      const input = "SET replicated 1\nWAIT 1 10000\n";
+      const { stdout } = spawnSync("redis-cli", ["-p", String(primary.port)], { encoding: "utf8", input });
+      if (stdout.trim() !== "OK\n1") throw new Error("The replica lags behind.");
     },
     async close() {
       sentinel.kill("SIGKILL");
