@@ -4,6 +4,7 @@ import { Redis } from "ioredis";
 import { defaults, seal } from "iron-webcrypto";
 import { type JWTPayload, SignJWT, decodeJwt, decodeProtectedHeader, generateKeyPair } from "jose";
 import { Pool } from "pg";
+import type { Clock } from "orgate";
 import { type Repository, createAuthority, memoryDirectory } from "orgate/authority";
 import { migrate, postgresRepository } from "orgate/postgres";
 import { redisRepository } from "orgate/redis";
@@ -18,8 +19,9 @@ import { type Row, print, printRows, printed } from "./table.ts";
 
 const PASSWORD = "a-cookie-password-of-at-least-32-characters";
 const ORGANIZATION = "org_acme";
-const SESSIONS = 64;
 const IN_FLIGHT = 16;
+/** Seconds between two renewals of one session, by the authority's clock: most sessions are renewed when their token expires. */
+const BETWEEN_RENEWALS = 300;
 /** Share of the floor's renewals per second that orgate must reach. */
 const TARGET = 0.8;
 
@@ -48,7 +50,7 @@ interface Floor {
 interface Engine {
   readonly name: string;
   readonly version: string;
-  readonly repository: Repository;
+  readonly openRepository: (clock: Clock) => Repository;
   readonly floor: Floor;
   close(): Promise<void>;
 }
@@ -73,10 +75,15 @@ export async function runFleetBenchmark({ quick }: FleetBenchOptions): Promise<s
 }
 
 async function measure(engine: Engine, plan: Plan, renewals: number): Promise<readonly Row[]> {
-  const ours = await openOurs(engine.repository);
-  const floor = await openFloor(engine.floor, ours.example);
-  const run = (renew: (session: number) => Promise<void>) => () => costOf(() => inFlight(renewals, renew));
-  const rounds = await inRounds(plan, { floor: run(floor), orgate: run(ours.renew) });
+  const ours = await openOurs(engine, renewals);
+  const floor = await openFloor(engine.floor, ours.example, renewals);
+  const rounds = await inRounds(plan, {
+    floor: () => costOf(() => inFlight(renewals, floor)),
+    orgate() {
+      ours.letTokensExpire();
+      return costOf(() => inFlight(renewals, ours.renew));
+    },
+  });
   await ours.close();
   return toRows(rounds, plan, renewals);
 }
@@ -100,10 +107,10 @@ function toRows({ wall, cpu }: Rounds<"floor" | "orgate">, plan: Plan, renewals:
   ];
 }
 
-/** Renews so often, so many at a time, each session by one caller. */
-async function inFlight(renewals: number, renew: (session: number) => Promise<void>): Promise<void> {
+/** Renews each session once, so many at a time. */
+async function inFlight(sessions: number, renew: (session: number) => Promise<void>): Promise<void> {
   const callers = Array.from({ length: IN_FLIGHT }, async (_, caller) => {
-    for (let done = caller; done < renewals; done += IN_FLIGHT) await renew(done % SESSIONS);
+    for (let session = caller; session < sessions; session += IN_FLIGHT) await renew(session);
   });
   await Promise.all(callers);
 }
@@ -117,8 +124,12 @@ interface Example {
   readonly refreshToken: string;
 }
 
-async function openOurs(repository: Repository) {
-  const users = Array.from({ length: SESSIONS }, (_, n) => ({
+async function openOurs({ openRepository }: Engine, sessions: number) {
+  let now = Date.now() / 1000;
+  const clock = (): number => now;
+  const letTokensExpire = (): void => void (now += BETWEEN_RENEWALS);
+  const repository = openRepository(clock);
+  const users = Array.from({ length: sessions }, (_, n) => ({
     id: `user_${randomUUID()}`,
     emailAddress: `user${n}@example.com`,
     name: "Ada Lovelace",
@@ -132,6 +143,7 @@ async function openOurs(repository: Repository) {
     issuer: "https://app.example.com",
     keyEncryption: "a-key-encryption-secret-of-32-characters",
     repository,
+    clock,
     directory: memoryDirectory({
       users,
       organizations: [{ id: ORGANIZATION, name: "Acme", slug: "acme" }],
@@ -158,6 +170,7 @@ async function openOurs(repository: Repository) {
     return renewed;
   };
   // Renewed once, so that it has a predecessor, as most have.
+  letTokensExpire();
   const { accessToken, refreshToken } = await renewOne(0);
   const claims = decodeJwt(accessToken);
   const stored = await repository.read("sessions", String(claims["sid"]));
@@ -170,15 +183,20 @@ async function openOurs(repository: Repository) {
   };
   return {
     example,
+    letTokensExpire,
     renew: async (index: number) => void (await renewOne(index)),
     close: () => authority.close(),
   };
 }
 
-async function openFloor(floor: Floor, example: Example): Promise<(session: number) => Promise<void>> {
+async function openFloor(
+  floor: Floor,
+  example: Example,
+  sessions: number,
+): Promise<(session: number) => Promise<void>> {
   const { privateKey } = await generateKeyPair(example.algorithm);
   const run = randomUUID();
-  const ids = Array.from({ length: SESSIONS }, (_, n) => `${run}:${n}`);
+  const ids = Array.from({ length: sessions }, (_, n) => `${run}:${n}`);
   for (const id of ids) await floor.write(id, example.document);
   const secretLength = Buffer.from(example.refreshToken, "base64url").length;
   return async (session) => {
@@ -218,7 +236,7 @@ async function openRedis(): Promise<Engine> {
   return {
     name: "Redis",
     version: /^redis_version:(\S+)/m.exec(await client.info("server"))?.[1] ?? "",
-    repository: redisRepository(client, { prefix, timeout: 5 }),
+    openRepository: (clock) => redisRepository(client, { prefix, clock, timeout: 5 }),
     floor: {
       write: async (id, text) => void (await client.set(keyOf(id), `1 ${text}`, "PX", 86_400_000)),
       async read(id) {
@@ -242,7 +260,7 @@ async function openRedis(): Promise<Engine> {
 
 async function openPostgres(): Promise<Engine> {
   const pool = new Pool({
-    connectionString: process.env["DATABASE_URL"] ?? "postgres://127.0.0.1:5432/test",
+    connectionString: process.env["DATABASE_URL"] ?? "postgres://root@127.0.0.1:5432/test",
   });
   const schema = `orgate_bench_${randomUUID().slice(0, 8)}`;
   await migrate(pool, { schema });
@@ -253,7 +271,7 @@ async function openPostgres(): Promise<Engine> {
   return {
     name: "Postgres",
     version: rows[0]?.server_version.split(" ", 1)[0] ?? "",
-    repository: postgresRepository(pool, { schema, timeout: 5 }),
+    openRepository: (clock) => postgresRepository(pool, { schema, clock, timeout: 5 }),
     floor: {
       async write(id, text) {
         await pool.query(`INSERT INTO ${schema}.floor VALUES ($1, 1, $2)`, [id, text]);

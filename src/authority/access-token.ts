@@ -31,29 +31,27 @@ import { makeSecret } from "./secrets.ts";
 /** Header, signature (RSA of 4096 bits) and separators. */
 const LENGTH_AROUND_CLAIMS = 1024;
 
-/** Signs the access token of a session, acting as the subject. */
-export function issueAccessToken(
-  context: AuthorityContext,
-  record: SessionRecord,
-  subject: Subject,
-): Promise<string> {
-  return context.issuer.sign(buildClaims(context, record, subject), context.wire?.algorithm);
+/** The claims of an access token. */
+export type Claims = Readonly<Record<string, unknown>>;
+
+/** Signs the access token of a session with the claims that {@link makeClaims} made for it. */
+export function issueAccessToken({ issuer, wire }: AuthorityContext, claims: Claims): Promise<string> {
+  return issuer.sign(claims, wire?.algorithm);
 }
 
-/** Throws `session_too_large` if verifiers would reject the token. Call it before anything is stored. */
-export function assertTokenFits(context: AuthorityContext, record: SessionRecord, subject: Subject): void {
-  const bytes = Buffer.byteLength(JSON.stringify(buildClaims(context, record, subject)));
-  if (Math.ceil((bytes * 4) / 3) + LENGTH_AROUND_CLAIMS <= MAX_TOKEN_LENGTH) return;
+/**
+ * Makes the claims of a session that acts as the subject. Call it before anything is stored.
+ *
+ * @throws `session_too_large` if verifiers would reject the token
+ */
+export function makeClaims(context: AuthorityContext, record: SessionRecord, subject: Subject): Claims {
+  const native = buildNativeClaims(context, record, subject);
+  const claims = context.wire?.claims(native, record, subject) ?? native;
+  const bytes = Buffer.byteLength(JSON.stringify(claims));
+  if (Math.ceil((bytes * 4) / 3) + LENGTH_AROUND_CLAIMS <= MAX_TOKEN_LENGTH) return claims;
   throw new OrgateError("session_too_large", {
     message: "The roles, factors and custom claims of this session do not fit into an access token.",
   });
-}
-
-type Claims = Readonly<Record<string, unknown>>;
-
-function buildClaims(context: AuthorityContext, record: SessionRecord, subject: Subject): Claims {
-  const native = buildNativeClaims(context, record, subject);
-  return context.wire?.claims(native, record, subject) ?? native;
 }
 
 /** Claims that are not registered are nested, so that no custom claim can pass for one of ours. */

@@ -148,7 +148,7 @@ async function askStore(
 ): Promise<AuthenticateSessionResult> {
   const minutes = options.sessionDurationMinutes;
   let verdict: Verdict | undefined;
-  const { record, subject } = await useSession(context, sessionId, {
+  const { record, subject, claims } = await useSession(context, sessionId, {
     ...use,
     rotate: false,
     withoutMembership: "end",
@@ -165,7 +165,7 @@ async function askStore(
   });
   return {
     memberSession: toMemberSession(record, subject),
-    sessionJwt: await issueAccessToken(context, record, subject),
+    sessionJwt: await issueAccessToken(context, claims),
     sessionToken: await makeSessionToken(context.issuer, record.id),
     ...toProfile(subject),
     ...(verdict !== undefined && { verdict }),

@@ -48,14 +48,14 @@ export interface AuthenticationResult extends SessionCredential {
 /** Signs the access token of a session, and lists what the session cookie carries. */
 export async function toSessionCredential(
   context: AuthorityContext,
-  { record, subject, refreshToken }: UsedSession,
+  { record, subject, claims, refreshToken }: UsedSession,
 ): Promise<SessionCredential> {
   const { user, organization } = subject;
   return {
     // What a wire protocol's client gets is in no cookie of ours.
     user: context.wire === undefined ? sealedUserOf(context, subject).user : user,
     ...(organization !== undefined && { organizationId: organization.id }),
-    accessToken: await issueAccessToken(context, record, subject),
+    accessToken: await issueAccessToken(context, claims),
     ...(refreshToken !== undefined && { refreshToken }),
     authenticationMethod: record.authenticationMethod,
     ...(record.impersonator !== undefined && { impersonator: record.impersonator }),

@@ -12,7 +12,13 @@ import {
   type AuthorityProfile,
   describeMember,
 } from "./members/profile.ts";
-import { isDirect, isRoleAssignment, listHeldRoles, listRoleAssignments } from "./members/roles.ts";
+import {
+  type RoleGrounds,
+  isDirect,
+  isRoleAssignment,
+  listHeldRoles,
+  listRoleAssignments,
+} from "./members/roles.ts";
 import type { SessionRecord } from "./records.ts";
 import { callDependency, malformedAnswer } from "./repository.ts";
 import { isActiveMember, isActiveMembership } from "./rules/settings.ts";
@@ -295,10 +301,10 @@ export async function findUserByAddress(
 /** A user and, unless they act in no organization, their membership, as the directory has them now. */
 export interface Subject extends Partial<OrganizationMembership> {
   readonly user: DirectoryUser;
-  /** How the session's user authenticated. */
-  readonly factors: readonly AuthenticationFactor[];
-  /** Roles that the policy gives to every active member. */
-  readonly memberRoles: readonly string[];
+  /** The member's roles, with the sources that hold now. */
+  readonly assignments: readonly RoleAssignment[];
+  /** Those that the session holds; read them with {@link rolesOf}. */
+  readonly held: readonly RoleAssignment[];
   /** When the directory was asked, in seconds since the epoch: what is said of the subject is as old as that. */
   readonly readAt: number;
 }
@@ -319,22 +325,36 @@ export interface SubjectContext {
   readonly policy: Policy | undefined;
 }
 
+/** What a subject is made of: what the directory said at one time, and how the user authenticated. */
+export type SubjectGrounds = Omit<RoleGrounds, "memberRoles"> & Omit<Subject, "assignments" | "held">;
+
+/** Makes a subject, with the roles that follow from what is known of it. */
+export function subjectOf(
+  { policy }: Pick<SubjectContext, "policy">,
+  { factors, ...known }: SubjectGrounds,
+): Subject {
+  const assignments = listRoleAssignments({ ...known, factors, memberRoles: policy?.memberRoles ?? [] });
+  return { ...known, assignments, held: listHeldRoles(assignments, factors) };
+}
+
 /** Reads a user who authenticated by these factors and, unless `organizationId` is `undefined`, their membership in the organization. */
 export async function loadSubject(
-  { directory, clock, policy }: SubjectContext,
+  context: SubjectContext,
   userId: string,
   organizationId: string | undefined,
   factors: readonly AuthenticationFactor[],
 ): Promise<Subject | SubjectProblem> {
-  const known = { factors, memberRoles: policy?.memberRoles ?? [], readAt: clock() };
+  const { directory, clock } = context;
+  const known = { factors, readAt: clock() };
   if (organizationId === undefined) {
     const user = await directory.user(userId);
-    return user === undefined ? "user_removed" : { ...known, user };
+    return user === undefined ? "user_removed" : subjectOf(context, { ...known, user });
   }
   if (directory.seat !== undefined) {
     const seat = await directory.seat(userId, organizationId);
     if (seat !== undefined) {
-      return isActiveMember(seat.user, seat.membership) ? { ...known, ...seat } : "membership_removed";
+      const isActive = isActiveMember(seat.user, seat.membership);
+      return isActive ? subjectOf(context, { ...known, ...seat }) : "membership_removed";
     }
     // Something is missing: only the user's absence ends the session whatever the organization.
     return (await directory.user(userId)) === undefined ? "user_removed" : "membership_removed";
@@ -347,7 +367,7 @@ export async function loadSubject(
   if (user === undefined) return "user_removed";
   if (membership === undefined || organization === undefined) return "membership_removed";
   if (!isActiveMember(user, membership)) return "membership_removed";
-  return { ...known, user, membership, organization };
+  return subjectOf(context, { ...known, user, membership, organization });
 }
 
 /** Lists the memberships of a user, with their organizations. */
@@ -365,14 +385,14 @@ export async function listMemberships(
   return found.flat();
 }
 
-/** Returns the roles that a subject has in the session, by its factors; every use of roles goes through this function. */
-export function rolesOf(subject: Subject): readonly string[] {
-  return listHeldRoles(subject).map(({ role }) => role);
+/** Returns the roles that a subject has in the session; every use of roles goes through this function. */
+export function rolesOf({ held }: Subject): readonly string[] {
+  return held.map(({ role }) => role);
 }
 
 /** Returns the roles of a subject's session that it has for other reasons than that they were assigned, with these reasons. */
-export function implicitRolesOf(subject: Subject): readonly RoleAssignment[] {
-  return listHeldRoles(subject).filter((assignment) => !isDirect(assignment));
+export function implicitRolesOf({ held }: Subject): readonly RoleAssignment[] {
+  return held.filter((assignment) => !isDirect(assignment));
 }
 
 /** Returns the id of the member: the membership's own or one made of its two ids; the user's id without a membership. */
@@ -413,9 +433,8 @@ export function toMemberSession(record: SessionRecord, subject: Subject): Member
 
 /** Returns the member of a subject in full; without an organization, the user. */
 export function toMember(subject: Subject): AuthorityMember {
-  const { user, membership, organization } = subject;
-  const known =
-    membership === undefined ? user : describeMember(user, membership, listRoleAssignments(subject));
+  const { user, membership, organization, assignments } = subject;
+  const known = membership === undefined ? user : describeMember(user, membership, assignments);
   return {
     ...known,
     id: memberIdOf(subject),

@@ -2,7 +2,7 @@ import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
 import { joinByInvitation, membershipBy } from "./accept-invitation.ts";
 import type { AuthorityContext } from "./context.ts";
-import { type DirectoryUser, type Subject, loadSubject } from "./directory.ts";
+import { type DirectoryUser, type Subject, loadSubject, subjectOf } from "./directory.ts";
 import type { InvitationRecord } from "./records.ts";
 import { findProvisioning, provisionMember } from "./rules/provisioning.ts";
 import { isActiveMember } from "./rules/settings.ts";
@@ -29,7 +29,7 @@ export interface SignInTarget {
 /** Finds the member that a user is in an organization, or may become: by an invitation, or just in time. */
 export async function findMember(context: AuthorityContext, question: MemberQuestion): Promise<SignInTarget> {
   const { user, organizationId, authenticationFactors, impersonator, invitation, invitationToken } = question;
-  const { directory, clock, policy } = context;
+  const { directory, clock } = context;
   const reload = (): Promise<Subject> =>
     requireMember(context, user.id, organizationId, authenticationFactors);
   const found = await loadSubject(context, user.id, organizationId, authenticationFactors);
@@ -42,18 +42,13 @@ export async function findMember(context: AuthorityContext, question: MemberQues
           return reload();
         };
   if (found !== "membership_removed") return { subject: found, ...(join !== undefined && { join }) };
-  const known = {
-    user,
-    factors: authenticationFactors,
-    memberRoles: policy?.memberRoles ?? [],
-    readAt: clock(),
-  };
+  const known = { user, factors: authenticationFactors, readAt: clock() };
   const organization = await directory.organization(organizationId);
   if (organization === undefined) throw new OrgateError("organization_not_available");
   if (invitation !== undefined && join !== undefined) {
     const membership = membershipBy(invitation, user);
     if (!isActiveMember(user, membership)) throw new OrgateError("organization_not_available");
-    return { subject: { ...known, membership, organization }, join };
+    return { subject: subjectOf(context, { ...known, membership, organization }), join };
   }
   const ground =
     directory.addMembership === undefined || impersonator !== undefined || !isActiveMember(user, undefined)
@@ -65,7 +60,7 @@ export async function findMember(context: AuthorityContext, question: MemberQues
   }
   const membership = { userId: user.id, organizationId, roles: [] };
   return {
-    subject: { ...known, membership, organization },
+    subject: subjectOf(context, { ...known, membership, organization }),
     async join() {
       await provisionMember(context, membership, ground);
       return reload();

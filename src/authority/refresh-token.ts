@@ -4,7 +4,6 @@ import {
   SESSION_ID_BYTES,
   computeTag,
   decrypt,
-  deriveKey,
   encrypt,
   hasTag,
   makeSecret,
@@ -15,6 +14,7 @@ import {
 const GENERATION_BYTES = 4;
 const SECRET_BYTES = 32;
 const FAMILY_TAG_BYTES = 18;
+const SUCCESSOR_KEY_BYTES = 32;
 const SECRET_AT = SESSION_ID_BYTES + GENERATION_BYTES;
 const TAG_AT = SECRET_AT + SECRET_BYTES;
 // A multiple of three bytes: one spelling.
@@ -119,7 +119,9 @@ function secretOf({ token }: RefreshToken): Buffer {
 }
 
 function successorKey(token: RefreshToken): Buffer {
-  return deriveKey(secretOf(token), token.sessionId, "orgate refresh token successor");
+  // The secret is random and as long as the key, so that one HMAC derives it (the second step of RFC 5869).
+  const purpose = Buffer.from(`orgate refresh token successor ${token.sessionId}`);
+  return computeTag(secretOf(token), purpose, SUCCESSOR_KEY_BYTES);
 }
 
 /** What a token is to its family. */

@@ -1,5 +1,11 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from "node:crypto";
-import { isSameSecret } from "../lib/crypto.ts";
+import {
+  createCipheriv,
+  createDecipheriv,
+  createHmac,
+  hkdfSync,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import type { Issuer } from "./issuer.ts";
 
 const IV_BYTES = 12;
@@ -17,7 +23,7 @@ export function computeTag(key: Buffer, data: Buffer, length: number): Buffer {
 
 /** Checks a tag that {@link computeTag} made; takes the same time wherever it differs. */
 export function hasTag(key: Buffer, data: Buffer, tag: Buffer): boolean {
-  return isSameSecret(computeTag(key, data, tag.length).toString("base64url"), tag.toString("base64url"));
+  return timingSafeEqual(computeTag(key, data, tag.length), tag);
 }
 
 /** Derives a key of 256 bits for one purpose by HKDF-SHA-256 (RFC 5869). */

@@ -1,5 +1,5 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
-import { assertTokenFits } from "./access-token.ts";
+import { type Claims, makeClaims } from "./access-token.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type Subject, type SubjectProblem, loadSubject, memberIdOf } from "./directory.ts";
 import { type AuthenticationRecord, type SessionRecord, deadlineOf } from "./records.ts";
@@ -33,6 +33,8 @@ export type NewSession = AuthenticationRecord & Pick<SessionRecord, "startedAt" 
 export interface UsedSession {
   readonly record: SessionRecord;
   readonly subject: Subject;
+  /** Those of its access token. */
+  readonly claims: Claims;
   /** What the member holds from now on; absent if no refresh token was presented. */
   readonly refreshToken: string | undefined;
 }
@@ -70,7 +72,7 @@ export async function openSession(
     lastAccessedAt: Math.floor(context.clock()),
     family: { key, generation: 0, current: hash, predecessors: [] },
   };
-  assertTokenFits(context, record, subject);
+  const claims = makeClaims(context, record, subject);
   await context.records.sessions.insert(record);
   try {
     await spend?.();
@@ -78,7 +80,7 @@ export async function openSession(
     await removeSession(context, id);
     throw error;
   }
-  return { record, subject, refreshToken: token };
+  return { record, subject, claims, refreshToken: token };
 }
 
 /**
@@ -190,9 +192,9 @@ export async function useSession(
     admitted = subject;
     use.authorize?.(subject, before);
     const record = advance(context, before, { subject, accepted, extendBy: use.extendBy });
-    assertTokenFits(context, record, subject);
+    const claims = makeClaims(context, record, subject);
     if (record === before || (await context.records.sessions.replace(record, version))) {
-      return { record, subject, refreshToken: accepted?.token.token };
+      return { record, subject, claims, refreshToken: accepted?.token.token };
     }
   }
   throw new StoreUnavailableError({ reason: "contention", retryAfter: 1 });

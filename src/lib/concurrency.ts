@@ -26,35 +26,73 @@ export interface TimeLimitOptions {
   readonly grace?: number | undefined;
 }
 
+/** The time that work has. */
+export interface TimeLimit {
+  readonly isOver: boolean;
+  /** Calls a function once, when the time is over. Returns what forgets it. */
+  onOver(end: () => void): () => void;
+  /** Aborts when the time is over. It is made when it is first read: most work needs none, and it costs more than the timer. */
+  readonly signal: AbortSignal;
+}
+
 /**
  * Runs work for at most so many seconds.
  *
- * The signal that the work receives aborts when its time is over. Work that ignores the signal goes on, but is not waited for.
+ * The signal of the limit that the work receives aborts when its time is over. Work that ignores it goes on, but is not waited
+ * for.
  *
  * @returns what the work returns, or {@link TIMED_OUT}; rejects as the work does.
  */
 export async function limitTime<Value>(
   seconds: number,
-  work: (signal: AbortSignal) => Promise<Value>,
+  work: (limit: TimeLimit) => Promise<Value>,
   { signal: outer, grace = 0 }: TimeLimitOptions = {},
 ): Promise<Value | typeof TIMED_OUT> {
   if (outer?.aborted === true) return TIMED_OUT;
-  const aborting = new AbortController();
-  const timers: NodeJS.Timeout[] = [];
+  const limit = new RunningLimit();
   const timedOut = new Promise<typeof TIMED_OUT>((resolve) => {
-    aborting.signal.addEventListener("abort", () => resolve(TIMED_OUT), { once: true });
+    limit.onOver(() => resolve(TIMED_OUT));
   });
-  const startTimer = (wait: number): void => {
-    timers.push(setTimeout(() => aborting.abort(), wait * 1000));
+  const timers = [setTimeout(() => limit.end(), (seconds + grace) * 1000)];
+  const onOuterAbort = (): void => {
+    if (grace > 0) timers.push(setTimeout(() => limit.end(), grace * 1000));
+    else limit.end();
   };
-  const onOuterAbort = (): void => (grace > 0 ? startTimer(grace) : aborting.abort());
-  startTimer(seconds + grace);
   outer?.addEventListener("abort", onOuterAbort, { once: true });
   try {
-    return await Promise.race([work(aborting.signal), timedOut]);
+    return await Promise.race([work(limit), timedOut]);
   } finally {
     for (const timer of timers) clearTimeout(timer);
     outer?.removeEventListener("abort", onOuterAbort);
+  }
+}
+
+class RunningLimit implements TimeLimit {
+  readonly #listeners = new Set<() => void>();
+  #isOver = false;
+  #aborting: AbortController | undefined;
+
+  get isOver(): boolean {
+    return this.#isOver;
+  }
+
+  get signal(): AbortSignal {
+    this.#aborting ??= new AbortController();
+    if (this.#isOver) this.#aborting.abort();
+    return this.#aborting.signal;
+  }
+
+  onOver(end: () => void): () => void {
+    this.#listeners.add(end);
+    return () => void this.#listeners.delete(end);
+  }
+
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    for (const end of this.#listeners) end();
+    // Last: the caller is told that the time is over, and not what work makes of its signal.
+    this.#aborting?.abort();
   }
 }
 
@@ -353,7 +391,7 @@ export class RefreshingValue<Value extends object> {
     const { load, clock, budget, cooldown = 0, onLoad } = this.#options;
     const startedAt = clock();
     try {
-      const loaded = await limitTime(budget, load, { signal: this.#closing.signal });
+      const loaded = await limitTime(budget, ({ signal }) => load(signal), { signal: this.#closing.signal });
       if (loaded === TIMED_OUT) {
         this.#fail(new Error(`Nothing was loaded within ${budget} s.`), true);
       } else {

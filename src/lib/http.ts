@@ -250,7 +250,7 @@ export function closeIfUnread(request: IncomingMessage, response: ServerResponse
 }
 
 async function readBytes(request: IncomingMessage, limit: number): Promise<Buffer | UnreadBody["status"]> {
-  const read = await limitTime(BODY_TIME_LIMIT, (signal) => collectBytes(request, limit, signal));
+  const read = await limitTime(BODY_TIME_LIMIT, ({ signal }) => collectBytes(request, limit, signal));
   return read === TIMED_OUT ? "timed_out" : read;
 }
 

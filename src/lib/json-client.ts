@@ -77,8 +77,10 @@ export function createJsonClient(options: JsonClientOptions): JsonClient {
   return {
     async send(request) {
       const { signal, abortGrace } = request;
-      const exchange = (aborted: AbortSignal): Promise<JsonReply> => sendOnce(options, request, aborted);
-      const reply = await limitTime(options.timeout, exchange, { signal, grace: abortGrace });
+      const reply = await limitTime(options.timeout, (limit) => sendOnce(options, request, limit.signal), {
+        signal,
+        grace: abortGrace,
+      });
       return reply === TIMED_OUT ? { status: "unavailable", reason: "timeout" } : reply;
     },
   };

@@ -48,7 +48,7 @@ export async function callStore<Value>(
 ): Promise<StoreReply<Value>> {
   const client = describeClient(instance, request);
   if (subject.unverified !== undefined) reportUntrustedProxy(instance, request);
-  const result = await limitTime(STORE_BUDGET, (signal) =>
+  const result = await limitTime(STORE_BUDGET, ({ signal }) =>
     callStoreWithin(instance, { ...client, signal }, call, subject),
   );
   const reply = result === TIMED_OUT ? STORE_TIMEOUT : result;

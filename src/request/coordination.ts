@@ -114,7 +114,7 @@ class GuardedCoordinator implements Coordination {
       return;
     }
     try {
-      await limitTime(MAX_WAKE_SECONDS, async (over) => coordinator.settled?.(key, over), { signal });
+      await limitTime(MAX_WAKE_SECONDS, async (over) => coordinator.settled?.(key, over.signal), { signal });
     } catch (cause) {
       this.#fail(cause);
     }

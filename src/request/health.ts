@@ -82,7 +82,7 @@ async function checkPart(
     return { status: "unavailable", reason };
   };
   try {
-    const answer = await limitTime(PART_BUDGET, async (signal) => ask(signal));
+    const answer = await limitTime(PART_BUDGET, async ({ signal }) => ask(signal));
     if (answer === TIMED_OUT) return fail(reasonOfFailure ?? "timeout");
     // The key set has reported its own failures.
     if (isTroubled(answer)) return answer;

@@ -1,4 +1,4 @@
-import { TIMED_OUT, limitTime, sleep } from "../lib/concurrency.ts";
+import { TIMED_OUT, type TimeLimit, limitTime, sleep } from "../lib/concurrency.ts";
 import type { Coordination, HeldLease } from "./coordination.ts";
 
 /*
@@ -127,12 +127,12 @@ async function callInTurn<Value>(
 /** Waits for the result of the process that spent the credential. */
 async function findWinner<Value>(renewal: FleetRenewal<Value>): Promise<RenewedOnce<Value> | undefined> {
   const { coordination, key, signal } = renewal;
-  const look = async (over: AbortSignal): Promise<RenewedOnce<Value> | undefined> => {
+  const look = async (limit: TimeLimit): Promise<RenewedOnce<Value> | undefined> => {
     /* oxlint-disable no-await-in-loop -- one look after the other */
-    while (!over.aborted) {
+    while (!limit.isOver) {
       const found = await recall(renewal);
       if (found !== undefined) return found;
-      await coordination.awaken(key, LAST_PAUSE, over);
+      await coordination.awaken(key, LAST_PAUSE, limit.signal);
     }
     /* oxlint-enable no-await-in-loop */
     return undefined;

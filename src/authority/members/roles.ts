@@ -45,12 +45,15 @@ export function listRoleAssignments(grounds: RoleGrounds): readonly RoleAssignme
 }
 
 /**
- * Lists the roles that a session of the member holds. A role that comes from an SSO connection, or from a group of one, counts
- * only in a session with a factor of this connection.
+ * Lists those of a member's roles that a session with these factors holds. A role that comes from an SSO connection, or from a
+ * group of one, counts only in a session with a factor of this connection.
  */
-export function listHeldRoles(grounds: RoleGrounds): readonly RoleAssignment[] {
-  const connections = connectionsOfSession(grounds.factors);
-  return listRoleAssignments(grounds).flatMap(({ role, sources }) => {
+export function listHeldRoles(
+  assignments: readonly RoleAssignment[],
+  factors: readonly AuthenticationFactor[],
+): readonly RoleAssignment[] {
+  const connections = connectionsOfSession(factors);
+  return assignments.flatMap(({ role, sources }) => {
     const held = sources.filter((source) => !isOfConnection(source) || connections.has(source.connectionId));
     return held.length === 0 ? [] : [{ role, sources: held }];
   });

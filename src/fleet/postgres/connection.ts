@@ -1,3 +1,4 @@
+import type { TimeLimit } from "../../lib/concurrency.ts";
 import { isFiniteNumber, isFunction, isObject } from "../../lib/values.ts";
 
 /** The rows of one statement. */
@@ -57,12 +58,12 @@ export interface ConnectionListener {
  * Statements are unnamed and keep nothing in the session, so that they run behind PgBouncer in transaction mode.
  */
 export interface Connection {
-  /** @param signal - gives the statement up, and its connection with it */
-  run(signal: AbortSignal, text: string, values: readonly unknown[]): Promise<readonly unknown[]>;
+  /** @param limit - gives the statement up, and its connection with it */
+  run(limit: TimeLimit, text: string, values: readonly unknown[]): Promise<readonly unknown[]>;
   /** Runs statements in one transaction. */
-  transact(signal: AbortSignal, work: (run: RunStatement) => Promise<void>): Promise<void>;
+  transact(limit: TimeLimit, work: (run: RunStatement) => Promise<void>): Promise<void>;
   /** Opens a connection of its own that listens. */
-  listen(signal: AbortSignal, channel: string, listener: ConnectionListener): Promise<ListeningConnection>;
+  listen(limit: TimeLimit, channel: string, listener: ConnectionListener): Promise<ListeningConnection>;
   close(): void;
 }
 
@@ -92,18 +93,18 @@ class PGliteConnection implements Connection {
     this.#database = database;
   }
 
-  async run(_signal: AbortSignal, text: string, values: readonly unknown[]): Promise<readonly unknown[]> {
+  async run(_limit: TimeLimit, text: string, values: readonly unknown[]): Promise<readonly unknown[]> {
     return (await this.#database.query(text, [...values])).rows;
   }
 
-  async transact(_signal: AbortSignal, work: (run: RunStatement) => Promise<void>): Promise<void> {
+  async transact(_limit: TimeLimit, work: (run: RunStatement) => Promise<void>): Promise<void> {
     await this.#database.transaction((transaction) =>
       work(async (text, values = []) => (await transaction.query(text, [...values])).rows),
     );
   }
 
   async listen(
-    _signal: AbortSignal,
+    _limit: TimeLimit,
     channel: string,
     listener: ConnectionListener,
   ): Promise<ListeningConnection> {
@@ -138,27 +139,27 @@ class PoolConnection implements Connection {
     if (users === 0) pool.on("error", ignoreIdleError);
   }
 
-  run(signal: AbortSignal, text: string, values: readonly unknown[]): Promise<readonly unknown[]> {
-    return this.#withClient(signal, async (client) => (await client.query(text, [...values])).rows);
+  run(limit: TimeLimit, text: string, values: readonly unknown[]): Promise<readonly unknown[]> {
+    return this.#withClient(limit, async (client) => (await client.query(text, [...values])).rows);
   }
 
-  transact(signal: AbortSignal, work: (run: RunStatement) => Promise<void>): Promise<void> {
+  transact(limit: TimeLimit, work: (run: RunStatement) => Promise<void>): Promise<void> {
     const transact = async (client: PostgresClient): Promise<void> => {
       await client.query("BEGIN ISOLATION LEVEL READ COMMITTED");
       await work(async (text, values = []) => (await client.query(text, [...values])).rows);
       await client.query("COMMIT");
     };
     // Closing the connection rolls back, also where the connection no longer answers.
-    return this.#withClient(signal, transact, () => true);
+    return this.#withClient(limit, transact, () => true);
   }
 
   async listen(
-    signal: AbortSignal,
+    limit: TimeLimit,
     channel: string,
     listener: ConnectionListener,
   ): Promise<ListeningConnection> {
     const client = await openListeningClient(this.#pool);
-    let isOver = signal.aborted;
+    let isOver = limit.isOver;
     const end = (cause: Error): void => {
       if (isOver) return;
       isOver = true;
@@ -174,15 +175,15 @@ class PoolConnection implements Connection {
       isOver = true;
       client.end();
     };
-    signal.addEventListener("abort", close, { once: true });
+    const stopWatching = limit.onOver(close);
     try {
-      if (signal.aborted) throw new Error("Listening was given up.");
+      if (limit.isOver) throw new Error("Listening was given up.");
       await client.query(`LISTEN "${channel}"`);
     } catch (error) {
       close();
       throw error;
     } finally {
-      signal.removeEventListener("abort", close);
+      stopWatching();
     }
     return { check: async () => void (await client.query("SELECT 1")), close };
   }
@@ -196,7 +197,7 @@ class PoolConnection implements Connection {
   }
 
   async #withClient<Value>(
-    signal: AbortSignal,
+    limit: TimeLimit,
     work: (client: PostgresClient) => Promise<Value>,
     closesAfter: (error: unknown) => boolean = leavesConnectionUnusable,
   ): Promise<Value> {
@@ -211,15 +212,15 @@ class PoolConnection implements Connection {
     // An error closes the connection: its next statement would wait for the answer to this one.
     const giveUp = (): void => release(new Error("The statement took too long."));
     client.on("error", release);
-    signal.addEventListener("abort", giveUp, { once: true });
+    const stopWatching = limit.onOver(giveUp);
     try {
-      if (signal.aborted) throw new Error("The statement was given up before it was sent.");
+      if (limit.isOver) throw new Error("The statement was given up before it was sent.");
       return await work(client);
     } catch (error) {
       if (closesAfter(error)) release(asError(error));
       throw error;
     } finally {
-      signal.removeEventListener("abort", giveUp);
+      stopWatching();
       release();
     }
   }

@@ -1,5 +1,5 @@
 import { isOrgateError } from "../../errors.ts";
-import { TIMED_OUT, limitTime } from "../../lib/concurrency.ts";
+import { TIMED_OUT, type TimeLimit, limitTime } from "../../lib/concurrency.ts";
 import { type Check, type Option, required } from "../../lib/options.ts";
 import { isFiniteNumber, isObject } from "../../lib/values.ts";
 import {
@@ -82,15 +82,15 @@ export class Database {
 
   /** Runs statements in one transaction, for at most so many seconds. */
   transact(seconds: number, work: (run: RunStatement) => Promise<void>): Promise<void> {
-    return this.#limited(seconds, (signal) => this.#connection.transact(signal, work));
+    return this.#limited(seconds, (limit) => this.#connection.transact(limit, work));
   }
 
   /** Opens a connection that listens to a channel. */
   async listen(channel: string, { message, ended }: ConnectionListener): Promise<ListeningConnection> {
     const { timeout } = this.#options;
     const listener = { message, ended: (cause: Error) => ended(toPostgresError(cause)) };
-    const opened = await this.#limited(LISTEN_TIMEOUT, (signal) =>
-      this.#connection.listen(signal, channel, listener),
+    const opened = await this.#limited(LISTEN_TIMEOUT, (limit) =>
+      this.#connection.listen(limit, channel, listener),
     );
     return { check: () => this.#limited(timeout, () => opened.check()), close: () => opened.close() };
   }
@@ -101,29 +101,29 @@ export class Database {
   }
 
   async #run(text: string, values: readonly unknown[]): Promise<readonly DatabaseRow[]> {
-    const rows = await this.#limited(this.#options.timeout, (signal) =>
-      this.#runAgainAfterConflict(signal, text, values),
+    const rows = await this.#limited(this.#options.timeout, (limit) =>
+      this.#runAgainAfterConflict(limit, text, values),
     );
     return rows.filter(isObject);
   }
 
   /** Repeats a statement that the server rolled back because of another: it has changed nothing. */
   async #runAgainAfterConflict(
-    signal: AbortSignal,
+    limit: TimeLimit,
     text: string,
     values: readonly unknown[],
     attempts = MAX_TRIES,
   ): Promise<readonly unknown[]> {
     try {
-      return await this.#connection.run(signal, text, values);
+      return await this.#connection.run(limit, text, values);
     } catch (error) {
       const isConflict = CONFLICTS.has(sqlStateOf(error) ?? "");
-      if (!isConflict || attempts === 1 || signal.aborted) throw error;
-      return this.#runAgainAfterConflict(signal, text, values, attempts - 1);
+      if (!isConflict || attempts === 1 || limit.isOver) throw error;
+      return this.#runAgainAfterConflict(limit, text, values, attempts - 1);
     }
   }
 
-  async #limited<Value>(seconds: number, work: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
+  async #limited<Value>(seconds: number, work: (limit: TimeLimit) => Promise<Value>): Promise<Value> {
     try {
       const result = await limitTime(seconds, work);
       if (result === TIMED_OUT) throw toTimeout(seconds);

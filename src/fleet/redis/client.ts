@@ -1,3 +1,4 @@
+import type { TimeLimit } from "../../lib/concurrency.ts";
 import { isFunction, isObject } from "../../lib/values.ts";
 
 /** A client of `ioredis`: a `Redis` (also one with Sentinels) or a `Cluster`. */
@@ -69,7 +70,7 @@ export interface ClientEvents {
 }
 
 /** Sends one command to the node that holds a key; with an empty one, to any node. */
-export type SendCommand = (key: string, command: readonly string[], signal: AbortSignal) => Promise<unknown>;
+export type SendCommand = (key: string, command: readonly string[], limit: TimeLimit) => Promise<unknown>;
 
 /** Commands go to the primary alone: what a replica says may be older than a revocation. */
 const READONLY = false;
@@ -85,24 +86,24 @@ export function senderOf(client: RedisClient, kind: ClientKind, monitor: ClientM
   // Which of its methods is there, and what it takes, follows from the kind.
   const sending = client as unknown as Sending;
   const senders: Readonly<Record<ClientKind, SendCommand>> = {
-    ioredis: async (_key, [name = "", ...args], signal) => {
-      await monitor.whenReady(signal);
+    ioredis: async (_key, [name = "", ...args], limit) => {
+      await monitor.whenReady(limit);
       return sending.call(name, args);
     },
     ioredis_cluster: (...command) => senders.ioredis(...command),
-    client: (_key, command, signal) => sending.sendCommand([...command], over(signal)),
+    client: (_key, command, limit) => sending.sendCommand([...command], over(limit)),
     pool: (...command) => senders.client(...command),
-    cluster: (key, command, signal) => {
-      return sending.sendCommand(key === "" ? undefined : key, READONLY, [...command], over(signal));
+    cluster: (key, command, limit) => {
+      return sending.sendCommand(key === "" ? undefined : key, READONLY, [...command], over(limit));
     },
-    sentinel: (_key, command, signal) => sending.sendCommand(READONLY, [...command], over(signal)),
+    sentinel: (_key, command, limit) => sending.sendCommand(READONLY, [...command], over(limit)),
   };
   return senders[kind];
 }
 
 /** Strings whatever the client maps replies to; and a command that was not sent in its time is never sent. */
-function over(abortSignal: AbortSignal): object {
-  return { abortSignal, typeMapping: {} };
+function over({ signal }: TimeLimit): object {
+  return { abortSignal: signal, typeMapping: {} };
 }
 
 interface Ioredis extends ClientEvents {
@@ -145,7 +146,7 @@ export class ClientMonitor {
    * Holds a command back while an ioredis client has no connection. The client's own queue never gives a command up, so that a
    * write whose caller was told that it failed would still be made later.
    */
-  async whenReady(signal: AbortSignal): Promise<void> {
+  async whenReady(limit: TimeLimit): Promise<void> {
     const { status } = this.#client;
     // A client that was closed refuses the command by itself.
     if (status === "ready" || status === "end") return;
@@ -153,14 +154,13 @@ export class ClientMonitor {
     if (status === "wait") void this.#client.connect?.().catch((error: unknown) => this.#fail(error));
     await new Promise<void>((resolve) => {
       this.#waiting.add(resolve);
-      const giveUp = (): void => {
+      limit.onOver(() => {
         this.#waiting.delete(resolve);
         resolve();
-      };
-      signal.addEventListener("abort", giveUp, { once: true });
+      });
     });
     // The caller has been answered: this ends the work and nothing else.
-    if (signal.aborted) throw new Error("The connection did not come in time.");
+    if (limit.isOver) throw new Error("The connection did not come in time.");
   }
 
   #fail(error: unknown): void {

@@ -1,4 +1,4 @@
-import { TIMED_OUT, limitTime } from "../../lib/concurrency.ts";
+import { TIMED_OUT, type TimeLimit, limitTime } from "../../lib/concurrency.ts";
 import { type Check, matching, optional, seconds } from "../../lib/options.ts";
 import { configurationError } from "../../lib/problems.ts";
 import {
@@ -71,19 +71,19 @@ export class RedisConnection {
   run({ sha, text }: RedisScript, keys: readonly string[], args: readonly string[] = []): Promise<unknown> {
     const [key = ""] = keys;
     const parameters = [String(keys.length), ...keys, ...args];
-    return this.limit(async (signal) => {
+    return this.limit(async (limit) => {
       try {
-        return await this.#send(key, ["EVALSHA", sha, ...parameters], signal);
+        return await this.#send(key, ["EVALSHA", sha, ...parameters], limit);
       } catch (error) {
         if (!isUnknownScript(error)) throw error;
-        return this.#send(key, ["EVAL", text, ...parameters], signal);
+        return this.#send(key, ["EVAL", text, ...parameters], limit);
       }
     });
   }
 
   /** Publishes a text. @throws StoreUnavailableError */
   async publish(channel: string, text: string): Promise<void> {
-    await this.limit((signal) => this.#send("", ["PUBLISH", channel, text], signal));
+    await this.limit((limit) => this.#send("", ["PUBLISH", channel, text], limit));
   }
 
   /** Shows that Redis answers and takes writes. @throws StoreUnavailableError */
@@ -92,7 +92,7 @@ export class RedisConnection {
   }
 
   /** Does something over the client within the time limit. @throws StoreUnavailableError */
-  async limit<Value>(work: (signal: AbortSignal) => Promise<Value>): Promise<Value> {
+  async limit<Value>(work: (limit: TimeLimit) => Promise<Value>): Promise<Value> {
     let answer;
     try {
       answer = await limitTime(this.#timeout, work);

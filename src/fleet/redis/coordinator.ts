@@ -112,7 +112,7 @@ class RedisCoordinator implements Coordinator {
   }
 
   async settled(key: string, signal: AbortSignal): Promise<void> {
-    await limitTime(LONGEST_WAIT, (stop) => this.#waitUntilSettled(key, stop), { signal });
+    await limitTime(LONGEST_WAIT, (limit) => this.#waitUntilSettled(key, limit.signal), { signal });
   }
 
   async publish(message: InvalidationMessage): Promise<void> {

@@ -119,10 +119,13 @@ async function listen(harness: CoordinatorHarness): Promise<Ear> {
 /** Sends until everybody hears: a subscription takes a moment to begin. */
 async function untilHeard(sender: Coordinator, ears: readonly Ear[]): Promise<void> {
   for (const ear of ears) ear.forget();
-  const heard = await limitTime(MAX_MESSAGE_DELAY, async (signal) => {
+  const heard = await limitTime(MAX_MESSAGE_DELAY, async ({ signal }) => {
     while (!signal.aborted && !ears.every((ear) => ear.hasHeardTry())) {
       await sender.publish(TRY);
-      await limitTime(0.05, (over) => new Promise((resolve) => over.addEventListener("abort", resolve)));
+      await limitTime(
+        0.05,
+        ({ signal: over }) => new Promise((resolve) => over.addEventListener("abort", resolve)),
+      );
     }
   });
   assert.notEqual(heard, TIMED_OUT, "every process hears messages");

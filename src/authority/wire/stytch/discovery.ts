@@ -1,6 +1,6 @@
 import type { AuthenticationResult } from "../../authentication-result.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { listMemberships, toMember } from "../../directory.ts";
+import { listMemberships, subjectOf, toMember } from "../../directory.ts";
 import type { AuthenticationRecord } from "../../records.ts";
 import { replaceSession } from "../../replace-session.ts";
 import { readLiveSession } from "../../sessions.ts";
@@ -22,18 +22,18 @@ import type { Body, StytchHandler, StytchProject } from "./stytch-options.ts";
 
 /** `POST /v1/b2b/discovery/organizations`: the organizations of the user whom one token names. Spends nothing. */
 export const answerDiscovery: StytchHandler = async (project, { fields }) => {
-  const { directory, clock, policy } = project.context;
+  const { directory, clock } = project.context;
   const { userId, session, from, notFound } = await readUser(project, fields);
   const readAt = clock();
   const user = await directory.user(userId);
   if (user === undefined) throw notFound();
-  const known = { user, factors: [], memberRoles: policy?.memberRoles ?? [], readAt };
+  const known = { user, factors: [], readAt };
   const memberships = await listMemberships(directory, userId);
   return {
     email_address: user.emailAddress,
     organization_id_hint: null,
     discovered_organizations: memberships.map((seat) => {
-      const subject = { ...known, ...seat };
+      const subject = subjectOf(project.context, { ...known, ...seat });
       const { organization } = seat;
       return {
         organization: toStytchOrganization(organization),

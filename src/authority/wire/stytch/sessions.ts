@@ -31,7 +31,7 @@ export const answerAuthenticate: StytchHandler = async (project, { fields }) => 
   const decide = readAuthorizationCheck(context.policy, fields);
   const named = await readSession(project, fields);
   let verdict: Body | undefined;
-  const { record, subject } = await useSession(amending(context, terms.extend), named.sessionId, {
+  const { record, subject, claims } = await useSession(amending(context, terms.extend), named.sessionId, {
     rotate: false,
     organizationId: named.organizationId,
     withoutMembership: "end",
@@ -43,7 +43,7 @@ export const answerAuthenticate: StytchHandler = async (project, { fields }) => 
   });
   const session = await describeSession(context, {
     memberSession: toMemberSession(record, subject),
-    accessToken: await issueAccessToken(context, record, subject),
+    accessToken: await issueAccessToken(context, claims),
     ...toProfile(requireMember(named, subject)),
   });
   return { ...session, ...(verdict !== undefined && { verdict }) };

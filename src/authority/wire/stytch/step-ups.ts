@@ -1,7 +1,7 @@
 import { type StepUpRequiredError, isOrgateError } from "../../../errors.ts";
 import { isString, isTextList } from "../../../lib/values.ts";
 import type { AuthorityContext } from "../../context.ts";
-import { type Subject, toMember } from "../../directory.ts";
+import { type Subject, subjectOf, toMember } from "../../directory.ts";
 import type { AuthenticationRecord } from "../../records.ts";
 import { findUnmetSetting } from "../../rules/rules.ts";
 import { toStytchMember, toStytchOrganization } from "./bodies.ts";
@@ -54,8 +54,8 @@ export async function describeStepUp(
   if (user === undefined || organization === undefined) throw organizationNotFound();
   // A member who is about to be provisioned has no membership yet.
   const membership = known ?? { userId, organizationId, roles: [] };
-  const memberRoles = policy?.memberRoles ?? [];
-  const member = toMember({ user, membership, organization, factors: [], memberRoles, readAt: clock() });
+  const grounds = { user, membership, organization, factors: [], readAt: clock() };
+  const member = toMember(subjectOf({ policy }, grounds));
   return {
     member_id: member.id,
     member: toStytchMember(member, organizationId),

@@ -6,7 +6,7 @@ import {
   listRoleAssignments,
   type RoleGrounds,
 } from "../../../../src/authority/members/roles.ts";
-import type { AuthenticationFactor, RoleSource } from "../../../../src/model.ts";
+import type { AuthenticationFactor, RoleAssignment, RoleSource } from "../../../../src/model.ts";
 
 const DIRECT = { type: "direct_assignment" } as const;
 
@@ -30,15 +30,18 @@ function grounds(given: {
   };
 }
 
+const heldBy = (given: RoleGrounds): readonly RoleAssignment[] =>
+  listHeldRoles(listRoleAssignments(given), given.factors);
+
 const held = (given: Parameters<typeof grounds>[0]): readonly string[] =>
-  listHeldRoles(grounds(given)).map(({ role }) => role);
+  heldBy(grounds(given)).map(({ role }) => role);
 
 const assigned = (given: Parameters<typeof grounds>[0]): readonly string[] =>
   listRoleAssignments(grounds(given)).map(({ role }) => role);
 
 describe("the roles of a membership", () => {
   it("are assigned directly where only a slug is given", () => {
-    expect(listHeldRoles(grounds({ membership: { roles: ["admin", "viewer"] } }))).toEqual([
+    expect(heldBy(grounds({ membership: { roles: ["admin", "viewer"] } }))).toEqual([
       { role: "admin", sources: [DIRECT] },
       { role: "viewer", sources: [DIRECT] },
     ]);
@@ -46,7 +49,7 @@ describe("the roles of a membership", () => {
 
   it("are none without a membership", () => {
     const { membership: _membership, ...others } = grounds({ memberRoles: ["stytch_member"] });
-    expect(listHeldRoles(others)).toEqual([]);
+    expect(heldBy(others)).toEqual([]);
   });
 
   it.each<[string, RoleSource, Parameters<typeof grounds>[0], boolean]>([
@@ -144,10 +147,8 @@ describe("the roles of a membership", () => {
       { type: "sso_connection", connectionId: "c1" },
     ];
     const membership = { roles: [{ role: "admin", sources }] };
-    expect(listHeldRoles(grounds({ membership }))).toEqual([{ role: "admin", sources: [sources[0]] }]);
-    expect(listHeldRoles(grounds({ membership, factors: [saml("c1")] }))).toEqual([
-      { role: "admin", sources },
-    ]);
+    expect(heldBy(grounds({ membership }))).toEqual([{ role: "admin", sources: [sources[0]] }]);
+    expect(heldBy(grounds({ membership, factors: [saml("c1")] }))).toEqual([{ role: "admin", sources }]);
     expect(listRoleAssignments(grounds({ membership }))).toEqual([{ role: "admin", sources }]);
   });
 });
@@ -301,7 +302,7 @@ describe("a role with sources", () => {
     fc.assert(
       fc.property(fc.array(role), fc.array(connection), (roles, used: readonly string[]) => {
         const given = grounds({ membership: { roles }, factors: used.map(saml) });
-        for (const { sources } of listHeldRoles(given)) {
+        for (const { sources } of heldBy(given)) {
           expect(sources.length).toBeGreaterThan(0);
           for (const one of sources) {
             expect("connectionId" in one && used.includes(one.connectionId)).toBe(true);
