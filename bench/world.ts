@@ -62,6 +62,8 @@ export async function makeWorld(members: number): Promise<World> {
   app.use(wire);
   app.use(workosRouter(authority, WORKOS));
   const server = createServer((request, response) => void app(request, response));
+  // While a measurement keeps the process busy, a connection that the server closes looks open to the client.
+  server.keepAliveTimeout = 0;
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   const baseUrl = `http://127.0.0.1:${port}`;

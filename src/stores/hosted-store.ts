@@ -87,21 +87,33 @@ export function readKnownFields<const Table extends FieldTable>(
   source: JsonObject,
   table: Table,
 ): KnownFields<Table> {
-  const entries = Object.entries(table).map(([name, field]) => {
-    const [wireName, read] = typeof field === "function" ? [wireNameOf(name), field] : field;
-    return [name, read(source[wireName])] as const;
-  });
+  const fields: Record<string, unknown> = {};
+  for (const { name, wireName, read } of listFields(table)) {
+    const value = read(source[wireName]);
+    if (value !== undefined) fields[name] = value;
+  }
   // Each reader has checked its own value: the table is what the type is made of.
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as KnownFields<Table>;
+  return fields as KnownFields<Table>;
 }
 
-/** Tables are constant, and tokens are read often: each name is converted once. */
-const wireNames = new Map<string, string>();
+interface TableField {
+  readonly name: string;
+  readonly wireName: string;
+  readonly read: Reader<unknown>;
+}
 
-function wireNameOf(name: string): string {
-  const known = wireNames.get(name) ?? toSnakeCase(name);
-  wireNames.set(name, known);
-  return known;
+/** Tables are constant, and tokens are read often: each is listed once. */
+const listed = new WeakMap<FieldTable, readonly TableField[]>();
+
+function listFields(table: FieldTable): readonly TableField[] {
+  const known = listed.get(table);
+  if (known !== undefined) return known;
+  const fields = Object.entries(table).map(([name, field]) => {
+    const [wireName, read] = typeof field === "function" ? [toSnakeCase(name), field] : field;
+    return { name, wireName, read };
+  });
+  listed.set(table, fields);
+  return fields;
 }
 
 /** Reads a string, possibly empty. */

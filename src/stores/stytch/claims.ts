@@ -109,6 +109,12 @@ export interface SessionFields {
   readonly impersonator?: Impersonator;
 }
 
+const SESSION_TIMES = {
+  startedAt: asTimestamp,
+  lastAccessedAt: asTimestamp,
+  expiresAt: asTimestamp,
+} as const;
+
 /** Reads the fields of a session; `undefined` where one is missing or of another type. */
 export function readSessionFields(session: JsonObject): SessionFields | undefined {
   const { started_at, last_accessed_at, expires_at, authentication_factors: factors, roles } = session;
@@ -118,11 +124,7 @@ export function readSessionFields(session: JsonObject): SessionFields | undefine
   const impersonator = findImpersonator(factors ?? []);
   if (impersonator === "malformed") return undefined;
   return {
-    ...readKnownFields(session, {
-      startedAt: asTimestamp,
-      lastAccessedAt: asTimestamp,
-      expiresAt: asTimestamp,
-    }),
+    ...readKnownFields(session, SESSION_TIMES),
     authenticationFactors: (factors ?? []).map(readFactor),
     roles: roles ?? [],
     ...(impersonator !== undefined && { impersonator }),

@@ -93,9 +93,9 @@ const DETAIL_NAME = /^[a-z][a-z\d_]{0,60}_factor$/;
 /** Reads a factor. Details that are malformed are left out. */
 export function readFactor(factor: FactorObject): StytchAuthenticationFactor {
   const unlisted = Object.entries(factor).flatMap(([wireName, detail]) => {
+    if (!DETAIL_NAME.test(wireName) || !isObject(detail)) return [];
     const name = toCamelCase(wireName);
-    const isUnlisted = DETAIL_NAME.test(wireName) && !Object.hasOwn(FACTOR_DETAILS, name);
-    return isUnlisted && isObject(detail) ? [[name, camelCaseKeys(detail)] as const] : [];
+    return Object.hasOwn(FACTOR_DETAILS, name) ? [] : [[name, camelCaseKeys(detail)] as const];
   });
   const known = { ...readKnownFields(factor, FACTOR_FIELDS), ...readKnownFields(factor, FACTOR_DETAILS) };
   return { ...Object.fromEntries(unlisted), type: factor.type, ...known };
