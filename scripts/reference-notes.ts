@@ -172,6 +172,8 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   sealed_fields_too_large:
     "Fields of a user that the authority's option `seal` names do not fit into the session cookie, and were left out. `error` names " +
     "them. Seal fewer or smaller fields; `auth.profile(req)` has all.",
+  event_listener_failed:
+    "The option `events` threw, or rejected with, `error`. The listener itself is not told; `node:diagnostics_channel` and a process warning are.",
   coordinator_failed:
     "The coordinator threw, or did not answer within 0.8 s. This process renews alone for a while (1 s, doubling to 30 s), and sends its invalidations later. Check its connection.",
   coordinator_message_unreadable:

@@ -85,31 +85,32 @@ const CHANNELS = {
 /**
  * Makes a sink that sends events to the application's listener and to `node:diagnostics_channel` (`orgate:<type>`).
  *
- * @param listener - the `events` option. Its errors and rejections are ignored, because listening must not change an answer.
- * @param warn - hears every event too, for those that a developer must see.
+ * @param listener - the `events` option. What it throws, or rejects with, changes no answer. It is reported as `misconfigured`
+ * with reason `event_listener_failed`, to everybody but the listener.
+ * @param warn - hears of every event too, for those that a developer must see.
  */
 export function createEventSink(
   listener?: (event: OrgateEvent) => void,
   warn?: (event: OrgateEvent) => void,
 ): EventSink {
+  const tellOthers = (event: OrgateEvent): void => {
+    warn?.(event);
+    if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
+  };
+  const reportFailure = (error: unknown): void =>
+    tellOthers({ type: "misconfigured", reason: "event_listener_failed", error });
   return {
     wants: (type) => listener !== undefined || CHANNELS[type].hasSubscribers,
     emit(event) {
-      warn?.(event);
-      if (CHANNELS[event.type].hasSubscribers) CHANNELS[event.type].publish(event);
-      if (listener !== undefined) tellListener(listener, event);
+      tellOthers(event);
+      try {
+        const told: unknown = listener?.(event);
+        if (told !== undefined) Promise.resolve(told).catch(reportFailure);
+      } catch (error) {
+        reportFailure(error);
+      }
     },
   };
-}
-
-/** Calls one listener. Its errors are ignored, also where it is asynchronous. */
-export function tellListener(listener: (event: OrgateEvent) => void, event: OrgateEvent): void {
-  try {
-    const told: unknown = listener(event);
-    if (told !== undefined) Promise.resolve(told).catch(() => undefined);
-  } catch {
-    return;
-  }
 }
 
 /** Reads what a service answered from the error that a store made of it. */

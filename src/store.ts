@@ -251,6 +251,8 @@ export interface KeySource {
   readonly maxAge?: number;
   /** Seconds between two fetches that unknown keys can cause; `0` for keys in the same process. @defaultValue 30 */
   readonly cooldown?: number;
+  /** Seconds between two fetches after failures, at most: 1 s, doubling to this. @defaultValue 60 */
+  readonly maxBackOff?: number;
   /** For keys in the same process: returns another value whenever they change. Until then an unknown key causes no fetch. */
   readonly revision?: () => unknown;
 }

@@ -1,4 +1,4 @@
-import { type EventSink, type OrgateEvent, createEventSink, describeCause, tellListener } from "../events.ts";
+import { type EventSink, type OrgateEvent, createEventSink, describeCause } from "../events.ts";
 import type { Invalidation } from "../fleet/coordinator.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Interpretation } from "../store.ts";
@@ -110,7 +110,7 @@ export function createAuthorityEvents(listener: Listener | undefined): Authority
   const told: OrgateEvent[] = [];
   const listeners = new Set<Listener>();
   const relay = createEventSink((event) => {
-    for (const one of listeners) tellListener(one, event);
+    for (const one of listeners) one(event);
   });
   return {
     ...relay,
@@ -120,7 +120,7 @@ export function createAuthorityEvents(listener: Listener | undefined): Authority
       relay.emit(event);
     },
     listen(one) {
-      for (const event of told) tellListener(one, event);
+      for (const event of told) one(event);
       listeners.add(one);
       return () => listeners.delete(one);
     },

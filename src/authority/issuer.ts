@@ -89,6 +89,8 @@ export class Issuer {
       ...(maxAge === Infinity && { revision: () => this.#held?.keys }),
       maxAge: KEY_SET_MAX_AGE,
       cooldown,
+      // The keys lie where the sessions lie: when that is back, both are.
+      maxBackOff: 1,
     };
   }
 

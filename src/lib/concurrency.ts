@@ -287,7 +287,9 @@ export interface RefreshingValueOptions<Value> {
   readonly cooldown?: number;
   /** For this long after a failure nobody waits for the next attempt where an old value can be served. @defaultValue `maxAge` */
   readonly failureMemory?: number;
-  /** How long the source asks to be left alone. At most `maxAge` is obeyed. @defaultValue not asked: 1 s, doubling to 60 s */
+  /** Seconds between two attempts after failures, at most. @defaultValue 60 */
+  readonly maxBackOff?: number | undefined;
+  /** How long the source asks to be left alone. At most `maxAge` is obeyed. @defaultValue not asked: 1 s, doubling to `maxBackOff` */
   readonly retryAfterOf?: (failure: unknown) => number | undefined;
   /** Called when a new value has been loaded and is in force. */
   readonly onLoad?: (value: Value) => void;
@@ -299,7 +301,7 @@ const MAX_BACKOFF = 60;
 
 /**
  * Keeps a value that has to be loaded: caches it, loads it again when it is old, one load at a time, and serves the old value
- * when loading fails. After a failure it backs off: 1 s, doubling to 60 s, or as long as the source asks.
+ * when loading fails. After a failure it backs off: 1 s, doubling to `maxBackOff`, or as long as the source asks.
  */
 export class RefreshingValue<Value extends object> {
   readonly #options: RefreshingValueOptions<Value>;
@@ -410,10 +412,10 @@ export class RefreshingValue<Value extends object> {
   }
 
   #fail(error: unknown, timedOut: boolean): void {
-    const { maxAge, retryAfterOf, onFailure } = this.#options;
+    const { maxAge, maxBackOff = MAX_BACKOFF, retryAfterOf, onFailure } = this.#options;
     this.#failures += 1;
     this.#lastError = error;
-    const backoff = backOffSeconds(this.#failures, MAX_BACKOFF);
+    const backoff = backOffSeconds(this.#failures, maxBackOff);
     const asked = retryAfterOf?.(error) ?? 0;
     this.#pause = asked > backoff ? Math.min(Math.ceil(asked), maxAge) : backoff;
     if (!this.#closing.signal.aborted) onFailure?.({ error, timedOut, retryAfter: this.#pause });

@@ -55,7 +55,7 @@ const MAX_STALENESS = 86_400;
  * Caches a source's keys.
  *
  * They are loaded when first needed and renewed in the background after `maxAge`. While the source is down, the keys at hand
- * are found for a day after the last success; failures back off from 1 to 60 seconds. An unknown key causes a load at most
+ * are found for a day after the last success; failures back off from 1 to 60 seconds, or to what the source says. An unknown key causes a load at most
  * once per `cooldown` and is not remembered, so that random key ids cost neither memory nor fetches.
  *
  * One set without a key may be a mistake of its publisher: the key is still found until a second set, loaded after the cooldown,
@@ -117,6 +117,7 @@ class SourcedKeySet implements KeySet {
       staleWhileLoading: cooldown,
       maxStaleness: MAX_STALENESS,
       cooldown,
+      maxBackOff: source.maxBackOff,
       failureMemory: MAX_STALENESS,
       onLoad: (loaded) => this.#noteWithdrawn(loaded),
       onFailure({ error, retryAfter }) {

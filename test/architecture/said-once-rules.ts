@@ -303,7 +303,6 @@ const NOTHING_TO_PASS_ON: Readonly<Record<string, { readonly catches: number; re
     why: "a malformed percent-encoding in a path is a path of nothing",
   },
   "errors.ts": { catches: 1, why: "a thrown value that throws when it is read is not an error of orgate" },
-  "events.ts": { catches: 2, why: "the errors of an application's listener must not change an answer" },
   "lib/crypto.ts": { catches: 1, why: "a good seal that is not JSON was made by another program" },
   "sign-in/establish.ts": { catches: 1, why: "an error whose getter throws goes on unchanged" },
   "request/call-store.ts": { catches: 1, why: "reading a thrown value throws" },

@@ -136,6 +136,7 @@ async function openEngine(): Promise<Engine> {
       maxRetriesPerRequest: 0,
       enableOfflineQueue: false,
       lazyConnect: true,
+      retryStrategy: () => 250,
     });
     client.on("error", () => undefined);
     await client.connect();

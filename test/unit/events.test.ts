@@ -51,7 +51,11 @@ describe("createEventSink", () => {
     expect(quiet.wants("authenticated")).toBe(false);
   });
 
-  it("R-45: is not disturbed by a listener that throws, rejects, or returns a trap", async () => {
+  it("R-45: is not disturbed by a listener that throws, rejects, or returns a trap, and tells the developer", async () => {
+    const failures: unknown[] = [];
+    const warn = (event: OrgateEvent): void => {
+      if (event.type === "misconfigured" && event.reason !== "test") failures.push(event.error);
+    };
     const trap = {
       // oxlint-disable-next-line unicorn/no-thenable -- the trap itself
       get then() {
@@ -73,10 +77,14 @@ describe("createEventSink", () => {
       () => trap,
     ];
     for (const listener of listeners) {
-      expect(() => createEventSink(listener).emit({ type: "misconfigured", reason: "test" })).not.toThrow();
+      const event = { type: "misconfigured", reason: "test" } as const;
+      expect(() => createEventSink(listener, warn).emit(event)).not.toThrow();
     }
     await new Promise(setImmediate);
     await new Promise(setImmediate);
     expect(unhandled).toEqual([]);
+    expect(failures.map(String).toSorted()).toEqual(
+      ["Error: down", "Error: down", "Error: down", "Error: sprung", "undefined"].toSorted(),
+    );
   });
 });

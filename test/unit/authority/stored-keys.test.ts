@@ -459,6 +459,21 @@ describe("while the repository is down", () => {
     breakable.mend();
     expect(await kidsOf(world)).toEqual(kids);
   });
+
+  it("a process that starts in a long outage verifies tokens one second after its end", async () => {
+    const fleet = makeFleet();
+    const { accessToken } = await signInAda(fleet.join());
+    const breakable = makeBreakable(fleet);
+    breakable.break();
+    const world = makeWorld({ repository: breakable.repository, keyEncryption: SECRET }, fleet.clock);
+    for (let second = 0; second < 120; second += 1) {
+      expect(await refusedWith(askStore(world, accessToken))).toMatch(/^store_unavailable /);
+      fleet.clock.now += 1;
+    }
+    breakable.mend();
+    fleet.clock.now += 1;
+    expect(await accepts(world, accessToken)).toBe(true);
+  });
 });
 
 describe("made-up key ids", () => {
