@@ -9,8 +9,14 @@ import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What depends on Node most: the code itself, its behaviour over HTTP, and the package as consumers load it. */
-const SELECTION = ["test/unit", "test/http", "test/package"];
+/** What depends on Node most: the code itself, requests and answers, and the package as consumers load it. */
+const SELECTION = [
+  "test/unit",
+  ...["attacks", "decision-table", "mounting", "renewal", "request-bodies", "sign-out"].map(
+    (name) => `test/http/${name}.test.ts`,
+  ),
+  "test/package",
+];
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CACHE = join(ROOT, "node_modules/.cache/node");
