@@ -13,6 +13,8 @@ export interface FaultContext {
   readonly isShort: boolean;
   /** Minutes that the soak takes. */
   readonly soakMinutes: number;
+  /** How often a process is killed at each point. */
+  readonly crashes: number;
   readonly random: () => number;
 }
 
@@ -24,7 +26,7 @@ export interface FaultResult {
   readonly failures: readonly string[];
 }
 
-export type FaultTest = (context: FaultContext) => Promise<readonly FaultResult[]>;
+export type FaultTest = (context: FaultContext) => AsyncIterable<FaultResult>;
 
 export const ENGINES: readonly EngineKind[] = ["redis", "postgres"];
 

@@ -23,19 +23,17 @@ const RECOVERY = 20;
  * Crash points: the process that renews is killed before the call, during it, after the reply, or after it kept the result. The
  * browser asks another process next.
  */
-export async function crashPoints(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* crashPoints(context: FaultContext): AsyncGenerator<FaultResult> {
   for (const variant of VARIANTS) {
     for (const grace of variant.isHosted ? [30, 0] : [30]) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other, so that they do not disturb each other
-      results.push(await crash(context, variant, grace));
+      yield await crash(context, variant, grace);
     }
   }
-  return results;
 }
 
 async function crash(context: FaultContext, variant: Variant, grace: number): Promise<FaultResult> {
-  const times = context.isShort ? 2 : 250;
+  const times = context.isShort ? 1 : context.crashes;
   const findings = new Findings();
   const setting = await startSetting(context, variant, { processes: 2, upstreamGrace: grace });
   const { fleet } = setting;

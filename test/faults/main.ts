@@ -21,10 +21,16 @@ const TESTS: Readonly<Record<string, FaultTest>> = {
   soak,
 };
 
+interface FaultRun extends Omit<FaultContext, "random"> {
+  readonly seed: number;
+  /** Whether the first result that is not as it must be ends the run. */
+  readonly stopsAtFailure: boolean;
+}
+
 /** Runs fault tests, and prints one line of JSON for each result. Returns whether everything is as it must be. */
 export async function runFaults(
   names: readonly string[],
-  { seed, ...context }: Omit<FaultContext, "random"> & { readonly seed: number },
+  { seed, stopsAtFailure, ...context }: FaultRun,
 ): Promise<boolean> {
   const chosen = names.length === 0 ? Object.keys(TESTS) : names;
   let isGood = true;
@@ -33,12 +39,12 @@ export async function runFaults(
     if (test === undefined)
       throw new Error(`no fault test is called ${name}: ${Object.keys(TESTS).join(", ")}`);
     const startedAt = Date.now();
-    // oxlint-disable-next-line no-await-in-loop -- one after the other
-    for (const { failures, ...result } of await test({ ...context, random: randomFrom(seed) })) {
+    for await (const { failures, ...result } of test({ ...context, random: randomFrom(seed) })) {
       const seconds = Math.round((Date.now() - startedAt) / 1000);
       const unique = [...new Set(failures)].slice(0, 10);
       console.log(JSON.stringify({ ...result, ok: unique.length === 0, failures: unique, seconds, seed }));
       isGood &&= unique.length === 0;
+      if (stopsAtFailure && !isGood) return false;
     }
   }
   return isGood;

@@ -30,18 +30,16 @@ const RECOVERY = 2000;
  * Outages of Redis and Postgres under load: the engine is killed, stopped, cut off, or refuses writes, and comes back. Nobody is
  * signed out, what needs no store is served, and what was revoked stays so.
  */
-export async function outages(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* outages(context: FaultContext): AsyncGenerator<FaultResult> {
   for (const kind of ENGINES) {
     const chosen = context.isShort ? OUTAGES.filter(({ name }) => name === "kill -9") : OUTAGES;
     for (const outage of chosen) {
       // oxlint-disable-next-line no-await-in-loop -- one after the other, so that they do not disturb each other
-      results.push(await survive(context, kind, outage));
+      yield await survive(context, kind, outage);
     }
     // oxlint-disable-next-line no-await-in-loop -- as above
-    if (!context.isShort) results.push(await countLosses(context, kind));
+    if (!context.isShort) yield await countLosses(context, kind);
   }
-  return results;
 }
 
 interface Sample extends Reply {

@@ -1,8 +1,7 @@
 import { ENGINES, type FaultContext, type FaultResult, Findings, startSetting } from "./context.ts";
 
 /** Pending tokens: each is submitted eight times at once, in four processes, and makes exactly one session. */
-export async function pendingTokens(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* pendingTokens(context: FaultContext): AsyncGenerator<FaultResult> {
   for (const engine of ENGINES) {
     const tokens = context.isShort ? 20 : 1000;
     const findings = new Findings();
@@ -29,11 +28,10 @@ export async function pendingTokens(context: FaultContext): Promise<FaultResult[
     }
     findings.expect("one session for each token", sessions === tokens, sessions);
     findings.expect("one caller gets it", accepted === tokens, accepted);
-    results.push({
+    yield {
       name: `pending tokens, authority on ${engine}`,
       figures: { tokens, submitted: tokens * 8, accepted, sessions },
       failures: findings.failures,
-    });
+    };
   }
-  return results;
 }

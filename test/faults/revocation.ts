@@ -51,8 +51,7 @@ async function change(fleet: Fleet, userId: string, roles: readonly string[] | n
 }
 
 /** Revocation bound: what is ended or changed in one process is ended or changed in the others within the bound. */
-export async function revocationBound(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* revocationBound(context: FaultContext): AsyncGenerator<FaultResult> {
   for (const engine of ENGINES) {
     const trials = context.isShort ? 5 : 1000;
     const findings = new Findings();
@@ -90,7 +89,6 @@ export async function revocationBound(context: FaultContext): Promise<FaultResul
     } finally {
       await setting.stop();
     }
-    results.push({ name: `revocation bound, ${engine}`, figures, failures: findings.failures });
+    yield { name: `revocation bound, ${engine}`, figures, failures: findings.failures };
   }
-  return results;
 }

@@ -5,8 +5,7 @@ import { isSignedOut, retry, sessionCookie, tally } from "./fleet.ts";
  * Rolling deploy: processes of two releases run side by side, and the newer one writes a field that the older one does not know.
  * Browsers are answered by either, while signing keys are rotated.
  */
-export async function rollingDeploy(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* rollingDeploy(context: FaultContext): AsyncGenerator<FaultResult> {
   for (const engine of ENGINES) {
     const [sessions, rounds] = context.isShort ? [10, 3] : [200, 10];
     const findings = new Findings();
@@ -51,11 +50,10 @@ export async function rollingDeploy(context: FaultContext): Promise<FaultResult[
       statuses.every((status) => status === 200),
       tally(statuses),
     );
-    results.push({
+    yield {
       name: `rolling deploy, authority on ${engine}`,
       figures: { sessions, rounds, statuses: tally(statuses), signedOut },
       failures: findings.failures,
-    });
+    };
   }
-  return results;
 }

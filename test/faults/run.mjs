@@ -9,6 +9,7 @@
  *   --break cas|grace|lease|broadcast   which safeguard
  *   --seed N                            draws the same random numbers again  (default: printed)
  *   --minutes N                         of the soak  (default: 10)
+ *   --crashes N                         at each point  (default: 250)
  *
  * REDIS_URL and POSTGRES_URL name the engines (default: redis://127.0.0.1:6379 and postgres://root@127.0.0.1:5432/test). Tests
  * that kill an engine start one of their own: redis-server, and the newest Postgres in /usr/lib/postgresql.
@@ -28,6 +29,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     break: { type: "string" },
+    crashes: { type: "string", default: "250" },
     minutes: { type: "string", default: "10" },
     seed: { type: "string" },
     short: { type: "boolean", default: false },
@@ -50,6 +52,8 @@ try {
     script,
     newerScript,
     isShort: values.short || values.break !== undefined,
+    stopsAtFailure: values.break !== undefined,
+    crashes: Number(values.crashes),
     soakMinutes: Number(values.minutes),
     seed,
   });

@@ -8,9 +8,9 @@ const SLEEP = 15_000;
  * A holder that sleeps: the process that renews is stopped until long after its lease, while another one takes over. What it then
  * wants to keep must not take the place of what came after it.
  */
-export async function sleepingHolder(context: FaultContext): Promise<FaultResult[]> {
+export async function* sleepingHolder(context: FaultContext): AsyncGenerator<FaultResult> {
   const variants = context.isShort ? VARIANTS.filter(({ isHosted }) => isHosted) : VARIANTS;
-  return Promise.all(
+  yield* await Promise.all(
     variants.map(async (variant): Promise<FaultResult> => {
       const findings = new Findings();
       const times = context.isShort ? 1 : 10;

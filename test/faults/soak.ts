@@ -5,9 +5,9 @@ import { isSignedOut, passed, sessionCookie, tally } from "./fleet.ts";
 const NOISE = 8 * 1024 * 1024;
 
 /** Soak: sign-ins, renewals and sign-outs for minutes. Heap, timers and sockets are then what they were after the first of them. */
-export async function soak(context: FaultContext): Promise<FaultResult[]> {
+export async function* soak(context: FaultContext): AsyncGenerator<FaultResult> {
   const engines = context.isShort ? ENGINES.slice(0, 1) : ENGINES;
-  return Promise.all(
+  yield* await Promise.all(
     engines.map(async (engine): Promise<FaultResult> => {
       const seconds = context.isShort ? 10 : context.soakMinutes * 60;
       const findings = new Findings();

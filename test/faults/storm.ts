@@ -14,11 +14,9 @@ const LATENCY = 50;
  * Refresh storm: eight processes get fifty requests each at the same moment, all with one session whose token has expired. One
  * renewal serves them all, and nobody is signed out, although a spent refresh token is worth nothing.
  */
-export async function refreshStorm(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* refreshStorm(context: FaultContext): AsyncGenerator<FaultResult> {
   // oxlint-disable-next-line no-await-in-loop -- one after the other, so that they do not disturb each other
-  for (const variant of VARIANTS) results.push(await storm(context, variant));
-  return results;
+  for (const variant of VARIANTS) yield await storm(context, variant);
 }
 
 async function storm(context: FaultContext, variant: Variant): Promise<FaultResult> {

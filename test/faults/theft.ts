@@ -5,8 +5,7 @@ import { passed, retry, sessionCookie, tally } from "./fleet.ts";
  * Theft: old cookies, and with them refresh tokens that were replaced, are replayed again and again. They are refused, the
  * family ends in every process, and each incident is told once. Before that the rightful owner notices nothing.
  */
-export async function theft(context: FaultContext): Promise<FaultResult[]> {
-  const results: FaultResult[] = [];
+export async function* theft(context: FaultContext): AsyncGenerator<FaultResult> {
   for (const engine of ENGINES) {
     const [families, replays] = context.isShort ? [3, 10] : [100, 100];
     const findings = new Findings();
@@ -52,11 +51,10 @@ export async function theft(context: FaultContext): Promise<FaultResult[]> {
       tally(refused),
     );
     findings.expect("dead within a second", slowest <= 1000, slowest);
-    results.push({
+    yield {
       name: `theft, authority on ${engine}`,
       figures: { families, replays: refused.length, refused: tally(refused), slowest },
       failures: findings.failures,
-    });
+    };
   }
-  return results;
 }
