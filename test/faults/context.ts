@@ -15,6 +15,8 @@ export interface FaultContext {
   readonly soakMinutes: number;
   /** How often a process is killed at each point. */
   readonly crashes: number;
+  /** Of the storm. */
+  readonly rounds: number;
   readonly random: () => number;
 }
 

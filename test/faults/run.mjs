@@ -10,6 +10,7 @@
  *   --seed N                            draws the same random numbers again  (default: printed)
  *   --minutes N                         of the soak  (default: 10)
  *   --crashes N                         at each point  (default: 250)
+ *   --rounds N                          of the storm  (default: 200)
  *
  * REDIS_URL and POSTGRES_URL name the engines (default: redis://127.0.0.1:6379 and postgres://root@127.0.0.1:5432/test). Tests
  * that kill an engine start one of their own: redis-server, and the newest Postgres in /usr/lib/postgresql.
@@ -31,6 +32,7 @@ const { values, positionals } = parseArgs({
     break: { type: "string" },
     crashes: { type: "string", default: "250" },
     minutes: { type: "string", default: "10" },
+    rounds: { type: "string", default: "200" },
     seed: { type: "string" },
     short: { type: "boolean", default: false },
   },
@@ -54,6 +56,7 @@ try {
     isShort: values.short || values.break !== undefined,
     stopsAtFailure: values.break !== undefined,
     crashes: Number(values.crashes),
+    rounds: Number(values.rounds),
     soakMinutes: Number(values.minutes),
     seed,
   });

@@ -21,7 +21,7 @@ export async function* refreshStorm(context: FaultContext): AsyncGenerator<Fault
 
 async function storm(context: FaultContext, variant: Variant): Promise<FaultResult> {
   const { isShort, random } = context;
-  const [processes, requests, rounds] = isShort ? [4, 20, 5] : [8, 50, 200];
+  const [processes, requests, rounds] = isShort ? [4, 20, 5] : [8, 50, context.rounds];
   const findings = new Findings();
   const setting = await startSetting(context, variant, {
     processes,
