@@ -95,6 +95,18 @@ describe("a policy in Stytch's form", () => {
     expect(hostile.grantingRoles("constructor", "valueOf").size).toBe(0);
   });
 
+  it.each([
+    ["are missing", { role_id: "a" }, "option_missing"],
+    ["are no list", { role_id: "a", permissions: {} }, "option_invalid"],
+  ])("says of permissions that they %s", (_what, role, code) => {
+    const define = (): unknown => definePolicy({ roles: [role] } as unknown as StytchPolicyDocument);
+    expect(define).toThrow(
+      expect.objectContaining({
+        problems: [expect.objectContaining({ code, option: "policy.roles.0.permissions" })],
+      }),
+    );
+  });
+
   it.each<[string, unknown, string]>([
     ["a role that is null", { roles: [null] }, "policy.roles.0"],
     ["a role without an id", { roles: [{ permissions: [] }] }, "policy.roles.0"],
