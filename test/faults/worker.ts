@@ -150,7 +150,10 @@ async function openEngine(): Promise<Engine> {
   const pool = new Pool({ connectionString: engine.url, max: 10, connectionTimeoutMillis: 800 });
   pool.on("error", () => undefined);
   const options = { schema: engine.schema };
-  await migrate(pool, options);
+  // Many processes start at once: that takes its time.
+  const patient = new Pool({ connectionString: engine.url, max: 1 });
+  await migrate(patient, options);
+  await patient.end();
   return {
     repository: postgresRepository(pool, options),
     coordinator: postgresCoordinator(pool, options),
