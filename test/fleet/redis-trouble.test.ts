@@ -117,19 +117,18 @@ describeWith(REDIS_SERVER, "trouble of Redis", () => {
     it("reports once that Redis may evict keys", async () => {
       await admin.config("SET", "maxmemory-policy", "allkeys-lru");
       const events: OrgateEvent[] = [];
+      let tell: () => void = () => undefined;
       const reported = new Promise<void>((resolve) => {
-        const hear = (event: OrgateEvent): void => {
-          events.push(event);
-          resolve();
-        };
-        const make = async (): Promise<void> => {
-          const options = { events: hear, warnings: false };
-          const repository = redisRepository(await connect(server.port), options);
-          await repository.ping?.();
-          await repository.read("sessions", "a");
-        };
-        void make();
+        tell = resolve;
       });
+      const hear = (event: OrgateEvent): void => {
+        events.push(event);
+        tell();
+      };
+      const options = { events: hear, warnings: false };
+      const repository = redisRepository(await connect(server.port), options);
+      await repository.ping?.();
+      await repository.read("sessions", "a");
       await reported;
       expect(events).toEqual([{ type: "misconfigured", reason: "redis_may_evict" }]);
       await admin.config("SET", "maxmemory-policy", "noeviction");
