@@ -54,10 +54,10 @@ export function toChoice(id: string, name: unknown): OrganizationChoice {
   return { id, name: isText(name) ? name : id };
 }
 
-/** Picks the claims that neither the token format nor the service defines; `null` if there are none. */
+/** Picks the claims that neither the token format nor the service defines, in a frozen object; `null` if there are none. */
 export function readCustomClaims(claims: JsonObject, known: ReadonlySet<string>): JsonObject | null {
   const custom = Object.entries(claims).filter(([name]) => !known.has(name));
-  return custom.length === 0 ? null : Object.fromEntries(custom);
+  return custom.length === 0 ? null : Object.freeze(Object.fromEntries(custom));
 }
 
 /** Splits a list of names at its spaces and line breaks. */

@@ -1,10 +1,10 @@
 import { isTimestamp, secondsOf, toTimestamp } from "../../lib/clock.ts";
 import type { JsonObject } from "../../lib/json-client.ts";
 import { isObject, isOptional, isString, isText, isTextList } from "../../lib/values.ts";
-import type { Impersonator, MemberSession, Organization } from "../../model.ts";
+import type { Impersonator, Member, MemberSession, Organization } from "../../model.ts";
 import type { Interpretation, SealedSession, VerifiedClaims } from "../../store.ts";
 import { asText, nameSet, readCustomClaims, readKnownFields, readUnverifiedClaims } from "../hosted-store.ts";
-import { type StytchAuthenticationFactor, asTimestamp, isFactorList, readFactor } from "./factors.ts";
+import { type StytchAuthenticationFactor, isFactorList, readFactor } from "./factors.ts";
 
 /** The claim that makes a token a member session. */
 export const STYTCH_SESSION_CLAIM = "https://stytch.com/session";
@@ -38,26 +38,26 @@ export function interpretStytchClaims(
   if (!isText(id) || fields === undefined || expiresAt === undefined) return undefined;
   const { roles } = fields;
   const authenticatedAt = authenticatedAtOf(fields);
-  const memberSession: MemberSession = {
-    id,
-    memberId: claims.sub,
-    organizationId: organization.id,
-    ...(organization.slug !== undefined && { organizationSlug: organization.slug }),
-    ...fields,
-    expiresAt,
-    customClaims: readCustomClaims(claims, SESSION_JWT_CLAIMS),
-  };
   return {
-    memberSession,
-    member: {
+    memberSession: Object.freeze<MemberSession>({
+      id,
+      memberId: claims.sub,
+      organizationId: organization.id,
+      ...(organization.slug !== undefined && { organizationSlug: organization.slug }),
+      ...fields,
+      expiresAt,
+      customClaims: readCustomClaims(claims, SESSION_JWT_CLAIMS),
+    }),
+    member: Object.freeze<Member>({
       id: claims.sub,
       organizationId: organization.id,
       roles,
       ...(sealed?.user?.id === claims.sub && readKnownFields(sealed.user, PERSON)),
-    },
+    }),
     organization,
     sessionExpiresAt: secondsOf(expiresAt),
     ...(authenticatedAt !== undefined && { authenticatedAt }),
+    isFrozen: true,
   };
 }
 
@@ -65,7 +65,7 @@ function readOrganization(claim: unknown): Organization | undefined {
   if (!isObject(claim)) return undefined;
   const { organization_id: id, slug } = claim;
   if (!isText(id) || !isOptional(slug, isString)) return undefined;
-  return { id, ...(isText(slug) && { slug }) };
+  return Object.freeze({ id, ...(isText(slug) && { slug }) });
 }
 
 const PERSON = { emailAddress: ["email", asText], name: asText } as const;
@@ -109,26 +109,23 @@ export interface SessionFields {
   readonly impersonator?: Impersonator;
 }
 
-const SESSION_TIMES = {
-  startedAt: asTimestamp,
-  lastAccessedAt: asTimestamp,
-  expiresAt: asTimestamp,
-} as const;
-
-/** Reads the fields of a session; `undefined` where one is missing or of another type. */
+/** Reads the fields of a session, frozen at every depth; `undefined` where one is missing or of another type. */
 export function readSessionFields(session: JsonObject): SessionFields | undefined {
-  const { started_at, last_accessed_at, expires_at, authentication_factors: factors, roles } = session;
-  const times = [started_at, last_accessed_at, expires_at];
-  if (!times.every((time) => isOptional(time, isTimestamp))) return undefined;
+  const { started_at: startedAt, last_accessed_at: lastAccessedAt, expires_at: expiresAt } = session;
+  if (!isOptional(startedAt, isTimestamp) || !isOptional(lastAccessedAt, isTimestamp)) return undefined;
+  if (!isOptional(expiresAt, isTimestamp)) return undefined;
+  const { authentication_factors: factors, roles } = session;
   if (!isOptional(factors, isFactorList) || !isOptional(roles, isTextList)) return undefined;
   const impersonator = findImpersonator(factors ?? []);
   if (impersonator === "malformed") return undefined;
-  return {
-    ...readKnownFields(session, SESSION_TIMES),
-    authenticationFactors: (factors ?? []).map(readFactor),
-    roles: roles ?? [],
+  return Object.freeze({
+    ...(isString(startedAt) && { startedAt }),
+    ...(isString(lastAccessedAt) && { lastAccessedAt }),
+    ...(isString(expiresAt) && { expiresAt }),
+    authenticationFactors: Object.freeze((factors ?? []).map(readFactor)),
+    roles: Object.freeze([...(roles ?? [])]),
     ...(impersonator !== undefined && { impersonator }),
-  };
+  });
 }
 
 /** Finds when the member last proved who they are: the newest factor, else the session's start; `undefined` when unknown. */
@@ -150,5 +147,5 @@ function findImpersonator(factors: readonly JsonObject[]): Impersonator | undefi
   if (!isObject(detail)) return "malformed";
   const { impersonator_email_address: email, impersonator_id: id } = detail;
   const name = isText(email) ? email : id;
-  return isText(name) ? { email: name } : "malformed";
+  return isText(name) ? Object.freeze({ email: name }) : "malformed";
 }

@@ -75,7 +75,7 @@ function isFactorObject(value: unknown): value is FactorObject {
 }
 
 /** Reads a time in the form of RFC 3339. */
-export const asTimestamp: Reader<string> = (value) => (isTimestamp(value) ? value : undefined);
+const asTimestamp: Reader<string> = (value) => (isTimestamp(value) ? value : undefined);
 
 const asSequenceOrder: Reader<"PRIMARY" | "SECONDARY"> = (value) =>
   value === "PRIMARY" || value === "SECONDARY" ? value : undefined;
@@ -90,15 +90,20 @@ const FACTOR_FIELDS = {
 
 const DETAIL_NAME = /^[a-z][a-z\d_]{0,60}_factor$/;
 
-/** Reads a factor. Details that are malformed are left out. */
+/** Reads a factor, frozen at every depth. Details that are malformed are left out. */
 export function readFactor(factor: FactorObject): StytchAuthenticationFactor {
-  const unlisted = Object.entries(factor).flatMap(([wireName, detail]) => {
-    if (!DETAIL_NAME.test(wireName) || !isObject(detail)) return [];
+  const details: Record<string, JsonObject> = {};
+  for (const [wireName, detail] of Object.entries(factor)) {
+    if (!DETAIL_NAME.test(wireName) || !isObject(detail)) continue;
     const name = toCamelCase(wireName);
-    return Object.hasOwn(FACTOR_DETAILS, name) ? [] : [[name, camelCaseKeys(detail)] as const];
-  });
-  const known = { ...readKnownFields(factor, FACTOR_FIELDS), ...readKnownFields(factor, FACTOR_DETAILS) };
-  return { ...Object.fromEntries(unlisted), type: factor.type, ...known };
+    const members = isListed(name) ? FACTOR_DETAILS[name](detail) : camelCaseKeys(detail);
+    if (members !== undefined) details[name] = Object.freeze(members);
+  }
+  return Object.freeze({ ...details, type: factor.type, ...readKnownFields(factor, FACTOR_FIELDS) });
+}
+
+function isListed(name: string): name is keyof typeof FACTOR_DETAILS {
+  return Object.hasOwn(FACTOR_DETAILS, name);
 }
 
 /** Reads the details of a factor: the required members are strings, the optional ones too where present; others stay as they are. */

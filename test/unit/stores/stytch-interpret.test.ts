@@ -1,7 +1,9 @@
 import { describe, expect, it } from "@jest/globals";
+import { parseStrictJson } from "../../../src/lib/strict-json.ts";
 import { interpretStytchClaims } from "../../../src/stores/stytch/claims.ts";
 import type { Interpretation } from "../../../src/store.ts";
 import type { VerifiedClaims } from "../../../src/store.ts";
+import { isFrozenThrough } from "../../support/frozen.ts";
 
 const SESSION = "https://stytch.com/session";
 const ORGANIZATION = "https://stytch.com/organization";
@@ -68,7 +70,27 @@ describe("the claims of a Stytch session JWT", () => {
       organization: { id: "organization-test-1", slug: "acme" },
       sessionExpiresAt: Date.parse("2026-11-20T09:16:39Z") / 1000,
       authenticatedAt: Date.parse("2026-11-20T08:16:39Z") / 1000,
+      isFrozen: true,
     });
+  });
+
+  it("freeze the whole interpretation", () => {
+    const factors = [
+      { type: "magic_link", email_factor: { email_id: "e", email_address: "a@acme.co" } },
+      { type: "oauth", acme_oauth_factor: { id: "o", scopes: [{ name: "calendar" }] } },
+      { type: "impersonated", impersonated_factor: { impersonator_email_address: "sam@support.example" } },
+    ];
+    const session = { ...SESSION_FIELDS, authentication_factors: factors };
+    const claims = { ...CLAIMS, [SESSION]: session, plan: { limits: [1] } };
+    const json = parseStrictJson(JSON.stringify(claims)) as { readonly value: VerifiedClaims };
+    const interpretation = interpretStytchClaims(json.value);
+
+    expect(interpretation?.memberSession).toMatchObject({
+      authenticationFactors: [{}, { acmeOauthFactor: { scopes: [{}] } }, {}],
+      impersonator: { email: "sam@support.example" },
+      customClaims: { plan: {} },
+    });
+    expect(Object.entries(interpretation ?? {}).filter(([, part]) => !isFrozenThrough(part))).toEqual([]);
   });
 
   it("R-39: do not let custom claims decide anything, whatever their names", () => {
