@@ -71,21 +71,14 @@ export interface Instance {
 
 /** Makes an instance. Fetches nothing and starts no timer until a request needs it. */
 export function createInstance(options: ResolvedOptions): Instance {
-  const { cacheEntries, clock, clockTolerance, coordinator, cookie, maxTokenLifetime, store } = options;
+  const { cacheEntries, clock, coordinator, cookie, store } = options;
   const events = createEventSink(options.events, options.warnings ? createWarner() : undefined);
   const cache = cacheEntries === 0 ? NO_CACHE : createVerifiedCache(cacheEntries);
   const keys = createKeySet(store.tokens.keys, { clock, events, onWithdrawn: () => cache.clear() });
   const profiles = createBoundedMap<string, KeptProfile>(Math.max(1, cacheEntries));
   const backOff = createCredentialBackOff(clock);
   const coordination = createCoordination(coordinator, { clock, events });
-  const invalidations = createInvalidations({
-    clock,
-    events,
-    channel: coordination,
-    store,
-    clockTolerance,
-    maxTokenLifetime,
-  });
+  const invalidations = createInvalidations({ ...options, events, channel: coordination });
   const stopEvents = options.events && store.onEvent?.(options.events);
   const { passwords } = cookie;
   let latestInSequence = 0;

@@ -56,15 +56,18 @@ export interface InvalidationSources {
   readonly store: Pick<SessionStore, "onInvalidated" | "hearInvalidation">;
   /** Seconds by which a foreign clock may be ahead. */
   readonly clockTolerance: number;
-  /** Seconds that a token can be good at most, where it is not known better. @defaultValue 24 hours */
+  /** Seconds that a token can be good at most, where it is not known better. @defaultValue unknown: 24 hours for an ended session */
   readonly maxTokenLifetime?: number | undefined;
+  /** Seconds for which a token is served beyond that while the store is down. @defaultValue 0 */
+  readonly staleIfUnavailable?: number | undefined;
 }
 
 /**
  * Keeps invalidations by session, member, user and organization, bounded.
  *
  * A token whose `iat` lies in the second of the invalidation counts as older, because `iat` has no fractions. No invalidation
- * expires early: where the list is full, the oldest become "everything issued before must be asked about".
+ * expires early: it goes when no token from before it can be served any more, and where the list is full, the oldest become
+ * "everything issued before must be asked about".
  */
 export function createInvalidations(sources: InvalidationSources): Invalidations {
   return new BoundedInvalidations(sources);
@@ -153,11 +156,11 @@ class BoundedInvalidations implements Invalidations {
 
   /** A store tells what changed through this process alone: the other processes hear of it from here. */
   #passOn(target: Invalidation): void {
+    // Everybody has heard already of a session that a sign-out has ended.
+    if ("sessionId" in target && this.endingOf(target.sessionId) !== undefined) return;
     const at = this.#sources.clock();
     this.#ask(target, at);
-    // They have heard already of a session that a sign-out has ended.
-    const isKnown = "sessionId" in target && this.endingOf(target.sessionId) !== undefined;
-    if (!isKnown) void this.#broadcast({ target, at, effect: "ask" });
+    void this.#broadcast({ target, at, effect: "ask" });
   }
 
   /** By our own clock: the change was made before its message arrived, and the other process's clock may differ. */
@@ -166,6 +169,7 @@ class BoundedInvalidations implements Invalidations {
     const { target, effect, until } = isObject(message) ? message : {};
     if (!isInvalidation(target)) {
       reportMisconfigured(events, { reason: "coordinator_message_unreadable" });
+      this.#askAboutEverything();
       return;
     }
     this.#tellOne(target, (heard) => store.hearInvalidation?.(heard));
@@ -188,10 +192,15 @@ class BoundedInvalidations implements Invalidations {
     this.#askedAt.delete(name);
     this.#askedAt.set(name, latest);
     this.epoch++;
-    const oldest = this.#askedAt.size > MAX_TARGETS ? firstOf(this.#askedAt) : undefined;
-    if (oldest === undefined) return;
-    this.#askedAt.delete(oldest[0]);
-    this.#everythingUntil = Math.max(this.#everythingUntil, oldest[1]);
+    const { clock, clockTolerance, maxTokenLifetime = Infinity, staleIfUnavailable = 0 } = this.#sources;
+    // Foreign clocks may be ahead where a token is issued and behind where it expires.
+    const oldestServed = clock() - maxTokenLifetime - staleIfUnavailable - 2 * clockTolerance;
+    for (const [oldest, askedAt] of this.#askedAt) {
+      const isOver = askedAt < oldestServed;
+      if (!isOver && this.#askedAt.size <= MAX_TARGETS) break;
+      if (!isOver) this.#everythingUntil = Math.max(this.#everythingUntil, askedAt);
+      this.#askedAt.delete(oldest);
+    }
   }
 
   #end(sessionId: string, because: Ending, goodUntil: number | undefined): void {
@@ -203,10 +212,12 @@ class BoundedInvalidations implements Invalidations {
     this.#endings.set(sessionId, { because, at, until: Math.max(until, before?.until ?? until) });
     this.epoch++;
     this.#tell({ sessionId });
-    const oldest = this.#endings.size > MAX_TARGETS ? firstOf(this.#endings) : undefined;
-    if (oldest === undefined) return;
-    this.#endings.delete(oldest[0]);
-    if (at < oldest[1].until) this.#everythingUntil = Math.max(this.#everythingUntil, oldest[1].at);
+    for (const [oldest, ended] of this.#endings) {
+      const isOver = ended.until <= at;
+      if (!isOver && this.#endings.size <= MAX_TARGETS) break;
+      if (!isOver) this.#everythingUntil = Math.max(this.#everythingUntil, ended.at);
+      this.#endings.delete(oldest);
+    }
   }
 
   /** Tells the application's listeners; one that throws keeps nobody from hearing of it. */
@@ -238,11 +249,6 @@ interface EndedSession {
   readonly because: Ending;
   readonly at: number;
   readonly until: number;
-}
-
-function firstOf<Value>(entries: ReadonlyMap<string, Value>): readonly [string, Value] | undefined {
-  const { value } = entries.entries().next();
-  return value;
 }
 
 /** Everything by which a session can be invalidated. */

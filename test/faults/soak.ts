@@ -11,7 +11,12 @@ export async function* soak(context: FaultContext): AsyncGenerator<FaultResult> 
     engines.map(async (engine): Promise<FaultResult> => {
       const seconds = context.isShort ? 10 : context.soakMinutes * 60;
       const findings = new Findings();
-      const setting = await startSetting(context, { engine, isHosted: false }, { processes: 2, latency: 0 });
+      const setting = await startSetting(
+        context,
+        { engine, isHosted: false },
+        // A cache that is full before the first measurement: what grows after it is no cache.
+        { processes: 2, latency: 0, settings: { cacheEntries: 100 } },
+      );
       const { fleet } = setting;
       const statuses: number[] = [];
       const run = async (until: number): Promise<void> => {

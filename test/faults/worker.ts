@@ -35,6 +35,8 @@ export interface WorkerSettings {
   readonly renewalDelay?: number | undefined;
   readonly refreshGrace?: number | undefined;
   readonly accessTokenLifetime?: number | undefined;
+  /** Sessions in the cache of each process. */
+  readonly cacheEntries?: number | undefined;
 }
 
 /** Where a process that renews is killed. */
@@ -235,6 +237,7 @@ const auth = orgate({
   clock,
   events: countEvent,
   warnings: false,
+  ...(settings.cacheEntries !== undefined && { cache: { maxEntries: settings.cacheEntries } }),
 });
 
 const app = express();

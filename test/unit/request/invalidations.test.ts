@@ -1,7 +1,11 @@
 import { describe, expect, it } from "@jest/globals";
 import { createEventSink } from "../../../src/events.ts";
 import type { Invalidation, InvalidationMessage } from "../../../src/fleet/coordinator.ts";
-import { createInvalidations, type Invalidations } from "../../../src/request/invalidations.ts";
+import {
+  createInvalidations,
+  type InvalidationSources,
+  type Invalidations,
+} from "../../../src/request/invalidations.ts";
 import type { VerifiedSession } from "../../../src/request/cache.ts";
 
 const AT = 1_800_000_000;
@@ -56,7 +60,7 @@ interface Setup {
   readonly ask: (target: Invalidation, at: number) => void;
 }
 
-function setUp(clock: () => number = () => AT): Setup {
+function setUp(clock: () => number = () => AT, more: Partial<InvalidationSources> = {}): Setup {
   let hear: Setup["hear"] = () => undefined;
   const invalidations = createInvalidations({
     clock,
@@ -71,6 +75,7 @@ function setUp(clock: () => number = () => AT): Setup {
         return () => undefined;
       },
     },
+    ...more,
   });
   return {
     invalidations,
@@ -176,6 +181,39 @@ describe("how long an invalidation lasts", () => {
     for (let index = 1; index <= 50_001; index++) void invalidations.end(`session_${index}`, "refuse");
     expect(invalidations.endingOf("session_1")).toBeUndefined();
     expect(invalidations.mustAsk(sessionOf())).toBe(true);
+  });
+
+  it("goes when no token from before it can be served any more, and no earlier", () => {
+    const clock = { now: AT };
+    const limits = { maxTokenLifetime: 300, staleIfUnavailable: 60 };
+    const { invalidations, ask } = setUp(() => clock.now, limits);
+    const known = sessionOf({ iat: AT + 5 });
+    ask({ memberId: "member_1" }, AT);
+    clock.now = AT + 370;
+    ask({ memberId: "member_2" }, AT);
+    expect(invalidations.mustAsk(known)).toBe(true);
+    clock.now = AT + 371;
+    ask({ memberId: "member_3" }, AT);
+    expect(invalidations.mustAsk(known)).toBe(false);
+  });
+
+  it("is for ever where tokens may be good for ever", () => {
+    const clock = { now: AT };
+    const { invalidations, ask } = setUp(() => clock.now);
+    ask({ memberId: "member_1" }, AT);
+    clock.now = AT + 10 * 365 * 86_400;
+    ask({ memberId: "member_2" }, AT);
+    expect(invalidations.mustAsk(sessionOf())).toBe(true);
+  });
+
+  it("of an ended session makes room when it is over, and nothing else is asked about then", () => {
+    const clock = { now: AT };
+    const { invalidations } = setUp(() => clock.now);
+    const times = { iat: AT - 290, exp: AT + 10 };
+    for (let index = 1; index <= 50_000; index++) void invalidations.end(`s_${index}`, "refuse", times);
+    clock.now = AT + 305;
+    void invalidations.end("session_2", "refuse", times);
+    expect(invalidations.mustAsk(sessionOf())).toBe(false);
   });
 
   it("refuses a session that ended here until no token of it can be good, and not for ever", () => {
