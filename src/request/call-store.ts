@@ -106,42 +106,43 @@ async function callUnlessBackedOff<Value>(
     knownMember === undefined ? `address ${addressGroup(context.ipAddress)}` : `id ${knownMember}`;
   const { signal } = context;
   const waiting = breaker.admit(member);
-  const hasWaited = waiting instanceof Promise;
-  const admission = hasWaited ? await waiting : waiting;
+  const admission = waiting instanceof Promise ? await waiting : waiting;
   if (admission.status === "stop") {
     return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
   }
-  if (hasWaited && signal.aborted) {
+  // Others were waited for, here or for a lease, until nobody waited any more.
+  if (signal.aborted) {
     admission.abandoned();
     return STORE_TIMEOUT;
   }
   const calledAt = options.clock();
-  // A call that outlives its budget counts as failed at that moment, once, whatever it comes to.
-  let hasFailed = false;
-  const fail = (retryAfter?: number): void => {
-    if (!hasFailed) admission.failed(retryAfter);
-    hasFailed = true;
+  let hadItsTime = false;
+  const half = setTimeout(() => {
+    hadItsTime = true;
+  }, STORE_BUDGET * 500).unref();
+  // A call that outlives its budget counts at that moment, once, whatever it comes to.
+  let isCounted = false;
+  const count = (outcome: () => void): void => {
+    if (!isCounted) outcome();
+    isCounted = true;
   };
   const expire = (): void => {
-    // One that had to wait for others may have had no time left.
-    if (hasWaited) admission.abandoned();
-    else admission.failed();
-    hasFailed = true;
+    // One that was sent late, because others were waited for, says nothing about the store.
+    count(() => (hadItsTime ? admission.failed() : admission.abandoned()));
     if (backOffKey !== undefined)
       backOff.failed(backOffKey, { reason: "timeout", isRefusal: false, isOutage: true });
   };
   signal.addEventListener("abort", expire, { once: true });
   try {
     const value = await call(context);
-    admission.succeeded();
+    count(() => admission.succeeded());
     return { status: "answered", value, calledAt };
   } catch (error) {
     const reply = classifyError(error, signal);
     const concern = concernOf(error, signal);
     const isTrouble = reply.status !== "refused" && (concern === "service" || concern === "unknown");
-    const isLate = hasFailed;
-    if (isTrouble) fail(askedWait(error));
-    else admission.succeeded();
+    const isLate = isCounted;
+    count(() => (isTrouble ? admission.failed(askedWait(error)) : admission.succeeded()));
     if (reply.status === "refused") return reply;
     if (fieldOf(error, "misconfigured") === true) reportMisconfigured(events, reply);
     // Waiting ends neither contention nor a mistake in the configuration.
@@ -156,6 +157,7 @@ async function callUnlessBackedOff<Value>(
     const failure = { reason, upstreamCode, isRefusal, isOutage, retryAfter: askedWait(error), cause };
     return toUnavailable(backOff.failed(backOffKey, failure));
   } finally {
+    clearTimeout(half);
     signal.removeEventListener("abort", expire);
   }
 }

@@ -1,8 +1,9 @@
-import { describe, expect, it } from "@jest/globals";
-import { callStore } from "../../../src/request/call-store.ts";
+import { afterEach, beforeEach, describe, expect, it } from "@jest/globals";
+import { callStore, callStoreWithin } from "../../../src/request/call-store.ts";
 import { OrgateError, StoreUnavailableError } from "../../../src/errors.ts";
 import { makeBench } from "../../support/engine-bench.ts";
 import { makeRequest } from "../../support/exchange.ts";
+import { type ControlledTimers, controlTimers, settle } from "../../support/timers.ts";
 
 const trap = new Proxy(new Error("trap"), {
   get() {
@@ -90,5 +91,59 @@ describe("callStore", () => {
       expect(reply).toMatchObject({ status: "unavailable", retryAfter: 2 });
     }
     expect((await busy.engine.breaker.admit("one more")).status).toBe("go");
+  });
+});
+
+describe("a call whose time is over", () => {
+  let timers: ControlledTimers;
+  beforeEach(() => {
+    timers = controlTimers();
+  });
+  afterEach(() => timers.restore());
+
+  const MEMBERS = ["one", "two", "three", "four", "five"];
+  const never = (): Promise<never> => new Promise<never>(() => undefined);
+
+  it("is not made where others were waited for until the end", async () => {
+    const { engine } = makeBench();
+    let calls = 0;
+    const call = (): Promise<never> => {
+      calls += 1;
+      return never();
+    };
+    const signal = AbortSignal.abort();
+    const replies = await Promise.all(
+      MEMBERS.map((member) => callStoreWithin(engine, { signal }, call, { member })),
+    );
+    expect(replies).toEqual(MEMBERS.map(() => expect.objectContaining({ reason: "timeout" })));
+    expect([calls, (await engine.breaker.admit("one more")).status]).toEqual([0, "go"]);
+  });
+
+  it.each([
+    ["opens the breaker where the store had most of it", 3, "stop"],
+    ["says nothing about a store that was asked at the last moment", 0.05, "go"],
+  ])("%s", async (_name, secondsLeft, admission) => {
+    const { engine } = makeBench();
+    const aborting = new AbortController();
+    for (const member of MEMBERS) {
+      void callStoreWithin(engine, { signal: aborting.signal }, never, { member });
+    }
+    await timers.pass(secondsLeft);
+    aborting.abort();
+    await settle();
+    expect((await engine.breaker.admit("one more")).status).toBe(admission);
+  });
+
+  it("does not close the breaker when its answer comes after all", async () => {
+    const { engine } = makeBench();
+    const answers: ((answer: string) => void)[] = [];
+    const late = (): Promise<string> => new Promise((resolve) => void answers.push(resolve));
+    const calls = MEMBERS.map((member) => callStore(engine, makeRequest(), late, { member }));
+    await timers.pass(5);
+    await Promise.all(calls);
+    expect((await engine.breaker.admit("one more")).status).toBe("stop");
+    for (const answer of answers) answer("late");
+    await settle();
+    expect((await engine.breaker.admit("one more")).status).toBe("stop");
   });
 });
