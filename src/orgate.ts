@@ -115,7 +115,7 @@ export function orgate<
     pendingAuthentication: (request) => pendingAuthenticationOf(instance, request),
     state: (request) => stateOfRequest(instance, request),
     invalidate: (target) => invalidateNamed(instance, target),
-    health: createHealthCheck({ ...instance.options, keys: instance.keys, events: instance.events }),
+    health: createHealthCheck({ ...instance.options, ...instance }),
     close: () => instance.close(),
   };
   return Object.assign(createMiddleware(instance), methods);

@@ -51,6 +51,11 @@ export interface Coordination {
   /** Tells the other processes; later, if the coordinator fails. */
   publish(message: InvalidationMessage): Promise<void>;
   subscribe(listener: (message: InvalidationMessage) => void, channel: ChannelListener): () => void;
+  /** Whether messages of the other processes may be missed now. */
+  readonly isChannelLost: boolean;
+  /** Asks the coordinator whether it answers; absent where it cannot be asked. Rejects as the coordinator does. */
+  readonly ping: (() => Promise<unknown>) | undefined;
+  /** Sends what is unsent, once more, and closes the coordinator. */
   close(): Promise<void>;
 }
 
@@ -66,6 +71,8 @@ export function createCoordination(
 
 class GuardedCoordinator implements Coordination {
   readonly isShared: boolean;
+  readonly ping: (() => Promise<unknown>) | undefined;
+  isChannelLost = false;
   readonly #coordinator: Coordinator;
   readonly #clock: Clock;
   readonly #events: EventSink;
@@ -81,6 +88,7 @@ class GuardedCoordinator implements Coordination {
     this.#clock = clock;
     this.#events = events;
     this.isShared = !isInProcess(coordinator);
+    this.ping = coordinator.ping && (async () => coordinator.ping?.());
   }
 
   async acquire(key: string): Promise<HeldLease | "taken" | undefined> {
@@ -123,22 +131,42 @@ class GuardedCoordinator implements Coordination {
   async publish(message: InvalidationMessage): Promise<void> {
     // Tried at once in any case, because the others should hear of it as soon as they can; but nobody waits for a failure twice.
     const isFailing = this.#secondsToWait() > 0;
-    const sending = this.#send(message);
+    const sending = this.#sendOrKeep(message);
     if (!isFailing) await sending;
   }
 
-  async #send(message: InvalidationMessage): Promise<void> {
-    const sent = await this.#call((coordinator) => coordinator.publish(message));
-    if (sent === CALL_FAILED) this.#sendLater(message);
+  async #sendOrKeep(message: InvalidationMessage): Promise<void> {
+    if (!(await this.#send(message))) this.#sendLater(message);
+  }
+
+  async #send(message: InvalidationMessage): Promise<boolean> {
+    return (await this.#call((coordinator) => coordinator.publish(message))) !== CALL_FAILED;
   }
 
   subscribe(listener: (message: InvalidationMessage) => void, channel: ChannelListener): () => void {
-    return this.#coordinator.subscribe(listener, channel);
+    return this.#coordinator.subscribe(listener, {
+      lost: (cause) => {
+        this.isChannelLost = true;
+        channel.lost(cause);
+      },
+      restored: () => {
+        this.isChannelLost = false;
+        channel.restored();
+      },
+    });
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#resend);
+    await limitTime(COORDINATOR_TIMEOUT, () => this.#sendUnsent());
     this.#isClosed = true;
     clearTimeout(this.#resend);
+    if (this.#unsent.size > 0) {
+      const cause = new Error(
+        `Other processes were not told of ${this.#unsent.size} changes before close().`,
+      );
+      reportMisconfigured(this.#events, { reason: "coordinator_failed", cause });
+    }
     await this.#coordinator.close();
   }
 
@@ -214,17 +242,28 @@ class GuardedCoordinator implements Coordination {
       if (this.#unsent.size <= MAX_UNSENT) break;
       this.#unsent.delete(oldest);
     }
-    const wait = Math.max(this.#secondsToWait(), 1);
-    this.#resend ??= setTimeout(() => void this.#sendUnsent(), wait * 1000).unref();
+    this.#resendLater();
   }
 
+  #resendLater(): void {
+    const wait = Math.max(this.#secondsToWait(), 1);
+    this.#resend ??= setTimeout(() => {
+      this.#resend = undefined;
+      void this.#sendUnsent();
+    }, wait * 1000).unref();
+  }
+
+  /** Sends what could not be sent, the oldest first; the first failure keeps the rest for later. */
   async #sendUnsent(): Promise<void> {
-    this.#resend = undefined;
-    const messages = [...this.#unsent.values()];
-    this.#unsent.clear();
-    for (const message of messages) {
-      // oxlint-disable-next-line no-await-in-loop -- in their order; the first failure keeps the rest for later
-      await this.#send(message);
+    for (const [key, message] of this.#unsent) {
+      // oxlint-disable-next-line no-await-in-loop -- in their order
+      const isSent = await this.#send(message);
+      if (this.#isClosed) return;
+      if (!isSent) {
+        this.#resendLater();
+        return;
+      }
+      if (this.#unsent.get(key) === message) this.#unsent.delete(key);
     }
   }
 }

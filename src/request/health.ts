@@ -1,11 +1,11 @@
 import type { EventSink } from "../events.ts";
-import type { Coordinator } from "../fleet/coordinator.ts";
 import type { Clock } from "../lib/clock.ts";
 import { TIMED_OUT, createSingleFlight, limitTime } from "../lib/concurrency.ts";
 import { isObject } from "../lib/values.ts";
 import type { SessionStore } from "../store.ts";
 import type { KeySet } from "../tokens/key-set.ts";
 import { classifyError } from "./call-store.ts";
+import type { Coordination } from "./coordination.ts";
 import { reportUnavailable } from "./request-auth.ts";
 
 /** How one part is. `not_checked`: it cannot be asked. `reason` is the word that the event `unavailable` has. */
@@ -39,7 +39,7 @@ const ANSWER_AGE = 1;
 export interface HealthSources {
   readonly store: Pick<SessionStore, "ping">;
   readonly keys: Pick<KeySet, "check">;
-  readonly coordinator: Pick<Coordinator, "ping">;
+  readonly coordination: Pick<Coordination, "ping" | "isChannelLost">;
   readonly clock: Clock;
   readonly events: EventSink;
 }
@@ -56,12 +56,23 @@ export function createHealthCheck(sources: HealthSources): () => Promise<Health>
   };
 }
 
+const CHANNEL_LOST: PartHealth = { status: "degraded", reason: "coordinator_channel_lost" };
+
 async function checkParts(sources: HealthSources): Promise<Health> {
-  const { store: asked, keys: keySet, coordinator: channel } = sources;
+  const { store: asked, keys: keySet, coordination } = sources;
+  const { ping, isChannelLost } = coordination;
+  const askCoordinator = async (): Promise<unknown> => {
+    await ping?.();
+    return isChannelLost ? CHANNEL_LOST : undefined;
+  };
   const [store, keys, coordinator] = await Promise.all([
     checkPart(sources, asked.ping && ((signal) => asked.ping?.({ signal }))),
     checkPart(sources, () => keySet.check()),
-    checkPart(sources, channel.ping && (() => channel.ping?.()), "coordinator_failed"),
+    checkPart(
+      sources,
+      ping !== undefined || isChannelLost ? askCoordinator : undefined,
+      "coordinator_failed",
+    ),
   ]);
   const isDown = store.status === "unavailable" || keys.status === "unavailable";
   const isDegraded = [store, keys, coordinator].some(
@@ -84,7 +95,7 @@ async function checkPart(
   try {
     const answer = await limitTime(PART_BUDGET, async ({ signal }) => ask(signal));
     if (answer === TIMED_OUT) return fail(reasonOfFailure ?? "timeout");
-    // The key set has reported its own failures.
+    // It was reported when it began.
     if (isTroubled(answer)) return answer;
     return { status: "ok", milliseconds: Math.max(0, Math.round((clock() - startedAt) * 1000)) };
   } catch (error) {

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
-import { type Coordinator, inProcessCoordinator } from "../../src/fleet/coordinator.ts";
+import { type ChannelListener, type Coordinator, inProcessCoordinator } from "../../src/fleet/coordinator.ts";
 import { StoreUnavailableError } from "../../src/errors.ts";
 import { orgate } from "../../src/orgate.ts";
 import { createTestAuthority } from "../../src/testing/index.ts";
@@ -25,6 +25,30 @@ describe("auth.health", () => {
   it("is ok while the store, its keys and the coordinator answer", async () => {
     const auth = makeWorld().mount({ coordinator: coordinatorWith(async () => undefined) });
     expect(await auth.health()).toEqual({ status: "ok", store: OK, keys: OK, coordinator: OK });
+    await auth.close();
+  });
+
+  it("is degraded while the messages of the other processes do not arrive", async () => {
+    let channel: ChannelListener | undefined;
+    const coordinator: Coordinator = {
+      ...coordinatorWith(async () => undefined),
+      subscribe(_listener, listening) {
+        channel = listening;
+        return () => undefined;
+      },
+    };
+    const world = makeWorld();
+    const auth = world.mount({ coordinator, warnings: false });
+    channel?.lost(new Error("the connection for messages was lost"));
+    expect(await auth.health()).toEqual({
+      status: "degraded",
+      store: OK,
+      keys: OK,
+      coordinator: { status: "degraded", reason: "coordinator_channel_lost" },
+    });
+    channel?.restored();
+    world.clock.now += 2;
+    expect(await auth.health()).toMatchObject({ status: "ok", coordinator: OK });
     await auth.close();
   });
 

@@ -158,19 +158,58 @@ describe("a coordinator that fails", () => {
     expect([sent.length, sent[0], sent.at(-1)]).toEqual([10_000, "user 1", "user 10000"]);
   });
 
-  it("gets nothing more once it is closed", async () => {
-    const sent: unknown[] = [];
-    const publish: Coordinator["publish"] = (message) => {
-      sent.push(message);
-      return down();
+  it("gets its unsent messages one after the other, and no more of them after the first failure", async () => {
+    const tried: unknown[] = [];
+    const publish: Coordinator["publish"] = ({ at }) => {
+      tried.push(at);
+      return forever();
     };
     const { coordination, clock } = guard({ ...inProcessCoordinator(), publish });
+    for (const at of [1, 2, 3]) {
+      void coordination.publish({ target: { userId: `user ${at}` }, at, effect: "ask" });
+    }
+    await timers.pass(0.8);
+    tried.length = 0;
+    clock.now += 1.8;
+    await timers.pass(1.8);
+    expect(tried).toEqual([1]);
+  });
+
+  it("gets its unsent messages when it is closed, and nothing later", async () => {
+    const sent: unknown[] = [];
+    let isDown = true;
+    const publish: Coordinator["publish"] = async ({ at }) => {
+      if (isDown) return down();
+      sent.push(at);
+      return undefined;
+    };
+    const { coordination, clock, failures } = guard({ ...inProcessCoordinator(), publish });
     await coordination.publish({ target: { userId: "one" }, at: 1, effect: "ask" });
-    await coordination.close();
     await coordination.publish({ target: { userId: "two" }, at: 2, effect: "ask" });
+    await timers.pass(0);
+    isDown = false;
+    await coordination.close();
+    expect([sent, failures()]).toEqual([[1, 2], 1]);
+    isDown = true;
+    await coordination.publish({ target: { userId: "three" }, at: 3, effect: "ask" });
+    isDown = false;
     clock.now += 60;
     await timers.pass(60);
-    expect(sent.length).toBe(2);
+    expect(sent).toEqual([1, 2]);
+  });
+
+  it("is closed within 800 ms, and what it never got is reported", async () => {
+    const closed: string[] = [];
+    const close = async (): Promise<void> => void closed.push("closed");
+    const { coordination, failures } = guard({ ...inProcessCoordinator(), publish: forever, close });
+    void coordination.publish({ target: { userId: "one" }, at: 1, effect: "ask" });
+    await timers.pass(0.8);
+    expect(failures()).toBe(1);
+    void coordination.close();
+    await timers.pass(0.79);
+    expect(closed).toEqual([]);
+    await timers.pass(0.01);
+    expect([closed, failures()]).toEqual([["closed"], 2]);
   });
 });
 
