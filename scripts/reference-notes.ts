@@ -162,7 +162,7 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
     "The hosted store refused the application's own credentials. Check the API key or the secret.",
   clock_skew: "A token is not valid yet. Synchronize the clocks of this server and of the issuer.",
   coordinator_channel_lost:
-    "This process does not hear the other processes. Until it does, a change made there takes effect when the token expires, or is older than `maxTokenAge`; then every session is asked about once. Check the coordinator's connection.",
+    "This process does not hear the other processes. Until it does, a change made there takes effect when the token expires, or is older than `maxTokenAge`; then every session is asked about once. Check the coordinator's connection; and that nothing else writes to its channel, because a message that cannot be read counts as one that was missed.",
   directory_field_invalid:
     "An object of the application's directory has a field with an impossible value. `error` names the field. See " +
     "[members and organizations](directory.md).",
@@ -177,7 +177,7 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
   coordinator_failed:
     "The coordinator threw, or did not answer within 0.8 s. This process renews alone for a while (1 s, doubling to 30 s), and sends its invalidations later. Check its connection.",
   coordinator_message_unreadable:
-    "Another process sent a message that orgate cannot read. Does something else use the coordinator's channel, or do the versions differ?",
+    "The application's own coordinator delivered a message that orgate cannot read. Every session is asked about once, because it may have been any. Does something else use its channel, or do the versions differ?",
   configuration_invalid: "`auth.errorHandler()` answered a `ConfigurationError` with 500. `error` has it.",
   cookie_not_kept:
     "The browser drops the session cookie: its `Domain` is not the host's, or it is `Secure` and the connection is not https. Correct `baseUrl` or `cookie.domain`.",

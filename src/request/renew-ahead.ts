@@ -1,6 +1,7 @@
 import type { Instance } from "./instance.ts";
-import { type RenewalStep, keptRenewal, shareRenewal, toResolution } from "./renew.ts";
+import { keptRenewal, shareRenewal } from "./renew.ts";
 import { type Resolution, reportMisconfigured, reportUnavailable } from "./request-auth.ts";
+import { type RenewalStep, toResolution } from "./resolve-renewal.ts";
 
 /*
  * Renews a session shortly before its token expires, so that no request waits for the store. The request that starts the renewal
@@ -16,6 +17,8 @@ import { type Resolution, reportMisconfigured, reportUnavailable } from "./reque
 export function renewAheadOfExpiry(instance: Instance, step: RenewalStep): Resolution | undefined {
   const kept = keptRenewal(instance, step);
   if (kept === undefined) {
+    // Its refresh token is spent. The successor goes out when this token expires.
+    if (instance.lostReplies.find(step.key) !== undefined) return undefined;
     void renewInBackground(instance, step);
     return undefined;
   }

@@ -129,9 +129,11 @@ async function findWinner<Value>(renewal: FleetRenewal<Value>): Promise<RenewedO
   const { coordination, key, signal } = renewal;
   const look = async (limit: TimeLimit): Promise<RenewedOnce<Value> | undefined> => {
     /* oxlint-disable no-await-in-loop -- one look after the other */
-    while (!limit.isOver) {
+    for (let looks = 0; !limit.isOver; looks++) {
       const found = await recall(renewal);
       if (found !== undefined) return found;
+      // A result that is of no use here counts as settled too: nothing more may come.
+      if (looks > 0) await sleep(FIRST_PAUSE);
       await coordination.awaken(key, LAST_PAUSE, limit.signal);
     }
     /* oxlint-enable no-await-in-loop */

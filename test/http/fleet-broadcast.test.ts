@@ -1,8 +1,9 @@
-import { describe, expect, it } from "@jest/globals";
+import { afterEach, describe, expect, it } from "@jest/globals";
 import { memoryRepository } from "../../src/authority/repository.ts";
 import type { Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
 import { sharedCoordinator, type SharedCoordinator } from "../../src/testing/shared-coordinator.ts";
 import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
+import { type Fleet, type FleetProcess, startFleet } from "../support/fleet.ts";
 import { settle } from "../support/timers.ts";
 import { makeWorld, type SignIn } from "../support/world.ts";
 
@@ -133,6 +134,50 @@ describe("the loss of the channel", () => {
   });
 });
 
+describe("the loss of the channel, for bearers that the store cannot be asked about", () => {
+  let fleet: Fleet | undefined;
+  afterEach(async () => {
+    await fleet?.close();
+    fleet = undefined;
+  });
+
+  it("signs nobody out: the token serves as long as it would have without the channel", async () => {
+    fleet = await startFleet({ count: 1, options: { credentials: ["bearer"] } });
+    const { hub, workos, sealer } = fleet;
+    const [api] = fleet.processes as [FleetProcess];
+    const bearer = withBearer(sealer.unseal(await fleet.signIn())?.accessToken ?? "");
+    expect((await api.send({ headers: bearer })).status).toBe(200);
+    hub.loseChannel();
+    workos.advance(10);
+    hub.restoreChannel();
+    workos.advance(1);
+    for (let time = 0; time < 3; time++) {
+      // oxlint-disable-next-line no-await-in-loop -- one request after the other
+      expect((await api.send({ headers: bearer })).status).toBe(200);
+    }
+    expect(api.reached.length).toBe(4);
+    const strict = await api.send({ path: "/fresh", headers: bearer });
+    expect([strict.status, api.reached.length]).toEqual([401, 4]);
+  });
+
+  it("keeps what was invalidated out", async () => {
+    fleet = await startFleet({ count: 1, options: { credentials: ["bearer"] } });
+    const { hub, workos, sealer } = fleet;
+    const [api] = fleet.processes as [FleetProcess];
+    const sealed = sealer.unseal(await fleet.signIn());
+    const bearer = withBearer(sealed?.accessToken ?? "");
+    const first = await api.send({ headers: bearer });
+    expect(first.status).toBe(200);
+    hub.loseChannel();
+    workos.advance(10);
+    hub.restoreChannel();
+    await api.auth.invalidate({ userId: sealed?.user?.id ?? "" });
+    workos.advance(1);
+    const second = await api.send({ headers: bearer });
+    expect([second.status, api.reached.length]).toEqual([401, 1]);
+  });
+});
+
 describe("a message that cannot be sent", () => {
   it("keeps nobody waiting, and is sent once the coordinator works again", async () => {
     let isDown = true;
@@ -165,7 +210,7 @@ describe("a message that cannot be sent", () => {
 
 describe("a message that cannot be read", () => {
   it.each([undefined, null, "text", {}, { target: null }, { target: {} }, { target: { sessionId: 7 } }])(
-    "changes nothing, and is reported: %j",
+    "is reported, and may have been about anybody: %j",
     async (message) => {
       const listeners: ((message: InvalidationMessage) => void)[] = [];
       const pair = await startPair((hub) => ({
@@ -176,9 +221,12 @@ describe("a message that cannot be read", () => {
         },
       }));
       const signIn = await pair.signIn();
+      pair.clock.now += 10;
       for (const listener of listeners) listener(message as unknown as InvalidationMessage);
       expect(reasonsOf(pair.b)).toEqual(["coordinator_message_unreadable"]);
+      pair.b.world.store.questions.length = 0;
       expect(await statusesAt(pair.b, signIn)).toEqual([200, 200]);
+      expect(pair.b.world.store.questions.length).toBe(2);
     },
   );
 });

@@ -1,6 +1,13 @@
 import { afterEach, describe, expect, it } from "@jest/globals";
 import { inProcessCoordinator } from "../../src/fleet/coordinator.ts";
-import { FLEET_COOKIE, startFleet, withSession, type Fleet, type FleetProcess } from "../support/fleet.ts";
+import {
+  FLEET_COOKIE,
+  startFleet,
+  withSession,
+  type Fleet,
+  type FleetOptions,
+  type FleetProcess,
+} from "../support/fleet.ts";
 import { cookiesSet, type Received } from "../support/servers.ts";
 import { makeWorld } from "../support/world.ts";
 
@@ -22,8 +29,8 @@ interface AheadFleet extends Fleet {
 }
 
 /** Two processes, and a session whose token is good for so many seconds more. */
-async function startAhead(secondsLeft: number): Promise<AheadFleet> {
-  const fleet = await startFleet({ options: { renewAhead: AHEAD } });
+async function startAhead(secondsLeft: number, join?: FleetOptions["join"]): Promise<AheadFleet> {
+  const fleet = await startFleet({ options: { renewAhead: AHEAD }, ...(join !== undefined && { join }) });
   fleets.push(fleet);
   const cookie = await fleet.signIn();
   const [a, b] = fleet.processes as [FleetProcess, FleetProcess];
@@ -106,6 +113,26 @@ describe("renewAhead", () => {
       await renewedBy(process);
     }
     expect(refreshes()).toBe(1);
+  });
+
+  it("spends no token twice where the result could not be kept for the others", async () => {
+    const { a, cookie, refreshes, renewedBy, workos } = await startAhead(AHEAD - 1, (hub) => {
+      const end = hub.join();
+      return {
+        ...end,
+        async acquire(key, seconds) {
+          const lease = await end.acquire(key, seconds);
+          return lease && { ...lease, remember: () => Promise.reject(new Error("the reply was lost")) };
+        },
+      };
+    });
+    await a.send(withSession(cookie));
+    await renewedBy(a);
+    workos.advance(40);
+    expect((await a.send(withSession(cookie))).status).toBe(200);
+    workos.advance(AHEAD);
+    const late = await a.send(withSession(cookie));
+    expect([late.status, newCookie(late), refreshes()]).toEqual([200, expect.any(String), 1]);
   });
 
   it("serves the session until it expires while the store fails", async () => {

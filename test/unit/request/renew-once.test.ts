@@ -397,3 +397,37 @@ describe("the crash of the process that renews", () => {
     },
   );
 });
+
+describe("a process whose credential another one spent", () => {
+  it("looks for that one's result a few times a second, also where each look is told at once that it is there", async () => {
+    let looks = 0;
+    const end = sharedCoordinator().join();
+    const coordinator: Coordinator = {
+      ...end,
+      async acquire(key, seconds) {
+        const lease = await end.acquire(key, seconds);
+        return lease && { release: () => lease.release() };
+      },
+      async recall() {
+        looks += 1;
+        return "of no use";
+      },
+      settled: () => Promise.resolve(),
+    };
+    const renewal = renewOnce<Outcome>({
+      coordination: createCoordination(coordinator, { clock: () => 1, events: createEventSink() }),
+      key: "key",
+      signal: new AbortController().signal,
+      open: () => Promise.resolve(undefined),
+      call: () => Promise.resolve("contended"),
+      mayGoAlone: true,
+      keptFor: 30,
+      isContended: () => true,
+      isRevoked: () => false,
+    });
+    await timers.pass(1);
+    expect(await renewal).toEqual({ status: "called", value: "contended" });
+    expect(looks).toBeGreaterThan(10);
+    expect(looks).toBeLessThan(60);
+  });
+});
