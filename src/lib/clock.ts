@@ -11,7 +11,7 @@ export type Clock = () => number;
 export const systemClock: Clock = () => Date.now() / 1000;
 
 const HOUR = 3_600_000;
-const MOST_HOURS = 5_000;
+const MAX_HOURS = 5_000;
 
 /** Hours written out before, as `2026-11-21T09:`: the times of all sessions lie in a few. */
 const hours = new Map<number, string>();
@@ -35,7 +35,7 @@ function formatHour(hour: number): string {
   let text = hours.get(hour);
   if (text === undefined) {
     text = new Date(hour * HOUR).toISOString().slice(0, -"00:00.000Z".length);
-    if (hours.size >= MOST_HOURS) hours.clear();
+    if (hours.size >= MAX_HOURS) hours.clear();
     hours.set(hour, text);
   }
   return text;

@@ -158,15 +158,16 @@ export type FoundCookie =
 
 const CHUNK_INDEX = /^(?:0|[1-9]\d?)$/;
 /** Characters that may follow the name: `.99=`. */
-const LONGEST_CHUNK_SUFFIX = 4;
+const MAX_CHUNK_SUFFIX = 4;
 const SEAL_SUFFIX = /~\d/;
 
 /**
  * Finds a cookie by its exact name, whole or in chunks (`name.0`, `name.1`, ...).
  *
  * Two differing values are ambiguous: a browser sends the longest path first, so "the first" is the one with the
- * longest path (RFC 6265 section 5.4). Chunks are joined with those that were set together. Names are compared as bytes, values are neither decoded nor unquoted. `names` lists every form
- * present, leftover chunks included, so that they can be cleared.
+ * longest path (RFC 6265 section 5.4). Chunks are joined with those that were set together. Names are compared as bytes;
+ * values are neither decoded nor unquoted. `names` lists every form present, leftover chunks included, so that they can be
+ * cleared.
  */
 export function findCookie(header: string | undefined, name: string): FoundCookie {
   if (header === undefined) return ABSENT;
@@ -199,7 +200,7 @@ function pairsNamed(header: string, name: string): [string, string][] {
   for (let at = header.indexOf(name); at !== -1; at = header.indexOf(name, at + name.length)) {
     if (!startsPair(header, at)) continue;
     // Names have a few characters: a search for "=" from each of them to the end of the header would be quadratic.
-    const equals = header.slice(at, at + name.length + LONGEST_CHUNK_SUFFIX).indexOf("=", name.length) + at;
+    const equals = header.slice(at, at + name.length + MAX_CHUNK_SUFFIX).indexOf("=", name.length) + at;
     if (equals < at) continue;
     const key = header.slice(at, equals);
     if (key !== name && !(key[name.length] === "." && CHUNK_INDEX.test(key.slice(name.length + 1)))) continue;

@@ -40,8 +40,8 @@ export interface VerifiedCache {
 /**
  * Makes the cache key of a credential from its kind and the SHA-256 of its bytes, so that no token is kept in memory.
  *
- * Only canonical credentials are ever verified, and a token has one key with its twin, so one credential has one key. The kind belongs to it because a good bearer
- * token is not accepted in a cookie, nor the other way round.
+ * One credential has one key: only canonical spellings are ever verified, and both spellings of an ES256 signature share one.
+ * The kind belongs to the key because a good bearer token is not accepted in a cookie, nor the other way round.
  */
 export function credentialKey(kind: Credential["kind"], value: string): string {
   const isToken = kind === "bearer" || kind === "jwt_cookie";

@@ -13,7 +13,7 @@ import { type RequestAuth, type Successor, keyOfSuccessor } from "./request-auth
  */
 
 /** A request of one instance. */
-interface Visit {
+interface AttachedRequest {
   readonly auth: RequestAuth;
   readonly request: IncomingMessage;
 }
@@ -28,10 +28,10 @@ export interface Superseded {
 const MAX_RENEWALS = 16;
 
 /** Notes that this request's answer replaces the session cookies of its browser, renewed ones included. */
-export function supersedeCredentials(instance: Instance, visit: Visit, ending: Ending): void {
+export function supersedeCredentials(instance: Instance, attached: AttachedRequest, ending: Ending): void {
   const { superseded, renewals } = instance;
   const at = instance.nextInSequence();
-  for (const presented of presentedKeys(instance, visit)) {
+  for (const presented of presentedKeys(instance, attached)) {
     let key = presented;
     for (let count = 0; count < MAX_RENEWALS; count++) {
       superseded.set(key, { ending, at });
@@ -51,38 +51,38 @@ export function noteSignIn(instance: Instance, request: IncomingMessage): void {
 /** Whether a renewal must set no cookie any more. */
 export function isRenewalOvertaken(
   instance: Instance,
-  visit: Visit,
+  attached: AttachedRequest,
   { session, successor }: { readonly session: VerifiedSession | undefined; readonly successor: Successor },
 ): boolean {
   const { invalidations, superseded } = instance;
   if (session !== undefined && invalidations.endingOf(session.memberSession.id) !== undefined) return true;
-  const { credential } = visit.auth;
+  const { credential } = attached.auth;
   // A new session may keep the opaque token of the one before.
   const own = credential === undefined || credential.kind === "opaque" ? [] : [keyOf(credential)];
   return (
     [...own, keyOfSuccessor(successor)].some((key) => superseded.get(key) !== undefined) ||
-    isAnsweredMeanwhile(instance, visit)
+    isAnsweredMeanwhile(instance, attached)
   );
 }
 
 /** Whether a cookie must not be cleared any more. */
-export function isClearingOvertaken(instance: Instance, visit: Visit): boolean {
-  const { credential, arrivedAt } = visit.auth;
+export function isClearingOvertaken(instance: Instance, attached: AttachedRequest): boolean {
+  const { credential, arrivedAt } = attached.auth;
   const found = credential === undefined ? undefined : instance.superseded.get(keyOf(credential));
-  if (found?.ending === "supersede" || isAnsweredMeanwhile(instance, visit)) return true;
-  const signedInAt = instance.signIns.get(clientOf(instance, visit.request));
+  if (found?.ending === "supersede" || isAnsweredMeanwhile(instance, attached)) return true;
+  const signedInAt = instance.signIns.get(clientOf(instance, attached.request));
   return signedInAt !== undefined && signedInAt > arrivedAt;
 }
 
 /** Whether one of the cookies that the request sent was replaced after it arrived. */
-function isAnsweredMeanwhile(instance: Instance, visit: Visit): boolean {
-  return presentedKeys(instance, visit).some((key) => {
+function isAnsweredMeanwhile(instance: Instance, attached: AttachedRequest): boolean {
+  return presentedKeys(instance, attached).some((key) => {
     const found = instance.superseded.get(key);
-    return found !== undefined && found.at > visit.auth.arrivedAt;
+    return found !== undefined && found.at > attached.auth.arrivedAt;
   });
 }
 
-function presentedKeys({ options }: Instance, { auth: { credential }, request }: Visit): string[] {
+function presentedKeys({ options }: Instance, { auth: { credential }, request }: AttachedRequest): string[] {
   if (credential?.kind === "bearer") return [keyOf(credential)];
   return sessionCookies(request, options.sources).map(keyOf);
 }

@@ -54,9 +54,9 @@ export function verifyCredential(
   const verification =
     sealed === undefined ? verifier.verifyAlone(value) : verifier.verify(sealed.accessToken);
   const conclude = (settled: Verification): CredentialVerification => {
-    if (sealed === undefined) return judge(instance, { kind, accessToken: value }, settled);
-    const judged = judge(instance, { kind, accessToken: sealed.accessToken, sealed }, settled);
-    return judged.status === "refused" && !judged.clearsCookie ? { ...judged, sealed } : judged;
+    if (sealed === undefined) return decideCredential(instance, { kind, accessToken: value }, settled);
+    const decided = decideCredential(instance, { kind, accessToken: sealed.accessToken, sealed }, settled);
+    return decided.status === "refused" && !decided.clearsCookie ? { ...decided, sealed } : decided;
   };
   return verification instanceof Promise ? verification.then(conclude) : conclude(verification);
 }
@@ -68,7 +68,11 @@ interface Token {
   readonly sealed?: SealedSession;
 }
 
-function judge(instance: Instance, token: Token, verification: Verification): CredentialVerification {
+function decideCredential(
+  instance: Instance,
+  token: Token,
+  verification: Verification,
+): CredentialVerification {
   const { kind, sealed } = token;
   const via = kind === "bearer" ? "bearer" : "cookie";
   if (verification.status === "unavailable") {
@@ -77,7 +81,7 @@ function judge(instance: Instance, token: Token, verification: Verification): Cr
   }
   if (verification.status === "rejected") {
     const { reason } = verification;
-    if (sealed !== undefined) return judgeRejectedToken(instance, sealed, verification);
+    if (sealed !== undefined) return decideRejectedSeal(instance, sealed, verification);
     const asksStore = reason === "unknown_key" && instance.options.store.tokens.unknownKey === "ask";
     const { defect } = verification;
     const detail = defect === undefined ? reason : `${reason}_${defect}`;
@@ -101,7 +105,7 @@ function judge(instance: Instance, token: Token, verification: Verification): Cr
 }
 
 /** A good seal around a token that does not verify: our own doing, so the session must survive where it can. */
-function judgeRejectedToken(
+function decideRejectedSeal(
   instance: Instance,
   sealed: SealedSession,
   { reason, expiresAt, isWithdrawn }: Extract<Verification, { status: "rejected" }>,

@@ -111,10 +111,10 @@ function checkSignature(
       return { status: "unavailable", reason: "keys_unavailable", retryAfter, cause };
     }
     default: {
-      const judge = (isSigned: boolean): Verification =>
+      const decide = (isSigned: boolean): Verification =>
         isSigned ? { status: "verified", claims } : rejected("signature");
       const isSigned = isSignedBy(token, lookup.key, algorithm);
-      return typeof isSigned === "boolean" ? judge(isSigned) : isSigned.then(judge, unforeseen);
+      return typeof isSigned === "boolean" ? decide(isSigned) : isSigned.then(decide, unforeseen);
     }
   }
 }
