@@ -11,8 +11,9 @@ import {
 } from "./directory.ts";
 import { type InvitationSummary, requireAddMembership, toInvitationSummary } from "./invitations.ts";
 import type { InvitationRecord } from "./records.ts";
-import { malformedAnswer } from "./repository.ts";
+import { type Versioned, malformedAnswer } from "./repository.ts";
 import { isActiveMembership, isAwaited } from "./rules/settings.ts";
+import { makeSecret } from "./secrets.ts";
 
 /** An invitation, and who accepts it. */
 export interface AcceptInvitationInput {
@@ -51,7 +52,8 @@ export async function acceptInvitation(
     user: optionalField(checkNewUser),
   });
   const { directory } = context;
-  const invitation = await readInvitationRecord(context, token);
+  const found = await readInvitationRecord(context, token);
+  const invitation = found.value;
   const existing =
     userId === undefined
       ? await findUserByAddress(directory, invitation.emailAddress)
@@ -61,7 +63,7 @@ export async function acceptInvitation(
   }
   if (existing !== undefined) assertIsFor(invitation, existing);
   let user = existing;
-  const membership = await spendToJoin(context, { token, invitation }, async () => {
+  const membership = await spendToJoin(context, { token, found }, async () => {
     user ??= await createUser(context, { ...fields, emailAddress: invitation.emailAddress });
     return user;
   });
@@ -100,39 +102,41 @@ export async function requireInvitation(
   context: AuthorityContext,
   token: string,
   { user, organizationId }: InvitedUser,
-): Promise<InvitationRecord> {
-  const invitation = await readInvitationRecord(context, token);
-  assertIsFor(invitation, user);
-  if (organizationId !== undefined && organizationId !== invitation.organizationId) {
+): Promise<HeldInvitation> {
+  const found = await readInvitationRecord(context, token);
+  assertIsFor(found.value, user);
+  if (organizationId !== undefined && organizationId !== found.value.organizationId) {
     throw refused("invitation_invalid");
   }
-  return invitation;
+  return { token, found };
 }
 
 /** Spends an invitation that {@link requireInvitation} returned, and makes the membership. */
 export async function joinByInvitation(
   context: AuthorityContext,
-  token: string,
-  invitation: InvitationRecord,
+  invitation: HeldInvitation,
   user: DirectoryUser,
 ): Promise<void> {
-  await spendToJoin(context, { token, invitation }, async () => user);
+  await spendToJoin(context, invitation, async () => user);
 }
 
-interface HeldInvitation {
+/** An invitation that was read and not spent, and its token. */
+export interface HeldInvitation {
   readonly token: string;
-  readonly invitation: InvitationRecord;
+  readonly found: Versioned<InvitationRecord>;
 }
 
 /** Spends an invitation, and makes the membership it was issued for. Of several callers at once exactly one spends it. */
 async function spendToJoin(
   context: AuthorityContext,
-  { token, invitation }: HeldInvitation,
+  { token, found }: HeldInvitation,
   findUser: () => Promise<DirectoryUser>,
 ): Promise<DirectoryMembership> {
   const { directory, records } = context;
   const addMembership = requireAddMembership(context);
-  if ((await records.invitations.spend(token)) === undefined) throw refused("invitation_invalid");
+  const invitation = found.value;
+  const attempt = makeSecret();
+  if (!(await records.invitations.spend(token, found, attempt))) throw refused("invitation_invalid");
   try {
     const user = await findUser();
     const { organizationId } = invitation;
@@ -142,7 +146,7 @@ async function spendToJoin(
     await addMembership(membership);
     return (await directory.membership(user.id, organizationId)) ?? membership;
   } catch (error) {
-    await records.invitations.restore(token, invitation);
+    await records.invitations.restore(token, invitation, attempt);
     throw error;
   }
 }
@@ -155,11 +159,14 @@ export function membershipBy(
   return { userId: user.id, organizationId, roles, ...(isAwaited(user) && { status: "active" }) };
 }
 
-async function readInvitationRecord(context: AuthorityContext, token: string): Promise<InvitationRecord> {
+async function readInvitationRecord(
+  context: AuthorityContext,
+  token: string,
+): Promise<Versioned<InvitationRecord>> {
   requireAddMembership(context);
-  const invitation = await context.records.invitations.read(token);
-  if (invitation === undefined) throw refused("invitation_invalid");
-  return invitation;
+  const found = await context.records.invitations.read(token);
+  if (found === undefined) throw refused("invitation_invalid");
+  return found;
 }
 
 function assertIsFor({ emailAddress }: InvitationRecord, user: DirectoryUser): void {

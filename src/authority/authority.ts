@@ -74,7 +74,8 @@ export interface Authority<Role extends string = string> extends AuthorityStore 
    */
   authenticate(input: AuthenticateInput): Promise<AuthenticationResult>;
   /**
-   * Completes a pending authentication, once. A wrong choice or a failure does not spend the token.
+   * Completes a pending authentication, once. A wrong choice or a failure does not spend the token. If the repository carries out the
+   * write that spends it, and then does not answer again, the token is spent: the user signs in again.
    *
    * @throws `invalid_pending_authentication`, `StepUpRequiredError`, `organization_not_available`, `sign_in_failed`
    */

@@ -1,9 +1,8 @@
 import { OrgateError } from "../errors.ts";
 import type { AuthenticationFactor, Impersonator } from "../model.ts";
-import { joinByInvitation, membershipBy } from "./accept-invitation.ts";
+import { type HeldInvitation, joinByInvitation, membershipBy } from "./accept-invitation.ts";
 import type { AuthorityContext } from "./context.ts";
 import { type DirectoryUser, type Subject, loadSubject, subjectOf } from "./directory.ts";
-import type { InvitationRecord } from "./records.ts";
 import { findProvisioning, provisionMember } from "./rules/provisioning.ts";
 import { isActiveMember } from "./rules/settings.ts";
 
@@ -14,8 +13,7 @@ export interface MemberQuestion {
   readonly authenticationFactors: readonly AuthenticationFactor[];
   /** Somebody else acts in the user's name, and makes them a member of nothing. */
   readonly impersonator?: Impersonator | undefined;
-  readonly invitation: InvitationRecord | undefined;
-  readonly invitationToken: string | undefined;
+  readonly invitation: HeldInvitation | undefined;
 }
 
 /** Whom a session will act for. */
@@ -28,17 +26,17 @@ export interface SignInTarget {
 
 /** Finds the member that a user is in an organization, or may become: by an invitation, or just in time. */
 export async function findMember(context: AuthorityContext, question: MemberQuestion): Promise<SignInTarget> {
-  const { user, organizationId, authenticationFactors, impersonator, invitation, invitationToken } = question;
+  const { user, organizationId, authenticationFactors, impersonator, invitation } = question;
   const { directory, clock } = context;
   const reload = (): Promise<Subject> =>
     requireMember(context, user.id, organizationId, authenticationFactors);
   const found = await loadSubject(context, user.id, organizationId, authenticationFactors);
   if (found === "user_removed") throw userNotFound();
   const join =
-    invitation === undefined || invitationToken === undefined
+    invitation === undefined
       ? undefined
       : async () => {
-          await joinByInvitation(context, invitationToken, invitation, user);
+          await joinByInvitation(context, invitation, user);
           return reload();
         };
   if (found !== "membership_removed") return { subject: found, ...(join !== undefined && { join }) };
@@ -46,7 +44,7 @@ export async function findMember(context: AuthorityContext, question: MemberQues
   const organization = await directory.organization(organizationId);
   if (organization === undefined) throw new OrgateError("organization_not_available");
   if (invitation !== undefined && join !== undefined) {
-    const membership = membershipBy(invitation, user);
+    const membership = membershipBy(invitation.found.value, user);
     if (!isActiveMember(user, membership)) throw new OrgateError("organization_not_available");
     return { subject: subjectOf(context, { ...known, membership, organization }), join };
   }

@@ -133,7 +133,7 @@ export async function readInvitation(
   { records, directory }: AuthorityContext,
   token: string,
 ): Promise<ReadableInvitation | undefined> {
-  const record = await records.invitations.read(checkToken("token", token));
+  const record = (await records.invitations.read(checkToken("token", token)))?.value;
   if (record === undefined) return undefined;
   const organization = await directory.organization(record.organizationId);
   if (organization === undefined) return undefined;
@@ -180,7 +180,7 @@ export async function resendInvitation(
   const again = await issueInvitation(context, { ...record, createdAt: now, expiresAt });
   if (await invitations.remove(name)) return again;
   // It was accepted, revoked or sent again meanwhile: nothing may come back.
-  await invitations.spend(again.token);
+  await invitations.discard(again.token);
   throw invitationNotFound();
 }
 

@@ -27,7 +27,9 @@ import {
   type WriteOptions,
   callDependency,
 } from "./repository.ts";
+import { type RecordsContext, requireRecord } from "./require-record.ts";
 import { makeSecret } from "./secrets.ts";
+import { type Place, type Spendable, isUnspent, spendRecord } from "./spend-record.ts";
 import { type WireClient, isWireClient } from "./wire-client.ts";
 
 /** How and from where a user authenticated. Times are seconds since the epoch. */
@@ -45,7 +47,7 @@ export interface AuthenticationRecord {
 }
 
 /** A session. */
-export interface SessionRecord extends AuthenticationRecord {
+export interface SessionRecord extends AuthenticationRecord, Spendable {
   readonly version: 1;
   readonly id: string;
   readonly userId: string;
@@ -68,7 +70,7 @@ export function deadlineOf(
 }
 
 /** A user who authenticated and must still choose an organization. */
-export interface PendingRecord {
+export interface PendingRecord extends Spendable {
   readonly version: 1;
   readonly userId: string;
   readonly evidence: AuthenticationRecord;
@@ -82,7 +84,7 @@ export interface PendingRecord {
 }
 
 /** An invitation to an organization. */
-export interface InvitationRecord {
+export interface InvitationRecord extends Spendable {
   readonly version: 1;
   readonly id: string;
   readonly state: "pending";
@@ -102,7 +104,7 @@ export interface SignInRecord {
 }
 
 /** An authorization code (RFC 6749 section 4.1.2). */
-export interface CodeRecord {
+export interface CodeRecord extends Spendable {
   readonly version: 1;
   readonly clientId: string;
   readonly redirectUri: string;
@@ -151,6 +153,7 @@ const isFamily = objectWith<RefreshFamily>({
 export const isSessionRecord = objectWith<SessionRecord>({
   ...AUTHENTICATION_CHECKS,
   version: isOneOf(1),
+  spentBy: absentOr(isText),
   id: isText,
   userId: isText,
   organizationId: absentOr(isText),
@@ -163,6 +166,7 @@ export const isSessionRecord = objectWith<SessionRecord>({
 
 export const isPendingRecord = objectWith<PendingRecord>({
   version: isOneOf(1),
+  spentBy: absentOr(isText),
   userId: isText,
   evidence: objectWith(AUTHENTICATION_CHECKS),
   organizationId: absentOr(isText),
@@ -173,6 +177,7 @@ export const isPendingRecord = objectWith<PendingRecord>({
 
 export const isInvitationRecord = objectWith<InvitationRecord>({
   version: isOneOf(1),
+  spentBy: absentOr(isText),
   id: isText,
   state: isOneOf("pending"),
   emailAddress: isText,
@@ -184,6 +189,7 @@ export const isInvitationRecord = objectWith<InvitationRecord>({
 
 export const isCodeRecord = objectWith<CodeRecord>({
   version: isOneOf(1),
+  spentBy: absentOr(isText),
   clientId: isText,
   redirectUri: isText,
   codeChallenge: absentOr(isText),
@@ -195,12 +201,6 @@ export const isCodeRecord = objectWith<CodeRecord>({
   }),
   expiresAt: isFiniteNumber,
 });
-
-interface RecordsContext {
-  readonly repository: CheckedRepository;
-  readonly clock: Clock;
-  readonly events: EventSink;
-}
 
 /** Everything that the authority stores. */
 export interface AuthorityRecords {
@@ -274,8 +274,8 @@ export class SessionRecords {
   }
 
   async read(id: string): Promise<Versioned<SessionRecord> | undefined> {
-    const found = await this.#repository.read("sessions", id);
-    return found && { value: this.#require(id, found.value), version: found.version };
+    const found = await this.#readAny(id);
+    return found?.value.spentBy === undefined ? found : undefined;
   }
 
   /** Stores a changed session; `false` if another caller changed or ended it meanwhile. */
@@ -283,9 +283,22 @@ export class SessionRecords {
     return this.#repository.compareAndSet("sessions", record.id, version, record, writeOptionsOf(record));
   }
 
+  /**
+   * Ends a session that {@link read} returned, because another session replaces it. Of several callers at once exactly one gets
+   * `true`, also if the reply to its write is lost: see {@link spendRecord}.
+   */
+  spend(found: Versioned<SessionRecord>, successorId: string): Promise<boolean> {
+    const { id } = found.value;
+    const place: Place<SessionRecord> = {
+      read: () => this.#readAny(id),
+      replace: (...change) => this.#repository.compareAndSet("sessions", id, ...change),
+    };
+    return spendRecord(this.#context, place, found, successorId);
+  }
+
   /** Deletes a session, readable or not; of several callers at once exactly one gets `true`. */
   async remove(id: string): Promise<boolean> {
-    return (await this.#repository.consume("sessions", id)) !== undefined;
+    return isUnspent(await this.#repository.consume("sessions", id));
   }
 
   /** Lists the sessions of a user or a member; a member's include those that act as another member by now. */
@@ -297,6 +310,11 @@ export class SessionRecords {
   /** Lists the ids of the same sessions, also of those that cannot be read. */
   async listIdsBy(index: "user" | "member", id: string): Promise<readonly string[]> {
     return (await this.#repository.find("sessions", `${index}:${id}`)).map((document) => document.id);
+  }
+
+  async #readAny(id: string): Promise<Versioned<SessionRecord> | undefined> {
+    const found = await this.#repository.read("sessions", id);
+    return found && { value: this.#require(id, found.value), version: found.version };
   }
 
   #require(id: string, value: unknown): SessionRecord {
@@ -324,7 +342,7 @@ interface TokenRecordKind<Value> {
 }
 
 /** Records that are read and spent by a random token. Only the token's hash is stored. */
-export class TokenRecords<Value extends { readonly expiresAt: number }> {
+export class TokenRecords<Value extends Spendable> {
   readonly #context: RecordsContext;
   readonly #kind: TokenRecordKind<Value>;
 
@@ -336,54 +354,81 @@ export class TokenRecords<Value extends { readonly expiresAt: number }> {
   /** Stores a record under a new token, and returns the token. */
   async issue(record: Value): Promise<string> {
     const token = makeSecret();
-    await this.restore(token, record);
+    const { collection } = this.#kind;
+    const options = this.#writeOptionsOf(record);
+    await this.#context.repository.insert(collection, this.#nameOf(token), record, options);
     return token;
   }
 
   /** Reads without spending; `undefined` if the token is unknown, spent or expired. */
-  async read(token: string): Promise<Value | undefined> {
+  async read(token: string): Promise<Versioned<Value> | undefined> {
     if (!SINGLE_USE_TOKEN_SHAPE.test(token)) return undefined;
-    return this.#check(
-      (await this.#context.repository.read(this.#kind.collection, this.#nameOf(token)))?.value,
-    );
+    const found = await this.#readAny(token);
+    return found && this.#isLive(found.value) ? found : undefined;
   }
 
-  /** Reads and deletes; of several callers at once exactly one gets the record. */
-  async spend(token: string): Promise<Value | undefined> {
-    if (!SINGLE_USE_TOKEN_SHAPE.test(token)) return undefined;
-    return this.#check(await this.#context.repository.consume(this.#kind.collection, this.#nameOf(token)));
+  /**
+   * Spends a record that {@link read} returned. Of several callers at once exactly one gets `true`, also if the reply to its
+   * write is lost: see {@link spendRecord}.
+   */
+  spend(token: string, found: Versioned<Value>, by: string): Promise<boolean> {
+    return spendRecord(this.#context, this.#placeOf(token), found, by);
   }
 
-  /** Stores a spent record again, because what it was spent for failed. */
-  async restore(token: string, record: Value): Promise<void> {
-    const { collection, indexesOf = () => [] } = this.#kind;
-    const options = { expiresAt: record.expiresAt, indexes: indexesOf(record) };
-    await this.#context.repository.insert(collection, this.#nameOf(token), record, options);
+  /** Makes a spent record unspent again, because what it was spent for failed. Does nothing if the caller did not spend it. */
+  async restore(token: string, record: Value, by: string): Promise<void> {
+    const { read, replace } = this.#placeOf(token);
+    const found = await read();
+    if (found?.value.spentBy === by) await replace(found.version, record, this.#writeOptionsOf(record));
+  }
+
+  /** Deletes a record whose token nobody has received. */
+  async discard(token: string): Promise<void> {
+    await this.remove(this.#nameOf(token));
   }
 
   /** Lists the records under an index, each with the name to remove it by. */
   async listBy(index: string): Promise<readonly { readonly name: string; readonly record: Value }[]> {
     const found = await this.#context.repository.find(this.#kind.collection, index);
-    return found.flatMap(({ id: name, value }) => {
-      const record = this.#check(value);
-      return record === undefined ? [] : [{ name, record }];
-    });
+    return found
+      .map(({ id: name, value }) => ({ name, record: this.#require(value) }))
+      .filter(({ record }) => this.#isLive(record));
   }
 
   /** Deletes a listed record; of several callers at once exactly one gets `true`. */
   async remove(name: string): Promise<boolean> {
-    return (await this.#context.repository.consume(this.#kind.collection, name)) !== undefined;
+    return isUnspent(await this.#context.repository.consume(this.#kind.collection, name));
   }
 
   #nameOf(token: string): string {
     return (this.#kind.prefix ?? "") + sha256(token);
   }
 
-  #check(value: unknown): Value | undefined {
-    if (value === undefined) return undefined;
-    const record = requireRecord(this.#context, value, this.#kind.isRecord);
-    // Not every repository expires records as exactly as this.
-    return this.#context.clock() < record.expiresAt ? record : undefined;
+  #placeOf(token: string): Place<Value> {
+    const { collection } = this.#kind;
+    const name = this.#nameOf(token);
+    return {
+      read: () => this.#readAny(token),
+      replace: (...change) => this.#context.repository.compareAndSet(collection, name, ...change),
+    };
+  }
+
+  #writeOptionsOf(record: Value): WriteOptions {
+    return { expiresAt: record.expiresAt, indexes: this.#kind.indexesOf?.(record) ?? [] };
+  }
+
+  async #readAny(token: string): Promise<Versioned<Value> | undefined> {
+    const found = await this.#context.repository.read(this.#kind.collection, this.#nameOf(token));
+    return found && { value: this.#require(found.value), version: found.version };
+  }
+
+  #require(value: unknown): Value {
+    return requireRecord(this.#context, value, this.#kind.isRecord);
+  }
+
+  #isLive({ expiresAt }: Value): boolean {
+    // Not every repository expires records as exactly as this. The time of a spent record is over too.
+    return this.#context.clock() < expiresAt;
   }
 }
 
@@ -402,12 +447,11 @@ export class CodeRecords extends TokenRecords<CodeRecord> {
     await this.#context.repository.insert("authorizations", name, { sessionId }, { expiresAt });
   }
 
-  /** Returns, once, the session that a code was exchanged for. */
-  async takeExchange(code: string): Promise<string | undefined> {
+  /** Returns the session that a code was exchanged for. */
+  async readExchange(code: string): Promise<string | undefined> {
     if (!SINGLE_USE_TOKEN_SHAPE.test(code)) return undefined;
-    const found = await this.#context.repository.consume("authorizations", `spent:${sha256(code)}`);
-    if (found === undefined) return undefined;
-    return requireRecord(this.#context, found, isExchange).sessionId;
+    const found = await this.#context.repository.read("authorizations", `spent:${sha256(code)}`);
+    return found && requireRecord(this.#context, found.value, isExchange).sessionId;
   }
 
   /** Marks an authorization request as answered; `false` if it was answered before. */
@@ -435,33 +479,6 @@ function keyRingStorage(context: RecordsContext): KeyRingStorage {
       return repository.compareAndSet("keys", KEY_RING_ID, version, record, { expiresAt: record.expiresAt });
     },
   };
-}
-
-function requireRecord<Value>(
-  { events }: RecordsContext,
-  value: unknown,
-  isRecord: Predicate<Value>,
-  reason = "record_unreadable",
-): Value {
-  if (isRecord(value)) return value;
-  events.emit({ type: "misconfigured", reason });
-  // Another process may be able to read it, and other sessions are not concerned: the circuit breaker must not open.
-  throw new StoreUnavailableError({
-    reason,
-    retryAfter: 5,
-    contended: true,
-    cause: describeUnreadable(value),
-  });
-}
-
-function describeUnreadable(value: unknown): TypeError {
-  const version = isObject(value) ? value["version"] : undefined;
-  const isNewer = isFiniteNumber(version) && version > 1;
-  return new TypeError(
-    isNewer
-      ? `The record is of version ${version}; this release reads version 1.`
-      : "The record is malformed.",
-  );
 }
 
 const isExchange = objectWith<{ readonly sessionId: string }>({ sessionId: isText });

@@ -30,6 +30,7 @@ import { openSessionToken } from "./secrets.ts";
 import {
   type NewSession,
   acceptRefreshToken,
+  endReplacedSession,
   openSession,
   readLiveSession,
   removeSession,
@@ -100,7 +101,8 @@ export async function replaceSession(
   { organizationId, factor, invitationToken, request }: Replacement,
 ): Promise<AuthenticationResult> {
   if (organizationId !== undefined) checkId("organizationId", organizationId);
-  const { value: before } = await readLiveSession(context, sessionId);
+  const found = await readLiveSession(context, sessionId);
+  const before = found.value;
   if (userId !== undefined && userId !== before.userId) throw new OrgateError("invalid_token");
   if (refreshToken !== undefined) {
     await acceptRefreshToken(context, before, refreshToken, { rotate: false, organizationId: undefined });
@@ -132,9 +134,9 @@ export async function replaceSession(
     { organizationId: target.subject.organization?.id, invitationToken, sessionId },
   );
   const subject = (await target.join?.()) ?? target.subject;
-  const opened = await openSession(context, subject, next, async () => {
-    if (!(await removeSession(context, sessionId))) throw sessionEnded("revoked");
-  });
+  const opened = await openSession(context, subject, next, (successorId) =>
+    endReplacedSession(context, found, successorId),
+  );
   return toAuthenticationResult(context, opened, request);
 }
 
@@ -153,8 +155,8 @@ async function findInvited(
   if (user === undefined) return { subject: "user_removed" };
   const wanted = { user, organizationId: undefined };
   const invitation = await requireInvitation(context, invitationToken, wanted);
-  const { organizationId } = invitation;
-  return findMember(context, { user, organizationId, authenticationFactors, invitation, invitationToken });
+  const { organizationId } = invitation.found.value;
+  return findMember(context, { user, organizationId, authenticationFactors, invitation });
 }
 
 /** What the next session takes over; `openSession` sets the members that belong to one session. */

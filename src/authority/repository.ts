@@ -24,7 +24,7 @@ export interface WriteOptions {
  * Where the authority keeps its sessions: JSON documents by collection and id.
  *
  * A plain get and set cannot be correct here. Every write is an `insert` that fails if the id exists, or a `compareAndSet` that
- * fails if another write came first; single use is `consume`, an atomic get-and-delete. An expired document does not exist.
+ * fails if another write came first; an end is `consume`, an atomic get-and-delete. An expired document does not exist.
  * Values are JSON: no `undefined`, no dates, no instances. A method that fails throws; the authority is then unavailable.
  */
 export interface Repository {

@@ -39,20 +39,24 @@ export interface UsedSession {
   readonly refreshToken: string | undefined;
 }
 
+/** Spends a record for the session of this id. */
+export type SpendForSession = (sessionId: string) => Promise<void>;
+
 /** A session that was opened, with its first refresh token. */
 export type OpenedSession = UsedSession & { readonly refreshToken: string };
 
 /**
  * Stores a new session under a new id.
  *
- * @param spend - deletes what the session is opened in exchange for, and throws if another caller was first. It comes last, so
- * that a failure before it spends nothing; if it throws, the new session is removed.
+ * @param spend - spends what the session is opened in exchange for, in the name of the new session, and throws if another caller
+ * was first. It comes last, so that a failure before it spends nothing. It throws only if the record was not spent for this
+ * session, or if that cannot be known: the new session is then removed, and nobody has its tokens.
  */
 export async function openSession(
   context: AuthorityContext,
   subject: Subject,
   session: NewSession,
-  spend?: () => Promise<void>,
+  spend?: SpendForSession,
 ): Promise<OpenedSession> {
   const id = makeSessionId();
   const key = makeSecret();
@@ -75,7 +79,7 @@ export async function openSession(
   const claims = makeClaims(context, record, subject);
   await context.records.sessions.insert(record);
   try {
-    await spend?.();
+    await spend?.(id);
   } catch (error) {
     await removeSession(context, id);
     throw error;
@@ -114,6 +118,25 @@ export async function removeSession(context: AuthorityContext, sessionId: string
   const isRemoved = await context.records.sessions.remove(sessionId);
   context.invalidations.announce({ sessionId });
   return isRemoved;
+}
+
+/**
+ * Ends a session that another one replaces. Of several callers at once exactly one succeeds.
+ *
+ * @throws `session_revoked` if the session was ended or replaced by another caller; `store_unavailable` if that cannot be known
+ */
+export async function endReplacedSession(
+  context: AuthorityContext,
+  replaced: Versioned<SessionRecord>,
+  successorId: string,
+): Promise<void> {
+  try {
+    if (await context.records.sessions.spend(replaced, successorId)) return;
+  } finally {
+    // Also where the outcome is unknown: the store must be asked then.
+    context.invalidations.announce({ sessionId: replaced.value.id });
+  }
+  throw sessionEnded("revoked");
 }
 
 /** Ends a session whose credential was copied; reports it once. */

@@ -23,9 +23,10 @@ import { type Subject, listMemberships, loadSubject } from "./directory.ts";
 import { requireInvitation } from "./accept-invitation.ts";
 import { findMember, requireMember, userNotFound } from "./find-member.ts";
 import type { AuthenticationRecord, PendingRecord, SignInRecord } from "./records.ts";
+import type { Versioned } from "./repository.ts";
 import { mfaMethodOf } from "./rules/factor-names.ts";
 import { lifetimeIn, requireRules } from "./rules/rules.ts";
-import { openSession, readLiveSession } from "./sessions.ts";
+import { type SpendForSession, openSession, readLiveSession } from "./sessions.ts";
 import { mayUse } from "./wire-client.ts";
 
 /** Says whom the application has authenticated by password, magic link, SSO or another method. */
@@ -67,11 +68,12 @@ export async function authenticate(
   });
   readSealPassword(input);
   if (pendingAuthenticationToken === undefined) return signIn(context, signInRecord, input);
-  const pending = await requirePending(context, pendingAuthenticationToken);
+  const found = await readPending(context, pendingAuthenticationToken);
+  const pending = found.value;
   if (pending.userId !== signInRecord.userId) throw new OrgateError("invalid_pending_authentication");
   return signIn(context, continueSignIn(pending, signInRecord), input, {
     continues: pending,
-    spend: () => spendPending(context, pendingAuthenticationToken),
+    spend: spendPending(context, pendingAuthenticationToken, found),
   });
 }
 
@@ -104,9 +106,15 @@ function pendingInvitation(pending: PendingRecord, organizationId: string | unde
   return organizationId === pending.organizationId ? pending.invitationToken : undefined;
 }
 
-async function spendPending({ records }: AuthorityContext, token: string): Promise<void> {
-  if ((await records.pending.spend(token)) === undefined)
+function spendPending(
+  { records }: AuthorityContext,
+  token: string,
+  pending: Versioned<PendingRecord>,
+): SpendForSession {
+  return async (sessionId) => {
+    if (await records.pending.spend(token, pending, sessionId)) return;
     throw new OrgateError("invalid_pending_authentication");
+  };
 }
 
 /** Checks who signs in, to which organization, and how they authenticated just now. */
@@ -138,7 +146,7 @@ export function checkSignIn({ clock }: AuthorityContext, input: AuthenticateInpu
 interface SignInCompletion {
   readonly phase?: "sign_in" | "selection";
   /** As for {@link openSession}. */
-  readonly spend?: () => Promise<void>;
+  readonly spend?: SpendForSession;
   /** What it continues: a further step neither prolongs it nor outlives its session. */
   readonly continues?: PendingRecord;
 }
@@ -158,7 +166,7 @@ export async function signIn(
     invitationToken === undefined
       ? undefined
       : await requireInvitation(context, invitationToken, { user, organizationId });
-  const wanted = invitation?.organizationId ?? organizationId;
+  const wanted = invitation?.found.value.organizationId ?? organizationId;
   const target =
     wanted === undefined
       ? { subject: await requireOnlyMembership(context, person, evidence) }
@@ -168,7 +176,6 @@ export async function signIn(
           authenticationFactors: factors,
           impersonator: evidence.impersonator,
           invitation,
-          invitationToken,
         });
   await requireRules(
     context,
@@ -198,7 +205,8 @@ export async function authenticateWithOrganizationSelection(
     invitationToken: optionalField(checkToken),
   });
   readSealPassword(input);
-  const pending = await requirePending(context, pendingAuthenticationToken);
+  const found = await readPending(context, pendingAuthenticationToken);
+  const pending = found.value;
   const { userId, evidence } = pending;
   const signInRecord = {
     ...choice,
@@ -209,7 +217,7 @@ export async function authenticateWithOrganizationSelection(
   return signIn(context, signInRecord, input, {
     phase: "selection",
     continues: pending,
-    spend: () => spendPending(context, pendingAuthenticationToken),
+    spend: spendPending(context, pendingAuthenticationToken, found),
   });
 }
 
@@ -225,12 +233,17 @@ export async function listOrganizationChoices(
 
 /** Reads a pending authentication without spending it; throws `invalid_pending_authentication` if there is none. */
 export async function requirePending(context: AuthorityContext, token: string): Promise<PendingRecord> {
-  const record = await context.records.pending.read(token);
-  if (record === undefined || !mayUse(record.evidence.client, context.wire?.client)) {
+  return (await readPending(context, token)).value;
+}
+
+async function readPending(context: AuthorityContext, token: string): Promise<Versioned<PendingRecord>> {
+  const found = await context.records.pending.read(token);
+  if (found === undefined || !mayUse(found.value.evidence.client, context.wire?.client)) {
     throw new OrgateError("invalid_pending_authentication");
   }
-  if (record.sessionId !== undefined) await requireLive(context, record.sessionId);
-  return record;
+  const { sessionId } = found.value;
+  if (sessionId !== undefined) await requireLive(context, sessionId);
+  return found;
 }
 
 /** What was begun from a session ends with it. */

@@ -3,9 +3,8 @@ export const BREAKS = {
   // A token is read, and not spent in the same step.
   cas: [
     {
-      find: "return this.#check(await this.#context.repository.consume(this.#kind.collection, this.#nameOf(token)));",
-      replace:
-        "return this.#check((await this.#context.repository.read(this.#kind.collection, this.#nameOf(token)))?.value);",
+      find: "return spendRecord(this.#context, this.#placeOf(token), found, by);",
+      replace: 'return Promise.resolve(found.value.spentBy === undefined && by !== "");',
     },
   ],
   // A refresh token that was rotated counts as stolen at once.

@@ -122,23 +122,26 @@ describe("organization selection", () => {
     expect((await choose(world, token)).organizationId).toBe("org_acme");
   });
 
-  it.each(["insert", "consume", "read"] as const)("R-19: is not spent by trouble (%s)", async (method) => {
-    const world = makeWorld();
-    let isDown = false;
-    const repository: Repository = {
-      ...world.repository,
-      [method]: async (...question: Parameters<Repository["consume"]>) => {
-        if (isDown) throw new Error("down");
-        return Reflect.apply(world.repository[method], world.repository, question) as unknown;
-      },
-    };
-    const other = makeWorld({ repository });
-    const token = await begin(other);
-    isDown = true;
-    expect(await refusedWith(choose(other, token))).toBe("store_unavailable dependency_failed");
-    isDown = false;
-    expect((await choose(other, token)).organizationId).toBe("org_acme");
-  });
+  it.each(["insert", "compareAndSet", "read"] as const)(
+    "R-19: is not spent by trouble (%s)",
+    async (method) => {
+      const world = makeWorld();
+      let isDown = false;
+      const repository: Repository = {
+        ...world.repository,
+        [method]: async (...question: Parameters<Repository["insert"]>) => {
+          if (isDown) throw new Error("down");
+          return Reflect.apply(world.repository[method], world.repository, question) as unknown;
+        },
+      };
+      const other = makeWorld({ repository });
+      const token = await begin(other);
+      isDown = true;
+      expect(await refusedWith(choose(other, token))).toBe("store_unavailable dependency_failed");
+      isDown = false;
+      expect((await choose(other, token)).organizationId).toBe("org_acme");
+    },
+  );
 
   it.each(["", "x", "A".repeat(43), "A".repeat(100_000), "__proto__", "session_x"])(
     "R-19: knows no token %#",

@@ -57,12 +57,16 @@ describe("records that are read by a token", () => {
   it("are returned as they were stored, and spent once", async () => {
     const { records } = makeRecords();
     const token = await records.pending.issue(PENDING);
-    expect(await records.pending.read(token)).toEqual(PENDING);
-    const spent = await Promise.all([records.pending.spend(token), records.pending.spend(token)]);
-    expect(spent).toEqual([PENDING, undefined]);
+    const found = await records.pending.read(token);
+    expect(found).toEqual({ value: PENDING, version: expect.any(Number) });
+    if (found === undefined) throw new Error("The record must be there.");
+    const spend = (by: string): Promise<boolean> => records.pending.spend(token, found, by);
+    expect(await Promise.all([spend("first"), spend("second")])).toEqual([true, false]);
     expect(await records.pending.read(token)).toBeUndefined();
-    await records.pending.restore(token, PENDING);
-    expect(await records.pending.read(token)).toEqual(PENDING);
+    await records.pending.restore(token, PENDING, "second");
+    expect(await records.pending.read(token)).toBeUndefined();
+    await records.pending.restore(token, PENDING, "first");
+    expect(await records.pending.read(token)).toMatchObject({ value: PENDING });
   });
 
   it("end at their own time, also in a repository that keeps them longer", async () => {

@@ -126,15 +126,12 @@ describe("exchange", () => {
   it("removes the new session when the old one cannot be ended", async () => {
     const world = makeWorld();
     const first = await signInAda(world);
-    let failures = 1;
+    let isDown = true;
     const repository: typeof world.repository = {
       ...world.repository,
-      consume: async (...question) => {
-        if (failures > 0) {
-          failures -= 1;
-          throw new Error("down");
-        }
-        return world.repository.consume(...question);
+      compareAndSet: async (...change) => {
+        if (isDown) throw new Error("down");
+        return world.repository.compareAndSet(...change);
       },
     };
     const other = makeWorld({ repository }, world.clock);
@@ -143,6 +140,7 @@ describe("exchange", () => {
       organizationId: "org_globex",
     });
     expect(await refusedWith(exchanging)).toBe("store_unavailable dependency_failed");
+    isDown = false;
     expect(await world.authority.listSessions({ userId: "user_ada" })).toMatchObject([
       { id: first.memberSession.id },
     ]);

@@ -171,7 +171,7 @@ export async function completeAuthorization(
     expiresAt: context.clock() + codeLifetime,
   });
   if (!(await codes.answerRequest(request.id, request.expiresAt))) {
-    await codes.spend(code);
+    await codes.discard(code);
     throw alreadyAnswered();
   }
   return { redirectTo: addressOf(request, { code }) };
@@ -215,13 +215,14 @@ export async function exchangeCode(
 ): Promise<AuthenticationResult> {
   const { codes } = context.records;
   const { code } = exchange;
-  // Read first: a record that cannot be read must not be spent.
-  const record = (await codes.read(code)) && (await codes.spend(code));
-  if (record === undefined) {
-    const sessionId = await codes.takeExchange(code);
+  const attempt = makeSecret();
+  const found = await codes.read(code);
+  if (found === undefined || !(await codes.spend(code, found, attempt))) {
+    const sessionId = await codes.readExchange(code);
     if (sessionId !== undefined) await endStolenSession(context, sessionId);
     throw codeInvalid();
   }
+  const record = found.value;
   assertMeantFor(context, record, exchange);
   const { evidence, invitationToken, ...who } = record.signIn;
   try {
@@ -237,7 +238,8 @@ export async function exchangeCode(
     await codes.recordExchange(code, result.memberSession.id, record.expiresAt);
     return result;
   } catch (error) {
-    if (isOrgateError(error) && error.code === "store_unavailable") await codes.restore(code, record);
+    if (isOrgateError(error) && error.code === "store_unavailable")
+      await codes.restore(code, record, attempt);
     throw error;
   }
 }
