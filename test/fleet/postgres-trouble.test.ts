@@ -5,7 +5,15 @@ import type { Pool } from "pg";
 import { isOrgateError } from "../../src/errors.ts";
 import { migrate, postgresCoordinator, postgresRepository } from "../../src/fleet/postgres/index.ts";
 import { openPooled } from "../support/pooled-postgres.ts";
-import { POSTGRES, nameSchema, openPGlite, openPool, rowsOf, serverUrl } from "../support/postgres.ts";
+import {
+  POSTGRES,
+  type Sql,
+  nameSchema,
+  openPGlite,
+  openPool,
+  rowsOf,
+  serverUrl,
+} from "../support/postgres.ts";
 import { describeWith } from "../support/requirements.ts";
 
 const LATER = { expiresAt: 4_000_000_000, indexes: ["user:a-secret-user"] };
@@ -178,6 +186,26 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
     );
   });
 
+  it("hands a connection that comes too late back to the pool, and keeps it", async () => {
+    await withRepository(
+      async ({ pool, schema }) => {
+        const repository = postgresRepository(pool, { schema, timeout: 0.05 });
+        const taken = await pool.connect();
+        const pid = await pidOf(taken);
+        const reads = ["a", "b", "c"].map((id) =>
+          expectOutage(repository.read("sessions", id), "postgres_timeout"),
+        );
+        await Promise.all(reads);
+        // The pool gives the connection to the three that gave up before it gives it to this one.
+        const next = pidOf(pool);
+        taken.release();
+        expect(await next).toBe(pid);
+        await repository.close();
+      },
+      { max: 1 },
+    );
+  });
+
   it("holds a statement up: given up after 0.8 seconds, its connection closed and the next statement served", async () => {
     await withRepository(
       async ({ repository, pool, admin, schema }) => {
@@ -292,6 +320,10 @@ describeWith(POSTGRES, "trouble with a Postgres server", () => {
     await admin.end();
   });
 });
+
+async function pidOf(sql: Sql): Promise<unknown> {
+  return (await rowsOf(sql, "SELECT pg_backend_pid() AS pid"))[0]?.["pid"];
+}
 
 /** Waits until a statement on the schema waits for a lock, and returns the process that runs it. */
 async function waitForBlocked(admin: Pool, schema: string): Promise<unknown> {

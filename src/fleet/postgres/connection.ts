@@ -202,6 +202,11 @@ class PoolConnection implements Connection {
     closesAfter: (error: unknown) => boolean = leavesConnectionUnusable,
   ): Promise<Value> {
     const client = await this.#pool.connect();
+    if (limit.isOver) {
+      // Nothing was sent over it: the pool can go on using it.
+      client.release();
+      throw new Error("The statement was given up before it was sent.");
+    }
     let isReleased = false;
     const release = (error?: Error): void => {
       if (isReleased) return;
@@ -214,7 +219,6 @@ class PoolConnection implements Connection {
     client.on("error", release);
     const stopWatching = limit.onOver(giveUp);
     try {
-      if (limit.isOver) throw new Error("The statement was given up before it was sent.");
       return await work(client);
     } catch (error) {
       if (closesAfter(error)) release(asError(error));
