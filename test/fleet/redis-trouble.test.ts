@@ -201,6 +201,20 @@ describeWith(REDIS_SERVER, "trouble of Redis", () => {
       expect(await repository.read("sessions", "late")).toBeUndefined();
     });
 
+    it("writes nothing once the call was given up, when Redis asks only then for the script's text", async () => {
+      const client = await connect(server.port);
+      const patient = redisRepository(client, { clock, timeout: 5, warnings: false });
+      await patient.read("sessions", "warm");
+      await admin.script("FLUSH");
+      server.process.kill("SIGSTOP");
+      const hasty = redisRepository(client, { clock, timeout: 0.05, warnings: false });
+      expect(await reasonOf(hasty.insert("sessions", "late", 1, LATER))).toBe("redis_timeout");
+      server.process.kill("SIGCONT");
+      // Replies come in order, and a command that follows the late reply is sent before the second of these.
+      for (const id of ["a", "b", "c"]) await patient.read("sessions", id);
+      expect(await patient.read("sessions", "late")).toBeUndefined();
+    });
+
     it("puts neither commands nor values into its errors", async () => {
       const repository = redisRepository(await connect(server.port), { clock, prefix: "app" });
       await admin.set("app:sessions:secret-id", "secret-value");

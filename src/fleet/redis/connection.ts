@@ -75,7 +75,8 @@ export class RedisConnection {
       try {
         return await this.#send(key, ["EVALSHA", sha, ...parameters], limit);
       } catch (error) {
-        if (!isUnknownScript(error)) throw error;
+        // The caller was told that the call failed: a late reply must not make it after all.
+        if (limit.isOver || !isUnknownScript(error)) throw error;
         return this.#send(key, ["EVAL", text, ...parameters], limit);
       }
     });
