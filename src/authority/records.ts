@@ -324,9 +324,8 @@ export class SessionRecords {
   }
 }
 
-function writeOptionsOf({ userId, memberIds, organizationId, expiresAt }: SessionRecord): WriteOptions {
+function writeOptionsOf({ userId, memberIds, expiresAt }: SessionRecord): WriteOptions {
   const indexes = [`user:${userId}`, ...memberIds.map((id) => `member:${id}`)];
-  if (organizationId !== undefined) indexes.push(`organization:${organizationId}`);
   return { expiresAt: expiresAt + SESSION_AFTERLIFE, indexes };
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "@jest/globals";
+import type { Repository } from "../../../src/authority/index.ts";
 import { makeWorld, refusedWith, signInAda } from "./set-up.ts";
 
 describe("a session that other processes write all the time", () => {
@@ -18,5 +19,21 @@ describe("a session that other processes write all the time", () => {
     const world = makeWorld();
     const taken = makeWorld({ repository: { ...world.repository, insert: async () => false } });
     expect(await refusedWith(signInAda(taken))).toBe("store_unavailable session_id_taken");
+  });
+});
+
+describe("a stored session", () => {
+  it("is listed by its user and its member, which are what it is looked for by", async () => {
+    const world = makeWorld();
+    const written: (readonly string[] | undefined)[] = [];
+    const repository: Repository = {
+      ...world.repository,
+      insert(collection, id, value, options) {
+        if (collection === "sessions") written.push(options.indexes);
+        return world.repository.insert(collection, id, value, options);
+      },
+    };
+    await signInAda(makeWorld({ repository }));
+    expect(written).toEqual([["user:user_ada", expect.stringMatching(/^member:/)]]);
   });
 });
