@@ -74,6 +74,9 @@ export interface Coordinator {
   close(): Promise<void>;
 }
 
+/** Seconds that one wait for another process lasts at most while no message can end it. */
+export const MAX_WAIT_WITHOUT_MESSAGES = 0.25;
+
 const FREE: Lease = { release: () => Promise.resolve() };
 
 const inProcess = new WeakSet<Coordinator>();

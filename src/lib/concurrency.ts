@@ -5,10 +5,17 @@ export function abortAfter(seconds: number): AbortSignal {
   return AbortSignal.timeout(seconds * 1000);
 }
 
-/** Resolves after so many seconds. */
-export function sleep(seconds: number): Promise<void> {
+/** Resolves after so many seconds, or when the signal aborts. It keeps no process alive. */
+export function sleep(seconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    setTimeout(resolve, seconds * 1000);
+    const end = (): void => {
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = setTimeout(end, seconds * 1000).unref();
+    signal?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted === true) end();
   });
 }
 

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
-import { backOffSeconds } from "../../lib/concurrency.ts";
+import { backOffSeconds, sleep } from "../../lib/concurrency.ts";
 import { type ListeningConnection, asError } from "./connection.ts";
-import { toDeafChannel } from "./database-error.ts";
+import { toListenUnsupported } from "./database-error.ts";
 import type { Database } from "./database.ts";
 
 /** Seconds between two checks that the connection still answers. */
@@ -86,7 +86,7 @@ export class Channel {
       this.#lose(session.cause);
       failures += 1;
       // oxlint-disable-next-line no-await-in-loop
-      await pause(backOffSeconds(failures, MAX_RECONNECT_WAIT), signal);
+      await sleep(backOffSeconds(failures, MAX_RECONNECT_WAIT), signal);
     }
   }
 
@@ -102,9 +102,9 @@ export class Channel {
       ended: (cause) => session.end(cause),
     });
     await this.#database.query("SELECT pg_notify($1::text, $2::text)", [this.#name, probe]);
-    await pause(PROBE_TIMEOUT, AbortSignal.any([arrived.signal, session.signal]));
+    await sleep(PROBE_TIMEOUT, AbortSignal.any([arrived.signal, session.signal]));
     if (session.signal.aborted) return;
-    if (!arrived.signal.aborted) throw toDeafChannel();
+    if (!arrived.signal.aborted) throw toListenUnsupported();
     this.#isOpen = true;
     if (this.#isLost) this.#events.restored();
     this.#isLost = false;
@@ -132,6 +132,10 @@ class ListeningSession {
   connection: ListeningConnection | undefined;
   cause = new Error("The channel was closed.");
   readonly #ending = new AbortController();
+  /** Resolves when the session is over. */
+  readonly over = new Promise<void>((resolve) => {
+    this.signal.addEventListener("abort", () => resolve(), { once: true });
+  });
   readonly #channel: AbortSignal;
 
   constructor(channel: AbortSignal) {
@@ -142,11 +146,6 @@ class ListeningSession {
   /** Aborts when the session is over. */
   get signal(): AbortSignal {
     return this.#ending.signal;
-  }
-
-  /** Resolves when the session is over. */
-  get over(): Promise<void> {
-    return aborted(this.signal);
   }
 
   end(cause: Error): void {
@@ -165,7 +164,7 @@ class ListeningSession {
   async keepChecking(): Promise<void> {
     while (!this.signal.aborted) {
       // oxlint-disable-next-line no-await-in-loop
-      await pause(CHECK_INTERVAL, this.signal);
+      await sleep(CHECK_INTERVAL, this.signal);
       try {
         // oxlint-disable-next-line no-await-in-loop
         if (!this.signal.aborted) await this.connection?.check();
@@ -176,26 +175,4 @@ class ListeningSession {
   }
 
   readonly #follow = (): void => this.#ending.abort();
-}
-
-/** Resolves when the signal aborts. */
-export function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
-}
-
-/** Waits for so many seconds, or until the signal aborts. Keeps no process alive. */
-function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const done = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, seconds * 1000).unref();
-    signal.addEventListener("abort", done, { once: true });
-    if (signal.aborted) done();
-  });
 }

@@ -100,7 +100,7 @@ export function toUnreadable(): StoreUnavailableError {
 }
 
 /** Makes the error for a channel on which our own message did not arrive. */
-export function toDeafChannel(): StoreUnavailableError {
+export function toListenUnsupported(): StoreUnavailableError {
   return unavailable({
     reason: "postgres_listen_unsupported",
     message:

@@ -1,12 +1,18 @@
 import { randomUUID } from "node:crypto";
 import type { Clock } from "../../lib/clock.ts";
-import { limitTime } from "../../lib/concurrency.ts";
+import { sleep } from "../../lib/concurrency.ts";
 import { sha256 } from "../../lib/crypto.ts";
 import { functionLike, optional, readOptions, schema } from "../../lib/options.ts";
 import { readGiven } from "../../lib/problems.ts";
 import { isString } from "../../lib/values.ts";
-import type { ChannelListener, Coordinator, InvalidationMessage, Lease } from "../coordinator.ts";
-import { Channel, aborted } from "./channel.ts";
+import {
+  type ChannelListener,
+  type Coordinator,
+  type InvalidationMessage,
+  type Lease,
+  MAX_WAIT_WITHOUT_MESSAGES,
+} from "../coordinator.ts";
+import { Channel } from "./channel.ts";
 import type { PostgresSource } from "./connection.ts";
 import { DEFAULT_TIMEOUT, Database, POOL, type PoolArgument, postgresSource, withPool } from "./database.ts";
 import { MessageReader, splitMessage } from "./messages.ts";
@@ -67,9 +73,6 @@ const KEPT_AFTER_USE = 3_600;
 
 /** Rows that `acquire` deletes at most: more than it adds. */
 const PURGED_PER_LEASE = 8;
-
-/** Seconds that a waiter waits while no message can arrive. */
-const DEAF_WAIT = 0.25;
 
 /** What the payloads of the two kinds of messages begin with. */
 const SETTLED = "settled ";
@@ -154,8 +157,8 @@ class PostgresCoordinator implements Coordinator {
       const [row] = await this.#query(this.#sql.secondsLeft, [stored]);
       const left = Number(row?.["seconds_left"] ?? 0);
       if (!(left > 0) || signal.aborted) return;
-      const wait = this.#channel.isOpen ? left : Math.min(left, DEAF_WAIT);
-      await limitTime(wait, () => aborted(AbortSignal.any([woken.signal, signal])));
+      const wait = this.#channel.isOpen ? left : Math.min(left, MAX_WAIT_WITHOUT_MESSAGES);
+      await sleep(wait, AbortSignal.any([woken.signal, signal]));
     } finally {
       stopWaiting();
     }

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { limitTime } from "../../lib/concurrency.ts";
+import { limitTime, sleep } from "../../lib/concurrency.ts";
 import { readOptions, schema } from "../../lib/options.ts";
 import { readGiven } from "../../lib/problems.ts";
 import { parseStrictJson } from "../../lib/strict-json.ts";
@@ -56,7 +56,7 @@ export function redisCoordinator(client: RedisClient, options: RedisOptions = {}
 }
 
 /** Seconds after which a caller that waits looks for itself. */
-const LONGEST_WAIT = 60;
+const MAX_WAIT = 60;
 
 class RedisCoordinator implements Coordinator {
   readonly #id = randomUUID();
@@ -112,7 +112,7 @@ class RedisCoordinator implements Coordinator {
   }
 
   async settled(key: string, signal: AbortSignal): Promise<void> {
-    await limitTime(LONGEST_WAIT, (limit) => this.#waitUntilSettled(key, limit.signal), { signal });
+    await limitTime(MAX_WAIT, (limit) => this.#waitUntilSettled(key, limit.signal), { signal });
   }
 
   async publish(message: InvalidationMessage): Promise<void> {
@@ -159,7 +159,7 @@ class RedisCoordinator implements Coordinator {
       await this.#bus.confirm(channel);
       const left = Number(await this.#connection.run(LEASE_SCRIPTS.wait, [this.#leaseKey(key)]));
       // A holder that was killed sends no message: its lease expires.
-      if (left > 0) await pause(left / 1000, AbortSignal.any([stop, waiting.signal]));
+      if (left > 0) await sleep(left / 1000, AbortSignal.any([stop, waiting.signal]));
     } finally {
       forget();
       leave();
@@ -177,19 +177,6 @@ class RedisCoordinator implements Coordinator {
   #settledChannel(key: string): string {
     return `${this.#prefix}:settled:${escapeName(key)}`;
   }
-}
-
-/** Resolves after so many seconds, or when the signal aborts. */
-function pause(seconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, seconds * 1000);
-    const end = (): void => {
-      clearTimeout(timer);
-      resolve();
-    };
-    if (signal.aborted) end();
-    else signal.addEventListener("abort", end, { once: true });
-  });
 }
 
 function milliseconds(seconds: number): string {
