@@ -1,5 +1,5 @@
 import { Redis } from "ioredis";
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "@jest/globals";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from "@jest/globals";
 import type { ChannelListener, Coordinator, InvalidationMessage } from "../../src/fleet/coordinator.ts";
 import { redisCoordinator } from "../../src/fleet/redis/index.ts";
 import { collect, isProbe, messageAbout, untilConnected } from "../support/coordinator-messages.ts";
@@ -51,14 +51,43 @@ describeWith(REDIS_SERVER, "the channel between processes over Redis", () => {
     afterAll(async () => {
       await server.close();
     });
-    beforeEach(() => {
+    beforeEach(async () => {
       senderClient = new Redis(server.port, { retryStrategy: () => 20 });
       senderClient.on("error", () => undefined);
+      await senderClient.flushall();
       sender = redisCoordinator(senderClient);
     });
     afterEach(async () => {
       await sender.close();
       senderClient.disconnect();
+    });
+
+    it("sends no message to itself for a proof that was given up", async () => {
+      const client = new Redis(server.port);
+      const echoes = holdBackEchoSubscriptions(client);
+      const heard: string[] = [];
+      const ear = new Redis(server.port);
+      await ear.psubscribe("*");
+      const atTheEnd = new Promise<void>((resolve) => {
+        ear.on("pmessage", (_pattern: string, channel: string, text: string) => {
+          if (channel === "end") resolve();
+          else if (channel.startsWith("orgate:echo:")) heard.push(text);
+        });
+      });
+      const receiver = redisCoordinator(client);
+      const gaps = new Gaps();
+      const restored = gaps.next("restored");
+      receiver.subscribe(() => undefined, gaps);
+      // Once when the connection is opened, and in each of three proofs, of which two are given up.
+      await echoes.asked(4);
+      echoes.release();
+      await restored;
+      await client.publish("end", "");
+      await atTheEnd;
+      expect(heard).toHaveLength(1);
+      await receiver.close();
+      client.disconnect();
+      ear.disconnect();
     });
 
     describe.each([...STANDALONE_CLIENTS])("over $name", ({ open }) => {
@@ -229,6 +258,37 @@ describeWith(REDIS_SERVER, "the channel between processes over Redis", () => {
     );
   });
 });
+
+/** Holds back what the client's duplicates ask for of their echo channels, as a client does that has no connection. */
+function holdBackEchoSubscriptions(client: Redis): {
+  asked(times: number): Promise<void>;
+  readonly release: () => void;
+} {
+  let release: () => void = () => undefined;
+  const released = new Promise<void>((resolve) => {
+    release = resolve;
+  });
+  let count = 0;
+  const waiting: { readonly times: number; readonly resolve: () => void }[] = [];
+  const duplicate = client.duplicate.bind(client);
+  jest.spyOn(client, "duplicate").mockImplementation(() => {
+    const own = duplicate();
+    const subscribe = own.subscribe.bind(own);
+    jest.spyOn(own, "subscribe").mockImplementation(async (channel) => {
+      if (String(channel).startsWith("orgate:echo:")) {
+        count += 1;
+        for (const { times, resolve } of waiting) if (count >= times) resolve();
+        await released;
+      }
+      return subscribe(String(channel));
+    });
+    return own;
+  });
+  return {
+    asked: (times) => new Promise((resolve) => void waiting.push({ times, resolve })),
+    release: () => release(),
+  };
+}
 
 async function servesAllSlots({ ports }: RedisCluster): Promise<boolean> {
   const nodes = ports.map((port) => new Redis(port));

@@ -145,8 +145,10 @@ export class RedisBus {
   async #prove(subscriber: Subscriber): Promise<true | Error> {
     const token = randomUUID();
     try {
-      const proof = await limitTime(ECHO_LIMIT, async () => {
+      const proof = await limitTime(ECHO_LIMIT, async (limit) => {
         if (this.#isUp !== true) await this.#subscribeAgain(subscriber);
+        // A client that was offline subscribes when it is back, long after this proof has failed.
+        if (limit.isOver) return;
         const echo = new Promise<void>((resolve) => void this.#echoes.set(token, resolve));
         await this.#connection.publish(this.#echoChannel, token);
         await echo;
