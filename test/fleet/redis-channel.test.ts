@@ -173,6 +173,25 @@ describeWith(REDIS_SERVER, "the channel between processes over Redis", () => {
         expect(await receiver.acquire("held", 1)).toBeUndefined();
       });
 
+      it("keeps its leases and tells of the gap when the user may not subscribe", async () => {
+        await senderClient.acl("SETUSER", "default", "resetchannels");
+        try {
+          opened = await open([server.port]);
+          const deprived = redisCoordinator(opened.client);
+          coordinator = deprived;
+          const cause = new Promise((resolve) => {
+            deprived.subscribe(() => undefined, { lost: resolve, restored: () => undefined });
+          });
+          expect(await cause).toMatchObject({ reason: "redis_permission_denied", misconfigured: true });
+          const lease = await deprived.acquire("held", 30);
+          await deprived.settled?.("held", new AbortController().signal);
+          expect(await lease?.remember?.("sealed", 30)).toBe(true);
+          expect(await deprived.recall("held")).toBe("sealed");
+        } finally {
+          await senderClient.acl("SETUSER", "default", "allchannels");
+        }
+      });
+
       it("takes a message that cannot be read for a gap", async () => {
         const receiver = await join(server.port);
         const gaps = new Gaps();

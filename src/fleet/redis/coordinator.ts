@@ -13,12 +13,13 @@ import {
   isText,
   objectWith,
 } from "../../lib/values.ts";
-import type {
-  ChannelListener,
-  Coordinator,
-  Invalidation,
-  InvalidationMessage,
-  Lease,
+import {
+  type ChannelListener,
+  type Coordinator,
+  type Invalidation,
+  type InvalidationMessage,
+  type Lease,
+  MAX_WAIT_WITHOUT_MESSAGES,
 } from "../coordinator.ts";
 import { RedisBus } from "./bus.ts";
 import type { RedisClient } from "./client.ts";
@@ -156,10 +157,15 @@ class RedisCoordinator implements Coordinator {
     const forget = this.#bus.onceLost(wake);
     try {
       // First the subscription, then the look: what happens in between is not missed.
-      await this.#bus.confirm(channel);
-      const left = Number(await this.#connection.run(LEASE_SCRIPTS.wait, [this.#leaseKey(key)]));
+      const [confirmed] = await Promise.allSettled([this.#bus.confirm(channel)]);
+      const canBeWoken = confirmed.status === "fulfilled";
+      const parameters = [canBeWoken ? "wake" : "look"];
+      const answer = await this.#connection.run(LEASE_SCRIPTS.wait, [this.#leaseKey(key)], parameters);
+      const left = Number(answer) / 1000;
       // A holder that was killed sends no message: its lease expires.
-      if (left > 0) await sleep(left / 1000, AbortSignal.any([stop, waiting.signal]));
+      if (canBeWoken) await sleep(left, AbortSignal.any([stop, waiting.signal]));
+      // The bus tells those who watch it why no message arrives. Leases need none.
+      else await sleep(Math.min(left, MAX_WAIT_WITHOUT_MESSAGES), stop);
     } finally {
       forget();
       leave();

@@ -241,13 +241,16 @@ export const LEASE_SCRIPTS = {
     `local held = redis.call('HMGET', KEYS[1], 'result', 'kept')
     return held[2] and tonumber(held[2]) > now and held[1]`,
   ),
-  /** KEYS: lease. Asks to be woken. Returns how many milliseconds the lease has left; 0 if there is nothing to wait for. */
+  /**
+   * KEYS: lease. ARGV: `wake` to be woken; else a holder that may not publish is not asked to. Returns how many milliseconds the
+   * lease has left; 0 if there is nothing to wait for.
+   */
   wait: script(
     SERVER_TIME,
     `local held = redis.call('HMGET', KEYS[1], 'until', 'kept')
     if held[2] and tonumber(held[2]) > now then return 0 end
     if not held[1] or tonumber(held[1]) <= now then return 0 end
-    redis.call('HSET', KEYS[1], 'waiting', 1)
+    if ARGV[1] == 'wake' then redis.call('HSET', KEYS[1], 'waiting', 1) end
     return math.ceil(tonumber(held[1]) - now)`,
   ),
 };
