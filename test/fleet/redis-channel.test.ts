@@ -173,6 +173,16 @@ describeWith(REDIS_SERVER, "the channel between processes over Redis", () => {
         expect(await receiver.acquire("held", 1)).toBeUndefined();
       });
 
+      it("opens no connection once it was closed", async () => {
+        const receiver = await join(server.port);
+        await receiver.close();
+        await sender.acquire("held", 30);
+        const before = await connectionsMade(senderClient);
+        receiver.subscribe(() => undefined);
+        await receiver.settled?.("held", new AbortController().signal);
+        expect(await connectionsMade(senderClient)).toBe(before);
+      });
+
       it("keeps its leases and tells of the gap when the user may not subscribe", async () => {
         await senderClient.acl("SETUSER", "default", "resetchannels");
         try {
@@ -307,6 +317,12 @@ function holdBackEchoSubscriptions(client: Redis): {
     asked: (times) => new Promise((resolve) => void waiting.push({ times, resolve })),
     release: () => release(),
   };
+}
+
+/** How many connections a server has accepted so far. */
+async function connectionsMade(admin: Redis): Promise<number> {
+  const [, count] = /^total_connections_received:(\d+)/m.exec(await admin.info("stats")) ?? [];
+  return Number(count);
 }
 
 async function servesAllSlots({ ports }: RedisCluster): Promise<boolean> {

@@ -67,8 +67,7 @@ export class RedisBus {
 
   /** Resolves when messages on the channel arrive. @throws StoreUnavailableError */
   async confirm(channel: string): Promise<void> {
-    const subscriber = this.#open();
-    await this.#connection.limit(() => subscriber.subscribe(channel));
+    await this.#connection.limit(() => this.#open().subscribe(channel));
     this.#hasListened = true;
   }
 
@@ -94,6 +93,8 @@ export class RedisBus {
   }
 
   #open(): Subscriber {
+    // Nothing would ever close it.
+    if (this.#isClosed) throw new Error("The coordinator was closed.");
     if (this.#subscriber !== undefined) return this.#subscriber;
     const isCurrent = (): boolean => !this.#isClosed && this.#subscriber === opened;
     const opened: Subscriber = openSubscriber(this.#connection.client, this.#connection.kind, {
