@@ -69,7 +69,7 @@ export interface ClientEvents {
   off(event: string, listener: (error?: unknown) => void): unknown;
 }
 
-/** Sends one command to the node that holds a key; with an empty one, to any node. */
+/** Sends one command to the node that holds a key. */
 export type SendCommand = (key: string, command: readonly string[], limit: TimeLimit) => Promise<unknown>;
 
 /** Commands go to the primary alone: what a replica says may be older than a revocation. */
@@ -94,7 +94,7 @@ export function senderOf(client: RedisClient, kind: ClientKind, monitor: ClientM
     client: (_key, command, limit) => sending.sendCommand([...command], over(limit)),
     pool: (...command) => senders.client(...command),
     cluster: (key, command, limit) => {
-      return sending.sendCommand(key === "" ? undefined : key, READONLY, [...command], over(limit));
+      return sending.sendCommand(key, READONLY, [...command], over(limit));
     },
     sentinel: (_key, command, limit) => sending.sendCommand(READONLY, [...command], over(limit)),
   };

@@ -82,9 +82,9 @@ export class RedisConnection {
     });
   }
 
-  /** Publishes a text. @throws StoreUnavailableError */
+  /** Publishes a text. All texts of a channel go over one node, which keeps their order. @throws StoreUnavailableError */
   async publish(channel: string, text: string): Promise<void> {
-    await this.limit((limit) => this.#send("", ["PUBLISH", channel, text], limit));
+    await this.run(NODE_SCRIPTS.publish, [channel], [channel, text]);
   }
 
   /** Shows that Redis answers and takes writes. @throws StoreUnavailableError */

@@ -25,7 +25,7 @@ import { RedisBus } from "./bus.ts";
 import type { RedisClient } from "./client.ts";
 import { REDIS_OPTIONS, RedisConnection, type RedisOptions } from "./connection.ts";
 import { escapeName } from "./keys.ts";
-import { LEASE_SCRIPTS, NODE_SCRIPTS } from "./scripts.ts";
+import { LEASE_SCRIPTS } from "./scripts.ts";
 
 const COORDINATOR_OPTIONS = schema<RedisOptions>()(REDIS_OPTIONS);
 
@@ -118,8 +118,7 @@ class RedisCoordinator implements Coordinator {
 
   async publish(message: InvalidationMessage): Promise<void> {
     const text = JSON.stringify({ from: this.#id, message });
-    const channel = this.#broadcastChannel;
-    await this.#connection.run(NODE_SCRIPTS.publish, [channel], [channel, text]);
+    await this.#connection.publish(this.#broadcastChannel, text);
   }
 
   subscribe(listener: (message: InvalidationMessage) => void, channel?: ChannelListener): () => void {

@@ -167,7 +167,7 @@ export const NODE_SCRIPTS = {
   probe: script("return redis.call('SET', KEYS[1], '', 'PX', 60000)"),
   /** KEYS: any, to name the node. */
   memory: script("return redis.call('INFO', 'memory')"),
-  /** KEYS: any, to name the node. ARGV: channel, text. Messages that one node publishes arrive in their order. */
+  /** KEYS: the channel's name, to name the node. ARGV: channel, text. */
   publish: script("return redis.call('PUBLISH', ARGV[1], ARGV[2])"),
 };
 
