@@ -316,6 +316,18 @@ describeWith(POSTGRES, "the channel of a coordinator in Postgres", () => {
     await engine.close();
   });
 
+  it("opens no connection once it was closed, and looks again after a short wait", async () => {
+    const engine = await openServer();
+    const { a, b, schema, close } = await makeFleet(engine);
+    await a.acquire("key", 3_600);
+    await b.close();
+    b.subscribe(() => undefined);
+    await b.settled?.("key", never);
+    expect(await endListeners(engine, schema)).toBe(0);
+    await close();
+    await engine.close();
+  });
+
   it("takes no connection of the application's pool", async () => {
     const engine = await openServer({ max: 1 });
     const { a, b, close } = await makeFleet(engine);
