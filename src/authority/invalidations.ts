@@ -1,5 +1,5 @@
 import { type EventSink, type OrgateEvent, createEventSink, describeCause } from "../events.ts";
-import type { Invalidation } from "../fleet/coordinator.ts";
+import { type Invalidation, nameOfTarget } from "../fleet/coordinator.ts";
 import type { Clock } from "../lib/clock.ts";
 import type { Interpretation } from "../store.ts";
 
@@ -29,7 +29,7 @@ export class RecentInvalidations {
 
   /** Records an invalidation, and calls every listener before it returns. */
   announce(target: Invalidation): void {
-    this.#record(nameOf(target), this.#clock());
+    this.#record(nameOfTarget(target), this.#clock());
     for (const listener of this.#listeners) {
       try {
         listener(target);
@@ -43,7 +43,7 @@ export class RecentInvalidations {
 
   /** Records what another process invalidated. The middleware has told its own listeners already. */
   hear(target: Invalidation): void {
-    this.#record(nameOf(target), this.#clock());
+    this.#record(nameOfTarget(target), this.#clock());
   }
 
   /** Tells whether the store must be asked about a fresh token issued at `iat`. The same second counts as later. */
@@ -80,13 +80,6 @@ export class RecentInvalidations {
       this.#times.delete(oldest);
     }
   }
-}
-
-function nameOf(target: Invalidation): string {
-  if ("sessionId" in target) return `session ${target.sessionId}`;
-  if ("memberId" in target) return `member ${target.memberId}`;
-  if ("userId" in target) return `user ${target.userId}`;
-  return `organization ${target.organizationId}`;
 }
 
 type Listener = (event: OrgateEvent) => void;

@@ -1,3 +1,13 @@
+import {
+  type Predicate,
+  absentOr,
+  isFiniteNumber,
+  isObject,
+  isOneOf,
+  isText,
+  objectWith,
+} from "../lib/values.ts";
+
 /** What an invalidation is about. Tokens of it that were issued before must not be served without asking the store. */
 export type Invalidation =
   | { readonly sessionId: string }
@@ -17,6 +27,31 @@ export interface InvalidationMessage {
   readonly effect: "ask" | "refuse" | "supersede";
   /** Until when a token of an ended session could be good, in seconds since the epoch. @defaultValue `maxTokenLifetime` from now */
   readonly until?: number;
+}
+
+const TARGET_NAMES = ["sessionId", "memberId", "userId", "organizationId"] as const;
+
+/** Whether a value names one target, by the id of a session, a member, a user or an organization. */
+export function isInvalidation(value: unknown): value is Invalidation {
+  if (!isObject(value)) return false;
+  const [name, ...others] = TARGET_NAMES.filter((one) => value[one] !== undefined);
+  return name !== undefined && others.length === 0 && isText(value[name]);
+}
+
+/** Whether a value is a message that this release can read. */
+export const isInvalidationMessage: Predicate<InvalidationMessage> = objectWith<InvalidationMessage>({
+  target: isInvalidation,
+  at: isFiniteNumber,
+  effect: isOneOf("ask", "refuse", "supersede"),
+  until: absentOr(isFiniteNumber),
+});
+
+/** The name under which an invalidation is kept: ids of different kinds may be equal. */
+export function nameOfTarget(target: Invalidation): string {
+  if ("sessionId" in target) return `session ${target.sessionId}`;
+  if ("memberId" in target) return `member ${target.memberId}`;
+  if ("userId" in target) return `user ${target.userId}`;
+  return `organization ${target.organizationId}`;
 }
 
 /** The right to make one call, until it is released or expires. */

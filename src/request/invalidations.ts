@@ -1,8 +1,13 @@
 import { ConfigurationError } from "../errors.ts";
 import type { EventSink } from "../events.ts";
-import type { Invalidation, InvalidationMessage } from "../fleet/coordinator.ts";
+import {
+  type Invalidation,
+  type InvalidationMessage,
+  isInvalidationMessage,
+  nameOfTarget,
+} from "../fleet/coordinator.ts";
 import type { Clock } from "../lib/clock.ts";
-import { isFiniteNumber, isObject, isText } from "../lib/values.ts";
+import { isObject, isText } from "../lib/values.ts";
 import type { SessionStore } from "../store.ts";
 import type { TokenTimes } from "../tokens/verify-token.ts";
 import type { VerifiedSession } from "./cache.ts";
@@ -150,7 +155,7 @@ class BoundedInvalidations implements Invalidations {
   }
 
   #ask(target: Invalidation, at: number): void {
-    this.#remember(nameOf(target), at);
+    this.#remember(nameOfTarget(target), at);
     this.#tell(target);
   }
 
@@ -166,15 +171,15 @@ class BoundedInvalidations implements Invalidations {
   /** By our own clock: the change was made before its message arrived, and the other process's clock may differ. */
   #hear(message: unknown): void {
     const { clock, events, store } = this.#sources;
-    const { target, effect, until } = isObject(message) ? message : {};
-    if (!isInvalidation(target)) {
+    if (!isInvalidationMessage(message)) {
       reportMisconfigured(events, { reason: "coordinator_message_unreadable" });
       this.#askAboutEverything();
       return;
     }
+    const { target, effect, until } = message;
     this.#tellOne(target, (heard) => store.hearInvalidation?.(heard));
     if ("sessionId" in target && (effect === "refuse" || effect === "supersede")) {
-      this.#end(target.sessionId, effect, isFiniteNumber(until) ? until : undefined);
+      this.#end(target.sessionId, effect, until);
     } else {
       this.#ask(target, clock());
     }
@@ -260,18 +265,6 @@ function namesOf({ memberSession, member }: VerifiedSession): readonly string[] 
     ...(member.userId === undefined ? [] : [`user ${member.userId}`]),
     ...(organizationId === undefined ? [] : [`organization ${organizationId}`]),
   ];
-}
-
-/** Whether a message names one target in the form of ours. */
-function isInvalidation(given: unknown): given is Invalidation {
-  return isObject(given) && SCOPES.some((by) => isText(given[`${by}Id`]));
-}
-
-function nameOf(target: Invalidation): string {
-  if ("sessionId" in target) return `session ${target.sessionId}`;
-  if ("memberId" in target) return `member ${target.memberId}`;
-  if ("userId" in target) return `user ${target.userId}`;
-  return `organization ${target.organizationId}`;
 }
 
 /**

@@ -1,14 +1,5 @@
-import {
-  absentOr,
-  isFiniteNumber,
-  isObject,
-  isOneOf,
-  isText,
-  objectWith,
-  type Predicate,
-} from "../../lib/values.ts";
 import { parseStrictJson } from "../../lib/strict-json.ts";
-import type { Invalidation, InvalidationMessage } from "../coordinator.ts";
+import { type InvalidationMessage, isInvalidationMessage } from "../coordinator.ts";
 
 /** Postgres takes fewer than 8,000 bytes in one notification. */
 const MAX_PART_LENGTH = 7_500;
@@ -76,16 +67,3 @@ export class MessageReader {
       : { status: "unreadable" };
   }
 }
-
-const TARGET_NAMES = ["sessionId", "memberId", "userId", "organizationId"] as const;
-
-const isInvalidation: Predicate<Invalidation> = (value): value is Invalidation =>
-  isObject(value) && TARGET_NAMES.filter((name) => isText(value[name])).length === 1;
-
-/** Whether a value is a message that this release knows. */
-const isInvalidationMessage = objectWith<InvalidationMessage>({
-  target: isInvalidation,
-  at: isFiniteNumber,
-  effect: isOneOf("ask", "refuse", "supersede"),
-  until: absentOr(isFiniteNumber),
-});

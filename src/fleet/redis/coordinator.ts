@@ -3,23 +3,14 @@ import { limitTime, sleep } from "../../lib/concurrency.ts";
 import { readOptions, schema } from "../../lib/options.ts";
 import { readGiven } from "../../lib/problems.ts";
 import { parseStrictJson } from "../../lib/strict-json.ts";
-import {
-  absentOr,
-  isFiniteNumber,
-  isListOf,
-  isObject,
-  isOneOf,
-  isString,
-  isText,
-  objectWith,
-} from "../../lib/values.ts";
+import { isListOf, isString, isText, objectWith } from "../../lib/values.ts";
 import {
   type ChannelListener,
   type Coordinator,
-  type Invalidation,
   type InvalidationMessage,
   type Lease,
   MAX_WAIT_WITHOUT_MESSAGES,
+  isInvalidationMessage,
 } from "../coordinator.ts";
 import { RedisBus } from "./bus.ts";
 import type { RedisClient } from "./client.ts";
@@ -198,22 +189,9 @@ interface Broadcast {
   readonly message: InvalidationMessage;
 }
 
-const TARGETS = ["sessionId", "memberId", "userId", "organizationId"];
-
-function isInvalidation(value: unknown): value is Invalidation {
-  if (!isObject(value)) return false;
-  const named = TARGETS.filter((name) => value[name] !== undefined);
-  return named.length === 1 && isText(value[named[0] ?? ""]);
-}
-
 const isBroadcast = objectWith<Broadcast>({
   from: isText,
-  message: objectWith<InvalidationMessage>({
-    target: isInvalidation,
-    at: isFiniteNumber,
-    effect: isOneOf("ask", "refuse", "supersede"),
-    until: absentOr(isFiniteNumber),
-  }),
+  message: isInvalidationMessage,
 });
 
 function readBroadcast(text: string): Broadcast | undefined {
