@@ -24,7 +24,12 @@ export const EXPIRED = "expired";
 export type Acceptance =
   | { readonly status: "adopted"; readonly session: VerifiedSession; readonly successor: Successor }
   /** The token cannot be used now, but may turn out to be good: its refresh token must not be lost. */
-  | (Failure & { readonly status: "keep_refresh_token"; readonly successor: Successor })
+  | (Failure & {
+      readonly status: "keep_refresh_token";
+      readonly successor: Successor;
+      /** Whether its signature is good, so that it may be sealed. */
+      readonly isVerified: boolean;
+    })
   /** The token is bad. */
   | (Failure & { readonly status: "refused" })
   /** The token is good, and another member's or of another organization: neither token may be kept. */
@@ -62,25 +67,25 @@ async function acceptCredential(
   successor: Successor,
   { via, sealed = successor.sealed, mayBeOlder = false, expected, ...given }: Circumstances,
 ): Promise<Acceptance> {
-  const fail = (reason: string, mayBeGood: boolean, more: Partial<Failure> = {}): Acceptance => {
-    const failure: Failure = { reason, code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER, ...more };
-    return mayBeGood
-      ? { ...failure, status: "keep_refresh_token", successor }
-      : { ...failure, status: "refused" };
-  };
-  const foreign: Acceptance = {
-    status: "foreign",
-    reason: "identity",
-    code: "store_unavailable",
-    retryAfter: DEFAULT_RETRY_AFTER,
-  };
+  const failure = { code: "store_unavailable", retryAfter: DEFAULT_RETRY_AFTER } as const;
+  const refuseToken = (reason: string): Acceptance => ({ ...failure, reason, status: "refused" });
+  const keepToken = (reason: string, isVerified: boolean, more: Partial<Failure> = {}): Acceptance => ({
+    ...failure,
+    reason,
+    ...more,
+    status: "keep_refresh_token",
+    successor,
+    isVerified,
+  });
+  const foreign: Acceptance = { ...failure, status: "foreign", reason: "identity" };
   const verification = await instance.verifier.verify(successor.accessToken);
   if (verification.status === "unavailable") {
     const { retryAfter, cause } = verification;
-    return fail("keys_unavailable", true, { retryAfter, cause });
+    return keepToken("keys_unavailable", false, { retryAfter, cause });
   }
   if (verification.status === "rejected") {
-    return fail(verification.reason, verification.reason === "unknown_key");
+    const { reason } = verification;
+    return reason === "unknown_key" ? keepToken(reason, false) : refuseToken(reason);
   }
   const { claims } = verification;
   const { clock, clockTolerance } = instance.options;
@@ -89,16 +94,16 @@ async function acceptCredential(
   const isSubject = [expected.subject, sealed?.user?.id].every((id) => id === undefined || id === claims.sub);
   if (!isSubject) return foreign;
   const meaning = readClaims(instance, { via, claims, sealed, verifiedAt });
-  if (meaning.status === "unreadable") return fail("unreadable", true, { cause: meaning.cause });
-  if (meaning.status === "foreign") return fail("class", false);
+  if (meaning.status === "unreadable") return keepToken("unreadable", true, { cause: meaning.cause });
+  if (meaning.status === "foreign") return refuseToken("class");
   const { session } = meaning;
   if (session.organizationId === undefined && isString(expected.organizationId))
-    return fail("identity", false);
+    return refuseToken("identity");
   if (!isExpected(session, expected)) return foreign;
   const freshness = decideFreshness(session, { now: clock(), clockTolerance });
   // Clocks that differ do not make a token bad.
   if (freshness !== "fresh") {
-    return fail(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
+    return keepToken(freshness, true, freshness === "not_yet_valid" ? { code: "clock_skew" } : {});
   }
   instance.invalidations.overtake(session);
   return { status: "adopted", session, successor: { ...successor, claims } };
@@ -140,7 +145,6 @@ type ActiveRenewal = Extract<Renewal, { status: "active" }>;
  * access token that was presented. Only another member's tokens are dropped.
  *
  * @param calledAt - when the store was asked, in seconds since the epoch
- * @throws TypeError for an answer without an access token.
  */
 export async function acceptRenewal(
   instance: Instance,
@@ -255,8 +259,9 @@ function mergeCredential(
   { accessToken: before, sealed, withheldRefreshToken }: VerifiedCredential,
   credential: ActiveRenewal["credential"],
 ): SealedSession {
-  const accessToken = credential === undefined ? before : credential.accessToken;
-  if (!isString(accessToken)) throw new TypeError("the store's answer has no access token");
+  const given: unknown = credential === undefined ? before : credential.accessToken;
+  // An empty token is refused like any that cannot be read, and the refresh token beside it is kept.
+  const accessToken = isString(given) ? given : "";
   const refreshToken = credential?.refreshToken ?? withheldRefreshToken ?? sealed?.refreshToken;
   return { ...sealed, ...credential, accessToken, ...(refreshToken !== undefined && { refreshToken }) };
 }
@@ -305,10 +310,12 @@ export async function acceptIssued(
   reportMisconfigured(instance.events, { reason: `issued_token_${reason}`, cause });
   reportUnavailable(instance.events, acceptance);
   if (acceptance.status === "foreign") return acceptance;
-  // A session that begins with an expired token is not worth keeping.
-  if (acceptance.status === "keep_refresh_token" && reason !== "expired") return acceptance;
+  const mayBeGood = acceptance.status === "keep_refresh_token";
+  if (mayBeGood && acceptance.isVerified && reason !== EXPIRED) return acceptance;
   const kept = continues && (await keepRefreshToken(instance, { ...continues, kind }, credential));
-  return kept === undefined
-    ? { ...acceptance, status: "refused" }
-    : { ...acceptance, status: "keep_refresh_token", successor: kept };
+  if (kept !== undefined) {
+    return { ...acceptance, status: "keep_refresh_token", successor: kept, isVerified: true };
+  }
+  // A session that begins with an expired token is not worth keeping.
+  return mayBeGood && reason !== EXPIRED ? acceptance : { ...acceptance, status: "refused" };
 }

@@ -3,7 +3,8 @@ import { createSealer } from "../../src/lib/crypto.ts";
 import type { SealedSession, SessionStore } from "../../src/store.ts";
 import { cookiesSet } from "../support/servers.ts";
 import { closeAfterEach, start, withBearer, withCookie, type Harness } from "../support/apps.ts";
-import { COOKIE, makeWorld, PASSWORD, START, type SignIn } from "../support/world.ts";
+import { type SigningKey, generateSigningKey, signToken } from "../support/tokens.ts";
+import { claimsOf, COOKIE, makeWorld, PASSWORD, START, type SignIn } from "../support/world.ts";
 import { resign } from "./decision-table.scenarios.ts";
 
 closeAfterEach();
@@ -81,6 +82,24 @@ describe.each(Object.entries(SLIPS))("a renewed token with %s", (_name, [claims,
   });
 });
 
+describe("an answer without a usable access token", () => {
+  it.each([undefined, null, 7, ""])("keeps the new refresh token: %j", async (accessToken) => {
+    const harness = await start();
+    const { world, send, reached } = harness;
+    const signIn = await world.signIn();
+    world.clock.now += PAST_EXPIRY;
+    // What an application's own store may answer, whatever its types promise.
+    const credential = { accessToken, refreshToken: "r1" } as unknown as SealedSession;
+    world.store.behaviour = async () => ({ status: "active", verifiedAt: world.clock.now, credential });
+    const answer = await send({ headers: withCookie(signIn.seal) });
+    expect([answer.status, reached]).toEqual([503, []]);
+    expect(sessionIn(answer)).toMatchObject({ accessToken: signIn.accessToken, refreshToken: "r1" });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "renewed_token_malformed" }),
+    );
+  });
+});
+
 describe("a switch whose new token cannot be used", () => {
   const SWITCH = { method: "POST", path: "/switch" } as const;
   const BAD = {
@@ -93,6 +112,7 @@ describe("a switch whose new token cannot be used", () => {
   async function startSwitching(
     claims: Readonly<Record<string, unknown>>,
     keepsSession: boolean,
+    key?: SigningKey,
   ): Promise<Harness & { signIn: SignIn; attempt: () => ReturnType<Harness["send"]> }> {
     const world = makeWorld();
     const signIn = await world.signIn();
@@ -101,11 +121,11 @@ describe("a switch whose new token cannot be used", () => {
       ...world.store,
       capabilities: { ...capabilities, switchKeepsSessionId: keepsSession },
       async switchOrganization() {
-        const accessToken = resign(world, signIn, {
-          org_id: "org_globex",
-          org: { name: "Globex" },
-          ...claims,
-        });
+        const changes = { org_id: "org_globex", org: { name: "Globex" }, ...claims };
+        const accessToken =
+          key === undefined
+            ? resign(world, signIn, changes)
+            : signToken(key, { ...claimsOf(signIn.accessToken), ...changes });
         return { status: "authenticated", credential: { ...signIn, accessToken, refreshToken: "rotated" } };
       },
     };
@@ -136,6 +156,18 @@ describe("a switch whose new token cannot be used", () => {
       expect([next.status, JSON.parse(next.body).organization]).toEqual([200, "org_acme"]);
     },
   );
+
+  it("seals no token that is signed by a key which nobody published", async () => {
+    const { world, signIn, attempt, send } = await startSwitching({}, true, generateSigningKey("ES256"));
+    const answer = await attempt();
+    expect(answer.status).toBe(503);
+    expect(sessionIn(answer)).toMatchObject({ accessToken: signIn.accessToken, refreshToken: "rotated" });
+    expect(world.events).toContainEqual(
+      expect.objectContaining({ type: "misconfigured", reason: "issued_token_unknown_key" }),
+    );
+    const next = await send({ headers: withCookie(cookiesSet(answer).get(COOKIE) ?? "") });
+    expect([next.status, JSON.parse(next.body).organization]).toEqual([200, "org_acme"]);
+  });
 
   it("leads the old cookie to the rotated refresh token, where the answer was lost", async () => {
     const { world, signIn, attempt, send } = await startSwitching({ iss: "https://other.example" }, true);

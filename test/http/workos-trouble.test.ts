@@ -120,6 +120,11 @@ const SPOILT_TOKENS: readonly (readonly [string, (app: WorkosApp) => Fault])[] =
     () => lie(({ access_token: token }) => ({ access_token: `${String(token).slice(0, -8)}AAAAAAAA` })),
   ],
   ["no token", () => lie(() => ({ access_token: "garbage" }))],
+  ["absent", () => lie(() => ({ access_token: undefined }))],
+  ["absent, as is the user", () => lie(() => ({ access_token: undefined, user: undefined }))],
+  ["null", () => lie(() => ({ access_token: null }))],
+  ["a number", () => lie(() => ({ access_token: 7 }))],
+  ["empty", () => lie(() => ({ access_token: "" }))],
 ];
 
 async function expectUnavailable(app: WorkosApp, browser: Visitor, says = { when: true }): Promise<void> {
@@ -182,6 +187,25 @@ describe("R-35: WorkOS answers a renewal", () => {
       expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
     },
   );
+
+  it.each([
+    ["without the user", { user: undefined }],
+    ["with null for the user", { user: null }],
+    ["with a user without an id", { user: { email: "bob@example.com" } }],
+  ])("%s: the token says whose session it is, and the cookie who the user is", async (_, slip) => {
+    const app = await start();
+    const browser = await app.signIn("bob");
+    app.expire();
+    app.harness.fake.fail(
+      "refresh_token",
+      lie(() => slip),
+    );
+    const first = await browser.get("/me", { headers: JSON_CLIENT });
+    expect([first.status, first.body.member]).toEqual([200, "user_bob"]);
+    app.expire();
+    const next = await browser.get("/me", { headers: JSON_CLIENT });
+    expect([next.status, next.body.member]).toEqual([200, "user_bob"]);
+  });
 
   it("with a token signed by an unknown key: 503, and the client keeps the rotated pair", async () => {
     const app = await start();

@@ -4,34 +4,47 @@ import type { Impersonator } from "../../model.ts";
 import type { SealedSession } from "../../store.ts";
 import { type FieldTable, type Reader, asText, readKnownFields } from "../hosted-store.ts";
 
-/** A session as WorkOS has just issued it. */
+/** A session as WorkOS has just issued it. The access token is empty where a renewal's answer has none that is a text. */
 export interface WorkosAuthentication extends SealedSession {
   readonly refreshToken: string;
-  readonly user: { readonly id: string; readonly [field: string]: unknown };
 }
 
 /**
  * Reads the answer to a grant, in the form in which WorkOS's SDKs seal it. Other fields of the answer (provider tokens,
  * another seal) are left out: they would only fill the cookie.
  *
- * @param sealed - the fields of the user that are kept. @defaultValue all that WorkOS's SDKs seal
- * @returns `undefined` for an incomplete answer.
+ * @returns `undefined` for an incomplete answer. A renewal has spent a refresh token: whatever else its answer lacks, the new one
+ * must not be lost.
  */
 export function readWorkosAuthentication(
   body: JsonObject,
-  sealed: readonly string[] = SEALABLE_FIELDS,
+  { sealed = SEALABLE_FIELDS, isRenewal }: AuthenticationReading,
 ): WorkosAuthentication | undefined {
-  const { access_token: accessToken, refresh_token: refreshToken, user } = body;
-  if (!isText(accessToken) || !isText(refreshToken) || !isObject(user) || !isText(user["id"]))
-    return undefined;
+  const { access_token: accessToken, refresh_token: refreshToken } = body;
+  const user = readUser(body["user"], sealed);
+  if (!isText(refreshToken)) return undefined;
+  if (!isRenewal && (!isText(accessToken) || user === undefined)) return undefined;
   const impersonator = readImpersonator(body["impersonator"]);
   return {
     ...readKnownFields(body, { organizationId: asText, authenticationMethod: asText }),
-    user: { ...readKnownFields(user, pickFields(sealed)), id: user["id"] },
-    accessToken,
+    ...(user !== undefined && { user }),
+    accessToken: isText(accessToken) ? accessToken : "",
     refreshToken,
     ...(impersonator !== undefined && { impersonator }),
   };
+}
+
+/** How an answer is read. */
+export interface AuthenticationReading {
+  /** The fields of the user that are kept. @defaultValue all that WorkOS's SDKs seal */
+  readonly sealed?: readonly string[] | undefined;
+  /** Whether a refresh token was presented. */
+  readonly isRenewal: boolean;
+}
+
+function readUser(user: unknown, sealed: readonly string[]): WorkosAuthentication["user"] {
+  if (!isObject(user) || !isText(user["id"])) return undefined;
+  return { ...readKnownFields(user, pickFields(sealed)), id: user["id"] };
 }
 
 const asScalar: Reader<string | boolean | null> = (value) =>

@@ -8,7 +8,11 @@ import {
 } from "../../lib/json-client.ts";
 import { isObject, isString, isText } from "../../lib/values.ts";
 import { nameSet, serviceUnavailable } from "../hosted-store.ts";
-import { type WorkosAuthentication, readWorkosAuthentication } from "./authentication.ts";
+import {
+  type AuthenticationReading,
+  type WorkosAuthentication,
+  readWorkosAuthentication,
+} from "./authentication.ts";
 import type { WorkosSettings } from "./options.ts";
 
 /** How a grant ended. */
@@ -60,7 +64,10 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
       const body = { ...client, ...grant, ip_address: ipAddress, user_agent: userAgent };
       const path = "/user_management/authenticate";
       const reply = await http.send({ method: "POST", path, body, signal, abortGrace });
-      return readGrantReply(reply, settings.seal);
+      return readGrantReply(reply, {
+        sealed: settings.seal,
+        isRenewal: grant.grant_type === "refresh_token",
+      });
     },
     async call(request) {
       const reply = await http.send(request);
@@ -77,7 +84,7 @@ export function createWorkosClient(settings: WorkosSettings): WorkosClient {
 /** Seconds to wait during contention, where WorkOS does not say how many. */
 const DEFAULT_CONTENTION_PAUSE = 1;
 
-function readGrantReply(reply: JsonReply, sealed: readonly string[] | undefined): GrantReply {
+function readGrantReply(reply: JsonReply, reading: AuthenticationReading): GrantReply {
   if (reply.status === "unavailable") {
     const code = readErrorCode(reply.body ?? {});
     const isContended = reply.httpStatus === 429 && code === "too_many_requests";
@@ -86,7 +93,7 @@ function readGrantReply(reply: JsonReply, sealed: readonly string[] | undefined)
   }
   const { httpStatus, body } = reply;
   if (httpStatus < 300) {
-    const authentication = readWorkosAuthentication(body, sealed);
+    const authentication = readWorkosAuthentication(body, reading);
     if (authentication === undefined) throw workosUnavailable("nonsense");
     return { status: "authenticated", authentication };
   }

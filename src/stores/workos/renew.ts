@@ -195,15 +195,15 @@ function findSuccessor(
   { userId }: RefreshRequest,
 ): string | undefined {
   if (settled?.result.status !== "authenticated") return undefined;
-  const { refreshToken, user } = settled.result.authentication;
-  return userId === undefined || userId === user.id ? refreshToken : undefined;
+  const { authentication } = settled.result;
+  return mayBeOf(userId, authentication) ? authentication.refreshToken : undefined;
 }
 
 /** Whether the result of another request's exchange of the same token will do for this request. */
 function isAnswerFor(result: Exchanged, { organizationId, userId, mayShare }: RefreshRequest): boolean {
   if (organizationId !== result.organizationId) return false;
   if (result.status === "refused") return true;
-  return mayShare && (userId === undefined || userId === result.authentication.user.id);
+  return mayShare && mayBeOf(userId, result.authentication);
 }
 
 /** Presents a token. While another process is presenting it, waits as long as WorkOS says, and tries again. */
@@ -232,14 +232,19 @@ async function exchangeOnce(client: WorkosClient, request: RefreshRequest): Prom
   }
 }
 
+/** Whether an answer is about a user, as far as both are known. */
+function mayBeOf(userId: string | undefined, { user }: WorkosAuthentication): boolean {
+  return userId === undefined || user === undefined || userId === user.id;
+}
+
 /** Refuses an answer about another user or organization; its refresh token is not kept, and so never presented. */
-function assertIdentity(request: RefreshRequest, { user, organizationId }: WorkosAuthentication): void {
-  const isSameUser = request.userId === undefined || request.userId === user.id;
+function assertIdentity(request: RefreshRequest, authentication: WorkosAuthentication): void {
+  const { organizationId } = authentication;
   const isSameOrganization =
     request.organizationId === undefined ||
     organizationId === undefined ||
     request.organizationId === organizationId;
-  if (!isSameUser || !isSameOrganization) {
+  if (!mayBeOf(request.userId, authentication) || !isSameOrganization) {
     throw workosUnavailable("foreign_renewal");
   }
 }

@@ -154,7 +154,7 @@ describe("an answer of WorkOS to a renewal", () => {
     [oauth(400, "something_new"), "request_rejected"],
     [oauth(400, "constructor"), "request_rejected"],
     [{ status: 200, body: {} }, "nonsense"],
-    [{ status: 200, body: { access_token: "a", refresh_token: "b", user: { id: 1 } } }, "nonsense"],
+    [{ status: 200, body: { access_token: "a", user: { id: "user_ada" } } }, "nonsense"],
     [{ status: 500, body: { error: "invalid_grant" } }, "server_error"],
     [{ status: 503, body: {} }, "server_error"],
     [{ status: 408, body: {} }, "upstream_timeout"],
