@@ -65,6 +65,7 @@ export function orgate<
   FullProfile extends Profile = Profile,
 >(options: OrgateOptions<Shape, Role, FullProfile>): Orgate<Shape, Role, FullProfile> {
   const instance = readGiven("orgate", () => createInstance(resolveOptions(options)));
+  instance.start();
   /** Binds a maker of middleware to the instance. Passed to a route without being called, it fails the request. */
   const bind =
     <Given extends unknown[]>(name: string, make: (instance: Instance, ...given: Given) => Middleware) =>

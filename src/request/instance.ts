@@ -65,11 +65,13 @@ export interface Instance {
   readonly signIns: BoundedMap<string, number>;
   /** Names of the handlers that the application made: pages link to no other. */
   readonly handlers: Set<string>;
+  /** Begins to listen to the store and the other processes. Throws what their own code throws. */
+  start(): void;
   /** Waits for the renewals under way, at most for the store's budget, and then stops everything. */
   close(): Promise<void>;
 }
 
-/** Makes an instance. Fetches nothing and starts no timer until a request needs it. */
+/** Makes an instance. Listens to nothing before it is started; fetches nothing and starts no timer until a request needs it. */
 export function createInstance(options: ResolvedOptions): Instance {
   const { cacheEntries, clock, coordinator, cookie, store } = options;
   const events = createEventSink(options.events, options.warnings ? createWarner() : undefined);
@@ -79,7 +81,7 @@ export function createInstance(options: ResolvedOptions): Instance {
   const backOff = createCredentialBackOff(clock);
   const coordination = createCoordination(coordinator, { clock, events });
   const invalidations = createInvalidations({ ...options, events, channel: coordination });
-  const stopEvents = options.events && store.onEvent?.(options.events);
+  let stopEvents: (() => void) | undefined;
   const { passwords } = cookie;
   let latestInSequence = 0;
   const renewals = createSingleFlight<SharedRenewal>({
@@ -112,6 +114,10 @@ export function createInstance(options: ResolvedOptions): Instance {
     superseded: createBoundedMap(MAX_SUPERSEDED),
     handlers: new Set(),
     signIns: createBoundedMap(MAX_SUPERSEDED),
+    start() {
+      stopEvents = options.events && store.onEvent?.(options.events);
+      invalidations.start();
+    },
     close: once(async () => {
       // What a renewal spends must reach its client, and its successor the other processes.
       await renewals.whenIdle();

@@ -48,7 +48,9 @@ export interface Invalidations {
   overtake(session: VerifiedSession): void;
   /** Counts what was added: a session checked at this epoch need not be checked again. */
   readonly epoch: number;
-  /** Stops listening to the store and to the other processes. */
+  /** Begins to listen to the store and to the other processes. Throws as they do. */
+  start(): void;
+  /** Stops listening. */
   close(): void;
 }
 
@@ -91,18 +93,21 @@ class BoundedInvalidations implements Invalidations {
   #everythingUntil = -Infinity;
   /** Messages about what was confirmed until then may have been missed. */
   #gapUntil = -Infinity;
-  readonly #unsubscribe: readonly ((() => void) | undefined)[];
+  readonly #unsubscribe: (() => void)[] = [];
 
   constructor(sources: InvalidationSources) {
-    const { channel, store } = sources;
     this.#sources = sources;
-    this.#unsubscribe = [
-      store.onInvalidated?.((target) => this.#passOn(target)),
-      channel.subscribe((message) => this.#hear(message), {
-        lost: (cause) => reportMisconfigured(sources.events, { reason: "coordinator_channel_lost", cause }),
-        restored: () => this.#askAboutEverything(),
-      }),
-    ];
+  }
+
+  start(): void {
+    const { channel, store, events } = this.#sources;
+    const stopStore = store.onInvalidated?.((target) => this.#passOn(target));
+    if (stopStore !== undefined) this.#unsubscribe.push(stopStore);
+    const stopChannel = channel.subscribe((message) => this.#hear(message), {
+      lost: (cause) => reportMisconfigured(events, { reason: "coordinator_channel_lost", cause }),
+      restored: () => this.#askAboutEverything(),
+    });
+    this.#unsubscribe.push(stopChannel);
   }
 
   invalidate(target: Invalidation): Promise<void> {
@@ -151,7 +156,7 @@ class BoundedInvalidations implements Invalidations {
 
   close(): void {
     this.#listeners.clear();
-    for (const stop of this.#unsubscribe) stop?.();
+    for (const stop of this.#unsubscribe) stop();
   }
 
   #ask(target: Invalidation, at: number): void {

@@ -52,7 +52,9 @@ export function makeBench(
     cache: { maxEntries: 500 },
     ...options,
   });
-  return { clock, events, store, engine: createInstance(resolved) };
+  const engine = createInstance(resolved);
+  engine.start();
+  return { clock, events, store, engine };
 }
 
 /** A sealed session as the `Cookie` header. */

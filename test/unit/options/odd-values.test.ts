@@ -5,6 +5,7 @@ import { memoryRepository } from "../../../src/authority/repository.ts";
 import { stytchRouter } from "../../../src/authority/wire/stytch/index.ts";
 import { workosRouter } from "../../../src/authority/wire/workos/index.ts";
 import { ConfigurationError } from "../../../src/errors.ts";
+import { inProcessCoordinator } from "../../../src/fleet/coordinator.ts";
 import { orgate } from "../../../src/orgate.ts";
 import { definePolicy } from "../../../src/policy/policy.ts";
 import { remoteKeys } from "../../../src/stores/remote-keys.ts";
@@ -107,5 +108,19 @@ describe("an option whose getter throws", () => {
     }
     expect(thrown).toBeInstanceOf(ConfigurationError);
     expect(thrown).toHaveProperty("cause.message", "the value's own trouble");
+  });
+});
+
+describe("what the application's own code throws when the middleware is made", () => {
+  it.each<[string, () => unknown]>([
+    [
+      "the coordinator's subscribe",
+      () => makeWorld().mount({ coordinator: { ...inProcessCoordinator(), subscribe: refuse } }),
+    ],
+    ["the store's onInvalidated", () => makeWorld({ overrides: { onInvalidated: refuse } }).mount()],
+    ["the store's onEvent", () => makeWorld({ overrides: { onEvent: refuse } }).mount()],
+  ])("is passed on unchanged: %s", (_name, make) => {
+    expect(make).toThrow(TypeError);
+    expect(make).toThrow("the value's own trouble");
   });
 });

@@ -77,6 +77,7 @@ function setUp(clock: () => number = () => AT, more: Partial<InvalidationSources
     },
     ...more,
   });
+  invalidations.start();
   return {
     invalidations,
     hear: (message) => hear(message),
