@@ -233,6 +233,9 @@ export const MISCONFIGURED_REASONS: Readonly<Record<string, string>> = {
     "The authority's repository holds an invitation, a code or a pending authentication that this version cannot read.",
   session_too_large:
     "The session does not fit into cookies (4,096 bytes for one that a store's front end reads, else half of `http.maxHeaderSize`). Keep the token's custom claims small.",
+  renewed_session_not_json:
+    "The store's `renew` answered with a field that is no JSON, such as a date, so that the session cannot be sealed. The new refresh " +
+    "token was kept. Answer with texts, numbers, booleans and plain objects.",
   foreign_renewal:
     "The store answered a renewal with the token of another member or organization. orgate kept neither token, and answered 503. " +
     "Report it to the service at once.",

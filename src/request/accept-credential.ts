@@ -156,7 +156,15 @@ export async function acceptRenewal(
   const { credential, verifiedAt, member, organization } = renewal;
   const kind = kindAfterRenewal(presented.kind);
   const merged = mergeCredential(presented, credential);
-  const successor = await toSuccessor(instance, kind, merged);
+  let successor: Successor;
+  try {
+    successor = await toSuccessor(instance, kind, merged);
+  } catch (cause) {
+    reportMisconfigured(events, { reason: "renewed_session_not_json", cause });
+    const kept = await keepRefreshToken(instance, presented, merged);
+    const failure = { reason: "malformed", retryAfter: DEFAULT_RETRY_AFTER, cause } as const;
+    return { status: "unavailable", ...failure, ...(kept !== undefined && { successor: kept }) };
+  }
   const acceptance = await acceptCredential(instance, successor, {
     via: presented.via,
     // What changed while the store was asked may be missing from its answer, whatever time the store states.

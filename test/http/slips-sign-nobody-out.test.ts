@@ -100,6 +100,31 @@ describe("an answer without a usable access token", () => {
   });
 });
 
+describe("an answer with a field that is no JSON, such as a date", () => {
+  it("keeps the new refresh token, and says what is wrong", async () => {
+    const harness = await start();
+    const { world, send, reached } = harness;
+    const signIn = await world.signIn();
+    world.clock.now += PAST_EXPIRY;
+    world.store.behaviour = async (stale, context, ask) => {
+      const renewal = await ask(stale, context);
+      if (renewal.status !== "active" || renewal.credential === undefined) return renewal;
+      return { ...renewal, credential: { ...renewal.credential, lastSeen: new Date(0) } };
+    };
+    const answer = await send({ headers: withCookie(signIn.seal) });
+    expect([answer.status, reached]).toEqual([503, []]);
+    expect(sessionIn(answer)?.refreshToken).not.toBe(signIn.refreshToken);
+    expect(sessionIn(answer)?.accessToken).toBe(signIn.accessToken);
+    expect(world.events).toContainEqual(
+      expect.objectContaining({
+        type: "misconfigured",
+        reason: "renewed_session_not_json",
+        error: expect.objectContaining({ message: expect.stringMatching(/JSON/) }),
+      }),
+    );
+  });
+});
+
 describe("a switch whose new token cannot be used", () => {
   const SWITCH = { method: "POST", path: "/switch" } as const;
   const BAD = {
