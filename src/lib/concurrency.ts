@@ -1,4 +1,4 @@
-import type { Clock } from "./clock.ts";
+import { type Clock, onNextTurn } from "./clock.ts";
 
 /** A signal that aborts after so many seconds. It keeps no process alive. */
 export function abortAfter(seconds: number): AbortSignal {
@@ -60,9 +60,11 @@ export async function limitTime<Value>(
   const timedOut = new Promise<typeof TIMED_OUT>((resolve) => {
     limit.onOver(() => resolve(TIMED_OUT));
   });
-  const timers = [setTimeout(() => limit.end(), (seconds + grace) * 1000)];
+  // A busy process first hears what has arrived meanwhile: its timers run before its sockets are read.
+  const end = (): void => void onNextTurn(() => limit.end());
+  const timers = [setTimeout(end, (seconds + grace) * 1000)];
   const onOuterAbort = (): void => {
-    if (grace > 0) timers.push(setTimeout(() => limit.end(), grace * 1000));
+    if (grace > 0) timers.push(setTimeout(end, grace * 1000));
     else limit.end();
   };
   outer?.addEventListener("abort", onOuterAbort, { once: true });

@@ -37,7 +37,7 @@ const unhandled: unknown[] = [];
 const collect = (reason: unknown): void => void unhandled.push(reason);
 
 beforeEach(() => {
-  jest.useFakeTimers();
+  jest.useFakeTimers({ doNotFake: ["setImmediate", "clearImmediate"] });
   process.on("unhandledRejection", collect);
   now = 1_800_000_000;
   calls = [];

@@ -39,7 +39,7 @@ function makeBranded(): Error {
 }
 
 beforeEach(() => {
-  jest.useFakeTimers();
+  jest.useFakeTimers({ doNotFake: ["setImmediate", "clearImmediate"] });
 });
 
 afterEach(() => {
