@@ -26,10 +26,15 @@ export type OrgateEvent =
       readonly milliseconds: number;
     }
   | { readonly type: "coalesced"; readonly with: "in_flight" | "settled" | "other_process" }
-  | ({ readonly type: "rejected"; readonly code: ErrorCode; readonly reason?: string } & TroubleCause)
+  | ({ readonly type: "rejected"; readonly code: ErrorCode; readonly reason: string } & TroubleCause)
   | {
       readonly type: "denied";
       readonly code: ErrorCode;
+      /**
+       * What the code alone does not say. Absent where the code, `resource` and `action` say everything, and where an event
+       * `rejected` or `unavailable` of the same request and code came before, which has the reason.
+       */
+      readonly reason?: string;
       readonly resource?: string;
       readonly action?: string;
     }

@@ -5,7 +5,7 @@ import { isFiniteNumber, isListOf, isObject, isString } from "../lib/values.ts";
 import type { MemberSession, OrganizationChoice, Verdict } from "../model.ts";
 import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type PermissionQuestion, deferVerdict, isAuthorized } from "../policy/policy.ts";
-import { isCrossSiteWrite, refreshRequest } from "../request/authenticate.ts";
+import { crossSiteReasonOf, refreshRequest } from "../request/authenticate.ts";
 import { type VerifiedSession, rolesOf } from "../request/cache.ts";
 import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
@@ -135,8 +135,9 @@ function decide(
   const { session, credential } = auth;
   if (session === undefined) return { status: "denied", ...denialOf(auth.state) };
   // A method override between the middleware and this guard may have made a write of what was a read.
-  if (credential !== undefined && credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
-    return { status: "denied", code: "cross_site_request" };
+  if (credential !== undefined && credential.kind !== "bearer") {
+    const reason = crossSiteReasonOf(instance, request);
+    if (reason !== undefined) return { status: "denied", code: "cross_site_request", reason };
   }
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {

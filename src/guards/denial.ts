@@ -17,6 +17,7 @@ import {
 } from "../lib/http.ts";
 import { isString } from "../lib/values.ts";
 import type { AuthState, Denial } from "../model.ts";
+import { toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import { reportOnDenied, showPage } from "./pages.ts";
@@ -41,6 +42,8 @@ export interface HandlerContext extends RequestContext {
 /** What a denial says beyond its code. */
 export interface DenialInit {
   readonly code: ErrorCode;
+  /** For the event alone: a client learns no more than the code. @defaultValue the `reason` of `extensions`, which clients get */
+  readonly reason?: string | undefined;
   readonly extensions?: Readonly<Record<string, unknown>>;
   /** RFC 9470: the oldest acceptable authentication, in seconds. */
   readonly maxAge?: number;
@@ -98,12 +101,15 @@ export function answerDenial(context: HandlerContext, init: DenialInit): void {
 }
 
 /** Emits the event of a denial. */
-export function emitDenied({ events }: Instance, { code, extensions }: DenialInit): void {
+export function emitDenied({ events }: Instance, { code, reason, extensions }: DenialInit): void {
   if (!events.wants("denied")) return;
-  const { resource, action } = extensions ?? {};
+  const { resource, action, reason: told } = extensions ?? {};
+  // The word of a store, or of an error that the application made, may be anything.
+  const label = toLabel(reason ?? told, "");
   events.emit({
     type: "denied",
     code,
+    ...(label !== "" && { reason: label }),
     ...(isString(resource) && { resource }),
     ...(isString(action) && { action }),
   });

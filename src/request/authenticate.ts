@@ -5,7 +5,13 @@ import { type VerifiedSession, keyOf } from "./cache.ts";
 import { describeClient, reportUntrustedProxy } from "./call-store.ts";
 import { type CredentialChoice, chooseCredential } from "./choose-credential.ts";
 import type { Instance } from "./instance.ts";
-import { type Credential, isSafeMethod, readCredential, readOpaqueBeside } from "./read-credential.ts";
+import {
+  type Credential,
+  type CrossSiteReason,
+  isSafeMethod,
+  readCredential,
+  readOpaqueBeside,
+} from "./read-credential.ts";
 import { renewAheadOfExpiry } from "./renew-ahead.ts";
 import { renewStaleCredential } from "./renew.ts";
 import {
@@ -97,8 +103,9 @@ function authenticateAttached(
 ): RequestAuth | Promise<RequestAuth> {
   const { credential } = auth;
   if (credential === undefined) return auth;
-  if (credential.kind !== "bearer" && isCrossSiteWrite(instance, request)) {
-    auth.refused(reject(instance, "cross_site_request", "cookie"));
+  const crossSite = credential.kind === "bearer" ? undefined : crossSiteReasonOf(instance, request);
+  if (crossSite !== undefined) {
+    auth.refused(reject(instance, "cross_site_request", "cookie", crossSite));
     return auth;
   }
   if (auth.candidates === undefined) return authenticatePresented(instance, auth, request, response);
@@ -192,9 +199,9 @@ function reject(
   { events }: Instance,
   code: RejectedState["code"],
   via: RejectedState["via"],
-  reason?: string,
+  reason: string,
 ): RejectedState {
-  events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
+  events.emit({ type: "rejected", code, reason });
   return { status: "rejected", code, via };
 }
 
@@ -224,9 +231,12 @@ function settle(
   return settled instanceof Promise ? auth.settleWith(settled.then(next)) : next(settled);
 }
 
-/** Whether another site made the browser send a request that may change something. */
-export function isCrossSiteWrite({ options, origins }: Instance, request: IncomingMessage): boolean {
-  return options.checksCrossSite && !isSafeMethod(request) && origins.isCrossSite(request);
+/** How it shows that another site made the browser send a request that may change something; `undefined` where none did. */
+export function crossSiteReasonOf(
+  { options, origins }: Instance,
+  request: IncomingMessage,
+): CrossSiteReason | undefined {
+  return options.checksCrossSite && !isSafeMethod(request) ? origins.crossSiteReason(request) : undefined;
 }
 
 /** Whether a token that is still good is to be renewed already. */

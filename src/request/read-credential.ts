@@ -39,7 +39,7 @@ export type Reading =
       readonly status: "rejected";
       readonly code: "ambiguous_credential" | "invalid_token" | "invalid_session";
       readonly via: "bearer" | "cookie";
-      readonly reason?: string;
+      readonly reason: string;
       readonly cookieName?: string;
       readonly cookieNames: readonly string[];
     };
@@ -119,11 +119,14 @@ function readBearer({ headers, rawHeaders }: RequestHead): Reading {
   const header = headers.authorization;
   if (header === undefined) return NO_CREDENTIAL;
   if (hasSecondLine(rawHeaders)) {
-    return anyBearer(rawHeaders) ? rejectBearer("ambiguous_credential") : NO_CREDENTIAL;
+    return anyBearer(rawHeaders)
+      ? rejectBearer("ambiguous_credential", "two_authorization_headers")
+      : NO_CREDENTIAL;
   }
   const value = stripScheme(header);
   if (value === undefined) return NO_CREDENTIAL;
-  if (value === "" || value.length > MAX_TOKEN_LENGTH) return rejectBearer("invalid_token");
+  if (value === "") return rejectBearer("invalid_token", "bearer_empty");
+  if (value.length > MAX_TOKEN_LENGTH) return rejectBearer("invalid_token", "malformed_size");
   return {
     status: "found",
     credential: { kind: "bearer", value, cookieName: undefined, cookieNames: NO_COOKIES, key: undefined },
@@ -138,8 +141,8 @@ function stripScheme(header: string): string | undefined {
   return scheme === null ? undefined : header.slice(scheme[0].length);
 }
 
-function rejectBearer(code: "ambiguous_credential" | "invalid_token"): Reading {
-  return { status: "rejected", code, via: "bearer", cookieNames: NO_COOKIES };
+function rejectBearer(code: "ambiguous_credential" | "invalid_token", reason: string): Reading {
+  return { status: "rejected", code, reason, via: "bearer", cookieNames: NO_COOKIES };
 }
 
 // Node keeps the first of two Authorization lines and drops the other silently.
@@ -170,16 +173,16 @@ function readCookie(
   if (found.status === "absent") return NO_CREDENTIAL;
   const { names: cookieNames } = found;
   const limit = kind === "sealed" ? MAX_SEAL_LENGTH : MAX_TOKEN_LENGTH;
-  const reject = (code: "ambiguous_credential" | "invalid_session", reason?: string): Reading => ({
+  const reject = (code: "ambiguous_credential" | "invalid_session", reason: string): Reading => ({
     status: "rejected",
     code,
-    ...(reason !== undefined && { reason }),
+    reason,
     via: "cookie",
     cookieName,
     cookieNames,
   });
   if (found.status === "found") {
-    if (found.value.length > limit) return reject("invalid_session");
+    if (found.value.length > limit) return reject("invalid_session", "cookie_too_long");
     return {
       status: "found",
       credential: { kind, value: found.value, cookieName, cookieNames, key: undefined },
@@ -188,11 +191,13 @@ function readCookie(
   // An opaque token has no form, and only the store can tell which of two is good.
   if (kind === "opaque") return reject("ambiguous_credential", "two_sessions");
   const isWellFormed = kind === "sealed" ? isWellFormedSeal : (value: string) => COMPACT_FORM.test(value);
-  const values = found.values.filter((value) => value.length <= limit && isWellFormed(value));
+  const legible = found.values.filter((value) => value.length <= limit);
+  if (legible.length === 0) return reject("invalid_session", "cookie_too_long");
+  const values = legible.filter(isWellFormed);
   if (values.length > MAX_CANDIDATES) return reject("ambiguous_credential", "too_many_candidates");
   const credentials = toCredentials(source, values, cookieNames);
   const [credential] = credentials;
-  if (credential === undefined) return reject("invalid_session");
+  if (credential === undefined) return reject("invalid_session", "cookies_malformed");
   const leftOut = values.length < found.values.length;
   return { status: "found", credential, candidates: { credentials, leftOut } };
 }
@@ -239,10 +244,21 @@ export function isSafeMethod(request: IncomingMessage): boolean {
   return SAFE_METHODS.has(request.method) && request.headers.upgrade === undefined;
 }
 
+/** Which header shows that another site made the browser send a request, and what it says. */
+export type CrossSiteReason =
+  | "fetch_site_cross_site"
+  | "fetch_site_same_site"
+  | "fetch_site_unknown"
+  | "origin_foreign"
+  | "origin_null";
+
 /** Knows the origins that may send requests, and read the answers. */
 export interface OriginCheck {
-  /** Whether another site made the browser send this. Ask it where {@link isSafeMethod} says no. */
-  isCrossSite(request: IncomingMessage): boolean;
+  /**
+   * Tells how it shows that another site made the browser send this; `undefined` where none did. Ask it where
+   * {@link isSafeMethod} says no.
+   */
+  crossSiteReason(request: IncomingMessage): CrossSiteReason | undefined;
   /** Whether the origin is one of `trustedOrigins`. */
   isTrusted(origin: string): boolean;
 }
@@ -256,15 +272,23 @@ export function createOriginCheck(options: CrossSiteOptions): OriginCheck {
 
   return {
     isTrusted,
-    isCrossSite({ headers }) {
+    crossSiteReason({ headers }) {
       const site = headers["sec-fetch-site"];
       const { origin } = headers;
-      if (site === "same-origin" || site === "none") return false;
-      if (origin === undefined) return site !== undefined;
-      return !isTrusted(origin) && (site !== undefined || origin !== options.origin);
+      if (site === "same-origin" || site === "none") return undefined;
+      if (origin !== undefined && isTrusted(origin)) return undefined;
+      // A sandboxed frame, a `file:` page or a referrer policy makes it null: whose page it is cannot be known.
+      if (origin === "null") return "origin_null";
+      if (site !== undefined) return FETCH_SITE_REASONS.get(site) ?? "fetch_site_unknown";
+      return origin === undefined || origin === options.origin ? undefined : "origin_foreign";
     },
   };
 }
+
+const FETCH_SITE_REASONS: ReadonlyMap<string | readonly string[], CrossSiteReason> = new Map([
+  ["cross-site", "fetch_site_cross_site"],
+  ["same-site", "fetch_site_same_site"],
+]);
 
 function toPattern(origin: string): RegExp {
   const [before = "", after = ""] = origin

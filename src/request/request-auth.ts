@@ -433,10 +433,9 @@ export function refuse(
     reason,
     clearsCookie = false,
     cause,
-  }: { readonly reason?: string; readonly clearsCookie?: boolean; readonly cause?: unknown } = {},
+  }: { readonly reason: string; readonly clearsCookie?: boolean; readonly cause?: unknown },
 ): Extract<Resolution, { status: "refused" }> {
-  const because = { ...(reason !== undefined && { reason }), ...describeCause(cause) };
-  events.emit({ type: "rejected", code: state.code, ...because });
+  events.emit({ type: "rejected", code: state.code, reason, ...describeCause(cause) });
   return { status: "refused", state, clearsCookie };
 }
 

@@ -5,7 +5,7 @@ import type { Next } from "../guards/guard.ts";
 import { isJsonClient, memberOfBody, redirect, sendJson, toRedirectTarget } from "../lib/http.ts";
 import { isFiniteNumber, isFunction, isListOf, isObject, isString, isText } from "../lib/values.ts";
 import { type ExpectedIdentity, acceptIssued } from "../request/accept-credential.ts";
-import { isCrossSiteWrite, settleCandidates } from "../request/authenticate.ts";
+import { crossSiteReasonOf, settleCandidates } from "../request/authenticate.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
 import { type StoreReply, callStore, classifyError, toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
@@ -101,10 +101,11 @@ async function finishSignIn(
 ): Promise<void> {
   const { instance, request, response } = received;
   forbidCaching(response);
-  if (isCrossSiteWrite(instance, request)) {
+  const crossSite = crossSiteReasonOf(instance, request);
+  if (crossSite !== undefined) {
     // The application's promise may still reject; its result is not used.
     void Promise.allSettled([authentication]);
-    deny(attachOnly(received), { code: "cross_site_request" });
+    deny(attachOnly(received), { code: "cross_site_request", reason: crossSite });
     return;
   }
   const reply = await readAuthentication(authentication, instance.options.clock());
@@ -215,7 +216,7 @@ async function answerRefused(
   { code, reason }: { readonly code: ErrorCode; readonly reason?: string | undefined },
 ): Promise<void> {
   // The reason is for the log: a client that tries to get in learns no more than the code.
-  context.instance.events.emit({ type: "rejected", code, ...(reason !== undefined && { reason }) });
+  context.instance.events.emit({ type: "rejected", code, reason: toLabel(reason, "not_accepted") });
   if (code === "invalid_pending_authentication" && pending !== undefined) {
     clearSpent(context, pending);
   }

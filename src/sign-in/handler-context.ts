@@ -4,7 +4,7 @@ import type { Middleware } from "../guards/guard.ts";
 import { pathOf, queryOf, sanitizeReturnTo, trimTrailingSlashes } from "../lib/http.ts";
 import { type Problems, createProblems } from "../lib/problems.ts";
 import { isObject } from "../lib/values.ts";
-import { attachRequest, authenticateRequest, isCrossSiteWrite } from "../request/authenticate.ts";
+import { attachRequest, authenticateRequest, crossSiteReasonOf } from "../request/authenticate.ts";
 import type { Instance } from "../request/instance.ts";
 import type { RequestAuth } from "../request/request-auth.ts";
 import { forbidCaching } from "../request/respond.ts";
@@ -48,11 +48,11 @@ export function createHandler(instance: Instance, definition: HandlerDefinition)
     if (!httpMethods.includes(request.method ?? "")) {
       response.setHeader("Allow", httpMethods.join(", "));
       deny(attachOnly(received), { code: "method_not_allowed" });
-    } else if (isCrossSiteWrite(instance, request)) {
-      deny(attachOnly(received), { code: "cross_site_request" });
-    } else {
-      await serve(received);
+      return;
     }
+    const crossSite = crossSiteReasonOf(instance, request);
+    if (crossSite === undefined) await serve(received);
+    else deny(attachOnly(received), { code: "cross_site_request", reason: crossSite });
   };
   return (request, response, next) => {
     receive({ instance, request, response, next }).catch(next);

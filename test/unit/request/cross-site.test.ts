@@ -8,8 +8,8 @@ const PATTERN = "https://*.example.org";
 
 const check = createOriginCheck({ origin: OWN, trustedOrigins: [TRUSTED, PATTERN] });
 
-function isCrossSite(site: string | undefined, origin: string | undefined): boolean {
-  return check.isCrossSite(
+function crossSiteReason(site: string | undefined, origin: string | undefined): string | undefined {
+  return check.crossSiteReason(
     makeRequest({
       method: "POST",
       headers: {
@@ -53,19 +53,26 @@ const ORIGINS: readonly (readonly [string | undefined, "own" | "trusted" | "fore
 ];
 
 /** What the section on cross-site requests says, line by line. */
-function expected(site: string | undefined, kind: "own" | "trusted" | "foreign" | "none"): boolean {
-  if (site === "same-origin" || site === "none") return false;
-  if (site !== undefined) return kind !== "trusted";
-  return kind === "foreign";
+function expected(
+  site: string | undefined,
+  origin: string | undefined,
+  kind: "own" | "trusted" | "foreign" | "none",
+): string | undefined {
+  if (site === "same-origin" || site === "none" || kind === "trusted") return undefined;
+  if (origin === "null") return "origin_null";
+  if (site === "cross-site") return "fetch_site_cross_site";
+  if (site === "same-site") return "fetch_site_same_site";
+  if (site !== undefined) return "fetch_site_unknown";
+  return kind === "foreign" ? "origin_foreign" : undefined;
 }
 
-describe("R-17: isCrossSite", () => {
+describe("R-17: crossSiteReason", () => {
   const table = SITES.flatMap((site) =>
-    ORIGINS.map(([origin, kind]) => ({ site, origin, answer: expected(site, kind) })),
+    ORIGINS.map(([origin, kind]) => ({ site, origin, answer: expected(site, origin, kind) })),
   );
 
   it.each(table)("with Sec-Fetch-Site $site and Origin $origin: $answer", ({ site, origin, answer }) => {
-    expect(isCrossSite(site, origin)).toBe(answer);
+    expect(crossSiteReason(site, origin)).toBe(answer);
   });
 
   it("does not read the Host, or what proxies say of it", () => {
@@ -78,7 +85,7 @@ describe("R-17: isCrossSite", () => {
         Origin: "https://evil.example",
       },
     });
-    expect(check.isCrossSite(request)).toBe(true);
+    expect(check.crossSiteReason(request)).toBe("origin_foreign");
   });
 
   it("trusts nobody by default", () => {

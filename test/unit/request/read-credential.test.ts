@@ -130,6 +130,7 @@ describe("readCredential", () => {
     expect(readCredential(head, BOTH)).toEqual({
       status: "rejected",
       code: "ambiguous_credential",
+      reason: "two_authorization_headers",
       via: "bearer",
       cookieNames: [],
     });
@@ -173,16 +174,24 @@ describe("readCredential", () => {
 
   it("R-14: checks sizes before anything is decoded", () => {
     expect(readCredential(bearerOf(MAX_TOKEN_LENGTH), BOTH)).toMatchObject({ status: "found" });
-    expect(readCredential(bearerOf(MAX_TOKEN_LENGTH + 1), BOTH)).toMatchObject({ code: "invalid_token" });
+    expect(readCredential(bearerOf(MAX_TOKEN_LENGTH + 1), BOTH)).toMatchObject({
+      code: "invalid_token",
+      reason: "malformed_size",
+    });
 
     expect(readCredential(cookieOf("__Host-orgate", 12_288), BOTH)).toMatchObject({ status: "found" });
     expect(readCredential(cookieOf("__Host-orgate", 12_289), BOTH)).toEqual({
       status: "rejected",
       code: "invalid_session",
+      reason: "cookie_too_long",
       via: "cookie",
       cookieName: "__Host-orgate",
       cookieNames: ["__Host-orgate"],
     });
+    const two = headOf([
+      ["Cookie", `__Host-orgate=${"a".repeat(12_289)}; __Host-orgate=${"b".repeat(12_289)}`],
+    ]);
+    expect(readCredential(two, BOTH)).toMatchObject({ code: "invalid_session", reason: "cookie_too_long" });
   });
 
   it("R-14: holds a bare JWT in a cookie to the size of a bearer", () => {

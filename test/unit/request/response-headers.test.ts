@@ -23,7 +23,8 @@ const LOOKED: Planned = { cookies: new Map(), headers: new Map(), isPrivate: fal
 function setPlan(request: object, planned: readonly Partial<Planned>[]): void {
   for (const { cookies = [], headers = [], isPrivate = false } of planned.toReversed()) {
     const owner = { options: { names: undefined }, nextInSequence: () => 0 };
-    const junk = { status: "rejected", code: "invalid_session", via: "cookie", cookieNames: [] } as const;
+    const why = { code: "invalid_session", reason: "cookie_too_long" } as const;
+    const junk = { status: "rejected", ...why, via: "cookie", cookieNames: [] } as const;
     const auth = attach(request, owner, isPrivate ? junk : { status: "none" }, true);
     auth.markUsed();
     for (const [name, line] of cookies) auth.queueCookie(name, line);
