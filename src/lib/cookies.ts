@@ -337,21 +337,43 @@ export async function sealCookie(
   return line.length > MAX_COOKIE_LINE_LENGTH ? undefined : line;
 }
 
-/**
- * Opens a cookie's seal; `undefined` if it is not a good seal, of another kind, expired, or bound to another secret, and where
- * nothing is sealed at all.
- */
-export async function openCookie<Value>(
-  { sealer, options }: { readonly sealer: Sealer | undefined; readonly options: SealedCookieOptions },
+/** What opening a cookie's seal came to. */
+export type SealedCookieReading<Value> =
+  | { readonly status: "opened"; readonly value: Value }
+  /** `unreadable`: not a good seal, or of another kind. `foreign`: bound to another secret. */
+  | { readonly status: "unreadable" | "foreign" | "expired" | "not_yet_valid" };
+
+interface SealedCookieOpener {
+  /** Without one, nothing is sealed at all. */
+  readonly sealer: Sealer | undefined;
+  readonly options: SealedCookieOptions;
+}
+
+/** Opens a cookie's seal. Without a secret, no seal is good. */
+export function readSealedCookie<Value>(
+  { sealer, options }: SealedCookieOpener,
   { name, lifetime, parse }: SealedCookieKind<Value>,
-  { sealed, secret }: { readonly sealed: string; readonly secret: string },
-): Promise<Value | undefined> {
-  const members = await sealer?.unsealValue(sealed);
-  if (!isSealedMembers(members) || members.kind !== name) return undefined;
+  { sealed, secret }: { readonly sealed: string; readonly secret: string | undefined },
+): SealedCookieReading<Value> {
+  const members = sealer?.unsealValue(sealed);
+  if (!isSealedMembers(members) || members.kind !== name) return { status: "unreadable" };
   const { binding, issuedAt, expiresAt } = members;
+  if (secret === undefined || !isSameSecret(sha256(secret), binding)) return { status: "foreign" };
   const now = options.clock();
-  const isAlive = issuedAt <= now + options.clockTolerance && now < Math.min(expiresAt, issuedAt + lifetime);
-  return isAlive && isSameSecret(sha256(secret), binding) ? parse(members) : undefined;
+  if (issuedAt > now + options.clockTolerance) return { status: "not_yet_valid" };
+  if (now >= Math.min(expiresAt, issuedAt + lifetime)) return { status: "expired" };
+  const value = parse(members);
+  return value === undefined ? { status: "unreadable" } : { status: "opened", value };
+}
+
+/** Returns what {@link readSealedCookie} opens; `undefined` for everything that is not good. */
+export async function openCookie<Value>(
+  opener: SealedCookieOpener,
+  kind: SealedCookieKind<Value>,
+  given: { readonly sealed: string; readonly secret: string },
+): Promise<Value | undefined> {
+  const reading = readSealedCookie(opener, kind, given);
+  return reading.status === "opened" ? reading.value : undefined;
 }
 
 function isSealedMembers(value: unknown): value is SealedMembers {

@@ -216,14 +216,15 @@ async function answerRefused(
   { code, reason }: { readonly code: ErrorCode; readonly reason?: string | undefined },
 ): Promise<void> {
   // The reason is for the log: a client that tries to get in learns no more than the code.
-  context.instance.events.emit({ type: "rejected", code, reason: toLabel(reason, "not_accepted") });
+  const told = toLabel(reason, "not_accepted");
+  context.instance.events.emit({ type: "rejected", code, reason: told });
   if (code === "invalid_pending_authentication" && pending !== undefined) {
     clearSpent(context, pending);
   }
   if (code === "organization_not_available" && selection !== undefined) {
     await renderSelectionError(context, selection);
   } else {
-    deny(context, { ...denial, code });
+    deny(context, { ...denial, code, reason: told });
   }
 }
 

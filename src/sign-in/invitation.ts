@@ -137,7 +137,9 @@ async function acceptPosted(received: HandlerRequest, settings: InvitationSettin
   ];
   const returnTo = chooseReturnTo(context, candidates);
   if (pending === undefined && auth.session === undefined) {
-    deny(context, { ...denialOf(auth.state), page: true, returnTo: pageOf(request, token, returnTo) });
+    const reason = reading.status === "invalid" ? reading.reason : undefined;
+    const denial = { page: true, returnTo: pageOf(request, token, returnTo) } as const;
+    deny(context, { ...denialOf(auth.state), ...denial, reason });
     return;
   }
   const reply = await join(context, { token, pending }, settings.deduplicator);

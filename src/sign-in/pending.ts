@@ -4,12 +4,13 @@ import { OrgateError } from "../errors.ts";
 import type { HandlerContext, ReceivedRequest, RequestContext } from "../guards/denial.ts";
 import {
   type SealedCookieKind,
+  type SealedCookieReading,
   type SealedMembers,
   clearCookieLine,
   findCookie,
-  openCookie,
   ownCookieAttributes,
   ownCookieName,
+  readSealedCookie,
   sealCookie,
   setCookieLine,
 } from "../lib/cookies.ts";
@@ -44,7 +45,15 @@ export type PendingReading =
   | { readonly status: "absent" }
   | { readonly status: "found"; readonly pending: Pending }
   /** Expired, not sealed here, or begun in another browser. */
-  | { readonly status: "invalid" };
+  | { readonly status: "invalid"; readonly reason: PendingReason };
+
+/** Why a pending authentication cannot be continued. */
+export type PendingReason =
+  | "pending_unreadable"
+  | "pending_of_another_browser"
+  | "pending_expired"
+  | "pending_not_yet_valid"
+  | "pending_repeated";
 
 /** A pending authentication to be kept in the browser. */
 export interface NewPending extends Pick<Pending, "returnTo" | "step"> {
@@ -54,7 +63,6 @@ export interface NewPending extends Pick<Pending, "returnTo" | "step"> {
 }
 
 const SEALED = "a pending authentication";
-const PENDING_INVALID: PendingReading = { status: "invalid" };
 const PENDING_ABSENT: PendingReading = { status: "absent" };
 
 /** The pending token, sealed; opens only together with the secret in a second cookie. */
@@ -126,10 +134,24 @@ export async function readPendingCookie({ instance, request }: ReceivedRequest):
   const sealed = findCookie(request.headers.cookie, ownCookieName(secure, "pending"));
   if (sealed.status === "absent") return PENDING_ABSENT;
   const browser = findCookie(request.headers.cookie, ownCookieName(secure, "browser"));
-  if (sealed.status !== "found" || browser.status !== "found") return PENDING_INVALID;
-  const pending = await openCookie(instance, PENDING, { sealed: sealed.value, secret: browser.value });
-  return pending === undefined ? PENDING_INVALID : { status: "found", pending };
+  if (sealed.status === "ambiguous" || browser.status === "ambiguous") {
+    return { status: "invalid", reason: "pending_repeated" };
+  }
+  const secret = browser.status === "found" ? browser.value : undefined;
+  const reading = readSealedCookie(instance, PENDING, { sealed: sealed.value, secret });
+  return reading.status === "opened"
+    ? { status: "found", pending: reading.value }
+    : { status: "invalid", reason: PENDING_REASONS[reading.status] };
 }
+
+const PENDING_REASONS: Readonly<
+  Record<Exclude<SealedCookieReading<Pending>["status"], "opened">, PendingReason>
+> = {
+  unreadable: "pending_unreadable",
+  foreign: "pending_of_another_browser",
+  expired: "pending_expired",
+  not_yet_valid: "pending_not_yet_valid",
+};
 
 /** Returns what {@link readPendingCookie} finds. */
 export async function findPending(received: ReceivedRequest): Promise<Pending | undefined> {

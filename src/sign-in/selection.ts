@@ -5,7 +5,7 @@ import type { Middleware } from "../guards/guard.ts";
 import { closeIfUnread, isJsonClient, queryOf, redirect, sendJson } from "../lib/http.ts";
 import type { OrganizationChoice } from "../model.ts";
 import type { RequestCallback } from "../options/options.ts";
-import type { StoreReply } from "../request/call-store.ts";
+import { type StoreReply, toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Outcome, PendingAuthentication } from "../store.ts";
 import { SelectionDeduplicator, readChoice } from "./choice.ts";
@@ -75,12 +75,11 @@ export function createOrganizationSelection(
   });
 }
 
-const INVALID_PENDING = { code: "invalid_pending_authentication" } as const;
-
 /** Shows the organizations to a user who must choose or to a member. Changes nothing. */
 async function showSelection(received: HandlerRequest, render: RenderSelection): Promise<void> {
   const { request } = received;
   const reading = await readSelectable(received);
+  let reason: string | undefined = reading.status === "invalid" ? reading.reason : undefined;
   if (reading.status === "found") {
     const { authentication, returnTo: pendingReturnTo } = reading.pending;
     const reply = await listChoices(received, authentication);
@@ -89,6 +88,7 @@ async function showSelection(received: HandlerRequest, render: RenderSelection):
       await answerSelection(attachOnly(received), reply, { render, returnTo });
       return;
     }
+    reason = toLabel(reply.reason, "not_accepted");
   }
   const context = await attachAuthenticated(received);
   const returnTo = chooseReturnTo(context, [returnToOfQuery(request)]);
@@ -98,7 +98,9 @@ async function showSelection(received: HandlerRequest, render: RenderSelection):
   if (session === undefined) {
     // The pending authentication is over for certain; whether there is a session may be unknown.
     const isOver = hadPending && context.auth.state.status !== "unavailable";
-    const denial = isOver ? INVALID_PENDING : denialOf(context.auth.state);
+    const denial = isOver
+      ? ({ code: "invalid_pending_authentication", reason } as const)
+      : denialOf(context.auth.state);
     deny(context, { ...denial, page: true, returnTo });
     return;
   }
@@ -118,7 +120,7 @@ async function answerSelection(
     const { retryAfter } = reply;
     deny(context, { code: "store_unavailable", retryAfter, page: true, returnTo });
   } else if (reply.status === "refused") {
-    deny(context, { code: reply.code, page: true, returnTo });
+    deny(context, { code: reply.code, reason: toLabel(reply.reason, "not_accepted"), page: true, returnTo });
   } else if (isJsonClient(request)) {
     sendJson(response, 200, { organizations: reply.value, return_to: returnTo });
   } else if (isOnlyChoice(reply.value, current) && !queryOf(request).has("choose")) {
@@ -153,7 +155,8 @@ async function selectPosted(received: HandlerRequest, { deduplicator, render }: 
   if (reading.status === "invalid") {
     closeIfUnread(context.request, context.response);
     clearPending(context);
-    deny(context, { ...INVALID_PENDING, page: true, returnTo: "/" });
+    const { reason } = reading;
+    deny(context, { code: "invalid_pending_authentication", reason, page: true, returnTo: "/" });
     return true;
   }
   const { pending } = reading;

@@ -1,14 +1,18 @@
 import { describe, expect, it } from "@jest/globals";
+import { OrgateError } from "../../src/errors.ts";
 import type { OrgateEvent } from "../../src/events.ts";
 import { MAX_SEAL_LENGTH } from "../../src/lib/crypto.ts";
 import { MAX_TOKEN_LENGTH } from "../../src/tokens/verify-token.ts";
-import { closeAfterEach, start, withBearer, withCookie } from "../support/apps.ts";
+import { closeAfterEach, makeTenancy, SELECTION, start, withBearer, withCookie } from "../support/apps.ts";
+import { JSON_CLIENT } from "../support/browser.ts";
 import { cookieOf } from "../support/world.ts";
 
 closeAfterEach();
 
 const rejections = (events: readonly OrgateEvent[]): unknown[] =>
   events.flatMap((event) => (event.type === "rejected" ? [[event.code, event.reason]] : []));
+const denials = (events: readonly OrgateEvent[]): unknown[] =>
+  events.flatMap((event) => (event.type === "denied" ? [[event.code, event.reason]] : []));
 
 describe("a credential that is refused unread", () => {
   const LONG = "a".repeat(MAX_SEAL_LENGTH + 1);
@@ -86,5 +90,78 @@ describe("cross_site_request", () => {
     expect(answer.body).not.toContain(reason);
     expect(rejections(world.events)).toEqual([["cross_site_request", reason]]);
     expect(JSON.stringify(world.events)).not.toContain("evil");
+  });
+});
+
+describe("invalid_pending_authentication", () => {
+  const PENDING = "__Host-orgate-pending";
+  const OTHER = "__Host-orgate-browser";
+  type Cookies = Map<string, string>;
+  type Spoil = (mine: Cookies, theirs: Cookies, clock: { now: number }) => unknown;
+
+  const CASES: readonly (readonly [string, Spoil, string])[] = [
+    ["garbage", (mine) => mine.set(PENDING, "garbage"), "pending_unreadable"],
+    [
+      "garbage without the browser's own cookie",
+      (mine) => mine.set(PENDING, "garbage") && mine.delete(OTHER),
+      "pending_unreadable",
+    ],
+    ["expired", (_mine, _theirs, clock) => (clock.now += 601), "pending_expired"],
+    ["from the future", (_mine, _theirs, clock) => (clock.now -= 60), "pending_not_yet_valid"],
+    [
+      "another browser's",
+      (mine, theirs) => mine.set(PENDING, theirs.get(PENDING) ?? ""),
+      "pending_of_another_browser",
+    ],
+    ["without the browser's own cookie", (mine) => mine.delete(OTHER), "pending_of_another_browser"],
+    [
+      "two of them",
+      (mine, theirs) => mine.set(PENDING, `${mine.get(PENDING)}; ${PENDING}=${theirs.get(PENDING)}`),
+      "pending_repeated",
+    ],
+  ];
+  const METHODS = ["get", "post"] as const;
+
+  it.each(CASES.flatMap((one) => METHODS.map((method) => [one[0], one[2], method, one[1]] as const)))(
+    "tells why there is none to continue: %s; %s, by %s",
+    async (_what, reason, method, spoil) => {
+      const app = makeTenancy();
+      const theirs = await app.signIn("user_ada");
+      const mine = await app.signIn("user_ada");
+      app.world.events.length = 0;
+      spoil(mine.cookies, theirs.cookies, app.world.clock);
+      const body = { organization_id: "org_acme" };
+      const answer = await mine.send(method, SELECTION, {
+        headers: JSON_CLIENT,
+        ...(method === "post" && { body }),
+      });
+      expect([answer.status, answer.body.code]).toEqual([401, "invalid_pending_authentication"]);
+      expect(answer.text).not.toContain(reason);
+      expect(denials(app.world.events)).toEqual([["invalid_pending_authentication", reason]]);
+    },
+  );
+
+  it.each(METHODS)("has the store's own word for one that is spent, by %s", async (method) => {
+    const refusal = {
+      status: "refused",
+      code: "invalid_pending_authentication",
+      reason: "spent_there",
+    } as const;
+    const app = makeTenancy({
+      overrides: () => ({
+        organizations: async () => {
+          throw new OrgateError("invalid_pending_authentication", { reason: "spent_there" });
+        },
+        selectOrganization: async () => refusal,
+      }),
+    });
+    const browser = await app.signIn("user_ada");
+    app.world.events.length = 0;
+    const answer = await browser.send(method, SELECTION, {
+      headers: JSON_CLIENT,
+      ...(method === "post" && { body: { organization_id: "org_acme" } }),
+    });
+    expect([answer.status, answer.body.code]).toEqual([401, "invalid_pending_authentication"]);
+    expect(denials(app.world.events)).toEqual([["invalid_pending_authentication", "spent_there"]]);
   });
 });

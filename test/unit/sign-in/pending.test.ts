@@ -147,7 +147,10 @@ describe("the cookie of a pending authentication", () => {
     expect(await readForSelection(engine, toRequest(jar))).toEqual({ status: "absent" });
     expect(await readForSelection(engine, toRequest(await begin(engine)))).toMatchObject({ status: "found" });
     jar.delete("__Host-orgate-browser");
-    expect(await readForSelection(engine, toRequest(jar))).toEqual({ status: "invalid" });
+    expect(await readForSelection(engine, toRequest(jar))).toEqual({
+      status: "invalid",
+      reason: "pending_of_another_browser",
+    });
   });
 
   it.each([
