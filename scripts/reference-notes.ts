@@ -142,7 +142,9 @@ export const EVENT_NOTES: Readonly<Record<OrgateEventType, string>> = {
     "A request used the renewal of another request: one still in flight (`in_flight`), or one that had finished within " +
     "the grace window (`settled`).",
   rejected: "A credential or a sign-in was refused.",
-  denied: "A guard or a handler denied a request. For a permission, `resource` and `action` name it.",
+  denied:
+    "A guard or a handler denied a request. `resource` and `action`, `role` or `factor` tell what it required; `reason` tells what " +
+    "the code alone does not.",
   unavailable:
     "orgate could not find out what it had to know, such as whether a session is still valid. `reason` tells what failed.",
   revoked: "Sessions ended, by sign-out, revocation or invalidation. `by` tells what the target was.",

@@ -31,12 +31,18 @@ export type OrgateEvent =
       readonly type: "denied";
       readonly code: ErrorCode;
       /**
-       * What the code alone does not say. Absent where the code, `resource` and `action` say everything, and where an event
-       * `rejected` or `unavailable` of the same request and code came before, which has the reason.
+       * What the code alone does not say. Absent where the code says everything, or the code with the members below; and where an
+       * event `rejected` or `unavailable` of the same code came before for the request: that has the reason.
        */
       readonly reason?: string;
+      /** What the permission that was required is about. */
       readonly resource?: string;
+      /** What the permission that was required allows. */
       readonly action?: string;
+      /** The role that was required; of several, any would do: `admin,owner`. */
+      readonly role?: string;
+      /** The authentication factor that was required. */
+      readonly factor?: string;
     }
   | ({
       readonly type: "unavailable";

@@ -142,9 +142,8 @@ function decide(
   const { needsOrganization, routeOrganization, permissions } = requirements;
   if (needsOrganization === true || routeOrganization !== undefined) {
     if (session.organizationId === undefined) return denySelection(context, session);
-    if (routeOrganization !== undefined && !isOfRoute(instance, session, request, routeOrganization)) {
-      return { status: "denied", code: "organization_mismatch" };
-    }
+    const mismatch = routeOrganization && findMismatch(instance, session, request, routeOrganization);
+    if (mismatch !== undefined) return { status: "denied", ...mismatch };
   }
   const unmet = findUnmet(instance, session, requirements);
   if (unmet !== undefined) return { status: "denied", ...unmet };
@@ -156,17 +155,23 @@ function decide(
 }
 
 /** A route that names no organization does not match: nothing is open by omission. */
-function isOfRoute(
+function findMismatch(
   { events }: Instance,
   { memberSession, organization, organizationId }: VerifiedSession,
   request: IncomingMessage,
   { read, by }: RouteOrganization,
-): boolean {
+): DenialInit | undefined {
   const own = by === "slug" ? (organization?.slug ?? memberSession.organizationSlug) : organizationId;
   const named = read(request);
   // The route's pattern and the guard disagree, or the request lacks the header: nobody gets in.
-  if (named === undefined) reportMisconfigured(events, { reason: "route_organization_missing" });
-  return own !== undefined && named === own;
+  if (named === undefined) {
+    const reason = "route_organization_missing";
+    reportMisconfigured(events, { reason });
+    return { code: "organization_mismatch", reason };
+  }
+  if (named === own) return undefined;
+  // Only a slug can be unknown: a session has its organization's id.
+  return { code: "organization_mismatch", reason: own === undefined ? "slug_unknown" : undefined };
 }
 
 /** Requirements that the session alone can meet. */
@@ -178,10 +183,12 @@ function findUnmet(
   const { authenticationFactors, impersonator } = session.memberSession;
   if (roles !== undefined && !rolesOf(session).some((role) => roles.has(role))) {
     void reportUnknownRoles(instance, session, roles);
-    return { code: "role_required" };
+    const reason = rolesOf(session).length === 0 ? "no_roles" : undefined;
+    return { code: "role_required", reason, required: { role: [...roles].join(",") } };
   }
   if (factor !== undefined && !authenticationFactors.some(({ type }) => type === factor)) {
-    return { code: "factor_required" };
+    const reason = authenticationFactors.length === 0 ? "no_factors" : undefined;
+    return { code: "factor_required", reason, required: { factor } };
   }
   if (recentAuth !== undefined && !isRecent(instance, session, recentAuth)) {
     const denial = { code: "reauthentication_required", maxAge: recentAuth } as const;
@@ -243,8 +250,9 @@ function decidePermissions(
   // Without a policy nobody can say that a permission is missing.
   if (lookup.status === "unavailable") {
     const { retryAfter, cause } = lookup;
-    reportUnavailable(instance.events, { reason: "policy_unavailable", retryAfter, cause });
-    return { status: "denied", code: "store_unavailable", retryAfter };
+    const reason = "policy_unavailable";
+    reportUnavailable(instance.events, { reason, retryAfter, cause });
+    return { status: "denied", code: "store_unavailable", reason, retryAfter };
   }
   // The verdict on several pairs that are all denied is that on the first.
   const denials = [];
@@ -252,13 +260,26 @@ function decidePermissions(
     const question = permissionQuestion(auth, session, pair, lookup);
     const verdict = deferVerdict(question);
     if (isAuthorized(question)) return { status: "passed", session, verdict };
-    if (lookup.status === "found" && lookup.policy.declares(...pair) === false) {
-      reportMisconfigured(instance.events, { reason: "permission_unknown" });
-    }
+    const isUnknown = lookup.status === "found" && lookup.policy.declares(...pair) === false;
+    if (isUnknown) reportMisconfigured(instance.events, { reason: "permission_unknown" });
     const [resource, action] = pair;
-    denials.push({ extensions: { resource, action }, verdict });
+    const reason = isUnknown ? "permission_unknown" : reasonOfNoGrant(session, lookup);
+    denials.push({ reason, extensions: { resource, action }, verdict });
   }
   return { status: "denied", code: "permission_denied", ...denials[0] };
+}
+
+/** Why no role could grant any permission; `undefined` where one could, and only this permission is missing. */
+function reasonOfNoGrant(
+  session: VerifiedSession,
+  lookup: Exclude<PolicyLookup, { status: "unavailable" }>,
+): string | undefined {
+  // Permissions in the token need no role, and no policy.
+  if (session.permissions !== undefined && session.permissions.length > 0) return undefined;
+  const roles = rolesOf(session);
+  if (roles.length === 0) return "no_roles";
+  if (lookup.status === "none") return "policy_missing";
+  return roles.some((role) => lookup.policy.roles.has(role)) ? undefined : "roles_unknown";
 }
 
 /** What the policy is asked about a session; without one, no role grants anything. */

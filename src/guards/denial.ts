@@ -44,6 +44,8 @@ export interface DenialInit {
   readonly code: ErrorCode;
   /** For the event alone: a client learns no more than the code. @defaultValue the `reason` of `extensions`, which clients get */
   readonly reason?: string | undefined;
+  /** For the event alone: what the guard required. */
+  readonly required?: { readonly role: string } | { readonly factor: string };
   readonly extensions?: Readonly<Record<string, unknown>>;
   /** RFC 9470: the oldest acceptable authentication, in seconds. */
   readonly maxAge?: number;
@@ -101,7 +103,7 @@ export function answerDenial(context: HandlerContext, init: DenialInit): void {
 }
 
 /** Emits the event of a denial. */
-export function emitDenied({ events }: Instance, { code, reason, extensions }: DenialInit): void {
+export function emitDenied({ events }: Instance, { code, reason, required, extensions }: DenialInit): void {
   if (!events.wants("denied")) return;
   const { resource, action, reason: told } = extensions ?? {};
   // The word of a store, or of an error that the application made, may be anything.
@@ -112,6 +114,7 @@ export function emitDenied({ events }: Instance, { code, reason, extensions }: D
     ...(label !== "" && { reason: label }),
     ...(isString(resource) && { resource }),
     ...(isString(action) && { action }),
+    ...required,
   });
 }
 

@@ -7,7 +7,7 @@ import type { PolicyLookup } from "../policy/policy-source.ts";
 import { type VerdictExplanation, decideVerdict, explainVerdict } from "../policy/policy.ts";
 import { errorOf } from "../request/inspect.ts";
 import type { Instance } from "../request/instance.ts";
-import { type RequestAuth, requireRequestAuth } from "../request/request-auth.ts";
+import { type RequestAuth, reportUnavailable, requireRequestAuth } from "../request/request-auth.ts";
 import { type PermissionPair, permissionQuestion } from "./authorize.ts";
 import { type GuardOptions, type Middleware, createGuard } from "./guard.ts";
 
@@ -79,12 +79,21 @@ export function checkPermission(
   if (auth.state.status === "unavailable") throw errorOf(auth.state);
   const lookup = instance.policies.get(auth.session?.organizationId);
   return lookup instanceof Promise
-    ? lookup.then((found) => explain(auth, pair, found))
-    : explain(auth, pair, lookup);
+    ? lookup.then((found) => explain(instance, auth, pair, found))
+    : explain(instance, auth, pair, lookup);
 }
 
-function explain(auth: RequestAuth, pair: PermissionPair, lookup: PolicyLookup): CheckedVerdict {
-  if (lookup.status === "unavailable") throw new StoreUnavailableError({ retryAfter: lookup.retryAfter });
+function explain(
+  { events }: Instance,
+  auth: RequestAuth,
+  pair: PermissionPair,
+  lookup: PolicyLookup,
+): CheckedVerdict {
+  if (lookup.status === "unavailable") {
+    const { retryAfter, cause } = lookup;
+    reportUnavailable(events, { reason: "policy_unavailable", retryAfter, cause });
+    throw new StoreUnavailableError({ retryAfter, cause });
+  }
   const question = permissionQuestion(auth, auth.session, pair, lookup);
   return Object.freeze({ ...decideVerdict(question), explanation: explainVerdict(question) });
 }

@@ -1,5 +1,6 @@
 import { OrgateError, StoreUnavailableError } from "../errors.ts";
 import { isString } from "../lib/values.ts";
+import { toLabel } from "../request/call-store.ts";
 import {
   type DenialInit,
   type HandlerContext,
@@ -40,6 +41,7 @@ export function denyError(context: HandlerContext, error: OrgateError): void {
   else {
     deny(context, {
       code,
+      reason: toLabel(reason, "thrown"),
       ...(wait !== undefined && { retryAfter: Number(wait) }),
       ...(reason !== undefined && { extensions: { reason } }),
     });

@@ -4,7 +4,7 @@ import type { AuthState, DetachedState, SignedIn } from "../model.ts";
 import type { Profile } from "../store.ts";
 import { authenticateAgain, authenticateRequest, refreshRequest } from "./authenticate.ts";
 import { type VerifiedSession, keepProfile, keptProfileOf } from "./cache.ts";
-import { callStore } from "./call-store.ts";
+import { callStore, toLabel } from "./call-store.ts";
 import type { Instance } from "./instance.ts";
 import { currentCredential } from "./renew.ts";
 import { type RequestAuth, requireRequestAuth } from "./request-auth.ts";
@@ -127,8 +127,11 @@ async function askForProfile(
   switch (reply.status) {
     case "answered":
       return reply.value && keepProfile(instance, session, reply.value, reply.calledAt);
-    case "refused":
-      throw new OrgateError(reply.code);
+    case "refused": {
+      const { code, reason } = reply;
+      instance.events.emit({ type: "rejected", code, reason: toLabel(reason, "not_accepted") });
+      throw new OrgateError(code);
+    }
     default:
       throw new StoreUnavailableError({ retryAfter: reply.retryAfter, cause: reply.cause });
   }

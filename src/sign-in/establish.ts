@@ -193,7 +193,8 @@ export interface Completion {
 export async function answerOutcome(context: HandlerContext, completion: Completion): Promise<void> {
   const { reply, denial } = completion;
   if (reply.status === "unavailable") {
-    deny(context, { ...denial, code: "store_unavailable", retryAfter: reply.retryAfter });
+    const { reason, retryAfter } = reply;
+    deny(context, { ...denial, code: "store_unavailable", reason, retryAfter });
     return;
   }
   const outcome = reply.status === "answered" ? reply.value : reply;
@@ -252,7 +253,7 @@ async function startSession(
   const issued = { credential, kind: target.kind, expected, calledAt, continues };
   const accepted = await acceptIssued(instance, issued);
   if (accepted.status !== "adopted") {
-    const { code, retryAfter } = accepted;
+    const { code, reason, retryAfter } = accepted;
     if (accepted.status === "keep_refresh_token") {
       send(accepted.successor, undefined);
       // The reply may be lost, and what was switched is spent.
@@ -260,12 +261,12 @@ async function startSession(
         instance.lostReplies.keep(keyOf(auth.credential), accepted.successor, calledAt);
       }
     }
-    deny(context, { ...denial, code, retryAfter });
+    deny(context, { ...denial, code, reason, retryAfter });
     return;
   }
   const { session, successor } = accepted;
   if (instance.invalidations.endingOf(session.memberSession.id) !== undefined) {
-    deny(context, { ...denial, code: "session_revoked" });
+    deny(context, { ...denial, code: "session_revoked", reason: "ended_here" });
     return;
   }
   send(successor, session);

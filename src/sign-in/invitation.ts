@@ -95,7 +95,8 @@ async function showInvitation(
           checkAnswer((await describe(token, client)) ?? undefined, isInvitationAnswer),
         );
   if (reply.status === "unavailable") {
-    deny(context, { code: "store_unavailable", retryAfter: reply.retryAfter, page: true });
+    const { reason, retryAfter } = reply;
+    deny(context, { code: "store_unavailable", reason, retryAfter, page: true });
     return;
   }
   const invitation = reply.status === "answered" ? reply.value : undefined;

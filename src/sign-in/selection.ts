@@ -117,8 +117,8 @@ async function answerSelection(
 ): Promise<void> {
   const { request, response } = context;
   if (reply.status === "unavailable") {
-    const { retryAfter } = reply;
-    deny(context, { code: "store_unavailable", retryAfter, page: true, returnTo });
+    const { reason, retryAfter } = reply;
+    deny(context, { code: "store_unavailable", reason, retryAfter, page: true, returnTo });
   } else if (reply.status === "refused") {
     deny(context, { code: reply.code, reason: toLabel(reply.reason, "not_accepted"), page: true, returnTo });
   } else if (isJsonClient(request)) {

@@ -23,7 +23,7 @@ import {
 import { isObject, isOptional, isString } from "../lib/values.ts";
 import { ANONYMOUS } from "../model.ts";
 import { type VerifiedSession, keyOf } from "../request/cache.ts";
-import { type StoreReply, callStore, checkAnswer } from "../request/call-store.ts";
+import { type StoreReply, callStore, checkAnswer, toLabel } from "../request/call-store.ts";
 import type { Instance } from "../request/instance.ts";
 import type { Credential } from "../request/read-credential.ts";
 import { settleCandidates } from "../request/authenticate.ts";
@@ -101,6 +101,8 @@ interface SessionEnd {
   readonly isEnded: boolean;
   /** Where the store wants the browser to go. */
   readonly redirectTo?: string | undefined;
+  /** Why not, for events. */
+  readonly reason?: string | undefined;
   /** Seconds. */
   readonly retryAfter?: number | undefined;
 }
@@ -130,7 +132,7 @@ interface SignedOutAnswer {
 
 function answerSignedOut(
   context: HandlerContext,
-  { isEnded, retryAfter }: SessionEnd,
+  { isEnded, reason, retryAfter }: SessionEnd,
   { logout, target, canRepeat }: SignedOutAnswer,
 ): void {
   const { request, response } = context;
@@ -146,6 +148,7 @@ function answerSignedOut(
   } else {
     deny(context, {
       code: "store_unavailable",
+      reason,
       retryAfter,
       page({ status, code }) {
         const body = unfinishedBody(pathOf(request), canRepeat);
@@ -294,7 +297,7 @@ async function endSession(
   scope: SignOutScope,
 ): Promise<SessionEnd> {
   if (toEnd.status === "none") return ENDED;
-  if (toEnd.status === "unverified") return { isEnded: false };
+  if (toEnd.status === "unverified") return { isEnded: false, reason: "not_verified" };
   if (toEnd.status === "unreadable") return endUnreadable(context, toEnd, scope);
   const { instance } = context;
   const { sessionId } = toEnd;
@@ -314,7 +317,10 @@ async function endSession(
 
 function toSessionEnd(reply: StoreReply<unknown>, redirectTo: unknown): SessionEnd {
   if (reply.status === "answered") return { isEnded: true, redirectTo: toRedirectTarget(redirectTo) };
-  return { isEnded: false, ...(reply.status === "unavailable" && { retryAfter: reply.retryAfter }) };
+  if (reply.status === "unavailable") {
+    return { isEnded: false, reason: reply.reason, retryAfter: reply.retryAfter };
+  }
+  return { isEnded: false, reason: toLabel(reply.reason, "not_accepted") };
 }
 
 /** Whose other sessions end too, if any. */

@@ -3,6 +3,7 @@ import type { AuthState } from "../../src/model.ts";
 import { ERROR_TABLE } from "../../src/errors.ts";
 import { DENIAL_DETAILS } from "../../src/guards/denial.ts";
 import { FRAMEWORKS, makeApp, type FrameworkName } from "../support/apps.ts";
+import { unexplainedDenials } from "../support/explained.ts";
 import { controlTimers, settle, type ControlledTimers } from "../support/timers.ts";
 import { cookiesSet, serve, type Received } from "../support/servers.ts";
 import { bearerOf, COOKIE, cookieOf, makeWorld, type SignIn, type World } from "../support/world.ts";
@@ -31,6 +32,7 @@ describe.each(FRAMEWORKS)("decisions on %s", (framework) => {
     const outcome = await run(framework, row);
     try {
       expect(observe(row, outcome)).toEqual(expectationOf(row, outcome));
+      expect(unexplainedDenials(outcome.world.events)).toEqual([]);
       expect(await presentAgain(row, outcome)).toEqual(succeeds(row) ? [200, 1] : undefined);
     } finally {
       await outcome.close();

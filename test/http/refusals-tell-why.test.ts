@@ -1,11 +1,22 @@
 import { describe, expect, it } from "@jest/globals";
+import type { AuthenticateInput } from "../../src/authority/index.ts";
 import { OrgateError } from "../../src/errors.ts";
 import type { OrgateEvent } from "../../src/events.ts";
 import { MAX_SEAL_LENGTH } from "../../src/lib/crypto.ts";
+import type { Orgate } from "../../src/orgate.ts";
 import { MAX_TOKEN_LENGTH } from "../../src/tokens/verify-token.ts";
-import { closeAfterEach, makeTenancy, SELECTION, start, withBearer, withCookie } from "../support/apps.ts";
+import {
+  closeAfterEach,
+  makeTenancy,
+  SELECTION,
+  start,
+  withBearer,
+  withCookie,
+  type Route,
+} from "../support/apps.ts";
 import { JSON_CLIENT } from "../support/browser.ts";
-import { cookieOf } from "../support/world.ts";
+import { unexplainedDenials } from "../support/explained.ts";
+import { claimsOf, cookieOf } from "../support/world.ts";
 
 closeAfterEach();
 
@@ -163,5 +174,133 @@ describe("invalid_pending_authentication", () => {
     });
     expect([answer.status, answer.body.code]).toEqual([401, "invalid_pending_authentication"]);
     expect(denials(app.world.events)).toEqual([["invalid_pending_authentication", "spent_there"]]);
+  });
+});
+
+describe("the denial of a guard", () => {
+  const ROUTES = (auth: Orgate): Route[] => [
+    { path: "/signed-in", guards: [auth.requireAuth()] },
+    { path: "/organization", guards: [auth.requireOrganization({ organization: "header:x-org" })] },
+    { path: "/slug", guards: [auth.requireOrganization({ organization: "header:x-org", by: "slug" })] },
+    { path: "/permission", guards: [auth.requirePermission("billing", "manage")] },
+    { path: "/role", guards: [auth.requireRole(["admin", "editor"])] },
+    { path: "/factor", guards: [auth.requireFactor("totp")] },
+    { path: "/recent", guards: [auth.requireRecentAuth({ maxAge: 60 })] },
+    { path: "/own", guards: [auth.denyImpersonation()] },
+    {
+      path: "/authorize",
+      handler: (request, response, next) =>
+        void auth
+          .authorize(request, { role: "admin" })
+          .catch((error: unknown) => auth.errorHandler()(error, request, response, next)),
+    },
+    {
+      path: "/thrown",
+      handler: (request, response, next) =>
+        auth.errorHandler()(new OrgateError("permission_denied"), request, response, next),
+    },
+    {
+      path: "/thrown-with-markup",
+      handler: (request, response, next) => auth.errorHandler()(MARKUP, request, response, next),
+    },
+  ];
+  const MARKUP = new OrgateError("permission_denied", { reason: "<b>no</b>" });
+  const VERA = { userId: "user_vera", organizationId: "org_acme" } as const;
+  const PERMISSION = { code: "permission_denied", resource: "billing", action: "manage" } as const;
+
+  it.each<[string, string, Partial<AuthenticateInput> | undefined, Record<string, string>, object]>([
+    ["nobody is signed in", "/signed-in", undefined, {}, { code: "unauthenticated" }],
+    [
+      "another organization's route",
+      "/organization",
+      VERA,
+      { "X-Org": "org_globex" },
+      { code: "organization_mismatch" },
+    ],
+    [
+      "a route that names no organization",
+      "/organization",
+      VERA,
+      {},
+      { code: "organization_mismatch", reason: "route_organization_missing" },
+    ],
+    ["another slug", "/slug", VERA, { "X-Org": "globex" }, { code: "organization_mismatch" }],
+    ["a permission that no role grants", "/permission", VERA, {}, PERMISSION],
+    ["none of two roles", "/role", VERA, {}, { code: "role_required", role: "admin,editor" }],
+    [
+      "another factor",
+      "/factor",
+      { ...VERA, authenticationFactors: [{ type: "sms_otp" }] },
+      {},
+      {
+        code: "factor_required",
+        factor: "totp",
+      },
+    ],
+    [
+      "no factor",
+      "/factor",
+      { ...VERA, authenticationFactors: [] },
+      {},
+      {
+        code: "factor_required",
+        factor: "totp",
+        reason: "no_factors",
+      },
+    ],
+    [
+      "an old authentication",
+      "/recent",
+      VERA,
+      {},
+      {
+        code: "reauthentication_required",
+        reason: "authentication_too_old",
+      },
+    ],
+    [
+      "an impersonator",
+      "/own",
+      { ...VERA, impersonator: { email: "help@example.com" } },
+      {},
+      {
+        code: "impersonation_denied",
+      },
+    ],
+    ["a question in a handler", "/authorize", VERA, {}, { code: "role_required", role: "admin" }],
+    ["an error that a handler threw", "/thrown", VERA, {}, { code: "permission_denied", reason: "thrown" }],
+    [
+      "one whose reason is no label",
+      "/thrown-with-markup",
+      VERA,
+      {},
+      { code: "permission_denied", reason: "thrown" },
+    ],
+  ])("says what the code alone does not: %s", async (_what, path, user, headers, event) => {
+    const { world, send } = await start({ routes: ROUTES });
+    const credential = user === undefined ? {} : withBearer((await world.signIn(user)).accessToken);
+    world.clock.now += 61;
+    world.events.length = 0;
+    const answer = await send({ path, headers: { ...credential, ...headers } });
+    expect([401, 403]).toContain(answer.status);
+    expect(world.events.filter(({ type }) => type === "denied")).toEqual([{ type: "denied", ...event }]);
+    expect(unexplainedDenials(world.events)).toEqual([]);
+  });
+
+  const ROLES = [
+    ["the session has no role", [], "no_roles"],
+    ["the policy knows none of its roles", ["stranger"], "roles_unknown"],
+  ] as const;
+  it.each(ROLES)("tells that %s", async (_what, roles, reason) => {
+    const { world, send } = await start({ routes: ROUTES });
+    const { accessToken } = await world.signIn(VERA);
+    const token = world.sign({ ...claimsOf(accessToken), role: undefined, roles });
+    const answer = await send({ path: "/permission", headers: withBearer(token) });
+    expect([answer.status, answer.body.includes(reason)]).toEqual([403, false]);
+    await send({ path: "/role", headers: withBearer(token) });
+    expect(world.events.filter(({ type }) => type === "denied")).toEqual([
+      { type: "denied", ...PERMISSION, reason },
+      { type: "denied", code: "role_required", role: "admin,editor", ...(roles.length === 0 && { reason }) },
+    ]);
   });
 });

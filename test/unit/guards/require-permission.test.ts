@@ -215,7 +215,13 @@ describe("the denial of a permission", () => {
     const bench = makeBench();
     await ask(bench, { roles: [], iat: NOW - 1 }, ["documents", "read"]);
     expect(bench.events.filter(({ type }) => type === "denied")).toEqual([
-      { type: "denied", code: "permission_denied", resource: "documents", action: "read" },
+      {
+        type: "denied",
+        code: "permission_denied",
+        reason: "no_roles",
+        resource: "documents",
+        action: "read",
+      },
     ]);
   });
 });
