@@ -24,12 +24,12 @@ export function unexplainedDenials(events: readonly OrgateEvent[]): OrgateEvent[
       return false;
     if (event.role !== undefined || event.factor !== undefined) return false;
     if (event.resource !== undefined && event.action !== undefined) return false;
-    return !events
-      .slice(0, index)
-      .some(({ type, ...earlier }) => isReasoned(type) && "code" in earlier && earlier.code === event.code);
+    return !events.slice(0, index).some((earlier) => hasReasonFor(event.code, earlier));
   });
 }
 
-function isReasoned(type: OrgateEvent["type"]): boolean {
-  return type === "rejected" || type === "unavailable";
+function hasReasonFor(code: ErrorCode, event: OrgateEvent): boolean {
+  if (event.type !== "rejected" && event.type !== "unavailable") return false;
+  // What the type promises must be there.
+  return event.code === code && /^[a-z][\w]*$/.test(event.reason);
 }
