@@ -82,11 +82,9 @@ for (const [name, requirement, open] of ENGINES) {
       const credentials = [withCookie(seal), withBearer(accessToken)];
       for (const headers of credentials) expect((await b.send({ headers })).status).toBe(200);
       // A process listens a moment after it was started.
-      let isHeard = false;
-      b.auth.onInvalidated(() => {
-        isHeard = true;
-      });
-      while (!isHeard) await a.auth.invalidate({ sessionId: "session_of_nobody" });
+      const heard: unknown[] = [];
+      b.auth.onInvalidated((target) => void heard.push(target));
+      while (heard.length === 0) await a.auth.invalidate({ sessionId: "session_of_nobody" });
       await a.auth.invalidate({ sessionId: memberSession.id });
       await a.world.authority.revoke({ sessionId: memberSession.id });
       // The message travels by itself: ask until it has arrived.
