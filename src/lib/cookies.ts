@@ -22,6 +22,13 @@ export function lengthInRequest(lines: Iterable<string>): number {
   return length;
 }
 
+/** The default names of the session cookie: bound to the host, shared with subdomains or below a path, and without https. */
+export const DEFAULT_SESSION_COOKIES = {
+  host: "__Host-orgate",
+  shared: "__Secure-orgate",
+  plain: "orgate",
+} as const;
+
 /** Names one of orgate's own short-lived cookies; bound to the host wherever the site uses https. */
 export function ownCookieName(secure: boolean, purpose: string): string {
   return secure ? `__Host-orgate-${purpose}` : `orgate-${purpose}`;
@@ -67,7 +74,8 @@ export type CookiePlace = Pick<CookieAttributes, "domain" | "path">;
 
 /** The places that the attributes name: host-only, and on the domain if there is one. A `__Host-` cookie has no domain. */
 export function configuredPlaces(name: string, { domain, path }: CookieAttributes): CookiePlace[] {
-  return domain === undefined || isHostCookie(name) ? [{ path }] : [{ path }, { path, domain }];
+  if (isHostCookie(name)) return [{ path: "/" }];
+  return domain === undefined ? [{ path }] : [{ path }, { path, domain }];
 }
 
 /**
@@ -181,10 +189,18 @@ export function findCookie(header: string | undefined, name: string): FoundCooki
   return value === "" ? ABSENT : { status: "found", value, names: [name] };
 }
 
+/** Lists the cookies of a name and its chunks that a request carries, every copy of them, in the header's order. */
+export function listCookies(header: string | undefined, name: string): readonly CookiePair[] {
+  return header === undefined ? [] : pairsNamed(header, name).filter(([, value]) => value !== "");
+}
+
+/** Name and value of a cookie. */
+export type CookiePair = readonly [name: string, value: string];
+
 /** Looks at every pair under the name and its chunks; the usual case, one cookie in one piece, needs none of this. */
 function findAny(header: string, name: string): FoundCookie {
   // Empty values are what clearing leaves: they count as absent.
-  const pairs = pairsNamed(header, name).filter(([, value]) => value !== "");
+  const pairs = listCookies(header, name);
   const names = [...new Set(pairs.map(([key]) => key))];
   const whole = pairs.filter(([key]) => key === name).map(([, value]) => value);
   const values = [...new Set([...whole, ...joinChunks(pairs, name)])];
@@ -244,7 +260,7 @@ interface Chunk {
  * Where two writers set chunks, browsers send those of one writer one after the other. A header that lists them by name instead
  * has them in the same order under each name. Both readings are returned where they differ; only one of them opens.
  */
-function joinChunks(pairs: readonly (readonly [string, string])[], name: string): string[] {
+function joinChunks(pairs: readonly CookiePair[], name: string): string[] {
   const byIndex = new Map<number, Chunk[]>();
   const seen = new Set<string>();
   for (const [position, [key, value]] of pairs.entries()) {

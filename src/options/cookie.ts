@@ -1,4 +1,4 @@
-import type { CookieAttributes } from "../lib/cookies.ts";
+import { type CookieAttributes, DEFAULT_SESSION_COOKIES } from "../lib/cookies.ts";
 import {
   COOKIE_NAME,
   type Check,
@@ -137,8 +137,9 @@ function checkName(name: string, attributes: CookieAttributes, problems: Problem
 }
 
 function defaultName(attributes: CookieAttributes): string {
-  if (!attributes.secure) return "orgate";
-  return isShared(attributes) ? "__Secure-orgate" : "__Host-orgate";
+  const { host, shared, plain } = DEFAULT_SESSION_COOKIES;
+  if (!attributes.secure) return plain;
+  return isShared(attributes) ? shared : host;
 }
 
 function isShared({ domain, path }: CookieAttributes): boolean {

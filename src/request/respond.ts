@@ -7,11 +7,14 @@ import {
 import {
   type CookieAttributes,
   type CookiePlace,
+  DEFAULT_SESSION_COOKIES,
   MAX_COOKIE_LINE_LENGTH,
   clearCookieLine,
   clearPlaceLine,
   configuredPlaces,
+  findCookie,
   lengthInRequest,
+  listCookies,
   setCookieLine,
   splitIntoCookies,
   surroundingPlaces,
@@ -73,7 +76,7 @@ export interface Delivery {
   /** How the client sends it from now on. @defaultValue as the request's own credential */
   readonly target?: Pick<Credential, "kind" | "cookieName">;
   /** Asked when the head is written: whether another answer to the same browser came first. Absent for that answer itself. */
-  readonly isOvertaken?: () => boolean;
+  readonly isOvertaken?: (() => boolean) | undefined;
 }
 
 /** Puts a credential on the response. Ask {@link fitsIntoCookies} first where it is a new one. */
@@ -102,7 +105,7 @@ export function sendCredential(instance: Instance, delivery: Delivery, successor
 
 /**
  * Whether browsers keep the cookies of a new credential and servers accept them: orgate's own are chunked, those that a store's
- * front end reads are not.
+ * front end reads are not. One copy is counted: where another would take too much beside it, writing it clears the other.
  */
 export function fitsIntoCookies(instance: Instance, successor: Successor): boolean {
   const { kind, cookieValue } = successor;
@@ -163,18 +166,60 @@ function reportUnkeptCookie({ events, options }: Instance, { headers }: Incoming
   if (host !== "" && (isForeign || isPlain)) reportMisconfigured(events, { reason: "cookie_not_kept" });
 }
 
-/** Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears leftover chunks. */
-function writeSessionCookie(
-  instance: Instance,
-  { auth, session, isOvertaken }: Delivery,
-  value: string,
-): void {
+/**
+ * Puts a sealed session on the response, in chunks where it is too long for one cookie, and clears leftover chunks and copies.
+ */
+function writeSessionCookie(instance: Instance, delivery: Delivery, value: string): void {
+  const { auth, session, isOvertaken } = delivery;
   const { name, attributes } = instance.options.cookie;
   const lines = splitIntoCookies(name, value, attributes, cookieAge(instance, session));
+  clearStaleCopies(instance, delivery, lines);
   for (const earlier of [...(auth.credential?.cookieNames ?? []), ...queuedForms(auth, name)]) {
     if (!lines.has(earlier)) auth.queueCookie(earlier, clearCookieLine(earlier, attributes), isOvertaken);
   }
-  for (const [cookie, line] of lines) auth.queueCookie(cookie, line, isOvertaken);
+  for (const [cookie, line] of lines) {
+    // The new cookie comes last: browsers of RFC 6265 take a host-only cookie and one on the host's own domain for the same.
+    auth.dropCookie(cookie);
+    auth.queueCookie(cookie, line, isOvertaken);
+  }
+}
+
+/**
+ * Clears the copies of the session cookie that an earlier `cookie.domain` or `cookie.path` left in the browser.
+ *
+ * A request tells neither the domain nor the path of a cookie: the one copy that it carries may not be the one that a new cookie
+ * replaces. Copies are cleared if those that the request carries would take more than {@link MAX_COOKIES_LENGTH} beside the new
+ * one: soon every request would be answered with 431. The default names depend on `cookie.domain` too, so the other ones count.
+ * Under each name, copies are cleared only if all of them open with our passwords: others may belong to another environment.
+ */
+function clearStaleCopies(
+  instance: Instance,
+  { auth, request, isOvertaken }: Pick<Delivery, "auth" | "request" | "isOvertaken">,
+  lines: ReadonlyMap<string, string>,
+): void {
+  const { cookie } = request.headers;
+  const { name } = instance.options.cookie;
+  const copies = [...new Set([name, ...Object.values(DEFAULT_SESSION_COOKIES)])].map((base) => ({
+    base,
+    pairs: listCookies(cookie, base),
+  }));
+  const existing = copies.flatMap(({ pairs }) => pairs.map((pair) => pair.join("=")));
+  if (existing.length === 0) return;
+  // Copies that fit are left alone: another application may set one of them.
+  if (lengthInRequest([...existing, ...lines.values()]) <= MAX_COOKIES_LENGTH) return;
+  const stale = copies.filter(({ base }) => areAllOurs(instance, cookie, base));
+  const names = stale.flatMap(({ pairs }) => [...new Set(pairs.map(([key]) => key))]);
+  if (names.length > 0) {
+    clearSessionCookies(instance, { auth, request, isOvertaken, names, everywhere: true, written: lines });
+  }
+}
+
+/** Whether every cookie of a name belongs to a session that opens with our passwords. */
+function areAllOurs({ sealer }: Instance, header: string | undefined, name: string): boolean {
+  const found = findCookie(header, name);
+  const values = found.status === "ambiguous" ? found.values : found.status === "found" ? [found.value] : [];
+  const ours = values.filter((value) => sealer?.unseal(value) !== undefined);
+  return listCookies(header, name).every(([, part]) => ours.some((value) => value.includes(part)));
 }
 
 /** The cookie and its chunks, as far as this response was about to set them. */
@@ -217,6 +262,8 @@ export function clearCredentialCookies(
 export interface ClearedCookies extends Pick<Delivery, "auth" | "request" | "isOvertaken"> {
   readonly names: readonly string[];
   readonly everywhere: boolean;
+  /** New cookies, which stay in the configured place. */
+  readonly written?: Pick<ReadonlyMap<string, unknown>, "has">;
 }
 
 const MAX_CLEARING_LINES = 16;
@@ -227,7 +274,7 @@ const MAX_CLEARING_LINES = 16;
  */
 export function clearSessionCookies(
   instance: Instance,
-  { auth, request, names, everywhere, isOvertaken }: ClearedCookies,
+  { auth, request, names, everywhere, written, isOvertaken }: ClearedCookies,
 ): void {
   const { origin, sources } = instance.options;
   const url = { hostname: new URL(origin).hostname, pathname: pathOf(request) };
@@ -236,9 +283,9 @@ export function clearSessionCookies(
     name,
     places: configuredPlaces(name, attributesOf(instance, name)),
   }));
-  // Whose an opaque token is, only the store knows. Without the first chunk, the others are no session.
+  // Whose an opaque token is, only the store knows.
   const surrounding = names
-    .filter((name) => everywhere && !opaque.includes(name) && !/\.[1-9]\d?$/.test(name))
+    .filter((name) => everywhere && !opaque.includes(name))
     .map((name) => ({ name, places: surroundingPlaces(name, attributesOf(instance, name), url) }));
   const queued = [...(auth.cookies?.values() ?? [])].filter((line) => line.includes("; Max-Age=0;"));
   let room = MAX_CLEARING_LINES - queued.length;
@@ -248,9 +295,14 @@ export function clearSessionCookies(
   for (const { name, place } of places) {
     const attributes = attributesOf(instance, name);
     const isOwn = place.path === attributes.path && place.domain === attributes.domain;
+    if (isOwn && written?.has(name) === true) continue;
     const key = isOwn ? name : `${name};${place.domain ?? ""};${place.path}`;
     const line = clearPlaceLine(name, attributes, place);
-    if (auth.cookies?.get(key) === line) continue;
+    if (auth.cookies?.get(key) === line) {
+      // A renewal may have queued it, and is dropped where this answer overtakes it.
+      if (isOvertaken === undefined) auth.queueCookie(key, line);
+      continue;
+    }
     if (room-- <= 0) break;
     auth.queueCookie(key, line, isOvertaken);
   }
