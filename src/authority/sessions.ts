@@ -50,7 +50,7 @@ export type OpenedSession = UsedSession & { readonly refreshToken: string };
  *
  * @param spend - spends what the session is opened in exchange for, in the name of the new session, and throws if another caller
  * was first. It comes last, so that a failure before it spends nothing. It throws only if the record was not spent for this
- * session, or if that cannot be known: the new session is then removed, and nobody has its tokens.
+ * session, or if that cannot be known: the new session is then removed before anybody has its tokens.
  */
 export async function openSession(
   context: AuthorityContext,

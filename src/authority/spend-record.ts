@@ -41,7 +41,7 @@ export interface Place<Value> {
  * Without trouble or contention this is one call to the repository.
  *
  * @param by - names this caller alone
- * @throws `store_unavailable` if three calls failed. The record may be spent then, but nobody has got `true` for it.
+ * @throws `store_unavailable` if three calls failed. The record may be spent then, but no caller got `true`.
  */
 export async function spendRecord<Value extends Spendable>(
   { clock }: Pick<RecordsContext, "clock">,

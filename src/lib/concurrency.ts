@@ -60,8 +60,13 @@ export async function limitTime<Value>(
   const timedOut = new Promise<typeof TIMED_OUT>((resolve) => {
     limit.onOver(() => resolve(TIMED_OUT));
   });
-  // A busy process first hears what has arrived meanwhile: its timers run before its sockets are read.
-  const end = (): void => void onNextTurn(() => limit.end());
+  let isSettled = false;
+  // Node runs timers before it reads sockets: a busy process reads the replies that have arrived before it gives up.
+  const end = (): void => {
+    onNextTurn(() => {
+      if (!isSettled) limit.end();
+    });
+  };
   const timers = [setTimeout(end, (seconds + grace) * 1000)];
   const onOuterAbort = (): void => {
     if (grace > 0) timers.push(setTimeout(end, grace * 1000));
@@ -71,6 +76,7 @@ export async function limitTime<Value>(
   try {
     return await Promise.race([work(limit), timedOut]);
   } finally {
+    isSettled = true;
     for (const timer of timers) clearTimeout(timer);
     outer?.removeEventListener("abort", onOuterAbort);
   }

@@ -110,7 +110,7 @@ async function callUnlessBackedOff<Value>(
   if (admission.status === "stop") {
     return { status: "unavailable", reason: "breaker_open", retryAfter: admission.retryAfter };
   }
-  // Others were waited for, here or for a lease, until nobody waited any more.
+  // The time ran out while this call waited for the breaker or for a lease.
   if (signal.aborted) {
     admission.abandoned();
     return STORE_TIMEOUT;

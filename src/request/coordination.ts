@@ -55,7 +55,7 @@ export interface Coordination {
   readonly isChannelLost: boolean;
   /** Asks the coordinator whether it answers; absent where it cannot be asked. Rejects as the coordinator does. */
   readonly ping: (() => Promise<unknown>) | undefined;
-  /** Sends what is unsent, once more, and closes the coordinator. */
+  /** Tries once more to send the unsent messages, and closes the coordinator. */
   close(): Promise<void>;
 }
 

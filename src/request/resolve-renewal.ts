@@ -41,7 +41,7 @@ export function toResolution(
   switch (result.status) {
     case "active": {
       const { session, successor, isNew } = result;
-      // It may have ended meanwhile; and only now do we know the session of a credential that could not be verified locally.
+      // It may have ended meanwhile. Of a credential that was not verified locally, only the answer tells the session.
       const ended = resolveEnded(instance, session);
       if (ended !== undefined) return ended;
       cache.set(isNew ? keyOfSuccessor(successor) : step.key, session);
